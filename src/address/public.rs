@@ -1,0 +1,197 @@
+//! What counts as a public address: one that the rest of the Internet can reach. A table of IANA's
+//! special-purpose registries, and nothing else.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// A block, its length in bits, and its kind; `None` is a part of a larger block that is globally
+/// reachable after all. The first block that holds an address decides.
+type Block<A> = (A, u32, Option<&'static str>);
+
+/// IANA IPv4 Special-Purpose Address Registry, with the multicast block (RFC 5771) and the relay
+/// anycast of the withdrawn 6to4 (RFC 7526).
+const IPV4: &[Block<Ipv4Addr>] = &[
+    (Ipv4Addr::UNSPECIFIED, 8, Some("\"this network\"")),
+    (Ipv4Addr::new(10, 0, 0, 0), 8, Some("private")),
+    (Ipv4Addr::new(100, 64, 0, 0), 10, Some("CGNAT (shared with the provider's other customers)")),
+    (Ipv4Addr::new(127, 0, 0, 0), 8, Some("loopback")),
+    (Ipv4Addr::new(169, 254, 0, 0), 16, Some("link-local")),
+    (Ipv4Addr::new(172, 16, 0, 0), 12, Some("private")),
+    (Ipv4Addr::new(192, 0, 0, 9), 32, None),
+    (Ipv4Addr::new(192, 0, 0, 10), 32, None),
+    (Ipv4Addr::new(192, 0, 0, 0), 24, Some("reserved for protocol assignments")),
+    (Ipv4Addr::new(192, 0, 2, 0), 24, Some("documentation")),
+    (Ipv4Addr::new(192, 88, 99, 0), 24, Some("6to4 relay")),
+    (Ipv4Addr::new(192, 168, 0, 0), 16, Some("private")),
+    (Ipv4Addr::new(198, 18, 0, 0), 15, Some("benchmarking")),
+    (Ipv4Addr::new(198, 51, 100, 0), 24, Some("documentation")),
+    (Ipv4Addr::new(203, 0, 113, 0), 24, Some("documentation")),
+    (Ipv4Addr::new(224, 0, 0, 0), 4, Some("multicast")),
+    (Ipv4Addr::BROADCAST, 32, Some("broadcast")),
+    (Ipv4Addr::new(240, 0, 0, 0), 4, Some("reserved")),
+];
+
+/// IANA IPv6 Special-Purpose Address Registry; what lies outside `2000::/3` (RFC 4291, the global
+/// unicast space in use) is refused whatever it is.
+const IPV6: &[Block<Ipv6Addr>] = &[
+    (v6(&[]), 128, Some("unspecified")),
+    (Ipv6Addr::LOCALHOST, 128, Some("loopback")),
+    (v6(&[0, 0, 0, 0, 0, 0xffff]), 96, Some("IPv4-mapped")),
+    (v6(&[0x64, 0xff9b]), 96, Some("IPv4/IPv6 translation")),
+    (v6(&[0x64, 0xff9b, 1]), 48, Some("IPv4/IPv6 translation")),
+    (v6(&[0x100]), 64, Some("discard-only")),
+    (v6(&[0x2001, 1, 0, 0, 0, 0, 0, 1]), 128, None),
+    (v6(&[0x2001, 1, 0, 0, 0, 0, 0, 2]), 128, None),
+    (v6(&[0x2001, 1, 0, 0, 0, 0, 0, 3]), 128, None),
+    (v6(&[0x2001, 3]), 32, None),
+    (v6(&[0x2001, 4, 0x112]), 48, None),
+    (v6(&[0x2001, 0x20]), 28, None),
+    (v6(&[0x2001, 0x30]), 28, None),
+    (v6(&[0x2001]), 32, Some("Teredo")),
+    (v6(&[0x2001, 2]), 48, Some("benchmarking")),
+    (v6(&[0x2001]), 23, Some("reserved for protocol assignments")),
+    (v6(&[0x2001, 0xdb8]), 32, Some("documentation")),
+    (v6(&[0x2002]), 16, Some("6to4")),
+    (v6(&[0x3fff]), 20, Some("documentation")),
+    (v6(&[0x2000]), 3, None),
+    (v6(&[0xfc00]), 7, Some("unique-local")),
+    (v6(&[0xfe80]), 10, Some("link-local")),
+    (v6(&[0xfec0]), 10, Some("site-local")),
+    (v6(&[0xff00]), 8, Some("multicast")),
+    (v6(&[]), 0, Some("outside the global unicast space 2000::/3")),
+];
+
+/// Why `address` is not a public one: its kind, as in "private", or `None` if it is public.
+#[must_use]
+pub fn not_public(address: IpAddr) -> Option<&'static str> {
+    match address {
+        IpAddr::V4(address) => IPV4
+            .iter()
+            .find(|(block, bits, _)| {
+                address.to_bits().checked_shr(32 - bits) == block.to_bits().checked_shr(32 - bits)
+            })
+            .and_then(|&(_, _, kind)| kind),
+        IpAddr::V6(address) => IPV6
+            .iter()
+            .find(|(block, bits, _)| {
+                address.to_bits().checked_shr(128 - bits) == block.to_bits().checked_shr(128 - bits)
+            })
+            .and_then(|&(_, _, kind)| kind),
+    }
+}
+
+/// The IPv6 address that starts with these 16-bit groups and goes on with zeros.
+const fn v6(groups: &[u16]) -> Ipv6Addr {
+    let mut bits = 0;
+    let mut index = 0;
+    while index < groups.len() {
+        bits |= (groups[index] as u128) << (112 - 16 * index);
+        index += 1;
+    }
+    Ipv6Addr::from_bits(bits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The first and the last address of each block, and its neighbours.
+    #[test]
+    fn every_kind_is_known_at_its_edges() {
+        let private = Some("private");
+        let cgnat = Some("CGNAT (shared with the provider's other customers)");
+        let documentation = Some("documentation");
+        let protocols = Some("reserved for protocol assignments");
+        let outside = Some("outside the global unicast space 2000::/3");
+        for (address, kind) in [
+            ("0.0.0.0", Some("\"this network\"")),
+            ("0.255.255.255", Some("\"this network\"")),
+            ("1.0.0.0", None),
+            ("9.255.255.255", None),
+            ("10.0.0.0", private),
+            ("10.255.255.255", private),
+            ("11.0.0.0", None),
+            ("100.63.255.255", None),
+            ("100.64.0.0", cgnat),
+            ("100.127.255.255", cgnat),
+            ("100.128.0.0", None),
+            ("127.0.0.1", Some("loopback")),
+            ("128.0.0.0", None),
+            ("169.254.0.1", Some("link-local")),
+            ("172.15.255.255", None),
+            ("172.16.0.0", private),
+            ("172.31.255.255", private),
+            ("172.32.0.0", None),
+            ("192.0.0.8", protocols),
+            ("192.0.0.9", None),
+            ("192.0.0.10", None),
+            ("192.0.0.11", protocols),
+            ("192.0.1.0", None),
+            ("192.0.2.255", documentation),
+            ("192.31.196.1", None),
+            ("192.88.99.1", Some("6to4 relay")),
+            ("192.168.255.255", private),
+            ("192.169.0.0", None),
+            ("192.175.48.1", None),
+            ("198.17.255.255", None),
+            ("198.18.0.0", Some("benchmarking")),
+            ("198.19.255.255", Some("benchmarking")),
+            ("198.20.0.0", None),
+            ("198.51.100.7", documentation),
+            ("203.0.113.7", documentation),
+            ("203.0.114.0", None),
+            ("223.255.255.255", None),
+            ("224.0.0.0", Some("multicast")),
+            ("239.255.255.255", Some("multicast")),
+            ("240.0.0.0", Some("reserved")),
+            ("255.255.255.254", Some("reserved")),
+            ("255.255.255.255", Some("broadcast")),
+            ("::", Some("unspecified")),
+            ("::1", Some("loopback")),
+            ("::2", outside),
+            ("::ffff:8.8.8.8", Some("IPv4-mapped")),
+            ("64:ff9b::808:808", Some("IPv4/IPv6 translation")),
+            ("64:ff9b:1::1", Some("IPv4/IPv6 translation")),
+            ("100::1", Some("discard-only")),
+            ("100:0:0:1::1", outside),
+            ("1fff:ffff::1", outside),
+            ("2000::1", None),
+            ("2001::1", Some("Teredo")),
+            ("2001:0:ffff::1", Some("Teredo")),
+            ("2001:1::", protocols),
+            ("2001:1::1", None),
+            ("2001:1::3", None),
+            ("2001:1::4", protocols),
+            ("2001:2::1", Some("benchmarking")),
+            ("2001:2:1::1", protocols),
+            ("2001:3::1", None),
+            ("2001:4:112::1", None),
+            ("2001:4:113::1", protocols),
+            ("2001:10::1", protocols),
+            ("2001:20::1", None),
+            ("2001:3f:ffff::1", None),
+            ("2001:40::1", protocols),
+            ("2001:1ff:ffff::1", protocols),
+            ("2001:200::1", None),
+            ("2001:db7:ffff::1", None),
+            ("2001:db8::1", documentation),
+            ("2001:db9::1", None),
+            ("2002:808:808::1", Some("6to4")),
+            ("2003::1", None),
+            ("2620:4f:8000::1", None),
+            ("3ffe:ffff::1", None),
+            ("3fff::1", documentation),
+            ("3fff:fff:ffff::1", documentation),
+            ("3fff:1000::1", None),
+            ("4000::1", outside),
+            ("5f00::1", outside),
+            ("fbff::1", outside),
+            ("fc00::1", Some("unique-local")),
+            ("fdff::1", Some("unique-local")),
+            ("fe80::1", Some("link-local")),
+            ("fec0::1", Some("site-local")),
+            ("ff02::1", Some("multicast")),
+        ] {
+            assert_eq!(not_public(address.parse().unwrap()), kind, "{address}");
+        }
+    }
+}

@@ -1,0 +1,330 @@
+//! A reflector: a web server that answers with the address it was called from. Reads its URL once,
+//! asks it over one family, and believes nothing but one whole, well-formed, public address of
+//! that family. Never goes through a proxy: the address must be this line's.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use http::header::{ACCEPT, LOCATION};
+use http::{Request, Uri};
+use serde_json::Value;
+
+use super::public::not_public;
+use crate::error::Error;
+use crate::record::Family;
+use crate::secrets::Secrets;
+use crate::transport::{Answer, Client};
+
+/// The most bytes an answer may have.
+const LARGEST_ANSWER: u64 = 4096;
+/// How many redirects are followed.
+const MOST_REDIRECTS: usize = 2;
+
+/// The URL of a reflector: https, or http on loopback. Its query string often is a key, so neither
+/// `Display` nor `Debug` shows it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Reflector(Uri);
+
+impl Reflector {
+    /// The reflector of a configuration that names none.
+    pub const DEFAULT: &str = "https://checkip.amazonaws.com";
+
+    /// Reads a URL. The error is a phrase to follow the key, and does not quote the URL.
+    pub fn parse(url: &str) -> Result<Self, String> {
+        let uri: Uri = url.parse().map_err(|_| "must be a URL, as in https://host/path")?;
+        match (uri.scheme_str(), uri.host()) {
+            (Some("https"), Some(host)) if !host.is_empty() => Ok(Self(uri)),
+            (Some("http"), Some(host)) if is_loopback(host) => Ok(Self(uri)),
+            (Some("http"), _) => {
+                Err("must be an https URL: over plain http anyone on the way can name an address"
+                    .into())
+            }
+            _ => Err("must be a URL, as in https://host/path".into()),
+        }
+    }
+
+    /// What must not be shown: the query string and a user name with its password.
+    pub fn add_secrets(&self, secrets: &mut Secrets) {
+        if let Some(query) = self.0.query() {
+            secrets.add_query(query);
+        }
+        if let Some((user, _)) = self.0.authority().and_then(|a| a.as_str().rsplit_once('@')) {
+            secrets.add(user);
+            if let Some((_, password)) = user.split_once(':') {
+                secrets.add(password);
+            }
+        }
+    }
+
+    /// Asks for the address that this machine has over `family`, which the connections of `client`
+    /// are restricted to.
+    pub fn ask(
+        &self,
+        client: &Client,
+        family: Family,
+        allow_non_public: bool,
+        secrets: &Secrets,
+    ) -> Result<IpAddr, Error> {
+        let failed =
+            |problem, source| Error::Address { family, asked: self.to_string(), problem, source };
+        let mut at = self.clone();
+        for _ in 0..=MOST_REDIRECTS {
+            let request =
+                Request::builder().uri(&at.0).header(ACCEPT, "application/json, */*;q=0.5");
+            let request = request
+                .body(Vec::new())
+                .map_err(|error| failed("the URL cannot be asked".into(), Some(error.into())))?;
+            let answer = client.send(request, LARGEST_ANSWER).map_err(|cause| {
+                failed(format!("{cause}; {}", cause.advice()), Some(cause.into()))
+            })?;
+            match at.redirect(&answer) {
+                Some(Ok(next)) => at = next,
+                Some(Err(problem)) => return Err(failed(problem, None)),
+                None => {
+                    return read_answer(
+                        answer.status,
+                        &answer.body,
+                        family,
+                        allow_non_public,
+                        secrets,
+                    )
+                    .map_err(|problem| failed(problem, None));
+                }
+            }
+        }
+        Err(failed(format!("it redirects more than {MOST_REDIRECTS} times; {CHECK_URL}"), None))
+    }
+
+    /// Where an answer sends us on to, if it does: from https only to https, and to plain http
+    /// only within loopback.
+    fn redirect(&self, answer: &Answer) -> Option<Result<Self, String>> {
+        if !matches!(answer.status, 301 | 302 | 303 | 307 | 308) {
+            return None;
+        }
+        let location = answer.headers.get(LOCATION)?.to_str().ok();
+        let next = location.and_then(|location| join(&self.0, location));
+        let Some(next) = next.as_deref().and_then(|url| Self::parse(url).ok()) else {
+            return Some(Err(format!("it redirects to what is no https URL; {CHECK_URL}")));
+        };
+        if self.0.scheme_str() == Some("https") && next.0.scheme_str() != Some("https") {
+            return Some(Err(format!("it redirects from https to plain http; {CHECK_URL}")));
+        }
+        Some(Ok(next))
+    }
+}
+
+const CHECK_URL: &str = "check reflect_url";
+const CHECK_REFLECTOR: &str = "check the reflector, and the key in reflect_url if it has one";
+
+impl fmt::Display for Reflector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let authority = self.0.authority().map_or("", |authority| authority.as_str());
+        let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+        let path = if self.0.path() == "/" { "" } else { self.0.path() };
+        write!(f, "{}://{host}{path}", self.0.scheme_str().unwrap_or_default())
+    }
+}
+
+impl fmt::Debug for Reflector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Reflector({self})")
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost")
+        || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// `location` seen from `base`: a URL, or a path on the same server (RFC 3986, section 4.2).
+fn join(base: &Uri, location: &str) -> Option<String> {
+    let scheme = base.scheme_str()?;
+    let authority = base.authority()?;
+    if location.split_once(':').is_some_and(|(scheme, _)| {
+        !scheme.is_empty() && scheme.bytes().all(|b| b.is_ascii_alphanumeric())
+    }) {
+        return Some(location.into());
+    }
+    if location.starts_with("//") {
+        return Some(format!("{scheme}:{location}"));
+    }
+    if location.starts_with('/') {
+        return Some(format!("{scheme}://{authority}{location}"));
+    }
+    let directory = base.path().rsplit_once('/').map_or("", |(directory, _)| directory);
+    Some(format!("{scheme}://{authority}{directory}/{location}"))
+}
+
+/// The address in an answer: JSON with `your_ip` (or `ip`) and an empty `error`, or bare text.
+/// The error is a phrase that follows who was asked.
+fn read_answer(
+    status: u16,
+    body: &str,
+    family: Family,
+    allow_non_public: bool,
+    secrets: &Secrets,
+) -> Result<IpAddr, String> {
+    let body = body.strip_prefix('\u{feff}').unwrap_or(body).trim_ascii();
+    let json = body.starts_with('{').then(|| serde_json::from_str::<Value>(body));
+    if !(200..300).contains(&status) {
+        return Err(match json.as_ref().and_then(|json| json.as_ref().ok()?["error"].as_str()) {
+            Some(error) if !error.is_empty() => {
+                format!("it answered {status}: \"{}\"; {CHECK_REFLECTOR}", secrets.quote(error))
+            }
+            _ => format!("it answered {status}; {CHECK_REFLECTOR}"),
+        });
+    }
+    let text = match &json {
+        Some(Ok(json)) => match (&json["error"], &json["your_ip"], &json["ip"]) {
+            (Value::String(error), ..) if !error.is_empty() => {
+                return Err(format!("it reported \"{}\"; {CHECK_REFLECTOR}", secrets.quote(error)));
+            }
+            (Value::String(_) | Value::Null, Value::String(ip), _)
+            | (Value::String(_) | Value::Null, Value::Null, Value::String(ip)) => ip.as_str(),
+            _ => {
+                return Err(format!(
+                    "it answered JSON without an address in \"your_ip\" or \"ip\"; {CHECK_REFLECTOR}"
+                ));
+            }
+        },
+        Some(Err(_)) => return Err(format!("it answered broken JSON; {CHECK_REFLECTOR}")),
+        None => body,
+    };
+    let Ok(address) = text.parse::<IpAddr>() else {
+        return Err(if text.is_empty() {
+            format!("it answered nothing; {CHECK_REFLECTOR}")
+        } else {
+            format!(
+                "it answered \"{}\", which is no address; {CHECK_REFLECTOR}",
+                secrets.quote(text)
+            )
+        });
+    };
+    if Family::of(address) != family {
+        return Err(format!(
+            "it answered {address}, which is no {family} address; use a reflector that answers \
+             with the address it was called from"
+        ));
+    }
+    match not_public(address) {
+        Some(kind) if !allow_non_public => Err(format!(
+            "it answered {address}, which is not a public address: {kind}; check the way to the \
+             reflector, or set allow_non_public"
+        )),
+        _ => Ok(address),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(status: u16, body: &str, family: Family) -> Result<String, String> {
+        let mut secrets = Secrets::default();
+        secrets.add_query("apikey=verysecret");
+        read_answer(status, body, family, false, &secrets)
+            .map(|address| address.to_string())
+            .map_err(|problem| problem.split("; ").next().unwrap().into())
+    }
+
+    #[test]
+    fn the_three_forms_are_read() {
+        for (body, family, address) in [
+            ("9.9.9.9\n", Family::V4, "9.9.9.9"),
+            ("\u{feff} 2620:FE::9 \r\n", Family::V6, "2620:fe::9"),
+            ("{\"ip\":\"9.9.9.9\"}", Family::V4, "9.9.9.9"),
+            ("{\"error\":\"\",\"your_ip\":\"9.9.9.9\"}", Family::V4, "9.9.9.9"),
+            (
+                " {\"error\":\"\",\"forwarded\":0,\"forwarded_for\":\"\",\"your_ip\":\"2620:fe::9\"}",
+                Family::V6,
+                "2620:fe::9",
+            ),
+            ("{\"ip\":\"8.8.8.8\",\"your_ip\":\"9.9.9.9\"}", Family::V4, "9.9.9.9"),
+            ("{\"error\":null,\"ip\":\"9.9.9.9\",\"x\":[{}]}", Family::V4, "9.9.9.9"),
+        ] {
+            assert_eq!(read(200, body, family), Ok(address.into()), "{body}");
+        }
+    }
+
+    #[test]
+    fn anything_else_is_a_failure_that_says_what_came() {
+        for (status, body, problem) in [
+            (200, "", "it answered nothing"),
+            (200, "9.9.9", "it answered \"9.9.9\", which is no address"),
+            (200, "9.9.9.09", "it answered \"9.9.9.09\", which is no address"),
+            (200, "9.9.9.9 8.8.8.8", "it answered \"9.9.9.9 8.8.8.8\", which is no address"),
+            (200, "9.9.9.9, 10.0.0.1", "it answered \"9.9.9.9, 10.0.0.1\", which is no address"),
+            (200, "<b>9.9.9.9</b>", "it answered \"<b>9.9.9.9</b>\", which is no address"),
+            (200, "key verysecret", "it answered \"key [hidden]\", which is no address"),
+            (200, "2620:fe::9", "it answered 2620:fe::9, which is no IPv4 address"),
+            (200, "::ffff:9.9.9.9", "it answered ::ffff:9.9.9.9, which is no IPv4 address"),
+            (200, "10.1.2.3", "it answered 10.1.2.3, which is not a public address: private"),
+            (
+                200,
+                "{\"error\":\"no verysecret\",\"your_ip\":\"9.9.9.9\"}",
+                "it reported \"no [hidden]\"",
+            ),
+            (200, "{\"your_ip\":\"\",\"ip\":\"9.9.9.9\"}", "it answered nothing"),
+            (
+                200,
+                "{\"your_ip\":9}",
+                "it answered JSON without an address in \"your_ip\" or \"ip\"",
+            ),
+            (
+                200,
+                "{\"error\":1,\"ip\":\"9.9.9.9\"}",
+                "it answered JSON without an address in \"your_ip\" or \"ip\"",
+            ),
+            (200, "{\"ip\":\"9.9.9.9\"", "it answered broken JSON"),
+            (200, "{\"ip\":\"9.9.9.9\"} x", "it answered broken JSON"),
+            (403, "{\"error\":\"wrong key\"}", "it answered 403: \"wrong key\""),
+            (403, "{\"error\":\"\",\"your_ip\":\"9.9.9.9\"}", "it answered 403"),
+            (500, "9.9.9.9", "it answered 500"),
+            (304, "", "it answered 304"),
+        ] {
+            assert_eq!(read(status, body, Family::V4), Err(problem.into()), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_non_public_address_is_allowed_where_the_configuration_says_so() {
+        let read = read_answer(200, "10.1.2.3", Family::V4, true, &Secrets::default());
+        assert_eq!(read.map(|address| address.to_string()), Ok("10.1.2.3".into()));
+    }
+
+    #[test]
+    fn urls_are_https_or_on_loopback() {
+        for (url, shown) in [
+            ("https://a.example", "https://a.example"),
+            ("https://user:hush@a.example:8443/r?k=v#f", "https://a.example:8443/r"),
+            ("http://127.0.0.1:8080/?k=v", "http://127.0.0.1:8080"),
+            ("http://[::1]/r", "http://[::1]/r"),
+            ("http://localhost/r", "http://localhost/r"),
+        ] {
+            let reflector = Reflector::parse(url).unwrap();
+            assert_eq!(reflector.to_string(), shown);
+            assert_eq!(format!("{reflector:?}"), format!("Reflector({shown})"));
+        }
+        for url in ["", "a.example", "/path", "ftp://a.example", "https://", "https:///x", "a b"] {
+            let problem = "must be a URL, as in https://host/path";
+            assert_eq!(Reflector::parse(url), Err(problem.into()), "{url}");
+        }
+        for url in ["http://a.example/", "http://localhost.a.example/", "http://192.168.0.1/"] {
+            assert!(Reflector::parse(url).is_err_and(|p| p.starts_with("must be an https URL")));
+        }
+    }
+
+    #[test]
+    fn a_location_is_seen_from_where_it_was_given() {
+        let base: Uri = "https://a.example:8443/d/r?k=v".parse().unwrap();
+        for (location, joined) in [
+            ("https://b.example/x", "https://b.example/x"),
+            ("//b.example/x", "https://b.example/x"),
+            ("/x?y:z", "https://a.example:8443/x?y:z"),
+            ("x", "https://a.example:8443/d/x"),
+        ] {
+            assert_eq!(join(&base, location).as_deref(), Some(joined), "{location}");
+        }
+    }
+}

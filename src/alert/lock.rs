@@ -1,0 +1,310 @@
+//! The file that remembers that an alert was sent. Never follows a symbolic link, never writes
+//! into a file that was there before, and only ever removes what is this configuration's.
+//!
+//! A run can be killed between any two steps. So the lock is prepared beside its place before the
+//! alert goes out and moved into place after it, and moved out of place before the withdrawal is
+//! announced: what is left beside the place tells the next run that something was cut short.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// More than any lock of ours holds, in bytes.
+const LARGEST: u64 = 8192;
+
+/// The lock of one configuration. Its content is JSON: `config`, the absolute path of the
+/// configuration, and `since`, the time of the alert (RFC 3339). An empty file counts as a lock,
+/// as the original autodns left it.
+#[derive(Debug)]
+pub struct AlertLock {
+    path: PathBuf,
+    /// Where it is prepared and where it is withdrawn to: `.NAME.pending` beside it.
+    pending: PathBuf,
+    config: String,
+}
+
+/// What is in the place of a lock.
+#[derive(Debug, PartialEq, Eq)]
+pub enum State {
+    /// Nothing.
+    Absent,
+    /// The lock of this configuration.
+    Held {
+        /// The time of the alert.
+        since: SystemTime,
+    },
+    /// What can be no lock of this configuration: the path and why.
+    Unusable(String),
+}
+
+impl AlertLock {
+    /// The lock at `path` of the configuration whose absolute path is `config`.
+    #[must_use]
+    pub fn new(path: &Path, config: &str) -> Self {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let pending = path.with_file_name(format!(".{name}.pending"));
+        Self { path: path.into(), pending, config: config.into() }
+    }
+
+    /// What is in the place of the lock.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.state_of(&self.path)
+    }
+
+    fn state_of(&self, path: &Path) -> State {
+        let unusable = |why: &str| State::Unusable(format!("{} {why}", path.display()));
+        let cannot = |error: io::Error| unusable(&format!("cannot be read: {error}"));
+        let kind = match fs::symlink_metadata(path) {
+            Ok(metadata) => metadata.file_type(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return State::Absent,
+            Err(error) => return cannot(error),
+        };
+        if kind.is_symlink() {
+            return unusable("is a symbolic link, which is never followed");
+        }
+        if kind.is_dir() {
+            return unusable("is a directory");
+        }
+        if !kind.is_file() {
+            return unusable("is no regular file");
+        }
+        let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+        let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
+            Ok(file) => file,
+            Err(error) => return cannot(error),
+        };
+        let mut content = Vec::new();
+        let modified = match file.metadata().and_then(|metadata| metadata.modified()) {
+            Ok(modified) => modified,
+            Err(error) => return cannot(error),
+        };
+        if let Err(error) = file.take(LARGEST).read_to_end(&mut content) {
+            return cannot(error);
+        }
+        // A power cut can leave a file of the right length that is all NUL.
+        if content.iter().all(|&byte| byte == 0 || byte.is_ascii_whitespace()) {
+            return State::Held { since: modified };
+        }
+        let content: Value = serde_json::from_slice(&content).unwrap_or_default();
+        match content["config"].as_str() {
+            Some(config) if config == self.config => {
+                let since = content["since"].as_str().and_then(|text| {
+                    OffsetDateTime::parse(text, &Rfc3339).ok().map(SystemTime::from)
+                });
+                State::Held { since: since.unwrap_or(modified) }
+            }
+            Some(config) => unusable(&format!("belongs to another configuration, {config}")),
+            None => unusable("is a file that autodns did not write"),
+        }
+    }
+
+    /// Writes the lock beside its place, so that nothing but a rename is left to do after the
+    /// alert. The error says what cannot be written and why.
+    pub fn prepare(&self, now: SystemTime) -> Result<Prepared<'_>, String> {
+        let cannot =
+            |error: &io::Error| format!("{} cannot be written: {error}", self.path.display());
+        let create =
+            || OpenOptions::new().write(true).create_new(true).mode(0o600).open(&self.pending);
+        let file = match create() {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                // A run that was cut short left it, or it is somebody else's.
+                match self.state_of(&self.pending) {
+                    State::Unusable(why) => return Err(why),
+                    State::Absent => {}
+                    State::Held { .. } => {
+                        fs::remove_file(&self.pending).map_err(|error| cannot(&error))?;
+                    }
+                }
+                create()
+            }
+            other => other,
+        };
+        let prepared = Prepared(self);
+        match file.and_then(|file| self.write(file, now)) {
+            Ok(()) => Ok(prepared),
+            Err(error) => {
+                prepared.discard();
+                Err(cannot(&error))
+            }
+        }
+    }
+
+    fn write(&self, mut file: File, now: SystemTime) -> io::Result<()> {
+        let since = OffsetDateTime::from(now).format(&Rfc3339).map_err(io::Error::other)?;
+        let content = json!({ "config": self.config, "since": since });
+        file.write_all(format!("{content}\n").as_bytes())?;
+        file.sync_all()
+    }
+
+    /// Takes the lock away, if there is one: to beside its place, until whoever is to be told
+    /// knows. The error says what cannot be removed and why.
+    pub fn withdraw(&self) -> Result<Option<Withdrawn<'_>>, String> {
+        match self.state() {
+            State::Held { since } => match fs::rename(&self.path, &self.pending) {
+                Ok(()) => Ok(Some(Withdrawn { lock: self, since })),
+                Err(error) => Err(format!("{} cannot be removed: {error}", self.path.display())),
+            },
+            // Not ours to remove, and nothing to tell: whoever cannot keep a lock is told each time.
+            State::Unusable(_) => Ok(None),
+            State::Absent => match self.state_of(&self.pending) {
+                State::Held { since } => Ok(Some(Withdrawn { lock: self, since })),
+                State::Absent | State::Unusable(_) => Ok(None),
+            },
+        }
+    }
+}
+
+/// A lock that is written, but not yet in its place.
+#[derive(Debug)]
+#[must_use]
+pub struct Prepared<'a>(&'a AlertLock);
+
+impl Prepared<'_> {
+    /// Moves it into place. The error says what cannot be written and why.
+    pub fn keep(self) -> Result<(), String> {
+        let Self(lock) = self;
+        fs::rename(&lock.pending, &lock.path).map_err(|error| {
+            let why = format!("{} cannot be written: {error}", lock.path.display());
+            self.discard();
+            why
+        })
+    }
+
+    /// Removes it. That it may stay is no harm: the next run replaces it.
+    pub fn discard(self) {
+        let _ = fs::remove_file(&self.0.pending);
+    }
+}
+
+/// A lock that is out of its place, but not yet gone.
+#[derive(Debug)]
+#[must_use]
+pub struct Withdrawn<'a> {
+    lock: &'a AlertLock,
+    since: SystemTime,
+}
+
+impl Withdrawn<'_> {
+    /// The time of the alert.
+    #[must_use]
+    pub const fn since(&self) -> SystemTime {
+        self.since
+    }
+
+    /// Removes it for good. The error says what cannot be removed and why.
+    pub fn forget(self) -> Result<(), String> {
+        let pending = &self.lock.pending;
+        fs::remove_file(pending)
+            .map_err(|error| format!("{} cannot be removed: {error}", pending.display()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn at(seconds: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<String> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_lock_is_prepared_kept_and_withdrawn() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let lock = AlertLock::new(&path, "/etc/a.json");
+        assert_eq!(lock.state(), State::Absent);
+        let prepared = lock.prepare(at(60)).unwrap();
+        assert_eq!(names(folder.path()), [".lock.pending"]);
+        assert_eq!(lock.state(), State::Absent);
+        prepared.keep().unwrap();
+        assert_eq!(names(folder.path()), ["lock"]);
+        assert_eq!(
+            fs::read_to_string(&path).unwrap(),
+            "{\"config\":\"/etc/a.json\",\"since\":\"1970-01-01T00:01:00Z\"}\n"
+        );
+        assert_eq!(lock.state(), State::Held { since: at(60) });
+        let withdrawn = lock.withdraw().unwrap().unwrap();
+        assert_eq!(withdrawn.since(), at(60));
+        assert_eq!(names(folder.path()), [".lock.pending"]);
+        withdrawn.forget().unwrap();
+        assert!(names(folder.path()).is_empty());
+        assert!(lock.withdraw().unwrap().is_none());
+    }
+
+    #[test]
+    fn what_a_killed_run_left_is_taken_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let lock = AlertLock::new(&folder.path().join("lock"), "/etc/a.json");
+        let _ = lock.prepare(at(60)).unwrap();
+        assert_eq!(lock.withdraw().unwrap().unwrap().since(), at(60));
+        lock.prepare(at(120)).unwrap().keep().unwrap();
+        assert_eq!(lock.state(), State::Held { since: at(120) });
+        assert_eq!(names(folder.path()), ["lock"]);
+    }
+
+    #[test]
+    fn an_empty_or_zeroed_file_counts_as_a_lock() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let lock = AlertLock::new(&path, "/etc/a.json");
+        for content in ["", "\n", "\0\0\0"] {
+            fs::write(&path, content).unwrap();
+            let modified = fs::metadata(&path).unwrap().modified().unwrap();
+            assert_eq!(lock.state(), State::Held { since: modified });
+        }
+    }
+
+    #[test]
+    fn what_is_not_this_configurations_is_never_touched() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let lock = AlertLock::new(&path, "/etc/a.json");
+        let shown = path.display();
+        for (content, why) in [
+            ("{\"config\":\"/etc/b.json\"}", "belongs to another configuration, /etc/b.json"),
+            ("precious", "is a file that autodns did not write"),
+        ] {
+            fs::write(&path, content).unwrap();
+            assert_eq!(lock.state(), State::Unusable(format!("{shown} {why}")));
+            assert!(lock.withdraw().unwrap().is_none());
+            assert_eq!(fs::read_to_string(&path).unwrap(), content);
+        }
+        fs::remove_file(&path).unwrap();
+        let target = folder.path().join("target");
+        fs::write(&target, "").unwrap();
+        std::os::unix::fs::symlink(&target, &path).unwrap();
+        let why = format!("{shown} is a symbolic link, which is never followed");
+        assert_eq!(lock.state(), State::Unusable(why));
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        assert_eq!(lock.state(), State::Unusable(format!("{shown} is a directory")));
+    }
+
+    #[test]
+    fn a_stranger_in_the_place_of_preparation_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let lock = AlertLock::new(&folder.path().join("lock"), "/etc/a.json");
+        let target = folder.path().join("target");
+        std::os::unix::fs::symlink(&target, folder.path().join(".lock.pending")).unwrap();
+        let why = lock.prepare(at(60)).unwrap_err();
+        assert!(why.ends_with(".lock.pending is a symbolic link, which is never followed"));
+        assert!(!target.exists());
+    }
+}

@@ -1,0 +1,157 @@
+//! The error answers of AWS, in every shape they come. Pure; decides nothing about what is done.
+
+use super::xml::Element;
+
+/// An error that AWS answered with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The HTTP status.
+    pub status: u16,
+    /// The code, as in `AccessDenied`. This, not the message, is what decisions look at.
+    pub code: String,
+    /// The message; where there are several, joined with "; ".
+    pub message: String,
+}
+
+impl Fault {
+    /// Reads the body of an answer whose status is not a success. An error that has no known shape
+    /// is an `Err` with a phrase about the body.
+    ///
+    /// Shapes: `ErrorResponse/Error/{Code,Message}`; one level deeper, in `Errors`, as some
+    /// emulators and the front ends of some services have it; and the old
+    /// `InvalidChangeBatch/Messages/Message` of Route 53.
+    pub fn parse(status: u16, body: &str) -> Result<Self, String> {
+        let root = Element::parse(body)?;
+        if root.name == "InvalidChangeBatch" {
+            let messages = root.child("Messages").map_or(&[][..], |m| &m.children);
+            let texts: Vec<&str> = messages.iter().map(|m| m.text.as_str()).collect();
+            let message = texts.join("; ");
+            return Ok(Self { status, code: root.name, message });
+        }
+        let error = match root.name.as_str() {
+            "Error" => Some(&root),
+            _ => root.child("Error").or_else(|| root.child("Errors")?.child("Error")),
+        };
+        let code = error.and_then(|error| error.text_of("Code")).filter(|code| !code.is_empty());
+        match (error, code) {
+            (Some(error), Some(code)) => Ok(Self {
+                status,
+                code: code.into(),
+                message: error.text_of("Message").unwrap_or_default().into(),
+            }),
+            _ => Err("is XML, but no error of AWS".into()),
+        }
+    }
+
+    /// Whether the service looked at the request and will not do it, so that a part of it, sent on
+    /// its own, may fare better. Not so for who we are, for the zone, or for a bad moment.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        let about_us_or_now = matches!(
+            self.code.as_str(),
+            "ExpiredToken"
+                | "InvalidClientTokenId"
+                | "NoSuchHostedZone"
+                | "PriorRequestNotComplete"
+                | "RequestExpired"
+                | "SignatureDoesNotMatch"
+        );
+        self.status < 500 && self.status != 429 && !self.is_throttling() && !about_us_or_now
+    }
+
+    /// Whether the account's rate was exceeded.
+    #[must_use]
+    pub fn is_throttling(&self) -> bool {
+        matches!(
+            self.code.as_str(),
+            "Throttling"
+                | "ThrottlingException"
+                | "RequestThrottled"
+                | "TooManyRequestsException"
+                | "RequestLimitExceeded"
+                | "SlowDown"
+        )
+    }
+
+    /// Whether the message says that the signature's time is outside AWS's window of 5 minutes.
+    #[must_use]
+    pub fn is_about_the_clock(&self) -> bool {
+        matches!(self.code.as_str(), "RequestTimeTooSkewed" | "RequestExpired")
+            || (matches!(self.code.as_str(), "SignatureDoesNotMatch" | "InvalidSignatureException")
+                && (self.message.contains("Signature expired")
+                    || self.message.contains("Signature not yet current")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(status: u16, code: &str, message: &str) -> Result<Fault, String> {
+        Ok(Fault { status, code: code.into(), message: message.into() })
+    }
+
+    #[test]
+    fn every_shape_is_read() {
+        for (body, code, message) in [
+            (
+                "<?xml version=\"1.0\"?>\n<ErrorResponse \
+                 xmlns=\"https://route53.amazonaws.com/doc/2013-04-01/\"><Error><Type>Sender</Type>\
+                 <Code>InvalidChangeBatch</Code><Message>[one, two]</Message></Error>\
+                 <RequestId>b1</RequestId></ErrorResponse>",
+                "InvalidChangeBatch",
+                "[one, two]",
+            ),
+            (
+                "<InvalidChangeBatch xmlns=\"https://route53.amazonaws.com/doc/2013-04-01/\">\
+                 <Messages><Message>one</Message><Message>two</Message></Messages>\
+                 <RequestId>b1</RequestId></InvalidChangeBatch>",
+                "InvalidChangeBatch",
+                "one; two",
+            ),
+            (
+                "<ErrorResponse><Errors><Error><Code>SignatureDoesNotMatch</Code>\
+                 <Message>The request</Message></Error></Errors></ErrorResponse>",
+                "SignatureDoesNotMatch",
+                "The request",
+            ),
+            ("<Error><Code>SlowDown</Code></Error>", "SlowDown", ""),
+        ] {
+            assert_eq!(Fault::parse(400, body), fault(400, code, message));
+        }
+    }
+
+    #[test]
+    fn what_is_no_error_of_aws_is_not_taken_for_one() {
+        for (body, problem) in [
+            ("<html><body>Bad gateway</body></html>", "is XML, but no error of AWS"),
+            ("<ErrorResponse/>", "is XML, but no error of AWS"),
+            (
+                "<ErrorResponse><Error><Code/></Error></ErrorResponse>",
+                "is XML, but no error of AWS",
+            ),
+            ("", "is empty"),
+        ] {
+            assert_eq!(Fault::parse(502, body), Err(problem.into()), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_about_the_request() {
+        for (status, code, refusal) in [
+            (400, "InvalidChangeBatch", true),
+            (400, "InvalidInput", true),
+            (403, "AccessDenied", true),
+            (404, "NoSuchHostedZone", false),
+            (403, "SignatureDoesNotMatch", false),
+            (403, "InvalidClientTokenId", false),
+            (403, "ExpiredToken", false),
+            (400, "Throttling", false),
+            (400, "PriorRequestNotComplete", false),
+            (503, "ServiceUnavailable", false),
+        ] {
+            let fault = fault(status, code, "").unwrap();
+            assert_eq!(fault.is_refusal(), refusal, "{code}");
+        }
+    }
+}

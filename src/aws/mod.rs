@@ -1,0 +1,359 @@
+//! One signed call to AWS: where it goes (`endpoint`), how it is signed (`sign`), sending it, and
+//! what an answer that is no success means (`fault`). The services' own requests and answers are
+//! in `route53` and `sns`. Knows nothing of what is wanted or when to alert.
+
+pub mod endpoint;
+pub mod fault;
+pub mod route53;
+pub mod sign;
+pub mod sns;
+pub mod xml;
+
+use std::fmt;
+use std::time::SystemTime;
+
+use http::Method;
+
+use crate::credentials::Credentials;
+use crate::error::{Cause, Error};
+use crate::record::{AddressRecord, DnsName, FoundRecord};
+use crate::secrets::Secrets;
+use crate::transport::{self, Client, Network};
+use endpoint::{Endpoint, Partition, Settings};
+use fault::Fault;
+use route53::{Start, ZoneId};
+use sns::TopicArn;
+
+/// The most bytes an answer may have. A page of ten record sets, each with the 400 values that
+/// Route 53 allows at most, stays below.
+const LARGEST_ANSWER: u64 = 1 << 20;
+/// The most pages that the rows of one name may fill.
+const MOST_PAGES: usize = 50;
+
+/// A service of AWS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Service {
+    /// Route 53, one for a whole partition.
+    Route53,
+    /// SNS in one region.
+    Sns {
+        /// The region, as in `eu-west-1`.
+        region: String,
+    },
+}
+
+/// A request to a service, before it has an endpoint, a signature or a time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// The service it is for.
+    pub service: Service,
+    /// The HTTP method.
+    pub method: Method,
+    /// The path and the query string, percent-encoded, beginning with `/`.
+    pub path_and_query: String,
+    /// The type of the body, if there is one.
+    pub content_type: Option<&'static str>,
+    /// The body; empty for a GET.
+    pub body: String,
+}
+
+impl Call {
+    const fn get(service: Service, path_and_query: String) -> Self {
+        let body = String::new();
+        Self { service, method: Method::GET, path_and_query, content_type: None, body }
+    }
+
+    const fn post(
+        service: Service,
+        path_and_query: String,
+        content_type: &'static str,
+        body: String,
+    ) -> Self {
+        let content_type = Some(content_type);
+        Self { service, method: Method::POST, path_and_query, content_type, body }
+    }
+}
+
+/// What a call was to do, in the words of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// List the record sets of a name.
+    List(Partition, ZoneId),
+    /// Change record sets.
+    Change(Partition, ZoneId),
+    /// Publish to a topic.
+    Publish(TopicArn),
+}
+
+impl Action {
+    fn failed(self, failure: Failure) -> Error {
+        Error::Aws { action: self, failure: Box::new(failure) }
+    }
+
+    /// The IAM action and resource that allow it.
+    fn permission(&self) -> String {
+        let zone = |action, partition: &Partition, zone| {
+            format!("route53:{action} on arn:{}:route53:::hostedzone/{zone}", partition.as_str())
+        };
+        match self {
+            Self::List(partition, id) => zone("ListResourceRecordSets", partition, id),
+            Self::Change(partition, id) => zone("ChangeResourceRecordSets", partition, id),
+            Self::Publish(topic) => format!("sns:Publish on {topic}"),
+        }
+    }
+
+    /// The beginning of a message about the action's failure. After a write whose answer was lost
+    /// nobody knows that it failed.
+    fn not_done(&self, may_have_happened: bool) -> String {
+        match (self, may_have_happened) {
+            (Self::List(_, zone), _) => format!("could not list the records of hosted zone {zone}"),
+            (Self::Change(_, zone), false) => {
+                format!("could not change the record in hosted zone {zone}")
+            }
+            (Self::Change(_, zone), true) => {
+                format!("could not confirm the change of the record in hosted zone {zone}")
+            }
+            (Self::Publish(topic), false) => format!("could not publish to {topic}"),
+            (Self::Publish(topic), true) => format!("could not confirm the message to {topic}"),
+        }
+    }
+}
+
+/// Why a call brought no good answer.
+#[derive(Debug)]
+pub enum Failure {
+    /// There was no answer.
+    NoAnswer {
+        /// The host that was called, with the port if the endpoint has one.
+        host: String,
+        /// What happened instead.
+        cause: transport::Failure,
+    },
+    /// AWS answered with an error; its message is fit to be shown.
+    Fault(Fault),
+    /// The answer could not be understood.
+    Unreadable {
+        /// The host that was called, with the port if the endpoint has one.
+        host: String,
+        /// The HTTP status.
+        status: u16,
+        /// A phrase about the answer.
+        problem: String,
+    },
+    /// The call could not be made: a phrase, and what to do.
+    Impossible(String, Option<Cause>),
+}
+
+impl Failure {
+    /// Whether a call that changes something may have done so all the same.
+    #[must_use]
+    pub const fn may_have_happened(&self) -> bool {
+        match self {
+            Self::NoAnswer { cause, .. } => cause.may_have_arrived(),
+            Self::Fault(fault) => fault.status >= 500,
+            Self::Unreadable { status, .. } => *status < 300 || *status >= 500,
+            Self::Impossible(..) => false,
+        }
+    }
+
+    /// The message about `action`, which this failure kept from being done: what failed, the
+    /// cause, and what to do.
+    #[must_use]
+    pub fn message(&self, action: &Action) -> String {
+        let may_have_happened = self.may_have_happened() && !matches!(action, Action::List(..));
+        format!("{}: {self}; {}", action.not_done(may_have_happened), self.advice(action))
+    }
+
+    fn advice(&self, action: &Action) -> String {
+        match self {
+            Self::NoAnswer { cause, .. } => cause.advice().into(),
+            Self::Fault(fault) => advice_on(fault, action),
+            Self::Unreadable { status: 500.., .. } => "the next run tries again".into(),
+            Self::Unreadable { .. } => "check who answers there: it is not AWS".into(),
+            Self::Impossible(..) => "nothing was sent".into(),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoAnswer { host, cause } => write!(f, "{host}: {cause}"),
+            Self::Fault(Fault { code, message, .. }) if message.is_empty() => f.write_str(code),
+            Self::Fault(Fault { code, message, .. }) => write!(f, "{code}: {message}"),
+            Self::Unreadable { host, status, problem } => {
+                write!(f, "{host} answered {status}, and the answer {problem}")
+            }
+            Self::Impossible(problem, _) => f.write_str(problem),
+        }
+    }
+}
+
+impl std::error::Error for Failure {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::NoAnswer { cause, .. } => Some(cause),
+            Self::Impossible(_, cause) => {
+                cause.as_deref().map(|cause| cause as &(dyn std::error::Error + 'static))
+            }
+            Self::Fault(_) | Self::Unreadable { .. } => None,
+        }
+    }
+}
+
+fn advice_on(fault: &Fault, action: &Action) -> String {
+    if fault.is_about_the_clock() {
+        return "this machine's clock is wrong; set it (timedatectl shows it)".into();
+    }
+    match fault.code.as_str() {
+        "AccessDenied" | "AuthorizationError" => {
+            format!("allow {} to this user", action.permission())
+        }
+        "InvalidClientTokenId" => "check the access key id, and that the key is active".into(),
+        "SignatureDoesNotMatch" => "check the secret access key".into(),
+        "ExpiredToken" => "fetch new temporary credentials".into(),
+        "NoSuchHostedZone" => "check hosted_zone_id, and whose account the credentials are".into(),
+        "NotFound" | "InvalidParameter" => "check topic_arn, its region included".into(),
+        "InvalidChangeBatch" | "InvalidInput" => {
+            "check dns_name, its zone, and the zone's other records of that name".into()
+        }
+        "KMSAccessDenied" | "KMSDisabled" | "KMSThrottling" => {
+            "check the KMS key of the topic".into()
+        }
+        _ if fault.status >= 500
+            || fault.is_throttling()
+            || fault.code == "PriorRequestNotComplete" =>
+        {
+            "the next run tries again".into()
+        }
+        _ => "see the AWS documentation for this code".into(),
+    }
+}
+
+/// AWS as one configuration calls it: with its credentials, in its partition.
+#[derive(Debug)]
+pub struct Aws<'a> {
+    network: &'a Network,
+    settings: &'a Settings,
+    credentials: &'a Credentials,
+    partition: Partition,
+    secrets: &'a Secrets,
+    /// One connection serves the list and the change.
+    route53: (Endpoint, Client),
+}
+
+impl<'a> Aws<'a> {
+    /// Nothing is sent yet.
+    #[must_use]
+    pub fn new(
+        network: &'a Network,
+        settings: &'a Settings,
+        credentials: &'a Credentials,
+        partition: Partition,
+        secrets: &'a Secrets,
+    ) -> Self {
+        let endpoint = settings.endpoint(&Service::Route53, partition);
+        let client = network.proxied(endpoint.is_https());
+        let route53 = (endpoint, client);
+        Self { network, settings, credentials, partition, secrets, route53 }
+    }
+
+    /// All record sets of `name` in `zone`, whatever their type.
+    pub fn list(&self, zone: &ZoneId, name: &DnsName) -> Result<Vec<FoundRecord>, Error> {
+        let action = Action::List(self.partition, zone.clone());
+        let mut rows = Vec::new();
+        let mut start = Start::at(name);
+        for _ in 0..MOST_PAGES {
+            let call = route53::list(zone, &start);
+            let page = match self.route53(&call, |answer| route53::read_list(name, answer)) {
+                Ok(page) => page,
+                Err(failure) => return Err(action.failed(failure)),
+            };
+            rows.extend(page.rows);
+            match page.next {
+                Some(next) if next != start => start = next,
+                Some(_) => break,
+                None => return Ok(rows),
+            }
+        }
+        let problem = format!("the list of {name} does not come to an end");
+        Err(action.failed(Failure::Impossible(problem, None)))
+    }
+
+    /// Creates or replaces `records` in one batch. Answers with the id and status of the change.
+    pub fn change(
+        &self,
+        zone: &ZoneId,
+        records: &[AddressRecord],
+    ) -> Result<(String, String), Error> {
+        self.route53(&route53::change(zone, records), route53::read_change)
+            .map_err(|failure| Action::Change(self.partition, zone.clone()).failed(failure))
+    }
+
+    /// Publishes a message. Answers with its id.
+    pub fn publish(&self, topic: &TopicArn, subject: &str, message: &str) -> Result<String, Error> {
+        let call = sns::publish(topic, subject, message);
+        let endpoint = self.settings.endpoint(&call.service, self.partition);
+        let client = self.network.proxied(endpoint.is_https());
+        self.call(&client, &endpoint, &call, sns::read_publish)
+            .map_err(|failure| Action::Publish(topic.clone()).failed(failure))
+    }
+
+    fn route53<T>(
+        &self,
+        call: &Call,
+        read: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<T, Failure> {
+        let (endpoint, client) = &self.route53;
+        self.call(client, endpoint, call, read)
+    }
+
+    fn call<T>(
+        &self,
+        client: &Client,
+        endpoint: &Endpoint,
+        call: &Call,
+        read: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<T, Failure> {
+        let request =
+            sign::sign(call, endpoint, self.credentials, SystemTime::now()).map_err(|cause| {
+                Failure::Impossible(format!("cannot be signed: {cause}"), Some(cause))
+            })?;
+        let host = request.uri().authority().map(ToString::to_string).unwrap_or_default();
+        let answer = match client.send(request, LARGEST_ANSWER) {
+            Ok(answer) => answer,
+            Err(cause) => return Err(Failure::NoAnswer { host, cause }),
+        };
+        let status = answer.status;
+        let unreadable = |problem: String| Failure::Unreadable {
+            host,
+            status,
+            problem: self.secrets.quote(&problem),
+        };
+        if (200..300).contains(&status) {
+            return read(&answer.body).map_err(unreadable);
+        }
+        match Fault::parse(status, &answer.body) {
+            Ok(fault) => Err(Failure::Fault(Fault {
+                status,
+                code: self.secrets.quote(&fault.code),
+                message: self.secrets.quote(&fault.message),
+            })),
+            Err(problem) => Err(unreadable(problem)),
+        }
+    }
+}
+
+/// Appends `text` with every byte outside RFC 3986's unreserved set as `%XX`, as AWS signs it.
+fn push_percent_encoded(out: &mut String, text: &str) {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            out.push(char::from(byte));
+        } else {
+            out.push('%');
+            out.push(char::from(DIGITS[usize::from(byte >> 4)]));
+            out.push(char::from(DIGITS[usize::from(byte & 15)]));
+        }
+    }
+}

@@ -1,0 +1,371 @@
+//! Route 53, API version 2013-04-01: requests as values, answers read from text. Pure.
+
+use std::fmt::{self, Write};
+
+use super::xml::{self, Element};
+use super::{Call, Service};
+use crate::record::{AddressRecord, DnsName, FoundRecord, Ttl};
+
+/// How many rows a page asks for. One name has few (the types A, AAAA and CNAME sort first), and
+/// rows of the names behind it are only bytes on a home line.
+const PAGE: usize = 10;
+const NAMESPACE: &str = "https://route53.amazonaws.com/doc/2013-04-01/";
+
+/// The id of a hosted zone: up to 32 upper-case letters and digits, without `/hostedzone/`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ZoneId(String);
+
+impl ZoneId {
+    /// Reads `Z…`, `/hostedzone/Z…` or `hostedzone/Z…`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let id = text.strip_prefix('/').unwrap_or(text);
+        let id = match id.strip_prefix("hostedzone/") {
+            Some(id) => id,
+            None if id.len() == text.len() => id,
+            None => return None,
+        };
+        let possible =
+            (1..=32).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric());
+        possible.then(|| Self(id.into()))
+    }
+}
+
+impl fmt::Display for ZoneId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Where a list begins. Route 53 takes it as a starting point, not as a filter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Start {
+    name: String,
+    record_type: Option<String>,
+    identifier: Option<String>,
+}
+
+impl Start {
+    /// The first row of `name`, whatever its type.
+    #[must_use]
+    pub fn at(name: &DnsName) -> Self {
+        Self { name: name.normalised().into(), record_type: None, identifier: None }
+    }
+}
+
+/// One page of a list.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Page {
+    /// The rows of the name that was asked for, and of no other.
+    pub rows: Vec<FoundRecord>,
+    /// Where the list goes on, if rows of that name may still follow.
+    pub next: Option<Start>,
+}
+
+/// The request for one page of the records of a zone.
+#[must_use]
+pub fn list(zone: &ZoneId, start: &Start) -> Call {
+    let mut path = format!("/2013-04-01/hostedzone/{zone}/rrset?maxitems={PAGE}");
+    let members = [
+        ("name", Some(&start.name)),
+        ("type", start.record_type.as_ref()),
+        ("identifier", start.identifier.as_ref()),
+    ];
+    for (member, value) in members {
+        if let Some(value) = value {
+            path.push('&');
+            path.push_str(member);
+            path.push('=');
+            super::push_percent_encoded(&mut path, value);
+        }
+    }
+    Call::get(Service::Route53, path)
+}
+
+/// Reads one page of the list that was started at `name`. The error is a phrase about the answer.
+pub fn read_list(name: &DnsName, answer: &str) -> Result<Page, String> {
+    let root = expect_root(answer, "ListResourceRecordSetsResponse")?;
+    let sets = root.child("ResourceRecordSets").ok_or("lacks ResourceRecordSets")?;
+    let mut rows = Vec::new();
+    for set in &sets.children {
+        let row = read_row(set)?;
+        if row.name == *name {
+            rows.push(row);
+        } else if !rows.is_empty() {
+            // The rows of one name are contiguous.
+            return Ok(Page { rows, next: None });
+        }
+    }
+    let next = match root.text_of("IsTruncated") {
+        Some("false") => None,
+        Some("true") => {
+            let next = root.text_of("NextRecordName").ok_or("lacks NextRecordName")?;
+            (DnsName::from_route53(next).as_ref() == Ok(name)).then(|| Start {
+                name: next.into(),
+                record_type: root.text_of("NextRecordType").map(Into::into),
+                identifier: root.text_of("NextRecordIdentifier").map(Into::into),
+            })
+        }
+        _ => return Err("lacks IsTruncated".into()),
+    };
+    Ok(Page { rows, next })
+}
+
+fn read_row(set: &Element) -> Result<FoundRecord, String> {
+    let name = set.text_of("Name").ok_or("has a record set without a Name")?;
+    let name = DnsName::from_route53(name)
+        .map_err(|problem| format!("has a record set whose Name {problem}"))?;
+    let mut row = FoundRecord {
+        name,
+        record_type: set.text_of("Type").ok_or("has a record set without a Type")?.into(),
+        ttl: None,
+        values: Vec::new(),
+        other_members: Vec::new(),
+    };
+    for member in &set.children {
+        match member.name.as_str() {
+            "Name" | "Type" => {}
+            "TTL" => {
+                row.ttl = Some(Ttl::from_route53(&member.text).ok_or("has a TTL that is none")?);
+            }
+            "ResourceRecords" => {
+                for record in &member.children {
+                    let value = record.text_of("Value").ok_or("has a record without a Value")?;
+                    row.values.push(value.into());
+                }
+            }
+            other => row.other_members.push(other.into()),
+        }
+    }
+    Ok(row)
+}
+
+/// The request that creates or replaces `records`, all of them or none.
+#[must_use]
+pub fn change(zone: &ZoneId, records: &[AddressRecord]) -> Call {
+    let mut body = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
+         <ChangeResourceRecordSetsRequest xmlns=\"{NAMESPACE}\"><ChangeBatch>\
+         <Comment>autodns {}</Comment><Changes>",
+        env!("CARGO_PKG_VERSION")
+    );
+    for AddressRecord { key, ttl, address } in records {
+        let name = xml::escape(key.name.normalised());
+        // Writing to a String cannot fail.
+        let _ = write!(
+            body,
+            "<Change><Action>UPSERT</Action><ResourceRecordSet><Name>{name}</Name>\
+             <Type>{}</Type><TTL>{ttl}</TTL><ResourceRecords><ResourceRecord>\
+             <Value>{address}</Value></ResourceRecord></ResourceRecords></ResourceRecordSet>\
+             </Change>",
+            key.record_type
+        );
+    }
+    body.push_str("</Changes></ChangeBatch></ChangeResourceRecordSetsRequest>");
+    let path = format!("/2013-04-01/hostedzone/{zone}/rrset/");
+    Call::post(Service::Route53, path, "application/xml", body)
+}
+
+/// Reads the answer to [`change`]: the id of the change and its status (`PENDING`, `INSYNC`).
+pub fn read_change(answer: &str) -> Result<(String, String), String> {
+    let root = expect_root(answer, "ChangeResourceRecordSetsResponse")?;
+    let info = root.child("ChangeInfo").ok_or("lacks ChangeInfo")?;
+    let id = info.text_of("Id").ok_or("lacks the change's Id")?;
+    let status = info.text_of("Status").ok_or("lacks the change's Status")?;
+    Ok((id.trim_start_matches("/change/").into(), status.into()))
+}
+
+fn expect_root(answer: &str, name: &str) -> Result<Element, String> {
+    let root = Element::parse(answer)?;
+    if root.name == name { Ok(root) } else { Err(format!("is XML, but no {name}")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{RecordKey, RecordType};
+
+    fn name(text: &str) -> DnsName {
+        DnsName::from_config(text).unwrap()
+    }
+
+    #[test]
+    fn zone_ids_come_in_three_forms() {
+        let longest = "Z".repeat(32);
+        for (text, id) in [
+            ("Z0123456789ABCDEFGHIJ", Some("Z0123456789ABCDEFGHIJ")),
+            ("/hostedzone/Z1", Some("Z1")),
+            ("hostedzone/Z1", Some("Z1")),
+            (&longest, Some(longest.as_str())),
+            (&"Z".repeat(33), None),
+            ("", None),
+            ("/hostedzone/", None),
+            ("/Z1", None),
+            ("Z1/rrset", None),
+            ("home.example.com", None),
+        ] {
+            assert_eq!(ZoneId::parse(text).map(|id| id.to_string()).as_deref(), id, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_list_starts_at_the_name_percent_encoded() {
+        let zone = ZoneId::parse("Z1").unwrap();
+        let call = list(&zone, &Start::at(&name("*.home.example.com")));
+        assert_eq!(
+            call.path_and_query,
+            "/2013-04-01/hostedzone/Z1/rrset?maxitems=10&name=%5C052.home.example.com"
+        );
+        let start = Start {
+            name: "home.example.com.".into(),
+            record_type: Some("A".into()),
+            identifier: Some("a b/c".into()),
+        };
+        assert_eq!(
+            list(&zone, &start).path_and_query,
+            "/2013-04-01/hostedzone/Z1/rrset?maxitems=10&name=home.example.com.&type=A\
+             &identifier=a%20b%2Fc"
+        );
+    }
+
+    fn answer(rows: &str, end: &str) -> String {
+        format!(
+            "<?xml version=\"1.0\"?>\n<ListResourceRecordSetsResponse xmlns=\"{NAMESPACE}\">\
+             <ResourceRecordSets>{rows}</ResourceRecordSets>{end}\
+             <MaxItems>10</MaxItems></ListResourceRecordSetsResponse>"
+        )
+    }
+
+    fn row(name: &str, record_type: &str, rest: &str) -> String {
+        format!(
+            "<ResourceRecordSet><Name>{name}</Name><Type>{record_type}</Type>{rest}\
+             </ResourceRecordSet>"
+        )
+    }
+
+    const ADDRESS: &str = "<TTL>300</TTL><ResourceRecords><ResourceRecord><Value>192.0.2.1</Value>\
+                           </ResourceRecord></ResourceRecords>";
+    const WHOLE: &str = "<IsTruncated>false</IsTruncated>";
+
+    #[test]
+    fn only_rows_of_the_name_are_taken() {
+        let rows = row("home.example.com.", "A", ADDRESS)
+            + &row("home.example.com.", "TXT", "<TTL>1</TTL>")
+            + &row("next.example.com.", "A", ADDRESS);
+        let page = read_list(&name("Home.example.com"), &answer(&rows, WHOLE)).unwrap();
+        assert_eq!(page.next, None);
+        assert_eq!(page.rows.len(), 2);
+        assert_eq!(
+            page.rows.first(),
+            Some(&FoundRecord {
+                name: name("home.example.com"),
+                record_type: "A".into(),
+                ttl: Ttl::new(300),
+                values: vec!["192.0.2.1".into()],
+                other_members: vec![],
+            })
+        );
+        let page = read_list(&name("absent.example.com"), &answer(&rows, WHOLE)).unwrap();
+        assert_eq!(page, Page { rows: vec![], next: None });
+    }
+
+    #[test]
+    fn a_wildcard_is_found_in_its_escaped_form() {
+        let rows = row("\\052.home.example.com.", "A", ADDRESS);
+        let page = read_list(&name("*.home.example.com"), &answer(&rows, WHOLE)).unwrap();
+        assert_eq!(page.rows.len(), 1);
+    }
+
+    #[test]
+    fn members_that_an_upsert_would_lose_are_kept_by_name() {
+        let rest = "<SetIdentifier>x</SetIdentifier><Weight>1</Weight><AliasTarget>\
+                    <DNSName>a.</DNSName></AliasTarget><Novelty/>";
+        let rows = row("home.example.com.", "A", rest);
+        let page = read_list(&name("home.example.com"), &answer(&rows, WHOLE)).unwrap();
+        let found = page.rows.first().unwrap();
+        assert_eq!(found.other_members, ["SetIdentifier", "Weight", "AliasTarget", "Novelty"]);
+        assert_eq!((found.ttl, found.values.len()), (None, 0));
+    }
+
+    #[test]
+    fn a_list_goes_on_only_while_the_name_does() {
+        let rows = row("home.example.com.", "A", ADDRESS);
+        let end = "<IsTruncated>true</IsTruncated><NextRecordName>home.example.com.\
+                   </NextRecordName><NextRecordType>A</NextRecordType><NextRecordIdentifier>\
+                   b</NextRecordIdentifier>";
+        let page = read_list(&name("home.example.com"), &answer(&rows, end)).unwrap();
+        assert_eq!(
+            page.next,
+            Some(Start {
+                name: "home.example.com.".into(),
+                record_type: Some("A".into()),
+                identifier: Some("b".into()),
+            })
+        );
+        let page = read_list(&name("home.example.com"), &answer(&rows, &end.replace("home", "x")));
+        assert_eq!(page.unwrap().next, None);
+    }
+
+    #[test]
+    fn an_answer_that_is_not_whole_is_never_an_empty_list() {
+        let name = name("home.example.com");
+        let good = answer(&row("home.example.com.", "A", ADDRESS), WHOLE);
+        for end in 0..good.len() {
+            assert!(read_list(&name, &good[..end]).is_err(), "{}", &good[..end]);
+        }
+        for (answer, problem) in [
+            (answer("", ""), "lacks IsTruncated"),
+            (answer("", "<IsTruncated>true</IsTruncated>"), "lacks NextRecordName"),
+            (answer(&row("", "A", ""), WHOLE), "has a record set whose Name is empty"),
+            (answer(&row("a.", "A", "<TTL>soon</TTL>"), WHOLE), "has a TTL that is none"),
+            ("<html/>".into(), "is XML, but no ListResourceRecordSetsResponse"),
+        ] {
+            assert_eq!(read_list(&name, &answer), Err(problem.into()));
+        }
+    }
+
+    #[test]
+    fn a_change_is_one_batch_in_the_order_of_the_model() {
+        let record = |record_type, address: &str| AddressRecord {
+            key: RecordKey { name: name("*.Home.example.com"), record_type },
+            ttl: Ttl::DEFAULT,
+            address: address.parse().unwrap(),
+        };
+        let records = [record(RecordType::A, "192.0.2.1"), record(RecordType::Aaaa, "2001:db8::1")];
+        let call = change(&ZoneId::parse("Z1").unwrap(), &records);
+        assert_eq!(call.path_and_query, "/2013-04-01/hostedzone/Z1/rrset/");
+        let set = |record_type, address| {
+            format!(
+                "<Change><Action>UPSERT</Action><ResourceRecordSet><Name>\\052.home.example.com\
+                 </Name><Type>{record_type}</Type><TTL>600</TTL><ResourceRecords><ResourceRecord>\
+                 <Value>{address}</Value></ResourceRecord></ResourceRecords></ResourceRecordSet>\
+                 </Change>"
+            )
+        };
+        assert_eq!(
+            call.body,
+            format!(
+                "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<ChangeResourceRecordSetsRequest \
+                 xmlns=\"https://route53.amazonaws.com/doc/2013-04-01/\"><ChangeBatch><Comment>\
+                 autodns 0.1.0</Comment><Changes>{}{}</Changes></ChangeBatch>\
+                 </ChangeResourceRecordSetsRequest>",
+                set("A", "192.0.2.1"),
+                set("AAAA", "2001:db8::1")
+            )
+        );
+    }
+
+    #[test]
+    fn the_answer_to_a_change_names_it() {
+        let answer = format!(
+            "<ChangeResourceRecordSetsResponse xmlns=\"{NAMESPACE}\"><ChangeInfo><Id>/change/C1\
+             </Id><Status>PENDING</Status><SubmittedAt>2026-01-01T00:00:00Z</SubmittedAt>\
+             </ChangeInfo></ChangeResourceRecordSetsResponse>"
+        );
+        assert_eq!(read_change(&answer), Ok(("C1".into(), "PENDING".into())));
+        assert_eq!(
+            read_change("<ChangeResourceRecordSetsResponse/>"),
+            Err("lacks ChangeInfo".into())
+        );
+    }
+}

@@ -1,0 +1,204 @@
+//! SNS, API version 2010-03-31: topics, and the publish request as a value. Pure.
+
+use std::fmt;
+
+use super::endpoint::Partition;
+use super::xml::Element;
+use super::{Call, Service, push_percent_encoded};
+
+/// The most characters a subject may have (SNS: "up to 100 characters long", exclusive).
+const LONGEST_SUBJECT: usize = 99;
+/// The most bytes a message may have.
+const LONGEST_MESSAGE: usize = 262_144;
+
+/// The ARN of a standard topic.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TopicArn {
+    arn: String,
+    partition: Partition,
+    region: String,
+}
+
+impl TopicArn {
+    /// Reads `arn:PARTITION:sns:REGION:ACCOUNT:NAME`. The error is a phrase to follow the key.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let shape = || {
+            "must be the ARN of an SNS topic, as in arn:aws:sns:eu-west-1:123456789012:my-topic"
+                .to_owned()
+        };
+        let fields: Vec<&str> = text.split(':').collect();
+        let &["arn", partition, "sns", region, account, name] = fields.as_slice() else {
+            return Err(shape());
+        };
+        let word = |text: &str, other: &[u8]| {
+            !text.is_empty()
+                && text.bytes().all(|b| b.is_ascii_alphanumeric() || other.contains(&b))
+        };
+        if partition.starts_with("aws-iso") {
+            return Err("is in one of AWS's isolated partitions, which autodns cannot reach".into());
+        }
+        let Some(partition) = Partition::parse(partition) else { return Err(shape()) };
+        let digits = account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit());
+        if !digits || !word(region, b"-") {
+            return Err(shape());
+        }
+        if name.to_ascii_lowercase().ends_with(".fifo") {
+            return Err("is a FIFO topic, which cannot deliver to e-mail or SMS; \
+                        make a standard topic"
+                .into());
+        }
+        if !word(name, b"-_") || name.len() > 256 {
+            return Err(shape());
+        }
+        if Partition::of_region(region) != Ok(partition) {
+            return Err(format!("names the region {region}, which is not in its partition"));
+        }
+        Ok(Self { arn: text.into(), partition, region: region.into() })
+    }
+
+    /// The partition of the topic, and so of everything else of its configuration.
+    #[must_use]
+    pub const fn partition(&self) -> Partition {
+        self.partition
+    }
+
+    /// The region of the topic, which is where it is published to and what signs for it.
+    #[must_use]
+    pub fn region(&self) -> &str {
+        &self.region
+    }
+}
+
+impl fmt::Display for TopicArn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.arn)
+    }
+}
+
+/// The request that publishes a message to a topic. The subject is made to fit (printable ASCII,
+/// at most 99 characters, no space in front), the message is cut at 262,144 bytes.
+#[must_use]
+pub fn publish(topic: &TopicArn, subject: &str, message: &str) -> Call {
+    let mut body = String::from("Action=Publish&Version=2010-03-31");
+    let subject = fit_subject(subject);
+    let arn = topic.to_string();
+    for (name, value) in
+        [("TopicArn", arn.as_str()), ("Subject", &subject), ("Message", fit_message(message))]
+    {
+        body.push('&');
+        body.push_str(name);
+        body.push('=');
+        push_percent_encoded(&mut body, value);
+    }
+    let form = "application/x-www-form-urlencoded; charset=utf-8";
+    Call::post(Service::Sns { region: topic.region.clone() }, "/".into(), form, body)
+}
+
+/// Reads the answer to [`publish`]: the id of the message.
+pub fn read_publish(answer: &str) -> Result<String, String> {
+    let root = Element::parse(answer)?;
+    root.child("PublishResult")
+        .and_then(|result| result.text_of("MessageId"))
+        .filter(|_| root.name == "PublishResponse")
+        .map(Into::into)
+        .ok_or_else(|| "is XML, but no PublishResponse".into())
+}
+
+fn fit_subject(subject: &str) -> String {
+    let printable = |c: char| if matches!(c, ' '..='~') { c } else { '?' };
+    let mut fitted: String = subject.trim_start().chars().map(printable).collect();
+    if fitted.len() > LONGEST_SUBJECT {
+        fitted.truncate(LONGEST_SUBJECT - 3);
+        fitted.push_str("...");
+    }
+    fitted
+}
+
+fn fit_message(message: &str) -> &str {
+    let mut end = message.len().min(LONGEST_MESSAGE);
+    while !message.is_char_boundary(end) {
+        end -= 1;
+    }
+    &message[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOPIC: &str = "arn:aws:sns:eu-west-1:123456789012:dyndns-status";
+
+    #[test]
+    fn a_topic_knows_its_partition_and_region() {
+        for (arn, partition, region) in [
+            (TOPIC, Partition::Aws, "eu-west-1"),
+            ("arn:aws-cn:sns:cn-north-1:123456789012:t", Partition::China, "cn-north-1"),
+            ("arn:aws-us-gov:sns:us-gov-west-1:123456789012:t", Partition::Gov, "us-gov-west-1"),
+            ("arn:aws-eusc:sns:eusc-de-east-1:123456789012:t", Partition::Eusc, "eusc-de-east-1"),
+        ] {
+            let topic = TopicArn::parse(arn).unwrap();
+            assert_eq!((topic.partition(), topic.region()), (partition, region));
+            assert_eq!(topic.to_string(), arn);
+        }
+    }
+
+    #[test]
+    fn what_is_no_topic_is_refused() {
+        let shape =
+            "must be the ARN of an SNS topic, as in arn:aws:sns:eu-west-1:123456789012:my-topic";
+        for (arn, problem) in [
+            ("", shape),
+            ("dyndns-status", shape),
+            ("arn:aws:sqs:eu-west-1:123456789012:t", shape),
+            ("arn:aws:sns:eu-west-1:1234:t", shape),
+            ("arn:aws:sns::123456789012:t", shape),
+            ("arn:aws:sns:eu-west-1:123456789012:", shape),
+            ("arn:aws:sns:eu-west-1:123456789012:a b", shape),
+            ("arn:aws:sns:eu-west-1:123456789012:t:0f3a", shape),
+            ("arn:mars:sns:eu-west-1:123456789012:t", shape),
+            (
+                "arn:aws-iso:sns:us-iso-east-1:123456789012:t",
+                "is in one of AWS's isolated partitions, which autodns cannot reach",
+            ),
+            (
+                "arn:aws:sns:cn-north-1:123456789012:t",
+                "names the region cn-north-1, which is not in its partition",
+            ),
+            (
+                "arn:aws:sns:eu-west-1:123456789012:t.fifo",
+                "is a FIFO topic, which cannot deliver to e-mail or SMS; make a standard topic",
+            ),
+        ] {
+            assert_eq!(TopicArn::parse(arn), Err(problem.into()), "{arn}");
+        }
+    }
+
+    #[test]
+    fn a_publish_is_a_form() {
+        let call = publish(&TopicArn::parse(TOPIC).unwrap(), " home: ü\nx", "a b\n~*é");
+        assert_eq!(call.service, Service::Sns { region: "eu-west-1".into() });
+        assert_eq!(call.path_and_query, "/");
+        assert_eq!(
+            call.body,
+            "Action=Publish&Version=2010-03-31&TopicArn=arn%3Aaws%3Asns%3Aeu-west-1%3A123456789012\
+             %3Adyndns-status&Subject=home%3A%20%3F%3Fx&Message=a%20b%0A~%2A%C3%A9"
+        );
+    }
+
+    #[test]
+    fn subject_and_message_are_made_to_fit() {
+        assert_eq!(fit_subject(&"x".repeat(99)), "x".repeat(99));
+        assert_eq!(fit_subject(&"x".repeat(100)), format!("{}...", "x".repeat(96)));
+        let long = "é".repeat(LONGEST_MESSAGE);
+        assert_eq!(fit_message(&long).len(), LONGEST_MESSAGE);
+        assert_eq!(fit_message(&format!("x{long}")).len(), LONGEST_MESSAGE - 1);
+    }
+
+    #[test]
+    fn the_answer_names_the_message() {
+        let answer = "<PublishResponse xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\">\
+                      <PublishResult><MessageId>m1</MessageId></PublishResult></PublishResponse>";
+        assert_eq!(read_publish(answer), Ok("m1".into()));
+        assert_eq!(read_publish("<a/>"), Err("is XML, but no PublishResponse".into()));
+    }
+}

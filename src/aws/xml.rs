@@ -1,0 +1,144 @@
+//! Answers of AWS as a small tree of elements. Reads only what AWS writes: no DOCTYPE, no entities
+//! beyond XML's own five, no depth that an answer never has. Knows no service.
+
+use quick_xml::Reader;
+use quick_xml::events::{BytesStart, Event};
+
+/// No answer that is read here nests deeper.
+const DEEPEST: usize = 16;
+
+/// An element: its name without prefix, its text, and the elements in it. Attributes (there is
+/// only ever a namespace) are left out.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Element {
+    /// The local name.
+    pub name: String,
+    /// The text directly in it, all pieces joined, surrounding white space removed.
+    pub text: String,
+    /// The elements directly in it, in order.
+    pub children: Vec<Element>,
+}
+
+impl Element {
+    /// The root element of a document. The error is a phrase about the document.
+    pub fn parse(document: &str) -> Result<Self, String> {
+        let mut reader = Reader::from_str(document);
+        // The elements that are open, outermost first, below one that stands for the document.
+        let mut open = vec![Self::default()];
+        loop {
+            let event = reader.read_event().map_err(|error| format!("is not XML: {error}"))?;
+            let depth = open.len();
+            let Some(current) = open.last_mut() else { return Err(unbalanced()) };
+            match event {
+                Event::Start(_) if depth > DEEPEST => {
+                    return Err("is XML nested deeper than any answer of AWS".into());
+                }
+                Event::Start(start) => open.push(Self::named(&start)),
+                Event::Empty(start) => current.children.push(Self::named(&start)),
+                Event::End(_) => {
+                    let mut done = open.pop().ok_or_else(unbalanced)?;
+                    done.text.truncate(done.text.trim_end().len());
+                    open.last_mut().ok_or_else(unbalanced)?.children.push(done);
+                }
+                Event::Text(text) => current.add_text(&text),
+                Event::CData(text) => current.add_text(&text),
+                Event::GeneralRef(reference) => {
+                    let character = match &*reference {
+                        "amp" => Some('&'),
+                        "lt" => Some('<'),
+                        "gt" => Some('>'),
+                        "apos" => Some('\''),
+                        "quot" => Some('"'),
+                        _ => reference.resolve_char_ref().ok().flatten(),
+                    };
+                    let Some(character) = character else {
+                        return Err("is XML with an entity of its own".into());
+                    };
+                    current.text.push(character);
+                }
+                Event::DocType(_) => return Err("is XML with a DOCTYPE".into()),
+                Event::Comment(_) | Event::Decl(_) | Event::PI(_) => {}
+                Event::Eof => break,
+            }
+        }
+        let mut document = open.pop().filter(|_| open.is_empty()).ok_or("is cut off")?;
+        match (document.children.pop(), document.children.is_empty(), document.text.is_empty()) {
+            (Some(root), true, true) => Ok(root),
+            (None, _, true) => Err("is empty".into()),
+            _ => Err("is not one XML element".into()),
+        }
+    }
+
+    /// The first element of that name directly in this one.
+    #[must_use]
+    pub fn child(&self, name: &str) -> Option<&Self> {
+        self.children.iter().find(|child| child.name == name)
+    }
+
+    /// The text of the first element of that name directly in this one.
+    #[must_use]
+    pub fn text_of(&self, name: &str) -> Option<&str> {
+        self.child(name).map(|child| child.text.as_str())
+    }
+
+    fn named(start: &BytesStart<'_>) -> Self {
+        Self { name: start.local_name().as_ref().into(), ..Self::default() }
+    }
+
+    fn add_text(&mut self, text: &str) {
+        // White space in front is layout; behind, it may yet turn out to be between two pieces.
+        self.text.push_str(if self.text.is_empty() { text.trim_start() } else { text });
+    }
+}
+
+fn unbalanced() -> String {
+    "is XML with an end but no start".into()
+}
+
+/// `text` with the characters escaped that XML text cannot hold as they are.
+#[must_use]
+pub fn escape(text: &str) -> std::borrow::Cow<'_, str> {
+    quick_xml::escape::escape(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn elements_text_and_the_five_entities_are_read() {
+        let root = Element::parse(
+            "<?xml version=\"1.0\"?>\n<!-- hi --><n:a xmlns:n=\"u\">\n <b>x &amp; &lt;y&gt; \
+             &#65;&quot;&apos;</b>\n <c/>\n <d><![CDATA[<raw>]]></d></n:a>\n",
+        )
+        .unwrap();
+        assert_eq!(root.name, "a");
+        assert_eq!(root.text, "");
+        assert_eq!(root.text_of("b"), Some("x & <y> A\"'"));
+        assert_eq!(root.text_of("c"), Some(""));
+        assert_eq!(root.text_of("d"), Some("<raw>"));
+        assert_eq!(root.child("e"), None);
+    }
+
+    #[test]
+    fn what_aws_never_writes_is_refused() {
+        let deep = format!("{}{}", "<a>".repeat(40), "</a>".repeat(40));
+        for (document, problem) in [
+            ("", "is empty"),
+            ("   ", "is empty"),
+            ("hello", "is not one XML element"),
+            ("<a/><b/>", "is not one XML element"),
+            ("<a>x</a>y", "is not one XML element"),
+            ("<a><b>", "is cut off"),
+            ("<a>&evil;</a>", "is XML with an entity of its own"),
+            ("<!DOCTYPE a [<!ENTITY e \"x\">]><a>&e;</a>", "is XML with a DOCTYPE"),
+            ("<!DOCTYPE html><html></html>", "is XML with a DOCTYPE"),
+            (&deep, "is XML nested deeper than any answer of AWS"),
+        ] {
+            assert_eq!(Element::parse(document), Err(problem.into()), "{document}");
+        }
+        for document in ["<a", "<a></b>", "</a>", "<html><br></html>", "<a>&"] {
+            assert!(Element::parse(document).is_err(), "{document}");
+        }
+    }
+}

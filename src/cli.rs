@@ -1,0 +1,130 @@
+//! The command line: argv in, a [`Command`] out. Touches neither files nor the terminal.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use lexopt::prelude::{Long, Short, Value};
+
+use crate::error::Error;
+
+/// Where the configuration is when none is named.
+pub const DEFAULT_CONFIG: &str = "/usr/local/etc/autodns.json";
+
+/// The text of `--help`.
+pub const HELP: &str = "\
+autodns keeps a Route 53 record pointing at this line's public address.
+
+Usage: autodns [OPTIONS] [CONFIG]...
+
+CONFIG is a JSON file, /usr/local/etc/autodns.json unless named. Several files
+are several jobs; one that fails does not stop the next.
+
+Options:
+  -n, --dry-run  ask as a real run would, say what it would do, change nothing
+  -v, --verbose  tell each step on standard error
+  -h, --help     print this help
+  -V, --version  print the version
+
+Exit status:
+  0  every record is right
+  1  a record could not be brought up to date (an alert goes to topic_arn, once)
+  2  nothing was tried: usage, configuration or credentials
+
+Example, for cron:
+  */5 * * * * /usr/local/bin/autodns /home/pi/autodns.json
+";
+
+/// What the command line asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Bring the records of these configurations up to date.
+    Update {
+        /// The configuration files, at least one.
+        configs: Vec<PathBuf>,
+        /// Say what would be done and change nothing.
+        dry_run: bool,
+        /// Tell each step.
+        verbose: bool,
+    },
+    /// Print the help.
+    Help,
+    /// Print the version.
+    Version,
+}
+
+impl Command {
+    /// Reads the arguments that follow the program's name.
+    pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, Error> {
+        let mut configs = Vec::new();
+        let (mut dry_run, mut verbose) = (false, false);
+        let mut parser = lexopt::Parser::from_args(arguments);
+        while let Some(argument) = parser.next().map_err(usage)? {
+            match argument {
+                Short('n') | Long("dry-run") => dry_run = true,
+                Short('v') | Long("verbose") => verbose = true,
+                Short('h') | Long("help") => return Ok(Self::Help),
+                Short('V') | Long("version") => return Ok(Self::Version),
+                Value(path) if path.is_empty() => {
+                    return Err(Error::Usage("the name of a configuration file is empty".into()));
+                }
+                Value(path) => configs.push(path.into()),
+                _ => return Err(usage(argument.unexpected())),
+            }
+        }
+        if configs.is_empty() {
+            configs.push(DEFAULT_CONFIG.into());
+        }
+        Ok(Self::Update { configs, dry_run, verbose })
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is what map_err hands over")]
+fn usage(error: lexopt::Error) -> Error {
+    Error::Usage(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(arguments: &[&str]) -> Result<Command, String> {
+        Command::parse(arguments.iter().map(OsString::from)).map_err(|error| error.to_string())
+    }
+
+    fn update(configs: &[&str], dry_run: bool, verbose: bool) -> Result<Command, String> {
+        let configs = configs.iter().map(PathBuf::from).collect();
+        Ok(Command::Update { configs, dry_run, verbose })
+    }
+
+    #[test]
+    fn arguments_become_commands() {
+        assert_eq!(parse(&[]), update(&[DEFAULT_CONFIG], false, false));
+        assert_eq!(parse(&["a.json", "b.json"]), update(&["a.json", "b.json"], false, false));
+        assert_eq!(parse(&["a.json", "--dry-run", "--verbose"]), update(&["a.json"], true, true));
+        assert_eq!(parse(&["-nv", "a.json"]), update(&["a.json"], true, true));
+        assert_eq!(parse(&["--", "--verbose"]), update(&["--verbose"], false, false));
+        assert_eq!(parse(&["a.json", "--help"]), Ok(Command::Help));
+        assert_eq!(parse(&["-V"]), Ok(Command::Version));
+    }
+
+    #[test]
+    fn what_is_not_understood_is_named() {
+        for (arguments, problem) in [
+            (&["--dryrun"][..], "invalid option '--dryrun'; see autodns --help"),
+            (&["-x"], "invalid option '-x'; see autodns --help"),
+            (
+                &["--verbose=yes"],
+                "unexpected argument for option '--verbose': \"yes\"; see autodns --help",
+            ),
+            (&[""], "the name of a configuration file is empty; see autodns --help"),
+        ] {
+            assert_eq!(parse(arguments), Err(problem.into()), "{arguments:?}");
+        }
+    }
+
+    #[test]
+    fn the_help_fits_a_screen() {
+        assert!(HELP.lines().count() <= 24);
+        assert!(HELP.lines().all(|line| line.len() <= 80));
+    }
+}

@@ -1,0 +1,254 @@
+//! autodns.json: a file in, a [`Config`] out, in which everything is known to be possible. Says
+//! where a file is wrong; takes no lock, and asks nobody.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use crate::address::reflector::Reflector;
+use crate::aws::route53::ZoneId;
+use crate::aws::sns::TopicArn;
+use crate::error::{Cause, Error};
+use crate::record::{DnsName, RecordKey, RecordType, Ttl};
+
+mod json;
+
+/// No configuration is larger, in bytes.
+const LARGEST_FILE: u64 = 1 << 20;
+
+/// One job: which records follow the public address, and whom to tell when they cannot.
+#[derive(Debug)]
+pub struct Config {
+    /// The hosted zone of the records.
+    pub zone: ZoneId,
+    /// The name of the records.
+    pub name: DnsName,
+    /// Their types, in order, each once.
+    pub record_types: Vec<RecordType>,
+    /// The TTL of a record that does not exist yet.
+    pub ttl: Ttl,
+    /// Whom to tell, and how to do so once.
+    pub alerts: Option<Alerts>,
+    /// Who is asked for the address.
+    pub reflector: Reflector,
+    /// Whether an address may be published that the Internet cannot reach.
+    pub allow_non_public: bool,
+}
+
+/// Where alerts go.
+#[derive(Debug)]
+pub struct Alerts {
+    /// The topic.
+    pub topic: TopicArn,
+    /// The file that says that an alert was sent.
+    pub lock: PathBuf,
+    /// Whether to say so when all is well again.
+    pub notify_recovery: bool,
+}
+
+/// A configuration with the file it is from.
+#[derive(Debug)]
+pub struct ConfigFile {
+    /// The file as it was named.
+    pub path: PathBuf,
+    /// The file's absolute path, which names the configuration in its alert lock.
+    pub id: String,
+    /// The open file: the lock that keeps two runs apart is taken on it.
+    pub file: File,
+    /// What it says.
+    pub config: Config,
+}
+
+impl ConfigFile {
+    /// Opens, reads and parses the file at `path`.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let wrong = |problem: String, source: Option<Cause>| Error::Config {
+            file: path.into(),
+            problem,
+            source,
+        };
+        let cannot =
+            |error: std::io::Error| wrong(format!("cannot be read: {error}"), Some(error.into()));
+        let file = File::open(path).map_err(cannot)?;
+        let mut bytes = Vec::new();
+        (&file).take(LARGEST_FILE + 1).read_to_end(&mut bytes).map_err(cannot)?;
+        if bytes.len() as u64 > LARGEST_FILE {
+            return Err(wrong("is larger than any configuration (1 MiB)".into(), None));
+        }
+        let text = std::str::from_utf8(&bytes).map_err(|error| {
+            let line = bytes[..error.valid_up_to()].split(|&byte| byte == b'\n').count();
+            wrong(format!("line {line}: is not UTF-8"), Some(error.into()))
+        })?;
+        let config = Config::parse(text).map_err(|problem| wrong(problem, None))?;
+        let id = std::fs::canonicalize(path).map_err(cannot)?.to_string_lossy().into_owned();
+        Ok(Self { path: path.into(), id, file, config })
+    }
+}
+
+impl Config {
+    /// Parses the text of a configuration; a byte order mark is skipped. The error is the place
+    /// (line and column, or the key) and what was expected there.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let raw = json::Raw::parse(text.strip_prefix('\u{feff}').unwrap_or(text))?;
+        let required = |key| format!("the key \"{key}\" is missing");
+        let alerts = match (raw.topic, raw.lock) {
+            (None, _) => None,
+            (Some(_), None) => {
+                return Err(format!("{}, which topic_arn needs", required("alert_lock")));
+            }
+            (Some(topic), Some(lock)) => {
+                Some(Alerts { topic, lock, notify_recovery: raw.notify_recovery.unwrap_or(true) })
+            }
+        };
+        let record_types: BTreeSet<_> =
+            raw.record_types.unwrap_or_else(|| vec![RecordType::A]).into_iter().collect();
+        Ok(Self {
+            zone: raw.zone.ok_or_else(|| required("hosted_zone_id"))?,
+            name: raw.name.ok_or_else(|| required("dns_name"))?,
+            record_types: record_types.into_iter().collect(),
+            ttl: raw.ttl.unwrap_or(Ttl::DEFAULT),
+            alerts,
+            reflector: match raw.reflector {
+                Some(reflector) => reflector,
+                None => Reflector::parse(Reflector::DEFAULT)?,
+            },
+            allow_non_public: raw.allow_non_public.unwrap_or(false),
+        })
+    }
+
+    /// The records this configuration looks after, in order.
+    pub fn records(&self) -> impl Iterator<Item = RecordKey> {
+        self.record_types
+            .iter()
+            .map(|&record_type| RecordKey { name: self.name.clone(), record_type })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ORIGINAL: &str = include_str!("../examples/autodns.json");
+
+    #[test]
+    fn a_config_of_the_original_works_unchanged() {
+        for text in [ORIGINAL.to_owned(), format!("\u{feff}{ORIGINAL}")] {
+            let config = Config::parse(&text).unwrap();
+            assert_eq!(config.zone.to_string(), "Z0123456789ABCDEFGHIJ");
+            assert_eq!(config.name.to_string(), "home.example.com");
+            assert_eq!(config.record_types, [RecordType::A]);
+            assert_eq!(config.ttl, Ttl::DEFAULT);
+            assert_eq!(config.reflector.to_string(), "https://api.example.net/reflect/v1");
+            assert!(!config.allow_non_public);
+            let alerts = config.alerts.unwrap();
+            assert_eq!(alerts.lock, Path::new("/tmp/autodns_alert.lock"));
+            assert!(alerts.notify_recovery);
+        }
+    }
+
+    #[test]
+    fn the_new_keys_are_read() {
+        let config = Config::parse(
+            r#"{"hosted_zone_id": "/hostedzone/Z1", "dns_name": "*.Home.example.com.",
+                "record_types": ["aaaa", "A", "AAAA"], "ttl": 60, "allow_non_public": true,
+                "alert_lock": "ignored", "notify_recovery": false}"#,
+        )
+        .unwrap();
+        let records: Vec<String> = config.records().map(|key| key.to_string()).collect();
+        assert_eq!(records, ["*.home.example.com A", "*.home.example.com AAAA"]);
+        assert_eq!(config.ttl, Ttl::new(60).unwrap());
+        assert!(config.allow_non_public);
+        assert!(config.alerts.is_none());
+        assert_eq!(config.reflector.to_string(), "https://checkip.amazonaws.com");
+    }
+
+    #[test]
+    fn a_bad_config_is_named_with_its_place() {
+        const TOPIC: &str = r#""topic_arn": "arn:aws:sns:eu-west-1:123456789012:t""#;
+        let full = |rest: &str| {
+            format!("{{\"hosted_zone_id\": \"Z1\", \"dns_name\": \"home.example.com\"{rest}}}")
+        };
+        for (text, problem) in [
+            (String::new(), "line 1, column 0: EOF while parsing a value"),
+            ("{".into(), "line 1, column 1: EOF while parsing an object"),
+            ("[]".into(), "line 1, column 2: expected a JSON object"),
+            (full(",}"), "line 1, column 57: trailing comma"),
+            (full("").replace("\"Z1\"", "Z1"), "line 1, column 20: expected value"),
+            ("{}".into(), "the key \"hosted_zone_id\" is missing"),
+            ("{\"hosted_zone_id\": \"Z1\"}".into(), "the key \"dns_name\" is missing"),
+            (
+                full(&format!(", {TOPIC}")),
+                "the key \"alert_lock\" is missing, which topic_arn needs",
+            ),
+            (
+                full(",\n \"ttl\": 60, \"reflect_ulr\": 1"),
+                "line 2, column 25: unknown key \"reflect_ulr\"; did you mean \"reflect_url\"?",
+            ),
+            (
+                full(", \"colour\": 1"),
+                "line 1, column 65: unknown key \"colour\"; the keys are hosted_zone_id, dns_name, \
+                 topic_arn, alert_lock, reflect_url, record_types, ttl, allow_non_public, \
+                 notify_recovery",
+            ),
+            (full(", \"ttl\": 1, \"ttl\": 2"), "line 1, column 72: \"ttl\" is there twice"),
+            (
+                full(", \"ttl\": 0"),
+                "line 1, column 66: \"ttl\" must be a whole number of seconds from 1 to 2147483647",
+            ),
+            (
+                full(", \"ttl\": 1.5"),
+                "line 1, column 68: \"ttl\" must be a whole number of seconds from 1 to 2147483647",
+            ),
+            (
+                full(", \"ttl\": \"60\""),
+                "line 1, column 69: \"ttl\" must be a whole number of seconds from 1 to 2147483647",
+            ),
+            (
+                full(", \"ttl\": 2147483648"),
+                "line 1, column 75: \"ttl\" must be a whole number of seconds from 1 to 2147483647",
+            ),
+            (
+                full(", \"allow_non_public\": 1"),
+                "line 1, column 79: \"allow_non_public\" must be true or false",
+            ),
+            (
+                full(", \"record_types\": []"),
+                "line 1, column 76: \"record_types\" must be a list of \"A\" and \"AAAA\"",
+            ),
+            (
+                full(", \"record_types\": [\"MX\"]"),
+                "line 1, column 80: \"record_types\" must be a list of \"A\" and \"AAAA\"",
+            ),
+            (
+                full(", \"record_types\": \"A\""),
+                "line 1, column 77: \"record_types\" must be a list of \"A\" and \"AAAA\"",
+            ),
+            (full(", \"reflect_url\": {}"), "line 1, column 75: \"reflect_url\" must be a string"),
+            (
+                full(", \"alert_lock\": \"\""),
+                "line 1, column 74: \"alert_lock\" must be the path of a file",
+            ),
+            (
+                full(", \"reflect_url\": \"http://a.example/?apikey=verysecret\""),
+                "line 1, column 110: \"reflect_url\" must be an https URL: over plain http anyone on the way can name an address",
+            ),
+            (
+                full("").replace("Z1", "zone-1"),
+                "line 1, column 27: \"hosted_zone_id\" must be the id of a hosted zone: up to 32 \
+                 letters and digits",
+            ),
+            (
+                full("").replace("home.", "home.."),
+                "line 1, column 57: \"dns_name\" has an empty label (two dots in a row, or one in front)",
+            ),
+            (
+                full(", \"topic_arn\": \"arn:aws:sns:eu-west-1:123456789012:t.fifo\""),
+                "line 1, column 114: \"topic_arn\" is a FIFO topic, which cannot deliver to e-mail or SMS; make a standard topic",
+            ),
+            (full("") + "x", "line 1, column 57: trailing characters"),
+        ] {
+            assert_eq!(Config::parse(&text).unwrap_err(), problem, "{text}");
+        }
+    }
+}

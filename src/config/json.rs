@@ -1,0 +1,253 @@
+//! The JSON of a configuration: keys and the types of their values. Says where a value is wrong,
+//! by line and column, and quotes no value: it may be a reflector's key.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use crate::address::reflector::Reflector;
+use crate::aws::route53::ZoneId;
+use crate::aws::sns::TopicArn;
+use crate::record::{DnsName, RecordType, Ttl};
+
+/// Every key, in the order in which the README has them.
+const KEYS: [&str; 9] = [
+    "hosted_zone_id",
+    "dns_name",
+    "topic_arn",
+    "alert_lock",
+    "reflect_url",
+    "record_types",
+    "ttl",
+    "allow_non_public",
+    "notify_recovery",
+];
+
+/// What the keys of a file say, each read, none yet held against another.
+#[derive(Default)]
+pub struct Raw {
+    pub zone: Option<ZoneId>,
+    pub name: Option<DnsName>,
+    pub topic: Option<TopicArn>,
+    pub lock: Option<PathBuf>,
+    pub reflector: Option<Reflector>,
+    pub record_types: Option<Vec<RecordType>>,
+    pub ttl: Option<Ttl>,
+    pub allow_non_public: Option<bool>,
+    pub notify_recovery: Option<bool>,
+}
+
+impl Raw {
+    /// Parses the whole text. The error begins with the line and the column.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        serde_json::from_str(text).map_err(|error| {
+            let (line, column) = (error.line(), error.column());
+            let message = error.to_string();
+            let place = format!(" at line {line} column {column}");
+            format!("line {line}, column {column}: {}", message.trim_end_matches(&place))
+        })
+    }
+
+    /// Takes one key with its value. The error is about the value, and follows the key.
+    fn set(&mut self, key: &str, value: Value) -> Result<(), String> {
+        match key {
+            "hosted_zone_id" => {
+                let zone = ZoneId::parse(&value.string()?);
+                self.zone = Some(
+                    zone.ok_or("must be the id of a hosted zone: up to 32 letters and digits")?,
+                );
+            }
+            "dns_name" => self.name = Some(DnsName::from_config(&value.string()?)?),
+            "topic_arn" => self.topic = Some(TopicArn::parse(&value.string()?)?),
+            "alert_lock" => {
+                let path = PathBuf::from(value.string()?);
+                path.file_name().ok_or("must be the path of a file")?;
+                self.lock = Some(path);
+            }
+            "reflect_url" => self.reflector = Some(Reflector::parse(&value.string()?)?),
+            "record_types" => self.record_types = Some(value.record_types()?),
+            "ttl" => {
+                let seconds = if let Value::Number(seconds) = value { seconds } else { 0 };
+                self.ttl = Some(Ttl::new(seconds).ok_or_else(|| {
+                    format!("must be a whole number of seconds from 1 to {}", Ttl::MAX)
+                })?);
+            }
+            "allow_non_public" => self.allow_non_public = Some(value.boolean()?),
+            _ => self.notify_recovery = Some(value.boolean()?),
+        }
+        Ok(())
+    }
+}
+
+impl<'de> Deserialize<'de> for Raw {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(RawVisitor)
+    }
+}
+
+struct RawVisitor;
+
+impl<'de> Visitor<'de> for RawVisitor {
+    type Value = Raw;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Raw, M::Error> {
+        let mut raw = Raw::default();
+        let mut seen: Vec<&str> = Vec::with_capacity(KEYS.len());
+        while let Some(key) = map.next_key::<String>()? {
+            let Some(&key) = KEYS.iter().find(|&&known| known == key) else {
+                return Err(M::Error::custom(unknown_key(&key)));
+            };
+            if seen.contains(&key) {
+                return Err(M::Error::custom(format!("\"{key}\" is there twice")));
+            }
+            seen.push(key);
+            let value = map.next_value()?;
+            raw.set(key, value)
+                .map_err(|problem| M::Error::custom(format!("\"{key}\" {problem}")))?;
+        }
+        Ok(raw)
+    }
+
+    // Whatever else it is, the value is not quoted.
+    fn visit_seq<S: SeqAccess<'de>>(self, _: S) -> Result<Raw, S::Error> {
+        Err(S::Error::custom("expected a JSON object"))
+    }
+
+    fn visit_str<E: serde::de::Error>(self, _: &str) -> Result<Raw, E> {
+        Err(E::custom("expected a JSON object"))
+    }
+}
+
+fn unknown_key(key: &str) -> String {
+    let shown: String = key.chars().take(40).filter(|c| !c.is_control()).collect();
+    let nearest = KEYS.iter().map(|known| (distance(key, known), known)).min();
+    match nearest {
+        Some((distance, known)) if distance <= 3 => {
+            format!("unknown key \"{shown}\"; did you mean \"{known}\"?")
+        }
+        _ => format!("unknown key \"{shown}\"; the keys are {}", KEYS.join(", ")),
+    }
+}
+
+/// How many characters must be put in, taken out or replaced to make `b` of `a` (Levenshtein).
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.chars().enumerate() {
+        let mut diagonal = i;
+        let mut left = i + 1;
+        row[0] = left;
+        for (cell, &to) in row[1..].iter_mut().zip(&b) {
+            let replaced = diagonal + usize::from(from != to);
+            diagonal = *cell;
+            left = replaced.min(left + 1).min(diagonal + 1);
+            *cell = left;
+        }
+    }
+    row[b.len()]
+}
+
+/// A value of one of the types that a key may have.
+enum Value {
+    String(String),
+    Number(u64),
+    Boolean(bool),
+    List(Vec<Value>),
+    Other,
+}
+
+impl Value {
+    fn string(self) -> Result<String, String> {
+        if let Self::String(text) = self { Ok(text) } else { Err("must be a string".into()) }
+    }
+
+    fn boolean(self) -> Result<bool, String> {
+        if let Self::Boolean(value) = self {
+            Ok(value)
+        } else {
+            Err("must be true or false".into())
+        }
+    }
+
+    fn record_types(self) -> Result<Vec<RecordType>, String> {
+        let list = if let Self::List(list) = self { list } else { Vec::new() };
+        let types: Option<Vec<_>> =
+            list.into_iter().map(|item| RecordType::parse(&item.string().ok()?)).collect();
+        types
+            .filter(|types| !types.is_empty())
+            .ok_or_else(|| "must be a list of \"A\" and \"AAAA\"".into())
+    }
+}
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ValueVisitor)
+    }
+}
+
+struct ValueVisitor;
+
+impl<'de> Visitor<'de> for ValueVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Boolean(value))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::Number(value))
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Value, E> {
+        Ok(Value::Other)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Value, E> {
+        Ok(Value::Other)
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::String(value.into()))
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Other)
+    }
+
+    fn visit_seq<S: SeqAccess<'de>>(self, mut seq: S) -> Result<Value, S::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = seq.next_element()? {
+            list.push(item);
+        }
+        Ok(Value::List(list))
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Value, M::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Value::Other)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_distance_counts_edits() {
+        for (a, b, expected) in
+            [("", "", 0), ("ttl", "ttl", 0), ("tll", "ttl", 1), ("", "abc", 3), ("abcd", "b", 3)]
+        {
+            assert_eq!(distance(a, b), expected, "{a} {b}");
+            assert_eq!(distance(b, a), expected, "{b} {a}");
+        }
+    }
+}

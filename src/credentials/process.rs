@@ -1,0 +1,117 @@
+//! `credential_process`: a program of the user's that prints an access key. Runs it without a
+//! shell, and reads what it prints.
+
+use std::process::{Command, Stdio};
+use std::time::SystemTime;
+
+use serde_json::Value;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::{Credentials, wrong};
+use crate::error::Error;
+use crate::secrets::Secrets;
+
+/// Runs `command` (split as a shell would) and reads the credentials it prints. `place` names the
+/// setting it is from.
+pub fn run(command: &str, place: &str, now: SystemTime) -> Result<Credentials, Error> {
+    let words = shlex::split(command).filter(|words| !words.is_empty());
+    let Some((program, arguments)) = words.as_deref().and_then(<[String]>::split_first) else {
+        return Err(wrong(format!("{place} is no command line; check its quotes")));
+    };
+    let output =
+        Command::new(program).args(arguments).stdin(Stdio::null()).output().map_err(|error| {
+            Error::Credentials {
+                problem: format!("{place}: cannot run {program}: {error}"),
+                source: Some(error.into()),
+            }
+        })?;
+    if !output.status.success() {
+        let said = Secrets::default().quote(&String::from_utf8_lossy(&output.stderr));
+        let said = if said.is_empty() { "it printed no reason".into() } else { said };
+        return Err(wrong(format!("{place}: {program}: {}: {said}", output.status)));
+    }
+    parse(&output.stdout, now)
+        .map_err(|problem| wrong(format!("{place}: {program}: {problem}")))?
+        .into_credentials(place)
+}
+
+/// What such a program prints.
+#[derive(Debug, PartialEq, Eq)]
+struct Printed {
+    key_id: Option<String>,
+    secret_key: Option<String>,
+    session_token: Option<String>,
+}
+
+impl Printed {
+    fn into_credentials(self, place: &str) -> Result<Credentials, Error> {
+        Credentials::from_halves(
+            self.key_id.as_deref(),
+            self.secret_key.as_deref(),
+            self.session_token.as_deref(),
+            ["AccessKeyId", "SecretAccessKey"],
+            place,
+        )?
+        .ok_or_else(|| wrong(format!("{place}: it printed no AccessKeyId")))
+    }
+}
+
+/// Reads the JSON, without ever quoting it. The error is a phrase about what was printed.
+fn parse(printed: &[u8], now: SystemTime) -> Result<Printed, String> {
+    let json: Value = serde_json::from_slice(printed).map_err(|error| {
+        format!("it printed broken JSON (line {}, column {})", error.line(), error.column())
+    })?;
+    if json["Version"].as_i64() != Some(1) {
+        return Err("it printed JSON whose \"Version\" is not 1".into());
+    }
+    let text = |key| json[key].as_str().filter(|text| !text.is_empty()).map(Into::into);
+    match &json["Expiration"] {
+        Value::Null => {}
+        Value::String(expiration) => {
+            let expiration = OffsetDateTime::parse(expiration, &Rfc3339)
+                .map_err(|_| "it printed an \"Expiration\" that is no RFC 3339 time")?;
+            if expiration <= OffsetDateTime::from(now) {
+                return Err("it printed credentials that have expired".into());
+            }
+        }
+        _ => return Err("it printed an \"Expiration\" that is no RFC 3339 time".into()),
+    }
+    Ok(Printed {
+        key_id: text("AccessKeyId"),
+        secret_key: text("SecretAccessKey"),
+        session_token: text("SessionToken"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn what_a_program_prints_is_read_strictly() {
+        let key = r#""AccessKeyId": "AKID", "SecretAccessKey": "hush""#;
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_440_938_160);
+        for (printed, problem) in [
+            (format!("{{\"Version\": 1, {key}}}"), None),
+            (format!("{{\"Version\": 1, {key}, \"Expiration\": \"2015-08-30T12:36:01Z\"}}"), None),
+            (
+                format!("{{\"Version\": 1, {key}, \"Expiration\": \"2015-08-30T12:36:00Z\"}}"),
+                Some("it printed credentials that have expired"),
+            ),
+            (
+                format!("{{\"Version\": 1, {key}, \"Expiration\": \"soon\"}}"),
+                Some("it printed an \"Expiration\" that is no RFC 3339 time"),
+            ),
+            (
+                format!("{{\"Version\": \"1\", {key}}}"),
+                Some("it printed JSON whose \"Version\" is not 1"),
+            ),
+            (format!("{{{key}}}"), Some("it printed JSON whose \"Version\" is not 1")),
+            ("hush".into(), Some("it printed broken JSON (line 1, column 1)")),
+        ] {
+            assert_eq!(parse(printed.as_bytes(), now).err().as_deref(), problem, "{printed}");
+        }
+    }
+}

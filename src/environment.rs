@@ -1,0 +1,102 @@
+//! The variables of the process's environment, read once, so that everything behind is a function
+//! of a value and a test needs no process of its own.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+/// A snapshot of the environment's variables. Its `Debug` shows names only: values are secrets.
+#[derive(Clone, Default)]
+pub struct Environment(BTreeMap<String, String>);
+
+impl Environment {
+    /// The environment of this process. A value that is not UTF-8 is kept with U+FFFD in place of
+    /// what could not be read, so that it is present and wrong rather than absent.
+    #[must_use]
+    pub fn of_process() -> Self {
+        std::env::vars_os()
+            .map(|(name, value)| {
+                (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned())
+            })
+            .collect()
+    }
+
+    /// The value of `name`; an empty one counts as not set, as AWS's own tools have it.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// Whether `name` is `true`, in any case.
+    #[must_use]
+    pub fn is_true(&self, name: &str) -> bool {
+        self.get(name).is_some_and(|value| value.eq_ignore_ascii_case("true"))
+    }
+
+    /// The file that `variable` names, else `default` below the home directory; `None` when there
+    /// is no home directory either. A leading `~/` in the value is the home directory.
+    #[must_use]
+    pub fn file(&self, variable: &str, default: &str) -> Option<PathBuf> {
+        match self.get(variable) {
+            Some(path) => match path.strip_prefix("~/") {
+                Some(rest) => self.home(rest),
+                None => Some(path.into()),
+            },
+            None => self.home(default),
+        }
+    }
+
+    /// `path` below the home directory, if HOME is set.
+    #[must_use]
+    pub fn home(&self, path: &str) -> Option<PathBuf> {
+        self.get("HOME").map(|home| PathBuf::from(home).join(path))
+    }
+}
+
+impl FromIterator<(String, String)> for Environment {
+    fn from_iter<I: IntoIterator<Item = (String, String)>>(variables: I) -> Self {
+        Self(variables.into_iter().collect())
+    }
+}
+
+/// For tests and tables: variables as pairs of string slices.
+impl<const N: usize> From<[(&str, &str); N]> for Environment {
+    fn from(variables: [(&str, &str); N]) -> Self {
+        variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect()
+    }
+}
+
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_value_counts_as_not_set() {
+        let environment = Environment::from([("A", ""), ("B", "True")]);
+        assert_eq!(environment.get("A"), None);
+        assert!(environment.is_true("B"));
+        assert!(!environment.is_true("C"));
+    }
+
+    #[test]
+    fn files_are_found_by_variable_then_below_home() {
+        let environment =
+            Environment::from([("HOME", "/home/pi"), ("F", "~/x/y"), ("G", "relative")]);
+        assert_eq!(environment.file("F", ".aws/config"), Some("/home/pi/x/y".into()));
+        assert_eq!(environment.file("G", ".aws/config"), Some("relative".into()));
+        assert_eq!(environment.file("H", ".aws/config"), Some("/home/pi/.aws/config".into()));
+        assert_eq!(Environment::default().file("H", ".aws/config"), None);
+    }
+
+    #[test]
+    fn debug_shows_no_value() {
+        let shown = format!("{:?}", Environment::from([("AWS_SECRET_ACCESS_KEY", "hush")]));
+        assert_eq!(shown, "{\"AWS_SECRET_ACCESS_KEY\"}");
+    }
+}

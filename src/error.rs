@@ -1,0 +1,108 @@
+//! The one error type: what happened, to what, and what to do. Shown, it is the part of a message
+//! behind the program's name (or behind the record's); the cause stays in `source()`.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use crate::aws;
+use crate::record::Family;
+
+/// An underlying error, kept for those who debug.
+pub type Cause = Box<dyn std::error::Error + Send + Sync + 'static>;
+
+/// Everything that can keep a record from being brought up to date.
+#[derive(Debug)]
+pub enum Error {
+    /// The command line is not understood.
+    Usage(String),
+    /// A configuration file cannot be read or says something impossible.
+    Config {
+        /// The file as it was named.
+        file: PathBuf,
+        /// The place (line and column, or the key) and what was expected there.
+        problem: String,
+        /// Why, where something else failed.
+        source: Option<Cause>,
+    },
+    /// A variable of the environment names something that cannot be used.
+    Environment {
+        /// The variable.
+        variable: &'static str,
+        /// What is wrong, a phrase to follow the variable's name. Never quotes a secret.
+        problem: String,
+        /// Why, where something else failed.
+        source: Option<Cause>,
+    },
+    /// There are no usable AWS credentials or settings.
+    Credentials {
+        /// What is wrong, with what, and what to do. Never quotes a secret.
+        problem: String,
+        /// Why, where something else failed.
+        source: Option<Cause>,
+    },
+    /// The public address could not be learnt.
+    Address {
+        /// The family that was asked for.
+        family: Family,
+        /// Who was asked: a URL without its query string.
+        asked: String,
+        /// What came instead of an address, and what to do.
+        problem: String,
+        /// Why, where something else failed.
+        source: Option<Cause>,
+    },
+    /// A call to AWS failed, or may have.
+    Aws {
+        /// What was tried.
+        action: aws::Action,
+        /// What came instead.
+        failure: Box<aws::Failure>,
+    },
+    /// The record is not this program's to overwrite.
+    Refused {
+        /// What the record is.
+        why: String,
+        /// What to do about it.
+        advice: &'static str,
+    },
+}
+
+impl Error {
+    /// Whether AWS looked at what was asked and will not do it.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Aws { failure, .. }
+            if matches!(&**failure, aws::Failure::Fault(fault) if fault.is_refusal()))
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Usage(problem) => write!(f, "{problem}; see autodns --help"),
+            Self::Config { file, problem, .. } => write!(f, "{}: {problem}", file.display()),
+            Self::Environment { variable, problem, .. } => write!(f, "{variable} {problem}"),
+            Self::Credentials { problem, .. } => f.write_str(problem),
+            Self::Address { family, asked, problem, .. } => {
+                write!(f, "could not learn the public {family} address from {asked}: {problem}")
+            }
+            Self::Aws { action, failure } => f.write_str(&failure.message(action)),
+            Self::Refused { why, advice } => write!(f, "not ours to overwrite: {why}; {advice}"),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Config { source, .. }
+            | Self::Environment { source, .. }
+            | Self::Credentials { source, .. }
+            | Self::Address { source, .. } => {
+                source.as_deref().map(|cause| cause as &(dyn std::error::Error + 'static))
+            }
+            Self::Aws { failure, .. } => Some(failure),
+            Self::Usage(_) | Self::Refused { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! autodns keeps a Route 53 record pointing at a home line's public address.
+//!
+//! One run is a straight line, in [`update`]:
+//!
+//! ```text
+//! config -> credentials -> public address -> current record -> plan -> apply -> alert
+//!   \_______ can fail before anything is tried: exit 2 ______/
+//!                             \______ can fail while trying: alert once, exit 1 ______/
+//! ```
+//!
+//! * [`config`] and [`credentials`]: what to do, and as whom.
+//! * [`address`]: the public address, from a reflector, and what counts as public.
+//! * [`aws`]: the current record and its change (Route 53), the alert (SNS); signed by hand.
+//! * [`plan`]: wanted and found in, keep, change or refuse out. Pure.
+//! * [`alert`]: what to say, when, and once.
+//! * [`record`], [`error`], [`secrets`], [`console`], [`environment`], [`transport`]: what the
+//!   stages stand on.
+//!
+//! Imports point downwards: the stages know nothing of each other, and only [`update`] knows all.
+
+pub mod address;
+pub mod alert;
+pub mod aws;
+pub mod cli;
+pub mod config;
+pub mod console;
+pub mod credentials;
+pub mod environment;
+pub mod error;
+pub mod plan;
+pub mod record;
+pub mod secrets;
+pub mod transport;
+pub mod update;

@@ -1,0 +1,33 @@
+//! The program: reads argv, the environment and the clock, calls the library, exits.
+
+use std::process::ExitCode;
+use std::time::SystemTime;
+
+use autodns::cli::{Command, HELP};
+use autodns::console::Console;
+use autodns::environment::Environment;
+use autodns::secrets::Secrets;
+use autodns::update::{Options, Status, update};
+
+fn main() -> ExitCode {
+    let console = Console::new(false, Secrets::default());
+    let status = match Command::parse(std::env::args_os().skip(1)) {
+        Ok(Command::Update { configs, dry_run, verbose }) => {
+            let options = Options { dry_run, verbose };
+            update(&Environment::of_process(), &configs, options, SystemTime::now())
+        }
+        Ok(Command::Help) => {
+            console.say(HELP.trim_end());
+            Status::Right
+        }
+        Ok(Command::Version) => {
+            console.say(concat!("autodns ", env!("CARGO_PKG_VERSION")));
+            Status::Right
+        }
+        Err(error) => {
+            console.trouble(&error.to_string());
+            Status::NotTried
+        }
+    };
+    ExitCode::from(status as u8)
+}

@@ -1,0 +1,167 @@
+//! What must never be shown, and the one way in which foreign text is shown. Holds no file and
+//! prints nothing itself.
+
+use std::borrow::Cow;
+use std::fmt;
+
+/// What stands where a secret stood.
+const HIDDEN: &str = "[hidden]";
+/// How many characters of a foreign text a message quotes at most.
+const LONGEST_QUOTE: usize = 300;
+/// A part of a query string shorter than this is hidden as `name=part`, but not on its own: it
+/// could be any word of any message, and it keeps nobody out.
+const SHORTEST_PART: usize = 4;
+
+/// The secrets of a run: the AWS secret key and session token, the query strings of reflector
+/// URLs, a proxy's password. Its `Debug` shows none of them.
+#[derive(Clone, Default)]
+pub struct Secrets(Vec<String>);
+
+impl Secrets {
+    /// Adds one secret as it is.
+    pub fn add(&mut self, secret: &str) {
+        if !secret.is_empty() && !self.0.iter().any(|known| known == secret) {
+            self.0.push(secret.into());
+            // The longest first: a secret that holds another one must not leave a rest behind.
+            self.0.sort_by_key(|known| std::cmp::Reverse(known.len()));
+        }
+    }
+
+    /// Adds the query string of a URL: whole, each `name=value`, and each value, all of them also
+    /// with their percent-encoding undone, since servers echo either form.
+    pub fn add_query(&mut self, query: &str) {
+        self.add_both_forms(query);
+        for pair in query.split('&') {
+            if let Some((_, value)) = pair.split_once('=').filter(|(_, value)| !value.is_empty()) {
+                self.add_both_forms(pair);
+                if value.len() >= SHORTEST_PART {
+                    self.add_both_forms(value);
+                }
+            } else if pair.len() >= SHORTEST_PART {
+                self.add_both_forms(pair);
+            }
+        }
+    }
+
+    fn add_both_forms(&mut self, text: &str) {
+        self.add(text);
+        let decoded = percent_decoded(text);
+        self.add(&decoded);
+        self.add(&decoded.replace('+', " "));
+    }
+
+    /// `text` with every secret in it replaced.
+    #[must_use]
+    pub fn hide<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let mut shown = Cow::Borrowed(text);
+        for secret in &self.0 {
+            if shown.contains(secret.as_str()) {
+                shown = Cow::Owned(shown.replace(secret.as_str(), HIDDEN));
+            }
+        }
+        shown
+    }
+
+    /// Text that came from elsewhere, fit for one line of a message: secrets hidden, line breaks
+    /// and control characters as spaces, at most 300 characters. Hidden before it is cut, so that
+    /// no half of a secret is left at the end.
+    #[must_use]
+    pub fn quote(&self, foreign: &str) -> String {
+        let hidden = self.hide(foreign);
+        let mut words = String::new();
+        for word in hidden.split(|c: char| c.is_control() || c.is_whitespace()) {
+            if !word.is_empty() {
+                if !words.is_empty() {
+                    words.push(' ');
+                }
+                words.push_str(word);
+            }
+        }
+        match words.char_indices().nth(LONGEST_QUOTE) {
+            None => words,
+            Some((end, _)) => format!("{}...", &words[..end]),
+        }
+    }
+}
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Secrets({} hidden)", self.0.len())
+    }
+}
+
+/// `text` with each `%XX` read back; bytes that are not UTF-8 become U+FFFD.
+fn percent_decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        rest = tail;
+        let escaped = match (first, tail) {
+            (b'%', [high, low, after @ ..]) => {
+                hex(*high).zip(hex(*low)).map(|(high, low)| (high << 4 | low, after))
+            }
+            _ => None,
+        };
+        bytes.push(match escaped {
+            Some((byte, after)) => {
+                rest = after;
+                byte
+            }
+            None => *first,
+        });
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_is_hidden_in_every_form() {
+        let mut secrets = Secrets::default();
+        secrets.add_query("apikey=very%20secret&v=1&bare-token");
+        for echoed in [
+            "GET /?apikey=very%20secret&v=1&bare-token",
+            "key 'very secret' is wrong",
+            "key very%20secret is wrong",
+            "no bare-token here",
+            "v=1 is old",
+        ] {
+            let shown = secrets.hide(echoed);
+            for part in ["very", "secret", "bare", "v=1"] {
+                assert!(!shown.contains(part), "{shown}");
+            }
+            assert!(shown.contains(HIDDEN), "{shown}");
+        }
+        assert_eq!(secrets.hide("version 1 of 1"), "version 1 of 1");
+    }
+
+    #[test]
+    fn a_secret_that_holds_another_leaves_no_rest() {
+        let mut secrets = Secrets::default();
+        secrets.add("abcd");
+        secrets.add("abcdefgh");
+        assert_eq!(secrets.hide("x abcdefgh y abcd"), "x [hidden] y [hidden]");
+    }
+
+    #[test]
+    fn a_quote_is_one_bounded_line_with_no_half_of_a_secret() {
+        let mut secrets = Secrets::default();
+        secrets.add("verysecret");
+        let foreign = format!("{}\r\n\tverysecret\0end", "x".repeat(295));
+        assert_eq!(secrets.quote(&foreign), format!("{} [hid...", "x".repeat(295)));
+        assert_eq!(secrets.quote(" a\n\nb\u{1b}[31mc "), "a b [31mc");
+    }
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let mut secrets = Secrets::default();
+        secrets.add("hush");
+        assert_eq!(format!("{secrets:?}"), "Secrets(1 hidden)");
+    }
+}

@@ -1,0 +1,377 @@
+//! One HTTP exchange: the only file that names ureq. It owns time-outs, the address family of a
+//! connection, the cap on an answer's body, trust roots and the proxy. It never retries, follows
+//! no redirect, and knows neither AWS nor reflectors.
+
+use std::fmt;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderMap, Request};
+use ureq::config::{Config, IpFamily};
+use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig};
+use ureq::{Agent, Proxy, Timeout};
+
+use crate::environment::Environment;
+use crate::error::Error;
+use crate::record::Family;
+
+/// How long a connection, TLS included, may take.
+const CONNECT: Duration = Duration::from_secs(10);
+/// How long a name may take to resolve.
+const RESOLVE: Duration = Duration::from_secs(10);
+/// How long one whole exchange may take, from the look-up of the name to the body's last byte.
+const EXCHANGE: Duration = Duration::from_secs(20);
+
+/// What every connection of a run shares: whom to trust, and the proxy on the way to AWS.
+#[derive(Clone, Debug)]
+pub struct Network {
+    roots: RootCerts,
+    proxy: Option<Proxy>,
+}
+
+impl Network {
+    /// Reads `AWS_CA_BUNDLE` (else `SSL_CERT_FILE`, else the built-in Mozilla roots are used) and
+    /// `HTTPS_PROXY` with `NO_PROXY`.
+    pub fn from_environment(environment: &Environment) -> Result<Self, Error> {
+        let bundle = ["AWS_CA_BUNDLE", "SSL_CERT_FILE"]
+            .into_iter()
+            .find_map(|variable| environment.get(variable).map(|path| (variable, path)));
+        let roots = match bundle {
+            Some((variable, path)) => read_roots(variable, Path::new(path))?,
+            None => RootCerts::WebPki,
+        };
+        Ok(Self { roots, proxy: read_proxy(environment)? })
+    }
+
+    /// The proxy's password, if it has one: a secret that messages must not show.
+    #[must_use]
+    pub fn proxy_password(&self) -> Option<&str> {
+        self.proxy.as_ref().and_then(Proxy::password)
+    }
+
+    /// A client whose connections go straight to the server, over `family` only.
+    #[must_use]
+    pub fn direct(&self, family: Family) -> Client {
+        let family = match family {
+            Family::V4 => IpFamily::Ipv4Only,
+            Family::V6 => IpFamily::Ipv6Only,
+        };
+        self.client(family, None)
+    }
+
+    /// A client for AWS: over either family, through the proxy where one is set. `HTTPS_PROXY` says
+    /// nothing about an endpoint that is not https.
+    #[must_use]
+    pub fn proxied(&self, https: bool) -> Client {
+        self.client(IpFamily::Any, self.proxy.clone().filter(|_| https))
+    }
+
+    fn client(&self, family: IpFamily, proxy: Option<Proxy>) -> Client {
+        let agent = Config::builder()
+            .http_status_as_error(false)
+            .ip_family(family)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .proxy(proxy)
+            .timeout_connect(Some(CONNECT))
+            .timeout_global(Some(EXCHANGE))
+            .timeout_resolve(Some(RESOLVE))
+            .tls_config(TlsConfig::builder().root_certs(self.roots.clone()).build())
+            .user_agent(concat!("autodns/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .new_agent();
+        Client(agent)
+    }
+}
+
+/// Connections to one kind of server; a connection that is open is used again.
+#[derive(Clone, Debug)]
+pub struct Client(Agent);
+
+/// An answer, whatever its status, read whole.
+#[derive(Debug)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body: UTF-8, within the cap that the request named.
+    pub body: String,
+}
+
+impl Client {
+    /// Sends `request` and reads its answer, of which at most `cap` bytes of body.
+    pub fn send(&self, request: Request<Vec<u8>>, cap: u64) -> Result<Answer, Failure> {
+        let (parts, body) = request.into_parts();
+        let answer = if body.is_empty() {
+            self.0.run(Request::from_parts(parts, ()))
+        } else {
+            self.0.run(Request::from_parts(parts, body))
+        };
+        let (parts, body) = answer?.into_parts();
+        let body = body.into_with_config().limit(cap).read_to_string()?;
+        Ok(Answer { status: parts.status.as_u16(), headers: parts.headers, body })
+    }
+}
+
+/// Why an exchange brought no answer. Shown, it is a phrase such as "connection refused".
+#[derive(Debug)]
+pub struct Failure {
+    kind: Kind,
+    source: ureq::Error,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    NoSuchHost,
+    NoAddressOfFamily,
+    Refused,
+    Unreachable,
+    TimedOut(Timeout),
+    Closed,
+    Untrusted,
+    CertificateTime,
+    Tls,
+    Proxy,
+    TooLarge,
+    NotText,
+    Other,
+}
+
+impl Failure {
+    /// Whether the server may have had the whole request, so that a change may have been made.
+    #[must_use]
+    pub const fn may_have_arrived(&self) -> bool {
+        !matches!(
+            self.kind,
+            Kind::NoSuchHost
+                | Kind::NoAddressOfFamily
+                | Kind::Refused
+                | Kind::Unreachable
+                | Kind::TimedOut(Timeout::Resolve | Timeout::Connect)
+                | Kind::Untrusted
+                | Kind::CertificateTime
+                | Kind::Proxy
+        )
+    }
+
+    /// What a person can do about it.
+    #[must_use]
+    pub const fn advice(&self) -> &'static str {
+        match self.kind {
+            Kind::NoSuchHost => "check the name, and that this machine's DNS works",
+            Kind::NoAddressOfFamily => "use a server that has one, or leave the record type out",
+            Kind::Refused => "check the address and the port, and that the server runs",
+            Kind::Unreachable => "check that this machine has a route to the Internet",
+            Kind::TimedOut(_) | Kind::Closed => "check the connection; the next run tries again",
+            Kind::Untrusted => "check who answers there; a CA of your own goes into AWS_CA_BUNDLE",
+            Kind::CertificateTime => "check this machine's clock, then the certificate",
+            Kind::Tls => "check that a TLS server answers there",
+            Kind::Proxy => "check HTTPS_PROXY and NO_PROXY",
+            Kind::TooLarge | Kind::NotText => "check who answers there",
+            Kind::Other => "the next run tries again",
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind {
+            Kind::NoSuchHost => f.write_str("the host's name could not be resolved"),
+            Kind::NoAddressOfFamily => f.write_str("the host has no address of that family"),
+            Kind::Refused => f.write_str("connection refused"),
+            Kind::Unreachable => f.write_str("network unreachable"),
+            Kind::TimedOut(step) => f.write_str(match step {
+                Timeout::Resolve => "timed out while resolving the host's name",
+                Timeout::Connect => "timed out while connecting",
+                _ => "timed out while waiting for the answer",
+            }),
+            Kind::Closed => f.write_str("the connection was closed before the answer was whole"),
+            Kind::Untrusted => match tls_cause(&self.source) {
+                Some(cause) => write!(f, "the server's certificate is not trusted ({cause})"),
+                None => f.write_str("the server's certificate is not trusted"),
+            },
+            Kind::CertificateTime => match tls_cause(&self.source) {
+                Some(cause) => write!(f, "the server's certificate is not valid now ({cause})"),
+                None => f.write_str("the server's certificate is not valid now"),
+            },
+            Kind::Tls => match tls_cause(&self.source) {
+                Some(cause) => write!(f, "no TLS connection ({cause})"),
+                None => f.write_str("no TLS connection"),
+            },
+            Kind::Proxy => f.write_str("the proxy made no connection"),
+            Kind::TooLarge => f.write_str("the answer is too large"),
+            Kind::NotText => f.write_str("the answer is not UTF-8"),
+            Kind::Other => self.source.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Failure {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.source)
+    }
+}
+
+impl From<ureq::Error> for Failure {
+    fn from(source: ureq::Error) -> Self {
+        Self { kind: kind_of(&source), source }
+    }
+}
+
+fn kind_of(error: &ureq::Error) -> Kind {
+    use rustls::CertificateError as Certificate;
+    match error {
+        // ureq says this when the look-up worked and the family asked for was not in it.
+        ureq::Error::HostNotFound => Kind::NoAddressOfFamily,
+        ureq::Error::Timeout(step) => Kind::TimedOut(*step),
+        ureq::Error::ConnectProxyFailed(_) | ureq::Error::InvalidProxyUrl => Kind::Proxy,
+        ureq::Error::BodyExceedsLimit(_) | ureq::Error::LargeResponseHeader(..) => Kind::TooLarge,
+        _ => match tls_cause(error) {
+            Some(rustls::Error::InvalidCertificate(
+                Certificate::Expired
+                | Certificate::ExpiredContext { .. }
+                | Certificate::NotValidYet
+                | Certificate::NotValidYetContext { .. },
+            )) => Kind::CertificateTime,
+            Some(rustls::Error::InvalidCertificate(_)) => Kind::Untrusted,
+            Some(_) => Kind::Tls,
+            None => match error {
+                ureq::Error::Io(error) => kind_of_io(error),
+                _ => Kind::Other,
+            },
+        },
+    }
+}
+
+fn kind_of_io(error: &io::Error) -> Kind {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => Kind::Refused,
+        io::ErrorKind::NetworkUnreachable
+        | io::ErrorKind::HostUnreachable
+        | io::ErrorKind::AddrNotAvailable
+        | io::ErrorKind::NetworkDown => Kind::Unreachable,
+        io::ErrorKind::ConnectionReset
+        | io::ErrorKind::ConnectionAborted
+        | io::ErrorKind::BrokenPipe
+        | io::ErrorKind::UnexpectedEof => Kind::Closed,
+        io::ErrorKind::InvalidData => Kind::NotText,
+        // The standard library gives a failed name look-up no kind and no number of the system's.
+        _ if error.raw_os_error().is_none() && error.to_string().contains("lookup") => {
+            Kind::NoSuchHost
+        }
+        _ => Kind::Other,
+    }
+}
+
+/// The TLS library's own error, which ureq hands over wrapped in an I/O error.
+fn tls_cause(error: &ureq::Error) -> Option<&rustls::Error> {
+    match error {
+        ureq::Error::Rustls(error) => Some(error),
+        ureq::Error::Io(error) => error.get_ref()?.downcast_ref(),
+        _ => None,
+    }
+}
+
+/// The certificates of a PEM file that takes the place of the built-in roots.
+fn read_roots(variable: &'static str, path: &Path) -> Result<RootCerts, Error> {
+    let wrong = |problem: String, source: Option<crate::error::Cause>| Error::Environment {
+        variable,
+        problem: format!("{}: {problem}", path.display()),
+        source,
+    };
+    let pem = std::fs::read(path)
+        .map_err(|error| wrong(format!("cannot be read: {error}"), Some(error.into())))?;
+    let mut certificates: Vec<Certificate<'static>> = Vec::new();
+    for item in ureq::tls::parse_pem(&pem) {
+        match item {
+            Ok(PemItem::Certificate(certificate)) => certificates.push(certificate),
+            Ok(_) => {}
+            Err(error) => return Err(wrong("is not a PEM file".into(), Some(error.into()))),
+        }
+    }
+    if certificates.is_empty() {
+        return Err(wrong("holds no PEM certificate".into(), None));
+    }
+    Ok(RootCerts::Specific(Arc::new(certificates)))
+}
+
+/// The proxy of `HTTPS_PROXY` (or `https_proxy`, `ALL_PROXY`, `all_proxy`) without the hosts of `NO_PROXY`.
+fn read_proxy(environment: &Environment) -> Result<Option<Proxy>, Error> {
+    let set = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]
+        .into_iter()
+        .find_map(|variable| environment.get(variable).map(|url| (variable, url)));
+    let Some((variable, url)) = set else { return Ok(None) };
+    // The value may hold a password, and so may the library's error: neither is quoted.
+    let wrong = || Error::Environment {
+        variable,
+        problem: "is not the URL of an HTTP proxy, as in http://proxy.example:3128".into(),
+        source: None,
+    };
+    let parsed = Proxy::new(url).map_err(|_| wrong())?;
+    if !matches!(parsed.protocol(), ureq::ProxyProtocol::Http | ureq::ProxyProtocol::Https) {
+        return Err(wrong());
+    }
+    let mut proxy = Proxy::builder(parsed.protocol()).host(parsed.host()).port(parsed.port());
+    if let Some(username) = parsed.username() {
+        proxy = proxy.username(username);
+    }
+    if let Some(password) = parsed.password() {
+        proxy = proxy.password(password);
+    }
+    let exceptions = environment.get("NO_PROXY").or_else(|| environment.get("no_proxy"));
+    for entry in exceptions.unwrap_or_default().split(',') {
+        let host = entry.trim().trim_start_matches('.');
+        if !host.is_empty() {
+            // As curl and Python have it, a name stands for itself and for all names below it.
+            proxy = proxy.no_proxy(host).no_proxy(&format!(".{host}"));
+        }
+    }
+    proxy.build().map(Some).map_err(|_| wrong())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn proxy(variables: &[(&str, &str)]) -> Result<Option<Proxy>, String> {
+        let environment =
+            variables.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        read_proxy(&environment).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn no_proxy_stands_for_a_name_and_all_below() {
+        let proxy = proxy(&[
+            ("HTTPS_PROXY", "http://user:p%40ss@proxy.example:3128"),
+            ("NO_PROXY", "amazonaws.com, .internal.example,127.0.0.1"),
+        ])
+        .unwrap()
+        .unwrap();
+        assert_eq!((proxy.host(), proxy.port()), ("proxy.example", 3128));
+        assert_eq!(proxy.password(), Some("p@ss"));
+        for (url, direct) in [
+            ("https://route53.amazonaws.com/", true),
+            ("https://amazonaws.com/", true),
+            ("https://notamazonaws.com/", false),
+            ("https://a.internal.example/", true),
+            ("https://127.0.0.1:8443/", true),
+            ("https://sns.eu-west-1.amazonaws.com.cn/", false),
+        ] {
+            assert_eq!(proxy.is_no_proxy(&url.parse().unwrap()), direct, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_bad_proxy_is_named_without_its_value() {
+        for url in ["socks5://user:hush@proxy.example", "http://user:hush@[", "ftp://hush"] {
+            assert_eq!(
+                proxy(&[("https_proxy", url)]).unwrap_err(),
+                "https_proxy is not the URL of an HTTP proxy, as in http://proxy.example:3128"
+            );
+        }
+        assert!(proxy(&[("HTTPS_PROXY", ""), ("NO_PROXY", "*")]).unwrap().is_none());
+    }
+}
