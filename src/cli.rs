@@ -15,6 +15,7 @@ pub const HELP: &str = "\
 autodns keeps a Route 53 record pointing at this line's public address.
 
 Usage: autodns [OPTIONS] [CONFIG]...
+       autodns policy [CONFIG]...    print the smallest IAM policy that will do
 
 CONFIG is a JSON file, /usr/local/etc/autodns.json unless named. Several files
 are several jobs; one that fails does not stop the next.
@@ -46,6 +47,11 @@ pub enum Command {
         /// Tell each step.
         verbose: bool,
     },
+    /// Print the IAM policy for these configurations.
+    Policy {
+        /// The configuration files, at least one.
+        configs: Vec<PathBuf>,
+    },
     /// Print the help.
     Help,
     /// Print the version.
@@ -55,8 +61,9 @@ pub enum Command {
 impl Command {
     /// Reads the arguments that follow the program's name.
     pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, Error> {
-        let mut configs = Vec::new();
-        let (mut dry_run, mut verbose) = (false, false);
+        let mut configs: Vec<PathBuf> = Vec::new();
+        let (mut dry_run, mut verbose, mut policy) = (false, false, false);
+        let mut first = true;
         let mut parser = lexopt::Parser::from_args(arguments);
         while let Some(argument) = parser.next().map_err(usage)? {
             match argument {
@@ -67,14 +74,22 @@ impl Command {
                 Value(path) if path.is_empty() => {
                     return Err(Error::Usage("the name of a configuration file is empty".into()));
                 }
+                Value(word) if first && word == "policy" => policy = true,
                 Value(path) => configs.push(path.into()),
                 _ => return Err(usage(argument.unexpected())),
             }
+            first = false;
         }
         if configs.is_empty() {
             configs.push(DEFAULT_CONFIG.into());
         }
-        Ok(Self::Update { configs, dry_run, verbose })
+        match (policy, dry_run || verbose) {
+            (false, _) => Ok(Self::Update { configs, dry_run, verbose }),
+            (true, false) => Ok(Self::Policy { configs }),
+            (true, true) => {
+                Err(Error::Usage("policy has no use for --dry-run and --verbose".into()))
+            }
+        }
     }
 }
 
@@ -105,6 +120,10 @@ mod tests {
         assert_eq!(parse(&["--", "--verbose"]), update(&["--verbose"], false, false));
         assert_eq!(parse(&["a.json", "--help"]), Ok(Command::Help));
         assert_eq!(parse(&["-V"]), Ok(Command::Version));
+        let policy = |config: &str| Ok(Command::Policy { configs: vec![config.into()] });
+        assert_eq!(parse(&["policy"]), policy(DEFAULT_CONFIG));
+        assert_eq!(parse(&["policy", "a.json"]), policy("a.json"));
+        assert_eq!(parse(&["./policy"]), update(&["./policy"], false, false));
     }
 
     #[test]
@@ -115,6 +134,10 @@ mod tests {
             (
                 &["--verbose=yes"],
                 "unexpected argument for option '--verbose': \"yes\"; see autodns --help",
+            ),
+            (
+                &["policy", "-v"],
+                "policy has no use for --dry-run and --verbose; see autodns --help",
             ),
             (&[""], "the name of a configuration file is empty; see autodns --help"),
         ] {

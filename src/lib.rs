@@ -13,6 +13,7 @@
 //! * [`aws`]: the current record and its change (Route 53), the alert (SNS); signed by hand.
 //! * [`plan`]: wanted and found in, keep, change or refuse out. Pure.
 //! * [`alert`]: what to say, when, and once.
+//! * [`policy`]: the IAM policy that allows just this, for `autodns policy`. Pure.
 //! * [`record`], [`error`], [`secrets`], [`console`], [`environment`], [`transport`]: what the
 //!   stages stand on.
 //!
@@ -28,6 +29,7 @@ pub mod credentials;
 pub mod environment;
 pub mod error;
 pub mod plan;
+pub mod policy;
 pub mod record;
 pub mod secrets;
 pub mod transport;

@@ -1,11 +1,15 @@
 //! The program: reads argv, the environment and the clock, calls the library, exits.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
 use autodns::cli::{Command, HELP};
+use autodns::config::ConfigFile;
 use autodns::console::Console;
 use autodns::environment::Environment;
+use autodns::error::Error;
+use autodns::policy::policy;
 use autodns::secrets::Secrets;
 use autodns::update::{Options, Status, update};
 
@@ -16,6 +20,13 @@ fn main() -> ExitCode {
             let options = Options { dry_run, verbose };
             update(&Environment::of_process(), &configs, options, SystemTime::now())
         }
+        Ok(Command::Policy { configs }) => match print_policy(&configs, &console) {
+            Ok(()) => Status::Right,
+            Err(error) => {
+                console.trouble(&error.to_string());
+                Status::NotTried
+            }
+        },
         Ok(Command::Help) => {
             console.say(HELP.trim_end());
             Status::Right
@@ -30,4 +41,13 @@ fn main() -> ExitCode {
         }
     };
     ExitCode::from(status as u8)
+}
+
+fn print_policy(paths: &[PathBuf], console: &Console) -> Result<(), Error> {
+    let mut configs = Vec::new();
+    for path in paths {
+        configs.push(ConfigFile::read(path)?.config);
+    }
+    console.say(&policy(&configs));
+    Ok(())
 }

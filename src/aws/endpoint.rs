@@ -251,13 +251,7 @@ mod tests {
                 "eusc-de-east-1",
             ),
             (&fips, sns("us-east-1"), Aws, "sns-fips.us-east-1.amazonaws.com", "us-east-1"),
-            (
-                &fips,
-                sns("us-gov-west-1"),
-                Gov,
-                "sns.us-gov-west-1.amazonaws.com",
-                "us-gov-west-1",
-            ),
+            (&fips, sns("us-gov-west-1"), Gov, "sns.us-gov-west-1.amazonaws.com", "us-gov-west-1"),
             (&dual, sns("us-gov-west-1"), Gov, "sns.us-gov-west-1.api.aws", "us-gov-west-1"),
             (&both, sns("us-east-1"), Aws, "sns-fips.us-east-1.api.aws", "us-east-1"),
         ] {

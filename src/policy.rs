@@ -1,0 +1,161 @@
+//! `autodns policy`: the smallest IAM policy that lets these configurations do their job, and
+//! nothing more: a stolen Pi can neither delete a record nor touch another name. Pure; asks nobody.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use crate::aws::endpoint::Partition;
+use crate::aws::route53::ZoneId;
+use crate::config::Config;
+use crate::record::{DnsName, RecordType};
+
+/// The policy document for all of `configs`, as JSON on several lines.
+///
+/// Names that have the same types in the same zone share a statement. Names with different types
+/// get one each: one statement for both would allow every name every type.
+///
+/// Source of the condition keys: "Using IAM policy conditions for fine-grained access control" in
+/// the Route 53 developer guide.
+#[must_use]
+pub fn policy(configs: &[Config]) -> String {
+    let mut types: BTreeMap<(Partition, &ZoneId, &DnsName), BTreeSet<RecordType>> = BTreeMap::new();
+    let mut topics = BTreeSet::new();
+    for config in configs {
+        let topic = config.alerts.as_ref().map(|alerts| &alerts.topic);
+        let partition = topic.map_or(Partition::Aws, super::aws::sns::TopicArn::partition);
+        types
+            .entry((partition, &config.zone, &config.name))
+            .or_default()
+            .extend(&config.record_types);
+        topics.extend(topic.map(ToString::to_string));
+    }
+    let mut names: BTreeMap<(Partition, &ZoneId, Vec<RecordType>), Vec<&str>> = BTreeMap::new();
+    let mut zones = BTreeSet::new();
+    for ((partition, zone, name), types) in types {
+        let types = types.into_iter().collect();
+        names.entry((partition, zone, types)).or_default().push(name.normalised());
+        zones.insert(zone_arn(partition, zone));
+    }
+    let allow = |action, resources: Vec<String>| json!({ "Effect": "Allow", "Action": action, "Resource": one_or_all(resources) });
+    let mut statements = vec![allow("route53:ListResourceRecordSets", zones.into_iter().collect())];
+    for ((partition, zone, types), names) in names {
+        let types: Vec<&str> = types.into_iter().map(RecordType::as_str).collect();
+        let mut statement =
+            allow("route53:ChangeResourceRecordSets", vec![zone_arn(partition, zone)]);
+        statement["Condition"] = json!({ "ForAllValues:StringEquals": {
+            "route53:ChangeResourceRecordSetsNormalizedRecordNames": names,
+            "route53:ChangeResourceRecordSetsRecordTypes": types,
+            "route53:ChangeResourceRecordSetsActions": ["UPSERT"],
+        }});
+        statements.push(statement);
+    }
+    if !topics.is_empty() {
+        statements.push(allow("sns:Publish", topics.into_iter().collect()));
+    }
+    let document = json!({ "Version": "2012-10-17", "Statement": statements });
+    format!("{document:#}")
+}
+
+fn zone_arn(partition: Partition, zone: &ZoneId) -> String {
+    format!("arn:{}:route53:::hostedzone/{zone}", partition.as_str())
+}
+
+/// IAM takes one value bare; several are a list.
+fn one_or_all(mut values: Vec<String>) -> Value {
+    match (values.pop(), values.is_empty()) {
+        (Some(one), true) => one.into(),
+        (last, _) => values.into_iter().chain(last).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(zone: &str, name: &str, types: &str, topic: Option<&str>) -> Config {
+        let topic = topic.map_or(String::new(), |topic| {
+            format!(", \"topic_arn\": \"{topic}\", \"alert_lock\": \"/tmp/lock\"")
+        });
+        Config::parse(&format!(
+            "{{\"hosted_zone_id\": \"{zone}\", \"dns_name\": \"{name}\", \
+             \"record_types\": {types}{topic}}}"
+        ))
+        .unwrap()
+    }
+
+    fn statements(configs: &[Config]) -> Value {
+        let policy: Value = serde_json::from_str(&policy(configs)).unwrap();
+        assert_eq!(policy["Version"], "2012-10-17");
+        policy["Statement"].clone()
+    }
+
+    fn change(zone: &str, names: &[&str], types: &[&str]) -> Value {
+        json!({
+            "Effect": "Allow",
+            "Action": "route53:ChangeResourceRecordSets",
+            "Resource": format!("arn:aws:route53:::hostedzone/{zone}"),
+            "Condition": { "ForAllValues:StringEquals": {
+                "route53:ChangeResourceRecordSetsNormalizedRecordNames": names,
+                "route53:ChangeResourceRecordSetsRecordTypes": types,
+                "route53:ChangeResourceRecordSetsActions": ["UPSERT"],
+            }},
+        })
+    }
+
+    #[test]
+    fn one_config_needs_three_statements() {
+        let topic = "arn:aws:sns:eu-west-1:123456789012:t";
+        let configs = [config("/hostedzone/Z1", "*.Home.example.com.", "[\"A\"]", Some(topic))];
+        assert_eq!(
+            statements(&configs),
+            json!([
+                {
+                    "Effect": "Allow",
+                    "Action": "route53:ListResourceRecordSets",
+                    "Resource": "arn:aws:route53:::hostedzone/Z1",
+                },
+                change("Z1", &["\\052.home.example.com"], &["A"]),
+                { "Effect": "Allow", "Action": "sns:Publish", "Resource": topic },
+            ])
+        );
+    }
+
+    #[test]
+    fn names_with_different_types_never_share_a_statement() {
+        let both = "[\"A\", \"AAAA\"]";
+        let configs = [
+            config("Z1", "a.example", "[\"A\"]", None),
+            config("Z1", "b.example", both, None),
+            config("Z1", "c.example", "[\"A\"]", None),
+            config("Z2", "d.example", "[\"A\"]", None),
+            // A second configuration for a name adds its types to it.
+            config("Z1", "a.example", "[\"AAAA\"]", None),
+        ];
+        assert_eq!(
+            statements(&configs),
+            json!([
+                {
+                    "Effect": "Allow",
+                    "Action": "route53:ListResourceRecordSets",
+                    "Resource": [
+                        "arn:aws:route53:::hostedzone/Z1",
+                        "arn:aws:route53:::hostedzone/Z2",
+                    ],
+                },
+                change("Z1", &["c.example"], &["A"]),
+                change("Z1", &["a.example", "b.example"], &["A", "AAAA"]),
+                change("Z2", &["d.example"], &["A"]),
+            ])
+        );
+    }
+
+    #[test]
+    fn the_partition_follows_the_topic() {
+        let topic = "arn:aws-cn:sns:cn-north-1:123456789012:t";
+        let statements = statements(&[config("Z1", "a.example", "[\"A\"]", Some(topic))]);
+        for index in [0, 1] {
+            assert_eq!(statements[index]["Resource"], "arn:aws-cn:route53:::hostedzone/Z1");
+        }
+    }
+}
