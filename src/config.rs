@@ -170,11 +170,14 @@ mod tests {
             format!("{{\"hosted_zone_id\": \"Z1\", \"dns_name\": \"home.example.com\"{rest}}}")
         };
         for (text, problem) in [
-            (String::new(), "line 1, column 0: EOF while parsing a value"),
-            ("{".into(), "line 1, column 1: EOF while parsing an object"),
-            ("[]".into(), "line 1, column 2: expected a JSON object"),
-            (full(",}"), "line 1, column 57: trailing comma"),
-            (full("").replace("\"Z1\"", "Z1"), "line 1, column 20: expected value"),
+            (String::new(), "line 1, column 1: the file is empty; expected a JSON object"),
+            ("{".into(), "line 1, column 1: the file ends too early: a }, a ] or a \" is missing"),
+            ("[]".into(), "line 1, column 1: expected a JSON object"),
+            (full(",}"), "line 1, column 57: this is not JSON: trailing comma"),
+            (
+                full("").replace("\"Z1\"", "Z1"),
+                "line 1, column 20: this is not JSON: expected value",
+            ),
             ("{}".into(), "the key \"hosted_zone_id\" is missing"),
             ("{\"hosted_zone_id\": \"Z1\"}".into(), "the key \"dns_name\" is missing"),
             (
@@ -183,70 +186,73 @@ mod tests {
             ),
             (
                 full(",\n \"ttl\": 60, \"reflect_ulr\": 1"),
-                "line 2, column 25: unknown key \"reflect_ulr\"; did you mean \"reflect_url\"?",
+                "line 2, column 28: unknown key \"reflect_ulr\"; did you mean \"reflect_url\"?",
             ),
             (
                 full(", \"colour\": 1"),
-                "line 1, column 65: unknown key \"colour\"; the keys are hosted_zone_id, dns_name, \
+                "line 1, column 68: unknown key \"colour\"; the keys are hosted_zone_id, dns_name, \
                  topic_arn, alert_lock, reflect_url, record_types, ttl, allow_non_public, \
                  notify_recovery",
             ),
-            (full(", \"ttl\": 1, \"ttl\": 2"), "line 1, column 72: \"ttl\" is there twice"),
+            (full(", \"ttl\": 1, \"ttl\": 2"), "line 1, column 75: \"ttl\" is there twice"),
             (
                 full(", \"ttl\": 0"),
-                "line 1, column 66: \"ttl\" must be a whole number of seconds from 1 to 2147483647",
+                "line 1, column 65: \"ttl\" must be a whole number of seconds from 1 to 2147483647",
             ),
             (
                 full(", \"ttl\": 1.5"),
-                "line 1, column 68: \"ttl\" must be a whole number of seconds from 1 to 2147483647",
+                "line 1, column 65: \"ttl\" must be a whole number of seconds from 1 to 2147483647",
             ),
             (
                 full(", \"ttl\": \"60\""),
-                "line 1, column 69: \"ttl\" must be a whole number of seconds from 1 to 2147483647",
+                "line 1, column 65: \"ttl\" must be a whole number of seconds from 1 to 2147483647",
             ),
             (
                 full(", \"ttl\": 2147483648"),
-                "line 1, column 75: \"ttl\" must be a whole number of seconds from 1 to 2147483647",
+                "line 1, column 65: \"ttl\" must be a whole number of seconds from 1 to 2147483647",
             ),
             (
                 full(", \"allow_non_public\": 1"),
-                "line 1, column 79: \"allow_non_public\" must be true or false",
+                "line 1, column 78: \"allow_non_public\" must be true or false",
             ),
             (
                 full(", \"record_types\": []"),
-                "line 1, column 76: \"record_types\" must be a list of \"A\" and \"AAAA\"",
+                "line 1, column 74: \"record_types\" must be a list of \"A\" and \"AAAA\"",
             ),
             (
                 full(", \"record_types\": [\"MX\"]"),
-                "line 1, column 80: \"record_types\" must be a list of \"A\" and \"AAAA\"",
+                "line 1, column 74: \"record_types\" must be a list of \"A\" and \"AAAA\"",
             ),
             (
                 full(", \"record_types\": \"A\""),
-                "line 1, column 77: \"record_types\" must be a list of \"A\" and \"AAAA\"",
+                "line 1, column 74: \"record_types\" must be a list of \"A\" and \"AAAA\"",
             ),
-            (full(", \"reflect_url\": {}"), "line 1, column 75: \"reflect_url\" must be a string"),
+            (full(", \"reflect_url\": {}"), "line 1, column 73: \"reflect_url\" must be a string"),
             (
                 full(", \"alert_lock\": \"\""),
-                "line 1, column 74: \"alert_lock\" must be the path of a file",
+                "line 1, column 72: \"alert_lock\" must be the path of a file",
             ),
             (
                 full(", \"reflect_url\": \"http://a.example/?apikey=verysecret\""),
-                "line 1, column 110: \"reflect_url\" must be an https URL: over plain http anyone on the way can name an address",
+                "line 1, column 73: \"reflect_url\" must be an https URL: over plain http \
+                 anyone on the way can name an address",
             ),
             (
                 full("").replace("Z1", "zone-1"),
-                "line 1, column 27: \"hosted_zone_id\" must be the id of a hosted zone: up to 32 \
+                "line 1, column 20: \"hosted_zone_id\" must be the id of a hosted zone: up to 32 \
                  letters and digits",
             ),
             (
                 full("").replace("home.", "home.."),
-                "line 1, column 57: \"dns_name\" has an empty label (two dots in a row, or one in front)",
+                "line 1, column 38: \"dns_name\" has an empty label (two dots in a row, or \
+                 one in front)",
             ),
             (
                 full(", \"topic_arn\": \"arn:aws:sns:eu-west-1:123456789012:t.fifo\""),
-                "line 1, column 114: \"topic_arn\" is a FIFO topic, which cannot deliver to e-mail or SMS; make a standard topic",
+                "line 1, column 71: \"topic_arn\" is a FIFO topic, which cannot deliver to \
+                 e-mail or SMS; make a standard topic",
             ),
-            (full("") + "x", "line 1, column 57: trailing characters"),
+            (full("") + "x", "line 1, column 57: this is not JSON: trailing characters"),
         ] {
             assert_eq!(Config::parse(&text).unwrap_err(), problem, "{text}");
         }

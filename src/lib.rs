@@ -14,7 +14,8 @@
 //! * [`plan`]: wanted and found in, keep, change or refuse out. Pure.
 //! * [`alert`]: what to say, when, and once.
 //! * [`policy`]: the IAM policy that allows just this, for `autodns policy`. Pure.
-//! * [`record`], [`error`], [`secrets`], [`console`], [`environment`], [`transport`]: what the
+//! * [`record`], [`error`], [`secrets`], [`console`], [`environment`],
+//!   [`percent`], [`clock`], [`transport`]: what the
 //!   stages stand on.
 //!
 //! Imports point downwards: the stages know nothing of each other, and only [`update`] knows all.
@@ -23,11 +24,13 @@ pub mod address;
 pub mod alert;
 pub mod aws;
 pub mod cli;
+pub mod clock;
 pub mod config;
 pub mod console;
 pub mod credentials;
 pub mod environment;
 pub mod error;
+pub mod percent;
 pub mod plan;
 pub mod policy;
 pub mod record;

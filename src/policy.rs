@@ -37,7 +37,10 @@ pub fn policy(configs: &[Config]) -> String {
         names.entry((partition, zone, types)).or_default().push(name.normalised());
         zones.insert(zone_arn(partition, zone));
     }
-    let allow = |action, resources: Vec<String>| json!({ "Effect": "Allow", "Action": action, "Resource": one_or_all(resources) });
+    let allow = |action, resources| {
+        let resources = one_or_all(resources);
+        json!({ "Effect": "Allow", "Action": action, "Resource": resources })
+    };
     let mut statements = vec![allow("route53:ListResourceRecordSets", zones.into_iter().collect())];
     for ((partition, zone, types), names) in names {
         let types: Vec<&str> = types.into_iter().map(RecordType::as_str).collect();

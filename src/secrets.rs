@@ -4,6 +4,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::percent;
+
 /// What stands where a secret stood.
 const HIDDEN: &str = "[hidden]";
 /// How many characters of a foreign text a message quotes at most.
@@ -18,13 +20,22 @@ const SHORTEST_PART: usize = 4;
 pub struct Secrets(Vec<String>);
 
 impl Secrets {
-    /// Adds one secret as it is.
+    /// Adds one secret: as it is, and percent-encoded as forms and URLs echo it.
     pub fn add(&mut self, secret: &str) {
-        if !secret.is_empty() && !self.0.iter().any(|known| known == secret) {
-            self.0.push(secret.into());
-            // The longest first: a secret that holds another one must not leave a rest behind.
-            self.0.sort_by_key(|known| std::cmp::Reverse(known.len()));
+        let upper = percent::encode(secret);
+        // Some print the hexadecimal digits of an escape in lower case.
+        let lower = upper.split('%').enumerate().map(|(index, part)| match part.get(..2) {
+            Some(digits) if index > 0 => format!("%{}{}", digits.to_lowercase(), &part[2..]),
+            _ => part.into(),
+        });
+        let lower: String = lower.collect();
+        for form in [secret, upper.as_ref(), &lower] {
+            if !form.is_empty() && !self.0.iter().any(|known| known == form) {
+                self.0.push(form.into());
+            }
         }
+        // The longest first: a secret that holds another one must not leave a rest behind.
+        self.0.sort_by_key(|known| std::cmp::Reverse(known.len()));
     }
 
     /// Adds the query string of a URL: whole, each `name=value`, and each value, all of them also
@@ -45,7 +56,7 @@ impl Secrets {
 
     fn add_both_forms(&mut self, text: &str) {
         self.add(text);
-        let decoded = percent_decoded(text);
+        let decoded = percent::decode(text);
         self.add(&decoded);
         self.add(&decoded.replace('+', " "));
     }
@@ -90,33 +101,6 @@ impl fmt::Debug for Secrets {
     }
 }
 
-/// `text` with each `%XX` read back; bytes that are not UTF-8 become U+FFFD.
-fn percent_decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        rest = tail;
-        let escaped = match (first, tail) {
-            (b'%', [high, low, after @ ..]) => {
-                hex(*high).zip(hex(*low)).map(|(high, low)| (high << 4 | low, after))
-            }
-            _ => None,
-        };
-        bytes.push(match escaped {
-            Some((byte, after)) => {
-                rest = after;
-                byte
-            }
-            None => *first,
-        });
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -131,6 +115,8 @@ mod tests {
             "key very%20secret is wrong",
             "no bare-token here",
             "v=1 is old",
+            "?apikey%3Dvery%2520secret%26v%3D1%26bare-token",
+            "?apikey%3dvery%2520secret%26v%3d1%26bare-token",
         ] {
             let shown = secrets.hide(echoed);
             for part in ["very", "secret", "bare", "v=1"] {
@@ -139,6 +125,13 @@ mod tests {
             assert!(shown.contains(HIDDEN), "{shown}");
         }
         assert_eq!(secrets.hide("version 1 of 1"), "version 1 of 1");
+    }
+
+    #[test]
+    fn a_key_is_hidden_in_a_form_too() {
+        let mut secrets = Secrets::default();
+        secrets.add("a/b+c");
+        assert_eq!(secrets.hide("a/b+c a%2Fb%2Bc a%2fb%2bc"), "[hidden] [hidden] [hidden]");
     }
 
     #[test]

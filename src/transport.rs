@@ -6,13 +6,15 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use http::{HeaderMap, Request};
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{HeaderMap, Request, Uri};
 use ureq::config::{Config, IpFamily};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig};
 use ureq::{Agent, Proxy, Timeout};
 
+use crate::clock::timestamp;
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::record::Family;
@@ -69,6 +71,7 @@ impl Network {
     }
 
     fn client(&self, family: IpFamily, proxy: Option<Proxy>) -> Client {
+        let via = proxy.as_ref().map(|proxy| format!("{}:{}", proxy.host(), proxy.port()));
         let agent = Config::builder()
             .http_status_as_error(false)
             .ip_family(family)
@@ -82,13 +85,17 @@ impl Network {
             .user_agent(concat!("autodns/", env!("CARGO_PKG_VERSION")))
             .build()
             .new_agent();
-        Client(agent)
+        Client { agent, proxy: via }
     }
 }
 
 /// Connections to one kind of server; a connection that is open is used again.
 #[derive(Clone, Debug)]
-pub struct Client(Agent);
+pub struct Client {
+    agent: Agent,
+    /// The host and port of the proxy, if there is one on the way.
+    proxy: Option<String>,
+}
 
 /// An answer, whatever its status, read whole.
 #[derive(Debug)]
@@ -101,17 +108,27 @@ pub struct Answer {
     pub body: String,
 }
 
+impl Answer {
+    /// Whether the answer said how long its body is. If not, the body ends where the connection
+    /// does, and one that was cut off on the way looks whole.
+    #[must_use]
+    pub fn says_its_length(&self) -> bool {
+        self.headers.contains_key(CONTENT_LENGTH) || self.headers.contains_key(TRANSFER_ENCODING)
+    }
+}
+
 impl Client {
     /// Sends `request` and reads its answer, of which at most `cap` bytes of body.
     pub fn send(&self, request: Request<Vec<u8>>, cap: u64) -> Result<Answer, Failure> {
+        let failed = |source| Failure::new(source, self.proxy.as_deref());
         let (parts, body) = request.into_parts();
         let answer = if body.is_empty() {
-            self.0.run(Request::from_parts(parts, ()))
+            self.agent.run(Request::from_parts(parts, ()))
         } else {
-            self.0.run(Request::from_parts(parts, body))
+            self.agent.run(Request::from_parts(parts, body))
         };
-        let (parts, body) = answer?.into_parts();
-        let body = body.into_with_config().limit(cap).read_to_string()?;
+        let (parts, body) = answer.map_err(failed)?.into_parts();
+        let body = body.into_with_config().limit(cap).read_to_string().map_err(failed)?;
         Ok(Answer { status: parts.status.as_u16(), headers: parts.headers, body })
     }
 }
@@ -120,6 +137,8 @@ impl Client {
 #[derive(Debug)]
 pub struct Failure {
     kind: Kind,
+    /// The proxy that it happened on the way to, if it did not happen behind it.
+    proxy: Option<String>,
     source: ureq::Error,
 }
 
@@ -137,10 +156,26 @@ enum Kind {
     Proxy,
     TooLarge,
     NotText,
+    NotHttp,
     Other,
 }
 
 impl Failure {
+    fn new(source: ureq::Error, proxy: Option<&str>) -> Self {
+        let kind = kind_of(&source);
+        // Where there is a proxy, it is the only one that this machine itself looks up and calls.
+        let before_the_proxy = matches!(
+            kind,
+            Kind::NoSuchHost
+                | Kind::NoAddressOfFamily
+                | Kind::Refused
+                | Kind::Unreachable
+                | Kind::TimedOut(Timeout::Resolve | Timeout::Connect)
+        );
+        let proxy = proxy.filter(|_| before_the_proxy).map(Into::into);
+        Self { kind, proxy, source }
+    }
+
     /// Whether the server may have had the whole request, so that a change may have been made.
     #[must_use]
     pub const fn may_have_arrived(&self) -> bool {
@@ -161,6 +196,7 @@ impl Failure {
     #[must_use]
     pub const fn advice(&self) -> &'static str {
         match self.kind {
+            _ if self.proxy.is_some() => "check HTTPS_PROXY and NO_PROXY",
             Kind::NoSuchHost => "check the name, and that this machine's DNS works",
             Kind::NoAddressOfFamily => "use a server that has one, or leave the record type out",
             Kind::Refused => "check the address and the port, and that the server runs",
@@ -170,7 +206,7 @@ impl Failure {
             Kind::CertificateTime => "check this machine's clock, then the certificate",
             Kind::Tls => "check that a TLS server answers there",
             Kind::Proxy => "check HTTPS_PROXY and NO_PROXY",
-            Kind::TooLarge | Kind::NotText => "check who answers there",
+            Kind::TooLarge | Kind::NotText | Kind::NotHttp => "check who answers there",
             Kind::Other => "the next run tries again",
         }
     }
@@ -178,6 +214,9 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(proxy) = &self.proxy {
+            write!(f, "the proxy {proxy}: ")?;
+        }
         match self.kind {
             Kind::NoSuchHost => f.write_str("the host's name could not be resolved"),
             Kind::NoAddressOfFamily => f.write_str("the host has no address of that family"),
@@ -194,8 +233,8 @@ impl fmt::Display for Failure {
                 None => f.write_str("the server's certificate is not trusted"),
             },
             Kind::CertificateTime => match tls_cause(&self.source) {
-                Some(cause) => write!(f, "the server's certificate is not valid now ({cause})"),
-                None => f.write_str("the server's certificate is not valid now"),
+                Some(rustls::Error::InvalidCertificate(cause)) => f.write_str(&validity(cause)),
+                _ => f.write_str("the server's certificate is not valid now"),
             },
             Kind::Tls => match tls_cause(&self.source) {
                 Some(cause) => write!(f, "no TLS connection ({cause})"),
@@ -204,6 +243,7 @@ impl fmt::Display for Failure {
             Kind::Proxy => f.write_str("the proxy made no connection"),
             Kind::TooLarge => f.write_str("the answer is too large"),
             Kind::NotText => f.write_str("the answer is not UTF-8"),
+            Kind::NotHttp => f.write_str("the answer is not HTTP"),
             Kind::Other => self.source.fmt(f),
         }
     }
@@ -215,10 +255,22 @@ impl std::error::Error for Failure {
     }
 }
 
-impl From<ureq::Error> for Failure {
-    fn from(source: ureq::Error) -> Self {
-        Self { kind: kind_of(&source), source }
-    }
+/// What a certificate's dates say beside this machine's clock, either of which may be wrong.
+fn validity(cause: &rustls::CertificateError) -> String {
+    use rustls::CertificateError::{ExpiredContext, NotValidYetContext};
+    let date = |time: rustls::pki_types::UnixTime| {
+        timestamp(SystemTime::UNIX_EPOCH + Duration::from_secs(time.as_secs()))
+    };
+    let (phrase, edge, time) = match cause {
+        ExpiredContext { time, not_after } => ("expired on", not_after, time),
+        NotValidYetContext { time, not_before } => ("is not valid before", not_before, time),
+        _ => return format!("the server's certificate is not valid now ({cause})"),
+    };
+    format!(
+        "the server's certificate {phrase} {}, and this machine's clock says {}",
+        date(*edge),
+        date(*time)
+    )
 }
 
 fn kind_of(error: &ureq::Error) -> Kind {
@@ -228,6 +280,7 @@ fn kind_of(error: &ureq::Error) -> Kind {
         ureq::Error::HostNotFound => Kind::NoAddressOfFamily,
         ureq::Error::Timeout(step) => Kind::TimedOut(*step),
         ureq::Error::ConnectProxyFailed(_) | ureq::Error::InvalidProxyUrl => Kind::Proxy,
+        ureq::Error::Protocol(_) => Kind::NotHttp,
         ureq::Error::BodyExceedsLimit(_) | ureq::Error::LargeResponseHeader(..) => Kind::TooLarge,
         _ => match tls_cause(error) {
             Some(rustls::Error::InvalidCertificate(
@@ -298,7 +351,8 @@ fn read_roots(variable: &'static str, path: &Path) -> Result<RootCerts, Error> {
     Ok(RootCerts::Specific(Arc::new(certificates)))
 }
 
-/// The proxy of `HTTPS_PROXY` (or `https_proxy`, `ALL_PROXY`, `all_proxy`) without the hosts of `NO_PROXY`.
+/// The proxy of `HTTPS_PROXY` (or `https_proxy`, `ALL_PROXY`, `all_proxy`), without the hosts of
+/// `NO_PROXY`.
 fn read_proxy(environment: &Environment) -> Result<Option<Proxy>, Error> {
     let set = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]
         .into_iter()
@@ -311,7 +365,9 @@ fn read_proxy(environment: &Environment) -> Result<Option<Proxy>, Error> {
         source: None,
     };
     let parsed = Proxy::new(url).map_err(|_| wrong())?;
-    if !matches!(parsed.protocol(), ureq::ProxyProtocol::Http | ureq::ProxyProtocol::Https) {
+    let http = matches!(parsed.protocol(), ureq::ProxyProtocol::Http | ureq::ProxyProtocol::Https);
+    // A / in a password that is not percent-encoded would make the user name the host.
+    if !http || !has_possible_port(parsed.uri()) || !matches!(parsed.uri().path(), "" | "/") {
         return Err(wrong());
     }
     let mut proxy = Proxy::builder(parsed.protocol()).host(parsed.host()).port(parsed.port());
@@ -330,6 +386,16 @@ fn read_proxy(environment: &Environment) -> Result<Option<Proxy>, Error> {
         }
     }
     proxy.build().map(Some).map_err(|_| wrong())
+}
+
+/// Whether the port of a URL, if it names one, is one: `http::Uri` takes 99999 for none at all.
+#[must_use]
+pub fn has_possible_port(uri: &Uri) -> bool {
+    let behind_host = uri.authority().map_or("", |authority| {
+        let host_and_port = authority.as_str().rsplit('@').next().unwrap_or_default();
+        host_and_port.get(authority.host().len()..).unwrap_or_default()
+    });
+    behind_host.is_empty() || uri.port_u16().is_some_and(|port| port > 0)
 }
 
 #[cfg(test)]
@@ -366,7 +432,13 @@ mod tests {
 
     #[test]
     fn a_bad_proxy_is_named_without_its_value() {
-        for url in ["socks5://user:hush@proxy.example", "http://user:hush@[", "ftp://hush"] {
+        for url in [
+            "socks5://user:hush@proxy.example",
+            "http://user:hush@[",
+            "ftp://hush",
+            "http://user:hu/sh@proxy.example:3128",
+            "http://user:hush@proxy.example:99999",
+        ] {
             assert_eq!(
                 proxy(&[("https_proxy", url)]).unwrap_err(),
                 "https_proxy is not the URL of an HTTP proxy, as in http://proxy.example:3128"

@@ -98,11 +98,15 @@ fn read_configs(paths: &[PathBuf], console: &Console) -> (Vec<ConfigFile>, Statu
     // One lock cannot remember two configurations' alerts.
     for (lock, sharers) in by_lock.iter().filter(|(_, sharers)| sharers.len() > 1) {
         let names: Vec<String> = sharers.iter().map(|p| p.display().to_string()).collect();
-        console.trouble(&format!(
-            "{}: have the same alert_lock, {}; give each its own",
-            names.join(", "),
-            lock.display()
-        ));
+        if let Some(name) = names.first().filter(|first| names.iter().all(|name| name == *first)) {
+            console.trouble(&format!("{name}: is named twice; name it once"));
+        } else {
+            console.trouble(&format!(
+                "{}: have the same alert_lock, {}; give each its own",
+                names.join(", "),
+                lock.display()
+            ));
+        }
         status = Status::NotTried;
         jobs.retain(|job| !sharers.contains(&job.path));
     }
@@ -237,13 +241,10 @@ impl Job<'_> {
                 Err(error) => troubles.push(Trouble { records: vec![key], error }),
             }
         }
-        if known.is_empty() {
-            return troubles;
-        }
         let found = match found {
             Ok(found) => found,
             Err(error) => {
-                let records = known.into_iter().map(|(key, _)| key).collect();
+                let records = config.records().collect();
                 troubles.push(Trouble { records, error });
                 return troubles;
             }

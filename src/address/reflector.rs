@@ -13,7 +13,7 @@ use super::public::not_public;
 use crate::error::Error;
 use crate::record::Family;
 use crate::secrets::Secrets;
-use crate::transport::{Answer, Client};
+use crate::transport::{Answer, Client, has_possible_port};
 
 /// The most bytes an answer may have.
 const LARGEST_ANSWER: u64 = 4096;
@@ -32,6 +32,9 @@ impl Reflector {
     /// Reads a URL. The error is a phrase to follow the key, and does not quote the URL.
     pub fn parse(url: &str) -> Result<Self, String> {
         let uri: Uri = url.parse().map_err(|_| "must be a URL, as in https://host/path")?;
+        if !has_possible_port(&uri) {
+            return Err("must be a URL whose port is 1 to 65535".into());
+        }
         match (uri.scheme_str(), uri.host()) {
             (Some("https"), Some(host)) if !host.is_empty() => Ok(Self(uri)),
             (Some("http"), Some(host)) if is_loopback(host) => Ok(Self(uri)),
@@ -81,14 +84,10 @@ impl Reflector {
                 Some(Ok(next)) => at = next,
                 Some(Err(problem)) => return Err(failed(problem, None)),
                 None => {
-                    return read_answer(
-                        answer.status,
-                        &answer.body,
-                        family,
-                        allow_non_public,
-                        secrets,
-                    )
-                    .map_err(|problem| failed(problem, None));
+                    let whole = answer.says_its_length();
+                    return read_answer(answer.status, &answer.body, whole, secrets)
+                        .and_then(|address| check(address, family, allow_non_public))
+                        .map_err(|problem| failed(problem, None));
                 }
             }
         }
@@ -101,7 +100,8 @@ impl Reflector {
         if !matches!(answer.status, 301 | 302 | 303 | 307 | 308) {
             return None;
         }
-        let location = answer.headers.get(LOCATION)?.to_str().ok();
+        let location = answer.headers.get(LOCATION).filter(|location| !location.is_empty())?;
+        let location = location.to_str().ok();
         let next = location.and_then(|location| join(&self.0, location));
         let Some(next) = next.as_deref().and_then(|url| Self::parse(url).ok()) else {
             return Some(Err(format!("it redirects to what is no https URL; {CHECK_URL}")));
@@ -157,14 +157,10 @@ fn join(base: &Uri, location: &str) -> Option<String> {
 }
 
 /// The address in an answer: JSON with `your_ip` (or `ip`) and an empty `error`, or bare text.
-/// The error is a phrase that follows who was asked.
-fn read_answer(
-    status: u16,
-    body: &str,
-    family: Family,
-    allow_non_public: bool,
-    secrets: &Secrets,
-) -> Result<IpAddr, String> {
+/// The error is a phrase that follows who was asked. `whole` tells whether the answer came with
+/// its length; if not, JSON still shows its own end, and so does text with a line's end.
+fn read_answer(status: u16, body: &str, whole: bool, secrets: &Secrets) -> Result<IpAddr, String> {
+    let whole = whole || body.ends_with('\n');
     let body = body.strip_prefix('\u{feff}').unwrap_or(body).trim_ascii();
     let json = body.starts_with('{').then(|| serde_json::from_str::<Value>(body));
     if !(200..300).contains(&status) {
@@ -184,23 +180,34 @@ fn read_answer(
             | (Value::String(_) | Value::Null, Value::Null, Value::String(ip)) => ip.as_str(),
             _ => {
                 return Err(format!(
-                    "it answered JSON without an address in \"your_ip\" or \"ip\"; {CHECK_REFLECTOR}"
+                    "it answered JSON without an address in \"your_ip\" or \"ip\"; \
+                     {CHECK_REFLECTOR}"
                 ));
             }
         },
         Some(Err(_)) => return Err(format!("it answered broken JSON; {CHECK_REFLECTOR}")),
         None => body,
     };
-    let Ok(address) = text.parse::<IpAddr>() else {
-        return Err(if text.is_empty() {
+    if json.is_none() && !whole {
+        return Err(format!(
+            "it answered text without saying how long it is, which may be cut off; \
+             {CHECK_REFLECTOR}"
+        ));
+    }
+    text.parse().map_err(|_| {
+        let shown = secrets.quote(text);
+        if text.is_empty() {
             format!("it answered nothing; {CHECK_REFLECTOR}")
+        } else if text.contains(char::is_control) {
+            format!("it answered \"{shown}\" with control characters in it; {CHECK_REFLECTOR}")
         } else {
-            format!(
-                "it answered \"{}\", which is no address; {CHECK_REFLECTOR}",
-                secrets.quote(text)
-            )
-        });
-    };
+            format!("it answered \"{shown}\", which is no address; {CHECK_REFLECTOR}")
+        }
+    })
+}
+
+/// `address`, if it is of the family asked for and may be published.
+fn check(address: IpAddr, family: Family, allow_non_public: bool) -> Result<IpAddr, String> {
     if Family::of(address) != family {
         return Err(format!(
             "it answered {address}, which is no {family} address; use a reflector that answers \
@@ -223,7 +230,8 @@ mod tests {
     fn read(status: u16, body: &str, family: Family) -> Result<String, String> {
         let mut secrets = Secrets::default();
         secrets.add_query("apikey=verysecret");
-        read_answer(status, body, family, false, &secrets)
+        read_answer(status, body, true, &secrets)
+            .and_then(|address| check(address, family, false))
             .map(|address| address.to_string())
             .map_err(|problem| problem.split("; ").next().unwrap().into())
     }
@@ -236,7 +244,8 @@ mod tests {
             ("{\"ip\":\"9.9.9.9\"}", Family::V4, "9.9.9.9"),
             ("{\"error\":\"\",\"your_ip\":\"9.9.9.9\"}", Family::V4, "9.9.9.9"),
             (
-                " {\"error\":\"\",\"forwarded\":0,\"forwarded_for\":\"\",\"your_ip\":\"2620:fe::9\"}",
+                " {\"error\":\"\",\"forwarded\":0,\"forwarded_for\":\"\",\
+                 \"your_ip\":\"2620:fe::9\"}",
                 Family::V6,
                 "2620:fe::9",
             ),
@@ -257,6 +266,7 @@ mod tests {
             (200, "9.9.9.9, 10.0.0.1", "it answered \"9.9.9.9, 10.0.0.1\", which is no address"),
             (200, "<b>9.9.9.9</b>", "it answered \"<b>9.9.9.9</b>\", which is no address"),
             (200, "key verysecret", "it answered \"key [hidden]\", which is no address"),
+            (200, "9.9.9\0.9", "it answered \"9.9.9 .9\" with control characters in it"),
             (200, "2620:fe::9", "it answered 2620:fe::9, which is no IPv4 address"),
             (200, "::ffff:9.9.9.9", "it answered ::ffff:9.9.9.9, which is no IPv4 address"),
             (200, "10.1.2.3", "it answered 10.1.2.3, which is not a public address: private"),
@@ -288,9 +298,19 @@ mod tests {
     }
 
     #[test]
+    fn text_that_may_be_cut_off_is_no_answer() {
+        for (body, good) in
+            [("174.21.76.2", false), ("174.21.76.23\n", true), ("{\"ip\":\"174.21.76.23\"}", true)]
+        {
+            let read = read_answer(200, body, false, &Secrets::default());
+            assert_eq!(read.is_ok(), good, "{body}");
+        }
+    }
+
+    #[test]
     fn a_non_public_address_is_allowed_where_the_configuration_says_so() {
-        let read = read_answer(200, "10.1.2.3", Family::V4, true, &Secrets::default());
-        assert_eq!(read.map(|address| address.to_string()), Ok("10.1.2.3".into()));
+        let address = "10.1.2.3".parse().unwrap();
+        assert_eq!(check(address, Family::V4, true), Ok(address));
     }
 
     #[test]

@@ -137,7 +137,8 @@ impl AlertLock {
     }
 
     fn write(&self, mut file: File, now: SystemTime) -> io::Result<()> {
-        let since = OffsetDateTime::from(now).format(&Rfc3339).map_err(io::Error::other)?;
+        let whole_seconds = OffsetDateTime::from(now).truncate_to_second();
+        let since = whole_seconds.format(&Rfc3339).map_err(io::Error::other)?;
         let content = json!({ "config": self.config, "since": since });
         file.write_all(format!("{content}\n").as_bytes())?;
         file.sync_all()
@@ -151,7 +152,7 @@ impl AlertLock {
                 Ok(()) => Ok(Some(Withdrawn { lock: self, since })),
                 Err(error) => Err(format!("{} cannot be removed: {error}", self.path.display())),
             },
-            // Not ours to remove, and nothing to tell: whoever cannot keep a lock is told each time.
+            // Not ours to remove, and nothing to tell: no lock of ours was kept there.
             State::Unusable(_) => Ok(None),
             State::Absent => match self.state_of(&self.pending) {
                 State::Held { since } => Ok(Some(Withdrawn { lock: self, since })),

@@ -1,9 +1,9 @@
 //! What an alert says: host, names, what failed, since when, what to do. Pure text.
 
 use std::fmt::Write;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use time::OffsetDateTime;
+use crate::clock::{duration, timestamp};
 
 /// A message to a topic.
 #[derive(Debug, PartialEq, Eq)]
@@ -71,37 +71,10 @@ pub fn recovery(about: About<'_>, since: SystemTime, now: SystemTime) -> Message
     Message { subject: format!("autodns: {names} is up to date again ({host})"), body }
 }
 
-/// A moment as `2026-01-31 23:59:59 UTC`.
-#[must_use]
-pub fn timestamp(moment: SystemTime) -> String {
-    let moment = OffsetDateTime::from(moment);
-    let (year, month, day) = moment.to_calendar_date();
-    let (hour, minute, second) = moment.to_hms();
-    format!("{year:04}-{:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC", u8::from(month))
-}
-
-/// A length of time in the two largest units it has: "3 days 4 hours", "50 seconds".
-fn duration(length: Duration) -> String {
-    let seconds = length.as_secs();
-    let units = [
-        (seconds / 86400, "day"),
-        (seconds / 3600 % 24, "hour"),
-        (seconds / 60 % 60, "minute"),
-        (seconds % 60, "second"),
-    ];
-    let first = units.iter().position(|&(count, _)| count > 0).unwrap_or(units.len() - 1);
-    let words: Vec<String> = units[first..]
-        .iter()
-        .take(2)
-        .filter(|&&(count, _)| count > 0 || first == units.len() - 1)
-        .map(|&(count, unit)| format!("{count} {unit}{}", if count == 1 { "" } else { "s" }))
-        .collect();
-    words.join(" ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     const ABOUT: About<'_> =
         About { host: "pi", config: "/home/pi/autodns.json", names: "home.example.com" };
@@ -118,7 +91,8 @@ mod tests {
         assert_eq!(
             message.body,
             "autodns on pi could not bring home.example.com up to date:\n\n  \
-             home.example.com A: no network\n\nSince:  2015-08-30 12:36:00 UTC by that host's clock\n\
+             home.example.com A: no network\n\nSince:  2015-08-30 12:36:00 UTC by that host's \
+             clock\n\
              Host:   pi\nConfig: /home/pi/autodns.json\n\nautodns tries again at every run. To see \
              each step, run there:\n\n  autodns --dry-run --verbose /home/pi/autodns.json\n\nYou \
              will hear of this again only when all is well.\n"
@@ -137,21 +111,5 @@ mod tests {
              2015-08-30 12:36:00 UTC.\n\nHost:   pi\nConfig: /home/pi/autodns.json\n"
         );
         assert!(recovery(ABOUT, at(60), at(0)).body.contains("again, after the alert of 1970"));
-    }
-
-    #[test]
-    fn lengths_of_time_have_two_units() {
-        for (seconds, words) in [
-            (0, "0 seconds"),
-            (1, "1 second"),
-            (60, "1 minute"),
-            (61, "1 minute 1 second"),
-            (3600, "1 hour"),
-            (3601, "1 hour"),
-            (90061, "1 day 1 hour"),
-            (864_000, "10 days"),
-        ] {
-            assert_eq!(duration(Duration::from_secs(seconds)), words);
-        }
     }
 }

@@ -6,6 +6,7 @@ use http::Uri;
 use super::Service;
 use crate::environment::Environment;
 use crate::error::Error;
+use crate::transport::has_possible_port;
 
 /// A partition of AWS. The isolated ones (`aws-iso…`) are not reached from a home line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -203,7 +204,7 @@ const NOT_AN_ENDPOINT: &str =
 /// An override without the slash at its end, or `None` if it is no URL that a call can go to.
 fn normalise(url: &str) -> Option<String> {
     let uri: Uri = url.parse().ok()?;
-    let http = matches!(uri.scheme_str(), Some("http" | "https"));
+    let http = matches!(uri.scheme_str(), Some("http" | "https")) && has_possible_port(&uri);
     let plain = uri.query().is_none() && !uri.authority()?.as_str().contains('@');
     (http && plain && !uri.host()?.is_empty()).then(|| url.trim_end_matches('/').into())
 }

@@ -37,7 +37,8 @@ impl Fault {
             (Some(error), Some(code)) => Ok(Self {
                 status,
                 code: code.into(),
-                message: error.text_of("Message").unwrap_or_default().into(),
+                // The advice of a message follows behind a semicolon.
+                message: error.text_of("Message").unwrap_or_default().trim_end_matches('.').into(),
             }),
             _ => Err("is XML, but no error of AWS".into()),
         }

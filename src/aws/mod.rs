@@ -210,6 +210,9 @@ fn advice_on(fault: &Fault, action: &Action) -> String {
             format!("allow {} to this user", action.permission())
         }
         "InvalidClientTokenId" => "check the access key id, and that the key is active".into(),
+        "SignatureDoesNotMatch" if fault.message.contains("Credential should be scoped") => {
+            "check AWS_REGION and the endpoint: another region signs there".into()
+        }
         "SignatureDoesNotMatch" => "check the secret access key".into(),
         "ExpiredToken" => "fetch new temporary credentials".into(),
         "NoSuchHostedZone" => "check hosted_zone_id, and whose account the credentials are".into(),
@@ -340,20 +343,6 @@ impl<'a> Aws<'a> {
                 message: self.secrets.quote(&fault.message),
             })),
             Err(problem) => Err(unreadable(problem)),
-        }
-    }
-}
-
-/// Appends `text` with every byte outside RFC 3986's unreserved set as `%XX`, as AWS signs it.
-fn push_percent_encoded(out: &mut String, text: &str) {
-    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-            out.push(char::from(byte));
-        } else {
-            out.push('%');
-            out.push(char::from(DIGITS[usize::from(byte >> 4)]));
-            out.push(char::from(DIGITS[usize::from(byte & 15)]));
         }
     }
 }

@@ -4,6 +4,7 @@ use std::fmt::{self, Write};
 
 use super::xml::{self, Element};
 use super::{Call, Service};
+use crate::percent;
 use crate::record::{AddressRecord, DnsName, FoundRecord, Ttl};
 
 /// How many rows a page asks for. One name has few (the types A, AAAA and CNAME sort first), and
@@ -76,7 +77,7 @@ pub fn list(zone: &ZoneId, start: &Start) -> Call {
             path.push('&');
             path.push_str(member);
             path.push('=');
-            super::push_percent_encoded(&mut path, value);
+            path.push_str(&percent::encode(value));
         }
     }
     Call::get(Service::Route53, path)

@@ -4,7 +4,8 @@ use std::fmt;
 
 use super::endpoint::Partition;
 use super::xml::Element;
-use super::{Call, Service, push_percent_encoded};
+use super::{Call, Service};
+use crate::percent;
 
 /// The most characters a subject may have (SNS: "up to 100 characters long", exclusive).
 const LONGEST_SUBJECT: usize = 99;
@@ -88,7 +89,7 @@ pub fn publish(topic: &TopicArn, subject: &str, message: &str) -> Call {
         body.push('&');
         body.push_str(name);
         body.push('=');
-        push_percent_encoded(&mut body, value);
+        body.push_str(&percent::encode(value));
     }
     let form = "application/x-www-form-urlencoded; charset=utf-8";
     Call::post(Service::Sns { region: topic.region.clone() }, "/".into(), form, body)

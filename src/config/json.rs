@@ -4,7 +4,9 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::error::Category;
+use serde_json::value::RawValue;
 
 use crate::address::reflector::Reflector;
 use crate::aws::route53::ZoneId;
@@ -41,12 +43,25 @@ pub struct Raw {
 impl Raw {
     /// Parses the whole text. The error begins with the line and the column.
     pub fn parse(text: &str) -> Result<Self, String> {
-        serde_json::from_str(text).map_err(|error| {
-            let (line, column) = (error.line(), error.column());
-            let message = error.to_string();
-            let place = format!(" at line {line} column {column}");
-            format!("line {line}, column {column}: {}", message.trim_end_matches(&place))
-        })
+        if text.trim_ascii().is_empty() {
+            return Err("line 1, column 1: the file is empty; expected a JSON object".into());
+        }
+        let Entries(entries) = serde_json::from_str(text).map_err(|error| syntax(&error))?;
+        let mut raw = Self::default();
+        let mut seen: Vec<&str> = Vec::with_capacity(KEYS.len());
+        for (key, value) in entries {
+            let at_value = |problem: String| format!("{}: {problem}", place(text, value.get()));
+            let Some(&known) = KEYS.iter().find(|&&known| known == key) else {
+                return Err(at_value(unknown_key(&key)));
+            };
+            if seen.contains(&known) {
+                return Err(at_value(format!("\"{known}\" is there twice")));
+            }
+            seen.push(known);
+            let parsed = serde_json::from_str(value.get()).map_err(|error| syntax(&error))?;
+            raw.set(known, parsed).map_err(|problem| at_value(format!("\"{known}\" {problem}")))?;
+        }
+        Ok(raw)
     }
 
     /// Takes one key with its value. The error is about the value, and follows the key.
@@ -80,54 +95,71 @@ impl Raw {
     }
 }
 
-impl<'de> Deserialize<'de> for Raw {
+/// What is wrong with a text that is no JSON object, with its place.
+fn syntax(error: &serde_json::Error) -> String {
+    let (line, column) = (error.line(), error.column().max(1));
+    let message = error.to_string();
+    let message = message.trim_end_matches(&format!(" at line {line} column {}", error.column()));
+    let message = match error.classify() {
+        Category::Eof => "the file ends too early: a }, a ] or a \" is missing".into(),
+        Category::Data => "expected a JSON object".into(),
+        Category::Syntax | Category::Io => format!("this is not JSON: {message}"),
+    };
+    format!("line {line}, column {column}: {message}")
+}
+
+/// Where `part`, a slice of `text`, begins.
+fn place(text: &str, part: &str) -> String {
+    let offset = (part.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
+    let before = text.get(..offset).unwrap_or(text);
+    let line = before.split('\n').count();
+    let column = 1 + before.rsplit('\n').next().map_or(0, |row| row.chars().count());
+    format!("line {line}, column {column}")
+}
+
+/// The members of the object, in order, the values not yet read.
+struct Entries<'de>(Vec<(String, &'de RawValue)>);
+
+impl<'de> Deserialize<'de> for Entries<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(RawVisitor)
+        deserializer.deserialize_map(EntriesVisitor)
     }
 }
 
-struct RawVisitor;
+struct EntriesVisitor;
 
-impl<'de> Visitor<'de> for RawVisitor {
-    type Value = Raw;
+impl<'de> Visitor<'de> for EntriesVisitor {
+    type Value = Entries<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON object")
     }
 
-    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Raw, M::Error> {
-        let mut raw = Raw::default();
-        let mut seen: Vec<&str> = Vec::with_capacity(KEYS.len());
-        while let Some(key) = map.next_key::<String>()? {
-            let Some(&key) = KEYS.iter().find(|&&known| known == key) else {
-                return Err(M::Error::custom(unknown_key(&key)));
-            };
-            if seen.contains(&key) {
-                return Err(M::Error::custom(format!("\"{key}\" is there twice")));
-            }
-            seen.push(key);
-            let value = map.next_value()?;
-            raw.set(key, value)
-                .map_err(|problem| M::Error::custom(format!("\"{key}\" {problem}")))?;
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Entries<'de>, M::Error> {
+        let mut entries = Vec::new();
+        while let Some(entry) = map.next_entry()? {
+            entries.push(entry);
         }
-        Ok(raw)
-    }
-
-    // Whatever else it is, the value is not quoted.
-    fn visit_seq<S: SeqAccess<'de>>(self, _: S) -> Result<Raw, S::Error> {
-        Err(S::Error::custom("expected a JSON object"))
-    }
-
-    fn visit_str<E: serde::de::Error>(self, _: &str) -> Result<Raw, E> {
-        Err(E::custom("expected a JSON object"))
+        Ok(Entries(entries))
     }
 }
 
 fn unknown_key(key: &str) -> String {
     let shown: String = key.chars().take(40).filter(|c| !c.is_control()).collect();
-    let nearest = KEYS.iter().map(|known| (distance(key, known), known)).min();
+    // Case and separators are what a hand slips on most.
+    let plain = |name: &str| name.to_lowercase().replace(['_', '-', ' '], "");
+    let written = plain(key);
+    let nearness = |known: &&str| {
+        let known = plain(known);
+        if written.len() > 2 && known.starts_with(&written) {
+            0
+        } else {
+            distance(&written, &known)
+        }
+    };
+    let nearest = KEYS.iter().map(|known| (nearness(known), known)).min();
     match nearest {
-        Some((distance, known)) if distance <= 3 => {
+        Some((distance, known)) if 2 * distance < written.chars().count() => {
             format!("unknown key \"{shown}\"; did you mean \"{known}\"?")
         }
         _ => format!("unknown key \"{shown}\"; the keys are {}", KEYS.join(", ")),
@@ -240,6 +272,30 @@ impl<'de> Visitor<'de> for ValueVisitor {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_nearest_key_is_named() {
+        for (key, nearest) in [
+            ("DNS_NAME", Some("dns_name")),
+            ("dnsname", Some("dns_name")),
+            ("topic", Some("topic_arn")),
+            ("zone_id", None),
+            ("hosted_zone", Some("hosted_zone_id")),
+            ("reflect_ulr", Some("reflect_url")),
+            ("notify_recoverry", Some("notify_recovery")),
+            ("", None),
+            ("ü", None),
+            ("colour", None),
+        ] {
+            let expected = nearest.map(|known| format!("; did you mean \"{known}\"?"));
+            let message = unknown_key(key);
+            assert_eq!(
+                message.split_once("; did").map(|(_, rest)| format!("; did{rest}")),
+                expected,
+                "{message}"
+            );
+        }
+    }
 
     #[test]
     fn the_distance_counts_edits() {

@@ -69,7 +69,7 @@ impl Profile {
         let find = |key| {
             sections.iter().find_map(|(file, section)| Some((file.get(section, key)?, *file)))
         };
-        // A role wins over a key beside it, as in AWS's tools: taking the key would be someone else.
+        // A role wins over a key beside it, as in AWS's tools: the key alone is someone else.
         if let Some((_, file)) = find("role_arn") {
             return Err(self.needs("assumes a role (role_arn)", file));
         }

@@ -1,0 +1,55 @@
+//! Moments and lengths of time in the words of a message. Reads no clock.
+
+use std::time::{Duration, SystemTime};
+
+use time::OffsetDateTime;
+
+/// A moment as `2026-01-31 23:59:59 UTC`.
+#[must_use]
+pub fn timestamp(moment: SystemTime) -> String {
+    let moment = OffsetDateTime::from(moment);
+    let (year, month, day) = moment.to_calendar_date();
+    let (hour, minute, second) = moment.to_hms();
+    format!("{year:04}-{:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC", u8::from(month))
+}
+
+/// A length of time in the two largest units it has: "3 days 4 hours", "50 seconds".
+#[must_use]
+pub fn duration(length: Duration) -> String {
+    let seconds = length.as_secs();
+    let units = [
+        (seconds / 86400, "day"),
+        (seconds / 3600 % 24, "hour"),
+        (seconds / 60 % 60, "minute"),
+        (seconds % 60, "second"),
+    ];
+    let first = units.iter().position(|&(count, _)| count > 0).unwrap_or(units.len() - 1);
+    let words: Vec<String> = units[first..]
+        .iter()
+        .take(2)
+        .filter(|&&(count, _)| count > 0 || first == units.len() - 1)
+        .map(|&(count, unit)| format!("{count} {unit}{}", if count == 1 { "" } else { "s" }))
+        .collect();
+    words.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_of_time_have_two_units() {
+        for (seconds, words) in [
+            (0, "0 seconds"),
+            (1, "1 second"),
+            (60, "1 minute"),
+            (61, "1 minute 1 second"),
+            (3600, "1 hour"),
+            (3601, "1 hour"),
+            (90061, "1 day 1 hour"),
+            (864_000, "10 days"),
+        ] {
+            assert_eq!(duration(Duration::from_secs(seconds)), words);
+        }
+    }
+}
