@@ -106,24 +106,27 @@ mod tests {
         Command::parse(arguments.iter().map(OsString::from)).map_err(|error| error.to_string())
     }
 
-    fn update(configs: &[&str], dry_run: bool, verbose: bool) -> Result<Command, String> {
+    fn update(configs: &[&str], dry_run: bool, verbose: bool) -> Command {
         let configs = configs.iter().map(PathBuf::from).collect();
-        Ok(Command::Update { configs, dry_run, verbose })
+        Command::Update { configs, dry_run, verbose }
     }
 
     #[test]
     fn arguments_become_commands() {
-        assert_eq!(parse(&[]), update(&[DEFAULT_CONFIG], false, false));
-        assert_eq!(parse(&["a.json", "b.json"]), update(&["a.json", "b.json"], false, false));
-        assert_eq!(parse(&["a.json", "--dry-run", "--verbose"]), update(&["a.json"], true, true));
-        assert_eq!(parse(&["-nv", "a.json"]), update(&["a.json"], true, true));
-        assert_eq!(parse(&["--", "--verbose"]), update(&["--verbose"], false, false));
+        assert_eq!(parse(&[]), Ok(update(&[DEFAULT_CONFIG], false, false)));
+        assert_eq!(parse(&["a.json", "b.json"]), Ok(update(&["a.json", "b.json"], false, false)));
+        assert_eq!(
+            parse(&["a.json", "--dry-run", "--verbose"]),
+            Ok(update(&["a.json"], true, true))
+        );
+        assert_eq!(parse(&["-nv", "a.json"]), Ok(update(&["a.json"], true, true)));
+        assert_eq!(parse(&["--", "--verbose"]), Ok(update(&["--verbose"], false, false)));
         assert_eq!(parse(&["a.json", "--help"]), Ok(Command::Help));
         assert_eq!(parse(&["-V"]), Ok(Command::Version));
         let policy = |config: &str| Ok(Command::Policy { configs: vec![config.into()] });
         assert_eq!(parse(&["policy"]), policy(DEFAULT_CONFIG));
         assert_eq!(parse(&["policy", "a.json"]), policy("a.json"));
-        assert_eq!(parse(&["./policy"]), update(&["./policy"], false, false));
+        assert_eq!(parse(&["./policy"]), Ok(update(&["./policy"], false, false)));
     }
 
     #[test]

@@ -211,6 +211,7 @@ fn normalise(url: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::Partition::{Aws, China, Eusc, Gov};
     use super::*;
 
     fn settings<const N: usize>(variables: [(&str, &str); N]) -> Settings {
@@ -228,7 +229,6 @@ mod tests {
         let fips = settings([("AWS_USE_FIPS_ENDPOINT", "true")]);
         let both =
             settings([("AWS_USE_FIPS_ENDPOINT", "TRUE"), ("AWS_USE_DUALSTACK_ENDPOINT", "true")]);
-        use Partition::{Aws, China, Eusc, Gov};
         let r53 = || Service::Route53;
         for (settings, service, partition, host, region) in [
             (&plain, r53(), Aws, "route53.amazonaws.com", "us-east-1"),

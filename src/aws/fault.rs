@@ -88,8 +88,8 @@ impl Fault {
 mod tests {
     use super::*;
 
-    fn fault(status: u16, code: &str, message: &str) -> Result<Fault, String> {
-        Ok(Fault { status, code: code.into(), message: message.into() })
+    fn fault(status: u16, code: &str, message: &str) -> Fault {
+        Fault { status, code: code.into(), message: message.into() }
     }
 
     #[test]
@@ -118,7 +118,7 @@ mod tests {
             ),
             ("<Error><Code>SlowDown</Code></Error>", "SlowDown", ""),
         ] {
-            assert_eq!(Fault::parse(400, body), fault(400, code, message));
+            assert_eq!(Fault::parse(400, body), Ok(fault(400, code, message)));
         }
     }
 
@@ -151,7 +151,7 @@ mod tests {
             (400, "PriorRequestNotComplete", false),
             (503, "ServiceUnavailable", false),
         ] {
-            let fault = fault(status, code, "").unwrap();
+            let fault = fault(status, code, "");
             assert_eq!(fault.is_refusal(), refusal, "{code}");
         }
     }

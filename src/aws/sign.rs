@@ -191,7 +191,7 @@ mod tests {
             let uri = format!("https://examplebucket.s3.amazonaws.com{path}");
             let mut request =
                 Request::builder().uri(uri).header("host", "examplebucket.s3.amazonaws.com");
-            for (name, value) in range.into_iter() {
+            if let Some((name, value)) = range {
                 request = request.header(name, value);
             }
             let mut request = request.body(Vec::new()).unwrap();

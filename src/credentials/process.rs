@@ -92,7 +92,7 @@ mod tests {
     #[test]
     fn what_a_program_prints_is_read_strictly() {
         let key = r#""AccessKeyId": "AKID", "SecretAccessKey": "hush""#;
-        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_440_938_160);
+        let now = SystemTime::UNIX_EPOCH + Duration::from_mins(24_015_636);
         for (printed, problem) in [
             (format!("{{\"Version\": 1, {key}}}"), None),
             (format!("{{\"Version\": 1, {key}, \"Expiration\": \"2015-08-30T12:36:01Z\"}}"), None),

@@ -11,8 +11,6 @@ use crate::error::Error;
 /// The profile of this run: `AWS_PROFILE`, else `default`.
 pub struct Profile {
     name: String,
-    /// Whether `AWS_PROFILE` named it.
-    named: bool,
     /// Its section in the config file, `default` or `profile NAME`.
     config_section: String,
     credentials: IniFile,
@@ -29,13 +27,21 @@ impl Profile {
         let with_word = format!("profile {name}");
         let config_section =
             if name == "default" && !config.has(&with_word) { name.clone() } else { with_word };
-        Ok(Self {
-            name,
-            named: named.is_some(),
-            config_section,
-            credentials: IniFile::read(credentials)?,
-            config,
-        })
+        let profile =
+            Self { name, config_section, credentials: IniFile::read(credentials)?, config };
+        // Even where a key is found elsewhere: the profile also says where AWS is.
+        if named.is_some() && !profile.exists() {
+            let [credentials, config] = profile.files();
+            return Err(wrong(format!(
+                "no profile {} (from AWS_PROFILE) in {credentials} or {config}",
+                profile.name
+            )));
+        }
+        Ok(profile)
+    }
+
+    fn exists(&self) -> bool {
+        self.credentials.has(&self.name) || self.config.has(&self.config_section)
     }
 
     /// The `endpoint_url` of a service (`route_53`, `sns`) in the profile's `services` section,
@@ -56,16 +62,6 @@ impl Profile {
     pub(super) fn credentials(&self, now: SystemTime) -> Result<Option<Credentials>, Error> {
         let sections =
             [(&self.credentials, self.name.as_str()), (&self.config, self.config_section.as_str())];
-        if !sections.iter().any(|(file, section)| file.has(section)) {
-            if self.named {
-                let [credentials, config] = self.files();
-                return Err(wrong(format!(
-                    "no profile {} (from AWS_PROFILE) in {credentials} or {config}",
-                    self.name
-                )));
-            }
-            return Ok(None);
-        }
         let find = |key| {
             sections.iter().find_map(|(file, section)| Some((file.get(section, key)?, *file)))
         };

@@ -1,0 +1,437 @@
+//! The life of an alert: sent once when something fails, kept quiet by its lock, withdrawn with a
+//! message when all is right again; and what happens where the lock or the message cannot be had.
+
+use std::fs::{self, File};
+use std::os::unix::fs::symlink;
+use std::time::{Duration, SystemTime};
+
+use serde_json::{Value, json};
+
+use crate::support::aws::Call::{Change, List, Publish};
+use crate::support::aws::{Fault, KEY_ID, TOPIC};
+use crate::support::clock;
+use crate::support::gate::Gate;
+use crate::support::http::{Answer, Family, Reply};
+use crate::support::scene::Scene;
+use crate::support::words::{self, UNCHANGED, UNPUBLISHED};
+
+const LOCK: &str = "autodns.lock";
+const FAILED: &str = "autodns: home.example.com is not up to date (raspberrypi)";
+const RECOVERED: &str = "autodns: home.example.com is up to date again (raspberrypi)";
+const ONCE: &str = "You will hear of this again only when all is well.\n";
+
+/// A scene whose reflector fails over IPv4.
+fn broken() -> Scene {
+    let scene = Scene::new();
+    break_reflector(&scene);
+    scene
+}
+
+fn break_reflector(scene: &Scene) {
+    scene.reflector.replies(Family::V4, Answer::text("out of order"));
+}
+
+fn mend_reflector(scene: &Scene) {
+    scene.reflector.says(Family::V4, "192.175.48.7");
+}
+
+fn out_of_order() -> String {
+    words::out_of_order(Family::V4)
+}
+
+/// The whole text of an alert of this config, with these lines of stderr and this last line.
+fn failure(config: &str, stderr: &str, end: &str) -> String {
+    let lines = stderr.replace("autodns: ", "  ");
+    format!(
+        "autodns on raspberrypi could not bring home.example.com up to date:\n\n{lines}\nSince:  \
+         {{time}} by that host's clock\nHost:   raspberrypi\nConfig: {{home}}/{config}\n\nautodns \
+         tries again at every run. To see each step, run there:\n\n  autodns --dry-run --verbose \
+         {{home}}/{config}\n\n{end}"
+    )
+}
+
+fn recovery(took: &str) -> String {
+    format!(
+        "home.example.com is up to date again, {took} after the alert of {{time}}.\n\nHost:   \
+         raspberrypi\nConfig: {{home}}/autodns.json\n"
+    )
+}
+
+/// Compares subjects and messages whole, with placeholders for what differs from run to run.
+#[track_caller]
+fn assert_published(scene: &Scene, expected: &[(&str, &str)]) {
+    let seen: Vec<(String, String)> = scene
+        .aws
+        .published()
+        .into_iter()
+        .map(|published| {
+            assert_eq!(published.topic, TOPIC);
+            let message = clock::neutral(&scene.sandbox.neutral(&published.message));
+            (published.subject, message)
+        })
+        .collect();
+    let same =
+        seen.iter().map(|(one, two)| (one.as_str(), two.as_str())).eq(expected.iter().copied());
+    assert!(same, "published:\n{seen:#?}\nexpected:\n{expected:#?}");
+}
+
+#[test]
+fn an_alert_says_which_host_which_names_what_failed_since_when_and_what_to_do() {
+    let scene = broken();
+    scene.run().assert(1, "", &out_of_order()).assert_wrote(&["+ autodns.lock"]);
+    assert_published(&scene, &[(FAILED, &failure("autodns.json", &out_of_order(), ONCE))]);
+    let lock = scene.sandbox.read(LOCK).expect("the lock");
+    let lock: Value = serde_json::from_str(&lock).expect("JSON in the lock");
+    assert_eq!(lock["config"], scene.sandbox.path("autodns.json"));
+}
+
+#[test]
+fn a_failure_that_lasts_is_said_on_stderr_each_time_and_published_once() {
+    let scene = broken();
+    scene.run().assert(1, "", &out_of_order());
+    for _ in 0..2 {
+        scene.run().assert(1, "", &out_of_order()).assert_wrote(&[]);
+    }
+    assert_eq!(scene.aws.published().len(), 1);
+}
+
+#[test]
+fn an_empty_lock_as_the_original_left_it_counts() {
+    let scene = broken();
+    scene.sandbox.write(LOCK, "");
+    // Its time is that of the alert.
+    let age = Duration::from_mins(3061);
+    let lock = File::options().write(true).open(scene.sandbox.path(LOCK)).expect("the lock");
+    lock.set_modified(SystemTime::now() - age).expect("utimensat");
+    scene.run().assert(1, "", &out_of_order()).assert_wrote(&[]);
+    assert_published(&scene, &[]);
+    mend_reflector(&scene);
+    scene.run().assert_silent().assert_wrote(&["- autodns.lock"]);
+    assert_published(&scene, &[(RECOVERED, &recovery("2 days 3 hours"))]);
+}
+
+#[test]
+fn when_all_is_right_again_the_lock_goes_and_a_message_says_so() {
+    let scene = broken();
+    scene.run();
+    mend_reflector(&scene);
+    scene.run().assert_silent().assert_wrote(&["- autodns.lock"]);
+    let alert = failure("autodns.json", &out_of_order(), ONCE);
+    assert_published(&scene, &[(FAILED, &alert), (RECOVERED, &recovery("{seconds}"))]);
+    scene.run().assert_silent().assert_wrote(&[]);
+    assert_eq!(scene.aws.published().len(), 2);
+    // The next failure is a new one.
+    break_reflector(&scene);
+    scene.run().assert(1, "", &out_of_order()).assert_wrote(&["+ autodns.lock"]);
+    assert_eq!(scene.aws.published().len(), 3);
+}
+
+#[test]
+fn no_message_of_recovery_where_the_config_wants_none() {
+    let mut scene = broken();
+    scene.configure(|config| config["notify_recovery"] = json!(false));
+    scene.run().assert_wrote(&["+ autodns.lock"]);
+    mend_reflector(&scene);
+    scene.run().assert_silent().assert_wrote(&["- autodns.lock"]);
+    assert_eq!(scene.aws.published().len(), 1);
+}
+
+#[test]
+fn one_family_still_failing_is_no_recovery() {
+    let scene = Scene::both();
+    for family in [Family::V4, Family::V6] {
+        scene.reflector.replies(family, Answer::text("out of order"));
+    }
+    scene.run().assert_wrote(&["+ autodns.lock"]);
+    mend_reflector(&scene);
+    scene.run().assert(1, "", &words::out_of_order(Family::V6)).assert_wrote(&[]);
+    scene.reflector.says(Family::V6, "2620:4f:8000::7");
+    scene.run().assert_silent().assert_wrote(&["- autodns.lock"]);
+    assert_eq!(scene.aws.published().len(), 2);
+}
+
+#[test]
+fn a_message_of_recovery_that_cannot_be_sent_is_said_and_the_lock_goes_all_the_same() {
+    let scene = broken();
+    scene.run();
+    mend_reflector(&scene);
+    let denied = Fault::error(403, "AuthorizationError", "User is not authorized");
+    scene.aws.always(Publish, denied);
+    let said = "autodns: home.example.com: the message that all is well again: could not publish \
+                to {topic}: AuthorizationError: User is not authorized; allow sns:Publish on \
+                {topic} to this user\n";
+    scene.run().assert(0, "", said).assert_wrote(&["- autodns.lock"]);
+    scene.aws.mend();
+    scene.run().assert_silent().assert_wrote(&[]);
+    assert_eq!(scene.aws.published().len(), 1);
+}
+
+#[test]
+fn an_alert_that_cannot_be_published_leaves_no_lock_and_is_tried_again() {
+    let unconfirmed = "autodns: home.example.com: the alert: could not confirm the message to \
+                       {topic}: {aws}: the connection was closed before the answer was whole; \
+                       check the connection; the next run tries again\n";
+    for (fault, said) in [
+        (
+            Fault::error(404, "NotFound", "Topic does not exist"),
+            format!(
+                "{UNPUBLISHED}NotFound: Topic does not exist; check topic_arn, its region \
+                 included\n"
+            ),
+        ),
+        (
+            Fault::error(403, "AuthorizationError", "User: x is not authorized"),
+            format!(
+                "{UNPUBLISHED}AuthorizationError: User: x is not authorized; allow sns:Publish on \
+                 {{topic}} to this user\n"
+            ),
+        ),
+        (
+            Fault::error(400, "KMSDisabled", "key is disabled"),
+            format!("{UNPUBLISHED}KMSDisabled: key is disabled; check the KMS key of the topic\n"),
+        ),
+        (
+            Fault::error(400, "InvalidParameter", "Invalid parameter: TopicArn"),
+            format!(
+                "{UNPUBLISHED}InvalidParameter: Invalid parameter: TopicArn; check topic_arn, its \
+                 region included\n"
+            ),
+        ),
+        (Fault::Instead(Reply::nothing()), unconfirmed.to_owned()),
+    ] {
+        let mut scene = broken();
+        scene.sandbox.set("AWS_MAX_ATTEMPTS", "1");
+        scene.aws.always(Publish, fault);
+        scene.run().assert(1, "", &(out_of_order() + &said)).assert_wrote(&[]);
+        scene.aws.mend();
+        scene.run().assert(1, "", &out_of_order()).assert_wrote(&["+ autodns.lock"]);
+        assert_eq!(scene.aws.published().len(), 1);
+    }
+}
+
+/// What is said where the lock cannot be had: on stderr and in the alert, each time.
+#[track_caller]
+fn assert_repeats(scene: &Scene, why: &str) {
+    let why = format!("{why}; the alert will repeat at every failing run until that is mended");
+    let stderr = out_of_order() + &format!("autodns: home.example.com: {why}\n");
+    let end = format!("This message repeats: {why}.\n");
+    let alert = failure("autodns.json", &out_of_order(), &end);
+    for count in 1..=2 {
+        scene.run().assert(1, "", &stderr).assert_wrote(&[]);
+        assert_published(scene, &vec![(FAILED, alert.as_str()); count]);
+    }
+}
+
+#[test]
+fn a_lock_that_cannot_be_prepared_lets_the_alert_out_and_says_that_it_will_repeat() {
+    for (place, why) in [
+        ("missing", "No such file or directory (os error 2)"),
+        ("autodns.json", "Not a directory (os error 20)"),
+        ("read-only", "Read-only file system (os error 30)"),
+        ("full", "No space left on device (os error 28)"),
+    ] {
+        let mut scene = broken();
+        match place {
+            "read-only" | "full" => {
+                fs::create_dir(scene.sandbox.path(place)).expect("a directory");
+            }
+            _ => {}
+        }
+        match place {
+            "read-only" => scene.sandbox.read_only(place),
+            "full" => scene.sandbox.full(place),
+            _ => {}
+        }
+        let lock = scene.sandbox.path(&format!("{place}/autodns.lock"));
+        scene.configure(|config| config["alert_lock"] = json!(lock));
+        let verb = if place == "autodns.json" { "read" } else { "written" };
+        assert_repeats(
+            &scene,
+            &format!("alert_lock {{home}}/{place}/autodns.lock cannot be {verb}: {why}"),
+        );
+        // All is well again, and no lock ever said otherwise: nothing to withdraw.
+        mend_reflector(&scene);
+        if place != "autodns.json" {
+            scene.run().assert_silent().assert_wrote(&[]);
+        }
+        assert_eq!(scene.aws.published().len(), 2, "{place}");
+    }
+}
+
+#[test]
+fn a_lock_that_cannot_be_removed_is_said() {
+    let mut scene = broken();
+    fs::create_dir(scene.sandbox.path("disk")).expect("a directory");
+    let lock = scene.sandbox.path("disk/autodns.lock");
+    scene.configure(|config| config["alert_lock"] = json!(lock));
+    scene.run().assert_wrote(&["+ disk/autodns.lock"]);
+    mend_reflector(&scene);
+    scene.sandbox.read_only("disk");
+    let said = "autodns: home.example.com: alert_lock {home}/disk/autodns.lock cannot be removed: \
+                Read-only file system (os error 30); while it is there no alert is sent: remove \
+                it\n";
+    scene.run().assert(0, "", said).assert_wrote(&[]);
+}
+
+#[test]
+fn a_symlink_is_never_followed() {
+    for target in ["precious", "not-there"] {
+        let scene = broken();
+        scene.sandbox.write("precious", "precious content");
+        symlink(scene.sandbox.path(target), scene.sandbox.path(LOCK)).expect("a symlink");
+        let why = "alert_lock {home}/autodns.lock is a symbolic link, which is never followed";
+        assert_repeats(&scene, why);
+        mend_reflector(&scene);
+        scene.run().assert_silent().assert_wrote(&[]);
+        assert_eq!(scene.sandbox.read("precious").as_deref(), Some("precious content"));
+        assert!(!scene.sandbox.exists("not-there"));
+    }
+}
+
+#[test]
+fn a_directory_in_the_locks_place_is_left_alone() {
+    let scene = broken();
+    fs::create_dir(scene.sandbox.path(LOCK)).expect("a directory");
+    assert_repeats(&scene, "alert_lock {home}/autodns.lock is a directory");
+    mend_reflector(&scene);
+    scene.run().assert_silent().assert_wrote(&[]);
+}
+
+#[test]
+fn a_file_of_other_content_is_no_lock_and_is_left_alone() {
+    for content in ["my notes\n", "{\"config\": 7}\n", "[]"] {
+        let scene = broken();
+        scene.sandbox.write(LOCK, content);
+        let why = "alert_lock {home}/autodns.lock is a file that autodns did not write";
+        assert_repeats(&scene, why);
+        mend_reflector(&scene);
+        scene.run().assert_silent().assert_wrote(&[]);
+    }
+}
+
+#[test]
+fn another_configs_lock_is_neither_honoured_nor_removed() {
+    let scene = broken();
+    let other = scene.write_config("other.json", &scene.config());
+    scene.run_args(&[&other]).assert_wrote(&["+ autodns.lock"]);
+    assert_published(&scene, &[(FAILED, &failure("other.json", &out_of_order(), ONCE))]);
+    let lock = scene.sandbox.read(LOCK);
+    scene.aws.world().sns.topics.insert(TOPIC.into(), Vec::new());
+    assert_repeats(
+        &scene,
+        "alert_lock {home}/autodns.lock belongs to another configuration, {home}/other.json",
+    );
+    mend_reflector(&scene);
+    scene.run().assert_silent().assert_wrote(&[]);
+    assert_eq!(scene.sandbox.read(LOCK), lock);
+    scene.run_args(&[&other]).assert_silent().assert_wrote(&["- autodns.lock"]);
+}
+
+#[test]
+fn without_a_topic_nothing_is_published_and_no_lock_is_taken() {
+    let mut scene = broken();
+    scene.without("topic_arn");
+    scene.run().assert(1, "", &out_of_order()).assert_wrote(&[]);
+    scene.without("alert_lock");
+    scene.run().assert(1, "", &out_of_order()).assert_wrote(&[]);
+    mend_reflector(&scene);
+    scene.run().assert_silent();
+    assert!(!scene.aws.calls().contains(&Publish));
+}
+
+#[test]
+fn a_dry_run_neither_alerts_nor_withdraws() {
+    let scene = broken();
+    scene.run_with(&["--dry-run"]).assert(1, "", &out_of_order()).assert_wrote(&[]);
+    assert_published(&scene, &[]);
+    scene.run().assert_wrote(&["+ autodns.lock"]);
+    mend_reflector(&scene);
+    scene
+        .run_with(&["--dry-run"])
+        .assert(0, "home.example.com A: 192.175.48.1 -> 192.175.48.7\n", "")
+        .assert_wrote(&[]);
+    assert_eq!(scene.aws.published().len(), 1);
+}
+
+#[test]
+fn failures_of_route_53_alert_as_well() {
+    let scene = Scene::new();
+    scene.aws.world().denied.push((KEY_ID.into(), Change));
+    let said = format!(
+        "{UNCHANGED}AccessDenied: User: arn:aws:iam::123456789012:user/pi is not authorized to \
+         perform: route53:ChangeResourceRecordSets on resource: arn:aws:route53:::hostedzone/\
+         {{zone}} because no identity-based policy allows the route53:ChangeResourceRecordSets \
+         action; allow route53:ChangeResourceRecordSets on arn:aws:route53:::hostedzone/{{zone}} \
+         to this user\n"
+    );
+    scene.run().assert(1, "", &said).assert_wrote(&["+ autodns.lock"]);
+    assert_published(&scene, &[(FAILED, &failure("autodns.json", &said, ONCE))]);
+    scene.aws.world().denied.clear();
+    scene.run().assert_silent().assert_wrote(&["- autodns.lock"]);
+    assert_eq!(scene.aws.calls(), [List, Change, Publish, List, Change, Publish]);
+}
+
+#[test]
+fn a_subject_is_short_printable_ascii_however_long_the_name() {
+    let mut scene = broken();
+    let label = "a".repeat(63);
+    let name = format!("{label}.{label}.{label}.example.com");
+    scene.configure(|config| config["dns_name"] = json!(name));
+    scene.run().assert_wrote(&["+ autodns.lock"]);
+    mend_reflector(&scene);
+    scene.run().assert_silent();
+    // What SNS would refuse, the stand-in refuses (support/sns.rs).
+    let published = scene.aws.published();
+    assert_eq!(published.len(), 2);
+    for alert in published {
+        assert!(alert.subject.len() <= 99, "{}", alert.subject);
+        assert!(alert.message.contains(&name), "{}", alert.message);
+    }
+}
+
+#[test]
+fn a_run_killed_while_it_publishes_leaves_the_next_one_to_alert_again() {
+    let scene = broken();
+    let gate = Gate::default();
+    scene.aws.fault(Publish, Fault::Gated(gate.clone()));
+    let mut first = scene.spawn();
+    gate.wait_for(1);
+    first.kill();
+    drop(first);
+    gate.open();
+    // One alert too many, and never one too few.
+    scene.run().assert(1, "", &out_of_order());
+    let alert = failure("autodns.json", &out_of_order(), ONCE);
+    assert_published(&scene, &[(FAILED, &alert), (FAILED, &alert)]);
+    assert_eq!(files_like_a_lock(&scene), [LOCK]);
+    mend_reflector(&scene);
+    scene.run().assert_silent();
+    assert_eq!(files_like_a_lock(&scene), Vec::<String>::new());
+}
+
+#[test]
+fn a_run_killed_while_it_says_that_all_is_well_leaves_the_next_one_to_say_so() {
+    let scene = broken();
+    scene.run().assert_wrote(&["+ autodns.lock"]);
+    mend_reflector(&scene);
+    let gate = Gate::default();
+    // It never arrives.
+    scene.aws.fault(Publish, Fault::Instead(Reply::gated(&gate, Reply::nothing())));
+    let mut second = scene.spawn();
+    gate.wait_for(1);
+    second.kill();
+    drop(second);
+    gate.open();
+    scene.run().assert_silent();
+    let alert = failure("autodns.json", &out_of_order(), ONCE);
+    assert_published(&scene, &[(FAILED, &alert), (RECOVERED, &recovery("{seconds}"))]);
+    assert_eq!(files_like_a_lock(&scene), Vec::<String>::new());
+    scene.run().assert_silent();
+    assert_eq!(scene.aws.published().len(), 2);
+}
+
+fn files_like_a_lock(scene: &Scene) -> Vec<String> {
+    let entries = fs::read_dir(scene.sandbox.home()).expect("the home");
+    let names = entries.map(|entry| entry.expect("an entry").file_name().into_string());
+    names.map(|name| name.expect("UTF-8")).filter(|name| name.contains("lock")).collect()
+}

@@ -1,0 +1,546 @@
+//! Configs and command lines that are wrong: exit 2, one line that names the file, the place and
+//! what was expected, and nothing is tried.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use serde_json::{Value, json};
+
+use crate::support::assert_text;
+use crate::support::scene::Scene;
+
+/// What a run says of a config of this text, with no server asked and nothing written.
+fn said_of_text(scene: &Scene, text: &[u8]) -> String {
+    scene.sandbox.write("autodns.json", text);
+    let run = scene.run();
+    assert_eq!((run.status.code(), run.stdout.as_str()), (Some(2), ""), "{run:?}");
+    scene.assert_untouched(&run);
+    run.stderr
+}
+
+fn said_of_all(table: &[(&str, Value)]) -> String {
+    let scene = Scene::new();
+    let mut seen = String::new();
+    for (key, value) in table {
+        let mut config = scene.config();
+        config[*key] = value.clone();
+        let said = said_of_text(&scene, format!("{config:#}\n").as_bytes());
+        seen += &format!("{value}\n    {said}");
+    }
+    seen
+}
+
+#[test]
+fn a_file_that_cannot_be_read() {
+    let scene = Scene::new();
+    let mut seen = String::new();
+    fs::create_dir(scene.sandbox.path("directory")).expect("a directory");
+    symlink(scene.sandbox.path("nowhere"), scene.sandbox.path("dangling")).expect("a symlink");
+    for name in ["missing.json", "directory", "dangling", "autodns.json/x"] {
+        let run = scene.run_args(&[&scene.sandbox.path(name)]);
+        assert_eq!(run.status.code(), Some(2));
+        scene.assert_untouched(&run);
+        seen += &run.stderr;
+    }
+    // Nothing is at the usual place either.
+    let run = scene.run_args(&[]);
+    assert_eq!(run.status.code(), Some(2));
+    seen += &run.stderr;
+    assert_text(
+        &seen,
+        "autodns: {home}/missing.json: cannot be read: No such file or directory (os error 2)\n\
+         autodns: {home}/directory: cannot be read: Is a directory (os error 21)\n\
+         autodns: {home}/dangling: cannot be read: No such file or directory (os error 2)\n\
+         autodns: {home}/autodns.json/x: cannot be read: Not a directory (os error 20)\n\
+         autodns: /usr/local/etc/autodns.json: cannot be read: No such file or directory (os \
+         error 2)\n",
+    );
+}
+
+#[test]
+fn broken_json() {
+    let scene = Scene::new();
+    let mut seen = String::new();
+    let good = format!("{:#}\n", scene.config());
+    let texts: Vec<Vec<u8>> = vec![
+        b"".to_vec(),
+        b"{".to_vec(),
+        b"[]".to_vec(),
+        b"null".to_vec(),
+        b"{}".to_vec(),
+        b"{\"dns_name\": }".to_vec(),
+        b"{\n    \"hosted_zone_id\": \"Z1\",\n    'dns_name': \"x\"\n}".to_vec(),
+        b"{\n    \"hosted_zone_id\": \"Z1\",\n}".to_vec(),
+        b"{\"hosted_zone_id\": \"Z1\" // a comment\n}".to_vec(),
+        b"{\"hosted_zone_id\": \"Z\xff\"}".to_vec(),
+        format!("{good}x").into_bytes(),
+        format!("{good}{good}").into_bytes(),
+        good.replace("\n}", ",\n  \"ttl\": 01\n}").into_bytes(),
+        good.replace("\n}", ",\n  \"dns_name\": \"other.example.com\"\n}").into_bytes(),
+        good.replace("\n}", ",\n  \"ttl\": 60,\n  \"ttl\": 60\n}").into_bytes(),
+        [b"\xff\xfe".to_vec(), good.encode_utf16().flat_map(u16::to_le_bytes).collect()].concat(),
+    ];
+    for text in texts {
+        seen += &said_of_text(&scene, &text);
+    }
+    assert_text(
+        &seen,
+        "autodns: {home}/autodns.json: line 1, column 1: the file is empty; expected a JSON \
+         object\n\
+         autodns: {home}/autodns.json: line 1, column 1: the file ends too early: a }, a ] or \
+         a \" is missing\n\
+         autodns: {home}/autodns.json: line 1, column 1: expected a JSON object\n\
+         autodns: {home}/autodns.json: line 1, column 4: expected a JSON object\n\
+         autodns: {home}/autodns.json: the key \"hosted_zone_id\" is missing\n\
+         autodns: {home}/autodns.json: line 1, column 14: this is not JSON: expected value\n\
+         autodns: {home}/autodns.json: line 3, column 5: this is not JSON: key must be a \
+         string\n\
+         autodns: {home}/autodns.json: line 3, column 1: this is not JSON: trailing comma\n\
+         autodns: {home}/autodns.json: line 1, column 25: this is not JSON: expected `,` or \
+         `}`\n\
+         autodns: {home}/autodns.json: line 1: is not UTF-8\n\
+         autodns: {home}/autodns.json: line 8, column 1: this is not JSON: trailing characters\n\
+         autodns: {home}/autodns.json: line 8, column 1: this is not JSON: trailing characters\n\
+         autodns: {home}/autodns.json: line 7, column 11: this is not JSON: invalid number\n\
+         autodns: {home}/autodns.json: line 7, column 15: \"dns_name\" is there twice\n\
+         autodns: {home}/autodns.json: line 8, column 10: \"ttl\" is there twice\n\
+         autodns: {home}/autodns.json: line 1: is not UTF-8\n",
+    );
+}
+
+#[test]
+fn a_key_that_is_missing() {
+    let scene = Scene::new();
+    let mut seen = String::new();
+    for key in ["hosted_zone_id", "dns_name", "alert_lock"] {
+        let mut config = scene.config();
+        config.as_object_mut().expect("an object").remove(key);
+        seen += &said_of_text(&scene, config.to_string().as_bytes());
+    }
+    assert_text(
+        &seen,
+        "autodns: {home}/autodns.json: the key \"hosted_zone_id\" is missing\n\
+         autodns: {home}/autodns.json: the key \"dns_name\" is missing\n\
+         autodns: {home}/autodns.json: the key \"alert_lock\" is missing, which topic_arn \
+         needs\n",
+    );
+}
+
+#[test]
+fn a_key_that_is_unknown_is_told_its_nearest_name() {
+    let scene = Scene::new();
+    let mut seen = String::new();
+    for key in [
+        "hosted_zone",
+        "dnsname",
+        "DNS_NAME",
+        "topic",
+        "alertlock",
+        "reflecturl",
+        "tll",
+        "record_type",
+        "notify_recover",
+        "allow_nonpublic",
+        "",
+        "something else entirely",
+        "\u{fc}",
+    ] {
+        let mut config = scene.config();
+        config[key] = json!("x");
+        seen += &said_of_text(&scene, format!("{config:#}").as_bytes());
+    }
+    assert_text(
+        &seen,
+        "autodns: {home}/autodns.json: line 4, column 18: unknown key \"hosted_zone\"; did \
+         you mean \"hosted_zone_id\"?\n\
+         autodns: {home}/autodns.json: line 4, column 14: unknown key \"dnsname\"; did you \
+         mean \"dns_name\"?\n\
+         autodns: {home}/autodns.json: line 2, column 15: unknown key \"DNS_NAME\"; did you \
+         mean \"dns_name\"?\n\
+         autodns: {home}/autodns.json: line 6, column 12: unknown key \"topic\"; did you mean \
+         \"topic_arn\"?\n\
+         autodns: {home}/autodns.json: line 3, column 16: unknown key \"alertlock\"; did you \
+         mean \"alert_lock\"?\n\
+         autodns: {home}/autodns.json: line 6, column 17: unknown key \"reflecturl\"; did you \
+         mean \"reflect_url\"?\n\
+         autodns: {home}/autodns.json: line 6, column 10: unknown key \"tll\"; did you mean \
+         \"ttl\"?\n\
+         autodns: {home}/autodns.json: line 5, column 18: unknown key \"record_type\"; did \
+         you mean \"record_types\"?\n\
+         autodns: {home}/autodns.json: line 5, column 21: unknown key \"notify_recover\"; did \
+         you mean \"notify_recovery\"?\n\
+         autodns: {home}/autodns.json: line 3, column 22: unknown key \"allow_nonpublic\"; \
+         did you mean \"allow_non_public\"?\n\
+         autodns: {home}/autodns.json: line 2, column 7: unknown key \"\"; the keys are \
+         hosted_zone_id, dns_name, topic_arn, alert_lock, reflect_url, record_types, ttl, \
+         allow_non_public, notify_recovery\n\
+         autodns: {home}/autodns.json: line 6, column 30: unknown key \"something else \
+         entirely\"; the keys are hosted_zone_id, dns_name, topic_arn, alert_lock, \
+         reflect_url, record_types, ttl, allow_non_public, notify_recovery\n\
+         autodns: {home}/autodns.json: line 7, column 8: unknown key \"ü\"; the keys are \
+         hosted_zone_id, dns_name, topic_arn, alert_lock, reflect_url, record_types, ttl, \
+         allow_non_public, notify_recovery\n",
+    );
+}
+
+#[test]
+fn a_value_of_the_wrong_type() {
+    let seen = said_of_all(&[
+        ("hosted_zone_id", json!(7)),
+        ("hosted_zone_id", json!(null)),
+        ("dns_name", json!(["home.example.com"])),
+        ("dns_name", json!({})),
+        ("topic_arn", json!(true)),
+        ("alert_lock", json!(1.5)),
+        ("reflect_url", json!(null)),
+        ("record_types", json!("A")),
+        ("record_types", json!([1])),
+        ("ttl", json!("600")),
+        ("ttl", json!(60.5)),
+        ("allow_non_public", json!("yes")),
+        ("notify_recovery", json!(0)),
+    ]);
+    assert_text(
+        &seen,
+        "7\n\
+         \x20   autodns: {home}/autodns.json: line 4, column 21: \"hosted_zone_id\" must be a \
+         string\n\
+         null\n\
+         \x20   autodns: {home}/autodns.json: line 4, column 21: \"hosted_zone_id\" must be a \
+         string\n\
+         [\"home.example.com\"]\n\
+         \x20   autodns: {home}/autodns.json: line 3, column 15: \"dns_name\" must be a string\n\
+         {}\n\
+         \x20   autodns: {home}/autodns.json: line 3, column 15: \"dns_name\" must be a string\n\
+         true\n\
+         \x20   autodns: {home}/autodns.json: line 6, column 16: \"topic_arn\" must be a \
+         string\n\
+         1.5\n\
+         \x20   autodns: {home}/autodns.json: line 2, column 17: \"alert_lock\" must be a \
+         string\n\
+         null\n\
+         \x20   autodns: {home}/autodns.json: line 5, column 18: \"reflect_url\" must be a \
+         string\n\
+         \"A\"\n\
+         \x20   autodns: {home}/autodns.json: line 5, column 19: \"record_types\" must be a \
+         list of \"A\" and \"AAAA\"\n\
+         [1]\n\
+         \x20   autodns: {home}/autodns.json: line 5, column 19: \"record_types\" must be a \
+         list of \"A\" and \"AAAA\"\n\
+         \"600\"\n\
+         \x20   autodns: {home}/autodns.json: line 7, column 10: \"ttl\" must be a whole \
+         number of seconds from 1 to 2147483647\n\
+         60.5\n\
+         \x20   autodns: {home}/autodns.json: line 7, column 10: \"ttl\" must be a whole \
+         number of seconds from 1 to 2147483647\n\
+         \"yes\"\n\
+         \x20   autodns: {home}/autodns.json: line 3, column 23: \"allow_non_public\" must be \
+         true or false\n\
+         0\n\
+         \x20   autodns: {home}/autodns.json: line 5, column 22: \"notify_recovery\" must be \
+         true or false\n",
+    );
+}
+
+#[test]
+fn a_name_that_is_empty_or_impossible() {
+    let label = "a".repeat(64);
+    let long = format!("{}com", "abcdefg.".repeat(32));
+    let seen = said_of_all(&[
+        ("dns_name", json!("")),
+        ("dns_name", json!(".")),
+        ("dns_name", json!("home..example.com")),
+        ("dns_name", json!(".example.com")),
+        ("dns_name", json!("home.example.com..")),
+        ("dns_name", json!(format!("{label}.example.com"))),
+        ("dns_name", json!(long)),
+        ("dns_name", json!("b\u{fc}ro.example.com")),
+        ("dns_name", json!("home example.com")),
+        ("dns_name", json!("https://home.example.com")),
+        ("dns_name", json!("home.example.com\n")),
+    ]);
+    assert_text(
+        &seen,
+        "\"\"\n\
+         \x20   autodns: {home}/autodns.json: line 3, column 15: \"dns_name\" is empty\n\
+         \".\"\n\
+         \x20   autodns: {home}/autodns.json: line 3, column 15: \"dns_name\" is empty\n\
+         \"home..example.com\"\n\
+         \x20   autodns: {home}/autodns.json: line 3, column 15: \"dns_name\" has an empty \
+         label (two dots in a row, or one in front)\n\
+         \".example.com\"\n\
+         \x20   autodns: {home}/autodns.json: line 3, column 15: \"dns_name\" has an empty \
+         label (two dots in a row, or one in front)\n\
+         \"home.example.com..\"\n\
+         \x20   autodns: {home}/autodns.json: line 3, column 15: \"dns_name\" has an empty \
+         label (two dots in a row, or one in front)\n\
+         \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.example.com\"\n\
+         \x20   autodns: {home}/autodns.json: line 3, column 15: \"dns_name\" has a label of \
+         over 63 bytes\n\
+         \"abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.com\"\n\
+         \x20   autodns: {home}/autodns.json: line 3, column 15: \"dns_name\" is longer than \
+         253 bytes\n\
+         \"büro.example.com\"\n\
+         \x20   autodns: {home}/autodns.json: line 3, column 15: \"dns_name\" is not ASCII; \
+         write the name in its xn-- form\n\
+         \"home example.com\"\n\
+         \x20   autodns: {home}/autodns.json: line 3, column 15: \"dns_name\" has the \
+         character ' ', which no host name has\n\
+         \"https://home.example.com\"\n\
+         \x20   autodns: {home}/autodns.json: line 3, column 15: \"dns_name\" has the \
+         character ':', which no host name has\n\
+         \"home.example.com\\n\"\n\
+         \x20   autodns: {home}/autodns.json: line 3, column 15: \"dns_name\" has the \
+         character '\\n', which no host name has\n",
+    );
+}
+
+#[test]
+fn a_zone_id_or_an_arn_that_is_none() {
+    let seen = said_of_all(&[
+        ("hosted_zone_id", json!("")),
+        ("hosted_zone_id", json!("/hostedzone/")),
+        ("hosted_zone_id", json!("example.com")),
+        ("hosted_zone_id", json!("Z0123456789ABCDEFGHIJ/rrset")),
+        ("hosted_zone_id", json!("Z".repeat(33))),
+        ("hosted_zone_id", json!("/change/C0123456789")),
+        ("topic_arn", json!("")),
+        ("topic_arn", json!("dyndns-status")),
+        ("topic_arn", json!("arn:aws:sqs:eu-west-1:123456789012:dyndns-status")),
+        ("topic_arn", json!("arn:aws:sns:eu-west-1:123456789012:")),
+        ("topic_arn", json!("arn:aws:sns::123456789012:dyndns-status")),
+        ("topic_arn", json!("arn:aws:sns:eu-west-1:12345:dyndns-status")),
+        ("topic_arn", json!("arn:aws:sns:eu-west-1:123456789012:dyndns-status:sub-id")),
+        ("topic_arn", json!("arn:aws:sns:eu-west-1:123456789012:dyndns-status.fifo")),
+        ("topic_arn", json!("arn:aws-iso:sns:us-iso-east-1:123456789012:dyndns-status")),
+        ("topic_arn", json!("arn:aws:sns:eu-west-1.evil.example:123456789012:x")),
+    ]);
+    assert_text(
+        &seen,
+        "\"\"\n\
+         \x20   autodns: {home}/autodns.json: line 4, column 21: \"hosted_zone_id\" must be \
+         the id of a hosted zone: up to 32 letters and digits\n\
+         \"/hostedzone/\"\n\
+         \x20   autodns: {home}/autodns.json: line 4, column 21: \"hosted_zone_id\" must be \
+         the id of a hosted zone: up to 32 letters and digits\n\
+         \"example.com\"\n\
+         \x20   autodns: {home}/autodns.json: line 4, column 21: \"hosted_zone_id\" must be \
+         the id of a hosted zone: up to 32 letters and digits\n\
+         \"Z0123456789ABCDEFGHIJ/rrset\"\n\
+         \x20   autodns: {home}/autodns.json: line 4, column 21: \"hosted_zone_id\" must be \
+         the id of a hosted zone: up to 32 letters and digits\n\
+         \"ZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZ\"\n\
+         \x20   autodns: {home}/autodns.json: line 4, column 21: \"hosted_zone_id\" must be \
+         the id of a hosted zone: up to 32 letters and digits\n\
+         \"/change/C0123456789\"\n\
+         \x20   autodns: {home}/autodns.json: line 4, column 21: \"hosted_zone_id\" must be \
+         the id of a hosted zone: up to 32 letters and digits\n\
+         \"\"\n\
+         \x20   autodns: {home}/autodns.json: line 6, column 16: \"topic_arn\" must be the \
+         ARN of an SNS topic, as in arn:aws:sns:eu-west-1:123456789012:my-topic\n\
+         \"dyndns-status\"\n\
+         \x20   autodns: {home}/autodns.json: line 6, column 16: \"topic_arn\" must be the \
+         ARN of an SNS topic, as in arn:aws:sns:eu-west-1:123456789012:my-topic\n\
+         \"arn:aws:sqs:eu-west-1:123456789012:dyndns-status\"\n\
+         \x20   autodns: {home}/autodns.json: line 6, column 16: \"topic_arn\" must be the \
+         ARN of an SNS topic, as in arn:aws:sns:eu-west-1:123456789012:my-topic\n\
+         \"arn:aws:sns:eu-west-1:123456789012:\"\n\
+         \x20   autodns: {home}/autodns.json: line 6, column 16: \"topic_arn\" must be the \
+         ARN of an SNS topic, as in arn:aws:sns:eu-west-1:123456789012:my-topic\n\
+         \"arn:aws:sns::123456789012:dyndns-status\"\n\
+         \x20   autodns: {home}/autodns.json: line 6, column 16: \"topic_arn\" must be the \
+         ARN of an SNS topic, as in arn:aws:sns:eu-west-1:123456789012:my-topic\n\
+         \"arn:aws:sns:eu-west-1:12345:dyndns-status\"\n\
+         \x20   autodns: {home}/autodns.json: line 6, column 16: \"topic_arn\" must be the \
+         ARN of an SNS topic, as in arn:aws:sns:eu-west-1:123456789012:my-topic\n\
+         \"arn:aws:sns:eu-west-1:123456789012:dyndns-status:sub-id\"\n\
+         \x20   autodns: {home}/autodns.json: line 6, column 16: \"topic_arn\" must be the \
+         ARN of an SNS topic, as in arn:aws:sns:eu-west-1:123456789012:my-topic\n\
+         \"arn:aws:sns:eu-west-1:123456789012:dyndns-status.fifo\"\n\
+         \x20   autodns: {home}/autodns.json: line 6, column 16: \"topic_arn\" is a FIFO \
+         topic, which cannot deliver to e-mail or SMS; make a standard topic\n\
+         \"arn:aws-iso:sns:us-iso-east-1:123456789012:dyndns-status\"\n\
+         \x20   autodns: {home}/autodns.json: line 6, column 16: \"topic_arn\" is in one of \
+         AWS's isolated partitions, which autodns cannot reach\n\
+         \"arn:aws:sns:eu-west-1.evil.example:123456789012:x\"\n\
+         \x20   autodns: {home}/autodns.json: line 6, column 16: \"topic_arn\" must be the \
+         ARN of an SNS topic, as in arn:aws:sns:eu-west-1:123456789012:my-topic\n",
+    );
+}
+
+#[test]
+fn a_ttl_or_record_types_out_of_range() {
+    let seen = said_of_all(&[
+        ("ttl", json!(0)),
+        ("ttl", json!(-1)),
+        ("ttl", json!(2_147_483_648_u64)),
+        ("ttl", serde_json::from_str("1e99").expect("a number")),
+        ("record_types", json!([])),
+        ("record_types", json!(["A", "MX"])),
+    ]);
+    assert_text(
+        &seen,
+        "0\n\
+         \x20   autodns: {home}/autodns.json: line 7, column 10: \"ttl\" must be a whole \
+         number of seconds from 1 to 2147483647\n\
+         -1\n\
+         \x20   autodns: {home}/autodns.json: line 7, column 10: \"ttl\" must be a whole \
+         number of seconds from 1 to 2147483647\n\
+         2147483648\n\
+         \x20   autodns: {home}/autodns.json: line 7, column 10: \"ttl\" must be a whole \
+         number of seconds from 1 to 2147483647\n\
+         1e+99\n\
+         \x20   autodns: {home}/autodns.json: line 7, column 10: \"ttl\" must be a whole \
+         number of seconds from 1 to 2147483647\n\
+         []\n\
+         \x20   autodns: {home}/autodns.json: line 5, column 19: \"record_types\" must be a \
+         list of \"A\" and \"AAAA\"\n\
+         [\"A\",\"MX\"]\n\
+         \x20   autodns: {home}/autodns.json: line 5, column 19: \"record_types\" must be a \
+         list of \"A\" and \"AAAA\"\n",
+    );
+}
+
+#[test]
+fn a_reflector_or_a_lock_that_cannot_be() {
+    let seen = said_of_all(&[
+        ("reflect_url", json!("")),
+        ("reflect_url", json!("reflect.example.net/ip")),
+        ("reflect_url", json!("http://reflect.example.net/ip?apikey=v3ry%2FSecret%2BValue")),
+        ("reflect_url", json!("http://127.0.0.1.example.net/ip")),
+        ("reflect_url", json!("http://192.175.48.9/ip")),
+        ("reflect_url", json!("ftp://reflect.example.net/ip")),
+        ("reflect_url", json!("https://")),
+        ("reflect_url", json!("https://reflect.example.net:99999/ip")),
+        ("reflect_url", json!("https://reflect.example.net/a b?apikey=v3ry%2FSecret%2BValue")),
+        ("alert_lock", json!("")),
+    ]);
+    assert_text(
+        &seen,
+        "\"\"\n\
+         \x20   autodns: {home}/autodns.json: line 5, column 18: \"reflect_url\" must be a \
+         URL, as in https://host/path\n\
+         \"reflect.example.net/ip\"\n\
+         \x20   autodns: {home}/autodns.json: line 5, column 18: \"reflect_url\" must be a \
+         URL, as in https://host/path\n\
+         \"http://reflect.example.net/ip?apikey=v3ry%2FSecret%2BValue\"\n\
+         \x20   autodns: {home}/autodns.json: line 5, column 18: \"reflect_url\" must be an \
+         https URL: over plain http anyone on the way can name an address\n\
+         \"http://127.0.0.1.example.net/ip\"\n\
+         \x20   autodns: {home}/autodns.json: line 5, column 18: \"reflect_url\" must be an \
+         https URL: over plain http anyone on the way can name an address\n\
+         \"http://192.175.48.9/ip\"\n\
+         \x20   autodns: {home}/autodns.json: line 5, column 18: \"reflect_url\" must be an \
+         https URL: over plain http anyone on the way can name an address\n\
+         \"ftp://reflect.example.net/ip\"\n\
+         \x20   autodns: {home}/autodns.json: line 5, column 18: \"reflect_url\" must be a \
+         URL, as in https://host/path\n\
+         \"https://\"\n\
+         \x20   autodns: {home}/autodns.json: line 5, column 18: \"reflect_url\" must be a \
+         URL, as in https://host/path\n\
+         \"https://reflect.example.net:99999/ip\"\n\
+         \x20   autodns: {home}/autodns.json: line 5, column 18: \"reflect_url\" must be a \
+         URL whose port is 1 to 65535\n\
+         \"https://reflect.example.net/a b?apikey=v3ry%2FSecret%2BValue\"\n\
+         \x20   autodns: {home}/autodns.json: line 5, column 18: \"reflect_url\" must be a \
+         URL, as in https://host/path\n\
+         \"\"\n\
+         \x20   autodns: {home}/autodns.json: line 2, column 17: \"alert_lock\" must be the \
+         path of a file\n",
+    );
+}
+
+#[test]
+fn what_was_expected_is_said_without_the_secret_of_a_broken_url() {
+    let scene = Scene::new();
+    let text = "{\"reflect_url\": \"https://reflect.example.net/?apikey=v3ry%2FSecret%2BValue\"x}";
+    assert_text(
+        &said_of_text(&scene, text.as_bytes()),
+        "autodns: {home}/autodns.json: line 1, column 76: this is not JSON: expected `,` or \
+         `}`\n",
+    );
+}
+
+#[test]
+fn a_command_line_that_is_not_understood() {
+    let scene = Scene::new();
+    let mut seen = String::new();
+    for arguments in [
+        &["--dryrun"][..],
+        &["-x"],
+        &["--dry-run=yes"],
+        &[""],
+        &["--verbose", "--config", "autodns.json"],
+    ] {
+        let run = scene.run_args(arguments);
+        assert_eq!((run.status.code(), run.stdout.as_str()), (Some(2), ""));
+        scene.assert_untouched(&run);
+        seen += &run.stderr;
+    }
+    assert_text(
+        &seen,
+        "autodns: invalid option '--dryrun'; see autodns --help\n\
+         autodns: invalid option '-x'; see autodns --help\n\
+         autodns: unexpected argument for option '--dry-run': \"yes\"; see autodns --help\n\
+         autodns: the name of a configuration file is empty; see autodns --help\n\
+         autodns: invalid option '--config'; see autodns --help\n",
+    );
+}
+
+#[test]
+fn help_and_version_are_for_stdout() {
+    let scene = Scene::new();
+    let version = format!("autodns {}\n", env!("CARGO_PKG_VERSION"));
+    for arguments in [&["--version"][..], &["-V"], &["--version", "missing.json"]] {
+        scene.assert_untouched(scene.run_args(arguments).assert(0, &version, ""));
+    }
+    let help = scene.run_args(&["--help"]);
+    assert_eq!((help.status.code(), help.stderr.as_str()), (Some(0), ""));
+    for part in ["--dry-run", "--verbose", "--version", "/usr/local/etc/autodns.json"] {
+        assert!(help.stdout.contains(part), "{part} is not in:\n{}", help.stdout);
+    }
+    assert_eq!(scene.run_args(&["-h"]).stdout, help.stdout);
+}
+
+#[test]
+fn settings_of_the_environment_that_cannot_be() {
+    let mut seen = String::new();
+    for (name, value) in [
+        ("AWS_CA_BUNDLE", "/missing.pem"),
+        ("AWS_CA_BUNDLE", "{home}/autodns.json"),
+        ("AWS_CA_BUNDLE", "{home}/broken.pem"),
+        ("AWS_CA_BUNDLE", "{home}"),
+        ("AWS_ENDPOINT_URL", "route53.example.net"),
+        ("AWS_ENDPOINT_URL_ROUTE_53", "ftp://route53.example.net"),
+        ("AWS_ENDPOINT_URL_SNS", "https://"),
+        ("HTTPS_PROXY", "socks5://pi:pr0xy%2FP%40ss@proxy.example.net"),
+        ("HTTPS_PROXY", "http://pi:pr0xy%2FP%40ss@"),
+    ] {
+        let mut scene = Scene::new();
+        let broken = "-----BEGIN CERTIFICATE-----\nnot base64!\n-----END CERTIFICATE-----\n";
+        scene.sandbox.write("broken.pem", broken);
+        let home = scene.sandbox.path("");
+        scene.sandbox.set(name, value.replace("{home}", home.trim_end_matches('/')));
+        let run = scene.run();
+        scene.assert_untouched(&run);
+        seen += &format!("{:?} {}{}", run.status.code(), run.stdout, run.stderr);
+    }
+    assert_text(
+        &seen,
+        "Some(2) autodns: AWS_CA_BUNDLE /missing.pem: cannot be read: No such file or \
+         directory (os error 2)\n\
+         Some(2) autodns: AWS_CA_BUNDLE {home}/autodns.json: holds no PEM certificate\n\
+         Some(2) autodns: AWS_CA_BUNDLE {home}/broken.pem: is not a PEM file\n\
+         Some(2) autodns: AWS_CA_BUNDLE {home}: cannot be read: Is a directory (os error 21)\n\
+         Some(2) autodns: AWS_ENDPOINT_URL is not the URL of an endpoint, as in \
+         https://route53.amazonaws.com or http://127.0.0.1:5000\n\
+         Some(2) autodns: AWS_ENDPOINT_URL_ROUTE_53 is not the URL of an endpoint, as in \
+         https://route53.amazonaws.com or http://127.0.0.1:5000\n\
+         Some(2) autodns: AWS_ENDPOINT_URL_SNS is not the URL of an endpoint, as in \
+         https://route53.amazonaws.com or http://127.0.0.1:5000\n\
+         Some(2) autodns: HTTPS_PROXY is not the URL of an HTTP proxy, as in \
+         http://proxy.example:3128\n\
+         Some(2) autodns: HTTPS_PROXY is not the URL of an HTTP proxy, as in \
+         http://proxy.example:3128\n",
+    );
+}

@@ -1,0 +1,237 @@
+//! Runs against moto, which recomputes the signature with botocore and applies policies: with a
+//! good key, a wrong secret, and users who lack an action, for both services.
+
+use serde_json::{Value, json};
+
+use crate::support::http::{Answer, Family};
+use crate::support::moto::{self, Estate};
+use crate::support::reflector::{HOST, Reflector};
+use crate::support::sandbox::Sandbox;
+
+struct Stage {
+    estate: Estate,
+    reflector: Reflector,
+    sandbox: Sandbox,
+    config: Value,
+}
+
+impl Stage {
+    fn new(user: &str, arguments: &[&str]) -> Self {
+        let estate = Estate::create(arguments);
+        let reflector = Reflector::start();
+        let mut sandbox = Sandbox::new();
+        let (key_id, secret) = estate.key(user);
+        sandbox.secret(&secret);
+        sandbox.set("AWS_ACCESS_KEY_ID", key_id);
+        sandbox.set("AWS_SECRET_ACCESS_KEY", secret);
+        sandbox.set("AWS_ENDPOINT_URL", moto::url());
+        sandbox.alias(&estate.topic_arn, "{topic}");
+        sandbox.alias(&estate.zone_id, "{zone}");
+        sandbox.alias(&reflector.server().url(HOST), "{reflector}");
+        let config = json!({
+            "hosted_zone_id": estate.zone_id,
+            "dns_name": "home.example.com",
+            "topic_arn": estate.topic_arn,
+            "alert_lock": sandbox.path("autodns.lock"),
+            "reflect_url": reflector.url(),
+        });
+        let stage = Self { estate, reflector, sandbox, config };
+        stage.write();
+        stage
+    }
+
+    fn write(&self) {
+        self.sandbox.write("autodns.json", self.config.to_string());
+    }
+
+    #[track_caller]
+    fn run(&self) -> crate::support::sandbox::Run {
+        let mut run = self.sandbox.run(&[&self.sandbox.path("autodns.json")]);
+        run.stderr = without_suffix(&run.stderr);
+        run
+    }
+}
+
+/// The emulator's users have a random suffix, `user/no_list-8faf0d0e`.
+fn without_suffix(text: &str) -> String {
+    let words = text.split(' ').map(|word| match word.split_once(":user/") {
+        Some((account, user)) => {
+            format!("{account}:user/{}", user.rsplit_once('-').map_or(user, |(name, _)| name))
+        }
+        None => word.into(),
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+fn record(kind: &str, ttl: u32, value: &str) -> Value {
+    json!({ "name": "home.example.com.", "type": kind, "ttl": ttl, "values": [value] })
+}
+
+#[test]
+fn a_good_key_changes_the_record_alerts_and_recovers() {
+    let mut stage = Stage::new("good", &["--address", "192.175.48.1"]);
+    stage.run().assert_silent().assert_wrote(&[]);
+    assert_eq!(stage.estate.records(), json!([record("A", 300, "192.175.48.7")]));
+    stage.run().assert_silent();
+
+    stage.config["record_types"] = json!(["A", "AAAA"]);
+    stage.write();
+    stage.reflector.says(Family::V4, "192.175.48.8");
+    stage.run().assert_silent();
+    assert_eq!(
+        stage.estate.records(),
+        json!([record("A", 300, "192.175.48.8"), record("AAAA", 600, "2620:4f:8000::7")])
+    );
+    assert_eq!(stage.estate.messages(), json!([]));
+
+    stage.reflector.replies(Family::V6, Answer::text("out of order"));
+    for _ in 0..2 {
+        stage.run().assert(
+            1,
+            "",
+            "autodns: home.example.com AAAA: could not learn the public IPv6 address from \
+         {reflector}/reflect/v1: it answered \"out of order\", which is no address; check the \
+         reflector, and the key in reflect_url if it has one\n",
+        );
+    }
+    let messages = stage.estate.messages();
+    assert_eq!(messages.as_array().map(Vec::len), Some(1), "{messages}");
+    assert_eq!(messages[0]["subject"], "autodns: home.example.com is not up to date (raspberrypi)");
+    stage.reflector.says(Family::V6, "2620:4f:8000::7");
+    stage.run().assert_silent().assert_wrote(&["- autodns.lock"]);
+    let messages = stage.estate.messages();
+    assert_eq!(messages.as_array().map(Vec::len), Some(1), "{messages}");
+    assert_eq!(
+        messages[0]["subject"],
+        "autodns: home.example.com is up to date again (raspberrypi)"
+    );
+}
+
+#[test]
+fn a_record_is_created_where_there_is_none() {
+    let stage = Stage::new("good", &["--no-record"]);
+    stage.run().assert_silent();
+    assert_eq!(stage.estate.records(), json!([record("A", 600, "192.175.48.7")]));
+}
+
+#[test]
+fn records_that_are_not_ours_stay_as_they_are() {
+    let stage = Stage::new("good", &["--no-record"]);
+    stage.estate.upsert(&json!({
+        "Name": "home.example.com", "Type": "A", "SetIdentifier": "blue", "Weight": 10, "TTL": 60,
+        "ResourceRecords": [{ "Value": "192.175.48.1" }],
+    }));
+    let before = stage.estate.records();
+    stage.run().assert(
+        1,
+        "",
+        "autodns: home.example.com A: not ours to overwrite: it is a weighted record; make it \
+         a simple record with one value, or use another name\n",
+    );
+    assert_eq!(stage.estate.records(), before);
+    stage.estate.delete("home.example.com", "A");
+    stage.run().assert_silent();
+    assert_eq!(stage.estate.records(), json!([record("A", 600, "192.175.48.7")]));
+}
+
+#[test]
+fn a_wrong_secret_is_named_for_what_it_is() {
+    let mut stage = Stage::new("good", &["--address", "192.175.48.1"]);
+    stage.sandbox.set("AWS_SECRET_ACCESS_KEY", "an0ther/secret+altogether");
+    stage.sandbox.secret("an0ther/secret+altogether");
+    stage
+        .run()
+        .assert(
+            1,
+            "",
+            "autodns: home.example.com A: could not list the records of hosted zone {zone}: \
+         SignatureDoesNotMatch: The request signature we calculated does not match the \
+         signature you provided. Check your AWS Secret Access Key and signing method. Consult \
+         the service documentation for details; check the secret access key\n\
+         autodns: home.example.com: the alert: could not publish to {topic}: \
+         SignatureDoesNotMatch: The request signature we calculated does not match the \
+         signature you provided. Check your AWS Secret Access Key and signing method. Consult \
+         the service documentation for details; check the secret access key\n",
+        )
+        .assert_wrote(&[]);
+    assert_eq!(stage.estate.records(), json!([record("A", 300, "192.175.48.1")]));
+    assert_eq!(stage.estate.messages(), json!([]));
+}
+
+#[test]
+fn an_unknown_key_is_named_for_what_it_is() {
+    let mut stage = Stage::new("good", &["--address", "192.175.48.1"]);
+    stage.sandbox.set("AWS_ACCESS_KEY_ID", "AKIANOBODYATALL00000");
+    stage
+        .run()
+        .assert(
+            1,
+            "",
+            "autodns: home.example.com A: could not list the records of hosted zone {zone}: \
+         InvalidClientTokenId: The security token included in the request is invalid; check \
+         the access key id, and that the key is active\n\
+         autodns: home.example.com: the alert: could not publish to {topic}: \
+         InvalidClientTokenId: The security token included in the request is invalid; check \
+         the access key id, and that the key is active\n",
+        )
+        .assert_wrote(&[]);
+}
+
+#[test]
+fn a_user_who_may_not_list_is_told_so_and_alerts() {
+    let stage = Stage::new("no_list", &["--address", "192.175.48.1"]);
+    stage
+        .run()
+        .assert(
+            1,
+            "",
+            "autodns: home.example.com A: could not list the records of hosted zone {zone}: \
+         AccessDenied: User: arn:aws:iam::123456789012:user/no_list is not \
+         authorized to perform: route53:ListResourceRecordSets; allow \
+         route53:ListResourceRecordSets on arn:aws:route53:::hostedzone/{zone} to this user\n",
+        )
+        .assert_wrote(&["+ autodns.lock"]);
+    assert_eq!(stage.estate.records(), json!([record("A", 300, "192.175.48.1")]));
+    assert_eq!(stage.estate.messages().as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn a_user_who_may_not_change_is_told_so_and_alerts() {
+    let stage = Stage::new("no_change", &["--address", "192.175.48.1"]);
+    stage
+        .run()
+        .assert(
+            1,
+            "",
+            "autodns: home.example.com A: could not change the record in hosted zone {zone}: \
+         AccessDenied: User: arn:aws:iam::123456789012:user/no_change is not \
+         authorized to perform: route53:ChangeResourceRecordSets; allow \
+         route53:ChangeResourceRecordSets on arn:aws:route53:::hostedzone/{zone} to this user\n",
+        )
+        .assert_wrote(&["+ autodns.lock"]);
+    assert_eq!(stage.estate.records(), json!([record("A", 300, "192.175.48.1")]));
+    assert_eq!(stage.estate.messages().as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn a_user_who_may_not_publish_is_told_so_each_time() {
+    let stage = Stage::new("no_publish", &["--address", "192.175.48.1"]);
+    stage.run().assert_silent();
+    stage.reflector.replies(Family::V4, Answer::text("out of order"));
+    for _ in 0..2 {
+        stage
+            .run()
+            .assert(
+                1,
+                "",
+                "autodns: home.example.com A: could not learn the public IPv4 address from \
+         {reflector}/reflect/v1: it answered \"out of order\", which is no address; check the \
+         reflector, and the key in reflect_url if it has one\n\
+         autodns: home.example.com: the alert: could not publish to {topic}: AccessDenied: \
+         User: arn:aws:iam::123456789012:user/no_publish is not authorized to \
+         perform: sns:Publish; allow sns:Publish on {topic} to this user\n",
+            )
+            .assert_wrote(&[]);
+    }
+    assert_eq!(stage.estate.messages(), json!([]));
+}

@@ -1,0 +1,447 @@
+//! Where AWS is, whom to trust, and the way there: overrides, partitions, CA bundles, proxies. The
+//! real host names are reached through a proxy whose table leads to the stand-in, which has a
+//! certificate for each.
+
+use serde_json::json;
+
+use crate::support::aws::Call::{Change, List, Publish};
+use crate::support::aws::{Aws, TOPIC};
+use crate::support::ca::{self, Certificate};
+use crate::support::http::{Answer, Family};
+use crate::support::proxy::{Proxy, USER_PASSWORD};
+use crate::support::reflector::Reflector;
+use crate::support::scene::Scene;
+use crate::support::server::{Listen, Refusing, Server, Speak};
+use crate::support::{assert_text, clock};
+
+/// A scene in which AWS is reached by its real names, through a proxy to the stand-in.
+fn by_proxy() -> (Scene, Proxy) {
+    let mut scene = Scene::new();
+    let proxy = Proxy::start(&[("*", scene.aws.server().port())]);
+    scene.sandbox.unset("AWS_ENDPOINT_URL");
+    scene.sandbox.set("HTTPS_PROXY", proxy.url());
+    (scene, proxy)
+}
+
+#[test]
+fn each_partition_has_its_hosts_and_signing_regions() {
+    let table = [
+        ("aws", "eu-west-1", "us-east-1", "route53.amazonaws.com", "sns.eu-west-1.amazonaws.com"),
+        (
+            "aws-cn",
+            "cn-north-1",
+            "cn-northwest-1",
+            "route53.amazonaws.com.cn",
+            "sns.cn-north-1.amazonaws.com.cn",
+        ),
+        (
+            "aws-us-gov",
+            "us-gov-west-1",
+            "us-gov-west-1",
+            "route53.us-gov.amazonaws.com",
+            "sns.us-gov-west-1.amazonaws.com",
+        ),
+        (
+            "aws-eusc",
+            "eusc-de-east-1",
+            "eusc-de-east-1",
+            "route53.amazonaws.eu",
+            "sns.eusc-de-east-1.amazonaws.eu",
+        ),
+    ];
+    for (partition, region, signing, route53, sns) in table {
+        let (mut scene, proxy) = by_proxy();
+        let topic = format!("arn:{partition}:sns:{region}:123456789012:dyndns-status");
+        {
+            let mut world = scene.aws.world();
+            world.sns.topics.insert(topic.clone(), Vec::new());
+            world.route53_region = signing.into();
+        }
+        scene.configure(|config| config["topic_arn"] = json!(topic));
+        scene.run().assert_silent();
+        assert_eq!(proxy.asked(), [format!("CONNECT {route53}:443")], "{partition}");
+        scene.reflector.replies(Family::V4, Answer::text("out of order"));
+        assert_eq!(scene.run().status.code(), Some(1));
+        assert_eq!(scene.aws.calls(), [List, Change, List, Publish], "{partition}");
+        assert_eq!(proxy.asked()[2], format!("CONNECT {sns}:443"), "{partition}");
+        assert_eq!(scene.aws.world().sns.topics[&topic].len(), 1);
+        let names: Vec<_> =
+            scene.aws.server().requests().iter().map(|r| r.server_name.clone()).collect();
+        assert_eq!(names[0].as_deref(), Some(route53));
+    }
+}
+
+#[test]
+fn without_a_topic_the_region_of_the_environment_tells_the_partition() {
+    let table = [
+        (None, None, "us-east-1", "route53.amazonaws.com"),
+        (Some("eu-west-1"), None, "us-east-1", "route53.amazonaws.com"),
+        (Some("cn-north-1"), Some("us-gov-west-1"), "cn-northwest-1", "route53.amazonaws.com.cn"),
+        (None, Some("us-gov-east-1"), "us-gov-west-1", "route53.us-gov.amazonaws.com"),
+        (None, Some("eusc-de-east-1"), "eusc-de-east-1", "route53.amazonaws.eu"),
+    ];
+    for (region, default_region, signing, host) in table {
+        let (mut scene, proxy) = by_proxy();
+        scene.without("topic_arn");
+        scene.aws.world().route53_region = signing.into();
+        for (name, value) in [("AWS_REGION", region), ("AWS_DEFAULT_REGION", default_region)] {
+            if let Some(value) = value {
+                scene.sandbox.set(name, value);
+            }
+        }
+        scene.run().assert_silent();
+        assert_eq!(proxy.asked(), [format!("CONNECT {host}:443")]);
+    }
+}
+
+#[test]
+fn a_topics_partition_wins_over_the_region_of_the_environment() {
+    let (mut scene, proxy) = by_proxy();
+    scene.sandbox.set("AWS_REGION", "cn-north-1");
+    scene.run().assert_silent();
+    assert_eq!(proxy.asked(), ["CONNECT route53.amazonaws.com:443"]);
+}
+
+#[test]
+fn dual_stack_and_fips_have_their_hosts() {
+    let table = [
+        ("true", "", "route53.global.api.aws", "sns.eu-west-1.api.aws"),
+        ("", "true", "route53-fips.amazonaws.com", "sns-fips.eu-west-1.amazonaws.com"),
+    ];
+    for (dual, fips, route53, sns) in table {
+        let (mut scene, proxy) = by_proxy();
+        scene.sandbox.set("AWS_USE_DUALSTACK_ENDPOINT", dual);
+        scene.sandbox.set("AWS_USE_FIPS_ENDPOINT", fips);
+        scene.reflector.replies(Family::V4, Answer::text("out of order"));
+        assert_eq!(scene.run().status.code(), Some(1));
+        let asked = [format!("CONNECT {route53}:443"), format!("CONNECT {sns}:443")];
+        assert_eq!(proxy.asked(), asked);
+        assert_eq!(scene.aws.calls(), [List, Publish]);
+    }
+}
+
+#[test]
+fn overrides_are_found_in_their_order() {
+    let wrong = Refusing::new();
+    let wrong = format!("https://127.0.0.1:{}", wrong.port());
+    let everything = [
+        ("AWS_ENDPOINT_URL_ROUTE_53", 0),
+        ("AWS_ENDPOINT_URL_SNS", 0),
+        ("AWS_ENDPOINT_URL", 1),
+        ("services", 2),
+        ("endpoint_url", 3),
+    ];
+    for best in 0..4 {
+        let mut scene = Scene::new();
+        scene.sandbox.unset("AWS_ENDPOINT_URL");
+        let good = scene.aws.url();
+        let mut config = String::from("[default]\n");
+        let mut services = String::new();
+        for (name, rank) in everything {
+            let url = match rank {
+                rank if rank < best => "",
+                rank if rank == best => good.as_str(),
+                _ => wrong.as_str(),
+            };
+            match name {
+                "services" if rank >= best => {
+                    config += "services = mine\n";
+                    services = format!(
+                        "[services mine]\nroute_53 =\n  endpoint_url = {url}\nsns =\n  \
+                         endpoint_url = {url}\n"
+                    );
+                }
+                "endpoint_url" if rank >= best => config += &format!("endpoint_url = {url}\n"),
+                "services" | "endpoint_url" => {}
+                _ => scene.sandbox.set(name, url),
+            }
+        }
+        scene.sandbox.write(".aws/config", config + &services);
+        scene.reflector.replies(Family::V4, Answer::text("out of order"));
+        scene.run();
+        assert_eq!(scene.aws.calls(), [List, Publish], "override {best}");
+    }
+}
+
+#[test]
+fn configured_overrides_can_be_ignored() {
+    let (mut scene, proxy) = by_proxy();
+    scene.sandbox.set("AWS_ENDPOINT_URL", "https://127.0.0.1:1");
+    scene.sandbox.set("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true");
+    scene.run().assert_silent();
+    assert_eq!(proxy.asked(), ["CONNECT route53.amazonaws.com:443"]);
+}
+
+#[test]
+fn a_plain_http_override_is_followed() {
+    let aws = Aws::start_as(Listen::V4, Speak::Plain);
+    let scene = Scene::with(aws, Reflector::start());
+    scene.run().assert_silent();
+    assert_eq!(scene.aws.calls(), [List, Change]);
+    assert_eq!(scene.aws.server().connections(), 1);
+}
+
+#[test]
+fn an_override_over_ipv6_is_followed() {
+    let aws = Aws::start_as(Listen::V6, Speak::Tls(Certificate::Good));
+    let mut scene = Scene::with(aws, Reflector::start());
+    let url = scene.aws.server().url("[::1]");
+    scene.sandbox.set("AWS_ENDPOINT_URL", url);
+    scene.run().assert_silent();
+    assert_eq!(scene.aws.calls(), [List, Change]);
+}
+
+#[test]
+fn ssl_cert_file_is_trusted_where_there_is_no_bundle_of_awss() {
+    let mut scene = Scene::new();
+    let good = scene.sandbox.write("good.pem", ca::pem());
+    let other = scene.sandbox.write("other.pem", ca::foreign_pem());
+    scene.sandbox.set("SSL_CERT_FILE", other.clone());
+    scene.run().assert_silent();
+    scene.sandbox.set("AWS_CA_BUNDLE", "");
+    scene.sandbox.set("SSL_CERT_FILE", good);
+    scene.run().assert_silent();
+    scene.sandbox.set("AWS_CA_BUNDLE", other);
+    scene.run().assert(
+        1,
+        "",
+        "autodns: home.example.com A: could not learn the public IPv4 address from \
+         {reflector}/reflect/v1: the server's certificate is not trusted (invalid peer \
+         certificate: UnknownIssuer); check who answers there; a CA of your own goes into \
+         AWS_CA_BUNDLE\n\
+         autodns: home.example.com A: could not list the records of hosted zone {zone}: \
+         {aws}: the server's certificate is not trusted (invalid peer certificate: \
+         UnknownIssuer); check who answers there; a CA of your own goes into AWS_CA_BUNDLE\n\
+         autodns: home.example.com: the alert: could not publish to {topic}: {aws}: the \
+         server's certificate is not trusted (invalid peer certificate: UnknownIssuer); check \
+         who answers there; a CA of your own goes into AWS_CA_BUNDLE\n",
+    );
+}
+
+#[test]
+fn a_bundle_may_hold_several_certificates_and_text() {
+    let mut scene = Scene::new();
+    let text = format!("# two CAs\n{}\nthe second:\n{}\n", ca::foreign_pem(), ca::pem());
+    let bundle = scene.sandbox.write("both.pem", text);
+    scene.sandbox.set("AWS_CA_BUNDLE", bundle);
+    scene.run().assert_silent();
+}
+
+#[test]
+fn the_built_in_roots_trust_none_of_the_tests_servers() {
+    let mut scene = Scene::new();
+    scene.sandbox.unset("AWS_CA_BUNDLE");
+    scene
+        .run()
+        .assert(
+            1,
+            "",
+            "autodns: home.example.com A: could not learn the public IPv4 address from \
+         {reflector}/reflect/v1: the server's certificate is not trusted (invalid peer \
+         certificate: UnknownIssuer); check who answers there; a CA of your own goes into \
+         AWS_CA_BUNDLE\n\
+         autodns: home.example.com A: could not list the records of hosted zone {zone}: \
+         {aws}: the server's certificate is not trusted (invalid peer certificate: \
+         UnknownIssuer); check who answers there; a CA of your own goes into AWS_CA_BUNDLE\n\
+         autodns: home.example.com: the alert: could not publish to {topic}: {aws}: the \
+         server's certificate is not trusted (invalid peer certificate: UnknownIssuer); check \
+         who answers there; a CA of your own goes into AWS_CA_BUNDLE\n",
+        )
+        .assert_wrote(&[]);
+    assert_eq!(scene.aws.calls(), []);
+    assert_eq!(scene.reflector.asked(), Vec::<String>::new());
+}
+
+#[test]
+fn an_untrusted_aws_is_named_for_what_it_is_and_told_nothing() {
+    let mut seen = String::new();
+    for certificate in [
+        Certificate::Untrusted,
+        Certificate::WrongName,
+        Certificate::Expired,
+        Certificate::NotYetValid,
+    ] {
+        let aws = Aws::start_as(Listen::V4, Speak::Tls(certificate));
+        let scene = Scene::with(aws, Reflector::start());
+        let run = scene.run();
+        assert_eq!((run.status.code(), run.stdout.as_str()), (Some(1), ""), "{run:?}");
+        run.assert_wrote(&[]);
+        seen += &format!("{certificate:?}: {}", clock::neutral(&run.stderr));
+        assert_eq!(scene.aws.server().requests().len(), 0);
+        assert_eq!(scene.aws.server().handshakes(), 0);
+        assert!(scene.aws.server().failed_handshakes() > 0);
+    }
+    assert_text(
+        &seen,
+        "Untrusted: autodns: home.example.com A: could not list the records of hosted zone \
+         {zone}: {aws}: the server's certificate is not trusted (invalid peer certificate: \
+         UnknownIssuer); check who answers there; a CA of your own goes into AWS_CA_BUNDLE\n\
+         autodns: home.example.com: the alert: could not publish to {topic}: {aws}: the \
+         server's certificate is not trusted (invalid peer certificate: UnknownIssuer); check \
+         who answers there; a CA of your own goes into AWS_CA_BUNDLE\n\
+         WrongName: autodns: home.example.com A: could not list the records of hosted zone \
+         {zone}: {aws}: the server's certificate is not trusted (invalid peer certificate: \
+         certificate not valid for name \"127.0.0.1\"; certificate is only valid for \
+         DnsName(\"elsewhere.example.org\")); check who answers there; a CA of your own goes \
+         into AWS_CA_BUNDLE\n\
+         autodns: home.example.com: the alert: could not publish to {topic}: {aws}: the \
+         server's certificate is not trusted (invalid peer certificate: certificate not valid \
+         for name \"127.0.0.1\"; certificate is only valid for \
+         DnsName(\"elsewhere.example.org\")); check who answers there; a CA of your own goes \
+         into AWS_CA_BUNDLE\n\
+         Expired: autodns: home.example.com A: could not list the records of hosted zone \
+         {zone}: {aws}: the server's certificate expired on {time}, and this machine's clock \
+         says {time}; check this machine's clock, then the certificate\n\
+         autodns: home.example.com: the alert: could not publish to {topic}: {aws}: the \
+         server's certificate expired on {time}, and this machine's clock says {time}; check \
+         this machine's clock, then the certificate\n\
+         NotYetValid: autodns: home.example.com A: could not list the records of hosted zone \
+         {zone}: {aws}: the server's certificate is not valid before {time}, \
+         and this machine's clock says {time}; check this machine's clock, then the \
+         certificate\n\
+         autodns: home.example.com: the alert: could not publish to {topic}: {aws}: the \
+         server's certificate is not valid before {time}, and this machine's \
+         clock says {time}; check this machine's clock, then the certificate\n",
+    );
+}
+
+#[test]
+fn an_aws_that_cannot_be_reached_is_named_with_the_reason() {
+    let refusing = Refusing::new();
+    let mut seen = String::new();
+    for url in [
+        format!("https://127.0.0.1:{}", refusing.port()),
+        "https://route53.nowhere.example".to_owned(),
+    ] {
+        let mut scene = Scene::new();
+        scene.sandbox.alias(&format!("127.0.0.1:{}", refusing.port()), "{refusing}");
+        scene.sandbox.set("AWS_ENDPOINT_URL", url);
+        let run = scene.run();
+        assert_eq!((run.status.code(), run.stdout.as_str()), (Some(1), ""), "{run:?}");
+        run.assert_wrote(&[]);
+        seen += &run.stderr;
+    }
+    assert_text(
+        &seen,
+        "autodns: home.example.com A: could not list the records of hosted zone {zone}: \
+         {refusing}: connection refused; check the address and the port, and that the server \
+         runs\n\
+         autodns: home.example.com: the alert: could not publish to {topic}: {refusing}: \
+         connection refused; check the address and the port, and that the server runs\n\
+         autodns: home.example.com A: could not list the records of hosted zone {zone}: \
+         route53.nowhere.example: the host's name could not be resolved; check the name, and \
+         that this machine's DNS works\n\
+         autodns: home.example.com: the alert: could not publish to {topic}: \
+         route53.nowhere.example: the host's name could not be resolved; check the name, and \
+         that this machine's DNS works\n",
+    );
+}
+
+#[test]
+fn the_proxy_is_for_aws_and_never_for_the_reflector() {
+    let mut scene = Scene::both();
+    let proxy = Proxy::with_password(&[("*", scene.aws.server().port())]);
+    for name in ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"]
+    {
+        scene.sandbox.set(name, proxy.url_with(USER_PASSWORD));
+    }
+    scene.run().assert_silent();
+    assert_eq!(scene.aws.calls(), [List, Change]);
+    assert_eq!(proxy.asked(), [format!("CONNECT 127.0.0.1:{}", scene.aws.server().port())]);
+    assert_eq!(scene.reflector.asked().len(), 2);
+    // The redirects of a reflector do not go through it either.
+    let base = scene.reflector.server().url("reflect2.example.net");
+    scene.reflector.once(Family::V4, Answer::redirect(302, &format!("{base}/x")));
+    scene.reflector.once(Family::V6, Answer::redirect(302, &format!("{base}/x")));
+    scene.run().assert_silent();
+    assert_eq!(proxy.asked().len(), 2);
+}
+
+#[test]
+fn a_proxy_that_refuses_is_named_without_its_password() {
+    let mut scene = Scene::new();
+    let proxy = Proxy::with_password(&[]);
+    scene.sandbox.set("HTTPS_PROXY", proxy.url_with("pi:wr0ng%2FP%40ssword"));
+    scene.sandbox.secret("wr0ng/P@ssword");
+    let port = proxy.url().rsplit(':').next().expect("a port").to_owned();
+    scene.sandbox.alias(&format!("127.0.0.1:{port}"), "{proxy}");
+    scene
+        .run()
+        .assert(
+            1,
+            "",
+            "autodns: home.example.com A: could not list the records of hosted zone {zone}: \
+         {aws}: the proxy made no connection; check HTTPS_PROXY and NO_PROXY\n\
+         autodns: home.example.com: the alert: could not publish to {topic}: {aws}: the proxy \
+         made no connection; check HTTPS_PROXY and NO_PROXY\n",
+        )
+        .assert_wrote(&[]);
+    // Right, but it knows no way.
+    scene.sandbox.set("HTTPS_PROXY", proxy.url_with(USER_PASSWORD));
+    scene.run().assert(
+        1,
+        "",
+        "autodns: home.example.com A: could not list the records of hosted zone {zone}: \
+         {aws}: the proxy made no connection; check HTTPS_PROXY and NO_PROXY\n\
+         autodns: home.example.com: the alert: could not publish to {topic}: {aws}: the proxy \
+         made no connection; check HTTPS_PROXY and NO_PROXY\n",
+    );
+    assert_eq!(scene.aws.server().connections(), 0);
+    // Gone altogether.
+    let refusing = Refusing::new();
+    scene.sandbox.alias(&format!("127.0.0.1:{}", refusing.port()), "{refusing}");
+    scene.sandbox.set("HTTPS_PROXY", format!("http://127.0.0.1:{}", refusing.port()));
+    scene.run().assert(
+        1,
+        "",
+        "autodns: home.example.com A: could not list the records of hosted zone {zone}: \
+         {aws}: the proxy {refusing}: connection refused; check HTTPS_PROXY and NO_PROXY\n\
+         autodns: home.example.com: the alert: could not publish to {topic}: {aws}: the proxy \
+         {refusing}: connection refused; check HTTPS_PROXY and NO_PROXY\n",
+    );
+}
+
+#[test]
+fn no_proxy_names_hosts_that_are_reached_directly() {
+    for (exceptions, through) in [
+        ("127.0.0.1", false),
+        ("*", false),
+        ("example.net, 127.0.0.1", false),
+        ("example.net", true),
+        ("", true),
+        ("7.0.0.1", true),
+    ] {
+        let mut scene = Scene::new();
+        let proxy = Proxy::start(&[("*", scene.aws.server().port())]);
+        scene.sandbox.set("HTTPS_PROXY", proxy.url());
+        scene.sandbox.set("NO_PROXY", exceptions);
+        scene.run().assert_silent();
+        assert_eq!(scene.aws.calls(), [List, Change]);
+        assert_eq!(!proxy.asked().is_empty(), through, "{exceptions}");
+    }
+    // A host covers the names below it, as AWS's own tools have it.
+    for (exceptions, through) in
+        [("amazonaws.com", false), (".amazonaws.com", false), ("azonaws.com", true)]
+    {
+        let (mut scene, proxy) = by_proxy();
+        scene.sandbox.set("NO_PROXY", exceptions);
+        let run = scene.run();
+        assert_eq!(!proxy.asked().is_empty(), through, "{exceptions}: {run:?}");
+    }
+}
+
+#[test]
+fn a_topic_in_its_own_region_is_published_to_over_its_own_endpoint() {
+    // Route 53's override leaves SNS alone, and the other way round.
+    let mut scene = Scene::new();
+    let nobody = Server::start(Listen::V4, Speak::Tls(Certificate::Good), |_| {
+        Answer::text("not AWS").into()
+    });
+    scene.sandbox.set("AWS_ENDPOINT_URL", nobody.url("127.0.0.1"));
+    scene.sandbox.set("AWS_ENDPOINT_URL_SNS", scene.aws.url());
+    let run = scene.run();
+    assert_eq!(run.status.code(), Some(1), "{run:?}");
+    assert_eq!(scene.aws.calls(), [Publish]);
+    assert_eq!(scene.aws.published()[0].topic, TOPIC);
+    assert!(nobody.requests().iter().all(|request| request.path().contains("/hostedzone/")));
+}

@@ -1,0 +1,345 @@
+//! What happens on an ordinary day: nothing to do, an address that changed, a record to create; one
+//! family or two. The good cases, and how much of the network and the disk they use.
+
+use serde_json::json;
+
+use crate::support::assert_text;
+use crate::support::aws::Call::{Change, List};
+use crate::support::aws::{Fault, ZONE_ID};
+use crate::support::gate::Gate;
+use crate::support::http::{Family, Reply};
+use crate::support::reflector::{Form, SECRET_QUERY, say};
+use crate::support::route53::Row;
+use crate::support::scene::Scene;
+
+#[test]
+fn a_quiet_run_asks_two_questions_says_nothing_and_writes_nothing() {
+    let scene = Scene::new();
+    scene.aws.put(Row::new("home.example.com", "A", 300, &["192.175.48.7"]));
+    scene.run().assert_silent().assert_wrote(&[]);
+    assert_eq!(scene.aws.calls(), [List]);
+    assert_eq!(scene.reflector.asked(), [format!("GET /reflect/v1?apikey={SECRET_QUERY}")]);
+    assert_eq!(scene.aws.server().connections(), 1);
+    assert_eq!(scene.reflector.server().connections(), 1);
+    assert_eq!(scene.aws.published(), []);
+}
+
+#[test]
+fn a_new_address_is_written_on_the_connection_that_read_the_old_one() {
+    let scene = Scene::new();
+    scene.run().assert_silent().assert_wrote(&[]);
+    assert_eq!(
+        scene.aws.rows(),
+        ["home.example.com. A 300 192.175.48.7", "host.example.com. A 300 192.175.48.99"]
+    );
+    assert_eq!(scene.aws.calls(), [List, Change]);
+    assert_eq!((scene.aws.server().connections(), scene.aws.server().handshakes()), (1, 1));
+    let batches = scene.aws.world().route53.batches.clone();
+    assert_eq!(batches.len(), 1);
+    assert_eq!(batches[0].len(), 1);
+    assert_eq!(batches[0][0].action, "UPSERT");
+
+    scene.run().assert_silent();
+    assert_eq!(scene.aws.calls(), [List, Change, List]);
+    assert_eq!(scene.aws.published(), []);
+}
+
+#[test]
+fn an_existing_record_keeps_its_ttl() {
+    let mut scene = Scene::new();
+    scene.configure(|config| config["ttl"] = json!(60));
+    scene.run().assert_silent();
+    assert_eq!(scene.aws.rows()[0], "home.example.com. A 300 192.175.48.7");
+}
+
+#[test]
+fn a_record_that_does_not_exist_is_created() {
+    let mut scene = Scene::new();
+    scene.aws.remove("home.example.com", "A");
+    scene.run().assert_silent();
+    assert_eq!(scene.aws.rows()[0], "home.example.com. A 600 192.175.48.7");
+
+    scene.aws.remove("home.example.com", "A");
+    scene.configure(|config| config["ttl"] = json!(2_147_483_647));
+    scene.run().assert_silent();
+    assert_eq!(scene.aws.rows()[0], "home.example.com. A 2147483647 192.175.48.7");
+}
+
+#[test]
+fn other_records_of_the_name_are_left_alone() {
+    let scene = Scene::new();
+    scene.aws.put(Row::new("home.example.com", "TXT", 300, &["\"kept <&> as it is\""]));
+    scene.aws.put(Row::new("home.example.com", "AAAA", 300, &["2620:4f:8000::1"]));
+    scene.aws.put(Row::alias("www.home.example.com", "A", "elsewhere.example.com."));
+    scene.run().assert_silent();
+    assert_eq!(
+        scene.aws.rows(),
+        [
+            "home.example.com. A 300 192.175.48.7",
+            "home.example.com. AAAA 300 2620:4f:8000::1",
+            "home.example.com. TXT 300 \"kept <&> as it is\"",
+            "host.example.com. A 300 192.175.48.99",
+            "www.home.example.com. A - ",
+        ]
+    );
+}
+
+#[test]
+fn a_list_in_pages_is_read_to_the_end_of_the_name() {
+    let scene = Scene::both();
+    scene.aws.put(Row::new("home.example.com", "AAAA", 60, &["2620:4f:8000::1"]));
+    scene.aws.world().route53.page = 1;
+    scene.run().assert_silent();
+    assert_eq!(
+        scene.aws.rows()[..2],
+        ["home.example.com. A 300 192.175.48.7", "home.example.com. AAAA 60 2620:4f:8000::7"]
+    );
+    assert_eq!(scene.aws.server().connections(), 1);
+}
+
+#[test]
+fn a_name_is_the_same_however_it_is_spelt() {
+    let mut scene = Scene::new();
+    scene.aws.put(Row::new("home.example.com", "A", 300, &["192.175.48.7"]));
+    for name in ["HOME.example.COM", "home.example.com."] {
+        scene.configure(|config| config["dns_name"] = json!(name));
+        scene.run().assert_silent();
+    }
+    scene.configure(|config| config["dns_name"] = json!("*.home.example.com"));
+    for _ in 0..2 {
+        scene.run().assert_silent();
+    }
+    assert_eq!(scene.aws.calls(), [List, List, List, Change, List]);
+    assert_eq!(scene.aws.rows()[0], "\\052.home.example.com. A 600 192.175.48.7");
+}
+
+#[test]
+fn a_zone_id_may_have_its_prefix() {
+    let mut scene = Scene::new();
+    for prefix in ["/hostedzone/", "hostedzone/"] {
+        scene.configure(|config| {
+            config["hosted_zone_id"] = json!(format!("{prefix}{ZONE_ID}"));
+        });
+        scene.run().assert_silent();
+    }
+    assert_eq!(scene.aws.calls(), [List, Change, List]);
+}
+
+#[test]
+fn the_original_config_needs_no_new_key_and_an_added_bom_no_care() {
+    let scene = Scene::new();
+    let config = scene.sandbox.read("autodns.json").expect("the config");
+    scene.sandbox.write("autodns.json", format!("\u{feff}{config}"));
+    scene.run().assert_silent();
+    assert_eq!(scene.aws.calls(), [List, Change]);
+}
+
+#[test]
+fn without_a_path_the_usual_place_is_read() {
+    let scene = Scene::new();
+    scene
+        .sandbox
+        .local_etc("autodns.json", scene.sandbox.read("autodns.json").expect("the config"));
+    scene.run_args(&[]).assert_silent();
+    assert_eq!(scene.aws.calls(), [List, Change]);
+}
+
+#[test]
+fn a_relative_path_and_one_that_looks_like_an_option_are_read() {
+    let scene = Scene::new();
+    scene.run_args(&["autodns.json"]).assert_silent();
+    scene.write_config("--odd.json", &scene.config());
+    scene.run_args(&["--", "--odd.json"]).assert_silent();
+    assert_eq!(scene.aws.calls(), [List, Change, List]);
+}
+
+#[test]
+fn every_form_of_answer_is_read() {
+    for form in [Form::YourIp, Form::Ip, Form::Bare] {
+        let scene = Scene::both();
+        scene.reflector.replies(Family::V4, say(form, "192.175.48.8"));
+        scene.reflector.replies(Family::V6, say(form, "2620:4f:8000::8"));
+        scene.run().assert_silent();
+        assert_eq!(
+            scene.aws.rows()[..2],
+            ["home.example.com. A 300 192.175.48.8", "home.example.com. AAAA 600 2620:4f:8000::8"],
+            "{form:?}"
+        );
+    }
+}
+
+#[test]
+fn both_families_go_in_one_batch_each_over_its_own_connection() {
+    let scene = Scene::both();
+    scene.run().assert_silent().assert_wrote(&[]);
+    assert_eq!(
+        scene.aws.rows()[..2],
+        ["home.example.com. A 300 192.175.48.7", "home.example.com. AAAA 600 2620:4f:8000::7"]
+    );
+    assert_eq!(scene.aws.calls(), [List, Change]);
+    assert_eq!(scene.aws.world().route53.batches[0].len(), 2);
+    let mut families: Vec<String> = scene
+        .reflector
+        .server()
+        .requests()
+        .iter()
+        .map(|request| format!("{:?}", request.family))
+        .collect();
+    families.sort();
+    assert_eq!(families, ["V4", "V6"]);
+}
+
+#[test]
+fn a_record_type_named_twice_is_one_record() {
+    let mut scene = Scene::new();
+    scene.configure(|config| config["record_types"] = json!(["A", "A"]));
+    scene.run_with(&["--dry-run"]).assert(
+        0,
+        "home.example.com A: 192.175.48.1 -> 192.175.48.7\n",
+        "",
+    );
+    scene.run().assert_silent();
+    assert_eq!(scene.aws.world().route53.batches[0].len(), 1);
+}
+
+#[test]
+fn ipv6_alone_asks_over_ipv6_alone() {
+    let mut scene = Scene::new();
+    scene.configure(|config| config["record_types"] = json!(["AAAA"]));
+    scene.run().assert_silent();
+    assert_eq!(
+        scene.aws.rows()[..2],
+        ["home.example.com. A 300 192.175.48.1", "home.example.com. AAAA 600 2620:4f:8000::7"]
+    );
+    let requests = scene.reflector.server().requests();
+    assert!(requests.iter().all(|request| request.family == Family::V6), "{requests:?}");
+}
+
+#[test]
+fn an_address_in_another_spelling_is_the_same_address() {
+    let mut scene = Scene::new();
+    scene.configure(|config| config["record_types"] = json!(["AAAA"]));
+    scene.aws.put(Row::new("home.example.com", "AAAA", 300, &["2620:004F:8000:0:0:0:0:0007"]));
+    scene.run().assert_silent();
+    assert_eq!(scene.aws.calls(), [List]);
+}
+
+#[test]
+fn a_dry_run_says_what_would_be_done_and_does_nothing() {
+    let scene = Scene::both();
+    scene.aws.put(Row::new("home.example.com", "AAAA", 300, &["2620:4f:8000::7"]));
+    let before = scene.aws.rows();
+    scene
+        .run_with(&["--dry-run"])
+        .assert(
+            0,
+            "home.example.com A: 192.175.48.1 -> 192.175.48.7\n\
+             home.example.com AAAA: up to date\n",
+            "",
+        )
+        .assert_wrote(&[]);
+    scene.aws.remove("home.example.com", "AAAA");
+    scene
+        .run_with(&["--dry-run"])
+        .assert(
+            0,
+            "home.example.com A: 192.175.48.1 -> 192.175.48.7\n\
+             home.example.com AAAA: would be created with 2620:4f:8000::7\n",
+            "",
+        )
+        .assert_wrote(&[]);
+    assert_eq!(scene.aws.rows()[0], before[0]);
+    assert_eq!(scene.aws.calls(), [List, List]);
+    assert_eq!(scene.reflector.asked().len(), 4);
+}
+
+/// The steps in an order of their own where they are taken at the same time: questions first, then
+/// answers.
+fn in_order(stderr: &str) -> String {
+    let mut lines: Vec<&str> = stderr.lines().collect();
+    let rank = |line: &&str| match line {
+        line if line.contains(" key id ") => 0,
+        line if line.contains(" asking ") => 1,
+        line if line.contains(" listing ") => 2,
+        line if line.contains(" has ") => 3,
+        line if line.contains(" answered ") => 4,
+        _ => 5,
+    };
+    // The sort is stable: the steps of what comes after keep their order.
+    lines.sort_by_key(|line| (rank(line), if rank(line) < 5 { *line } else { "" }));
+    lines.join("\n") + "\n"
+}
+
+#[test]
+fn verbose_tells_each_step() {
+    let scene = Scene::new();
+    let first = scene.run_with(&["--verbose"]);
+    assert_eq!((first.status.code(), first.stdout.as_str()), (Some(0), ""), "{first:?}");
+    assert_text(
+        &in_order(&first.stderr),
+        "\
+autodns: home.example.com: key id ...ST07 from the environment
+autodns: asking {reflector}/reflect/v1 over IPv4
+autodns: listing home.example.com in hosted zone {zone}
+autodns: Route 53 has A 192.175.48.1 for home.example.com
+autodns: {reflector}/reflect/v1 answered 192.175.48.7
+autodns: home.example.com A: 192.175.48.1 -> 192.175.48.7
+autodns: Route 53 accepted change C0123456789ABCDEFGHIJ, PENDING
+",
+    );
+    let second = scene.run_with(&["--verbose"]);
+    assert_eq!((second.status.code(), second.stdout.as_str()), (Some(0), ""), "{second:?}");
+    assert_text(
+        &in_order(&second.stderr),
+        "\
+autodns: home.example.com: key id ...ST07 from the environment
+autodns: asking {reflector}/reflect/v1 over IPv4
+autodns: listing home.example.com in hosted zone {zone}
+autodns: Route 53 has A 192.175.48.7 for home.example.com
+autodns: {reflector}/reflect/v1 answered 192.175.48.7
+autodns: home.example.com A: up to date
+",
+    );
+}
+
+#[test]
+fn a_verbose_dry_run_tells_each_step_and_what_would_be_done() {
+    let scene = Scene::both();
+    let run = scene.run_with(&["--dry-run", "--verbose"]);
+    assert_eq!(run.status.code(), Some(0), "{run:?}");
+    assert_text(
+        &run.stdout,
+        "\
+home.example.com A: 192.175.48.1 -> 192.175.48.7
+home.example.com AAAA: would be created with 2620:4f:8000::7
+",
+    );
+    assert_text(
+        &in_order(&run.stderr),
+        "\
+autodns: home.example.com: key id ...ST07 from the environment
+autodns: asking {reflector}/reflect/v1 over IPv4
+autodns: asking {reflector}/reflect/v1 over IPv6
+autodns: listing home.example.com in hosted zone {zone}
+autodns: Route 53 has A 192.175.48.1 for home.example.com
+autodns: {reflector}/reflect/v1 answered 192.175.48.7
+autodns: {reflector}/reflect/v1 answered 2620:4f:8000::7
+",
+    );
+}
+
+#[test]
+fn reflector_and_route_53_are_asked_at_the_same_time() {
+    let scene = Scene::both();
+    let gate = Gate::default();
+    for (family, address) in [(Family::V4, "192.175.48.7"), (Family::V6, "2620:4f:8000::7")] {
+        scene.reflector.replies(family, Reply::gated(&gate, say(Form::Bare, address)));
+    }
+    scene.aws.fault(List, Fault::Gated(gate.clone()));
+    let run = scene.spawn();
+    // Asked in turn, the second would never come while the first is held.
+    gate.wait_for(3);
+    gate.open();
+    scene.finish(run).assert_silent();
+    assert_eq!(scene.aws.calls(), [List, Change]);
+}

@@ -1,0 +1,24 @@
+//! The integration tests: whole runs of the built binary against real counterparts on loopback,
+//! seen from outside alone. One module a subject; what they stand on is in support/.
+
+#![allow(
+    clippy::format_collect,
+    clippy::format_push_string,
+    clippy::items_after_statements,
+    clippy::too_many_lines,
+    reason = "scenarios read best from top to bottom, and collect what was said as they go"
+)]
+
+mod alerts;
+mod bad_input;
+mod credentials;
+mod emulator;
+mod endpoints;
+mod everyday;
+mod harness;
+mod leaks;
+mod reflectors;
+mod refusals;
+mod route53_failures;
+mod several;
+mod support;

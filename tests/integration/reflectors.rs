@@ -1,0 +1,683 @@
+//! What a reflector may answer and what it may not: every failure is said, alerts, and leaves the
+//! record alone; nothing but a public address of the family asked for is ever published.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::support::aws::Aws;
+use crate::support::aws::Call::{Change, List, Publish};
+use crate::support::ca::Certificate;
+use crate::support::http::{Answer, End, Family, Reply};
+use crate::support::reflector::{Form, HOST, Reflector, SECRET_QUERY, say};
+use crate::support::route53::Row;
+use crate::support::sandbox::Run;
+use crate::support::scene::Scene;
+use crate::support::server::{Listen, Refusing, Server, Speak};
+use crate::support::words::unlearnt;
+use crate::support::{assert_text, ca, clock};
+
+/// What a dry run says of each reply: it asks as a real run does, and sends no alert.
+fn said_of(replies: Vec<(&str, Reply)>) -> String {
+    let scene = Scene::new();
+    let mut seen = String::new();
+    for (what, reply) in replies {
+        scene.reflector.replies(Family::V4, reply);
+        let run = scene.run_with(&["--dry-run"]);
+        seen += &format!("{what}: {}", reason(Family::V4, &run));
+    }
+    seen
+}
+
+/// The reason of the usual reflector's failure; anything else that a run said, whole.
+fn reason(family: Family, run: &Run) -> String {
+    match (run.status.code(), run.stdout.as_str(), run.stderr.strip_prefix(&unlearnt(family))) {
+        (Some(1), "", Some(reason)) => reason.to_owned(),
+        _ => format!("{run:?}\n"),
+    }
+}
+
+#[test]
+fn an_answer_that_names_no_address_is_quoted_as_far_as_it_says_why() {
+    let json = |text: &str| Reply::from(Answer::new(200, "application/json", text));
+    let text = |text: &str| Reply::from(Answer::text(text));
+    let of = |status, text: &str| Reply::from(Answer::new(status, "application/json", text));
+    let seen = said_of(vec![
+        ("its error", json(r#"{"error":"quota exceeded","your_ip":"192.175.48.7"}"#)),
+        (
+            "its error of several lines",
+            json("{\"error\":\"first\\r\\n  second\\u0000\\u001b[31m\"}"),
+        ),
+        ("503 with an error", of(503, r#"{"error":"out of order","your_ip":""}"#)),
+        ("403 with an error", of(403, r#"{"error":"wrong apikey","your_ip":"192.175.48.7"}"#)),
+        ("503 with an address", of(503, r#"{"error":"","your_ip":"192.175.48.7"}"#)),
+        ("404 with a page", of(404, "<html><body>192.175.48.7</body></html>")),
+        ("429", of(429, "slow down")),
+        ("204", Reply::Raw(b"HTTP/1.1 204 No Content\r\n\r\n".to_vec(), End::Close)),
+        ("no address", json(r#"{"error":""}"#)),
+        ("an empty address", json(r#"{"error":"","your_ip":""}"#)),
+        ("a number", json(r#"{"error":"","your_ip":7}"#)),
+        ("a list", json(r#"["192.175.48.7"]"#)),
+        ("JSON and more", json(r#"{"your_ip":"192.175.48.7"} x"#)),
+        ("half of JSON", json(r#"{"error":"","your_ip":"192.175.48.7"#)),
+        ("nothing", text("")),
+        ("a page", text("<!DOCTYPE html><p>Your address is 192.175.48.7</p>")),
+        ("two addresses", text("192.175.48.7, 10.0.0.1")),
+        ("two lines", text("192.175.48.7\n192.175.48.8\n")),
+        ("a port", text("192.175.48.7:443")),
+        ("leading zeros", text("192.175.048.007")),
+        ("a piece", text("192.175.48.")),
+        ("a NUL", text("192.175.48.7\0")),
+        ("not UTF-8", Answer::text(b"192.175.48.7 \xff".to_vec()).into()),
+        ("the other family", text("2620:4f:8000::7")),
+    ]);
+    assert_text(
+        &seen,
+        "its error: it reported \"quota exceeded\"; check the reflector, and the key in \
+         reflect_url if it has one\n\
+         its error of several lines: it reported \"first second [31m\"; check the reflector, \
+         and the key in reflect_url if it has one\n\
+         503 with an error: it answered 503: \"out of order\"; check the reflector, and the \
+         key in reflect_url if it has one\n\
+         403 with an error: it answered 403: \"wrong apikey\"; check the reflector, and the \
+         key in reflect_url if it has one\n\
+         503 with an address: it answered 503; check the reflector, and the key in \
+         reflect_url if it has one\n\
+         404 with a page: it answered 404; check the reflector, and the key in reflect_url if \
+         it has one\n\
+         429: it answered 429; check the reflector, and the key in reflect_url if it has one\n\
+         204: it answered text without saying how long it is, which may be cut off; check the \
+         reflector, and the key in reflect_url if it has one\n\
+         no address: it answered JSON without an address in \"your_ip\" or \"ip\"; check the \
+         reflector, and the key in reflect_url if it has one\n\
+         an empty address: it answered nothing; check the reflector, and the key in \
+         reflect_url if it has one\n\
+         a number: it answered JSON without an address in \"your_ip\" or \"ip\"; check the \
+         reflector, and the key in reflect_url if it has one\n\
+         a list: it answered \"[\"192.175.48.7\"]\", which is no address; check the \
+         reflector, and the key in reflect_url if it has one\n\
+         JSON and more: it answered broken JSON; check the reflector, and the key in \
+         reflect_url if it has one\n\
+         half of JSON: it answered broken JSON; check the reflector, and the key in \
+         reflect_url if it has one\n\
+         nothing: it answered nothing; check the reflector, and the key in reflect_url if it \
+         has one\n\
+         a page: it answered \"<!DOCTYPE html><p>Your address is 192.175.48.7</p>\", which is \
+         no address; check the reflector, and the key in reflect_url if it has one\n\
+         two addresses: it answered \"192.175.48.7, 10.0.0.1\", which is no address; check \
+         the reflector, and the key in reflect_url if it has one\n\
+         two lines: it answered \"192.175.48.7 192.175.48.8\" with control characters in it; \
+         check the reflector, and the key in reflect_url if it has one\n\
+         a port: it answered \"192.175.48.7:443\", which is no address; check the reflector, \
+         and the key in reflect_url if it has one\n\
+         leading zeros: it answered \"192.175.048.007\", which is no address; check the \
+         reflector, and the key in reflect_url if it has one\n\
+         a piece: it answered \"192.175.48.\", which is no address; check the reflector, and \
+         the key in reflect_url if it has one\n\
+         a NUL: it answered \"192.175.48.7\" with control characters in it; check the \
+         reflector, and the key in reflect_url if it has one\n\
+         not UTF-8: the answer is not UTF-8; check who answers there\n\
+         the other family: it answered 2620:4f:8000::7, which is no IPv4 address; use a \
+         reflector that answers with the address it was called from\n",
+    );
+}
+
+#[test]
+fn an_answer_that_does_not_come_whole_is_no_answer() {
+    let good = say(Form::YourIp, "192.175.48.7");
+    let raw = |text: &str, end| Reply::Raw(text.as_bytes().to_vec(), end);
+    let large = format!("{{\"your_ip\":\"192.175.48.7\",\"x\":\"{}\"}}", "x".repeat(4096));
+    let seen = said_of(vec![
+        ("more than 4 KiB", Answer::new(200, "application/json", large).into()),
+        ("endless", Reply::Endless),
+        ("closed", Reply::nothing()),
+        ("cut", Reply::Raw(Vec::new(), End::Cut)),
+        ("reset", Reply::reset()),
+        ("truncated", Reply::truncated(&good)),
+        (
+            "cut inside the address",
+            raw("HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n192.175.48.", End::Cut),
+        ),
+        (
+            "cut with no length given",
+            raw("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n192.175.48.7", End::Cut),
+        ),
+        ("not HTTP", raw("220 mail.example.net ESMTP\r\n", End::Close)),
+        ("a length that is none", raw("HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n1", End::Close)),
+        (
+            "half a chunk",
+            raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n20\r\n192.175", End::Close),
+        ),
+    ]);
+    assert_text(
+        &seen,
+        "more than 4 KiB: the answer is too large; check who answers there\n\
+         endless: the answer is too large; check who answers there\n\
+         closed: the connection was closed before the answer was whole; check the connection; \
+         the next run tries again\n\
+         cut: the connection was closed before the answer was whole; check the connection; \
+         the next run tries again\n\
+         reset: the connection was closed before the answer was whole; check the connection; \
+         the next run tries again\n\
+         truncated: the connection was closed before the answer was whole; check the \
+         connection; the next run tries again\n\
+         cut inside the address: the connection was closed before the answer was whole; check \
+         the connection; the next run tries again\n\
+         cut with no length given: it answered text without saying how long it is, which may \
+         be cut off; check the reflector, and the key in reflect_url if it has one\n\
+         not HTTP: the answer is not HTTP; check who answers there\n\
+         a length that is none: the answer is not HTTP; check who answers there\n\
+         half a chunk: the connection was closed before the answer was whole; check the \
+         connection; the next run tries again\n",
+    );
+}
+
+#[test]
+fn an_answer_of_exactly_four_kib_is_read() {
+    let scene = Scene::new();
+    let frame = r#"{"error":"","your_ip":"192.175.48.7","x":""}"#;
+    let body = frame.replace(r#""x":"""#, &format!(r#""x":"{}""#, "x".repeat(4096 - frame.len())));
+    assert_eq!(body.len(), 4096);
+    scene.reflector.replies(Family::V4, Answer::new(200, "application/json", body));
+    scene.run().assert_silent();
+    assert_eq!(scene.aws.calls(), [List, Change]);
+}
+
+#[test]
+fn an_answer_in_pieces_is_read_whole() {
+    let scene = Scene::new();
+    let bytes = say(Form::Bare, "192.175.48.76").to_bytes();
+    scene.reflector.replies(Family::V4, Reply::Drip(bytes, Duration::from_millis(1)));
+    scene.run().assert_silent();
+    assert_eq!(scene.aws.rows()[0], "home.example.com. A 300 192.175.48.76");
+}
+
+#[test]
+fn your_ip_wins_and_other_members_do_not_matter() {
+    let table = [
+        (r#"{"ip":"192.175.48.9","your_ip":"192.175.48.8"}"#, "192.175.48.8"),
+        (r#"{"your_ip":"192.175.48.8","ip":"nonsense"}"#, "192.175.48.8"),
+        (r#"{"ip":"192.175.48.9","error":"","x":[1,{"y":null}]}"#, "192.175.48.9"),
+        (" \r\n 192.175.48.10 \r\n", "192.175.48.10"),
+    ];
+    for (body, address) in table {
+        let scene = Scene::new();
+        scene.reflector.replies(Family::V4, Answer::text(body));
+        scene.run().assert_silent();
+        assert_eq!(scene.aws.rows()[0], format!("home.example.com. A 300 {address}"), "{body}");
+    }
+}
+
+#[test]
+fn an_address_that_is_not_public_is_refused_and_its_kind_named() {
+    let v4 = [
+        "0.0.0.0",
+        "0.1.2.3",
+        "10.1.2.3",
+        "100.64.0.1",
+        "100.127.255.254",
+        "127.0.0.1",
+        "169.254.1.1",
+        "172.16.0.1",
+        "172.31.255.254",
+        "192.0.0.1",
+        "192.0.2.1",
+        "192.88.99.1",
+        "192.168.1.1",
+        "198.18.0.1",
+        "198.19.255.254",
+        "198.51.100.1",
+        "203.0.113.1",
+        "224.0.0.1",
+        "239.255.255.250",
+        "240.0.0.1",
+        "255.255.255.255",
+    ];
+    let v6 = [
+        "::",
+        "::1",
+        "::ffff:192.175.48.7",
+        "64:ff9b::c0af:3007",
+        "64:ff9b:1::1",
+        "100::1",
+        "2001::1",
+        "2001:2::1",
+        "2001:10::1",
+        "2001:db8::1",
+        "2002:c0af:3007::1",
+        "3fff::1",
+        "4000::1",
+        "5f00::1",
+        "fd00::1",
+        "fe80::1",
+        "ff02::1",
+    ];
+    let mut scene = Scene::new();
+    let mut seen = String::new();
+    for (family, types, addresses) in
+        [(Family::V4, json!(["A"]), &v4[..]), (Family::V6, json!(["AAAA"]), &v6[..])]
+    {
+        scene.configure(|config| config["record_types"] = types);
+        for address in addresses {
+            scene.reflector.says(family, address);
+            let run = scene.run_with(&["--dry-run"]);
+            let reason = reason(family, &run);
+            let kind = reason
+                .strip_prefix(&format!("it answered {address}, which is not a public address: "))
+                .and_then(|rest| {
+                    rest.strip_suffix("; check the way to the reflector, or set allow_non_public\n")
+                });
+            seen += &format!("{address}: {}\n", kind.unwrap_or(&reason));
+        }
+    }
+    assert_text(
+        &seen,
+        "0.0.0.0: \"this network\"\n\
+         0.1.2.3: \"this network\"\n\
+         10.1.2.3: private\n\
+         100.64.0.1: CGNAT (shared with the provider's other customers)\n\
+         100.127.255.254: CGNAT (shared with the provider's other customers)\n\
+         127.0.0.1: loopback\n\
+         169.254.1.1: link-local\n\
+         172.16.0.1: private\n\
+         172.31.255.254: private\n\
+         192.0.0.1: reserved for protocol assignments\n\
+         192.0.2.1: documentation\n\
+         192.88.99.1: 6to4 relay\n\
+         192.168.1.1: private\n\
+         198.18.0.1: benchmarking\n\
+         198.19.255.254: benchmarking\n\
+         198.51.100.1: documentation\n\
+         203.0.113.1: documentation\n\
+         224.0.0.1: multicast\n\
+         239.255.255.250: multicast\n\
+         240.0.0.1: reserved\n\
+         255.255.255.255: broadcast\n\
+         ::: unspecified\n\
+         ::1: loopback\n\
+         ::ffff:192.175.48.7: IPv4-mapped\n\
+         64:ff9b::c0af:3007: IPv4/IPv6 translation\n\
+         64:ff9b:1::1: IPv4/IPv6 translation\n\
+         100::1: discard-only\n\
+         2001::1: Teredo\n\
+         2001:2::1: benchmarking\n\
+         2001:10::1: reserved for protocol assignments\n\
+         2001:db8::1: documentation\n\
+         2002:c0af:3007::1: 6to4\n\
+         3fff::1: documentation\n\
+         4000::1: outside the global unicast space 2000::/3\n\
+         5f00::1: outside the global unicast space 2000::/3\n\
+         fd00::1: unique-local\n\
+         fe80::1: link-local\n\
+         ff02::1: multicast\n",
+    );
+}
+
+#[test]
+fn addresses_just_outside_the_special_ranges_are_public() {
+    let v4 = [
+        "9.255.255.255",
+        "11.0.0.0",
+        "100.63.255.255",
+        "100.128.0.0",
+        "172.32.0.0",
+        "192.0.1.0",
+        "192.31.196.1",
+        "192.52.193.1",
+        "192.169.0.0",
+        "198.17.255.255",
+        "198.20.0.0",
+        "223.255.255.255",
+    ];
+    let v6 = [
+        "2001:200::1",
+        "2001:4:112::1",
+        "2000::1",
+        "2001:db9::1",
+        "2003::1",
+        "3ffe::1",
+        "3fff:1000::1",
+    ];
+    let mut scene = Scene::new();
+    for (family, kind, addresses) in [(Family::V4, "A", &v4[..]), (Family::V6, "AAAA", &v6[..])] {
+        scene.configure(|config| config["record_types"] = json!([kind]));
+        for address in addresses {
+            scene.reflector.says(family, address);
+            scene.aws.put(Row::new("home.example.com", kind, 60, &[address]));
+            let expected = format!("home.example.com {kind}: up to date\n");
+            scene.run_with(&["--dry-run"]).assert(0, &expected, "");
+        }
+    }
+}
+
+#[test]
+fn an_address_that_is_not_public_is_taken_where_the_config_says_so() {
+    let mut scene = Scene::both();
+    scene.configure(|config| config["allow_non_public"] = json!(true));
+    scene.reflector.says(Family::V4, "10.1.2.3");
+    scene.reflector.says(Family::V6, "fd00::7");
+    scene.run().assert_silent();
+    assert_eq!(
+        scene.aws.rows()[..2],
+        ["home.example.com. A 300 10.1.2.3", "home.example.com. AAAA 600 fd00::7"]
+    );
+}
+
+#[test]
+fn a_failure_leaves_the_record_alone_and_alerts_once() {
+    let scene = Scene::new();
+    scene.reflector.replies(Family::V4, Answer::text("<html>"));
+    scene
+        .run()
+        .assert(
+            1,
+            "",
+            "autodns: home.example.com A: could not learn the public IPv4 address from \
+         {reflector}/reflect/v1: it answered \"<html>\", which is no address; check the \
+         reflector, and the key in reflect_url if it has one\n",
+        )
+        .assert_wrote(&["+ autodns.lock"]);
+    let first = scene.aws.calls();
+    assert!(!first.contains(&Change), "{first:?}");
+    assert_eq!(first.iter().filter(|call| **call == Publish).count(), 1);
+    assert_eq!(scene.aws.rows()[0], "home.example.com. A 300 192.175.48.1");
+}
+
+#[test]
+fn one_familys_failure_neither_stops_nor_hides_the_other() {
+    let scene = Scene::both();
+    scene.reflector.replies(Family::V6, Reply::reset());
+    scene.run().assert(
+        1,
+        "",
+        "autodns: home.example.com AAAA: could not learn the public IPv6 address from \
+         {reflector}/reflect/v1: the connection was closed before the answer was whole; check \
+         the connection; the next run tries again\n",
+    );
+    assert_eq!(
+        scene.aws.rows(),
+        ["home.example.com. A 300 192.175.48.7", "host.example.com. A 300 192.175.48.99"]
+    );
+    assert_eq!(scene.aws.calls(), [List, Change, Publish]);
+
+    let scene = Scene::both();
+    scene.reflector.replies(Family::V4, Answer::text("out of order"));
+    scene.run().assert(
+        1,
+        "",
+        "autodns: home.example.com A: could not learn the public IPv4 address from \
+         {reflector}/reflect/v1: it answered \"out of order\", which is no address; check the \
+         reflector, and the key in reflect_url if it has one\n",
+    );
+    assert_eq!(
+        scene.aws.rows()[..2],
+        ["home.example.com. A 300 192.175.48.1", "home.example.com. AAAA 600 2620:4f:8000::7"]
+    );
+}
+
+#[test]
+fn both_families_failing_are_two_lines_and_one_alert() {
+    let scene = Scene::both();
+    scene.reflector.replies(Family::V4, Answer::text("out of order"));
+    scene.reflector.says(Family::V6, "fe80::1");
+    scene.run().assert(
+        1,
+        "",
+        "autodns: home.example.com A: could not learn the public IPv4 address from \
+         {reflector}/reflect/v1: it answered \"out of order\", which is no address; check the \
+         reflector, and the key in reflect_url if it has one\n\
+         autodns: home.example.com AAAA: could not learn the public IPv6 address from \
+         {reflector}/reflect/v1: it answered fe80::1, which is not a public address: \
+         link-local; check the way to the reflector, or set allow_non_public\n",
+    );
+    assert_eq!(scene.aws.published().len(), 1);
+}
+
+#[test]
+fn a_host_without_the_family_asked_for_is_named() {
+    let mut scene = Scene::both();
+    let url = scene.reflector.url_of("only4.example.net");
+    scene.configure(|config| config["reflect_url"] = json!(url));
+    scene.run().assert(
+        1,
+        "",
+        "autodns: home.example.com AAAA: could not learn the public IPv6 address from \
+         https://only4.example.net:{port}/reflect/v1: the host has no address of that family; \
+         use a server that has one, or leave the record type out\n",
+    );
+    assert_eq!(scene.aws.rows()[0], "home.example.com. A 300 192.175.48.7");
+    let url = scene.reflector.url_of("only6.example.net");
+    scene.configure(|config| {
+        config["reflect_url"] = json!(url);
+        config["alert_lock"] = json!(format!("{}2", config["alert_lock"].as_str().expect("text")));
+    });
+    scene.run().assert(
+        1,
+        "",
+        "autodns: home.example.com A: could not learn the public IPv4 address from \
+         https://only6.example.net:{port}/reflect/v1: the host has no address of that family; \
+         use a server that has one, or leave the record type out\n",
+    );
+}
+
+#[test]
+fn a_host_that_cannot_be_reached_is_named_with_the_reason() {
+    let mut scene = Scene::new();
+    let refusing = Refusing::new();
+    scene.sandbox.alias(&format!(":{}", refusing.port()), ":{refusing}");
+    let closed = format!("https://{HOST}:{}/?k={SECRET_QUERY}", refusing.port());
+    let mut seen = String::new();
+    for url in [closed.as_str(), "https://nowhere.example.net/ip"] {
+        scene.configure(|config| config["reflect_url"] = json!(url));
+        let run = scene.run_with(&["--dry-run"]);
+        seen += &format!("{:?} {}{}", run.status.code(), run.stdout, run.stderr);
+    }
+    assert_text(
+        &seen,
+        "Some(1) autodns: home.example.com A: could not learn the public IPv4 address from \
+         https://reflect.example.net:{refusing}: connection refused; check the address and \
+         the port, and that the server runs\n\
+         Some(1) autodns: home.example.com A: could not learn the public IPv4 address from \
+         https://nowhere.example.net/ip: the host's name could not be resolved; check the \
+         name, and that this machine's DNS works\n",
+    );
+}
+
+#[test]
+fn a_user_and_password_in_the_url_are_sent_and_never_shown() {
+    let mut scene = Scene::new();
+    scene.sandbox.secret("Us3rs/Passw0rd");
+    let url = scene.reflector.url().replace("https://", "https://pi:Us3rs%2FPassw0rd@");
+    scene.configure(|config| config["reflect_url"] = json!(url));
+    scene.run_with(&["--verbose"]);
+    println!("{:?}", scene.reflector.server().requests());
+}
+
+#[test]
+fn the_usual_reflector_is_that_of_amazon() {
+    let mut scene = Scene::new();
+    scene.without("reflect_url");
+    // Its name leads to a loopback address where nothing listens.
+    scene.run_with(&["--dry-run"]).assert(
+        1,
+        "",
+        "autodns: home.example.com A: could not learn the public IPv4 address from \
+         https://checkip.amazonaws.com: connection refused; check the address and the port, \
+         and that the server runs\n",
+    );
+}
+
+#[test]
+fn a_certificate_that_does_not_fit_is_named_for_what_it_is() {
+    let mut seen = String::new();
+    for certificate in [
+        Certificate::Untrusted,
+        Certificate::WrongName,
+        Certificate::Expired,
+        Certificate::NotYetValid,
+    ] {
+        let reflector = Reflector::start_as(Listen::V4, Speak::Tls(certificate));
+        let scene = Scene::with(Aws::start(), reflector);
+        let run = scene.run_with(&["--dry-run"]);
+        let reason = clock::neutral(&reason(Family::V4, &run));
+        seen += &format!("{certificate:?}: {reason}");
+        assert_eq!(scene.reflector.asked(), Vec::<String>::new());
+    }
+    assert_text(
+        &seen,
+        "Untrusted: the server's certificate is not trusted (invalid peer certificate: \
+         UnknownIssuer); check who answers there; a CA of your own goes into AWS_CA_BUNDLE\n\
+         WrongName: the server's certificate is not trusted (invalid peer certificate: \
+         certificate not valid for name \"reflect.example.net\"; certificate is only valid \
+         for DnsName(\"elsewhere.example.org\")); check who answers there; a CA of your own \
+         goes into AWS_CA_BUNDLE\n\
+         Expired: the server's certificate expired on {time}, and this machine's clock says \
+         {time}; check this machine's clock, then the certificate\n\
+         NotYetValid: the server's certificate is not valid before {time}, \
+         and this machine's clock says {time}; check this machine's clock, then the \
+         certificate\n",
+    );
+}
+
+#[test]
+fn a_server_that_speaks_no_tls_is_named_for_what_it_is() {
+    let mut scene = Scene::new();
+    let plain = Server::start(Listen::V4, Speak::Plain, |_| Reply::nothing());
+    scene.sandbox.alias(&format!(":{}", plain.port()), ":{plain}");
+    let url = plain.url(HOST).replace("http://", "https://");
+    scene.configure(|config| config["reflect_url"] = json!(url));
+    scene.run_with(&["--dry-run"]).assert(
+        1,
+        "",
+        "autodns: home.example.com A: could not learn the public IPv4 address from \
+         https://reflect.example.net:{plain}: the connection was closed before the answer was \
+         whole; check the connection; the next run tries again\n",
+    );
+}
+
+#[test]
+fn plain_http_is_good_enough_on_loopback() {
+    for host in ["127.0.0.1", "localhost"] {
+        let mut scene = Scene::with(Aws::start(), Reflector::start_as(Listen::Both, Speak::Plain));
+        let url = scene.reflector.url_of(host);
+        scene.configure(|config| config["reflect_url"] = json!(url));
+        scene.run().assert_silent();
+        assert_eq!(scene.aws.calls(), [List, Change], "{host}");
+    }
+    let mut scene = Scene::with(Aws::start(), Reflector::start_as(Listen::Both, Speak::Plain));
+    let url = scene.reflector.url_of("[::1]");
+    scene.configure(|config| {
+        config["reflect_url"] = json!(url);
+        config["record_types"] = json!(["AAAA"]);
+    });
+    scene.run().assert_silent();
+    assert_eq!(scene.aws.calls(), [List, Change]);
+}
+
+#[test]
+fn two_redirects_are_followed_and_a_third_is_refused() {
+    let mut scene = Scene::new();
+    let usual = format!("/reflect/v1?apikey={SECRET_QUERY}");
+    let other_host = format!("{}/2", scene.reflector.server().url("reflect2.example.net"));
+    scene.reflector.at("/0", Answer::redirect(308, "/1"));
+    scene.reflector.at("/1", Answer::redirect(301, &other_host));
+    scene.reflector.at("/2", Answer::redirect(307, &usual));
+    let base = scene.reflector.server().url(HOST);
+    scene.configure(|config| config["reflect_url"] = json!(format!("{base}/1")));
+    scene.run().assert_silent();
+    assert_eq!(scene.aws.calls(), [List, Change]);
+    assert_eq!(scene.reflector.asked(), ["GET /1".into(), "GET /2".into(), format!("GET {usual}")]);
+
+    scene.configure(|config| config["reflect_url"] = json!(format!("{base}/0")));
+    scene.run().assert(
+        1,
+        "",
+        "autodns: home.example.com A: could not learn the public IPv4 address from \
+         {reflector}/0: it redirects more than 2 times; check reflect_url\n",
+    );
+    let asked = scene.reflector.asked();
+    assert_eq!(asked[3..6], ["GET /0", "GET /1", "GET /2"]);
+    assert!(!asked[3..].contains(&format!("GET {usual}")), "{asked:?}");
+}
+
+#[test]
+fn every_kind_of_redirect_is_followed_and_a_useless_one_named() {
+    let mut scene = Scene::new();
+    let base = scene.reflector.server().url(HOST);
+    scene.configure(|config| config["reflect_url"] = json!(format!("{base}/start")));
+    for status in [301, 302, 303, 307, 308] {
+        scene.reflector.at("/start", Answer::redirect(status, "v1"));
+        scene.run().assert_silent();
+    }
+    let mut seen = String::new();
+    for (what, answer) in [
+        ("no Location", Answer::new(302, "text/plain", "192.175.48.7")),
+        ("an empty one", Answer::redirect(302, "")),
+        ("no URL", Answer::redirect(302, "https://[")),
+        ("another scheme", Answer::redirect(302, "ftp://reflect.example.net/")),
+        ("not modified", Answer::new(304, "text/plain", "")),
+    ] {
+        scene.reflector.at("/start", answer);
+        let run = scene.run_with(&["--dry-run"]);
+        let from = unlearnt(Family::V4).replace("/reflect/v1", "/start");
+        let reason = match (run.status.code(), run.stderr.strip_prefix(&from)) {
+            (Some(1), Some(reason)) => reason.to_owned(),
+            _ => format!("{run:?}\n"),
+        };
+        seen += &format!("{what}: {reason}");
+    }
+    assert_text(
+        &seen,
+        "no Location: it answered 302; check the reflector, and the key in reflect_url if it \
+         has one\n\
+         an empty one: it answered 302; check the reflector, and the key in reflect_url if it \
+         has one\n\
+         no URL: it redirects to what is no https URL; check reflect_url\n\
+         another scheme: it redirects to what is no https URL; check reflect_url\n\
+         not modified: it answered 304; check the reflector, and the key in reflect_url if it \
+         has one\n",
+    );
+}
+
+#[test]
+fn a_redirect_to_plain_http_is_refused_and_not_followed() {
+    let mut scene = Scene::new();
+    let plain =
+        Server::start(Listen::V4, Speak::Plain, |_| say(Form::Bare, "192.175.48.66").into());
+    scene.sandbox.alias(&format!(":{}", plain.port()), ":{plain}");
+    let target = format!("{}/?k={SECRET_QUERY}", plain.url("127.0.0.1"));
+    scene.reflector.replies(Family::V4, Answer::redirect(302, &target));
+    scene.run().assert(
+        1,
+        "",
+        "autodns: home.example.com A: could not learn the public IPv4 address from \
+         {reflector}/reflect/v1: it redirects from https to plain http; check reflect_url\n",
+    );
+    assert_eq!(plain.connections(), 0);
+    assert_eq!(scene.aws.rows()[0], "home.example.com. A 300 192.175.48.1");
+}
+
+#[test]
+fn a_bundle_with_another_ca_trusts_no_reflector() {
+    let mut scene = Scene::new();
+    let bundle = scene.sandbox.write("other.pem", ca::foreign_pem());
+    scene.sandbox.set("AWS_CA_BUNDLE", bundle);
+    scene
+        .run()
+        .assert(
+            1,
+            "",
+            "autodns: home.example.com A: could not learn the public IPv4 address from \
+         {reflector}/reflect/v1: the server's certificate is not trusted (invalid peer \
+         certificate: UnknownIssuer); check who answers there; a CA of your own goes into \
+         AWS_CA_BUNDLE\n\
+         autodns: home.example.com A: could not list the records of hosted zone {zone}: \
+         {aws}: the server's certificate is not trusted (invalid peer certificate: \
+         UnknownIssuer); check who answers there; a CA of your own goes into AWS_CA_BUNDLE\n\
+         autodns: home.example.com: the alert: could not publish to {topic}: {aws}: the \
+         server's certificate is not trusted (invalid peer certificate: UnknownIssuer); check \
+         who answers there; a CA of your own goes into AWS_CA_BUNDLE\n",
+        )
+        .assert_wrote(&[]);
+    assert_eq!(scene.aws.server().requests().len() + scene.reflector.asked().len(), 0);
+}

@@ -1,0 +1,178 @@
+//! Records that are not the program's to overwrite: each is left as it is, the reason and what to
+//! do are said, and an alert goes out. One family's refusal does not hold up the other.
+
+use serde_json::json;
+
+use crate::support::assert_text;
+use crate::support::aws::Call::{Change, List, Publish};
+use crate::support::route53::Row;
+use crate::support::scene::Scene;
+
+const NAME: &str = "home.example.com";
+
+fn simple(value: &str) -> Row {
+    Row::new(NAME, "A", 300, &[value])
+}
+
+/// What stands in the zone, and what is said of it.
+fn table() -> Vec<(&'static str, Vec<Row>)> {
+    let weighted =
+        |id: &str, value| vec![simple(value).with("SetIdentifier", id).with("Weight", "10")];
+    vec![
+        ("alias", vec![Row::alias(NAME, "A", "d111111abcdef8.cloudfront.net.")]),
+        ("weighted", weighted("blue", "192.175.48.1")),
+        (
+            "several weighted",
+            [weighted("blue", "192.175.48.1"), weighted("green", "192.175.48.7")].concat(),
+        ),
+        (
+            "latency",
+            vec![simple("192.175.48.1").with("SetIdentifier", "x").with("Region", "eu-west-1")],
+        ),
+        (
+            "failover",
+            vec![simple("192.175.48.1").with("SetIdentifier", "x").with("Failover", "PRIMARY")],
+        ),
+        (
+            "geolocation",
+            vec![
+                simple("192.175.48.1")
+                    .with("SetIdentifier", "x")
+                    .with("GeoLocation", "<ContinentCode>EU</ContinentCode>"),
+            ],
+        ),
+        (
+            "multivalue",
+            vec![
+                simple("192.175.48.1").with("SetIdentifier", "x").with("MultiValueAnswer", "true"),
+            ],
+        ),
+        (
+            "CIDR",
+            vec![simple("192.175.48.1").with("SetIdentifier", "x").with(
+                "CidrRoutingConfig",
+                "<CollectionId>c</CollectionId><LocationName>l</LocationName>",
+            )],
+        ),
+        (
+            "geoproximity",
+            vec![
+                simple("192.175.48.1")
+                    .with("SetIdentifier", "x")
+                    .with("GeoProximityLocation", "<AWSRegion>eu-west-1</AWSRegion>"),
+            ],
+        ),
+        ("several values", vec![Row::new(NAME, "A", 300, &["192.175.48.1", "192.175.48.7"])]),
+        ("health check", vec![simple("192.175.48.1").with("HealthCheckId", "abcdef11-2222")]),
+        (
+            "traffic policy",
+            vec![simple("192.175.48.1").with("TrafficPolicyInstanceId", "abcdef11-2222")],
+        ),
+        ("CNAME", vec![Row::new(NAME, "CNAME", 300, &["elsewhere.example.org"])]),
+        ("unknown member", vec![simple("192.175.48.1").with("Brandnew", "<A>x</A>")]),
+    ]
+}
+
+#[test]
+fn a_record_that_is_not_ours_is_left_alone_and_the_reason_said() {
+    let mut seen = String::new();
+    for (what, rows) in table() {
+        let scene = Scene::new();
+        scene.aws.remove(NAME, "A");
+        for row in rows {
+            scene.aws.add(row);
+        }
+        let before = scene.aws.rows();
+        let run = scene.run();
+        assert_eq!(run.status.code(), Some(1), "{what}: {run:?}");
+        run.assert_wrote(&["+ autodns.lock"]);
+        assert_eq!(scene.aws.rows(), before, "{what}");
+        assert_eq!(scene.aws.calls(), [List, Publish], "{what}");
+        seen += &format!("{what}: {}{}", run.stdout, run.stderr);
+    }
+    assert_text(
+        &seen,
+        "alias: autodns: home.example.com A: not ours to overwrite: it is an alias; make it a \
+         simple record with one value, or use another name\n\
+         weighted: autodns: home.example.com A: not ours to overwrite: it is a weighted \
+         record; make it a simple record with one value, or use another name\n\
+         several weighted: autodns: home.example.com A: not ours to overwrite: it is a \
+         weighted record; make it a simple record with one value, or use another name\n\
+         latency: autodns: home.example.com A: not ours to overwrite: it is a latency record; \
+         make it a simple record with one value, or use another name\n\
+         failover: autodns: home.example.com A: not ours to overwrite: it is a failover \
+         record; make it a simple record with one value, or use another name\n\
+         geolocation: autodns: home.example.com A: not ours to overwrite: it is a geolocation \
+         record; make it a simple record with one value, or use another name\n\
+         multivalue: autodns: home.example.com A: not ours to overwrite: it is a multivalue \
+         answer record; make it a simple record with one value, or use another name\n\
+         CIDR: autodns: home.example.com A: not ours to overwrite: it is an IP-based routing \
+         record; make it a simple record with one value, or use another name\n\
+         geoproximity: autodns: home.example.com A: not ours to overwrite: it is a \
+         geoproximity record; make it a simple record with one value, or use another name\n\
+         several values: autodns: home.example.com A: not ours to overwrite: it has 2 values: \
+         192.175.48.1, 192.175.48.7; leave one value in it, or use another name\n\
+         health check: autodns: home.example.com A: not ours to overwrite: it has a health \
+         check; take the health check off, or use another name\n\
+         traffic policy: autodns: home.example.com A: not ours to overwrite: it is a traffic \
+         policy's record; make it a simple record with one value, or use another name\n\
+         CNAME: autodns: home.example.com A: not ours to overwrite: there is a CNAME of that \
+         name; delete the CNAME, or use another name\n\
+         unknown member: autodns: home.example.com A: not ours to overwrite: it has Brandnew, \
+         which autodns does not know; make it a simple record with one value, or use another \
+         name\n",
+    );
+}
+
+#[test]
+fn a_record_that_is_not_ours_is_refused_even_where_its_address_is_right() {
+    let scene = Scene::new();
+    scene.aws.put(simple("192.175.48.7").with("HealthCheckId", "abcdef11-2222"));
+    scene.run().assert(
+        1,
+        "",
+        "autodns: home.example.com A: not ours to overwrite: it has a health check; take the \
+         health check off, or use another name\n",
+    );
+    assert_eq!(scene.aws.calls(), [List, Publish]);
+}
+
+#[test]
+fn a_refusal_of_one_family_does_not_hold_up_the_other() {
+    let scene = Scene::both();
+    scene.aws.put(Row::alias(NAME, "AAAA", "d111111abcdef8.cloudfront.net."));
+    scene.run().assert(
+        1,
+        "",
+        "autodns: home.example.com AAAA: not ours to overwrite: it is an alias; make it a \
+         simple record with one value, or use another name\n",
+    );
+    assert_eq!(scene.aws.rows()[0], "home.example.com. A 300 192.175.48.7");
+    assert_eq!(scene.aws.calls(), [List, Change, Publish]);
+}
+
+#[test]
+fn a_dry_run_refuses_as_a_real_run_would_and_alerts_nobody() {
+    let scene = Scene::both();
+    scene.aws.put(Row::alias(NAME, "A", "d111111abcdef8.cloudfront.net."));
+    scene
+        .run_with(&["--dry-run"])
+        .assert(
+            1,
+            "home.example.com AAAA: would be created with 2620:4f:8000::7\n",
+            "autodns: home.example.com A: not ours to overwrite: it is an alias; make it a simple \
+         record with one value, or use another name\n",
+        )
+        .assert_wrote(&[]);
+    assert_eq!(scene.aws.calls(), [List]);
+}
+
+#[test]
+fn an_alias_of_another_name_or_type_is_no_hindrance() {
+    let mut scene = Scene::new();
+    scene.configure(|config| config["record_types"] = json!(["A"]));
+    scene.aws.put(Row::alias(NAME, "AAAA", "d111111abcdef8.cloudfront.net."));
+    scene.aws.put(Row::new("homf.example.com", "CNAME", 300, &["elsewhere.example.org"]));
+    scene.run().assert_silent();
+    assert_eq!(scene.aws.calls(), [List, Change]);
+}

@@ -1,0 +1,403 @@
+//! What Route 53 may answer instead of what was asked for: each failure is said with its cause,
+//! nothing is written on a guess, and where a batch is refused the good changes land all the same.
+
+use crate::support::aws::Call::{Change, List, Publish};
+use crate::support::aws::{Fault, KEY_ID};
+use crate::support::http::{Answer, End, Reply};
+use crate::support::route53::Row;
+use crate::support::scene::Scene;
+use crate::support::words::{UNCHANGED, UNCONFIRMED, UNLISTED};
+use crate::support::{assert_text, clock};
+
+fn xml(body: &str) -> Fault {
+    Fault::Instead(Answer::new(200, "text/xml", body).into())
+}
+
+/// What follows a beginning that must be there.
+#[track_caller]
+fn after<'a>(beginning: &str, text: &'a str) -> &'a str {
+    text.strip_prefix(beginning).unwrap_or_else(|| panic!("{beginning}… expected:\n{text}"))
+}
+
+/// Faults of either call, by AWS's own code.
+fn errors() -> Vec<(&'static str, Fault)> {
+    let error = Fault::error;
+    vec![
+        ("denied", error(403, "AccessDenied", "User: arn:aws:iam::1:user/pi is not authorized")),
+        ("no zone", error(404, "NoSuchHostedZone", "No hosted zone found with ID: Z1")),
+        ("expired", error(403, "ExpiredToken", "The security token included is expired")),
+        ("throttled", error(400, "Throttling", "Rate exceeded")),
+        ("not done", error(400, "PriorRequestNotComplete", "The request was rejected because")),
+        ("input", error(400, "InvalidInput", "The input is not valid")),
+        ("server", error(503, "ServiceUnavailable", "Try later")),
+        ("a page", Fault::Instead(Answer::new(502, "text/html", "<html>Bad</html>").into())),
+        ("teapot", Fault::Instead(Answer::new(418, "text/plain", "").into())),
+        ("closed", Fault::Instead(Reply::nothing())),
+        ("reset", Fault::Instead(Reply::reset())),
+        ("not HTTP", Fault::Instead(Reply::Raw(b"SSH-2.0-x\r\n".to_vec(), End::Close))),
+        ("redirect", Fault::Instead(Answer::redirect(302, "https://elsewhere.example/").into())),
+    ]
+}
+
+#[test]
+fn a_list_that_fails_stops_everything() {
+    let mut seen = String::new();
+    for (what, fault) in errors() {
+        let mut scene = Scene::new();
+        scene.sandbox.set("AWS_MAX_ATTEMPTS", "1");
+        scene.aws.always(List, fault);
+        let run = scene.run();
+        assert_eq!((run.status.code(), run.stdout.as_str()), (Some(1), ""), "{what}: {run:?}");
+        run.assert_wrote(&["+ autodns.lock"]);
+        assert!(!scene.aws.calls().contains(&Change), "{what}");
+        seen += &format!("{what}: {}", after(UNLISTED, &run.stderr));
+    }
+    assert_text(
+        &seen,
+        "denied: AccessDenied: User: arn:aws:iam::1:user/pi is not authorized; allow \
+         route53:ListResourceRecordSets on arn:aws:route53:::hostedzone/{zone} to this user\n\
+         no zone: NoSuchHostedZone: No hosted zone found with ID: Z1; check hosted_zone_id, \
+         and whose account the credentials are\n\
+         expired: ExpiredToken: The security token included is expired; fetch new temporary \
+         credentials\n\
+         throttled: Throttling: Rate exceeded; the next run tries again\n\
+         not done: PriorRequestNotComplete: The request was rejected because; the next run \
+         tries again\n\
+         input: InvalidInput: The input is not valid; check dns_name, its zone, and the \
+         zone's other records of that name\n\
+         server: ServiceUnavailable: Try later; the next run tries again\n\
+         a page: {aws} answered 502, and the answer is XML, but no error of AWS; the next run \
+         tries again\n\
+         teapot: {aws} answered 418, and the answer is empty; check who answers there: it is \
+         not AWS\n\
+         closed: {aws}: the connection was closed before the answer was whole; check the \
+         connection; the next run tries again\n\
+         reset: {aws}: the connection was closed before the answer was whole; check the \
+         connection; the next run tries again\n\
+         not HTTP: {aws}: the answer is not HTTP; check who answers there\n\
+         redirect: {aws} answered 302, and the answer is empty; check who answers there: it \
+         is not AWS\n",
+    );
+}
+
+#[test]
+fn a_list_that_cannot_be_read_is_never_an_empty_one() {
+    let scene = Scene::new();
+    let whole = {
+        let answer = scene.aws.world().route53.list(crate::support::aws::ZONE_ID, "");
+        String::from_utf8(answer.body).expect("XML")
+    };
+    let after_home = whole.find("<ResourceRecordSet><Name>host.").expect("a row after home's");
+    let end = whole.find("</ResourceRecordSets>").expect("an end");
+    let truncated = (whole[..after_home].to_owned() + &whole[end..])
+        .replace("<IsTruncated>false", "<IsTruncated>true");
+    let turning_back = truncated.replace(
+        "</IsTruncated>",
+        "</IsTruncated><NextRecordName>home.example.com.</NextRecordName>\
+         <NextRecordType>A</NextRecordType>",
+    );
+    let half = &whole[..whole.find("</TTL>").expect("a TTL")];
+    let mut seen = String::new();
+    for (what, fault) in [
+        ("nothing", xml("")),
+        ("half", xml(half)),
+        ("another document", xml("<ListHostedZonesResponse/>")),
+        ("a page", xml("<html><body>Welcome to the hotel</body></html>")),
+        ("JSON", xml("{}")),
+        ("DOCTYPE", xml(&whole.replace("?>", "?><!DOCTYPE x [<!ENTITY e \"1\">]>"))),
+        ("entity", xml(&whole.replace("192.175.48.1<", "&e;<"))),
+        ("not UTF-8", {
+            let mut bytes = whole.clone().into_bytes();
+            bytes.extend_from_slice(b"<!-- \xff -->");
+            Fault::Instead(Answer::new(200, "text/xml", bytes).into())
+        }),
+        ("a TTL that is none", xml(&whole.replace("<TTL>300</TTL>", "<TTL>soon</TTL>"))),
+        ("truncated with no next", xml(&truncated)),
+        ("truncated with a next before this", xml(&turning_back)),
+        ("cut", {
+            let answer = Answer::new(200, "text/xml", whole.clone());
+            Fault::Instead(Reply::truncated(&answer))
+        }),
+        ("endless", Fault::Instead(Reply::Endless)),
+    ] {
+        let mut scene = Scene::new();
+        scene.sandbox.set("AWS_MAX_ATTEMPTS", "1");
+        scene.aws.always(List, fault);
+        let run = scene.run_with(&["--dry-run"]);
+        assert_eq!((run.status.code(), run.stdout.as_str()), (Some(1), ""), "{what}: {run:?}");
+        seen += &format!("{what}: {}", after(UNLISTED, &run.stderr));
+    }
+    assert_text(
+        &seen,
+        "nothing: {aws} answered 200, and the answer is empty; check who answers there: it is \
+         not AWS\n\
+         half: {aws} answered 200, and the answer is cut off; check who answers there: it is \
+         not AWS\n\
+         another document: {aws} answered 200, and the answer is XML, but no \
+         ListResourceRecordSetsResponse; check who answers there: it is not AWS\n\
+         a page: {aws} answered 200, and the answer is XML, but no \
+         ListResourceRecordSetsResponse; check who answers there: it is not AWS\n\
+         JSON: {aws} answered 200, and the answer is not one XML element; check who answers \
+         there: it is not AWS\n\
+         DOCTYPE: {aws} answered 200, and the answer is XML with a DOCTYPE; check who answers \
+         there: it is not AWS\n\
+         entity: {aws} answered 200, and the answer is XML with an entity of its own; check \
+         who answers there: it is not AWS\n\
+         not UTF-8: {aws}: the answer is not UTF-8; check who answers there\n\
+         a TTL that is none: {aws} answered 200, and the answer has a TTL that is none; check \
+         who answers there: it is not AWS\n\
+         truncated with no next: {aws} answered 200, and the answer lacks NextRecordName; \
+         check who answers there: it is not AWS\n\
+         truncated with a next before this: the list of home.example.com does not come to an \
+         end; nothing was sent\n\
+         cut: {aws}: the connection was closed before the answer was whole; check the \
+         connection; the next run tries again\n\
+         endless: {aws}: the answer is too large; check who answers there\n",
+    );
+}
+
+#[test]
+fn a_row_without_a_ttl_or_a_value_is_not_ours() {
+    for missing in ["TTL", "value"] {
+        let scene = Scene::new();
+        let mut row = Row::new("home.example.com", "A", 300, &["192.175.48.1"]);
+        match missing {
+            "TTL" => row.ttl = None,
+            _ => row.values.clear(),
+        }
+        scene.aws.put(row);
+        scene.run().assert(
+            1,
+            "",
+            "autodns: home.example.com A: not ours to overwrite: it has no value or no TTL; make \
+         it a simple record with one value, or use another name\n",
+        );
+        assert_eq!(scene.aws.calls(), [List, Publish]);
+    }
+}
+
+#[test]
+fn a_change_that_fails_is_said_and_one_that_may_have_happened_is_not_called_failed() {
+    let mut seen = String::new();
+    for (what, fault) in errors() {
+        let mut scene = Scene::new();
+        scene.sandbox.set("AWS_MAX_ATTEMPTS", "1");
+        scene.aws.always(Change, fault);
+        let run = scene.run();
+        assert_eq!((run.status.code(), run.stdout.as_str()), (Some(1), ""), "{what}: {run:?}");
+        run.assert_wrote(&["+ autodns.lock"]);
+        assert_eq!(scene.aws.published().len(), 1, "{what}");
+        let said = run.stderr.replace(UNCHANGED, "NOT CHANGED: ");
+        seen += &format!("{what}: {}", said.replace(UNCONFIRMED, "NOT CONFIRMED: "));
+    }
+    assert_text(
+        &seen,
+        "denied: NOT CHANGED: AccessDenied: User: arn:aws:iam::1:user/pi is not authorized; \
+         allow route53:ChangeResourceRecordSets on arn:aws:route53:::hostedzone/{zone} to \
+         this user\n\
+         no zone: NOT CHANGED: NoSuchHostedZone: No hosted zone found with ID: Z1; check \
+         hosted_zone_id, and whose account the credentials are\n\
+         expired: NOT CHANGED: ExpiredToken: The security token included is expired; fetch \
+         new temporary credentials\n\
+         throttled: NOT CHANGED: Throttling: Rate exceeded; the next run tries again\n\
+         not done: NOT CHANGED: PriorRequestNotComplete: The request was rejected because; \
+         the next run tries again\n\
+         input: NOT CHANGED: InvalidInput: The input is not valid; check dns_name, its zone, \
+         and the zone's other records of that name\n\
+         server: NOT CONFIRMED: ServiceUnavailable: Try later; the next run tries again\n\
+         a page: NOT CONFIRMED: {aws} answered 502, and the answer is XML, but no error of \
+         AWS; the next run tries again\n\
+         teapot: NOT CHANGED: {aws} answered 418, and the answer is empty; check who answers \
+         there: it is not AWS\n\
+         closed: NOT CONFIRMED: {aws}: the connection was closed before the answer was whole; \
+         check the connection; the next run tries again\n\
+         reset: NOT CONFIRMED: {aws}: the connection was closed before the answer was whole; \
+         check the connection; the next run tries again\n\
+         not HTTP: NOT CONFIRMED: {aws}: the answer is not HTTP; check who answers there\n\
+         redirect: NOT CHANGED: {aws} answered 302, and the answer is empty; check who \
+         answers there: it is not AWS\n",
+    );
+}
+
+#[test]
+fn a_change_whose_answer_is_lost_is_found_by_the_next_run() {
+    let mut scene = Scene::new();
+    scene.sandbox.set("AWS_MAX_ATTEMPTS", "1");
+    scene.aws.always(Change, Fault::After(Reply::reset()));
+    scene
+        .run()
+        .assert(
+            1,
+            "",
+            "autodns: home.example.com A: could not confirm the change of the record in hosted \
+         zone {zone}: {aws}: the connection was closed before the answer was whole; check the \
+         connection; the next run tries again\n",
+        )
+        .assert_wrote(&["+ autodns.lock"]);
+    assert_eq!(scene.aws.rows()[0], "home.example.com. A 300 192.175.48.7");
+    scene.run().assert_silent().assert_wrote(&["- autodns.lock"]);
+}
+
+#[test]
+fn a_batch_that_is_refused_is_sent_in_parts_so_that_the_good_ones_land() {
+    for old_shape in [false, true] {
+        let scene = Scene::both();
+        {
+            let mut world = scene.aws.world();
+            world.route53.old_shape = old_shape;
+            world.route53.refused_values.push("2620:4f:8000::7".into());
+        }
+        let message = "Invalid Resource Record: 'FATAL problem: ARRDATANotAllowed (Value is not \
+             allowed) encountered with '2620:4f:8000::7''";
+        let message = if old_shape { message.to_owned() } else { format!("[{message}]") };
+        let expected = format!(
+            "autodns: home.example.com AAAA: could not change the record in hosted zone {{zone}}: \
+             InvalidChangeBatch: {message}; check dns_name, its zone, and the zone's other \
+             records of that name\n"
+        );
+        scene.run().assert(1, "", &expected);
+        assert_eq!(
+            scene.aws.rows(),
+            ["home.example.com. A 300 192.175.48.7", "host.example.com. A 300 192.175.48.99"]
+        );
+        let sizes: Vec<usize> = scene.aws.world().route53.batches.iter().map(Vec::len).collect();
+        assert_eq!(sizes, [2, 1, 1]);
+        assert_eq!(scene.aws.calls(), [List, Change, Change, Change, Publish]);
+    }
+}
+
+#[test]
+fn a_batch_of_one_that_is_refused_is_not_sent_again() {
+    let scene = Scene::new();
+    scene.aws.world().route53.refused_values.push("192.175.48.7".into());
+    scene.run().assert(
+        1,
+        "",
+        "autodns: home.example.com A: could not change the record in hosted zone {zone}: \
+         InvalidChangeBatch: [Invalid Resource Record: 'FATAL problem: ARRDATANotAllowed \
+         (Value is not allowed) encountered with '192.175.48.7'']; check dns_name, its zone, \
+         and the zone's other records of that name\n",
+    );
+    assert_eq!(scene.aws.calls(), [List, Change, Publish]);
+}
+
+#[test]
+fn a_key_that_may_not_list_or_change_is_told_which_action_it_lacks() {
+    for (call, beginning, action) in [
+        (List, UNLISTED, "ListResourceRecordSets"),
+        (Change, UNCHANGED, "ChangeResourceRecordSets"),
+    ] {
+        let said = format!(
+            "{beginning}AccessDenied: User: arn:aws:iam::123456789012:user/pi is not authorized to \
+             perform: route53:{action} on resource: arn:aws:route53:::hostedzone/{{zone}} because \
+             no identity-based policy allows the route53:{action} action; allow route53:{action} \
+             on arn:aws:route53:::hostedzone/{{zone}} to this user\n"
+        );
+        let scene = Scene::new();
+        scene.aws.world().denied.push((KEY_ID.into(), call));
+        scene.run().assert(1, "", &said);
+        assert_eq!(scene.aws.rows()[0], "home.example.com. A 300 192.175.48.1");
+    }
+}
+
+#[test]
+fn a_wrong_key_a_wrong_secret_and_a_wrong_clock_are_told_apart() {
+    let mut seen = String::new();
+
+    let mut scene = Scene::new();
+    scene.sandbox.set("AWS_ACCESS_KEY_ID", "AKIANOBODY");
+    seen += &format!("key: {}", scene.run().stderr);
+
+    let mut scene = Scene::new();
+    scene.sandbox.set("AWS_SECRET_ACCESS_KEY", "some/other/secret/that/is/wrong");
+    scene.sandbox.secret("some/other/secret/that/is/wrong");
+    seen += &format!("secret: {}", scene.run().stderr);
+
+    let scene = Scene::new();
+    scene.aws.world().route53_region = "cn-northwest-1".into();
+    seen += &format!("region: {}", scene.run().stderr);
+
+    for minutes in [-10, 10] {
+        let scene = Scene::new();
+        scene.aws.world().ahead = time::Duration::minutes(minutes);
+        seen += &format!("{minutes} minutes: {}", clock::neutral(&scene.run().stderr));
+    }
+    assert_text(
+        &seen,
+        "key: autodns: home.example.com A: could not list the records of hosted zone {zone}: \
+         InvalidClientTokenId: The security token included in the request is invalid; check \
+         the access key id, and that the key is active\n\
+         autodns: home.example.com: the alert: could not publish to {topic}: \
+         InvalidClientTokenId: The security token included in the request is invalid; check \
+         the access key id, and that the key is active\n\
+         secret: autodns: home.example.com A: could not list the records of hosted zone \
+         {zone}: SignatureDoesNotMatch: The request signature we calculated does not match \
+         the signature you provided. Check your AWS Secret Access Key and signing method. \
+         Consult the service documentation for details; check the secret access key\n\
+         autodns: home.example.com: the alert: could not publish to {topic}: \
+         SignatureDoesNotMatch: The request signature we calculated does not match the \
+         signature you provided. Check your AWS Secret Access Key and signing method. Consult \
+         the service documentation for details; check the secret access key\n\
+         region: autodns: home.example.com A: could not list the records of hosted zone \
+         {zone}: SignatureDoesNotMatch: Credential should be scoped to a valid region, not \
+         'us-east-1'; check AWS_REGION and the endpoint: another region signs there\n\
+         -10 minutes: autodns: home.example.com A: could not list the records of hosted zone \
+         {zone}: SignatureDoesNotMatch: Signature not yet current: {moment} is still later \
+         than {moment} ({moment} + 5 min.); this machine's clock is wrong; set it \
+         (timedatectl shows it)\n\
+         autodns: home.example.com: the alert: could not publish to {topic}: \
+         SignatureDoesNotMatch: Signature not yet current: {moment} is still later than \
+         {moment} ({moment} + 5 min.); this machine's clock is wrong; set it (timedatectl \
+         shows it)\n\
+         10 minutes: autodns: home.example.com A: could not list the records of hosted zone \
+         {zone}: SignatureDoesNotMatch: Signature expired: {moment} is now earlier than \
+         {moment} ({moment} - 5 min.); this machine's clock is wrong; set it (timedatectl \
+         shows it)\n\
+         autodns: home.example.com: the alert: could not publish to {topic}: \
+         SignatureDoesNotMatch: Signature expired: {moment} is now earlier than {moment} \
+         ({moment} - 5 min.); this machine's clock is wrong; set it (timedatectl shows it)\n",
+    );
+}
+
+#[test]
+fn a_zone_that_is_not_there_is_named() {
+    let mut scene = Scene::new();
+    scene.configure(|config| config["hosted_zone_id"] = "ZNOSUCHZONE".into());
+    scene.run().assert(
+        1,
+        "",
+        "autodns: home.example.com A: could not list the records of hosted zone ZNOSUCHZONE: \
+         NoSuchHostedZone: No hosted zone found with ID: ZNOSUCHZONE; check hosted_zone_id, \
+         and whose account the credentials are\n",
+    );
+}
+
+#[test]
+fn a_reflector_that_fails_and_a_list_that_fails_are_two_causes() {
+    let scene = Scene::new();
+    scene.aws.world().denied.push((KEY_ID.into(), List));
+    scene.reflector.replies(crate::support::http::Family::V4, Answer::text("out of order"));
+    scene.run().assert(
+        1,
+        "",
+        "autodns: home.example.com A: could not learn the public IPv4 address from \
+         {reflector}/reflect/v1: it answered \"out of order\", which is no address; check the \
+         reflector, and the key in reflect_url if it has one\n\
+         autodns: home.example.com A: could not list the records of hosted zone {zone}: \
+         AccessDenied: User: arn:aws:iam::123456789012:user/pi is not authorized to perform: \
+         route53:ListResourceRecordSets on resource: arn:aws:route53:::hostedzone/{zone} \
+         because no identity-based policy allows the route53:ListResourceRecordSets action; \
+         allow route53:ListResourceRecordSets on arn:aws:route53:::hostedzone/{zone} to this \
+         user\n",
+    );
+    assert_eq!(scene.aws.published().len(), 1);
+}
+
+#[test]
+fn a_record_changed_by_hand_meanwhile_is_read_afresh_each_run() {
+    let scene = Scene::new();
+    scene.run().assert_silent();
+    scene.aws.put(Row::new("home.example.com", "A", 60, &["192.175.48.66"]));
+    scene.run().assert_silent();
+    assert_eq!(scene.aws.rows()[0], "home.example.com. A 60 192.175.48.7");
+}

@@ -1,0 +1,235 @@
+//! Several configs on one command line, and several runs at once: each job is its own, and two runs
+//! over one config do not race.
+
+use std::fs::File;
+
+use serde_json::json;
+
+use crate::support::aws::Call::{Change, List};
+use crate::support::gate::Gate;
+use crate::support::http::{Answer, Family, Reply};
+use crate::support::reflector::{Form, say};
+use crate::support::scene::Scene;
+
+/// A second config for another name, with a lock of its own.
+fn second(scene: &Scene) -> String {
+    let mut config = scene.config();
+    config["dns_name"] = json!("host.example.com");
+    config["alert_lock"] = json!(scene.sandbox.path("second.lock"));
+    scene.write_config("second.json", &config)
+}
+
+#[test]
+fn each_config_is_its_own_job() {
+    let scene = Scene::new();
+    let (first, second) = (scene.sandbox.path("autodns.json"), second(&scene));
+    scene.run_args(&[&first, &second]).assert_silent().assert_wrote(&[]);
+    assert_eq!(
+        scene.aws.rows(),
+        ["home.example.com. A 300 192.175.48.7", "host.example.com. A 300 192.175.48.7"]
+    );
+}
+
+#[test]
+fn a_broken_config_does_not_stop_the_next_and_the_worst_exit_code_counts() {
+    let scene = Scene::new();
+    let (first, second) = (scene.sandbox.path("autodns.json"), second(&scene));
+    let broken = scene.sandbox.write("broken.json", "{");
+    let missing = scene.sandbox.path("missing.json");
+    scene.run_args(&[&broken, &first, &missing, &second]).assert(
+        2,
+        "",
+        "autodns: {home}/broken.json: line 1, column 1: the file ends too early: a }, a ] or \
+         a \" is missing\n\
+         autodns: {home}/missing.json: cannot be read: No such file or directory (os error 2)\n",
+    );
+    assert_eq!(
+        scene.aws.rows(),
+        ["home.example.com. A 300 192.175.48.7", "host.example.com. A 300 192.175.48.7"]
+    );
+}
+
+#[test]
+fn a_failing_config_does_not_stop_the_next() {
+    let scene = Scene::new();
+    let mut config = scene.config();
+    config["hosted_zone_id"] = json!("ZNOSUCHZONE");
+    config["alert_lock"] = json!(scene.sandbox.path("first.lock"));
+    let first = scene.write_config("first.json", &config);
+    let second = second(&scene);
+    scene
+        .run_args(&[&first, &second])
+        .assert(
+            1,
+            "",
+            "autodns: home.example.com A: could not list the records of hosted zone ZNOSUCHZONE: \
+         NoSuchHostedZone: No hosted zone found with ID: ZNOSUCHZONE; check hosted_zone_id, \
+         and whose account the credentials are\n",
+        )
+        .assert_wrote(&["+ first.lock"]);
+    assert_eq!(scene.aws.rows()[1], "host.example.com. A 300 192.175.48.7");
+    let broken = scene.sandbox.write("broken.json", "{");
+    scene.run_args(&[&first, &broken]).assert(
+        2,
+        "",
+        "autodns: {home}/broken.json: line 1, column 1: the file ends too early: a }, a ] or \
+         a \" is missing\n\
+         autodns: home.example.com A: could not list the records of hosted zone ZNOSUCHZONE: \
+         NoSuchHostedZone: No hosted zone found with ID: ZNOSUCHZONE; check hosted_zone_id, \
+         and whose account the credentials are\n",
+    );
+}
+
+#[test]
+fn two_configs_with_one_lock_are_refused() {
+    let scene = Scene::new();
+    let mut config = scene.config();
+    config["dns_name"] = json!("host.example.com");
+    let first = scene.sandbox.path("autodns.json");
+    let second = scene.write_config("second.json", &config);
+    scene.assert_untouched(scene.run_args(&[&first, &second]).assert(
+        2,
+        "",
+        "autodns: {home}/autodns.json, {home}/second.json: have the same alert_lock, \
+         {home}/autodns.lock; give each its own\n",
+    ));
+    // The same file under another name.
+    config["alert_lock"] = json!(scene.sandbox.path("./autodns.lock"));
+    scene.write_config("second.json", &config);
+    scene.assert_untouched(scene.run_args(&[&first, &second]).assert(
+        2,
+        "",
+        "autodns: {home}/autodns.json, {home}/second.json: have the same alert_lock, \
+         {home}/autodns.lock; give each its own\n",
+    ));
+}
+
+#[test]
+fn one_config_named_twice() {
+    let scene = Scene::new();
+    let path = scene.sandbox.path("autodns.json");
+    scene.run_args(&[&path, &path]).assert(
+        2,
+        "",
+        "autodns: {home}/autodns.json: is named twice; name it once\n",
+    );
+}
+
+#[test]
+fn configs_without_a_topic_share_nothing() {
+    let scene = Scene::new();
+    let mut config = scene.config();
+    config.as_object_mut().expect("an object").remove("topic_arn");
+    let first = scene.write_config("first.json", &config);
+    config["dns_name"] = json!("host.example.com");
+    let second = scene.write_config("second.json", &config);
+    scene.run_args(&[&first, &second]).assert_silent();
+}
+
+#[test]
+fn a_config_that_someone_else_works_on_is_left_to_him() {
+    let scene = Scene::new();
+    let config = File::open(scene.sandbox.path("autodns.json")).expect("the config");
+    config.lock().expect("flock");
+    scene.assert_untouched(scene.run().assert_silent());
+    // The other configs of the run are not held up.
+    let second = second(&scene);
+    let first = scene.sandbox.path("autodns.json");
+    scene.run_args(&[&first, &second]).assert_silent();
+    assert_eq!(scene.aws.rows()[1], "host.example.com. A 300 192.175.48.7");
+    config.unlock().expect("flock");
+    scene.run().assert_silent();
+    assert_eq!(scene.aws.rows()[0], "home.example.com. A 300 192.175.48.7");
+}
+
+#[test]
+fn verbose_says_that_someone_else_is_at_work() {
+    let scene = Scene::new();
+    let config = File::open(scene.sandbox.path("autodns.json")).expect("the config");
+    config.lock().expect("flock");
+    scene.assert_untouched(scene.run_with(&["--verbose"]).assert(
+        0,
+        "",
+        "autodns: {home}/autodns.json: another run is at it; nothing to do\n",
+    ));
+}
+
+#[test]
+fn a_dry_run_takes_no_lock_and_heeds_none() {
+    let scene = Scene::new();
+    let gate = Gate::default();
+    let reply = Reply::gated(&gate, say(Form::Bare, "192.175.48.7"));
+    scene.reflector.once(Family::V4, reply);
+    let dry = scene.sandbox.spawn(&["--dry-run", &scene.sandbox.path("autodns.json")]);
+    gate.wait_for(1);
+    // While the dry run waits for its reflector, a real run goes through.
+    scene.run().assert_silent();
+    assert!(scene.aws.calls().contains(&Change));
+    gate.open();
+    assert_eq!(scene.finish(dry).status.code(), Some(0));
+
+    let config = File::open(scene.sandbox.path("autodns.json")).expect("the config");
+    config.lock().expect("flock");
+    scene
+        .run_with(&["--dry-run"])
+        .assert(0, "home.example.com A: up to date\n", "")
+        .assert_wrote(&[]);
+}
+
+#[test]
+fn of_two_runs_at_once_the_second_leaves_quietly() {
+    let scene = Scene::new();
+    let gate = Gate::default();
+    scene.reflector.once(Family::V4, Reply::gated(&gate, say(Form::Bare, "192.175.48.8")));
+    let first = scene.spawn();
+    gate.wait_for(1);
+    let before = scene.aws.calls();
+    scene.run().assert_silent();
+    assert_eq!(scene.reflector.asked().len(), 1);
+    gate.open();
+    scene.finish(first).assert_silent();
+    assert_eq!(scene.aws.rows()[0], "home.example.com. A 300 192.175.48.8");
+    assert!(scene.aws.calls().len() <= before.len() + 2);
+    assert_eq!(scene.aws.calls(), [List, Change]);
+}
+
+#[test]
+fn a_run_that_is_killed_leaves_no_lock_on_its_config() {
+    let scene = Scene::new();
+    let gate = Gate::default();
+    scene.reflector.once(Family::V4, Reply::gated(&gate, say(Form::Bare, "192.175.48.8")));
+    let mut first = scene.spawn();
+    gate.wait_for(1);
+    first.kill();
+    drop(first);
+    gate.open();
+    scene.run().assert_silent();
+    assert_eq!(scene.aws.rows()[0], "home.example.com. A 300 192.175.48.7");
+}
+
+#[test]
+fn two_configs_that_fail_alert_each_for_itself() {
+    let scene = Scene::new();
+    scene.reflector.replies(Family::V4, Answer::text("out of order"));
+    let (first, second) = (scene.sandbox.path("autodns.json"), second(&scene));
+    scene
+        .run_args(&[&first, &second])
+        .assert(
+            1,
+            "",
+            "autodns: home.example.com A: could not learn the public IPv4 address from \
+         {reflector}/reflect/v1: it answered \"out of order\", which is no address; check the \
+         reflector, and the key in reflect_url if it has one\n\
+         autodns: host.example.com A: could not learn the public IPv4 address from \
+         {reflector}/reflect/v1: it answered \"out of order\", which is no address; check the \
+         reflector, and the key in reflect_url if it has one\n",
+        )
+        .assert_wrote(&["+ autodns.lock", "+ second.lock"]);
+    assert_eq!(scene.aws.published().len(), 2);
+    scene.reflector.says(Family::V4, "192.175.48.7");
+    scene
+        .run_args(&[&first, &second])
+        .assert_silent()
+        .assert_wrote(&["- autodns.lock", "- second.lock"]);
+    assert_eq!(scene.aws.published().len(), 4);
+}

@@ -1,0 +1,309 @@
+//! A stand-in for AWS that checks what an emulator does not: the signature (sigv4.rs), the
+//! five-minute window, the signing region, what a key may do. It hands good requests on to
+//! route53.rs and sns.rs, and answers with a scripted fault where a test asked for one.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use time::{Duration, OffsetDateTime};
+
+use super::ca::Certificate;
+use super::gate::Gate;
+use super::http::{Answer, Reply, Request};
+use super::route53::{self, Route53, Row, Zone};
+use super::server::{Listen, Server, Speak};
+use super::sigv4::{self, Receiver, Secret};
+use super::sns::{self, Published, Sns};
+
+pub const KEY_ID: &str = "AKIAEXAMPLEOFATEST07";
+/// With every character that base64 has and a form or URL would encode.
+pub const SECRET_KEY: &str = "sEcr3t/Of+The/Key+wQ7zLpV0bN5tYh1KdJm8xE";
+pub const ZONE_ID: &str = "Z0123456789ABCDEFGHIJ";
+pub const TOPIC: &str = "arn:aws:sns:eu-west-1:123456789012:dyndns-status";
+
+/// The calls that the program makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Call {
+    List,
+    Change,
+    Publish,
+}
+
+/// What happens to a call instead of what should.
+#[derive(Clone, Debug)]
+pub enum Fault {
+    /// An error in the service's own shape.
+    Error(u16, &'static str, String),
+    /// This reply, and nothing was done.
+    Instead(Reply),
+    /// What was asked is done, and then this reply.
+    After(Reply),
+    /// What was asked is done and answered, once a test has opened the gate.
+    Gated(Gate),
+}
+
+impl Fault {
+    pub fn error(status: u16, code: &'static str, message: &str) -> Self {
+        Self::Error(status, code, message.to_owned())
+    }
+}
+
+/// Everything that a test may look at or set between runs.
+#[derive(Debug)]
+pub struct World {
+    pub route53: Route53,
+    pub sns: Sns,
+    pub keys: BTreeMap<String, Secret>,
+    /// Calls that a key may not make.
+    pub denied: Vec<(String, Call)>,
+    /// By how much AWS's clock is ahead of this machine's.
+    pub ahead: Duration,
+    /// The region that Route 53 wants in signatures.
+    pub route53_region: String,
+    /// The calls that came with a good signature, in order, faults included.
+    pub calls: Vec<Call>,
+    next: BTreeMap<Call, VecDeque<Fault>>,
+    always: BTreeMap<Call, Fault>,
+    protests: Vec<String>,
+}
+
+/// The server; it stops when dropped.
+pub struct Aws {
+    server: Server,
+    world: Arc<Mutex<World>>,
+}
+
+impl Aws {
+    /// With one zone, one record `home.example.com A 192.175.48.1`, one topic and one key.
+    pub fn start() -> Self {
+        Self::start_as(Listen::V4, Speak::Tls(Certificate::Good))
+    }
+
+    pub fn start_as(listen: Listen, speak: Speak) -> Self {
+        let mut route53 = Route53::new();
+        let rows = vec![
+            Row::new("example.com", "NS", 172_800, &["ns-1.awsdns-00.com."]),
+            Row::new("home.example.com", "A", 300, &["192.175.48.1"]),
+            Row::new("host.example.com", "A", 300, &["192.175.48.99"]),
+        ];
+        route53.zones.insert(ZONE_ID.into(), Zone { name: "example.com.".into(), rows });
+        let mut sns = Sns::default();
+        sns.topics.insert(TOPIC.into(), Vec::new());
+        let secret = Secret { secret: SECRET_KEY.into(), token: None };
+        let world = Arc::new(Mutex::new(World {
+            route53,
+            sns,
+            keys: BTreeMap::from([(KEY_ID.to_owned(), secret)]),
+            denied: Vec::new(),
+            ahead: Duration::ZERO,
+            route53_region: "us-east-1".to_owned(),
+            calls: Vec::new(),
+            next: BTreeMap::new(),
+            always: BTreeMap::new(),
+            protests: Vec::new(),
+        }));
+        let shared = Arc::clone(&world);
+        let server = Server::start(listen, speak, move |request| answer(&shared, request));
+        Self { server, world }
+    }
+
+    pub fn server(&self) -> &Server {
+        &self.server
+    }
+
+    pub fn url(&self) -> String {
+        self.server.url("127.0.0.1")
+    }
+
+    pub fn world(&self) -> MutexGuard<'_, World> {
+        lock(&self.world)
+    }
+
+    /// The world alone, for who must look at it after a run (the sandbox's search for secrets).
+    pub fn shared_world(&self) -> Arc<Mutex<World>> {
+        Arc::clone(&self.world)
+    }
+
+    /// The next such call meets this fault; several queue up.
+    pub fn fault(&self, call: Call, fault: Fault) {
+        self.world().next.entry(call).or_default().push_back(fault);
+    }
+
+    /// Every such call meets this fault, from now on.
+    pub fn always(&self, call: Call, fault: Fault) {
+        self.world().always.insert(call, fault);
+    }
+
+    /// No fault any more, neither queued nor lasting.
+    pub fn mend(&self) {
+        let mut world = self.world();
+        world.next.clear();
+        world.always.clear();
+    }
+
+    /// Puts a row into the zone in place of any of its name, type and kind.
+    pub fn put(&self, row: Row) {
+        let mut world = self.world();
+        let zone = world.route53.zones.get_mut(ZONE_ID).expect("the zone");
+        zone.rows.retain(|other| (&other.name, &other.kind) != (&row.name, &row.kind));
+        zone.rows.push(row);
+    }
+
+    /// Adds a row beside any of its name and type, as weighted ones stand.
+    pub fn add(&self, row: Row) {
+        let mut world = self.world();
+        world.route53.zones.get_mut(ZONE_ID).expect("the zone").rows.push(row);
+    }
+
+    pub fn remove(&self, name: &str, kind: &str) {
+        let mut world = self.world();
+        let name = route53::normal(name);
+        let zone = world.route53.zones.get_mut(ZONE_ID).expect("the zone");
+        zone.rows.retain(|row| (row.name.as_str(), row.kind.as_str()) != (name.as_str(), kind));
+    }
+
+    /// `name type ttl value…` of every row but NS, sorted, as Route 53 holds them now.
+    pub fn rows(&self) -> Vec<String> {
+        let world = self.world();
+        let mut rows: Vec<String> = world.route53.zones[ZONE_ID]
+            .rows
+            .iter()
+            .filter(|row| row.kind != "NS")
+            .map(|row| {
+                let ttl = row.ttl.map_or("-".to_owned(), |ttl| ttl.to_string());
+                format!("{} {} {ttl} {}", row.name, row.kind, row.values.join(","))
+            })
+            .collect();
+        rows.sort();
+        rows
+    }
+
+    /// What was published to the usual topic, oldest first.
+    pub fn published(&self) -> Vec<Published> {
+        self.world().sns.topics[TOPIC].clone()
+    }
+
+    pub fn calls(&self) -> Vec<Call> {
+        self.world().calls.clone()
+    }
+
+    /// What no honest client would have sent.
+    pub fn protests(&self) -> Vec<String> {
+        let world = self.world();
+        let lists = [&world.protests, &world.route53.protests, &world.sns.protests];
+        let mut all: Vec<String> = lists.into_iter().flatten().cloned().collect();
+        all.extend(self.server.protests());
+        all
+    }
+}
+
+fn lock(world: &Mutex<World>) -> MutexGuard<'_, World> {
+    world.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn answer(world: &Mutex<World>, request: &Request) -> Reply {
+    let mut world = lock(world);
+    let date = http_date(OffsetDateTime::now_utc() + world.ahead);
+    match handle(&mut world, request) {
+        Reply::Answer(answer) => answer.with("Date", &date).into(),
+        other => other,
+    }
+}
+
+fn handle(world: &mut World, request: &Request) -> Reply {
+    let Some((call, zone_id)) = what(request) else {
+        world.protests.push(format!("no such call: {} {}", request.method, request.target));
+        return route53::error("Sender", 404, "UnknownOperation", "No such operation").into();
+    };
+    let topic = (call == Call::Publish).then(|| Sns::topic_of(request)).flatten();
+    let topic = topic.unwrap_or_default();
+    let (service, region) = match call {
+        Call::Publish => ("sns", Sns::region_of(&topic).unwrap_or("us-east-1")),
+        Call::List | Call::Change => ("route53", world.route53_region.as_str()),
+    };
+    let receiver = Receiver { service, region, now: OffsetDateTime::now_utc() + world.ahead };
+    let key_id = match sigv4::check(request, receiver, &world.keys) {
+        Ok(key_id) => key_id,
+        Err(refusal) => return error(call, 403, refusal.code, &refusal.message).into(),
+    };
+    world.calls.push(call);
+    let queued = world.next.get_mut(&call).and_then(VecDeque::pop_front);
+    let fault = queued.or_else(|| world.always.get(&call).cloned());
+    match fault {
+        Some(Fault::Error(status, code, message)) => {
+            return error(call, status, code, &message).into();
+        }
+        Some(Fault::Instead(reply)) => return reply,
+        Some(Fault::Gated(gate)) => {
+            return Reply::gated(&gate, perform(world, call, &zone_id, &topic, &key_id, request));
+        }
+        Some(Fault::After(reply)) => {
+            perform(world, call, &zone_id, &topic, &key_id, request);
+            return reply;
+        }
+        None => {}
+    }
+    perform(world, call, &zone_id, &topic, &key_id, request).into()
+}
+
+/// The call that a request makes, and the zone in its path.
+fn what(request: &Request) -> Option<(Call, String)> {
+    if request.method == "POST" && request.target == "/" {
+        return Some((Call::Publish, String::new()));
+    }
+    let rest = request.path().strip_prefix("/2013-04-01/hostedzone/")?;
+    match (request.method.as_str(), rest.split_once('/')?) {
+        ("GET", (id, "rrset")) => Some((Call::List, id.to_owned())),
+        ("POST", (id, "rrset/")) => Some((Call::Change, id.to_owned())),
+        _ => None,
+    }
+}
+
+fn perform(
+    world: &mut World,
+    call: Call,
+    zone_id: &str,
+    topic: &str,
+    key_id: &str,
+    request: &Request,
+) -> Answer {
+    let user = "User: arn:aws:iam::123456789012:user/pi is not authorized to perform:";
+    let because = "because no identity-based policy allows the";
+    if world.denied.contains(&(key_id.to_owned(), call)) {
+        let zone = format!("arn:aws:route53:::hostedzone/{zone_id}");
+        let (code, action, resource) = match call {
+            Call::List => ("AccessDenied", "route53:ListResourceRecordSets", zone.as_str()),
+            Call::Change => ("AccessDenied", "route53:ChangeResourceRecordSets", zone.as_str()),
+            Call::Publish => ("AuthorizationError", "SNS:Publish", topic),
+        };
+        let message = format!("{user} {action} on resource: {resource} {because} {action} action");
+        return error(call, 403, code, &message);
+    }
+    match call {
+        Call::List => world.route53.list(zone_id, request.query()),
+        Call::Change => world.route53.change(zone_id, &request.body),
+        Call::Publish => world.sns.publish(request),
+    }
+}
+
+fn error(call: Call, status: u16, code: &str, message: &str) -> Answer {
+    let who = if status < 500 { "Sender" } else { "Receiver" };
+    match call {
+        Call::Publish => sns::error(who, status, code, message),
+        Call::List | Call::Change => route53::error(who, status, code, message),
+    }
+}
+
+fn http_date(time: OffsetDateTime) -> String {
+    let (weekday, month) = (time.weekday().to_string(), time.month().to_string());
+    format!(
+        "{}, {:02} {} {:04} {:02}:{:02}:{:02} GMT",
+        &weekday[..3],
+        time.day(),
+        &month[..3],
+        time.year(),
+        time.hour(),
+        time.minute(),
+        time.second()
+    )
+}

@@ -1,0 +1,128 @@
+//! The certificates of the tests' servers: a CA made when the process starts and what it signs,
+//! good and bad. Nothing is kept on disk but the CA's own certificate, for `AWS_CA_BUNDLE`.
+
+use std::sync::{Arc, OnceLock};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose,
+};
+use rustls::ServerConfig;
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use time::{Duration, OffsetDateTime};
+
+/// The names that a good certificate is for: those the tests' host file sends to loopback.
+pub const NAMES: &[&str] = &[
+    "localhost",
+    "127.0.0.1",
+    "::1",
+    "reflect.example.net",
+    "reflect2.example.net",
+    "only4.example.net",
+    "only6.example.net",
+    "checkip.amazonaws.com",
+    "*.amazonaws.com",
+    "*.us-gov.amazonaws.com",
+    "*.amazonaws.com.cn",
+    "*.amazonaws.eu",
+    "*.eu-west-1.amazonaws.com",
+    "*.us-gov-west-1.amazonaws.com",
+    "*.cn-north-1.amazonaws.com.cn",
+    "*.eusc-de-east-1.amazonaws.eu",
+    "route53.global.api.aws",
+    "route53.us-gov.api.aws",
+    "route53-fips.global.api.aws",
+    "route53.global.api.amazonwebservices.com.cn",
+    "route53.global.api.amazonwebservices.eu",
+    "sns.eu-west-1.api.aws",
+    "sns-fips.eu-west-1.api.aws",
+    "sns.us-gov-west-1.api.aws",
+    "sns.cn-north-1.api.amazonwebservices.com.cn",
+    "sns.eusc-de-east-1.api.amazonwebservices.eu",
+];
+
+/// What is right or wrong with a server's certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Certificate {
+    Good,
+    /// Ended a day ago.
+    Expired,
+    /// Begins tomorrow.
+    NotYetValid,
+    /// For another host.
+    WrongName,
+    /// From a CA that nobody was told of.
+    Untrusted,
+}
+
+struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    pem: String,
+}
+
+impl Authority {
+    fn new(name: &str) -> Self {
+        let mut params = CertificateParams::new(Vec::<String>::new()).expect("no names");
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let key = KeyPair::generate().expect("a key");
+        let pem = params.self_signed(&key).expect("a CA certificate").pem();
+        Self { issuer: Issuer::new(params, key), pem }
+    }
+
+    fn sign(&self, names: &[&str], from: OffsetDateTime, to: OffsetDateTime) -> Arc<ServerConfig> {
+        let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+        let mut params = CertificateParams::new(names).expect("names");
+        params.distinguished_name.push(DnType::CommonName, "autodns test server");
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.not_before = from;
+        params.not_after = to;
+        let key = KeyPair::generate().expect("a key");
+        let leaf = params.signed_by(&key, &self.issuer).expect("a server certificate");
+        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("TLS versions")
+            .with_no_client_auth()
+            .with_single_cert(vec![leaf.der().clone()], key)
+            .expect("key and certificate belong together");
+        Arc::new(config)
+    }
+}
+
+fn trusted() -> &'static Authority {
+    static CA: OnceLock<Authority> = OnceLock::new();
+    CA.get_or_init(|| Authority::new("autodns test CA"))
+}
+
+/// The CA's certificate, as `AWS_CA_BUNDLE` wants it.
+pub fn pem() -> &'static str {
+    &trusted().pem
+}
+
+/// The certificate of a CA that signed none of the servers.
+pub fn foreign_pem() -> &'static str {
+    &foreign().pem
+}
+
+fn foreign() -> &'static Authority {
+    static CA: OnceLock<Authority> = OnceLock::new();
+    CA.get_or_init(|| Authority::new("autodns other CA"))
+}
+
+/// A server's side of TLS with such a certificate.
+pub fn server_config(certificate: Certificate) -> Arc<ServerConfig> {
+    static GOOD: OnceLock<Arc<ServerConfig>> = OnceLock::new();
+    let now = OffsetDateTime::now_utc();
+    let (past, future) = (now - Duration::days(30), now + Duration::days(30));
+    let day = Duration::DAY;
+    match certificate {
+        Certificate::Good => Arc::clone(GOOD.get_or_init(|| trusted().sign(NAMES, past, future))),
+        Certificate::Expired => trusted().sign(NAMES, past, now - day),
+        Certificate::NotYetValid => trusted().sign(NAMES, now + day, future),
+        Certificate::WrongName => trusted().sign(&["elsewhere.example.org"], past, future),
+        Certificate::Untrusted => foreign().sign(NAMES, past, future),
+    }
+}

@@ -1,0 +1,46 @@
+//! A gate at which servers hold their answers until the test lets them through: how a scenario
+//! makes two things happen at the same time, without a clock.
+
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+/// So long and no longer, so that a broken program fails a test instead of hanging it.
+const LIMIT: Duration = Duration::from_mins(1);
+
+#[derive(Clone, Debug, Default)]
+pub struct Gate(Arc<(Mutex<State>, Condvar)>);
+
+#[derive(Debug, Default)]
+struct State {
+    arrived: usize,
+    open: bool,
+}
+
+impl Gate {
+    /// The server's side: says that it is there, and waits.
+    pub fn pass(&self) {
+        let (state, changed) = &*self.0;
+        let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.arrived += 1;
+        changed.notify_all();
+        drop(changed.wait_timeout_while(state, LIMIT, |state| !state.open));
+    }
+
+    /// The test's side: waits until so many are there.
+    #[track_caller]
+    pub fn wait_for(&self, count: usize) {
+        let (state, changed) = &*self.0;
+        let state = state.lock().unwrap_or_else(PoisonError::into_inner);
+        let (state, _) = changed
+            .wait_timeout_while(state, LIMIT, |state| state.arrived < count)
+            .unwrap_or_else(PoisonError::into_inner);
+        assert!(state.arrived >= count, "{} of {count} came within {LIMIT:?}", state.arrived);
+    }
+
+    /// Lets everyone through, now and later.
+    pub fn open(&self) {
+        let (state, changed) = &*self.0;
+        state.lock().unwrap_or_else(PoisonError::into_inner).open = true;
+        changed.notify_all();
+    }
+}

@@ -1,0 +1,248 @@
+//! HTTP/1.1 messages as the counterparts of the tests read and write them: one request from a
+//! stream, one reply onto it, including replies that no honest server would send. It knows nothing
+//! of sockets, TLS or AWS, and it never mends what the client got wrong.
+
+use std::io::{self, BufRead, Read, Write};
+use std::time::Duration;
+
+use super::gate::Gate;
+
+/// The address family of the connection that a request came over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    V4,
+    V6,
+}
+
+/// A request, with nothing decoded: what was on the wire.
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub method: String,
+    /// Path and query (or `host:port`, for CONNECT) just as sent.
+    pub target: String,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+    /// The server's number for the connection, from 1.
+    pub connection: usize,
+    pub family: Family,
+    /// The name in the TLS greeting, where there was one.
+    pub server_name: Option<String>,
+}
+
+impl Request {
+    pub fn path(&self) -> &str {
+        self.target.split_once('?').map_or(self.target.as_str(), |(path, _)| path)
+    }
+
+    pub fn query(&self) -> &str {
+        self.target.split_once('?').map_or("", |(_, query)| query)
+    }
+
+    /// The value of a header that is there once; a repeated one is a broken request, so: none.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut found = self.headers.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name));
+        let value = found.next()?;
+        if found.next().is_some() { None } else { Some(value.1.as_str()) }
+    }
+
+    pub fn body_text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+}
+
+/// What becomes of the connection after the bytes of a `Reply::Raw`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// An orderly end: TLS `close_notify`, then the end of the stream.
+    Close,
+    /// The stream ends with no `close_notify`, as when someone in between cuts it.
+    Cut,
+    /// A TCP reset.
+    Reset,
+}
+
+/// What a server answers.
+#[derive(Clone, Debug)]
+pub enum Reply {
+    /// A well-formed answer; the connection stays open.
+    Answer(Answer),
+    /// These bytes, whatever they are, and then that end.
+    Raw(Vec<u8>, End),
+    /// A well-formed 200 whose body never ends, in chunks.
+    Endless,
+    /// A byte at a time with a pause after each, and then the end of the connection.
+    Drip(Vec<u8>, Duration),
+    /// That reply, once a test has opened the gate.
+    Gated(Gate, Box<Reply>),
+}
+
+impl Reply {
+    /// The connection closes with no answer at all.
+    pub fn nothing() -> Self {
+        Self::Raw(Vec::new(), End::Close)
+    }
+
+    pub fn reset() -> Self {
+        Self::Raw(Vec::new(), End::Reset)
+    }
+
+    pub fn gated(gate: &Gate, reply: impl Into<Self>) -> Self {
+        Self::Gated(gate.clone(), Box::new(reply.into()))
+    }
+
+    /// How the connection ends after this reply, if it does.
+    pub fn end(&self) -> Option<End> {
+        match self {
+            Self::Answer(_) => None,
+            Self::Raw(_, end) => Some(*end),
+            Self::Endless | Self::Drip(..) => Some(End::Close),
+            Self::Gated(_, reply) => reply.end(),
+        }
+    }
+
+    /// An answer that claims more bytes than it has, and ends.
+    pub fn truncated(answer: &Answer) -> Self {
+        let mut bytes = answer.to_bytes();
+        bytes.truncate(bytes.len() - answer.body.len().div_ceil(2));
+        Self::Raw(bytes, End::Close)
+    }
+}
+
+impl From<Answer> for Reply {
+    fn from(answer: Answer) -> Self {
+        Self::Answer(answer)
+    }
+}
+
+/// A well-formed answer.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    pub fn new(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
+        Self {
+            status,
+            headers: vec![("Content-Type".into(), content_type.into())],
+            body: body.into(),
+        }
+    }
+
+    pub fn text(body: impl Into<Vec<u8>>) -> Self {
+        Self::new(200, "text/plain", body)
+    }
+
+    pub fn json(body: &serde_json::Value) -> Self {
+        Self::new(200, "application/json", body.to_string())
+    }
+
+    pub fn redirect(status: u16, location: &str) -> Self {
+        Self::new(status, "text/plain", "").with("Location", location)
+    }
+
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// The whole answer, ready to be sent in one piece.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = format!("HTTP/1.1 {} Whatever\r\n", self.status).into_bytes();
+        for (name, value) in &self.headers {
+            bytes.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
+        }
+        bytes.extend_from_slice(format!("Content-Length: {}\r\n\r\n", self.body.len()).as_bytes());
+        bytes.extend_from_slice(&self.body);
+        bytes
+    }
+}
+
+/// Reads one request; `None` where the client closed the connection between two requests. The
+/// three last members are the server's to fill in.
+pub fn read_request(stream: &mut impl BufRead) -> io::Result<Option<Request>> {
+    let Some(start) = line(stream)? else { return Ok(None) };
+    let mut words = start.split(' ');
+    let (Some(method), Some(target), Some("HTTP/1.1"), None) =
+        (words.next(), words.next(), words.next(), words.next())
+    else {
+        return Err(broken(format!("not an HTTP/1.1 request line: {start:?}")));
+    };
+    let mut headers = Vec::new();
+    loop {
+        let line = line(stream)?.ok_or_else(|| broken("the request ends in its headers".into()))?;
+        if line.is_empty() {
+            break;
+        }
+        let (name, value) =
+            line.split_once(':').ok_or_else(|| broken(format!("not a header: {line:?}")))?;
+        headers.push((name.to_owned(), value.trim().to_owned()));
+    }
+    let mut request = Request {
+        method: method.to_owned(),
+        target: target.to_owned(),
+        headers,
+        body: Vec::new(),
+        connection: 0,
+        family: Family::V4,
+        server_name: None,
+    };
+    if request.header("transfer-encoding").is_some() {
+        return Err(broken("a chunked request: AWS wants a Content-Length".into()));
+    }
+    if let Some(length) = request.header("content-length") {
+        let length: usize =
+            length.parse().map_err(|_| broken(format!("Content-Length: {length}")))?;
+        request.body.resize(length, 0);
+        stream.read_exact(&mut request.body)?;
+    }
+    Ok(Some(request))
+}
+
+fn line(stream: &mut impl BufRead) -> io::Result<Option<String>> {
+    let mut bytes = Vec::new();
+    stream.take(65_536).read_until(b'\n', &mut bytes)?;
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    let text = bytes
+        .strip_suffix(b"\r\n")
+        .ok_or_else(|| broken("a line of the request does not end in CR LF".into()))?;
+    String::from_utf8(text.to_vec())
+        .map(Some)
+        .map_err(|_| broken("a line of the request is not UTF-8".into()))
+}
+
+fn broken(what: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what)
+}
+
+/// Writes everything that a reply sends. The end of the connection is the server's to make.
+pub fn write_reply(stream: &mut impl Write, reply: &Reply) -> io::Result<()> {
+    match reply {
+        Reply::Answer(answer) => stream.write_all(&answer.to_bytes())?,
+        Reply::Raw(bytes, _) => stream.write_all(bytes)?,
+        Reply::Endless => {
+            stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")?;
+            let chunk = [b"1000\r\n".as_slice(), &[b' '; 0x1000], b"\r\n"].concat();
+            loop {
+                stream.write_all(&chunk)?;
+                stream.flush()?;
+            }
+        }
+        Reply::Gated(gate, reply) => {
+            gate.pass();
+            write_reply(stream, reply)?;
+        }
+        Reply::Drip(bytes, pause) => {
+            for byte in bytes {
+                stream.write_all(&[*byte])?;
+                stream.flush()?;
+                std::thread::sleep(*pause);
+            }
+        }
+    }
+    stream.flush()
+}

@@ -1,0 +1,40 @@
+//! What the scenarios stand on: counterparts on loopback, a sandbox to run the binary in. One file
+//! a concern; none of them knows a scenario.
+
+pub mod aws;
+pub mod ca;
+pub mod clock;
+pub mod gate;
+pub mod http;
+pub mod moto;
+pub mod proxy;
+pub mod reflector;
+pub mod route53;
+pub mod sandbox;
+pub mod scene;
+pub mod secrets;
+pub mod server;
+pub mod sigv4;
+pub mod sns;
+pub mod text;
+pub mod words;
+
+/// Compares two texts whole and shows them line by line where they differ.
+#[track_caller]
+pub fn assert_text(seen: &str, expected: &str) {
+    if seen == expected {
+        return;
+    }
+    let (seen, expected): (Vec<_>, Vec<_>) = (seen.lines().collect(), expected.lines().collect());
+    let mut shown = String::new();
+    for number in 0..seen.len().max(expected.len()) {
+        let (one, other) = (expected.get(number), seen.get(number));
+        if one == other {
+            shown += &format!("  {}\n", one.unwrap_or(&""));
+        } else {
+            shown += &one.map_or(String::new(), |line| format!("- {line}\n"));
+            shown += &other.map_or(String::new(), |line| format!("+ {line}\n"));
+        }
+    }
+    panic!("- expected, + seen:\n{shown}");
+}

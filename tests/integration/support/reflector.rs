@@ -1,0 +1,124 @@
+//! A reflector: says an address over IPv4 and one over IPv6, in any of the three forms, or does
+//! whatever a test scripts for a family. It records what it was asked; it knows no program.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde_json::json;
+
+use super::ca::Certificate;
+use super::http::{Answer, Family, Reply, Request};
+use super::server::{Listen, Server, Speak};
+
+/// A name that the tests' host file sends to both loopback addresses.
+pub const HOST: &str = "reflect.example.net";
+/// The secret in the usual URL, percent-encoded as it stands there…
+pub const SECRET_QUERY: &str = "v3ry%2FSecret%2BValue";
+/// … and as it is once decoded.
+pub const SECRET_DECODED: &str = "v3ry/Secret+Value";
+
+/// How an address is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// The original's: `error` and `your_ip` among other members.
+    YourIp,
+    Ip,
+    Bare,
+}
+
+pub fn say(form: Form, address: &str) -> Answer {
+    match form {
+        Form::YourIp => Answer::json(&json!({
+            "error": "", "forwarded": 0, "forwarded_for": "", "your_ip": address
+        })),
+        Form::Ip => Answer::json(&json!({ "ip": address })),
+        Form::Bare => Answer::text(format!("{address}\n")),
+    }
+}
+
+#[derive(Default)]
+struct Script {
+    /// Index 0 is IPv4's, 1 IPv6's.
+    usual: [Option<Reply>; 2],
+    next: [VecDeque<Reply>; 2],
+    /// Paths other than the usual one.
+    paths: BTreeMap<String, Reply>,
+}
+
+/// The server; it stops when dropped.
+pub struct Reflector {
+    server: Server,
+    script: Arc<Mutex<Script>>,
+}
+
+impl Reflector {
+    /// Over TLS, on both families, saying 192.175.48.7 and `2620:4f:8000::7` (addresses that IANA
+    /// calls globally reachable and that are no one's host).
+    pub fn start() -> Self {
+        Self::start_as(Listen::Both, Speak::Tls(Certificate::Good))
+    }
+
+    pub fn start_as(listen: Listen, speak: Speak) -> Self {
+        let script = Arc::new(Mutex::new(Script::default()));
+        let shared = Arc::clone(&script);
+        let server = Server::start(listen, speak, move |request| answer(&shared, request));
+        let reflector = Self { server, script };
+        reflector.says(Family::V4, "192.175.48.7");
+        reflector.says(Family::V6, "2620:4f:8000::7");
+        reflector
+    }
+
+    pub fn server(&self) -> &Server {
+        &self.server
+    }
+
+    /// The usual URL, with a secret in its query.
+    pub fn url(&self) -> String {
+        self.url_of(HOST)
+    }
+
+    pub fn url_of(&self, host: &str) -> String {
+        format!("{}/reflect/v1?apikey={SECRET_QUERY}", self.server.url(host))
+    }
+
+    pub fn says(&self, family: Family, address: &str) {
+        self.replies(family, say(Form::YourIp, address));
+    }
+
+    /// The reply to each request of a family, from now on.
+    pub fn replies(&self, family: Family, reply: impl Into<Reply>) {
+        self.lock().usual[family as usize] = Some(reply.into());
+    }
+
+    /// The reply to the next request of a family alone; several queue up.
+    pub fn once(&self, family: Family, reply: impl Into<Reply>) {
+        self.lock().next[family as usize].push_back(reply.into());
+    }
+
+    /// The reply to every request for a path (with its query) other than the usual one.
+    pub fn at(&self, target: &str, reply: impl Into<Reply>) {
+        self.lock().paths.insert(target.to_owned(), reply.into());
+    }
+
+    /// `GET target` of each request, oldest first.
+    pub fn asked(&self) -> Vec<String> {
+        let requests = self.server.requests();
+        requests.iter().map(|request| format!("{} {}", request.method, request.target)).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Script> {
+        self.script.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn answer(script: &Mutex<Script>, request: &Request) -> Reply {
+    let mut script = script.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(reply) = script.paths.get(&request.target) {
+        return reply.clone();
+    }
+    let family = request.family as usize;
+    if let Some(reply) = script.next[family].pop_front() {
+        return reply;
+    }
+    script.usual[family].clone().expect("every family has its usual reply")
+}

@@ -1,0 +1,377 @@
+//! One throw-away place to run the built binary in: a home directory, an /etc of its own laid over
+//! the machine's, a host name, and no environment but what the test sets. Runs end by themselves or
+//! are killed; what was printed and written is looked through for secrets after each. It knows
+//! nothing of AWS.
+//!
+//! The mount and host-name namespaces come from util-linux's `unshare`, so that names resolve as a
+//! test says (nothing is ever asked of a real name server), /etc/boto.cfg and /usr/local/etc can
+//! be filled, and a file system can be read-only or full for root too.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Read;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use super::{ca, secrets};
+
+/// The name of the machine, as an alert says it.
+pub const HOST_NAME: &str = "raspberrypi";
+
+/// Far beyond what any run takes, and not a measure of anything.
+const TIME_LIMIT: Duration = Duration::from_mins(2);
+
+/// Names that resolve, in every sandbox. Nothing listens on 127.0.77.1.
+const HOSTS: &str = "\
+127.0.0.1 localhost raspberrypi
+::1 localhost
+127.0.0.1 reflect.example.net reflect2.example.net only4.example.net
+::1 reflect.example.net reflect2.example.net only6.example.net
+127.0.77.1 checkip.amazonaws.com
+";
+
+pub struct Sandbox {
+    root: TempDir,
+    environment: BTreeMap<String, String>,
+    secrets: Vec<String>,
+    /// What stands for what in the outputs: places and ports differ from run to run.
+    aliases: Vec<(String, String)>,
+    mounts: Vec<String>,
+}
+
+impl Sandbox {
+    pub fn new() -> Self {
+        let root = tempfile::Builder::new().prefix("autodns-it-").tempdir().expect("a directory");
+        let path = |name: &str| root.path().join(name).to_str().expect("UTF-8").to_owned();
+        for directory in ["home", "etc", "local"] {
+            fs::create_dir(path(directory)).expect("a directory");
+        }
+        fs::write(path("etc/hosts"), HOSTS).expect("etc/hosts");
+        // Port 53 of this address refuses at once.
+        fs::write(path("etc/resolv.conf"), "nameserver 127.0.77.1\n").expect("etc/resolv.conf");
+        fs::write(path("etc/nsswitch.conf"), "hosts: files dns\n").expect("etc/nsswitch.conf");
+        fs::write(path("ca.pem"), ca::pem()).expect("ca.pem");
+        let environment = BTreeMap::from([
+            ("HOME".to_owned(), path("home")),
+            ("PATH".to_owned(), "/usr/bin:/bin".to_owned()),
+            ("AWS_CA_BUNDLE".to_owned(), path("ca.pem")),
+        ]);
+        let aliases = vec![(path("home"), "{home}".to_owned()), (path(""), "{root}/".to_owned())];
+        Self { root, environment, secrets: Vec::new(), aliases, mounts: Vec::new() }
+    }
+
+    /// The home directory, which is also where the program is started.
+    pub fn home(&self) -> PathBuf {
+        self.root.path().join("home")
+    }
+
+    /// A path in the home directory, as text.
+    pub fn path(&self, name: &str) -> String {
+        self.home().join(name).to_str().expect("UTF-8").to_owned()
+    }
+
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> String {
+        let path = self.home().join(name);
+        fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
+        fs::write(&path, content).expect("a file in the sandbox");
+        self.path(name)
+    }
+
+    pub fn script(&self, name: &str, content: &str) -> String {
+        let path = self.write(name, content);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("chmod");
+        path
+    }
+
+    pub fn read(&self, name: &str) -> Option<String> {
+        fs::read(self.home().join(name))
+            .ok()
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    pub fn exists(&self, name: &str) -> bool {
+        self.home().join(name).symlink_metadata().is_ok()
+    }
+
+    /// Puts a file into /etc, as the program sees it.
+    pub fn etc(&self, name: &str, content: impl AsRef<[u8]>) {
+        fs::write(self.root.path().join("etc").join(name), content).expect("a file in etc");
+    }
+
+    /// Puts a file into /usr/local/etc, as the program sees it.
+    pub fn local_etc(&self, name: &str, content: impl AsRef<[u8]>) {
+        fs::write(self.root.path().join("local").join(name), content).expect("a file in local");
+    }
+
+    pub fn set(&mut self, name: &str, value: impl Into<String>) {
+        self.environment.insert(name.to_owned(), value.into());
+    }
+
+    pub fn unset(&mut self, name: &str) {
+        self.environment.remove(name);
+    }
+
+    /// From now on no run may show this, in any encoding.
+    pub fn secret(&mut self, secret: &str) {
+        self.secrets.push(secret.to_owned());
+    }
+
+    /// `stands_for` is written in place of `text` in the outputs.
+    pub fn alias(&mut self, text: &str, stands_for: &str) {
+        self.aliases.push((text.to_owned(), stands_for.to_owned()));
+    }
+
+    /// A directory of the home is read-only for the program.
+    pub fn read_only(&mut self, name: &str) {
+        let path = self.path(name);
+        self.mounts.push(format!("mount --bind '{path}' '{path}'"));
+        self.mounts.push(format!("mount -o remount,bind,ro '{path}'"));
+    }
+
+    /// A directory of the home is a file system with not a byte to spare, for the program.
+    pub fn full(&mut self, name: &str) {
+        let path = self.path(name);
+        self.mounts.push(format!("mount -t tmpfs -o size=4k,mode=777 full '{path}'"));
+        self.mounts.push(format!(": > '{path}/filler'"));
+        self.mounts.push(format!("head -c 4096 /dev/zero > '{path}/filler'"));
+    }
+
+    /// Puts the placeholders in.
+    pub fn neutral(&self, text: &str) -> String {
+        let mut aliases = self.aliases.clone();
+        aliases.sort_by_key(|(text, _)| std::cmp::Reverse(text.len()));
+        aliases.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to))
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> Run {
+        self.spawn(arguments).finish(self)
+    }
+
+    /// Starts the program and returns at once.
+    pub fn spawn(&self, arguments: &[&str]) -> Running {
+        let root = self.root.path().to_str().expect("UTF-8");
+        // No namespace of users for root: containers allow the plain ones more often.
+        let root_user = fs::metadata("/proc/self").expect("/proc").uid() == 0;
+        let mut script = format!(
+            "mount -t overlay -o 'lowerdir={root}/etc:/etc' overlay /etc\n\
+             mount --bind '{root}/local' /usr/local/etc\n\
+             echo {HOST_NAME} > /proc/sys/kernel/hostname\n"
+        );
+        for mount in &self.mounts {
+            writeln!(script, "{mount}").expect("a String takes everything");
+        }
+        // A file that exists proves that the set-up went through: a test must never take the
+        // set-up's failure for the program's.
+        let ready = self.root.path().join("ready");
+        drop(fs::remove_file(&ready));
+        writeln!(script, ": > '{}'\nexec \"$@\"", ready.display())
+            .expect("a String takes everything");
+        let mut command = Command::new("/usr/bin/unshare");
+        command
+            .arg(if root_user { "-mu" } else { "-rmu" })
+            .args(["/bin/sh", "-ec", &script, "sh", env!("CARGO_BIN_EXE_autodns")])
+            .args(arguments)
+            .env_clear()
+            .envs(&self.environment)
+            .current_dir(self.home())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let before = Snapshot::of(&self.home());
+        let mut child = command.spawn().expect("unshare of util-linux runs");
+        let stdout = gather(child.stdout.take().expect("piped"));
+        let stderr = gather(child.stderr.take().expect("piped"));
+        Running { child, stdout, stderr, before, ready }
+    }
+
+    /// Fails the test if a secret is in a text.
+    #[track_caller]
+    pub fn no_secret_in(&self, what: &str, text: &str) {
+        for secret in &self.secrets {
+            if let Some(form) = secrets::find(secret, text) {
+                panic!("a secret ({form:?}) is in {what}:\n{text}");
+            }
+        }
+    }
+}
+
+fn gather(mut pipe: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
+    let (sender, receiver) = channel();
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        // What was read up to an error is what there is to show.
+        drop(pipe.read_to_end(&mut bytes));
+        drop(sender.send(bytes));
+    });
+    receiver
+}
+
+/// A run under way. Dropped unfinished, it is killed.
+pub struct Running {
+    child: Child,
+    stdout: Receiver<Vec<u8>>,
+    stderr: Receiver<Vec<u8>>,
+    before: Snapshot,
+    ready: PathBuf,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It has ended already in the usual case.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+impl Running {
+    pub fn kill(&mut self) {
+        self.child.kill().expect("the program can be killed");
+    }
+
+    /// Waits for the end, looks for secrets, and says all that came of it.
+    #[track_caller]
+    pub fn finish(mut self, sandbox: &Sandbox) -> Run {
+        let start = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().expect("the program can be waited for") {
+                break Some(status);
+            }
+            if start.elapsed() > TIME_LIMIT {
+                self.kill();
+                break None;
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        };
+        let text = |pipe: &Receiver<Vec<u8>>| {
+            let bytes = pipe
+                .recv_timeout(Duration::from_secs(10))
+                .expect("a child of the program keeps its output open");
+            String::from_utf8(bytes).expect("the program prints UTF-8")
+        };
+        let (stdout, stderr) = (text(&self.stdout), text(&self.stderr));
+        assert!(
+            self.ready.exists(),
+            "the sandbox could not be set up (unshare, mount, overlay):\n{stderr}"
+        );
+        let Some(status) = status else {
+            panic!("killed after {TIME_LIMIT:?}\nstdout: {stdout}\nstderr: {stderr}");
+        };
+        sandbox.no_secret_in("stdout", &stdout);
+        sandbox.no_secret_in("stderr", &stderr);
+        assert!(!stderr.contains("panicked at"), "the program panicked:\n{stderr}");
+        let (wrote, contents) = self.before.compared(&Snapshot::of(&sandbox.home()));
+        for (path, content) in contents {
+            sandbox.no_secret_in(&path, &content);
+        }
+        Run { stdout: sandbox.neutral(&stdout), stderr: sandbox.neutral(&stderr), status, wrote }
+    }
+}
+
+/// What came of a run, with placeholders for what differs from run to run.
+#[derive(Debug)]
+pub struct Run {
+    pub stdout: String,
+    pub stderr: String,
+    pub status: ExitStatus,
+    /// What became of the files of the home: `+ new`, `~ changed`, `- gone`.
+    pub wrote: Vec<String>,
+}
+
+impl Run {
+    /// Compares all three whole.
+    #[track_caller]
+    pub fn assert(&self, code: i32, stdout: &str, stderr: &str) -> &Self {
+        let same =
+            self.status.code() == Some(code) && self.stdout == stdout && self.stderr == stderr;
+        assert!(
+            same,
+            "\n--- expected: exit {code}\nstdout:\n{stdout}stderr:\n{stderr}\
+             --- seen: exit {:?}, signal {:?}\nstdout:\n{}stderr:\n{}---",
+            self.status.code(),
+            self.status.signal(),
+            self.stdout,
+            self.stderr,
+        );
+        self
+    }
+
+    /// All is well, or was put right: nothing at all is printed.
+    #[track_caller]
+    pub fn assert_silent(&self) -> &Self {
+        self.assert(0, "", "")
+    }
+
+    #[track_caller]
+    pub fn assert_wrote(&self, expected: &[&str]) -> &Self {
+        assert_eq!(self.wrote, expected, "files written");
+        self
+    }
+}
+
+/// The files below a directory.
+struct Snapshot(BTreeMap<String, Entry>);
+
+#[derive(PartialEq, Eq)]
+struct Entry {
+    inode: u64,
+    mode: u32,
+    changed: (i64, i64),
+    content: Vec<u8>,
+}
+
+impl Snapshot {
+    fn of(directory: &Path) -> Self {
+        let mut entries = BTreeMap::new();
+        let mut left = vec![directory.to_owned()];
+        while let Some(next) = left.pop() {
+            for entry in fs::read_dir(&next).expect("a directory of the sandbox") {
+                let path = entry.expect("an entry").path();
+                // A temporary file of a run under way may be gone again.
+                let Ok(meta) = path.symlink_metadata() else { continue };
+                let name = path.strip_prefix(directory).expect("inside").display().to_string();
+                let mut changed = (meta.mtime(), meta.mtime_nsec());
+                let content = if meta.is_dir() {
+                    left.push(path);
+                    changed = (0, 0);
+                    Vec::new()
+                } else if meta.is_symlink() {
+                    fs::read_link(&path)
+                        .map(|target| target.display().to_string().into_bytes())
+                        .unwrap_or_default()
+                } else if meta.is_file() {
+                    fs::read(&path).unwrap_or_default()
+                } else {
+                    Vec::new()
+                };
+                let entry = Entry { inode: meta.ino(), mode: meta.mode(), changed, content };
+                entries.insert(name, entry);
+            }
+        }
+        Self(entries)
+    }
+
+    /// The differences, and the new contents of what was written, path and text.
+    fn compared(&self, after: &Self) -> (Vec<String>, Vec<(String, String)>) {
+        let mut wrote = Vec::new();
+        let mut contents = Vec::new();
+        for (name, entry) in &after.0 {
+            match self.0.get(name) {
+                Some(old) if old == entry => continue,
+                Some(_) => wrote.push(format!("~ {name}")),
+                None => wrote.push(format!("+ {name}")),
+            }
+            contents.push((name.clone(), String::from_utf8_lossy(&entry.content).into_owned()));
+        }
+        let gone = self.0.keys().filter(|name| !after.0.contains_key(*name));
+        wrote.extend(gone.map(|name| format!("- {name}")));
+        wrote.sort_by(|one, other| one[2..].cmp(&other[2..]));
+        (wrote, contents)
+    }
+}

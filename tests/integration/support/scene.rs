@@ -1,0 +1,130 @@
+//! The usual scene of a test: a stand-in for AWS, a reflector, and a sandbox with a config and a key
+//! that fit them. A scenario changes what it is about and leaves the rest.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::{Value, json};
+
+use super::aws::{Aws, KEY_ID, SECRET_KEY, TOPIC, World, ZONE_ID};
+use super::proxy;
+use super::reflector::{HOST, Reflector, SECRET_QUERY};
+use super::sandbox::{Run, Running, Sandbox};
+
+pub struct Scene {
+    pub aws: Aws,
+    pub reflector: Reflector,
+    pub sandbox: Sandbox,
+    config: Value,
+    world: Arc<Mutex<World>>,
+}
+
+impl Scene {
+    pub fn new() -> Self {
+        Self::with(Aws::start(), Reflector::start())
+    }
+
+    pub fn with(aws: Aws, reflector: Reflector) -> Self {
+        let mut sandbox = Sandbox::new();
+        sandbox.set("AWS_ENDPOINT_URL", aws.url());
+        sandbox.set("AWS_ACCESS_KEY_ID", KEY_ID);
+        sandbox.set("AWS_SECRET_ACCESS_KEY", SECRET_KEY);
+        sandbox.secret(SECRET_KEY);
+        sandbox.secret(SECRET_QUERY);
+        sandbox.secret(proxy::PASSWORD);
+        sandbox.alias(&format!("127.0.0.1:{}", aws.server().port()), "{aws}");
+        sandbox.alias(&reflector.server().url(HOST), "{reflector}");
+        sandbox.alias(&format!(":{}", reflector.server().port()), ":{port}");
+        sandbox.alias(ZONE_ID, "{zone}");
+        sandbox.alias(TOPIC, "{topic}");
+        let config = json!({
+            "hosted_zone_id": ZONE_ID,
+            "dns_name": "home.example.com",
+            "topic_arn": TOPIC,
+            "alert_lock": sandbox.path("autodns.lock"),
+            "reflect_url": reflector.url(),
+        });
+        let world = aws.shared_world();
+        let scene = Self { aws, reflector, sandbox, config, world };
+        scene.write_config("autodns.json", &scene.config);
+        scene
+    }
+
+    /// The scene with both families wanted.
+    pub fn both() -> Self {
+        let mut scene = Self::new();
+        scene.configure(|config| config["record_types"] = json!(["A", "AAAA"]));
+        scene
+    }
+
+    /// Changes the config, in memory and on disk.
+    pub fn configure(&mut self, change: impl FnOnce(&mut Value)) {
+        change(&mut self.config);
+        self.write_config("autodns.json", &self.config);
+    }
+
+    /// Takes a key out of the config.
+    pub fn without(&mut self, key: &str) {
+        self.configure(|config| {
+            config.as_object_mut().expect("an object").remove(key);
+        });
+    }
+
+    pub fn config(&self) -> Value {
+        self.config.clone()
+    }
+
+    /// Writes a config of any content, and says where it is.
+    pub fn write_config(&self, name: &str, config: &Value) -> String {
+        self.sandbox.write(name, format!("{config:#}\n"))
+    }
+
+    /// Runs the program over the config.
+    #[track_caller]
+    pub fn run(&self) -> Run {
+        self.run_with(&[])
+    }
+
+    /// Runs the program over the config with further arguments before it.
+    #[track_caller]
+    pub fn run_with(&self, options: &[&str]) -> Run {
+        let path = self.sandbox.path("autodns.json");
+        self.run_args(&[options, &[path.as_str()]].concat())
+    }
+
+    /// Runs the program with these arguments and no others.
+    #[track_caller]
+    pub fn run_args(&self, arguments: &[&str]) -> Run {
+        self.finish(self.sandbox.spawn(arguments))
+    }
+
+    pub fn spawn(&self) -> Running {
+        self.sandbox.spawn(&[&self.sandbox.path("autodns.json")])
+    }
+
+    /// Waits for a run, and looks for what no run may do.
+    #[track_caller]
+    pub fn finish(&self, running: Running) -> Run {
+        let run = running.finish(&self.sandbox);
+        let published = {
+            let world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
+            world.sns.topics.values().flatten().cloned().collect::<Vec<_>>()
+        };
+        for alert in published {
+            self.sandbox.no_secret_in("an alert's subject", &alert.subject);
+            self.sandbox.no_secret_in("an alert's message", &alert.message);
+        }
+        let protests = self.aws.protests();
+        assert!(protests.is_empty(), "AWS would object: {protests:#?}");
+        let protests = self.reflector.server().protests();
+        assert!(protests.is_empty(), "a reflector would object: {protests:#?}");
+        run
+    }
+
+    /// Nothing was tried: no server saw a request, no file was written.
+    #[track_caller]
+    pub fn assert_untouched(&self, run: &Run) {
+        assert_eq!(self.reflector.server().connections(), 0, "connections to the reflector");
+        assert_eq!(self.aws.server().connections(), 0, "connections to AWS");
+        run.assert_wrote(&[]);
+    }
+}
