@@ -1,0 +1,37 @@
+"""cfn-lint over the template, in every region that CloudFormation serves."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from cfnlint.helpers import REGIONS
+
+import template
+
+# The isolated partitions are no place for a home line, and autodns does not know them.
+SERVED = [region for region in REGIONS if "-iso" not in region]
+
+
+def lint(*regions):
+    """What cfn-lint finds, hints included, as (rule, message)."""
+    run = subprocess.run(
+        [Path(sys.executable).with_name("cfn-lint"), "--format", "json", "--include-checks", "I",
+         "--regions", *regions, "--template", template.PATH],
+        capture_output=True, text=True, timeout=600)
+    assert run.stderr == ""
+    return [(found["Rule"]["Id"], found["Message"]) for found in json.loads(run.stdout)]
+
+
+def test_it_is_clean_but_for_function_urls_in_the_regions_that_its_rule_names():
+    rule, = template.load()["Rules"]["ReflectorNeedsFunctionUrls"]["Assertions"]
+    without, _ = rule["Assert"]["Fn::Not"][0]["Fn::Contains"]
+    assert len(SERVED) > 30 and "us-gov-west-1" in without
+    assert lint(*SERVED) == [
+        ("E3006", f"Resource type 'AWS::Lambda::Url' does not exist in {region!r}")
+        for region in sorted(without)
+    ]
+
+
+def test_it_reads_within_a_hundred_columns():
+    assert [line for line in template.PATH.read_text().splitlines() if len(line) > 100] == []

@@ -1,0 +1,209 @@
+"""The user's policy: what it lets through, and that `autodns policy` prints the template's."""
+
+import json
+import socket
+
+import pytest
+
+import iam
+from iam import CHANGE, LIST, PUBLISH, Request, allows, change, meaning, zone
+from template import deploy
+
+TOPIC = "arn:aws:sns:eu-west-1:123456789012:autodns"
+ZONE = zone("Z0EXAMPLE")
+
+
+def policy(**given):
+    stack = deploy(attributes={"AlertTopic": TOPIC}, **given)
+    return stack.resources["UserPolicy"]["Properties"]["PolicyDocument"]
+
+
+# The evaluator itself
+
+def statement(**more):
+    return {"Version": "2012-10-17", "Statement": {
+        "Effect": "Allow", "Action": CHANGE, "Resource": ZONE} | more}
+
+
+def test_for_all_values_holds_for_every_value_and_for_none():
+    names = statement(Condition={"ForAllValues:StringEquals": {iam.NAMES: ["a.example", "b.example"]}})
+    for values, allowed in [
+        (["a.example"], True), (["b.example", "a.example"], True), ([], True),
+        (["a.example", "c.example"], False), (["A.example"], False), (["a.example."], False),
+    ]:
+        assert allows(names, Request(CHANGE, ZONE, {iam.NAMES: values})) is allowed, values
+    assert allows(names, Request(CHANGE, ZONE))
+
+
+@pytest.mark.parametrize("more", [
+    {"Effect": "Deny"}, {"NotAction": CHANGE}, {"Resource": "*"}, {"Action": "route53:*"},
+    {"Condition": {"StringEquals": {iam.NAMES: ["a.example"]}}},
+    {"Condition": {"ForAllValues:StringLike": {iam.NAMES: ["a.example"]}}},
+    {"Condition": {"ForAllValues:StringEquals": {"aws:SourceIp": ["192.0.2.1"]}}},
+])
+def test_the_evaluator_passes_nothing_that_it_does_not_know(more):
+    with pytest.raises(ValueError):
+        allows(statement(**more), Request(CHANGE, ZONE))
+
+
+def test_the_same_policy_written_otherwise_means_the_same():
+    one = policy(RecordTypes="A,AAAA")
+    other = json.loads(json.dumps(one))
+    other["Statement"].reverse()
+    other["Statement"][0]["Action"] = [PUBLISH]
+    condition = other["Statement"][1]["Condition"]["ForAllValues:StringEquals"]
+    condition[iam.ACTIONS] = "UPSERT"
+    condition[iam.TYPES].reverse()
+    assert meaning(one) == meaning(other)
+    condition[iam.TYPES].append("TXT")
+    assert meaning(one) != meaning(other)
+
+
+# The template's policy
+
+@pytest.mark.parametrize("name", ["home.example.com", "*.home.example.com"])
+@pytest.mark.parametrize("types", ["A", "AAAA", "A,AAAA"])
+def test_it_allows_what_autodns_sends(name, types):
+    given = policy(DnsName=name, RecordTypes=types)
+    assert allows(given, Request(LIST, ZONE))
+    assert allows(given, Request(PUBLISH, TOPIC))
+    for type_ in types.split(","):
+        assert allows(given, change(ZONE, ("UPSERT", name, type_)))
+        assert allows(given, change(ZONE, ("UPSERT", name.upper() + ".", type_)))
+
+
+GOOD = ("UPSERT", "home.example.com", "A")
+
+
+@pytest.mark.parametrize("changes", [
+    [("DELETE", "home.example.com", "A")],
+    [("CREATE", "home.example.com", "A")],
+    [("UPSERT", "home.example.com", "AAAA")],
+    [("UPSERT", "home.example.com", "MX")],
+    [("UPSERT", "example.com", "A")],
+    [("UPSERT", "www.example.com", "A")],
+    [("UPSERT", "x.home.example.com", "A")],
+    [("UPSERT", "*.example.com", "A")],
+    [("UPSERT", "\\052.home.example.com", "A")],
+], ids=str)
+def test_it_refuses_all_else(changes):
+    given = policy()
+    assert allows(given, change(ZONE, GOOD))
+    assert not allows(given, change(ZONE, *changes))
+    assert not allows(given, change(ZONE, GOOD, *changes))
+    assert not allows(given, change(ZONE, *changes, GOOD))
+
+
+@pytest.mark.parametrize("request_", [
+    Request(LIST, zone("Z0OTHER")), change(zone("Z0OTHER"), GOOD),
+    Request(PUBLISH, TOPIC + "2"), Request("sns:Subscribe", TOPIC),
+    Request("route53:GetHostedZone", ZONE), Request("route53:DeleteHostedZone", ZONE),
+], ids=str)
+def test_it_refuses_other_things_and_other_actions(request_):
+    assert not allows(policy(), request_)
+
+
+def test_a_wildcards_policy_covers_the_wildcard_and_not_what_it_matches():
+    given = policy(DnsName="*.home.example.com")
+    assert allows(given, change(ZONE, ("UPSERT", "\\052.home.example.com.", "A")))
+    assert not allows(given, change(ZONE, ("UPSERT", "x.home.example.com", "A")))
+    assert not allows(given, change(ZONE, ("UPSERT", "home.example.com", "A")))
+
+
+# What `autodns policy` prints
+
+@pytest.fixture
+def printed(autodns, tmp_path):
+    """Runs `autodns policy` over these configurations, without a key and with no way out."""
+    with socket.create_server(("127.0.0.1", 0)) as trap:
+        trap.setblocking(False)
+        nowhere = "http://127.0.0.1:{}".format(trap.getsockname()[1])
+
+        def run(*configs):
+            paths = []
+            for number, config in enumerate(configs):
+                paths.append(tmp_path / f"{number}.json")
+                paths[-1].write_text(config if isinstance(config, str) else json.dumps(config))
+            result = autodns("policy", *paths, AWS_ENDPOINT_URL=nowhere, HTTPS_PROXY=nowhere,
+                             HTTP_PROXY=nowhere)
+            assert (result.returncode, result.stderr) == (0, "")
+            return json.loads(result.stdout)
+
+        yield run
+        with pytest.raises(BlockingIOError):
+            trap.accept()  # nobody called
+
+
+def config(**more):
+    return {"hosted_zone_id": "Z0EXAMPLE", "dns_name": "home.example.com", "topic_arn": TOPIC,
+            "alert_lock": "/tmp/autodns_alert.lock",
+            "reflect_url": "https://reflect.example.com/?apikey=verysecret"} | more
+
+
+@pytest.mark.parametrize("types", ["A", "AAAA", "A,AAAA"])
+@pytest.mark.parametrize("name", ["home.example.com", "*.home.example.com"])
+@pytest.mark.parametrize("partition, region", [
+    ("aws", "eu-west-1"), ("aws-cn", "cn-north-1"), ("aws-us-gov", "us-gov-west-1"),
+    ("aws-eusc", "eusc-de-east-1"),
+])
+def test_it_means_what_the_template_says(printed, types, name, partition, region):
+    stack = deploy(
+        region, partition, {"AlertTopic": f"arn:{partition}:sns:{region}:123456789012:autodns"},
+        DnsName=name, RecordTypes=types)
+    of_template = stack.resources["UserPolicy"]["Properties"]["PolicyDocument"]
+    assert meaning(printed(stack.outputs["ConfigJson"])) == meaning(of_template)
+
+
+@pytest.mark.parametrize("name, zone_id", [
+    ("HOME.Example.COM.", "/hostedzone/Z0EXAMPLE"), ("home.example.com", "hostedzone/Z0EXAMPLE"),
+])
+def test_other_spellings_mean_the_same(printed, name, zone_id):
+    assert meaning(printed(config(dns_name=name, hosted_zone_id=zone_id))) == meaning(policy())
+
+
+def test_the_default_is_an_a_record(printed):
+    assert meaning(printed(config())) == meaning(printed(config(record_types=["A"])))
+
+
+def test_several_configurations_merge_but_never_cross(printed):
+    """Each record with its own types, in its own zone; asked for one by one, all pairs tried."""
+    other_topic = "arn:aws:sns:us-east-1:123456789012:other"
+    jobs = {
+        ("Z0EXAMPLE", "home.example.com"): ["A"],
+        ("Z0EXAMPLE", "cam.example.com"): ["AAAA"],
+        ("Z0EXAMPLE", "nas.example.com"): ["A", "AAAA"],
+        ("Z0OTHER", "home.example.net"): ["A"],
+        ("Z0OTHER", "cam.example.com"): ["A"],
+    }
+    merged = printed(*(
+        config(hosted_zone_id=zone_id, dns_name=name, record_types=types,
+               topic_arn=other_topic if zone_id == "Z0OTHER" else TOPIC)
+        for (zone_id, name), types in jobs.items()))
+    for zone_id in ("Z0EXAMPLE", "Z0OTHER", "Z0NEITHER"):
+        assert allows(merged, Request(LIST, zone(zone_id))) is (zone_id != "Z0NEITHER")
+        for name in {name for _, name in jobs} | {"example.com"}:
+            for type_ in ("A", "AAAA", "TXT"):
+                wanted = type_ in jobs.get((zone_id, name), [])
+                got = allows(merged, change(zone(zone_id), ("UPSERT", name, type_)))
+                assert got is wanted, (zone_id, name, type_)
+                for action in ("DELETE", "CREATE"):
+                    assert not allows(merged, change(zone(zone_id), (action, name, type_)))
+    for topic, wanted in ((TOPIC, True), (other_topic, True), (TOPIC + "2", False)):
+        assert allows(merged, Request(PUBLISH, topic)) is wanted
+
+
+def test_a_configuration_without_alerts_may_not_publish(printed):
+    silent = config()
+    del silent["topic_arn"], silent["alert_lock"]
+    assert meaning(printed(silent)) == {
+        permission for permission in meaning(policy()) if permission[0] != PUBLISH}
+
+
+def test_the_same_configuration_twice_adds_nothing(printed):
+    assert printed(config(), config()) == printed(config())
+
+
+def test_a_configuration_that_cannot_be_read_prints_no_policy(autodns, tmp_path):
+    result = autodns("policy", tmp_path / "missing.json")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr.startswith("autodns: ") and "missing.json" in result.stderr

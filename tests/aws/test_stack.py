@@ -1,0 +1,220 @@
+"""The template deployed into moto, and autodns run with the key and configuration that come out.
+
+moto knows neither function URLs nor secrets nor subscriptions as parts of a stack. Those are taken
+out of its copy; what they would have said is put in where the rest of the template reads it.
+"""
+
+import json
+import urllib.parse
+from contextlib import contextmanager
+
+import boto3
+import pytest
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.sns.models import sns_backends
+
+import function_url
+import iam
+import template
+from recorder import record
+
+UNKNOWN_TO_MOTO = {"AWS::Lambda::Url", "AWS::SecretsManager::Secret", "AWS::SNS::Subscription"}
+API_KEY = "a+b&c=%41 ключ"
+
+
+def for_moto(url):
+    """A copy of the template that moto can deploy, whose function URL is `url`."""
+    assigned = {"ReflectorFunctionUrl.FunctionUrl": url, "UserAccessKeySecret": "<its ARN>"}
+
+    def fill(node):
+        if isinstance(node, list):
+            return [fill(value) for value in node]
+        if isinstance(node, str):
+            for name, value in assigned.items():
+                node = node.replace("${" + name + "}", value)
+            return node
+        if not isinstance(node, dict):
+            return node
+        for name, value in assigned.items():
+            if node in ({"Ref": name}, {"Fn::GetAtt": name.split(".")}):
+                return value
+        return {key: fill(value) for key, value in node.items()}
+
+    full = template.load()
+    taken_out = {n for n, r in full["Resources"].items() if r["Type"] in UNKNOWN_TO_MOTO}
+    assert taken_out == {"ReflectorFunctionUrl", "UserAccessKeySecret", "AlertSubscription"}
+    # The secret's text, which moto then works out itself.
+    secret = full["Resources"]["UserAccessKeySecret"]
+    full["Outputs"]["SecretText"] = {
+        "Condition": secret["Condition"], "Value": secret["Properties"]["SecretString"]}
+    full["Resources"] = {n: r for n, r in full["Resources"].items() if n not in taken_out}
+    return fill(full)
+
+
+class Account:
+    """A moto account with a hosted zone."""
+
+    def __init__(self, moto):
+        self.moto = moto
+        self.route53, self.iam, self.cloudformation = (
+            boto3.client(name, endpoint_url=moto.url)
+            for name in ("route53", "iam", "cloudformation"))
+        zone = self.route53.create_hosted_zone(Name="example.com", CallerReference="test")
+        self.zone_id = zone["HostedZone"]["Id"].removeprefix("/hostedzone/")
+
+    def deploy(self, url="https://unused.example/", **parameters):
+        """The outputs of a new stack."""
+        parameters = {"HostedZoneId": self.zone_id, "DnsName": "home.example.com"} | parameters
+        self.cloudformation.create_stack(
+            StackName="autodns", TemplateBody=json.dumps(for_moto(url)),
+            Capabilities=["CAPABILITY_IAM"],
+            Parameters=[{"ParameterKey": name, "ParameterValue": value}
+                        for name, value in parameters.items()])
+        stack, = self.cloudformation.describe_stacks(StackName="autodns")["Stacks"]
+        assert stack["StackStatus"] == "CREATE_COMPLETE"
+        return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+
+    def policy(self, user):
+        """The one policy of this user."""
+        assert self.iam.list_attached_user_policies(UserName=user)["AttachedPolicies"] == []
+        assert self.iam.list_user_policies(UserName=user)["PolicyNames"] == ["autodns"]
+        return self.iam.get_user_policy(UserName=user, PolicyName="autodns")["PolicyDocument"]
+
+    @contextmanager
+    def checking_keys(self, user):
+        """moto checks the key, the signature and the actions; resources and conditions it ignores
+        or does not know, so there the policy says no more than the actions."""
+        policy = self.policy(user)
+        for statement in policy["Statement"]:
+            statement.pop("Condition", None)
+            statement["Resource"] = "*"
+        self.iam.put_user_policy(
+            UserName=user, PolicyName="autodns", PolicyDocument=json.dumps(policy))
+        self.moto.check_keys(True)
+        try:
+            yield
+        finally:
+            self.moto.check_keys(False)
+
+    def records(self):
+        rows = self.route53.list_resource_record_sets(HostedZoneId=self.zone_id)
+        return [
+            (row["Name"], row["Type"], row["TTL"], [v["Value"] for v in row["ResourceRecords"]])
+            for row in rows["ResourceRecordSets"] if row["Type"] not in ("NS", "SOA")
+        ]
+
+
+@pytest.fixture
+def account(moto):
+    return Account(moto)
+
+
+@pytest.mark.parametrize("access_key, keys", [
+    ("secret", {"AccessKeyId", "SecretArn"}), ("output", {"AccessKeyId", "SecretAccessKey"}),
+    ("none", set()),
+])
+def test_it_deploys_with_each_way_to_hand_over_the_key(account, access_key, keys):
+    url = "https://example.lambda-url.eu-west-1.on.aws/"
+    outputs = account.deploy(url, AccessKey=access_key, Reflector="yes", Email="you@example.com")
+    outputs.pop("SecretText", None)
+    assert outputs.keys() == keys | {
+        "ConfigJson", "TopicArn", "UserName", "ReflectorUrl", "NextStep"}
+    made = account.iam.list_access_keys(UserName=outputs["UserName"])["AccessKeyMetadata"]
+    assert [key["AccessKeyId"] for key in made] == [
+        outputs[name] for name in ("AccessKeyId",) if name in keys]
+    assert outputs["ReflectorUrl"] == url
+
+
+def test_what_it_deploys_is_what_the_other_tests_work_out(account):
+    """moto and template.py agree, so that what only one of them can try counts for both."""
+    given = {"HostedZoneId": account.zone_id, "DnsName": "*.home.example.com",
+             "RecordTypes": "A,AAAA", "InitialAddress": "192.175.48.7"}
+    outputs = account.deploy(**given)
+    stack = template.deploy(
+        attributes={"AlertTopic": outputs["TopicArn"], "User": outputs["UserName"],
+                    "UserAccessKey": outputs["AccessKeyId"], "UserAccessKeySecret": "<its ARN>"},
+        **given)
+    del outputs["SecretText"]
+    assert outputs == stack.outputs
+    assert account.policy(outputs["UserName"]) == (
+        stack.resources["UserPolicy"]["Properties"]["PolicyDocument"])
+    # moto keeps a name as it was given; Route 53 would normalise it.
+    assert account.records() == [("*.home.example.com", "A", 600, ["192.175.48.7"])]
+
+
+@pytest.fixture
+def deployed(account, autodns, tmp_path):
+    """A stack with a reflector, and a way to run autodns as its user.
+
+    Yields (outputs, run); run(api_key) gives the result and what IAM would know of each request,
+    with the API key in its place in the configuration."""
+    @contextmanager
+    def deploy(access_key, type_, event_name, host):
+        # The function answers wherever the URL points to, so its port has to be known first.
+        function = function_url.Function(
+            template.deploy(Reflector="yes", ReflectorApiKey=API_KEY))
+        with function_url.serve(function, host, event_name) as port:
+            url_host = f"[{host}]" if ":" in host else host
+            outputs = account.deploy(
+                f"http://{url_host}:{port}/", AccessKey=access_key, RecordTypes=type_,
+                Reflector="yes", ReflectorApiKey=API_KEY)
+            credentials = tmp_path / "credentials"
+            credentials.write_text(outputs.get("SecretText") or (
+                "[default]\naws_access_key_id={AccessKeyId}\n"
+                "aws_secret_access_key={SecretAccessKey}\n").format(**outputs))
+
+            def run(api_key):
+                config = outputs["ConfigJson"].replace(
+                    "YOUR-KEY", urllib.parse.quote(api_key, safe=""))
+                # The one line that a test may not share with the rest of the machine.
+                config = config.replace("/tmp/autodns_alert.lock", str(tmp_path / "alert.lock"))
+                path = tmp_path / "autodns.json"
+                path.write_text(config)
+                with record(account.moto.address) as (endpoint, requests):
+                    with account.checking_keys(outputs["UserName"]):
+                        result = autodns(path, AWS_ENDPOINT_URL=endpoint,
+                                         AWS_SHARED_CREDENTIALS_FILE=str(credentials))
+                return result, [iam.read(*request) for request in requests]
+
+            yield outputs, run
+    return deploy
+
+
+@pytest.mark.parametrize("access_key", ["secret", "output"])
+@pytest.mark.parametrize("type_, event_name, host, address", [
+    ("A", "ipv4", "127.0.0.1", "192.175.48.7"), ("AAAA", "ipv6", "::1", "2620:4f:8000::7"),
+])
+def test_autodns_works_with_what_comes_out(
+        deployed, account, access_key, type_, event_name, host, address):
+    with deployed(access_key, type_, event_name, host) as (outputs, run):
+        policy = account.policy(outputs["UserName"])
+        result, requests = run(API_KEY)
+        assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+        assert account.records() == [("home.example.com.", type_, 600, [address])]
+        # moto let them through by their actions; the real policy does so by all of it.
+        assert {request.action for request in requests} == {iam.LIST, iam.CHANGE}
+        assert [request for request in requests if not iam.allows(policy, request)] == []
+
+
+def test_an_alert_gets_through(deployed, account):
+    with deployed("secret", "A", "ipv4", "127.0.0.1") as (outputs, run):
+        policy = account.policy(outputs["UserName"])
+        result, requests = run("not the key")
+        assert (result.returncode, result.stdout) == (1, "")
+        assert "the apikey parameter is missing or wrong" in result.stderr
+        assert account.records() == []
+        assert iam.Request(iam.PUBLISH, outputs["TopicArn"]) in requests
+        assert [request for request in requests if not iam.allows(policy, request)] == []
+        topic = sns_backends[DEFAULT_ACCOUNT_ID]["eu-west-1"].topics[outputs["TopicArn"]]
+        assert len(topic.sent_notifications) == 1
+
+
+def test_another_key_gets_nowhere(deployed, account, tmp_path):
+    with deployed("secret", "A", "ipv4", "127.0.0.1") as (_, run):
+        credentials = tmp_path / "credentials"
+        text = credentials.read_text()
+        secret = text.split("aws_secret_access_key = ")[1].strip()
+        credentials.write_text(text.replace(secret, "x" * len(secret)))
+        result, _ = run(API_KEY)
+        assert result.returncode == 1 and "SignatureDoesNotMatch" in result.stderr
+        assert account.records() == []
