@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use crate::address::Sources;
 use crate::address::reflector::Reflector;
 use crate::aws::route53::ZoneId;
 use crate::aws::sns::TopicArn;
@@ -22,18 +23,16 @@ const LARGEST_FILE: u64 = 1 << 20;
 pub struct Config {
     /// The hosted zone of the records.
     pub zone: ZoneId,
-    /// The name of the records.
-    pub name: DnsName,
+    /// The names of the records, in order, each once.
+    pub names: Vec<DnsName>,
     /// Their types, in order, each once.
     pub record_types: Vec<RecordType>,
     /// The TTL of a record that does not exist yet.
     pub ttl: Ttl,
     /// Whom to tell, and how to do so once.
     pub alerts: Option<Alerts>,
-    /// Who is asked for the address.
-    pub reflector: Reflector,
-    /// Whether an address may be published that the Internet cannot reach.
-    pub allow_non_public: bool,
+    /// Where their address comes from.
+    pub sources: Sources,
 }
 
 /// Where alerts go.
@@ -105,23 +104,36 @@ impl Config {
             raw.record_types.unwrap_or_else(|| vec![RecordType::A]).into_iter().collect();
         Ok(Self {
             zone: raw.zone.ok_or_else(|| required("hosted_zone_id"))?,
-            name: raw.name.ok_or_else(|| required("dns_name"))?,
+            names: raw.names.ok_or_else(|| required("dns_name"))?,
             record_types: record_types.into_iter().collect(),
             ttl: raw.ttl.unwrap_or(Ttl::DEFAULT),
             alerts,
-            reflector: match raw.reflector {
-                Some(reflector) => reflector,
-                None => Reflector::parse(Reflector::DEFAULT)?,
+            sources: Sources {
+                reflectors: match raw.reflectors {
+                    Some(reflectors) => reflectors,
+                    None => vec![Reflector::parse(Reflector::DEFAULT)?],
+                },
+                ipv6_interface: raw.ipv6_interface,
+                expected_networks: raw.expected_networks.unwrap_or_default(),
+                allow_non_public: raw.allow_non_public.unwrap_or(false),
             },
-            allow_non_public: raw.allow_non_public.unwrap_or(false),
         })
     }
 
-    /// The records this configuration looks after, in order.
+    /// The records this configuration looks after: each type of each name, in order.
     pub fn records(&self) -> impl Iterator<Item = RecordKey> {
-        self.record_types
-            .iter()
-            .map(|&record_type| RecordKey { name: self.name.clone(), record_type })
+        self.names.iter().flat_map(|name| {
+            self.record_types
+                .iter()
+                .map(|&record_type| RecordKey { name: name.clone(), record_type })
+        })
+    }
+
+    /// The names, for a message.
+    #[must_use]
+    pub fn shown_names(&self) -> String {
+        let names: Vec<String> = self.names.iter().map(ToString::to_string).collect();
+        names.join(", ")
     }
 }
 
@@ -131,16 +143,38 @@ mod tests {
 
     const ORIGINAL: &str = include_str!("../examples/autodns.json");
 
+    fn reflectors(config: &Config) -> Vec<String> {
+        config.sources.reflectors.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn names_and_reflectors_may_be_lists() {
+        let config = Config::parse(
+            r#"{"hosted_zone_id": "Z1", "record_types": ["A", "AAAA"],
+                "dns_name": ["b.example", "*.a.example", "B.example."],
+                "reflect_url": ["https://r.example/?k=v", "https://s.example/ip"],
+                "expected_networks": ["198.51.100.0/24", "2001:db8::/32"],
+                "ipv6_interface": "eth0"}"#,
+        )
+        .unwrap();
+        let records: Vec<String> = config.records().map(|key| key.to_string()).collect();
+        let expected = ["b.example A", "b.example AAAA", "*.a.example A", "*.a.example AAAA"];
+        assert_eq!(records, expected);
+        assert_eq!(reflectors(&config), ["https://r.example", "https://s.example/ip"]);
+        assert_eq!(config.sources.expected_networks.len(), 2);
+        assert_eq!(config.sources.ipv6_interface.as_deref(), Some("eth0"));
+    }
+
     #[test]
     fn a_config_of_the_original_works_unchanged() {
         for text in [ORIGINAL.to_owned(), format!("\u{feff}{ORIGINAL}")] {
             let config = Config::parse(&text).unwrap();
             assert_eq!(config.zone.to_string(), "Z0123456789ABCDEFGHIJ");
-            assert_eq!(config.name.to_string(), "home.example.com");
+            assert_eq!(config.shown_names(), "home.example.com");
             assert_eq!(config.record_types, [RecordType::A]);
             assert_eq!(config.ttl, Ttl::DEFAULT);
-            assert_eq!(config.reflector.to_string(), "https://api.example.net/reflect/v1");
-            assert!(!config.allow_non_public);
+            assert_eq!(reflectors(&config), ["https://api.example.net/reflect/v1"]);
+            assert!(!config.sources.allow_non_public);
             let alerts = config.alerts.unwrap();
             assert_eq!(alerts.lock, Path::new("/tmp/autodns_alert.lock"));
             assert!(alerts.notify_recovery);
@@ -158,12 +192,13 @@ mod tests {
         let records: Vec<String> = config.records().map(|key| key.to_string()).collect();
         assert_eq!(records, ["*.home.example.com A", "*.home.example.com AAAA"]);
         assert_eq!(config.ttl, Ttl::new(60).unwrap());
-        assert!(config.allow_non_public);
+        assert!(config.sources.allow_non_public);
         assert!(config.alerts.is_none());
-        assert_eq!(config.reflector.to_string(), "https://checkip.amazonaws.com");
+        assert_eq!(reflectors(&config), ["https://checkip.amazonaws.com"]);
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "it is one table")]
     fn a_bad_config_is_named_with_its_place() {
         const TOPIC: &str = r#""topic_arn": "arn:aws:sns:eu-west-1:123456789012:t""#;
         let full = |rest: &str| {
@@ -192,7 +227,7 @@ mod tests {
                 full(", \"colour\": 1"),
                 "line 1, column 68: unknown key \"colour\"; the keys are hosted_zone_id, dns_name, \
                  topic_arn, alert_lock, reflect_url, record_types, ttl, allow_non_public, \
-                 notify_recovery",
+                 notify_recovery, expected_networks, ipv6_interface",
             ),
             (full(", \"ttl\": 1, \"ttl\": 2"), "line 1, column 75: \"ttl\" is there twice"),
             (
@@ -227,7 +262,11 @@ mod tests {
                 full(", \"record_types\": \"A\""),
                 "line 1, column 74: \"record_types\" must be a list of \"A\" and \"AAAA\"",
             ),
-            (full(", \"reflect_url\": {}"), "line 1, column 73: \"reflect_url\" must be a string"),
+            (
+                full(", \"reflect_url\": {}"),
+                "line 1, column 73: \"reflect_url\" must be a string or a list of \
+                 strings",
+            ),
             (
                 full(", \"alert_lock\": \"\""),
                 "line 1, column 72: \"alert_lock\" must be the path of a file",
@@ -251,6 +290,24 @@ mod tests {
                 full(", \"topic_arn\": \"arn:aws:sns:eu-west-1:123456789012:t.fifo\""),
                 "line 1, column 71: \"topic_arn\" is a FIFO topic, which cannot deliver to \
                  e-mail or SMS; make a standard topic",
+            ),
+            (
+                full(", \"reflect_url\": []"),
+                "line 1, column 73: \"reflect_url\" must be a string or a list of strings",
+            ),
+            (
+                full(", \"reflect_url\": [\"https://a.example\", 7]"),
+                "line 1, column 73: \"reflect_url\" must be a string or a list of strings",
+            ),
+            (
+                full(", \"expected_networks\": [\"198.51.100.7/24\"]"),
+                "line 1, column 79: \"expected_networks\" has bits set behind its length, so that \
+                 it names no network",
+            ),
+            (
+                full(", \"ipv6_interface\": \"../eth0\""),
+                "line 1, column 76: \"ipv6_interface\" must be the name of a network interface, \
+                 as in eth0",
             ),
             (full("") + "x", "line 1, column 57: this is not JSON: trailing characters"),
         ] {

@@ -2,8 +2,10 @@
 //! behind the program's name (or behind the record's); the cause stays in `source()`.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
+use crate::address::Reason;
 use crate::aws;
 use crate::record::Family;
 
@@ -44,12 +46,15 @@ pub enum Error {
     Address {
         /// The family that was asked for.
         family: Family,
-        /// Who was asked: a URL without its query string.
-        asked: String,
-        /// What came instead of an address, and what to do.
-        problem: String,
-        /// Why, where something else failed.
-        source: Option<Cause>,
+        /// Each source's reason, in the order asked.
+        reasons: Vec<Reason>,
+    },
+    /// Two sources name different addresses, so none is written.
+    Disagreement {
+        /// Who was asked first, and what it said.
+        first: (String, IpAddr),
+        /// Who was asked second, and what it said.
+        second: (String, IpAddr),
     },
     /// A call to AWS failed, or may have.
     Aws {
@@ -83,9 +88,19 @@ impl fmt::Display for Error {
             Self::Config { file, problem, .. } => write!(f, "{}: {problem}", file.display()),
             Self::Environment { variable, problem, .. } => write!(f, "{variable} {problem}"),
             Self::Credentials { problem, .. } => f.write_str(problem),
-            Self::Address { family, asked, problem, .. } => {
-                write!(f, "could not learn the public {family} address from {asked}: {problem}")
+            Self::Address { family, reasons } => {
+                write!(f, "could not learn the public {family} address")?;
+                for (index, Reason { asked, problem, .. }) in reasons.iter().enumerate() {
+                    let nor = if index == 0 { "" } else { "; nor" };
+                    write!(f, "{nor} from {asked}: {problem}")?;
+                }
+                Ok(())
             }
+            Self::Disagreement { first: (one, said), second: (other, objected) } => write!(
+                f,
+                "nothing was changed: {one} says that the address is {said}, but {other} says \
+                 {objected}; check which is right"
+            ),
             Self::Aws { action, failure } => f.write_str(&failure.message(action)),
             Self::Refused { why, advice } => write!(f, "not ours to overwrite: {why}; {advice}"),
         }
@@ -97,12 +112,15 @@ impl std::error::Error for Error {
         match self {
             Self::Config { source, .. }
             | Self::Environment { source, .. }
-            | Self::Credentials { source, .. }
-            | Self::Address { source, .. } => {
+            | Self::Credentials { source, .. } => {
                 source.as_deref().map(|cause| cause as &(dyn std::error::Error + 'static))
             }
             Self::Aws { failure, .. } => Some(failure),
-            Self::Usage(_) | Self::Refused { .. } => None,
+            Self::Address { reasons, .. } => reasons
+                .iter()
+                .find_map(|reason| reason.source.as_deref())
+                .map(|cause| cause as &(dyn std::error::Error + 'static)),
+            Self::Usage(_) | Self::Disagreement { .. } | Self::Refused { .. } => None,
         }
     }
 }

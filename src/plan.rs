@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::record::{AddressRecord, FoundRecord, RecordKey, Ttl};
+use crate::record::{AddressRecord, Family, FoundRecord, RecordKey, Ttl};
 
 /// What is to be done with one record.
 #[derive(Debug, PartialEq, Eq)]
@@ -64,6 +64,24 @@ impl Plan {
             ),
         }
     }
+}
+
+/// The plan of each of `records` whose family has an address among `addresses`, in order. A record
+/// whose family has none is left out: what is not known is not planned.
+pub fn all(
+    records: impl Iterator<Item = RecordKey>,
+    addresses: &[IpAddr],
+    ttl: Ttl,
+    found: &[FoundRecord],
+) -> Vec<(RecordKey, Plan)> {
+    records
+        .filter_map(|key| {
+            let family = key.record_type.family();
+            let address = *addresses.iter().find(|&&address| Family::of(address) == family)?;
+            let plan = Plan::new(&key, address, ttl, found);
+            Some((key, plan))
+        })
+        .collect()
 }
 
 const SIMPLE: &str = "make it a simple record with one value, or use another name";
@@ -204,6 +222,67 @@ mod tests {
             match plan(RecordType::A, "192.0.2.1", &found) {
                 Plan::Refuse { why, .. } => assert_eq!(why, expected),
                 plan => panic!("{expected}: {plan:?}"),
+            }
+        }
+    }
+
+    /// Every combination of two names, two types, an address or none for each family, and a state
+    /// of each of the four records: what no combination may lead to.
+    #[test]
+    fn no_combination_writes_what_no_source_named_or_drops_a_name() {
+        let names = ["a.example", "b.example"].map(|name| DnsName::from_config(name).unwrap());
+        let types = [RecordType::A, RecordType::Aaaa];
+        let keys = || {
+            names.iter().flat_map(|name| {
+                types.map(|record_type| RecordKey { name: name.clone(), record_type })
+            })
+        };
+        let v4: IpAddr = "192.0.2.1".parse().unwrap();
+        let v6: IpAddr = "2001:db8::1".parse().unwrap();
+        // Absent, right, another address, several values, an alias.
+        let state = |key: &RecordKey, state: usize| {
+            let (right, other) = match key.record_type {
+                RecordType::A => ("192.0.2.1", "192.0.2.2"),
+                RecordType::Aaaa => ("2001:db8::1", "2001:db8::2"),
+            };
+            let mut found = match state {
+                0 => return None,
+                1 => row(key.record_type.as_str(), &[right], &[]),
+                2 => row(key.record_type.as_str(), &[other], &[]),
+                3 => row(key.record_type.as_str(), &[right, other], &[]),
+                _ => row(key.record_type.as_str(), &[], &["AliasTarget"]),
+            };
+            found.name = key.name.clone();
+            Some(found)
+        };
+        for addresses in [vec![], vec![v4], vec![v6], vec![v4, v6]] {
+            for states in 0..5_usize.pow(4) {
+                let state_of = |index: usize| states / 5_usize.pow(index.try_into().unwrap()) % 5;
+                let found: Vec<_> = keys()
+                    .enumerate()
+                    .filter_map(|(index, key)| state(&key, state_of(index)))
+                    .collect();
+                let plans = all(keys(), &addresses, Ttl::DEFAULT, &found);
+                let known = |key: &RecordKey| {
+                    addresses.iter().any(|&a| Family::of(a) == key.record_type.family())
+                };
+                // No record of a family that is known is dropped, and none of another is there.
+                let expected: Vec<_> = keys().filter(known).collect();
+                let planned: Vec<_> = plans.iter().map(|(key, _)| key.clone()).collect();
+                assert_eq!(planned, expected);
+                for (index, key) in keys().enumerate() {
+                    let Some((_, plan)) = plans.iter().find(|(planned, _)| *planned == key) else {
+                        continue;
+                    };
+                    match (state_of(index), plan) {
+                        (0 | 2, Plan::Change { to, .. }) => {
+                            assert_eq!(to.key, key);
+                            assert!(addresses.contains(&to.address));
+                        }
+                        (1, Plan::Keep) | (3 | 4, Plan::Refuse { .. }) => {}
+                        (state, plan) => panic!("{key} in state {state}: {plan:?}"),
+                    }
+                }
             }
         }
     }

@@ -24,10 +24,9 @@ pub fn policy(configs: &[Config]) -> String {
     for config in configs {
         let topic = config.alerts.as_ref().map(|alerts| &alerts.topic);
         let partition = topic.map_or(Partition::Aws, super::aws::sns::TopicArn::partition);
-        types
-            .entry((partition, &config.zone, &config.name))
-            .or_default()
-            .extend(&config.record_types);
+        for name in &config.names {
+            types.entry((partition, &config.zone, name)).or_default().extend(&config.record_types);
+        }
         topics.extend(topic.map(ToString::to_string));
     }
     let mut names: BTreeMap<(Partition, &ZoneId, Vec<RecordType>), Vec<&str>> = BTreeMap::new();

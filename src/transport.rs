@@ -56,25 +56,25 @@ impl Network {
     /// A client whose connections go straight to the server, over `family` only.
     #[must_use]
     pub fn direct(&self, family: Family) -> Client {
-        let family = match family {
-            Family::V4 => IpFamily::Ipv4Only,
-            Family::V6 => IpFamily::Ipv6Only,
-        };
-        self.client(family, None)
+        self.client(Some(family), None)
     }
 
     /// A client for AWS: over either family, through the proxy where one is set. `HTTPS_PROXY` says
     /// nothing about an endpoint that is not https.
     #[must_use]
     pub fn proxied(&self, https: bool) -> Client {
-        self.client(IpFamily::Any, self.proxy.clone().filter(|_| https))
+        self.client(None, self.proxy.clone().filter(|_| https))
     }
 
-    fn client(&self, family: IpFamily, proxy: Option<Proxy>) -> Client {
+    fn client(&self, family: Option<Family>, proxy: Option<Proxy>) -> Client {
         let via = proxy.as_ref().map(|proxy| format!("{}:{}", proxy.host(), proxy.port()));
         let agent = Config::builder()
             .http_status_as_error(false)
-            .ip_family(family)
+            .ip_family(match family {
+                None => IpFamily::Any,
+                Some(Family::V4) => IpFamily::Ipv4Only,
+                Some(Family::V6) => IpFamily::Ipv6Only,
+            })
             .max_redirects(0)
             .max_redirects_will_error(false)
             .proxy(proxy)
@@ -85,7 +85,7 @@ impl Network {
             .user_agent(concat!("autodns/", env!("CARGO_PKG_VERSION")))
             .build()
             .new_agent();
-        Client { agent, proxy: via }
+        Client { agent, family, proxy: via }
     }
 }
 
@@ -93,6 +93,8 @@ impl Network {
 #[derive(Clone, Debug)]
 pub struct Client {
     agent: Agent,
+    /// The one family that connections may have, if they are restricted to one.
+    family: Option<Family>,
     /// The host and port of the proxy, if there is one on the way.
     proxy: Option<String>,
 }
@@ -120,7 +122,7 @@ impl Answer {
 impl Client {
     /// Sends `request` and reads its answer, of which at most `cap` bytes of body.
     pub fn send(&self, request: Request<Vec<u8>>, cap: u64) -> Result<Answer, Failure> {
-        let failed = |source| Failure::new(source, self.proxy.as_deref());
+        let failed = |source| Failure::new(source, self.family, self.proxy.as_deref());
         let (parts, body) = request.into_parts();
         let answer = if body.is_empty() {
             self.agent.run(Request::from_parts(parts, ()))
@@ -145,7 +147,7 @@ pub struct Failure {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     NoSuchHost,
-    NoAddressOfFamily,
+    NoAddressOfFamily(Option<Family>),
     Refused,
     Unreachable,
     TimedOut(Timeout),
@@ -161,13 +163,16 @@ enum Kind {
 }
 
 impl Failure {
-    fn new(source: ureq::Error, proxy: Option<&str>) -> Self {
-        let kind = kind_of(&source);
+    fn new(source: ureq::Error, family: Option<Family>, proxy: Option<&str>) -> Self {
+        let kind = match kind_of(&source) {
+            Kind::NoAddressOfFamily(_) => Kind::NoAddressOfFamily(family),
+            kind => kind,
+        };
         // Where there is a proxy, it is the only one that this machine itself looks up and calls.
         let before_the_proxy = matches!(
             kind,
             Kind::NoSuchHost
-                | Kind::NoAddressOfFamily
+                | Kind::NoAddressOfFamily(_)
                 | Kind::Refused
                 | Kind::Unreachable
                 | Kind::TimedOut(Timeout::Resolve | Timeout::Connect)
@@ -182,7 +187,7 @@ impl Failure {
         !matches!(
             self.kind,
             Kind::NoSuchHost
-                | Kind::NoAddressOfFamily
+                | Kind::NoAddressOfFamily(_)
                 | Kind::Refused
                 | Kind::Unreachable
                 | Kind::TimedOut(Timeout::Resolve | Timeout::Connect)
@@ -198,7 +203,7 @@ impl Failure {
         match self.kind {
             _ if self.proxy.is_some() => "check HTTPS_PROXY and NO_PROXY",
             Kind::NoSuchHost => "check the name, and that this machine's DNS works",
-            Kind::NoAddressOfFamily => "use a server that has one, or leave the record type out",
+            Kind::NoAddressOfFamily(_) => "use a server that has one, or leave the record type out",
             Kind::Refused => "check the address and the port, and that the server runs",
             Kind::Unreachable => "check that this machine has a route to the Internet",
             Kind::TimedOut(_) | Kind::Closed => "check the connection; the next run tries again",
@@ -219,7 +224,11 @@ impl fmt::Display for Failure {
         }
         match self.kind {
             Kind::NoSuchHost => f.write_str("the host's name could not be resolved"),
-            Kind::NoAddressOfFamily => f.write_str("the host has no address of that family"),
+            Kind::NoAddressOfFamily(family) => f.write_str(match family {
+                Some(Family::V4) => "the host's name has no IPv4 address (no A record)",
+                Some(Family::V6) => "the host's name has no IPv6 address (no AAAA record)",
+                None => "the host's name has no address",
+            }),
             Kind::Refused => f.write_str("connection refused"),
             Kind::Unreachable => f.write_str("network unreachable"),
             Kind::TimedOut(step) => f.write_str(match step {
@@ -277,7 +286,7 @@ fn kind_of(error: &ureq::Error) -> Kind {
     use rustls::CertificateError as Certificate;
     match error {
         // ureq says this when the look-up worked and the family asked for was not in it.
-        ureq::Error::HostNotFound => Kind::NoAddressOfFamily,
+        ureq::Error::HostNotFound => Kind::NoAddressOfFamily(None),
         ureq::Error::Timeout(step) => Kind::TimedOut(*step),
         ureq::Error::ConnectProxyFailed(_) | ureq::Error::InvalidProxyUrl => Kind::Proxy,
         ureq::Error::Protocol(_) => Kind::NotHttp,

@@ -1,5 +1,244 @@
-//! The public address of this line: who is asked (`reflector`), and what counts as an answer that
-//! may be published (`public`).
+//! The public address of this line: whom to ask and in what order, whom to ask again before a
+//! change, and what an answer must be. Asking one reflector is `reflector`'s, reading the
+//! interface's addresses is `interface`'s; what counts as public is in `public`.
 
+pub mod block;
+pub mod interface;
 pub mod public;
 pub mod reflector;
+
+use std::net::IpAddr;
+
+use crate::console::Console;
+use crate::error::{Cause, Error};
+use crate::record::Family;
+use crate::transport::Network;
+use block::Block;
+use public::not_public;
+use reflector::Reflector;
+
+/// Where addresses come from, and what they must be, as a configuration says it.
+#[derive(Debug)]
+pub struct Sources {
+    /// Who is asked, in this order; at least one.
+    pub reflectors: Vec<Reflector>,
+    /// The interface that has the IPv6 address; if `None`, the reflectors are asked for it.
+    pub ipv6_interface: Option<String>,
+    /// The only networks that addresses may be in, of each family that has one listed.
+    pub expected_networks: Vec<Block>,
+    /// Whether an address may be published that the Internet cannot reach.
+    pub allow_non_public: bool,
+}
+
+/// An address, and who named it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The address.
+    pub address: IpAddr,
+    /// The reflector that named it, by its place in the list; `None` is the interface.
+    by: Option<usize>,
+}
+
+/// Why one source named no address.
+#[derive(Debug)]
+pub struct Reason {
+    /// Who was asked: a URL without its query string, or an interface.
+    pub asked: String,
+    /// What came instead of an address, and what to do.
+    pub problem: String,
+    /// Why, where something else failed.
+    pub source: Option<Cause>,
+}
+
+impl Sources {
+    /// The public address of `family`: the first that a source names. Only when all have failed is
+    /// it an error, which has each one's reason.
+    pub fn find(
+        &self,
+        family: Family,
+        network: &Network,
+        console: &Console,
+    ) -> Result<Answer, Error> {
+        if let (Family::V6, Some(interface)) = (family, &self.ipv6_interface) {
+            return self.of_interface(interface, console);
+        }
+        let mut reasons = Vec::new();
+        for index in 0..self.reflectors.len() {
+            match self.ask(index, family, network, console) {
+                Ok(address) => return Ok(Answer { address, by: Some(index) }),
+                Err(reason) => reasons.push(reason),
+            }
+        }
+        Err(Error::Address { family, reasons })
+    }
+
+    /// Asks a second reflector, of another host, before `answer` is written. One that names
+    /// another address is an error; that no other answers is not, since a change must not depend
+    /// on two.
+    pub fn confirm(
+        &self,
+        answer: &Answer,
+        network: &Network,
+        console: &Console,
+    ) -> Result<(), Error> {
+        let Some(first) = answer.by else { return Ok(()) };
+        if self.reflectors.len() == 1 {
+            return Ok(());
+        }
+        let family = Family::of(answer.address);
+        let said_by = &self.reflectors[first];
+        // Those in front of the first that answered have just failed.
+        for index in first + 1..self.reflectors.len() {
+            let other = &self.reflectors[index];
+            if other.has_host_of(said_by) {
+                continue;
+            }
+            match self.ask(index, family, network, console) {
+                Ok(address) if address == answer.address => return Ok(()),
+                Ok(address) => {
+                    return Err(Error::Disagreement {
+                        first: (said_by.to_string(), answer.address),
+                        second: (other.to_string(), address),
+                    });
+                }
+                Err(_) => {}
+            }
+        }
+        console.step(|| format!("{} is not confirmed: no other source answers", answer.address));
+        Ok(())
+    }
+
+    fn ask(
+        &self,
+        index: usize,
+        family: Family,
+        network: &Network,
+        console: &Console,
+    ) -> Result<IpAddr, Reason> {
+        let reflector = &self.reflectors[index];
+        console.step(|| format!("asking {reflector} over {family}"));
+        let answer = reflector
+            .ask(&network.direct(family), console.secrets())
+            .and_then(|address| match self.objection(address, family) {
+                Some(objection) => {
+                    Err((format!("it answered {address}, which is {objection}"), None))
+                }
+                None => Ok(address),
+            })
+            .map_err(|(problem, source)| Reason { asked: reflector.to_string(), problem, source });
+        console.step(|| match &answer {
+            Ok(address) => format!("{reflector} answered {address}"),
+            Err(reason) => format!("{reflector} over {family}: {}", reason.problem),
+        });
+        answer
+    }
+
+    fn of_interface(&self, interface: &str, console: &Console) -> Result<Answer, Error> {
+        let family = Family::V6;
+        let unfit = |address: std::net::Ipv6Addr| self.kind_objected_to(address.into());
+        match interface::address_of(interface, unfit) {
+            Ok(address) => {
+                console.step(|| format!("interface {interface} has {address}"));
+                Ok(Answer { address: address.into(), by: None })
+            }
+            Err(problem) => {
+                let problem = format!("{problem}; check ipv6_interface");
+                let asked = format!("interface {interface}");
+                let reasons = vec![Reason { asked, problem, source: None }];
+                Err(Error::Address { family, reasons })
+            }
+        }
+    }
+
+    /// What is wrong with an address that a reflector named, and what to do, if anything is.
+    fn objection(&self, address: IpAddr, family: Family) -> Option<String> {
+        if Family::of(address) != family {
+            return Some(format!(
+                "no {family} address; use a reflector that answers with the address it was called \
+                 from"
+            ));
+        }
+        if !self.allow_non_public
+            && let Some(kind) = not_public(address)
+        {
+            return Some(format!(
+                "not a public address: {kind}; check the way to the reflector, or set \
+                 allow_non_public"
+            ));
+        }
+        self.outside(address).map(|outside| {
+            format!("{outside}; check which way the traffic goes, or expected_networks")
+        })
+    }
+
+    /// Why an address may not be published, in a few words, if so.
+    fn kind_objected_to(&self, address: IpAddr) -> Option<String> {
+        not_public(address)
+            .filter(|_| !self.allow_non_public)
+            .map(Into::into)
+            .or_else(|| self.outside(address))
+    }
+
+    fn outside(&self, address: IpAddr) -> Option<String> {
+        let of_family = || {
+            let family = Family::of(address);
+            self.expected_networks.iter().filter(move |block| block.family() == family)
+        };
+        if of_family().next().is_none() || of_family().any(|block| block.contains(address)) {
+            return None;
+        }
+        let listed: Vec<String> = of_family().map(ToString::to_string).collect();
+        Some(format!("outside the expected networks {}", listed.join(", ")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sources(networks: &[&str], allow_non_public: bool) -> Sources {
+        Sources {
+            reflectors: vec![Reflector::parse(Reflector::DEFAULT).unwrap()],
+            ipv6_interface: None,
+            expected_networks: networks.iter().map(|text| Block::parse(text).unwrap()).collect(),
+            allow_non_public,
+        }
+    }
+
+    #[test]
+    fn an_answer_must_be_of_the_family_public_and_expected() {
+        let any = &[][..];
+        for (networks, allowed, address, family, objection) in [
+            (any, false, "9.9.9.9", Family::V4, None),
+            (any, false, "2620:fe::9", Family::V4, Some("no IPv4 address")),
+            (any, true, "::ffff:9.9.9.9", Family::V4, Some("no IPv4 address")),
+            (any, false, "9.9.9.9", Family::V6, Some("no IPv6 address")),
+            (any, false, "10.1.2.3", Family::V4, Some("not a public address: private")),
+            (any, true, "10.1.2.3", Family::V4, None),
+            (&["9.9.0.0/16"], false, "9.9.9.9", Family::V4, None),
+            (&["9.8.0.0/16", "9.9.0.0/16"], false, "9.9.9.9", Family::V4, None),
+            (
+                &["9.8.0.0/16", "9.7.0.0/16"],
+                false,
+                "9.9.9.9",
+                Family::V4,
+                Some("outside the expected networks 9.8.0.0/16, 9.7.0.0/16"),
+            ),
+            // A family with no network listed is not restricted.
+            (&["9.8.0.0/16"], false, "2620:fe::9", Family::V6, None),
+            (
+                &["9.8.0.0/16", "2620:fd::/32"],
+                false,
+                "2620:fe::9",
+                Family::V6,
+                Some("outside the expected networks 2620:fd::/32"),
+            ),
+            (&["10.0.0.0/8"], false, "10.1.2.3", Family::V4, Some("not a public address: private")),
+            (&["10.0.0.0/8"], true, "10.1.2.3", Family::V4, None),
+        ] {
+            let said = sources(networks, allowed).objection(address.parse().unwrap(), family);
+            let said = said.as_deref().and_then(|text| text.split("; ").next());
+            assert_eq!(said, objection, "{address} {networks:?}");
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! A reflector: a web server that answers with the address it was called from. Reads its URL once,
-//! asks it over one family, and believes nothing but one whole, well-formed, public address of
-//! that family. Never goes through a proxy: the address must be this line's.
+//! asks it over one family, and believes nothing but one whole, well-formed address.
+//! Never goes through a proxy: the address must be this line's.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -9,9 +9,7 @@ use http::header::{ACCEPT, LOCATION};
 use http::{Request, Uri};
 use serde_json::Value;
 
-use super::public::not_public;
-use crate::error::Error;
-use crate::record::Family;
+use crate::error::Cause;
 use crate::secrets::Secrets;
 use crate::transport::{Answer, Client, has_possible_port};
 
@@ -59,39 +57,41 @@ impl Reflector {
         }
     }
 
-    /// Asks for the address that this machine has over `family`, which the connections of `client`
-    /// are restricted to.
+    /// Whether this reflector is on the same host as `other`, so that it is no second opinion.
+    #[must_use]
+    pub fn has_host_of(&self, other: &Self) -> bool {
+        let host = |reflector: &Self| reflector.0.host().map(str::to_ascii_lowercase);
+        host(self) == host(other)
+    }
+
+    /// Asks for the address that this machine has as seen over the connections of `client`. The
+    /// error is what came instead and what to do, with the cause where something else failed.
     pub fn ask(
         &self,
         client: &Client,
-        family: Family,
-        allow_non_public: bool,
         secrets: &Secrets,
-    ) -> Result<IpAddr, Error> {
-        let failed =
-            |problem, source| Error::Address { family, asked: self.to_string(), problem, source };
+    ) -> Result<IpAddr, (String, Option<Cause>)> {
         let mut at = self.clone();
         for _ in 0..=MOST_REDIRECTS {
             let request =
                 Request::builder().uri(&at.0).header(ACCEPT, "application/json, */*;q=0.5");
             let request = request
                 .body(Vec::new())
-                .map_err(|error| failed("the URL cannot be asked".into(), Some(error.into())))?;
-            let answer = client.send(request, LARGEST_ANSWER).map_err(|cause| {
-                failed(format!("{cause}; {}", cause.advice()), Some(cause.into()))
-            })?;
+                .map_err(|error| ("the URL cannot be asked".into(), Some(error.into())))?;
+            let answer = client
+                .send(request, LARGEST_ANSWER)
+                .map_err(|cause| (format!("{cause}; {}", cause.advice()), Some(cause.into())))?;
             match at.redirect(&answer) {
                 Some(Ok(next)) => at = next,
-                Some(Err(problem)) => return Err(failed(problem, None)),
+                Some(Err(problem)) => return Err((problem, None)),
                 None => {
                     let whole = answer.says_its_length();
                     return read_answer(answer.status, &answer.body, whole, secrets)
-                        .and_then(|address| check(address, family, allow_non_public))
-                        .map_err(|problem| failed(problem, None));
+                        .map_err(|problem| (problem, None));
                 }
             }
         }
-        Err(failed(format!("it redirects more than {MOST_REDIRECTS} times; {CHECK_URL}"), None))
+        Err((format!("it redirects more than {MOST_REDIRECTS} times; {CHECK_URL}"), None))
     }
 
     /// Where an answer sends us on to, if it does: from https only to https, and to plain http
@@ -206,53 +206,34 @@ fn read_answer(status: u16, body: &str, whole: bool, secrets: &Secrets) -> Resul
     })
 }
 
-/// `address`, if it is of the family asked for and may be published.
-fn check(address: IpAddr, family: Family, allow_non_public: bool) -> Result<IpAddr, String> {
-    if Family::of(address) != family {
-        return Err(format!(
-            "it answered {address}, which is no {family} address; use a reflector that answers \
-             with the address it was called from"
-        ));
-    }
-    match not_public(address) {
-        Some(kind) if !allow_non_public => Err(format!(
-            "it answered {address}, which is not a public address: {kind}; check the way to the \
-             reflector, or set allow_non_public"
-        )),
-        _ => Ok(address),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(status: u16, body: &str, family: Family) -> Result<String, String> {
+    fn read(status: u16, body: &str) -> Result<String, String> {
         let mut secrets = Secrets::default();
         secrets.add_query("apikey=verysecret");
         read_answer(status, body, true, &secrets)
-            .and_then(|address| check(address, family, false))
             .map(|address| address.to_string())
             .map_err(|problem| problem.split("; ").next().unwrap().into())
     }
 
     #[test]
     fn the_three_forms_are_read() {
-        for (body, family, address) in [
-            ("9.9.9.9\n", Family::V4, "9.9.9.9"),
-            ("\u{feff} 2620:FE::9 \r\n", Family::V6, "2620:fe::9"),
-            ("{\"ip\":\"9.9.9.9\"}", Family::V4, "9.9.9.9"),
-            ("{\"error\":\"\",\"your_ip\":\"9.9.9.9\"}", Family::V4, "9.9.9.9"),
+        for (body, address) in [
+            ("9.9.9.9\n", "9.9.9.9"),
+            ("\u{feff} 2620:FE::9 \r\n", "2620:fe::9"),
+            ("{\"ip\":\"9.9.9.9\"}", "9.9.9.9"),
+            ("{\"error\":\"\",\"your_ip\":\"9.9.9.9\"}", "9.9.9.9"),
             (
                 " {\"error\":\"\",\"forwarded\":0,\"forwarded_for\":\"\",\
                  \"your_ip\":\"2620:fe::9\"}",
-                Family::V6,
                 "2620:fe::9",
             ),
-            ("{\"ip\":\"8.8.8.8\",\"your_ip\":\"9.9.9.9\"}", Family::V4, "9.9.9.9"),
-            ("{\"error\":null,\"ip\":\"9.9.9.9\",\"x\":[{}]}", Family::V4, "9.9.9.9"),
+            ("{\"ip\":\"8.8.8.8\",\"your_ip\":\"9.9.9.9\"}", "9.9.9.9"),
+            ("{\"error\":null,\"ip\":\"9.9.9.9\",\"x\":[{}]}", "9.9.9.9"),
         ] {
-            assert_eq!(read(200, body, family), Ok(address.into()), "{body}");
+            assert_eq!(read(200, body), Ok(address.into()), "{body}");
         }
     }
 
@@ -267,9 +248,6 @@ mod tests {
             (200, "<b>9.9.9.9</b>", "it answered \"<b>9.9.9.9</b>\", which is no address"),
             (200, "key verysecret", "it answered \"key [hidden]\", which is no address"),
             (200, "9.9.9\0.9", "it answered \"9.9.9 .9\" with control characters in it"),
-            (200, "2620:fe::9", "it answered 2620:fe::9, which is no IPv4 address"),
-            (200, "::ffff:9.9.9.9", "it answered ::ffff:9.9.9.9, which is no IPv4 address"),
-            (200, "10.1.2.3", "it answered 10.1.2.3, which is not a public address: private"),
             (
                 200,
                 "{\"error\":\"no verysecret\",\"your_ip\":\"9.9.9.9\"}",
@@ -293,7 +271,7 @@ mod tests {
             (500, "9.9.9.9", "it answered 500"),
             (304, "", "it answered 304"),
         ] {
-            assert_eq!(read(status, body, Family::V4), Err(problem.into()), "{body}");
+            assert_eq!(read(status, body), Err(problem.into()), "{body}");
         }
     }
 
@@ -305,12 +283,6 @@ mod tests {
             let read = read_answer(200, body, false, &Secrets::default());
             assert_eq!(read.is_ok(), good, "{body}");
         }
-    }
-
-    #[test]
-    fn a_non_public_address_is_allowed_where_the_configuration_says_so() {
-        let address = "10.1.2.3".parse().unwrap();
-        assert_eq!(check(address, Family::V4, true), Ok(address));
     }
 
     #[test]

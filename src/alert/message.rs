@@ -21,8 +21,14 @@ pub struct About<'a> {
     pub host: &'a str,
     /// The configuration file's absolute path.
     pub config: &'a str,
-    /// The names of the configuration's records, as in "home.example.com".
+    /// The names of the configuration's records, as in "a.example, b.example".
     pub names: &'a str,
+}
+
+impl About<'_> {
+    fn is_or_are(&self) -> &'static str {
+        if self.names.contains(", ") { "are" } else { "is" }
+    }
 }
 
 /// The alert that these `troubles` (one line each) keep records from being right.
@@ -51,24 +57,28 @@ pub fn failure(
             let _ = writeln!(body, "This message repeats: {why}.");
         }
     }
-    Message { subject: format!("autodns: {names} is not up to date ({host})"), body }
+    Message {
+        subject: format!("autodns: {names} {} not up to date ({host})", about.is_or_are()),
+        body,
+    }
 }
 
 /// The message that all is well again after an alert that was sent at `since`.
 #[must_use]
 pub fn recovery(about: About<'_>, since: SystemTime, now: SystemTime) -> Message {
     let About { host, config, names } = about;
+    let verb = about.is_or_are();
     // The clock may have been set in between, as it is after a power cut.
     let took = match now.duration_since(since) {
         Ok(took) => format!("{} after", duration(took)),
         Err(_) => "after".into(),
     };
     let body = format!(
-        "{names} is up to date again, {took} the alert of {}.\n\nHost:   {host}\n\
+        "{names} {verb} up to date again, {took} the alert of {}.\n\nHost:   {host}\n\
          Config: {config}\n",
         timestamp(since)
     );
-    Message { subject: format!("autodns: {names} is up to date again ({host})"), body }
+    Message { subject: format!("autodns: {names} {verb} up to date again ({host})"), body }
 }
 
 #[cfg(test)]

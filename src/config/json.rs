@@ -8,13 +8,14 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Vis
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 
+use crate::address::block::Block;
 use crate::address::reflector::Reflector;
 use crate::aws::route53::ZoneId;
 use crate::aws::sns::TopicArn;
 use crate::record::{DnsName, RecordType, Ttl};
 
 /// Every key, in the order in which the README has them.
-const KEYS: [&str; 9] = [
+const KEYS: [&str; 11] = [
     "hosted_zone_id",
     "dns_name",
     "topic_arn",
@@ -24,20 +25,24 @@ const KEYS: [&str; 9] = [
     "ttl",
     "allow_non_public",
     "notify_recovery",
+    "expected_networks",
+    "ipv6_interface",
 ];
 
 /// What the keys of a file say, each read, none yet held against another.
 #[derive(Default)]
 pub struct Raw {
     pub zone: Option<ZoneId>,
-    pub name: Option<DnsName>,
+    pub names: Option<Vec<DnsName>>,
     pub topic: Option<TopicArn>,
     pub lock: Option<PathBuf>,
-    pub reflector: Option<Reflector>,
+    pub reflectors: Option<Vec<Reflector>>,
     pub record_types: Option<Vec<RecordType>>,
     pub ttl: Option<Ttl>,
     pub allow_non_public: Option<bool>,
     pub notify_recovery: Option<bool>,
+    pub expected_networks: Option<Vec<Block>>,
+    pub ipv6_interface: Option<String>,
 }
 
 impl Raw {
@@ -73,14 +78,42 @@ impl Raw {
                     zone.ok_or("must be the id of a hosted zone: up to 32 letters and digits")?,
                 );
             }
-            "dns_name" => self.name = Some(DnsName::from_config(&value.string()?)?),
+            "dns_name" => {
+                let mut names = Vec::new();
+                for name in value.one_or_more()? {
+                    let name = DnsName::from_config(&name)?;
+                    if !names.contains(&name) {
+                        names.push(name);
+                    }
+                }
+                self.names = Some(names);
+            }
             "topic_arn" => self.topic = Some(TopicArn::parse(&value.string()?)?),
             "alert_lock" => {
                 let path = PathBuf::from(value.string()?);
                 path.file_name().ok_or("must be the path of a file")?;
                 self.lock = Some(path);
             }
-            "reflect_url" => self.reflector = Some(Reflector::parse(&value.string()?)?),
+            "reflect_url" => {
+                let urls = value.one_or_more()?;
+                self.reflectors =
+                    Some(urls.iter().map(|url| Reflector::parse(url)).collect::<Result<_, _>>()?);
+            }
+            "expected_networks" => {
+                let networks = value.strings().ok_or("must be a list of strings")?;
+                self.expected_networks =
+                    Some(networks.iter().map(|text| Block::parse(text)).collect::<Result<_, _>>()?);
+            }
+            "ipv6_interface" => {
+                let name = value.string()?;
+                let possible = (1..=15).contains(&name.len())
+                    && !name.contains(|c: char| c == '/' || c.is_whitespace() || c.is_control())
+                    && !matches!(name.as_str(), "." | "..");
+                if !possible {
+                    return Err("must be the name of a network interface, as in eth0".into());
+                }
+                self.ipv6_interface = Some(name);
+            }
             "record_types" => self.record_types = Some(value.record_types()?),
             "ttl" => {
                 let seconds = if let Value::Number(seconds) = value { seconds } else { 0 };
@@ -206,10 +239,27 @@ impl Value {
         }
     }
 
+    /// A list of strings.
+    fn strings(self) -> Option<Vec<String>> {
+        let Self::List(list) = self else { return None };
+        list.into_iter().map(|item| item.string().ok()).collect()
+    }
+
+    /// One string, or a list of at least one.
+    fn one_or_more(self) -> Result<Vec<String>, String> {
+        let strings = match self {
+            Self::String(text) => Some(vec![text]),
+            value => value.strings(),
+        };
+        strings
+            .filter(|strings| !strings.is_empty())
+            .ok_or_else(|| "must be a string or a list of strings".into())
+    }
+
     fn record_types(self) -> Result<Vec<RecordType>, String> {
-        let list = if let Self::List(list) = self { list } else { Vec::new() };
-        let types: Option<Vec<_>> =
-            list.into_iter().map(|item| RecordType::parse(&item.string().ok()?)).collect();
+        let types: Option<Vec<_>> = self
+            .strings()
+            .and_then(|names| names.iter().map(|name| RecordType::parse(name)).collect());
         types
             .filter(|types| !types.is_empty())
             .ok_or_else(|| "must be a list of \"A\" and \"AAAA\"".into())

@@ -173,13 +173,14 @@ fn a_key_that_is_unknown_is_told_its_nearest_name() {
          did you mean \"allow_non_public\"?\n\
          autodns: {home}/autodns.json: line 2, column 7: unknown key \"\"; the keys are \
          hosted_zone_id, dns_name, topic_arn, alert_lock, reflect_url, record_types, ttl, \
-         allow_non_public, notify_recovery\n\
+         allow_non_public, notify_recovery, expected_networks, ipv6_interface\n\
          autodns: {home}/autodns.json: line 6, column 30: unknown key \"something else \
          entirely\"; the keys are hosted_zone_id, dns_name, topic_arn, alert_lock, \
-         reflect_url, record_types, ttl, allow_non_public, notify_recovery\n\
+         reflect_url, record_types, ttl, allow_non_public, notify_recovery, \
+         expected_networks, ipv6_interface\n\
          autodns: {home}/autodns.json: line 7, column 8: unknown key \"ü\"; the keys are \
          hosted_zone_id, dns_name, topic_arn, alert_lock, reflect_url, record_types, ttl, \
-         allow_non_public, notify_recovery\n",
+         allow_non_public, notify_recovery, expected_networks, ipv6_interface\n",
     );
 }
 
@@ -188,7 +189,7 @@ fn a_value_of_the_wrong_type() {
     let seen = said_of_all(&[
         ("hosted_zone_id", json!(7)),
         ("hosted_zone_id", json!(null)),
-        ("dns_name", json!(["home.example.com"])),
+        ("dns_name", json!(["home.example.com", 7])),
         ("dns_name", json!({})),
         ("topic_arn", json!(true)),
         ("alert_lock", json!(1.5)),
@@ -208,10 +209,12 @@ fn a_value_of_the_wrong_type() {
          null\n\
          \x20   autodns: {home}/autodns.json: line 4, column 21: \"hosted_zone_id\" must be a \
          string\n\
-         [\"home.example.com\"]\n\
-         \x20   autodns: {home}/autodns.json: line 3, column 15: \"dns_name\" must be a string\n\
+         [\"home.example.com\",7]\n\
+         \x20   autodns: {home}/autodns.json: line 3, column 15: \"dns_name\" must be a \
+         string or a list of strings\n\
          {}\n\
-         \x20   autodns: {home}/autodns.json: line 3, column 15: \"dns_name\" must be a string\n\
+         \x20   autodns: {home}/autodns.json: line 3, column 15: \"dns_name\" must be a \
+         string or a list of strings\n\
          true\n\
          \x20   autodns: {home}/autodns.json: line 6, column 16: \"topic_arn\" must be a \
          string\n\
@@ -220,7 +223,7 @@ fn a_value_of_the_wrong_type() {
          string\n\
          null\n\
          \x20   autodns: {home}/autodns.json: line 5, column 18: \"reflect_url\" must be a \
-         string\n\
+         string or a list of strings\n\
          \"A\"\n\
          \x20   autodns: {home}/autodns.json: line 5, column 19: \"record_types\" must be a \
          list of \"A\" and \"AAAA\"\n\

@@ -156,17 +156,20 @@ fn a_redirect_with_a_secret_in_it() {
     let target = format!("{base}/two?{query}");
     scene.reflector.replies(Family::V4, Answer::redirect(302, &target));
     scene.reflector.at(&format!("/two?{query}"), Answer::text("out of order"));
-    scene.run_with(&["--verbose"]).assert(
-        1,
-        "",
-        "autodns: home.example.com: key id ...ST07 from the environment\n\
-         autodns: listing home.example.com in hosted zone {zone}\n\
+    let run = scene.run_with(&["--verbose"]);
+    assert_eq!((run.status.code(), run.stdout.as_str()), (Some(1), ""));
+    assert_text(
+        &run.sorted_stderr(),
+        "autodns: Route 53 has A 192.175.48.1 for home.example.com\n\
          autodns: asking {reflector}/reflect/v1 over IPv4\n\
-         autodns: Route 53 has A 192.175.48.1 for home.example.com\n\
          autodns: home.example.com A: could not learn the public IPv4 address from \
          {reflector}/reflect/v1: it answered \"out of order\", which is no address; check the \
          reflector, and the key in reflect_url if it has one\n\
-         autodns: published message 567910cd-659e-55d4-8ccb-5aaf14679dc0 to {topic}\n",
+         autodns: home.example.com: key id ...ST07 from the environment\n\
+         autodns: listing home.example.com in hosted zone {zone}\n\
+         autodns: published message 567910cd-659e-55d4-8ccb-5aaf14679dc0 to {topic}\n\
+         autodns: {reflector}/reflect/v1 over IPv4: it answered \"out of order\", which is no \
+         address; check the reflector, and the key in reflect_url if it has one\n",
     );
     scene
         .reflector

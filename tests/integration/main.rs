@@ -21,4 +21,5 @@ mod reflectors;
 mod refusals;
 mod route53_failures;
 mod several;
+mod sources;
 mod support;

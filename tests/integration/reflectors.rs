@@ -442,8 +442,8 @@ fn a_host_without_the_family_asked_for_is_named() {
         1,
         "",
         "autodns: home.example.com AAAA: could not learn the public IPv6 address from \
-         https://only4.example.net:{port}/reflect/v1: the host has no address of that family; \
-         use a server that has one, or leave the record type out\n",
+         https://only4.example.net:{port}/reflect/v1: the host's name has no IPv6 address (no AAAA \
+         record); use a server that has one, or leave the record type out\n",
     );
     assert_eq!(scene.aws.rows()[0], "home.example.com. A 300 192.175.48.7");
     let url = scene.reflector.url_of("only6.example.net");
@@ -455,8 +455,8 @@ fn a_host_without_the_family_asked_for_is_named() {
         1,
         "",
         "autodns: home.example.com A: could not learn the public IPv4 address from \
-         https://only6.example.net:{port}/reflect/v1: the host has no address of that family; \
-         use a server that has one, or leave the record type out\n",
+         https://only6.example.net:{port}/reflect/v1: the host's name has no IPv4 address (no A \
+         record); use a server that has one, or leave the record type out\n",
     );
 }
 

@@ -128,6 +128,13 @@ impl Sandbox {
         self.aliases.push((text.to_owned(), stands_for.to_owned()));
     }
 
+    /// A folder of the home takes the place of another one, for the program alone.
+    pub fn mount_over(&mut self, name: &str, place: &str) {
+        // By the number of the process, which stays the program's: `self` would be mount's own.
+        let place = place.replace("/proc/self/", "/proc/$$/");
+        self.mounts.push(format!("mount --bind '{}' {place}", self.path(name)));
+    }
+
     /// A directory of the home is read-only for the program.
     pub fn read_only(&mut self, name: &str) {
         let path = self.path(name);
@@ -300,6 +307,13 @@ impl Run {
             self.stderr,
         );
         self
+    }
+
+    /// The lines of stderr in the order of the alphabet: steps of two threads come as they come.
+    pub fn sorted_stderr(&self) -> String {
+        let mut lines: Vec<&str> = self.stderr.lines().collect();
+        lines.sort_unstable();
+        lines.join("\n") + "\n"
     }
 
     /// All is well, or was put right: nothing at all is printed.

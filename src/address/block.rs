@@ -1,0 +1,112 @@
+//! A block of addresses, as in `198.51.100.0/24`: parsed once, asked whether it holds an address.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use crate::record::Family;
+
+/// A block of addresses of one family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Block {
+    first: IpAddr,
+    length: u32,
+}
+
+impl Block {
+    /// Reads `ADDRESS/LENGTH`. The error is a phrase to follow the text.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        let shape = "is no network, as in 198.51.100.0/24 or 2001:db8::/32";
+        let (address, length) = text.split_once('/').ok_or(shape)?;
+        let first: IpAddr = address.parse().map_err(|_| shape)?;
+        let digits = !length.is_empty() && length.bytes().all(|byte| byte.is_ascii_digit());
+        let length = length.parse().ok().filter(|&l| digits && l <= bits_of(first)).ok_or(shape)?;
+        let block = Self { first, length };
+        if left_aligned(first) << length.min(127) << (length / 128) == 0 {
+            Ok(block)
+        } else {
+            Err("has bits set behind its length, so that it names no network")
+        }
+    }
+
+    /// Whether `address` is in this block; one of the other family never is.
+    #[must_use]
+    pub fn contains(&self, address: IpAddr) -> bool {
+        let differing = left_aligned(address) ^ left_aligned(self.first);
+        self.family() == Family::of(address) && differing.leading_zeros() >= self.length
+    }
+
+    /// The family of its addresses.
+    #[must_use]
+    pub const fn family(&self) -> Family {
+        Family::of(self.first)
+    }
+}
+
+impl fmt::Display for Block {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.first, self.length)
+    }
+}
+
+const fn bits_of(address: IpAddr) -> u32 {
+    match address {
+        IpAddr::V4(_) => 32,
+        IpAddr::V6(_) => 128,
+    }
+}
+
+/// The bits of an address from the most significant one on, zeros behind.
+const fn left_aligned(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(address) => (address.to_bits() as u128) << 96,
+        IpAddr::V6(address) => address.to_bits(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_holds_what_begins_like_it() {
+        for (block, address, holds) in [
+            ("198.51.100.0/24", "198.51.100.0", true),
+            ("198.51.100.0/24", "198.51.100.255", true),
+            ("198.51.100.0/24", "198.51.101.0", false),
+            ("198.51.100.7/32", "198.51.100.7", true),
+            ("198.51.100.7/32", "198.51.100.6", false),
+            ("0.0.0.0/0", "255.255.255.255", true),
+            ("0.0.0.0/0", "::", false),
+            ("2001:db8::/32", "2001:db8:ffff::1", true),
+            ("2001:db8::/32", "2001:db9::1", false),
+            ("2001:db8::1/128", "2001:db8::1", true),
+            ("2001:db8::1/128", "2001:db8::2", false),
+            ("::/0", "ffff::", true),
+            ("::/0", "0.0.0.0", false),
+        ] {
+            let parsed = Block::parse(block).unwrap();
+            assert_eq!(parsed.to_string(), block);
+            assert_eq!(parsed.contains(address.parse().unwrap()), holds, "{block} {address}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_block_is_refused() {
+        let shape = "is no network, as in 198.51.100.0/24 or 2001:db8::/32";
+        let behind = "has bits set behind its length, so that it names no network";
+        for (text, problem) in [
+            ("", shape),
+            ("198.51.100.0", shape),
+            ("198.51.100.0/", shape),
+            ("198.51.100.0/33", shape),
+            ("198.51.100.0/+8", shape),
+            ("198.51.100/24", shape),
+            ("2001:db8::/129", shape),
+            ("198.51.100.7/24", behind),
+            ("1.0.0.0/0", behind),
+            ("2001:db8::1/127", behind),
+        ] {
+            assert_eq!(Block::parse(text), Err(problem), "{text}");
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! The IPv6 address of an interface, from Linux's own table `/proc/net/if_inet6`: the one to
+//! publish among the many that an interface has. The choice is pure; only [`address_of`] reads.
+
+use std::fmt::Write;
+use std::fs;
+use std::io;
+use std::net::Ipv6Addr;
+
+const TABLE: &str = "/proc/net/if_inet6";
+const INTERFACES: &str = "/sys/class/net";
+
+/// What the kernel says about an address (`IFA_F_*` of `linux/if_addr.h`), as far as it is asked.
+const FLAGS: [(u8, &str); 5] = [
+    (TEMPORARY, "temporary"),
+    (FAILED, "failed duplicate detection"),
+    (DEPRECATED, "deprecated"),
+    (TENTATIVE, "tentative"),
+    (PERMANENT, "permanent"),
+];
+const TEMPORARY: u8 = 0x01;
+const FAILED: u8 = 0x08;
+const DEPRECATED: u8 = 0x20;
+const TENTATIVE: u8 = 0x40;
+const PERMANENT: u8 = 0x80;
+
+/// One address of an interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Entry {
+    address: Ipv6Addr,
+    flags: u8,
+}
+
+/// The address of `interface` to publish. `unfit` says why an address may not be published, if
+/// so. The error is a phrase that lists what the interface has, and what to do.
+///
+/// Never one that is temporary (a privacy address, gone tomorrow), deprecated, tentative or has
+/// failed. Where several remain, one that was configured by hand (permanent) wins, then the
+/// numerically smallest: the same one at each run.
+pub fn address_of(
+    interface: &str,
+    unfit: impl Fn(Ipv6Addr) -> Option<String>,
+) -> Result<Ipv6Addr, String> {
+    let table = match fs::read_to_string(TABLE) {
+        Ok(table) => table,
+        // A kernel without IPv6 has no such table.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(format!("{TABLE} cannot be read: {error}")),
+    };
+    let entries = parse(&table, interface)?;
+    if entries.is_empty() && fs::symlink_metadata(format!("{INTERFACES}/{interface}")).is_err() {
+        return Err(format!("there is no such interface; there are {}", interfaces()));
+    }
+    choose(&entries, unfit)
+}
+
+fn interfaces() -> String {
+    let mut names: Vec<String> = fs::read_dir(INTERFACES)
+        .map(|entries| {
+            entries
+                .flatten()
+                .map(|entry| entry.file_name().to_string_lossy().into_owned())
+                .collect()
+        })
+        .unwrap_or_default();
+    names.sort();
+    if names.is_empty() { "none".into() } else { names.join(", ") }
+}
+
+/// The rows of `interface` in the text of `if_inet6`: address, interface index, prefix length,
+/// scope and flags in hexadecimal, and the interface's name.
+fn parse(table: &str, interface: &str) -> Result<Vec<Entry>, String> {
+    let mut entries = Vec::new();
+    for row in table.lines() {
+        let broken = || format!("{TABLE} has a row that cannot be read");
+        let fields: Vec<&str> = row.split_ascii_whitespace().collect();
+        let &[address, _index, _length, _scope, flags, name] = fields.as_slice() else {
+            return Err(broken());
+        };
+        if name != interface {
+            continue;
+        }
+        let bits = u128::from_str_radix(address, 16).ok().filter(|_| address.len() == 32);
+        let flags = u8::from_str_radix(flags, 16).ok();
+        let (bits, flags) = bits.zip(flags).ok_or_else(broken)?;
+        entries.push(Entry { address: Ipv6Addr::from_bits(bits), flags });
+    }
+    Ok(entries)
+}
+
+fn choose(
+    entries: &[Entry],
+    unfit: impl Fn(Ipv6Addr) -> Option<String>,
+) -> Result<Ipv6Addr, String> {
+    let good = |entry: &&Entry| {
+        entry.flags & (TEMPORARY | FAILED | DEPRECATED | TENTATIVE) == 0
+            && unfit(entry.address).is_none()
+    };
+    entries
+        .iter()
+        .filter(good)
+        .min_by_key(|entry| (entry.flags & PERMANENT == 0, entry.address))
+        .map(|entry| entry.address)
+        .ok_or_else(|| describe(entries, unfit))
+}
+
+/// What the interface has, when none of it will do.
+fn describe(entries: &[Entry], unfit: impl Fn(Ipv6Addr) -> Option<String>) -> String {
+    if entries.is_empty() {
+        return "it has no IPv6 address".into();
+    }
+    let mut text = String::from("none of its addresses will do:");
+    for (index, Entry { address, flags }) in entries.iter().enumerate() {
+        let why = FLAGS
+            .iter()
+            .find(|&&(flag, _)| flag != PERMANENT && flags & flag != 0)
+            .map(|&(_, word)| word.to_owned())
+            .or_else(|| unfit(*address));
+        let comma = if index == 0 { "" } else { "," };
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{comma} {address} ({})", why.unwrap_or_default());
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::address::public::not_public;
+
+    fn chosen(table: &str, interface: &str) -> Result<String, String> {
+        choose(&parse(table, interface)?, |address| not_public(address.into()).map(Into::into))
+            .map(|address| address.to_string())
+    }
+
+    /// A Pi on a home line: a stable address, a temporary one, and a unique-local one.
+    const HOME: &str = "\
+fe80000000000000ba27ebfffe123456 02 40 20 80   eth0
+2a02810d00a41c00ba27ebfffe123456 02 40 00 00   eth0
+2a02810d00a41c0084c1f2a3b4c5d6e7 02 40 00 01   eth0
+fd0012345678000000000000000000aa 02 40 00 00   eth0
+00000000000000000000000000000001 01 80 10 80       lo
+";
+    /// After the provider has given another prefix: the old one is deprecated.
+    const RENUMBERED: &str = "\
+2a02810d00a41c00ba27ebfffe123456 02 40 00 20   eth0
+2a02810d00b52d00ba27ebfffe123456 02 40 00 00   eth0
+2a02810d00b52d001111222233334444 02 40 00 01   eth0
+fe80000000000000ba27ebfffe123456 02 40 20 80   eth0
+";
+    /// A server: an address by `DHCPv6` beside one that was configured by hand, and SLAAC.
+    const SERVER: &str = "\
+2a01022808800000000000000000f00d 02 80 00 00   ens3
+2a010228088000000000000000000042 02 40 00 80   ens3
+2a01022808800000505400fffe9abcde 02 40 00 00   ens3
+fe80000000000000505400fffe9abcde 02 40 20 80   ens3
+";
+
+    #[test]
+    fn the_stable_global_address_is_chosen() {
+        for (table, interface, address) in [
+            (HOME, "eth0", "2a02:810d:a4:1c00:ba27:ebff:fe12:3456"),
+            (RENUMBERED, "eth0", "2a02:810d:b5:2d00:ba27:ebff:fe12:3456"),
+            (SERVER, "ens3", "2a01:228:880::42"),
+            // Without the one configured by hand, the smallest.
+            (&SERVER.replace("40 00 80", "40 00 60"), "ens3", "2a01:228:880::f00d"),
+        ] {
+            assert_eq!(chosen(table, interface), Ok(address.into()));
+            let mut rows: Vec<&str> = table.lines().collect();
+            rows.reverse();
+            assert_eq!(chosen(&rows.join("\n"), interface), Ok(address.into()), "in any order");
+        }
+    }
+
+    #[test]
+    fn where_none_will_do_all_are_listed() {
+        let table = "\
+fe80000000000000ba27ebfffe123456 02 40 20 80   wlan0
+fd0012345678000000000000000000aa 02 40 00 00   wlan0
+2a02810d00a41c0084c1f2a3b4c5d6e7 02 40 00 01   wlan0
+2a02810d00a41c000000000000000001 02 40 00 20   wlan0
+2a02810d00a41c000000000000000002 02 40 00 40   wlan0
+2a02810d00a41c000000000000000003 02 40 00 c8   wlan0
+";
+        assert_eq!(
+            chosen(table, "wlan0"),
+            Err("none of its addresses will do: fe80::ba27:ebff:fe12:3456 (link-local), \
+                 fd00:1234:5678::aa (unique-local), 2a02:810d:a4:1c00:84c1:f2a3:b4c5:d6e7 \
+                 (temporary), 2a02:810d:a4:1c00::1 (deprecated), 2a02:810d:a4:1c00::2 (tentative), \
+                 2a02:810d:a4:1c00::3 (failed duplicate detection)"
+                .into())
+        );
+        assert_eq!(chosen(table, "eth0"), Err("it has no IPv6 address".into()));
+    }
+
+    #[test]
+    fn a_broken_table_is_not_an_empty_one() {
+        for row in ["x", "zz 02 40 00 80 eth0", "01 02 40 00 80 eth0"] {
+            let problem = "/proc/net/if_inet6 has a row that cannot be read";
+            assert_eq!(parse(row, "eth0"), Err(problem.into()), "{row}");
+        }
+    }
+}
