@@ -5,11 +5,14 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use http::header::{ACCEPT, LOCATION};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::header::{ACCEPT, AUTHORIZATION, LOCATION};
 use http::{Request, Uri};
 use serde_json::Value;
 
 use crate::error::Cause;
+use crate::percent;
 use crate::secrets::Secrets;
 use crate::transport::{Answer, Client, has_possible_port};
 
@@ -21,7 +24,12 @@ const MOST_REDIRECTS: usize = 2;
 /// The URL of a reflector: https, or http on loopback. Its query string often is a key, so neither
 /// `Display` nor `Debug` shows it.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Reflector(Uri);
+pub struct Reflector {
+    /// The URL without a user name.
+    url: Uri,
+    /// The user name and password of the URL, decoded, as `user:password`.
+    user: Option<String>,
+}
 
 impl Reflector {
     /// The reflector of a configuration that names none.
@@ -29,27 +37,38 @@ impl Reflector {
 
     /// Reads a URL. The error is a phrase to follow the key, and does not quote the URL.
     pub fn parse(url: &str) -> Result<Self, String> {
-        let uri: Uri = url.parse().map_err(|_| "must be a URL, as in https://host/path")?;
-        if !has_possible_port(&uri) {
+        let no_url = || "must be a URL, as in https://host/path".to_owned();
+        let url: Uri = url.parse().map_err(|_| no_url())?;
+        if !has_possible_port(&url) {
             return Err("must be a URL whose port is 1 to 65535".into());
         }
-        match (uri.scheme_str(), uri.host()) {
-            (Some("https"), Some(host)) if !host.is_empty() => Ok(Self(uri)),
-            (Some("http"), Some(host)) if is_loopback(host) => Ok(Self(uri)),
+        match (url.scheme_str(), url.host()) {
+            (Some("https"), Some(host)) if !host.is_empty() => {}
+            (Some("http"), Some(host)) if is_loopback(host) => {}
             (Some("http"), _) => {
-                Err("must be an https URL: over plain http anyone on the way can name an address"
-                    .into())
+                return Err("must be an https URL: over plain http anyone on the way can name an \
+                            address"
+                    .into());
             }
-            _ => Err("must be a URL, as in https://host/path".into()),
+            _ => return Err(no_url()),
         }
+        let mut parts = url.into_parts();
+        let mut user = None;
+        if let Some((name, host)) =
+            parts.authority.as_ref().and_then(|authority| authority.as_str().rsplit_once('@'))
+        {
+            user = Some(percent::decode(name).into_owned());
+            parts.authority = Some(host.parse().map_err(|_| no_url())?);
+        }
+        Ok(Self { url: Uri::from_parts(parts).map_err(|_| no_url())?, user })
     }
 
-    /// What must not be shown: the query string and a user name with its password.
+    /// What must not be shown: the query string, and a user name with its password.
     pub fn add_secrets(&self, secrets: &mut Secrets) {
-        if let Some(query) = self.0.query() {
+        if let Some(query) = self.url.query() {
             secrets.add_query(query);
         }
-        if let Some((user, _)) = self.0.authority().and_then(|a| a.as_str().rsplit_once('@')) {
+        if let Some(user) = &self.user {
             secrets.add(user);
             if let Some((_, password)) = user.split_once(':') {
                 secrets.add(password);
@@ -60,7 +79,7 @@ impl Reflector {
     /// Whether this reflector is on the same host as `other`, so that it is no second opinion.
     #[must_use]
     pub fn has_host_of(&self, other: &Self) -> bool {
-        let host = |reflector: &Self| reflector.0.host().map(str::to_ascii_lowercase);
+        let host = |reflector: &Self| reflector.url.host().map(str::to_ascii_lowercase);
         host(self) == host(other)
     }
 
@@ -73,8 +92,11 @@ impl Reflector {
     ) -> Result<IpAddr, (String, Option<Cause>)> {
         let mut at = self.clone();
         for _ in 0..=MOST_REDIRECTS {
-            let request =
-                Request::builder().uri(&at.0).header(ACCEPT, "application/json, */*;q=0.5");
+            let mut request =
+                Request::builder().uri(&at.url).header(ACCEPT, "application/json, */*;q=0.5");
+            if let Some(user) = &at.user {
+                request = request.header(AUTHORIZATION, format!("Basic {}", STANDARD.encode(user)));
+            }
             let request = request
                 .body(Vec::new())
                 .map_err(|error| ("the URL cannot be asked".into(), Some(error.into())))?;
@@ -102,11 +124,11 @@ impl Reflector {
         }
         let location = answer.headers.get(LOCATION).filter(|location| !location.is_empty())?;
         let location = location.to_str().ok();
-        let next = location.and_then(|location| join(&self.0, location));
+        let next = location.and_then(|location| join(&self.url, location));
         let Some(next) = next.as_deref().and_then(|url| Self::parse(url).ok()) else {
             return Some(Err(format!("it redirects to what is no https URL; {CHECK_URL}")));
         };
-        if self.0.scheme_str() == Some("https") && next.0.scheme_str() != Some("https") {
+        if self.url.scheme_str() == Some("https") && next.url.scheme_str() != Some("https") {
             return Some(Err(format!("it redirects from https to plain http; {CHECK_URL}")));
         }
         Some(Ok(next))
@@ -118,10 +140,9 @@ const CHECK_REFLECTOR: &str = "check the reflector, and the key in reflect_url i
 
 impl fmt::Display for Reflector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let authority = self.0.authority().map_or("", |authority| authority.as_str());
-        let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-        let path = if self.0.path() == "/" { "" } else { self.0.path() };
-        write!(f, "{}://{host}{path}", self.0.scheme_str().unwrap_or_default())
+        let authority = self.url.authority().map_or("", |authority| authority.as_str());
+        let path = if self.url.path() == "/" { "" } else { self.url.path() };
+        write!(f, "{}://{authority}{path}", self.url.scheme_str().unwrap_or_default())
     }
 }
 
@@ -188,7 +209,7 @@ fn read_answer(status: u16, body: &str, whole: bool, secrets: &Secrets) -> Resul
         Some(Err(_)) => return Err(format!("it answered broken JSON; {CHECK_REFLECTOR}")),
         None => body,
     };
-    if json.is_none() && !whole {
+    if json.is_none() && !whole && !text.is_empty() {
         return Err(format!(
             "it answered text without saying how long it is, which may be cut off; \
              {CHECK_REFLECTOR}"

@@ -4,9 +4,9 @@
 #
 #     AUTODNS=target/release/autodns tests/aws/run.sh [PYTEST-ARGUMENT]...
 #
-# Brings what it lacks: Python packages, and nginx and Caddy out of Debian's packages, unpacked under
-# ${AUTODNS_CACHE:-~/.cache/autodns}. Must not install anything elsewhere, start a service or leave
-# a process behind; everything it runs listens on loopback only.
+# Brings what it lacks: Python packages, and nginx and Caddy out of Debian's packages, unpacked
+# under ${AUTODNS_CACHE:-~/.cache/autodns}. Must not install anything elsewhere, start a service or
+# leave a process behind; everything it runs listens on loopback only.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -26,7 +26,7 @@ fi
 AUTODNS=$(cd "$(dirname "$autodns")" && pwd)/$(basename "$autodns")
 export AUTODNS
 
-# --- a place for what is fetched, and one for this run --------------------------------------------
+# --- a place for what is fetched, and one for this run ------------------------------------------
 
 cache=${AUTODNS_CACHE:-${XDG_CACHE_HOME:-${HOME:?is not set, nor is AUTODNS_CACHE}/.cache}/autodns}
 mkdir -p "$cache"
@@ -53,7 +53,7 @@ keep() {
     mv -T "$1" "$2" 2>/dev/null || [ -d "$2" ] || die "cannot write $2"
 }
 
-# --- Python packages --------------------------------------------------------------------------------
+# --- Python packages ----------------------------------------------------------------------------
 
 environment=$("$here/../moto/setup.sh")
 python=$environment/bin/python
@@ -68,14 +68,14 @@ if [ ! -d "$runner" ]; then
     keep "$work/runner" "$runner"
 fi
 
-# --- web servers ------------------------------------------------------------------------------------
+# --- web servers --------------------------------------------------------------------------------
 
 download() (cd "$work" && apt-get download "$1")
 
 # Fetches a package of Debian's and unpacks it. Not installed: that would start its service. A new
 # machine has no lists of packages yet.
 fetch() {
-    command -v apt-get >/dev/null || die "there is no $1 here and no apt-get to fetch it; install $1"
+    command -v apt-get >/dev/null || die "there is no $1 and no apt-get to fetch it; install $1"
     download "$1" >"$work/log" 2>&1 || { apt-get update && download "$1"; } >"$work/log" 2>&1 || {
         cat "$work/log" >&2
         die "apt-get could not download $1; what it said is above"
@@ -103,7 +103,7 @@ provide() {
 provide nginx usr/sbin/nginx -v
 provide caddy usr/bin/caddy version
 
-# --- the tests --------------------------------------------------------------------------------------
+# --- the tests ----------------------------------------------------------------------------------
 
 # In the background, so that a signal is acted upon at once.
 PYTHONPATH=$runner PYTHONDONTWRITEBYTECODE=1 "$python" -m pytest -q -p no:cacheprovider \

@@ -26,7 +26,8 @@ def statement(**more):
 
 
 def test_for_all_values_holds_for_every_value_and_for_none():
-    names = statement(Condition={"ForAllValues:StringEquals": {iam.NAMES: ["a.example", "b.example"]}})
+    names = statement(Condition={
+        "ForAllValues:StringEquals": {iam.NAMES: ["a.example", "b.example"]}})
     for values, allowed in [
         (["a.example"], True), (["b.example", "a.example"], True), ([], True),
         (["a.example", "c.example"], False), (["A.example"], False), (["a.example."], False),

@@ -171,7 +171,8 @@ def nginx(directory, *, proxy=None):
         for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
     (directory / "nginx.conf").write_text(
         f"daemon off;\npid {directory / 'pid'};\nerror_log {main} info;\nevents {{}}\n"
-        f"http {{\n{temporary}\n    access_log {other};\n    include {directory}/reflector.conf;\n}}\n")
+        f"http {{\n{temporary}\n    access_log {other};\n"
+        f"    include {directory}/reflector.conf;\n}}\n")
     command = [program("nginx"), "-p", str(directory), "-e", str(main),
                "-c", str(directory / "nginx.conf")]
     with _running(command, Server(port, ca, logs), directory) as server:

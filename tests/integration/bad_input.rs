@@ -280,7 +280,11 @@ fn a_name_that_is_empty_or_impossible() {
          \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.example.com\"\n\
          \x20   autodns: {home}/autodns.json: line 3, column 15: \"dns_name\" has a label of \
          over 63 bytes\n\
-         \"abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.com\"\n\
+         \"abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.\
+         abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.\
+         abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.\
+         abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.abcdefg.\
+         com\"\n\
          \x20   autodns: {home}/autodns.json: line 3, column 15: \"dns_name\" is longer than \
          253 bytes\n\
          \"büro.example.com\"\n\

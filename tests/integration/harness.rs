@@ -35,7 +35,8 @@ def send(what, method="GET", path=f"/2013-04-01/hostedzone/{zone}/rrset?name=hom
         headers["Content-Type"] = "application/x-www-form-urlencoded; charset=utf-8"
     for name in unsigned:
         headers.pop(name)
-    request = botocore.awsrequest.AWSRequest(method=method, url=url + path, data=body, headers=headers)
+    request = botocore.awsrequest.AWSRequest(
+        method=method, url=url + path, data=body, headers=headers)
     credentials = botocore.credentials.Credentials(key, secret, token)
     botocore.auth.SigV4Auth(credentials, service, region).add_auth(request)
     headers = dict(request.headers.items())
@@ -47,20 +48,23 @@ def send(what, method="GET", path=f"/2013-04-01/hostedzone/{zone}/rrset?name=hom
     except urllib.error.HTTPError as error:
         status, text = error.code, error.read().decode()
     code = re.search("<Code>(.*?)</Code><Message>([^<]{0,45})", text)
-    print(what, status, *(code.groups() if code else [re.search("<([A-Z]\\w+)", text).group(1)]), sep=" | ")
+    said = code.groups() if code else [re.search("<([A-Z]\\w+)", text).group(1)]
+    print(what, status, *said, sep=" | ")
 
 change = (f'<ChangeResourceRecordSetsRequest xmlns="https://route53.amazonaws.com/doc/2013-04-01/">'
           '<ChangeBatch><Changes><Change><Action>UPSERT</Action><ResourceRecordSet>'
-          '<Name>home.example.com</Name><Type>A</Type><TTL>300</TTL><ResourceRecords><ResourceRecord>'
-          '<Value>192.175.48.7</Value></ResourceRecord></ResourceRecords></ResourceRecordSet></Change>'
-          '</Changes></ChangeBatch></ChangeResourceRecordSetsRequest>').encode()
+          '<Name>home.example.com</Name><Type>A</Type><TTL>300</TTL><ResourceRecords>'
+          '<ResourceRecord><Value>192.175.48.7</Value></ResourceRecord></ResourceRecords>'
+          '</ResourceRecordSet></Change></Changes></ChangeBatch>'
+          '</ChangeResourceRecordSetsRequest>').encode()
 publish = urllib.parse.urlencode({"Action": "Publish", "Version": "2010-03-31", "TopicArn": topic,
                                   "Subject": "a subject", "Message": "a + b / \u00fc"}).encode()
 rrset = f"/2013-04-01/hostedzone/{zone}/rrset/"
 sns = dict(method="POST", path="/", body=publish, service="sns", region="eu-west-1")
 
 send("list")
-send("list a wildcard", path=f"/2013-04-01/hostedzone/{zone}/rrset?name=%5C052.example.com&type=A&maxitems=9")
+send("list a wildcard",
+     path=f"/2013-04-01/hostedzone/{zone}/rrset?name=%5C052.example.com&type=A&maxitems=9")
 send("change", "POST", rrset, change)
 send("publish", **sns)
 send("temporary key", key="ASIATEMPORARY", secret="temporary", token="t0ken")
@@ -71,15 +75,17 @@ send("wrong secret", secret="wrong")
 send("wrong secret, publish", **{**sns, "secret": "wrong"})
 send("other region", region="eu-west-1")
 send("other service", service="sns")
-send("publish in another region", **{**sns, "region": "us-east-1"})
+send("publish elsewhere", **{**sns, "region": "us-east-1"})
 send("a clock 4 minutes slow", shift=-240)
 send("a clock 6 minutes slow", shift=-360)
 send("a clock 4 minutes fast", shift=240)
 send("a clock 6 minutes fast", shift=360)
 send("no hash of the body", unsigned=["X-Amz-Content-SHA256"])
-send("another body", "POST", rrset, change, spoil=lambda headers, body: body.replace(b"48.7", b"48.8"))
+send("another body", "POST", rrset, change,
+     spoil=lambda headers, body: body.replace(b"48.7", b"48.8"))
 send("another header", spoil=lambda headers, body: headers.update({"X-Amz-Extra": "1"}))
-send("another date", spoil=lambda headers, body: headers.update({"X-Amz-Date": headers["X-Amz-Date"][:-3] + "99Z"}))
+send("another date",
+     spoil=lambda headers, body: headers.update({"X-Amz-Date": headers["X-Amz-Date"][:-3] + "99Z"}))
 send("no signature", spoil=lambda headers, body: headers.pop("Authorization") and None)
 "#;
 
@@ -96,7 +102,7 @@ wrong secret | 403 | SignatureDoesNotMatch | The request signature we calculated
 wrong secret, publish | 403 | SignatureDoesNotMatch | The request signature we calculated does not
 other region | 403 | SignatureDoesNotMatch | Credential should be scoped to a valid region
 other service | 403 | SignatureDoesNotMatch | Credential should be scoped to correct servic
-publish in another region | 403 | SignatureDoesNotMatch | Credential should be scoped to a valid region
+publish elsewhere | 403 | SignatureDoesNotMatch | Credential should be scoped to a valid region
 a clock 4 minutes slow | 200 | ListResourceRecordSetsResponse
 a clock 6 minutes slow | 403 | SignatureDoesNotMatch | Signature expired: {time} is now ea
 a clock 4 minutes fast | 200 | ListResourceRecordSetsResponse

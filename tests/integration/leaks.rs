@@ -2,6 +2,8 @@
 //! scenario is searched (support/sandbox.rs, support/scene.rs); here they are echoed on purpose, in
 //! all their forms, and what is left of the message is asserted.
 
+use serde_json::json;
+
 use crate::support::assert_text;
 use crate::support::aws::Call::{Change, List, Publish};
 use crate::support::aws::{Fault, KEY_ID, SECRET_KEY};
@@ -10,6 +12,7 @@ use crate::support::reflector::{SECRET_DECODED, SECRET_QUERY};
 use crate::support::scene::Scene;
 use crate::support::sigv4::Secret;
 use crate::support::text::percent_encode;
+use crate::support::words::{UNCHANGED, UNLISTED, UNPUBLISHED, out_of_order, unlearnt};
 
 const TOKEN: &str = "FwoGZXIvYXdzEJr//t0ken/With+Every=Char==";
 
@@ -25,125 +28,44 @@ fn scene() -> Scene {
 
 #[test]
 fn a_reflector_that_says_its_query_back() {
-    let mut seen = String::new();
+    let advice = "check the reflector, and the key in reflect_url if it has one";
     let lower = SECRET_QUERY.replace("%2F", "%2f").replace("%2B", "%2b");
-    for echo in [
-        format!("no such key: {SECRET_QUERY}"),
-        format!("no such key: {SECRET_DECODED}"),
-        format!("no such key: {lower}"),
-        format!("no such key: {}", SECRET_DECODED.replace('+', " ")),
-        format!("GET /reflect/v1?apikey={SECRET_QUERY} HTTP/1.1"),
-        format!("'{SECRET_DECODED}' {}", "x".repeat(400)),
-        format!("{} {SECRET_DECODED}", "x".repeat(290)),
+    let (long, cut) = ("x".repeat(400), "x".repeat(300 - "'[hidden]' ".len()));
+    let padding = "x".repeat(290);
+    // What the reflector says, and what is left of it in a message.
+    for (echo, left) in [
+        (format!("no such key: {SECRET_QUERY}"), "no such key: [hidden]".to_owned()),
+        (format!("no such key: {SECRET_DECODED}"), "no such key: [hidden]".to_owned()),
+        (format!("no such key: {lower}"), "no such key: [hidden]".to_owned()),
+        (
+            format!("no such key: {}", SECRET_DECODED.replace('+', " ")),
+            "no such key: [hidden]".to_owned(),
+        ),
+        (
+            format!("GET /reflect/v1?apikey={SECRET_QUERY} HTTP/1.1"),
+            "GET /reflect/v1?[hidden] HTTP/1.1".to_owned(),
+        ),
+        (format!("'{SECRET_DECODED}' {long}"), format!("'[hidden]' {cut}...")),
+        // A cut that falls into the secret leaves no half of it.
+        (format!("{padding} {SECRET_DECODED}"), format!("{padding} [hidden]")),
     ] {
-        for (status, body) in [
-            (200, serde_json::json!({ "error": echo }).to_string()),
-            (403, serde_json::json!({ "error": echo, "your_ip": "" }).to_string()),
-            (200, echo.clone()),
-            (500, echo.clone()),
+        for (status, body, reason) in [
+            (200, json!({ "error": echo }).to_string(), format!("it reported \"{left}\"")),
+            (
+                403,
+                json!({ "error": echo, "your_ip": "" }).to_string(),
+                format!("it answered 403: \"{left}\""),
+            ),
+            (200, echo.clone(), format!("it answered \"{left}\", which is no address")),
+            (500, echo.clone(), "it answered 500".to_owned()),
         ] {
             let scene = scene();
             scene.reflector.replies(Family::V4, Answer::new(status, "text/plain", body));
-            let run = scene.run();
-            assert_eq!(run.status.code(), Some(1), "{run:?}");
+            let said = format!("{}{reason}; {advice}\n", unlearnt(Family::V4));
+            scene.run().assert(1, "", &said);
             assert_eq!(scene.aws.published().len(), 1);
-            seen += &run.stderr;
         }
     }
-    assert_text(
-        &seen,
-        "autodns: home.example.com A: could not learn the public IPv4 address from \
-         {reflector}/reflect/v1: it reported \"no such key: [hidden]\"; check the reflector, \
-         and the key in reflect_url if it has one\n\
-         autodns: home.example.com A: could not learn the public IPv4 address from \
-         {reflector}/reflect/v1: it answered 403: \"no such key: [hidden]\"; check the \
-         reflector, and the key in reflect_url if it has one\n\
-         autodns: home.example.com A: could not learn the public IPv4 address from \
-         {reflector}/reflect/v1: it answered \"no such key: [hidden]\", which is no address; \
-         check the reflector, and the key in reflect_url if it has one\n\
-         autodns: home.example.com A: could not learn the public IPv4 address from \
-         {reflector}/reflect/v1: it answered 500; check the reflector, and the key in \
-         reflect_url if it has one\n\
-         autodns: home.example.com A: could not learn the public IPv4 address from \
-         {reflector}/reflect/v1: it reported \"no such key: [hidden]\"; check the reflector, \
-         and the key in reflect_url if it has one\n\
-         autodns: home.example.com A: could not learn the public IPv4 address from \
-         {reflector}/reflect/v1: it answered 403: \"no such key: [hidden]\"; check the \
-         reflector, and the key in reflect_url if it has one\n\
-         autodns: home.example.com A: could not learn the public IPv4 address from \
-         {reflector}/reflect/v1: it answered \"no such key: [hidden]\", which is no address; \
-         check the reflector, and the key in reflect_url if it has one\n\
-         autodns: home.example.com A: could not learn the public IPv4 address from \
-         {reflector}/reflect/v1: it answered 500; check the reflector, and the key in \
-         reflect_url if it has one\n\
-         autodns: home.example.com A: could not learn the public IPv4 address from \
-         {reflector}/reflect/v1: it reported \"no such key: [hidden]\"; check the reflector, \
-         and the key in reflect_url if it has one\n\
-         autodns: home.example.com A: could not learn the public IPv4 address from \
-         {reflector}/reflect/v1: it answered 403: \"no such key: [hidden]\"; check the \
-         reflector, and the key in reflect_url if it has one\n\
-         autodns: home.example.com A: could not learn the public IPv4 address from \
-         {reflector}/reflect/v1: it answered \"no such key: [hidden]\", which is no address; \
-         check the reflector, and the key in reflect_url if it has one\n\
-         autodns: home.example.com A: could not learn the public IPv4 address from \
-         {reflector}/reflect/v1: it answered 500; check the reflector, and the key in \
-         reflect_url if it has one\n\
-         autodns: home.example.com A: could not learn the public IPv4 address from \
-         {reflector}/reflect/v1: it reported \"no such key: [hidden]\"; check the reflector, \
-         and the key in reflect_url if it has one\n\
-         autodns: home.example.com A: could not learn the public IPv4 address from \
-         {reflector}/reflect/v1: it answered 403: \"no such key: [hidden]\"; check the \
-         reflector, and the key in reflect_url if it has one\n\
-         autodns: home.example.com A: could not learn the public IPv4 address from \
-         {reflector}/reflect/v1: it answered \"no such key: [hidden]\", which is no address; \
-         check the reflector, and the key in reflect_url if it has one\n\
-         autodns: home.example.com A: could not learn the public IPv4 address from \
-         {reflector}/reflect/v1: it answered 500; check the reflector, and the key in \
-         reflect_url if it has one\n\
-         autodns: home.example.com A: could not learn the public IPv4 address from \
-         {reflector}/reflect/v1: it reported \"GET /reflect/v1?[hidden] HTTP/1.1\"; check the \
-         reflector, and the key in reflect_url if it has one\n\
-         autodns: home.example.com A: could not learn the public IPv4 address from \
-         {reflector}/reflect/v1: it answered 403: \"GET /reflect/v1?[hidden] HTTP/1.1\"; \
-         check the reflector, and the key in reflect_url if it has one\n\
-         autodns: home.example.com A: could not learn the public IPv4 address from \
-         {reflector}/reflect/v1: it answered \"GET /reflect/v1?[hidden] HTTP/1.1\", which is \
-         no address; check the reflector, and the key in reflect_url if it has one\n\
-         autodns: home.example.com A: could not learn the public IPv4 address from \
-         {reflector}/reflect/v1: it answered 500; check the reflector, and the key in \
-         reflect_url if it has one\n\
-         autodns: home.example.com A: could not learn the public IPv4 address from \
-         {reflector}/reflect/v1: it reported \"'[hidden]' \
-         xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...\"; \
-         check the reflector, and the key in reflect_url if it has one\n\
-         autodns: home.example.com A: could not learn the public IPv4 address from \
-         {reflector}/reflect/v1: it answered 403: \"'[hidden]' \
-         xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...\"; \
-         check the reflector, and the key in reflect_url if it has one\n\
-         autodns: home.example.com A: could not learn the public IPv4 address from \
-         {reflector}/reflect/v1: it answered \"'[hidden]' \
-         xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...\", \
-         which is no address; check the reflector, and the key in reflect_url if it has one\n\
-         autodns: home.example.com A: could not learn the public IPv4 address from \
-         {reflector}/reflect/v1: it answered 500; check the reflector, and the key in \
-         reflect_url if it has one\n\
-         autodns: home.example.com A: could not learn the public IPv4 address from \
-         {reflector}/reflect/v1: it reported \
-         \"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx \
-         [hidden]\"; check the reflector, and the key in reflect_url if it has one\n\
-         autodns: home.example.com A: could not learn the public IPv4 address from \
-         {reflector}/reflect/v1: it answered 403: \
-         \"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx \
-         [hidden]\"; check the reflector, and the key in reflect_url if it has one\n\
-         autodns: home.example.com A: could not learn the public IPv4 address from \
-         {reflector}/reflect/v1: it answered \
-         \"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx \
-         [hidden]\", which is no address; check the reflector, and the key in reflect_url if \
-         it has one\n\
-         autodns: home.example.com A: could not learn the public IPv4 address from \
-         {reflector}/reflect/v1: it answered 500; check the reflector, and the key in \
-         reflect_url if it has one\n",
-    );
 }
 
 #[test]
@@ -191,8 +113,13 @@ fn a_redirect_with_a_secret_in_it() {
 
 #[test]
 fn an_aws_that_says_the_key_back() {
-    let mut seen = String::new();
-    for call in [List, Change, Publish] {
+    let reason = "SignatureDoesNotMatch: The key '[hidden]' is not what was expected; check the \
+                  secret access key\n";
+    for (call, beginning) in [
+        (List, UNLISTED.to_owned()),
+        (Change, UNCHANGED.to_owned()),
+        (Publish, out_of_order(Family::V4) + UNPUBLISHED),
+    ] {
         for secret in [SECRET_KEY, TOKEN] {
             for echo in [secret.to_owned(), percent_encode(secret.as_bytes())] {
                 let scene = scene();
@@ -201,63 +128,10 @@ fn an_aws_that_says_the_key_back() {
                 }
                 let message = format!("The key '{echo}' is not what was expected");
                 scene.aws.always(call, Fault::Error(403, "SignatureDoesNotMatch", message));
-                let run = scene.run();
-                assert_eq!(run.status.code(), Some(1), "{run:?}");
-                seen += &format!("{call:?}: {}", run.stderr);
+                scene.run().assert(1, "", &format!("{beginning}{reason}"));
             }
         }
     }
-    assert_text(
-        &seen,
-        "List: autodns: home.example.com A: could not list the records of hosted zone {zone}: \
-         SignatureDoesNotMatch: The key '[hidden]' is not what was expected; check the secret \
-         access key\n\
-         List: autodns: home.example.com A: could not list the records of hosted zone {zone}: \
-         SignatureDoesNotMatch: The key '[hidden]' is not what was expected; check the secret \
-         access key\n\
-         List: autodns: home.example.com A: could not list the records of hosted zone {zone}: \
-         SignatureDoesNotMatch: The key '[hidden]' is not what was expected; check the secret \
-         access key\n\
-         List: autodns: home.example.com A: could not list the records of hosted zone {zone}: \
-         SignatureDoesNotMatch: The key '[hidden]' is not what was expected; check the secret \
-         access key\n\
-         Change: autodns: home.example.com A: could not change the record in hosted zone \
-         {zone}: SignatureDoesNotMatch: The key '[hidden]' is not what was expected; check \
-         the secret access key\n\
-         Change: autodns: home.example.com A: could not change the record in hosted zone \
-         {zone}: SignatureDoesNotMatch: The key '[hidden]' is not what was expected; check \
-         the secret access key\n\
-         Change: autodns: home.example.com A: could not change the record in hosted zone \
-         {zone}: SignatureDoesNotMatch: The key '[hidden]' is not what was expected; check \
-         the secret access key\n\
-         Change: autodns: home.example.com A: could not change the record in hosted zone \
-         {zone}: SignatureDoesNotMatch: The key '[hidden]' is not what was expected; check \
-         the secret access key\n\
-         Publish: autodns: home.example.com A: could not learn the public IPv4 address from \
-         {reflector}/reflect/v1: it answered \"out of order\", which is no address; check the \
-         reflector, and the key in reflect_url if it has one\n\
-         autodns: home.example.com: the alert: could not publish to {topic}: \
-         SignatureDoesNotMatch: The key '[hidden]' is not what was expected; check the secret \
-         access key\n\
-         Publish: autodns: home.example.com A: could not learn the public IPv4 address from \
-         {reflector}/reflect/v1: it answered \"out of order\", which is no address; check the \
-         reflector, and the key in reflect_url if it has one\n\
-         autodns: home.example.com: the alert: could not publish to {topic}: \
-         SignatureDoesNotMatch: The key '[hidden]' is not what was expected; check the secret \
-         access key\n\
-         Publish: autodns: home.example.com A: could not learn the public IPv4 address from \
-         {reflector}/reflect/v1: it answered \"out of order\", which is no address; check the \
-         reflector, and the key in reflect_url if it has one\n\
-         autodns: home.example.com: the alert: could not publish to {topic}: \
-         SignatureDoesNotMatch: The key '[hidden]' is not what was expected; check the secret \
-         access key\n\
-         Publish: autodns: home.example.com A: could not learn the public IPv4 address from \
-         {reflector}/reflect/v1: it answered \"out of order\", which is no address; check the \
-         reflector, and the key in reflect_url if it has one\n\
-         autodns: home.example.com: the alert: could not publish to {topic}: \
-         SignatureDoesNotMatch: The key '[hidden]' is not what was expected; check the secret \
-         access key\n",
-    );
 }
 
 #[test]

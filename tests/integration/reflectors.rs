@@ -86,8 +86,8 @@ fn an_answer_that_names_no_address_is_quoted_as_far_as_it_says_why() {
          404 with a page: it answered 404; check the reflector, and the key in reflect_url if \
          it has one\n\
          429: it answered 429; check the reflector, and the key in reflect_url if it has one\n\
-         204: it answered text without saying how long it is, which may be cut off; check the \
-         reflector, and the key in reflect_url if it has one\n\
+         204: it answered nothing; check the reflector, and the key in reflect_url if it has \
+         one\n\
          no address: it answered JSON without an address in \"your_ip\" or \"ip\"; check the \
          reflector, and the key in reflect_url if it has one\n\
          an empty address: it answered nothing; check the reflector, and the key in \
@@ -489,8 +489,17 @@ fn a_user_and_password_in_the_url_are_sent_and_never_shown() {
     scene.sandbox.secret("Us3rs/Passw0rd");
     let url = scene.reflector.url().replace("https://", "https://pi:Us3rs%2FPassw0rd@");
     scene.configure(|config| config["reflect_url"] = json!(url));
-    scene.run_with(&["--verbose"]);
-    println!("{:?}", scene.reflector.server().requests());
+    scene.run().assert_silent();
+    let requests = scene.reflector.server().requests();
+    // `pi:Us3rs/Passw0rd`: percent-encoding belongs to the URL, not to the password.
+    assert_eq!(requests[0].header("authorization"), Some("Basic cGk6VXMzcnMvUGFzc3cwcmQ="));
+    // Said back in any of its forms it stays a secret.
+    for echo in ["Us3rs/Passw0rd", "Us3rs%2FPassw0rd", "pi:Us3rs/Passw0rd"] {
+        scene.reflector.replies(Family::V4, Answer::text(format!("not you, {echo}!")));
+        let run = scene.run_with(&["--verbose"]);
+        assert_eq!(run.status.code(), Some(1), "{run:?}");
+        assert!(run.stderr.contains("it answered \"not you, "), "{run:?}");
+    }
 }
 
 #[test]

@@ -108,11 +108,11 @@ fn two_configs_with_one_lock_are_refused() {
 fn one_config_named_twice() {
     let scene = Scene::new();
     let path = scene.sandbox.path("autodns.json");
-    scene.run_args(&[&path, &path]).assert(
+    scene.assert_untouched(scene.run_args(&[&path, &path]).assert(
         2,
         "",
         "autodns: {home}/autodns.json: is named twice; name it once\n",
-    );
+    ));
 }
 
 #[test]

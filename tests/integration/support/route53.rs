@@ -232,7 +232,8 @@ impl Route53 {
                 format!("<NextRecordIdentifier>{text}</NextRecordIdentifier>")
             });
             format!(
-                "<NextRecordName>{}</NextRecordName><NextRecordType>{}</NextRecordType>{identifier}",
+                "<NextRecordName>{}</NextRecordName>\
+                 <NextRecordType>{}</NextRecordType>{identifier}",
                 xml_escape(&row.name),
                 row.kind
             )

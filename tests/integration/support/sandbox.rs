@@ -169,7 +169,7 @@ impl Sandbox {
         let mut script = format!(
             "mount -t overlay -o 'lowerdir={root}/etc:/etc' overlay /etc\n\
              mount --bind '{root}/local' /usr/local/etc\n\
-             echo {HOST_NAME} > /proc/sys/kernel/hostname\n"
+             hostname {HOST_NAME} || echo {HOST_NAME} > /proc/sys/kernel/hostname\n"
         );
         for mount in &self.mounts {
             writeln!(script, "{mount}").expect("a String takes everything");

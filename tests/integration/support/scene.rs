@@ -1,5 +1,5 @@
-//! The usual scene of a test: a stand-in for AWS, a reflector, and a sandbox with a config and a key
-//! that fit them. A scenario changes what it is about and leaves the rest.
+//! The usual scene of a test: a stand-in for AWS, a reflector, and a sandbox with a config and a
+//! key that fit them. A scenario changes what it is about and leaves the rest.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -166,7 +166,7 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
     }
 }
 
-/// Errors of one connection end that connection: the client sees them, and its test asserts on that.
+/// Errors of one connection end that connection: the client sees them, its test asserts on that.
 fn serve(stream: TcpStream, number: usize, family: Family, shared: &Shared) {
     let Ok(raw) = stream.try_clone() else { return };
     // A test never waits for a peer that is gone for good.

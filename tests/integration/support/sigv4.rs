@@ -1,5 +1,5 @@
-//! The check of an AWS signature, version 4, from AWS's description of it: written for the tests, on
-//! ring's SHA-256 and HMAC, so that it shares no line with what signs. It says which error AWS
+//! The check of an AWS signature, version 4, from AWS's description of it: written for the tests,
+//! on ring's SHA-256 and HMAC, so that it shares no line with what signs. It says which error AWS
 //! would give; it knows keys, not what they may do.
 
 use std::collections::BTreeMap;

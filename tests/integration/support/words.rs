@@ -1,6 +1,6 @@
-//! The wordings that many scenarios meet, in one place: what is said of an address that could not be
-//! learnt, of records that could not be listed or changed, of an alert that could not be sent. Each
-//! is asserted whole by the scenarios that use it.
+//! The wordings that many scenarios meet, in one place: what is said of an address that could not
+//! be learnt, of records that could not be listed or changed, of an alert that could not be sent.
+//! Each is asserted whole by the scenarios that use it.
 
 use super::http::Family;
 
@@ -32,8 +32,8 @@ pub const UNCHANGED: &str =
     "autodns: home.example.com A: could not change the record in hosted zone {zone}: ";
 
 /// What a change that may have been made is called on stderr, up to the reason.
-pub const UNCONFIRMED: &str = "autodns: home.example.com A: could not confirm the change of the record in hosted zone \
-     {zone}: ";
+pub const UNCONFIRMED: &str = "autodns: home.example.com A: could not confirm the change of the \
+                               record in hosted zone {zone}: ";
 
 /// What an alert that could not be sent is called on stderr, up to the reason.
 pub const UNPUBLISHED: &str =
