@@ -1,0 +1,179 @@
+#!/usr/bin/env bash
+# The Raspberry Pi test: builds the three binaries, runs each on an emulated processor through the
+# whole main job, deploys to whole emulated Pis, and boots one binary in 2040 and in 1970. It
+# installs what it needs, keeps what is slow to make in the cache folder, and takes away all else
+# that it made on this machine, also when it fails or is interrupted. Nothing of it leaves loopback
+# once the fetching is done.
+set -euo pipefail
+
+usage() {
+    cat <<'TEXT'
+usage: scripts/test-pi.sh [PART…]
+
+PART is one of these; without one, all are run:
+  main    each binary, under qemu-user, does the main job against the emulated AWS
+  clock   the armv7 binary on a real armv7 kernel in 2040 and 1970
+  armhf   deploy-pi.sh on an emulated Pi with a 32-bit system (needs root)
+  arm64   the same, shorter, with a 64-bit system (needs root)
+TEXT
+}
+
+fail() {
+    echo "test-pi.sh: $*" >&2
+    exit 1
+}
+
+say() { echo "test-pi.sh: $*"; }
+
+repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cache=${AUTODNS_CACHE:-${XDG_CACHE_HOME:-${HOME:?HOME is not set}/.cache}/autodns}
+mkdir -p "$cache"
+export AUTODNS_CACHE=$cache
+# A fresh clone finds the compiled dependencies of the last one.
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$cache/cargo}
+
+# shellcheck source=tests/pi/prepare.sh
+source "$repo/tests/pi/prepare.sh"
+# shellcheck source=tests/pi/clock.sh
+source "$repo/tests/pi/clock.sh"
+
+parts=()
+for argument; do
+    case $argument in
+        main | clock | armhf | arm64) parts+=("$argument") ;;
+        -h | --help)
+            usage
+            exit
+            ;;
+        *) fail "there is no part $argument; see --help" ;;
+    esac
+done
+if ((${#parts[@]} == 0)); then
+    parts=(armhf main clock arm64)
+fi
+wants() { [[ " ${parts[*]} " == *" $1 "* ]]; }
+
+# Without root there are no emulated Pis. Where nobody watches, that is a failure.
+if ((EUID != 0)) && { wants armhf || wants arm64; }; then
+    if [[ -n ${CI:-} ]]; then
+        fail "in CI it must run as root: the emulated Pis need mounts and namespaces"
+    fi
+    say "not root: leaves out armhf and arm64, the deployments to emulated Pis"
+    kept=()
+    for part in "${parts[@]}"; do
+        case $part in
+            main | clock) kept+=("$part") ;;
+        esac
+    done
+    ((${#kept[@]})) || fail "nothing is left to run"
+    parts=("${kept[@]}")
+fi
+
+scratch=$(mktemp -d)
+children=()
+registered=
+leave() {
+    local child
+    trap '' INT TERM
+    for child in ${children[@]+"${children[@]}"}; do
+        # The kernel ends the namespaces with their first process: processes, mounts and all.
+        pkill -KILL -P "$child" || :
+        kill -KILL "$child" 2>/dev/null || :
+    done
+    wait
+    if [[ -n $registered ]]; then
+        forget_emulators
+    fi
+    rm -rf --one-file-system "$scratch"
+}
+trap leave EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# --- what is needed -----------------------------------------------------------------------------
+
+began=$SECONDS
+packages=(binutils cpio openssl qemu-user-static qemu-system-arm)
+if ((EUID == 0)); then
+    packages+=(debootstrap iproute2 openssh-client procps util-linux)
+fi
+install_packages "${packages[@]}"
+# The compiler with its library's source, unless there is one already: see build-pi.sh.
+if [[ ! -f $(rustc --print sysroot 2>/dev/null)/lib/rustlib/src/rust/library/Cargo.lock ]]; then
+    install_packages rustc-web cargo-web rust-web-src
+fi
+python=$("$repo/tests/moto/setup.sh")/bin/python
+if wants clock; then
+    make_kernel
+fi
+if wants armhf || wants arm64; then
+    # Before debootstrap, which runs programs of the other processor.
+    registered=yes
+    register_emulators
+    (
+        for architecture in armhf arm64; do
+            if wants "$architecture"; then
+                make_root "$architecture"
+            fi
+        done
+    ) >"$scratch/roots.log" 2>&1 &
+    roots=$!
+    children+=("$roots")
+fi
+say "prepared in $((SECONDS - began)) s"
+
+# --- the binaries -------------------------------------------------------------------------------
+
+began=$SECONDS
+"$repo/scripts/build-pi.sh" --way source
+say "built in $((SECONDS - began)) s"
+if [[ -n ${roots:-} ]]; then
+    began=$SECONDS
+    wait "$roots" || {
+        cat "$scratch/roots.log" >&2
+        fail "there is no root for the emulated Pis"
+    }
+    children=()
+    say "waited $((SECONDS - began)) s more for the roots of the emulated Pis"
+fi
+
+# --- the parts ----------------------------------------------------------------------------------
+
+# Namespaces of their own: no network but loopback, and nothing that outlives them.
+run_parts() {
+    if ((EUID == 0)); then
+        exec unshare --mount --net --pid --uts --fork --kill-child=KILL --mount-proc \
+            bash -euc 'ip link set lo up; exec "$@"' bash \
+            "$repo/tests/pi/run.sh" "$cache" "$python" "$@"
+    else
+        exec "$repo/tests/pi/run.sh" "$cache" "$python" "$@"
+    fi
+}
+
+# The 32-bit Pi spends its time waiting for cron; the rest is done meanwhile, and told afterwards.
+first=()
+rest=()
+for part in "${parts[@]}"; do
+    if [[ $part == armhf ]]; then first+=("$part"); else rest+=("$part"); fi
+done
+began=$SECONDS
+if ((${#first[@]})); then
+    run_parts "${first[@]}" >"$scratch/first.log" 2>&1 &
+    children+=($!)
+fi
+if ((${#rest[@]})); then
+    run_parts "${rest[@]}" >"$scratch/rest.log" 2>&1 &
+    children+=($!)
+fi
+failed=0
+for child in "${children[@]}"; do
+    wait "$child" || failed=1
+done
+children=()
+cat "$scratch"/{first,rest}.log 2>/dev/null || :
+((failed == 0)) || fail "failed after $((SECONDS - began)) s; what failed is named above"
+passed=$(cat "$scratch"/{first,rest}.log 2>/dev/null |
+    sed -n 's/^test-pi\.sh: [a-z0-9]*: \([0-9]*\) checks passed.*/\1/p' |
+    awk '{ sum += $1 } END { print sum + 0 }')
+say "all parts in $((SECONDS - began)) s"
+echo "$passed passed, 0 failed"

@@ -1,0 +1,237 @@
+# The second half of the parts "armhf" and "arm64": deployments that go well, and what the Pi's own
+# cron then does with no one touching it. Sourced by run.sh.
+# shellcheck shell=bash disable=SC2034,SC2154,SC2016  # shared variables; scripts for the Pi's shell
+
+# What the deployed program would say is checked in part main; here it is a spy, that shows what
+# cron gives it, and that a variable comes through crontab, cron and shell unharmed.
+odd_value="a b%c'd\"e\$HOME;f"
+make_spy() {
+    cat >"$1" <<'TEXT'
+#!/bin/sh
+[ "$1" != --version ] || exec echo spy
+[ "$1" != --dry-run ] || exit 0
+{ env | sort; printf '%s\n' "$@"; } >seen.new
+mv seen.new seen
+TEXT
+}
+
+test_emulated_pi() {
+    local architecture=$1 target root binary reflect config credentials before line
+    case $architecture in
+        armhf) target=armv7-unknown-linux-musleabihf ;;
+        arm64) target=aarch64-unknown-linux-musl ;;
+    esac
+    binary=$repo/target/pi/$target/autodns
+    config=$scratch/my:config.json
+    credentials=$scratch/credentials
+    start_aws
+    make_world
+    start_reflector reflector 192.175.48.7
+    reflect=$answer
+    write_config "$config" "$reflect" /tmp/autodns_alert.lock
+    write_credentials "$credentials"
+    make_pi "$architecture"
+    # A crontab that somebody has already, which must stay as it is.
+    printf '# my own\n\nMAILTO=""\n* * * * * date >>ticks # not autodns\n' |
+        on_pi pi 'crontab -'
+    before=$(snapshot)
+
+    if [[ $architecture == armhf ]]; then
+        test_failures_before_cron "$config"
+    fi
+    start_cron
+    if [[ $architecture == armhf ]]; then
+        test_failures "$config" "$credentials"
+        test_interrupt "$config"
+        test_deployment
+        test_choice_of_binary
+    else
+        test_short_deployment
+    fi
+}
+
+# The whole of a deployment's life, with cron doing the work.
+test_deployment() {
+    local own='# my own
+
+MAILTO=""
+* * * * * date >>ticks # not autodns' line mark='# autodns, by deploy-pi.sh' ticks
+
+    line="AWS_SHARED_CREDENTIALS_FILE=$pi_home/.config/autodns/credentials"
+    line+=" AWS_ENDPOINT_URL=$endpoint"
+    line+=" $pi_home/.local/bin/autodns $pi_home/.config/autodns/autodns.json $mark"
+
+    # The first time, once every five minutes: the dry run is shown, and nothing changes in AWS.
+    deploy --config "$config" --credentials "$credentials" --env "AWS_ENDPOINT_URL=$endpoint"
+    expect "the first deployment" "0 " "$status $err"
+    expect "the first deployment's note" "pi@127.0.0.1: note: the crontab of pi has another line \
+that names autodns; it stays" "$notes"
+    expect "the first deployment's dry run" "pi@127.0.0.1: a dry run there:
+autodns $version
+home.example.com A: 192.0.2.1 -> 192.175.48.7" \
+        "$(sed '/: autodns is in place/,$d; /^autodns: /d' <<<"$out")"
+    expect "what the first deployment says" "$(placed "$(minutes 5)" pi \
+        "$pi_home/.local/bin/autodns" "$pi_home/.config/autodns/autodns.json" \
+        "$pi_home/.config/autodns/credentials" "a line in the crontab of pi")" "$(after_dry_run)"
+    expect "a dry run changes nothing" "$(record 192.0.2.1)" "$(world "$endpoint" records "$zone")"
+    expect "the crontab" "$own
+$(minutes 5) * * * * $line" "$(crontab_of pi)"
+    expect "the modes" "755 1000 home/pi/.local/bin/autodns
+600 1000 home/pi/.config/autodns/autodns.json
+600 1000 home/pi/.config/autodns/credentials
+700 1000 home/pi/.config/autodns" "$(modes home/pi/.local/bin/autodns \
+        home/pi/.config/autodns/{autodns.json,credentials} home/pi/.config/autodns)"
+    cmp "$binary" "$root$pi_home/.local/bin/autodns" || give_up "another binary is there"
+    cmp "$config" "$root$pi_home/.config/autodns/autodns.json" || give_up "another config is there"
+
+    # Another Pi has another minute.
+    echo fedcba9876543210fedcba9876543210 >"$root/etc/machine-id"
+    deploy --env "AWS_ENDPOINT_URL=$endpoint"
+    expect "the crontab of another Pi" "$own
+$(minutes 5) * * * * $line" "$(crontab_of pi)"
+
+    # Again, now every minute, and without a config: the one that is there is kept.
+    deploy --interval 1 --env "AWS_ENDPOINT_URL=$endpoint"
+    expect "the second deployment" "0 " "$status $err"
+    expect "what the second deployment says" "$(placed '*' pi \
+        "$pi_home/.local/bin/autodns" "$pi_home/.config/autodns/autodns.json (kept as it was)" \
+        "$pi_home/.config/autodns/credentials (kept as it was)" "a line in the crontab of pi")" \
+        "$(after_dry_run)"
+    expect "the crontab after the second deployment" "$own
+* * * * * $line" "$(crontab_of pi)"
+    cmp "$config" "$root$pi_home/.config/autodns/autodns.json" || give_up "the config is changed"
+
+    # Beside it, the other user's spy.
+    make_spy "$scratch/spy"
+    deploy_as second --binary "$scratch/spy" --config "$config" --interval 1 \
+        --env "ODD=$odd_value" --env AWS_PROFILE=home
+    expect "the spy's deployment" "0 " "$status $err"
+
+    # cron changes the record with no one touching it.
+    poll 90 "cron to change the record" record_says "$zone" 192.175.48.7
+    poll 90 "cron to run the spy" test -e "$root/home/second/seen"
+    expect "what cron gives the program" "AWS_PROFILE=home
+HOME=/home/second
+LOGNAME=second
+ODD=$odd_value
+PATH=/usr/bin:/bin
+PWD=/home/second
+SHELL=/bin/sh
+/home/second/.config/autodns/autodns.json" "$(cat "$root/home/second/seen")"
+
+    # The reflector breaks: one alert, and not a second one the next minute.
+    tell_reflector "$reflect" '{"mode":"broken"}'
+    poll 90 "cron to send an alert" alert_came
+    ticks=$(wc -l <"$root$pi_home/ticks")
+
+    # Meanwhile a deployment whose dry run fails changes nothing, unless it is forced.
+    refuses "a failing dry run" \
+        "the dry run failed there \(exit status 1\), as shown above; nothing was changed .*" \
+        deploy --interval 2
+    expect_match "a failing dry run is shown" \
+        $'.*\nautodns: home\\.example\\.com A: [^\n]*reflect.*' "$out"
+    deploy --force --interval 1 --env "AWS_ENDPOINT_URL=$endpoint"
+    expect "a forced deployment" \
+        "0 deploy-pi.sh: pi@127.0.0.1: the dry run failed there (exit status 1), as shown above" \
+        "$status $err"
+    expect "the crontab after a forced deployment" "$own
+* * * * * $line" "$(crontab_of pi)"
+
+    # The spy goes, and in its place comes one of the whole system, with a zone of its own.
+    deploy_as second --uninstall
+    expect "the spy's end" "0 " "$status $err"
+    rm "$root/home/second/seen"
+
+    poll 150 "cron to run twice more" ticks_reach $((ticks + 2))
+    expect "no second alert" 0 "$(alerts "$queue")"
+
+    tell_reflector "$reflect" '{"mode":"ok","address":"192.175.48.8"}'
+    test_system_deployment
+    poll 90 "cron to change the record again" record_says "$zone" 192.175.48.8
+    poll 30 "the alert's lock to go" test ! -e "$root/tmp/autodns_alert.lock"
+
+    deploy_as second --system --uninstall
+    expect "the end of the system's" "0 second@127.0.0.1: took away /etc/cron.d/autodns
+second@127.0.0.1: took away /usr/local/bin/autodns
+second@127.0.0.1: took away /usr/local/etc/autodns.json
+second@127.0.0.1: took away /usr/local/etc/autodns.credentials
+second@127.0.0.1: took away /usr/local/etc/autodns.deployed" "$status $out$err"
+    deploy_as pi --uninstall
+    expect "the end" "0 pi@127.0.0.1: took away a line in the crontab of pi
+pi@127.0.0.1: took away $pi_home/.local/bin/autodns
+pi@127.0.0.1: took away $pi_home/.config/autodns/autodns.json
+pi@127.0.0.1: took away $pi_home/.config/autodns/credentials
+pi@127.0.0.1: took away $pi_home/.config/autodns/deployed" "$status $out$err"
+    rm -f "$root$pi_home/ticks"
+    expect "the Pi at the end" "$before" "$(snapshot)"
+    deploy_as pi --uninstall
+    expect "an uninstallation of nothing" \
+        "0 pi@127.0.0.1: there is nothing that deploy-pi.sh put there" "$status $out$err"
+}
+
+alert_came() { [[ $(alerts "$queue") == 1 ]]; }
+
+# With --system, as the user second. An own config that is there already is kept, and stays when
+# the rest goes.
+test_system_deployment() {
+    local zone topic queue key secret
+    make_world
+    write_config "$scratch/second.json" "$reflect" /tmp/second.lock
+    write_credentials "$scratch/second.credentials"
+    deploy_as second --system --binary "$binary" --config "$scratch/second.json" --interval 1 \
+        --credentials "$scratch/second.credentials" --env "AWS_ENDPOINT_URL=$endpoint"
+    expect "a deployment into the system" "0 " "$status $err"
+    expect "what it says" "$(placed '*' second /usr/local/bin/autodns \
+        /usr/local/etc/autodns.json /usr/local/etc/autodns.credentials /etc/cron.d/autodns)" \
+        "$(after_dry_run)"
+    expect "its modes" "755 0 usr/local/bin/autodns
+600 1001 usr/local/etc/autodns.json
+600 1001 usr/local/etc/autodns.credentials
+600 0 etc/cron.d/autodns" "$(modes usr/local/bin/autodns \
+        usr/local/etc/autodns.{json,credentials} etc/cron.d/autodns)"
+    line="* * * * * second"
+    line+=" AWS_SHARED_CREDENTIALS_FILE=/usr/local/etc/autodns.credentials"
+    line+=" AWS_ENDPOINT_URL=$endpoint /usr/local/bin/autodns /usr/local/etc/autodns.json"
+    expect "its file for cron" "$line # autodns, by deploy-pi.sh" \
+        "$(grep -v '^#' "$root/etc/cron.d/autodns")"
+    poll 90 "the system's cron to change the record" record_says "$zone" 192.175.48.8
+}
+
+# A binary is chosen by what the Pi's programs are, and built; the kernel's word is not enough.
+test_choice_of_binary() {
+    local machine wanted
+    for machine in armv7l aarch64 armv6l; do
+        case $machine in
+            armv6l) wanted=arm-unknown-linux-musleabihf ;;
+            *) wanted=armv7-unknown-linux-musleabihf ;;
+        esac
+        printf '#!/bin/sh\n[ "$1" = -m ] && exec echo %s\nexec /usr/bin/uname "$@"\n' "$machine" \
+            >"$root/usr/local/bin/uname"
+        chmod +x "$root/usr/local/bin/uname"
+        deploy_as pi --config "$config" --credentials "$credentials" \
+            --env "AWS_ENDPOINT_URL=$endpoint"
+        expect "a deployment to $machine" 0 "$status"
+        expect "the choice for $machine" \
+            "pi@127.0.0.1: $machine, 32-bit programs: wants $wanted" "$(head -n 1 <<<"$out")"
+        cmp "$repo/target/pi/$wanted/autodns" "$root$pi_home/.local/bin/autodns" ||
+            give_up "$machine got another binary"
+    done
+    rm "$root/usr/local/bin/uname"
+    deploy_as pi --uninstall
+    expect "the end of the choice" 0 "$status"
+}
+
+# Where the time is spent on armhf already: from nothing to a changed record, and back to nothing.
+test_short_deployment() {
+    deploy_as pi --config "$config" --credentials "$credentials" --interval 1 \
+        --env "AWS_ENDPOINT_URL=$endpoint"
+    expect "a deployment" 0 "$status"
+    expect "the choice" "pi@127.0.0.1: aarch64, 64-bit programs: wants $target" \
+        "$(head -n 1 <<<"$out")"
+    cmp "$binary" "$root$pi_home/.local/bin/autodns" || give_up "another binary is there"
+    poll 90 "cron to change the record" record_says "$zone" 192.175.48.7
+    deploy_as pi --uninstall
+    expect "the end" 0 "$status"
+    rm -f "$root$pi_home/ticks"
+    expect "the Pi at the end" "$before" "$(snapshot)"
+}

@@ -1,0 +1,135 @@
+# A whole emulated Pi, that is a Debian root with its own sshd, cron and sudo, whose programs qemu
+# runs, and what it takes to deploy to it and to look into it. Sourced by run.sh, which has made
+# namespaces that take everything here with them when they end: mounts, processes, ports, the host's
+# name. It must not test anything.
+# shellcheck shell=bash disable=SC2034,SC2154  # variables shared with the other files
+
+port=2222
+pi_home=/home/pi
+
+# --- the Pi -------------------------------------------------------------------------------------
+
+make_pi() {
+    local architecture=$1 user
+    root=$scratch/root
+    mkdir -p "$root"
+    # On a tmpfs, because 32-bit programs under qemu cannot list a folder of ext4 (its offsets have
+    # 64 bits), and cron would find no crontab.
+    mount -t tmpfs -o size=1g,mode=755 tmpfs "$root"
+    tar -C "$root" -xzf "$(root_archive "$architecture")"
+    mkdir -p "$root"/{proc,dev,run/sshd}
+    mount -t proc proc "$root/proc"
+    mount --rbind /dev "$root/dev"
+    hostname raspberrypi
+    echo 127.0.0.1 raspberrypi localhost >"$root/etc/hosts"
+    echo 0123456789abcdef0123456789abcdef >"$root/etc/machine-id"
+
+    # pi and second may use sudo freely, as on Raspberry Pi OS; guest must give a password.
+    mkdir -p "$root/etc/ssh/keys"
+    ssh-keygen -q -t ed25519 -N '' -f "$scratch/key"
+    ssh-keygen -q -t ed25519 -N '' -f "$scratch/other_key"
+    for user in pi second guest; do
+        chroot "$root" useradd --create-home --shell /bin/sh "$user"
+        # With a locked password sshd refuses the account altogether.
+        chroot "$root" usermod -p '*' "$user"
+        cp "$scratch/key.pub" "$root/etc/ssh/keys/$user"
+    done
+    printf '%s ALL=(ALL) %s\n' pi NOPASSWD:ALL second NOPASSWD:ALL guest ALL \
+        >"$root/etc/sudoers.d/test"
+    {
+        printf '[127.0.0.1]:%s ' "$port"
+        cut -d' ' -f1-2 "$root/etc/ssh/ssh_host_ed25519_key.pub"
+    } >"$scratch/known_hosts"
+    login=(-p "$port" -i "$scratch/key" -o IdentitiesOnly=yes -o StrictHostKeyChecking=yes
+        -o "UserKnownHostsFile=$scratch/known_hosts")
+    # The keys are kept out of the homes, over which the tests mount things.
+    chroot "$root" /usr/sbin/sshd -D -p "$port" -o ListenAddress=127.0.0.1 -o UsePAM=no \
+        -o AuthorizedKeysFile=/etc/ssh/keys/%u -o PidFile=none 2>"$scratch/sshd.log" &
+    poll 30 "the Pi's sshd" sshd_answers
+}
+
+sshd_answers() { (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null; }
+
+start_cron() {
+    chroot "$root" /usr/sbin/cron -f 2>"$scratch/cron.log" &
+    poll 30 "the Pi's cron" has_line "$root/run/crond.pid"
+}
+
+# on_pi USER COMMAND: in the Pi, without ssh.
+on_pi() { chroot "$root" su -s /bin/sh "$1" -c "cd; $2"; }
+
+# The user's own crontab as `crontab -l` shows it, without the lines that crontab adds on top.
+crontab_of() { sed '1,3{/^# /d}' "$root/var/spool/cron/crontabs/$1" 2>/dev/null || :; }
+
+# Everything that a deployment could touch: kind, mode, owner, contents; and nothing else.
+snapshot() {
+    local user
+    (
+        cd "$root" || exit
+        find home usr/local etc/cron.d var/spool/cron -printf '%y %m %U:%G %p %l\n'
+        find home usr/local etc/cron.d -type f ! -path 'home/*/ticks' -exec cksum {} +
+    ) | LC_ALL=C sort
+    for user in pi second; do
+        crontab_of "$user"
+    done
+}
+
+# --- deploying to it ----------------------------------------------------------------------------
+
+# deploy_as USER OPTION…: leaves what came of it in out, err and status, and in notes what it
+# noted by the way: here of the crontab's own line that names autodns.
+deploy_as() {
+    local user=$1
+    shift
+    run plain "$repo/scripts/deploy-pi.sh" "${login[@]}" "$@" "$user@127.0.0.1"
+    notes=$(sed -n '/: note: /p' <<<"$out")
+    out=$(sed '/: note: /d' <<<"$out")
+}
+
+deploy() { deploy_as pi --binary "$binary" "$@"; }
+
+# Nothing of this machine's environment, and no terminal.
+plain() {
+    env -i HOME="$scratch/home" PATH="$PATH" TMPDIR="$scratch" TERM=dumb \
+        AUTODNS_CACHE="$cache" CARGO_TARGET_DIR="$CARGO_TARGET_DIR" \
+        RUSTUP_HOME="${RUSTUP_HOME:-$HOME/.rustup}" CARGO_HOME="${CARGO_HOME:-$HOME/.cargo}" \
+        CARGO_NET_OFFLINE=true setsid --wait "$@"
+}
+
+# refuses WHAT PATTERN OPTION…: one line that fits, a non-zero status, the Pi as it was.
+refuses() {
+    local what=$1 pattern=$2 before
+    shift 2
+    before=$(snapshot)
+    run "$@"
+    expect_match "$what: one line" "deploy-pi\.sh: ((pi|guest)@127\.0\.0\.1: )?$pattern" "$err"
+    expect "$what: the exit status" 1 "$status"
+    expect "$what: the Pi is as it was" "$before" "$(snapshot)"
+}
+
+# The minutes that this Pi's identity comes to, reckoned anew.
+minutes() {
+    local number
+    number=$(printf '%s\nraspberrypi\n' "$(cat "$root/etc/machine-id")" | cksum | cut -d' ' -f1)
+    echo "$((number % $1))-59/$1"
+}
+
+# modes PATH…: mode and owner of files in the Pi.
+modes() { (cd "$root" && stat -c '%a %u %n' "$@"); }
+
+# What a deployment says when it went well; $1 is the cron minutes, the rest the lines of its list.
+placed() {
+    local minutes=$1 user=$2
+    shift 2
+    echo "$user@127.0.0.1: autodns is in place; cron runs it as $user at the minutes $minutes:"
+    printf '  %s\n' "$@"
+}
+
+# The part of the last deployment's output that follows its dry run.
+after_dry_run() { sed -n '/: autodns is in place/,$p' <<<"$out"; }
+
+# ticks_reach NUMBER: cron has run the user's own other line so often, and ours runs no longer.
+ticks_reach() {
+    [[ $(wc -l 2>/dev/null <"$root$pi_home/ticks") -ge $1 ]] &&
+        ! pgrep -f "$pi_home/.local/bin/autodns" >/dev/null
+}

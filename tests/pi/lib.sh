@@ -1,0 +1,135 @@
+# What the parts of the Raspberry Pi test share: assertions that compare whole outputs, polling with
+# a deadline, the emulated AWS and the reflector. Sourced by run.sh; it must not test anything.
+# shellcheck shell=bash disable=SC2034,SC2154,SC2016  # variables shared with the other files
+
+passed=0
+
+# Ends the test. The parts run in run.sh's own shell, so its trap cleans up.
+give_up() {
+    echo "test-pi.sh: FAILED in part $part: $*" >&2
+    exit 1
+}
+
+# expect WHAT EXPECTED ACTUAL: the two texts are the same, to the byte.
+expect() {
+    if [[ $2 != "$3" ]]; then
+        diff -u --label expected --label found <(printf '%s\n' "$2") <(printf '%s\n' "$3") >&2 || :
+        give_up "$1"
+    fi
+    passed=$((passed + 1))
+}
+
+# expect_match WHAT PATTERN ACTUAL: the whole text fits the extended regular expression.
+expect_match() {
+    if [[ ! $3 =~ ^($2)$ ]]; then
+        printf 'expected something like: %s\nfound: %s\n' "$2" "$3" >&2
+        give_up "$1"
+    fi
+    passed=$((passed + 1))
+}
+
+# Runs a command to its end and leaves what came of it in out, err and status.
+run() {
+    status=0
+    "$@" >"$scratch/out" 2>"$scratch/err" </dev/null || status=$?
+    out=$(cat "$scratch/out")
+    err=$(cat "$scratch/err")
+}
+
+# poll SECONDS WHAT COMMAND…: until the command succeeds.
+poll() {
+    local deadline=$((SECONDS + $1)) what=$2
+    shift 2
+    until "$@"; do
+        ((SECONDS < deadline)) || give_up "waited in vain for $what"
+        sleep 0.2
+    done
+}
+
+has_line() { [[ -s $1 ]]; }
+
+# start NAME COMMAND…: a server that prints one line once it answers; leaves the line in answer.
+# It ends at the latest when this shell does, because its stdin does.
+start() {
+    local name=$1
+    shift
+    mkfifo "$scratch/$name.stdin"
+    "$@" <"$scratch/$name.stdin" >"$scratch/$name.line" 2>"$scratch/$name.err" &
+    # Kept open, and never written to, for as long as this shell lives.
+    exec {hold}>"$scratch/$name.stdin"
+    poll 60 "$name to answer" has_line "$scratch/$name.line"
+    answer=$(cat "$scratch/$name.line")
+}
+
+# --- the emulated AWS, and the reflector --------------------------------------------------------
+
+world() { "$python" "$repo/tests/moto/world.py" "$@"; }
+
+start_aws() {
+    start aws "$python" "$repo/tests/moto/world.py" serve --log "$scratch/requests"
+    endpoint=$answer
+}
+
+# make_world: a zone, a record that says 192.0.2.1, a topic with a queue, users with keys.
+make_world() {
+    local made
+    made=$(world "$endpoint" create)
+    zone=$(field "$made" zone_id)
+    topic=$(field "$made" topic_arn)
+    queue=$(field "$made" queue_url)
+    key=$(field "$made" users.good.key_id)
+    secret=$(field "$made" users.good.secret)
+}
+
+# field JSON PATH: one member, found by a dotted path.
+field() {
+    "$python" -c '
+import functools, json, sys
+print(functools.reduce(lambda value, name: value[name], sys.argv[2].split("."),
+                       json.loads(sys.argv[1])))' "$1" "$2"
+}
+
+record_says() { [[ $(world "$endpoint" records "$1") == "$(record "$2")" ]]; }
+
+# record ADDRESS: what world.py's `records` prints when the zone holds just this.
+record() {
+    printf '[{"name": "home.example.com.", "type": "A", "ttl": 300, "values": ["%s"]}]' "$1"
+}
+
+# How many messages came to a queue since the last look.
+alerts() {
+    world "$endpoint" messages "$1" |
+        "$python" -c 'import json, sys; print(len(json.load(sys.stdin)))'
+}
+
+# reflector NAME ADDRESS: leaves its URL in answer.
+start_reflector() {
+    start "$1" "$python" "$repo/tests/moto/reflector.py" --address "$2"
+}
+
+# tell_reflector URL JSON: changes what it answers.
+tell_reflector() {
+    "$python" - "$1" "$2" <<'PY'
+import sys, urllib.parse, urllib.request
+control = urllib.parse.urljoin(sys.argv[1], "/control")
+urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
+    urllib.request.Request(control, sys.argv[2].encode(), method="POST"), timeout=10)
+PY
+}
+
+# write_config FILE REFLECT_URL LOCK
+write_config() {
+    cat >"$1" <<TEXT
+{
+    "hosted_zone_id": "$zone",
+    "dns_name": "home.example.com",
+    "topic_arn": "$topic",
+    "alert_lock": "$3",
+    "reflect_url": "$2"
+}
+TEXT
+}
+
+write_credentials() {
+    printf '[default]\naws_access_key_id = %s\naws_secret_access_key = %s\n' "$key" "$secret" >"$1"
+}

@@ -1,0 +1,169 @@
+# Fetches what the Raspberry Pi test needs and keeps it in the cache folder: Debian packages, root
+# file systems for the emulated Pis, a kernel for the virtual machine. Sourced by test-pi.sh; it
+# must install nothing but packages, and leave no mount and no registration behind but those that
+# the caller's forget_emulators takes away.
+# shellcheck shell=bash disable=SC2034,SC2154,SC2016  # variables shared with the other files
+
+suite=bookworm
+root_packages=openssh-server,cron,ca-certificates,sudo
+
+# The address of a Debian mirror, from this machine's own apt sources.
+debian_mirror() {
+    if [[ -n ${AUTODNS_DEBIAN_MIRROR:-} ]]; then
+        echo "$AUTODNS_DEBIAN_MIRROR"
+        return
+    fi
+    apt-get indextargets --format '$(REPO_URI) $(LABEL) $(COMPONENT)' 'Identifier: Packages' |
+        awk '$2 == "Debian" && $3 == "main" { print $1; exit }' | grep . ||
+        fail "apt's sources here name no Debian mirror; name one in AUTODNS_DEBIAN_MIRROR"
+}
+
+# install_packages PACKAGE…: those that are not there yet.
+install_packages() {
+    local package missing=()
+    for package; do
+        if [[ $(dpkg-query -W -f '${Status}' "$package" 2>/dev/null) != 'install ok installed' ]]
+        then
+            missing+=("$package")
+        fi
+    done
+    if ((${#missing[@]} == 0)); then
+        return
+    fi
+    if ((EUID != 0)); then
+        fail "as root: apt-get install ${missing[*]}"
+    fi
+    say "installing ${missing[*]}"
+    {
+        apt-get update &&
+            DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends \
+                "${missing[@]}"
+    } >"$scratch/apt.log" 2>&1 || {
+        tail -n 20 "$scratch/apt.log" >&2
+        fail "apt could not install ${missing[*]}"
+    }
+}
+
+# --- programs of other processors ---------------------------------------------------------------
+# The kernel is told to run them by qemu. O and C let programs like crontab and sudo keep their
+# rights, which the registration of Debian's own package does not; F opens qemu at once, so that it
+# is found from within another root.
+
+emulators=(
+    'arm:\x7fELF\x01\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x28\x00'
+    'aarch64:\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00'
+)
+# All but the byte for the operating system, and programs and libraries alike.
+emulator_mask='\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff'
+
+# Runs a command that sees binfmt_misc, mounted for it alone, at $binfmt.
+with_binfmt() {
+    local binfmt=$scratch/binfmt
+    mkdir -p "$binfmt"
+    # shellcheck disable=SC2016  # the inner shell expands these
+    unshare --mount --propagation private bash -euc '
+        mount -t binfmt_misc binfmt_misc "$1"
+        cd "$1"
+        shift
+        "$@"' bash "$binfmt" "$@"
+}
+
+# What a killed run left is taken away as well: the process whose number it bears is gone.
+register_emulators() {
+    local entry name
+    # shellcheck disable=SC2016
+    with_binfmt bash -euc '
+        for entry in autodns-test-*-*; do
+            number=${entry#autodns-test-}
+            if [[ -f $entry && ! -d /proc/${number%%-*} ]]; then
+                echo -1 >"$entry"
+            fi
+        done' || fail "cannot mount binfmt_misc, which the emulated Pis need"
+    for entry in "${emulators[@]}"; do
+        name=${entry%%:*}
+        # shellcheck disable=SC2016
+        with_binfmt bash -euc 'printf %s "$1" >register' bash \
+            ":autodns-test-$$-$name:M::${entry#*:}:$emulator_mask:/usr/bin/qemu-$name-static:OCF" ||
+            fail "the kernel does not take qemu-$name-static for $name programs"
+    done
+}
+
+forget_emulators() {
+    # shellcheck disable=SC2016
+    with_binfmt bash -euc '
+        for entry in "autodns-test-$1-"*; do
+            if [[ -f $entry ]]; then
+                echo -1 >"$entry"
+            fi
+        done' bash "$$"
+}
+
+# --- root file systems, and the kernel ----------------------------------------------------------
+
+root_archive() { echo "$cache/pi-root-$suite-$1.tar.gz"; }
+
+# make_root ARCHITECTURE: a small Debian, as Raspberry Pi OS is one, packed up, without what no
+# program reads.
+make_root() {
+    local architecture=$1 archive root mirror
+    archive=$(root_archive "$architecture")
+    if [[ -f $archive ]]; then
+        return
+    fi
+    mirror=$(debian_mirror) || exit 1
+    root=$scratch/debootstrap-$architecture
+    # In namespaces of its own, which take its mounts and processes with them if it is ended.
+    unshare --mount --pid --fork --kill-child=KILL --mount-proc debootstrap \
+        --arch="$architecture" --variant=minbase --include="$root_packages" \
+        "$suite" "$root" "$mirror" >"$scratch/debootstrap-$architecture.log" 2>&1 || {
+        tail -n 20 "$scratch/debootstrap-$architecture.log" >&2
+        fail "debootstrap could not make a root for $architecture"
+    }
+    tar -C "$root" -c --exclude='./var/cache/apt/*' --exclude='./var/lib/apt/lists/*' \
+        --exclude='./usr/share/doc/*' --exclude='./usr/share/man/*' \
+        --exclude='./usr/share/locale/*' --exclude='./proc/*' --exclude='./dev/*' . |
+        gzip -1 >"$archive.new"
+    mv "$archive.new" "$archive"
+    rm -rf "$root"
+}
+
+# Debian's kernel for ARMv7 with the modules for a network card: taken out of its package, with an
+# apt that knows of nothing on this machine.
+make_kernel() {
+    local kernel=$cache/pi-kernel
+    if [[ -f $kernel/complete ]]; then
+        return
+    fi
+    rm -rf "$kernel"
+    mkdir -p "$kernel"
+    fetch_kernel "$kernel" "$scratch/apt" >"$scratch/kernel.log" 2>&1 || {
+        tail -n 20 "$scratch/kernel.log" >&2
+        fail "Debian's ARMv7 kernel cannot be had"
+    }
+    rm -rf "$scratch/apt"
+    : >"$kernel/complete"
+}
+
+fetch_kernel() {
+    local kernel=$1 apt=$2 mirror package module options
+    options=(
+        -q -o APT::Architecture=armhf -o APT::Architectures::=armhf -o APT::Sandbox::User=
+        -o Dir::State="$apt/state" -o Dir::State::status="$apt/status" -o Dir::Cache="$apt/cache"
+        -o Dir::Etc::sourcelist="$apt/sources.list" -o Dir::Etc::sourceparts=/dev/null
+    )
+    mirror=$(debian_mirror) || return 1
+    mkdir -p "$apt"/{state/lists/partial,cache/archives/partial,image}
+    : >"$apt/status"
+    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main" \
+        >"$apt/sources.list"
+    apt-get "${options[@]}" update || return 1
+    package=$(apt-cache "${options[@]}" depends linux-image-armmp |
+        sed -n 's/^ *Depends: \(linux-image-.*\)/\1/p')
+    (cd "$apt" && apt-get "${options[@]}" download "$package") || return 1
+    dpkg -x "$apt"/linux-image-*.deb "$apt/image" || return 1
+    cp "$apt"/image/boot/vmlinuz-* "$kernel/vmlinuz" || return 1
+    for module in "${guest_modules[@]}"; do
+        find "$apt/image/lib/modules" -name "$module.ko" -exec cp {} "$kernel/" \;
+        [[ -f $kernel/$module.ko ]] || return 1
+    done
+}

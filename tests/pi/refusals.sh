@@ -1,0 +1,94 @@
+# The first half of the parts "armhf" and "arm64": all the ways in which deploy-pi.sh can fail on an
+# emulated Pi. Each is one clear line and a non-zero exit status, and leaves the Pi as it was.
+# Sourced by run.sh.
+# shellcheck shell=bash disable=SC2154,SC2016  # shared variables; scripts for the Pi's shell
+
+# Without cron in the Pi's root, and then with one that does not run.
+test_failures_before_cron() {
+    local config=$1
+    mv "$root/usr/bin/crontab" "$root/usr/bin/crontab.away"
+    refuses "no cron" "there is no cron \(no crontab command\); install it: .*" \
+        deploy --config "$config"
+    mv "$root/usr/bin/crontab.away" "$root/usr/bin/crontab"
+    refuses "cron stands still" "cron is not running; start it: .*" deploy --config "$config"
+}
+
+test_failures() {
+    local config=$1 credentials=$2 size half more
+    size=$(($(wc -c <"$binary") / 1024))
+
+    refuses "no route" "it cannot be reached: Connection refused; is it on, .*" \
+        plain "$repo/scripts/deploy-pi.sh" -p 1 --binary "$binary" pi@127.0.0.1
+    refuses "no network" "pi@192\.0\.2\.1: it cannot be reached: Network is unreachable; .*" \
+        plain "$repo/scripts/deploy-pi.sh" --binary "$binary" pi@192.0.2.1
+    refuses "wrong key" "the login was refused: Permission denied \(publickey.*" \
+        plain "$repo/scripts/deploy-pi.sh" -p "$port" -i "$scratch/other_key" \
+        -o IdentitiesOnly=yes -o "UserKnownHostsFile=$scratch/known_hosts" \
+        --binary "$binary" pi@127.0.0.1
+    refuses "unknown host key" "its host key is not the known one, .*" \
+        plain "$repo/scripts/deploy-pi.sh" -p "$port" -i "$scratch/key" \
+        -o StrictHostKeyChecking=yes -o UserKnownHostsFile=/dev/null --binary "$binary" \
+        pi@127.0.0.1
+    refuses "no config" "$pi_home/\.config/autodns/autodns\.json is not there yet; .*" deploy
+    refuses "an interval that is none" "--interval wants a divisor of 60, not 7" \
+        deploy --interval 7
+    refuses "a secret on the cron line" "--env AWS_SECRET_ACCESS_KEY would show a secret .*" \
+        deploy --config "$config" --env AWS_SECRET_ACCESS_KEY=x
+    refuses "a binary that is none" "the binary does not run there: .*; nothing was changed .*" \
+        plain "$repo/scripts/deploy-pi.sh" "${login[@]}" --config "$config" \
+        --binary "$config" pi@127.0.0.1
+    refuses "sudo with a password" "sudo asks for a password there, and here is no terminal .*" \
+        deploy_as guest --system --config "$config" --binary "$binary"
+
+    half=$((size / 2))
+    mount_home "size=${half}k"
+    refuses "a full disk" "copying to $pi_home failed: .*; [0-9]+ kB are free there, .*" \
+        deploy --config "$config" --credentials "$credentials"
+    umount "$root$pi_home"
+    more=$((size * 3 / 2))
+    mount_home "size=${more}k"
+    refuses "a disk that fills up late" "cannot write $pi_home/\.local/bin/\.autodns\.new: .*" \
+        deploy --config "$config" --credentials "$credentials" \
+        --env "AWS_ENDPOINT_URL=$endpoint"
+    umount "$root$pi_home"
+    read_only "$pi_home"
+    refuses "a read-only home" "cannot make a folder in $pi_home: Read-only file system; .*" \
+        deploy --config "$config" --credentials "$credentials"
+    umount "$root$pi_home"
+    read_only /usr/local
+    refuses "a read-only system" "cannot write /usr/local/bin/\.autodns\.new: Read-only .*" \
+        deploy --system --config "$config" --credentials "$credentials" \
+        --env "AWS_ENDPOINT_URL=$endpoint"
+    umount "$root/usr/local"
+    # Everything but the last step works: what is in place already has to go again.
+    read_only /var/spool/cron
+    refuses "a crontab that cannot be written" "the crontab of pi cannot be written: .*" \
+        deploy --config "$config" --credentials "$credentials" \
+        --env "AWS_ENDPOINT_URL=$endpoint"
+    umount "$root/var/spool/cron"
+}
+
+# An empty home of its own for pi.
+mount_home() { mount -t tmpfs -o "$1,mode=755,uid=1000,gid=1000" tmpfs "$root$pi_home"; }
+
+read_only() {
+    mount --bind "$root$1" "$root$1"
+    mount -o remount,bind,ro "$root$1"
+}
+
+# A dry run that hangs is interrupted, as by Ctrl-C: the copied files go.
+test_interrupt() {
+    local config=$1 before deploying status=0
+    before=$(snapshot)
+    printf '#!/bin/sh\n[ "$1" = --version ] && exit\n: >/tmp/hangs\nexec sleep 60\n' \
+        >"$scratch/hanging"
+    plain "$repo/scripts/deploy-pi.sh" "${login[@]}" --config "$config" \
+        --binary "$scratch/hanging" pi@127.0.0.1 >"$scratch/out" 2>"$scratch/err" &
+    poll 60 "the dry run to hang" test -e "$root/tmp/hangs"
+    deploying=$(pgrep -f "bash .*/scripts/deploy-pi\.sh" | head -n 1)
+    kill -TERM -- "-$deploying"
+    wait $! || status=$?
+    expect "an interrupted deployment" "143 deploy-pi.sh: interrupted" \
+        "$status $(cat "$scratch/err")"
+    expect "an interrupted deployment leaves nothing" "$before" "$(snapshot)"
+}

@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# Runs parts of the Raspberry Pi test, one after the other, with the files that scripts/test-pi.sh
+# has prepared. test-pi.sh starts it, in namespaces of its own where root is at hand; it must not be
+# started by anything else, and it installs and fetches nothing.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+repo=$(cd "$here/../.." && pwd)
+# From test-pi.sh: where the prepared files are, and the Python that has moto.
+cache=${1:?} python=${2:?}
+shift 2
+
+targets=(
+    aarch64-unknown-linux-musl
+    armv7-unknown-linux-musleabihf
+    arm-unknown-linux-musleabihf
+)
+version=$(sed -n 's/^version = "\(.*\)"$/\1/p' "$repo/Cargo.toml" | head -n 1)
+
+# shellcheck source=tests/pi/lib.sh
+source "$here/lib.sh"
+# shellcheck source=tests/pi/prepare.sh
+source "$here/prepare.sh"
+# shellcheck source=tests/pi/main_job.sh
+source "$here/main_job.sh"
+# shellcheck source=tests/pi/clock.sh
+source "$here/clock.sh"
+# shellcheck source=tests/pi/emulated_pi.sh
+source "$here/emulated_pi.sh"
+# shellcheck source=tests/pi/refusals.sh
+source "$here/refusals.sh"
+# shellcheck source=tests/pi/deploying.sh
+source "$here/deploying.sh"
+
+top=$(mktemp -d)
+trap 'rm -rf --one-file-system "$top" 2>/dev/null || :' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+for part; do
+    began=$SECONDS
+    scratch=$top/$part
+    mkdir -p "$scratch/home"
+    passed=0
+    case $part in
+        main) test_main_job ;;
+        clock) test_clock ;;
+        armhf | arm64) test_emulated_pi "$part" ;;
+    esac
+    echo "test-pi.sh: $part: $passed checks passed in $((SECONDS - began)) s"
+done
