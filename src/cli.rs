@@ -64,6 +64,8 @@ impl Command {
         let mut configs: Vec<PathBuf> = Vec::new();
         let (mut dry_run, mut verbose, mut policy) = (false, false, false);
         let mut first = true;
+        let arguments: Vec<OsString> = arguments.into_iter().collect();
+        let after_dashes = arguments.first().is_some_and(|argument| argument == "--");
         let mut parser = lexopt::Parser::from_args(arguments);
         while let Some(argument) = parser.next().map_err(usage)? {
             match argument {
@@ -74,7 +76,7 @@ impl Command {
                 Value(path) if path.is_empty() => {
                     return Err(Error::Usage("the name of a configuration file is empty".into()));
                 }
-                Value(word) if first && word == "policy" => policy = true,
+                Value(word) if first && word == "policy" && !after_dashes => policy = true,
                 Value(path) => configs.push(path.into()),
                 _ => return Err(usage(argument.unexpected())),
             }
@@ -126,6 +128,7 @@ mod tests {
         let policy = |config: &str| Ok(Command::Policy { configs: vec![config.into()] });
         assert_eq!(parse(&["policy"]), policy(DEFAULT_CONFIG));
         assert_eq!(parse(&["policy", "a.json"]), policy("a.json"));
+        assert_eq!(parse(&["--", "policy"]), Ok(update(&["policy"], false, false)));
         assert_eq!(parse(&["./policy"]), Ok(update(&["./policy"], false, false)));
     }
 

@@ -4,10 +4,20 @@ use std::time::{Duration, SystemTime};
 
 use time::OffsetDateTime;
 
+/// A moment in the calendar, unless it is further off than the year 9999: a file's time may be.
+#[must_use]
+pub fn calendar(moment: SystemTime) -> Option<OffsetDateTime> {
+    let seconds = match moment.duration_since(SystemTime::UNIX_EPOCH) {
+        Ok(after) => i64::try_from(after.as_secs()).ok()?,
+        Err(before) => i64::try_from(before.duration().as_secs()).ok()?.checked_neg()?,
+    };
+    OffsetDateTime::from_unix_timestamp(seconds).ok()
+}
+
 /// A moment as `2026-01-31 23:59:59 UTC`.
 #[must_use]
 pub fn timestamp(moment: SystemTime) -> String {
-    let moment = OffsetDateTime::from(moment);
+    let Some(moment) = calendar(moment) else { return "a time that no calendar has".into() };
     let (year, month, day) = moment.to_calendar_date();
     let (hour, minute, second) = moment.to_hms();
     format!("{year:04}-{:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC", u8::from(month))
@@ -36,6 +46,19 @@ pub fn duration(length: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_moment_is_too_far_off() {
+        let year_33658 = Duration::from_secs(999_999_999_999);
+        for (moment, shown) in [
+            (Some(SystemTime::UNIX_EPOCH), "1970-01-01 00:00:00 UTC"),
+            (SystemTime::UNIX_EPOCH.checked_sub(Duration::from_secs(1)), "1969-12-31 23:59:59 UTC"),
+            (SystemTime::UNIX_EPOCH.checked_add(year_33658), "a time that no calendar has"),
+            (SystemTime::UNIX_EPOCH.checked_sub(year_33658), "a time that no calendar has"),
+        ] {
+            assert_eq!(timestamp(moment.unwrap()), shown);
+        }
+    }
 
     #[test]
     fn lengths_of_time_have_two_units() {

@@ -38,11 +38,17 @@ impl Environment {
     #[must_use]
     pub fn file(&self, variable: &str, default: &str) -> Option<PathBuf> {
         match self.get(variable) {
-            Some(path) => match path.strip_prefix("~/") {
-                Some(rest) => self.home(rest),
-                None => Some(path.into()),
-            },
+            Some(path) => self.expanded(path),
             None => self.home(default),
+        }
+    }
+
+    /// `path` with a leading `~/` as the home directory.
+    #[must_use]
+    pub fn expanded(&self, path: &str) -> Option<PathBuf> {
+        match path.strip_prefix("~/") {
+            Some(rest) => self.home(rest),
+            None => Some(path.into()),
         }
     }
 

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! * [`config`] and [`credentials`]: what to do, and as whom.
-//! * [`address`]: the public address, from a reflector, and what counts as public.
+//! * [`address`]: the public address, from reflectors or the interface, and what is public.
 //! * [`aws`]: the current record and its change (Route 53), the alert (SNS); signed by hand.
 //! * [`plan`]: wanted and found in, keep, change or refuse out. Pure.
 //! * [`alert`]: what to say, when, and once.
@@ -18,7 +18,7 @@
 //!   [`percent`], [`clock`], [`transport`]: what the
 //!   stages stand on.
 //!
-//! Imports point downwards: the stages know nothing of each other, and only [`update`] knows all.
+//! Imports point downwards: a stage knows what it stands on, and only [`update`] calls across.
 
 pub mod address;
 pub mod alert;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
+use autodns::aws::endpoint::Partition;
 use autodns::cli::{Command, HELP};
 use autodns::config::ConfigFile;
 use autodns::console::Console;
@@ -48,6 +49,7 @@ fn print_policy(paths: &[PathBuf], console: &Console) -> Result<(), Error> {
     for path in paths {
         configs.push(ConfigFile::read(path)?.config);
     }
-    console.say(&policy(&configs));
+    let partition = Partition::of_environment(&Environment::of_process())?;
+    console.say(&policy(&configs, partition));
     Ok(())
 }

@@ -10,7 +10,8 @@ use crate::aws::route53::ZoneId;
 use crate::config::Config;
 use crate::record::{DnsName, RecordType};
 
-/// The policy document for all of `configs`, as JSON on several lines.
+/// The policy document for all of `configs`, as JSON on several lines; a configuration without a
+/// topic is in `default_partition`.
 ///
 /// Names that have the same types in the same zone share a statement. Names with different types
 /// get one each: one statement for both would allow every name every type.
@@ -18,12 +19,12 @@ use crate::record::{DnsName, RecordType};
 /// Source of the condition keys: "Using IAM policy conditions for fine-grained access control" in
 /// the Route 53 developer guide.
 #[must_use]
-pub fn policy(configs: &[Config]) -> String {
+pub fn policy(configs: &[Config], default_partition: Partition) -> String {
     let mut types: BTreeMap<(Partition, &ZoneId, &DnsName), BTreeSet<RecordType>> = BTreeMap::new();
     let mut topics = BTreeSet::new();
     for config in configs {
         let topic = config.alerts.as_ref().map(|alerts| &alerts.topic);
-        let partition = topic.map_or(Partition::Aws, super::aws::sns::TopicArn::partition);
+        let partition = topic.map_or(default_partition, super::aws::sns::TopicArn::partition);
         for name in &config.names {
             types.entry((partition, &config.zone, name)).or_default().extend(&config.record_types);
         }
@@ -87,7 +88,7 @@ mod tests {
     }
 
     fn statements(configs: &[Config]) -> Value {
-        let policy: Value = serde_json::from_str(&policy(configs)).unwrap();
+        let policy: Value = serde_json::from_str(&policy(configs, Partition::Aws)).unwrap();
         assert_eq!(policy["Version"], "2012-10-17");
         policy["Statement"].clone()
     }

@@ -17,60 +17,40 @@ const SHORTEST_PART: usize = 4;
 /// The secrets of a run: the AWS secret key and session token, the query strings of reflector
 /// URLs, a proxy's password. Its `Debug` shows none of them.
 #[derive(Clone, Default)]
-pub struct Secrets(Vec<String>);
+pub struct Secrets {
+    /// What is hidden wherever it stands.
+    everywhere: Vec<String>,
+    /// Values of a query string, which may be any word: hidden in what comes from elsewhere, but
+    /// not in this program's own words.
+    in_quotes: Vec<String>,
+}
 
 impl Secrets {
     /// Adds one secret: as it is, and percent-encoded as forms and URLs echo it.
     pub fn add(&mut self, secret: &str) {
-        let upper = percent::encode(secret);
-        // Some print the hexadecimal digits of an escape in lower case.
-        let lower = upper.split('%').enumerate().map(|(index, part)| match part.get(..2) {
-            Some(digits) if index > 0 => format!("%{}{}", digits.to_lowercase(), &part[2..]),
-            _ => part.into(),
-        });
-        let lower: String = lower.collect();
-        for form in [secret, upper.as_ref(), &lower] {
-            if !form.is_empty() && !self.0.iter().any(|known| known == form) {
-                self.0.push(form.into());
-            }
-        }
-        // The longest first: a secret that holds another one must not leave a rest behind.
-        self.0.sort_by_key(|known| std::cmp::Reverse(known.len()));
+        add_forms(&mut self.everywhere, secret);
     }
 
     /// Adds the query string of a URL: whole, each `name=value`, and each value, all of them also
     /// with their percent-encoding undone, since servers echo either form.
     pub fn add_query(&mut self, query: &str) {
-        self.add_both_forms(query);
+        add_both_forms(&mut self.everywhere, query);
         for pair in query.split('&') {
             if let Some((_, value)) = pair.split_once('=').filter(|(_, value)| !value.is_empty()) {
-                self.add_both_forms(pair);
+                add_both_forms(&mut self.everywhere, pair);
                 if value.len() >= SHORTEST_PART {
-                    self.add_both_forms(value);
+                    add_both_forms(&mut self.in_quotes, value);
                 }
             } else if pair.len() >= SHORTEST_PART {
-                self.add_both_forms(pair);
+                add_both_forms(&mut self.in_quotes, pair);
             }
         }
     }
 
-    fn add_both_forms(&mut self, text: &str) {
-        self.add(text);
-        let decoded = percent::decode(text);
-        self.add(&decoded);
-        self.add(&decoded.replace('+', " "));
-    }
-
-    /// `text` with every secret in it replaced.
+    /// `text`, made of this program's own words and of quotes, with every secret replaced.
     #[must_use]
     pub fn hide<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        let mut shown = Cow::Borrowed(text);
-        for secret in &self.0 {
-            if shown.contains(secret.as_str()) {
-                shown = Cow::Owned(shown.replace(secret.as_str(), HIDDEN));
-            }
-        }
-        shown
+        hide_all(&self.everywhere, text.into())
     }
 
     /// Text that came from elsewhere, fit for one line of a message: secrets hidden, line breaks
@@ -78,7 +58,7 @@ impl Secrets {
     /// no half of a secret is left at the end.
     #[must_use]
     pub fn quote(&self, foreign: &str) -> String {
-        let hidden = self.hide(foreign);
+        let hidden = hide_all(&self.in_quotes, self.hide(foreign));
         let mut words = String::new();
         for word in hidden.split(|c: char| c.is_control() || c.is_whitespace()) {
             if !word.is_empty() {
@@ -97,8 +77,42 @@ impl Secrets {
 
 impl fmt::Debug for Secrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Secrets({} hidden)", self.0.len())
+        write!(f, "Secrets({} hidden)", self.everywhere.len() + self.in_quotes.len())
     }
+}
+
+fn add_both_forms(list: &mut Vec<String>, text: &str) {
+    add_forms(list, text);
+    let decoded = percent::decode(text);
+    add_forms(list, &decoded);
+    add_forms(list, &decoded.replace('+', " "));
+}
+
+/// Adds a secret as it is, and percent-encoded as forms and URLs echo it.
+fn add_forms(list: &mut Vec<String>, secret: &str) {
+    let upper = percent::encode(secret);
+    // Some print the hexadecimal digits of an escape in lower case.
+    let lower = upper.split('%').enumerate().map(|(index, part)| match part.get(..2) {
+        Some(digits) if index > 0 => format!("%{}{}", digits.to_lowercase(), &part[2..]),
+        _ => part.into(),
+    });
+    let lower: String = lower.collect();
+    for form in [secret, upper.as_ref(), &lower] {
+        if !form.is_empty() && !list.iter().any(|known| known == form) {
+            list.push(form.into());
+        }
+    }
+    // The longest first: a secret that holds another one must not leave a rest behind.
+    list.sort_by_key(|known| std::cmp::Reverse(known.len()));
+}
+
+fn hide_all<'a>(list: &[String], mut shown: Cow<'a, str>) -> Cow<'a, str> {
+    for secret in list {
+        if shown.contains(secret.as_str()) {
+            shown = Cow::Owned(shown.replace(secret.as_str(), HIDDEN));
+        }
+    }
+    shown
 }
 
 #[cfg(test)]
@@ -118,13 +132,14 @@ mod tests {
             "?apikey%3Dvery%2520secret%26v%3D1%26bare-token",
             "?apikey%3dvery%2520secret%26v%3d1%26bare-token",
         ] {
-            let shown = secrets.hide(echoed);
+            let shown = secrets.quote(echoed);
             for part in ["very", "secret", "bare", "v=1"] {
                 assert!(!shown.contains(part), "{shown}");
             }
             assert!(shown.contains(HIDDEN), "{shown}");
         }
-        assert_eq!(secrets.hide("version 1 of 1"), "version 1 of 1");
+        assert_eq!(secrets.quote("version 1 of 1"), "version 1 of 1");
+        assert_eq!(secrets.hide("a bare-token of ours"), "a bare-token of ours");
     }
 
     #[test]

@@ -130,7 +130,15 @@ impl Client {
             self.agent.run(Request::from_parts(parts, body))
         };
         let (parts, body) = answer.map_err(failed)?.into_parts();
-        let body = body.into_with_config().limit(cap).read_to_string().map_err(failed)?;
+        let body = match body.into_with_config().limit(cap).read_to_string().map_err(failed) {
+            // The page that comes with a failure may be anything; its status says enough.
+            Err(Failure { kind: Kind::TooLarge | Kind::NotText, .. })
+                if !parts.status.is_success() =>
+            {
+                String::new()
+            }
+            body => body?,
+        };
         Ok(Answer { status: parts.status.as_u16(), headers: parts.headers, body })
     }
 }
@@ -360,10 +368,9 @@ fn read_roots(variable: &'static str, path: &Path) -> Result<RootCerts, Error> {
     Ok(RootCerts::Specific(Arc::new(certificates)))
 }
 
-/// The proxy of `HTTPS_PROXY` (or `https_proxy`, `ALL_PROXY`, `all_proxy`), without the hosts of
-/// `NO_PROXY`.
+/// The proxy of `HTTPS_PROXY` (or `https_proxy`), without the hosts of `NO_PROXY`.
 fn read_proxy(environment: &Environment) -> Result<Option<Proxy>, Error> {
-    let set = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]
+    let set = ["HTTPS_PROXY", "https_proxy"]
         .into_iter()
         .find_map(|variable| environment.get(variable).map(|url| (variable, url)));
     let Some((variable, url)) = set else { return Ok(None) };

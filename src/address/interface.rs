@@ -6,6 +6,8 @@ use std::fs;
 use std::io;
 use std::net::Ipv6Addr;
 
+use super::public::not_public;
+
 const TABLE: &str = "/proc/net/if_inet6";
 const INTERFACES: &str = "/sys/class/net";
 
@@ -33,9 +35,10 @@ struct Entry {
 /// The address of `interface` to publish. `unfit` says why an address may not be published, if
 /// so. The error is a phrase that lists what the interface has, and what to do.
 ///
-/// Never one that is temporary (a privacy address, gone tomorrow), deprecated, tentative or has
-/// failed. Where several remain, one that was configured by hand (permanent) wins, then the
-/// numerically smallest: the same one at each run.
+/// Never one that is temporary (a privacy address, gone tomorrow), deprecated, tentative, has
+/// failed, or is of the link alone. Where several remain, a public one wins over any other, then
+/// one that was configured by hand (permanent), then the numerically smallest: the same one at
+/// each run.
 pub fn address_of(
     interface: &str,
     unfit: impl Fn(Ipv6Addr) -> Option<String>,
@@ -93,12 +96,17 @@ fn choose(
 ) -> Result<Ipv6Addr, String> {
     let good = |entry: &&Entry| {
         entry.flags & (TEMPORARY | FAILED | DEPRECATED | TENTATIVE) == 0
+            && !entry.address.is_unicast_link_local()
             && unfit(entry.address).is_none()
+    };
+    let order = |entry: &&Entry| {
+        let public = not_public(entry.address.into()).is_none();
+        (!public, entry.flags & PERMANENT == 0, entry.address)
     };
     entries
         .iter()
         .filter(good)
-        .min_by_key(|entry| (entry.flags & PERMANENT == 0, entry.address))
+        .min_by_key(order)
         .map(|entry| entry.address)
         .ok_or_else(|| describe(entries, unfit))
 }
@@ -114,7 +122,8 @@ fn describe(entries: &[Entry], unfit: impl Fn(Ipv6Addr) -> Option<String>) -> St
             .iter()
             .find(|&&(flag, _)| flag != PERMANENT && flags & flag != 0)
             .map(|&(_, word)| word.to_owned())
-            .or_else(|| unfit(*address));
+            .or_else(|| unfit(*address))
+            .or_else(|| not_public((*address).into()).map(Into::into));
         let comma = if index == 0 { "" } else { "," };
         // Writing to a String cannot fail.
         let _ = write!(text, "{comma} {address} ({})", why.unwrap_or_default());
@@ -125,7 +134,6 @@ fn describe(entries: &[Entry], unfit: impl Fn(Ipv6Addr) -> Option<String>) -> St
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::address::public::not_public;
 
     fn chosen(table: &str, interface: &str) -> Result<String, String> {
         choose(&parse(table, interface)?, |address| not_public(address.into()).map(Into::into))
@@ -169,6 +177,17 @@ fe80000000000000505400fffe9abcde 02 40 20 80   ens3
             rows.reverse();
             assert_eq!(chosen(&rows.join("\n"), interface), Ok(address.into()), "in any order");
         }
+    }
+
+    #[test]
+    fn where_any_address_may_be_published_a_public_one_still_wins() {
+        let any = |table: &str| choose(&parse(table, "eth0")?, |_| None).map(|a| a.to_string());
+        assert_eq!(any(HOME), Ok("2a02:810d:a4:1c00:ba27:ebff:fe12:3456".into()));
+        let local = "fe800000000000000000000000000001 02 40 20 80 eth0\n";
+        let unique = "fd0012345678000000000000000000aa 02 40 00 00 eth0\n";
+        assert_eq!(any(&format!("{local}{unique}")), Ok("fd00:1234:5678::aa".into()));
+        let problem = "none of its addresses will do: fe80::1 (link-local)";
+        assert_eq!(any(local), Err(problem.into()));
     }
 
     #[test]

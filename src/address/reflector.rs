@@ -70,6 +70,7 @@ impl Reflector {
         }
         if let Some(user) = &self.user {
             secrets.add(user);
+            secrets.add(&STANDARD.encode(user));
             if let Some((_, password)) = user.split_once(':') {
                 secrets.add(password);
             }
@@ -91,6 +92,7 @@ impl Reflector {
         secrets: &Secrets,
     ) -> Result<IpAddr, (String, Option<Cause>)> {
         let mut at = self.clone();
+        let mut secrets = secrets.clone();
         for _ in 0..=MOST_REDIRECTS {
             let mut request =
                 Request::builder().uri(&at.url).header(ACCEPT, "application/json, */*;q=0.5");
@@ -104,11 +106,14 @@ impl Reflector {
                 .send(request, LARGEST_ANSWER)
                 .map_err(|cause| (format!("{cause}; {}", cause.advice()), Some(cause.into())))?;
             match at.redirect(&answer) {
-                Some(Ok(next)) => at = next,
+                Some(Ok(next)) => {
+                    next.add_secrets(&mut secrets);
+                    at = next;
+                }
                 Some(Err(problem)) => return Err((problem, None)),
                 None => {
                     let whole = answer.says_its_length();
-                    return read_answer(answer.status, &answer.body, whole, secrets)
+                    return read_answer(answer.status, &answer.body, whole, &secrets)
                         .map_err(|problem| (problem, None));
                 }
             }

@@ -9,11 +9,13 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+
+use crate::clock::calendar;
 
 /// More than any lock of ours holds, in bytes.
 const LARGEST: u64 = 8192;
@@ -96,13 +98,20 @@ impl AlertLock {
         match content["config"].as_str() {
             Some(config) if config == self.config => {
                 let since = content["since"].as_str().and_then(|text| {
-                    OffsetDateTime::parse(text, &Rfc3339).ok().map(SystemTime::from)
+                    let since = OffsetDateTime::parse(text, &Rfc3339).ok()?.unix_timestamp();
+                    SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(since.try_into().ok()?))
                 });
                 State::Held { since: since.unwrap_or(modified) }
             }
             Some(config) => unusable(&format!("belongs to another configuration, {config}")),
             None => unusable("is a file that autodns did not write"),
         }
+    }
+
+    /// Whether the file has content; that it is this configuration's is known already.
+    fn is_written(&self, path: &Path) -> bool {
+        let bytes = fs::read(path).unwrap_or_default();
+        bytes.windows(self.config.len().max(1)).any(|part| part == self.config.as_bytes())
     }
 
     /// Writes the lock beside its place, so that nothing but a rename is left to do after the
@@ -137,8 +146,7 @@ impl AlertLock {
     }
 
     fn write(&self, mut file: File, now: SystemTime) -> io::Result<()> {
-        let whole_seconds = OffsetDateTime::from(now).truncate_to_second();
-        let since = whole_seconds.format(&Rfc3339).map_err(io::Error::other)?;
+        let since = calendar(now).and_then(|now| now.format(&Rfc3339).ok()).unwrap_or_default();
         let content = json!({ "config": self.config, "since": since });
         file.write_all(format!("{content}\n").as_bytes())?;
         file.sync_all()
@@ -155,8 +163,11 @@ impl AlertLock {
             // Not ours to remove, and nothing to tell: no lock of ours was kept there.
             State::Unusable(_) => Ok(None),
             State::Absent => match self.state_of(&self.pending) {
-                State::Held { since } => Ok(Some(Withdrawn { lock: self, since })),
-                State::Absent | State::Unusable(_) => Ok(None),
+                // Only one that a run of ours wrote: anybody may leave an empty file in /tmp.
+                State::Held { since } if self.is_written(&self.pending) => {
+                    Ok(Some(Withdrawn { lock: self, since }))
+                }
+                State::Held { .. } | State::Absent | State::Unusable(_) => Ok(None),
             },
         }
     }
@@ -210,7 +221,6 @@ impl Withdrawn<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     fn at(seconds: u64) -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)

@@ -56,6 +56,21 @@ impl Partition {
         })
     }
 
+    /// The partition of a configuration that has no topic to tell it: that of `AWS_REGION` or
+    /// `AWS_DEFAULT_REGION`, else `aws`.
+    pub fn of_environment(environment: &Environment) -> Result<Self, Error> {
+        for variable in ["AWS_REGION", "AWS_DEFAULT_REGION"] {
+            if let Some(region) = environment.get(variable) {
+                return Self::of_region(region).map_err(|problem| Error::Environment {
+                    variable,
+                    problem,
+                    source: None,
+                });
+            }
+        }
+        Ok(Self::Aws)
+    }
+
     /// The region that signs for Route 53, which has one address a partition.
     const fn route53_region(self) -> &'static str {
         match self {
@@ -96,7 +111,7 @@ impl Endpoint {
     /// Whether calls go over TLS.
     #[must_use]
     pub fn is_https(&self) -> bool {
-        self.base.starts_with("https:")
+        self.base.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("https:"))
     }
 }
 
@@ -148,14 +163,7 @@ impl Settings {
             settings.route53 = find("AWS_ENDPOINT_URL_ROUTE_53", "route_53")?;
             settings.sns = find("AWS_ENDPOINT_URL_SNS", "sns")?;
         }
-        for variable in ["AWS_REGION", "AWS_DEFAULT_REGION"] {
-            if let Some(region) = environment.get(variable) {
-                let partition = Partition::of_region(region)
-                    .map_err(|problem| Error::Environment { variable, problem, source: None })?;
-                settings.default_partition = Some(partition);
-                break;
-            }
-        }
+        settings.default_partition = Some(Partition::of_environment(environment)?);
         Ok(settings)
     }
 
@@ -205,7 +213,8 @@ const NOT_AN_ENDPOINT: &str =
 fn normalise(url: &str) -> Option<String> {
     let uri: Uri = url.parse().ok()?;
     let http = matches!(uri.scheme_str(), Some("http" | "https")) && has_possible_port(&uri);
-    let plain = uri.query().is_none() && !uri.authority()?.as_str().contains('@');
+    let plain =
+        !url.contains('#') && uri.query().is_none() && !uri.authority()?.as_str().contains('@');
     (http && plain && !uri.host()?.is_empty()).then(|| url.trim_end_matches('/').into())
 }
 
@@ -310,6 +319,7 @@ mod tests {
             ("AWS_ENDPOINT_URL", "127.0.0.1:5000"),
             ("AWS_ENDPOINT_URL_SNS", "ftp://a"),
             ("AWS_ENDPOINT_URL_ROUTE_53", "http://a/?b"),
+            ("AWS_ENDPOINT_URL", "http://a/#b"),
             ("AWS_ENDPOINT_URL", "http://user:hush@a"),
             ("AWS_REGION", "us-iso-east-1"),
         ] {

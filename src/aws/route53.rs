@@ -12,7 +12,7 @@ use crate::record::{AddressRecord, DnsName, FoundRecord, Ttl};
 const PAGE: usize = 10;
 const NAMESPACE: &str = "https://route53.amazonaws.com/doc/2013-04-01/";
 
-/// The id of a hosted zone: up to 32 upper-case letters and digits, without `/hostedzone/`.
+/// The id of a hosted zone: up to 32 letters and digits, without `/hostedzone/`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ZoneId(String);
 

@@ -63,7 +63,8 @@ impl Raw {
                 return Err(at_value(format!("\"{known}\" is there twice")));
             }
             seen.push(known);
-            let parsed = serde_json::from_str(value.get()).map_err(|error| syntax(&error))?;
+            let parsed = serde_json::from_str(value.get())
+                .map_err(|error| at_value(without_place(&error)))?;
             raw.set(known, parsed).map_err(|problem| at_value(format!("\"{known}\" {problem}")))?;
         }
         Ok(raw)
@@ -131,14 +132,19 @@ impl Raw {
 /// What is wrong with a text that is no JSON object, with its place.
 fn syntax(error: &serde_json::Error) -> String {
     let (line, column) = (error.line(), error.column().max(1));
+    format!("line {line}, column {column}: {}", without_place(error))
+}
+
+fn without_place(error: &serde_json::Error) -> String {
     let message = error.to_string();
-    let message = message.trim_end_matches(&format!(" at line {line} column {}", error.column()));
-    let message = match error.classify() {
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    match error.classify() {
         Category::Eof => "the file ends too early: a }, a ] or a \" is missing".into(),
         Category::Data => "expected a JSON object".into(),
-        Category::Syntax | Category::Io => format!("this is not JSON: {message}"),
-    };
-    format!("line {line}, column {column}: {message}")
+        Category::Syntax | Category::Io => {
+            format!("this is not JSON: {}", message.trim_end_matches(&place))
+        }
+    }
 }
 
 /// Where `part`, a slice of `text`, begins.

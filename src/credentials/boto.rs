@@ -14,7 +14,7 @@ impl Files {
     /// Reads them. One that is not there is skipped, as boto does.
     pub fn read(environment: &Environment) -> Result<Self, Error> {
         let files = match environment.get("BOTO_CONFIG") {
-            Some(path) => vec![(IniFile::read(Some(path.into()))?, "BOTO_CONFIG")],
+            Some(path) => vec![(IniFile::read(environment.expanded(path))?, "BOTO_CONFIG")],
             None => vec![
                 (IniFile::read(environment.home(".boto"))?, "~/.boto"),
                 (IniFile::read(Some("/etc/boto.cfg".into()))?, "/etc/boto.cfg"),

@@ -92,7 +92,10 @@ impl Job<'_> {
                     }
                     self.report(&key, || match &from {
                         Some(from) => format!("{from} -> {}", to.address),
-                        None => format!("would be created with {}", to.address),
+                        None if self.options.dry_run => {
+                            format!("would be created with {}", to.address)
+                        }
+                        None => format!("is not there -> {}", to.address),
                     });
                     changes.push(to);
                 }
