@@ -1,8 +1,11 @@
 //! `credential_process`: a program of the user's that prints an access key. Runs it without a
 //! shell, and reads what it prints.
 
-use std::process::{Command, Stdio};
-use std::time::SystemTime;
+use std::io::{self, Read};
+use std::process::{Command, Output, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -13,6 +16,11 @@ use crate::clock::calendar;
 use crate::error::Error;
 use crate::secrets::Secrets;
 
+/// How long such a program may take.
+const LIMIT: Duration = Duration::from_secs(30);
+/// The most bytes it may print.
+const LARGEST: u64 = 1 << 20;
+
 /// Runs `command` (split as a shell would) and reads the credentials it prints. `place` names the
 /// setting it is from.
 pub fn run(command: &str, place: &str, now: SystemTime) -> Result<Credentials, Error> {
@@ -20,13 +28,16 @@ pub fn run(command: &str, place: &str, now: SystemTime) -> Result<Credentials, E
     let Some((program, arguments)) = words.as_deref().and_then(<[String]>::split_first) else {
         return Err(wrong(format!("{place} is no command line; check its quotes")));
     };
-    let output =
-        Command::new(program).args(arguments).stdin(Stdio::null()).output().map_err(|error| {
-            Error::Credentials {
-                problem: format!("{place}: cannot run {program}: {error}"),
-                source: Some(error.into()),
-            }
-        })?;
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::null());
+    let output = output_within(command, LIMIT).map_err(|error| Error::Credentials {
+        problem: format!("{place}: cannot run {program}: {error}"),
+        source: Some(error.into()),
+    })?;
+    let Some(output) = output else {
+        let seconds = LIMIT.as_secs();
+        return Err(wrong(format!("{place}: {program}: it did not end within {seconds} seconds")));
+    };
     if !output.status.success() {
         let said = Secrets::default().quote(&String::from_utf8_lossy(&output.stderr));
         let said = if said.is_empty() { "it printed no reason".into() } else { said };
@@ -35,6 +46,42 @@ pub fn run(command: &str, place: &str, now: SystemTime) -> Result<Credentials, E
     parse(&output.stdout, now)
         .map_err(|problem| wrong(format!("{place}: {program}: {problem}")))?
         .into_credentials(place)
+}
+
+/// Runs a command to its end, or kills it when `limit` has passed, which is `None`: a program that
+/// waits for somebody would keep every later run waiting, too.
+fn output_within(mut command: Command, limit: Duration) -> io::Result<Option<Output>> {
+    let end = Instant::now() + limit;
+    let left = || end.saturating_duration_since(Instant::now());
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let pipes = [gather(child.stdout.take())?, gather(child.stderr.take())?];
+    let printed = pipes.map(|pipe| pipe.recv_timeout(left()).ok());
+    let status = loop {
+        match child.try_wait()? {
+            None if !left().is_zero() => thread::sleep(Duration::from_millis(5)),
+            status => break status,
+        }
+    };
+    if let ([Some(stdout), Some(stderr)], Some(status)) = (printed, status) {
+        return Ok(Some(Output { status, stdout, stderr }));
+    }
+    child.kill()?;
+    child.wait()?;
+    Ok(None)
+}
+
+/// What a pipe has to say, once it has said all.
+fn gather(pipe: Option<impl Read + Send + 'static>) -> io::Result<Receiver<Vec<u8>>> {
+    let (sender, receiver) = mpsc::channel();
+    thread::Builder::new().spawn(move || {
+        let mut bytes = Vec::new();
+        let read = pipe.map(|pipe| pipe.take(LARGEST).read_to_end(&mut bytes));
+        if matches!(read, Some(Ok(_))) {
+            // Nobody listens any more once the limit has passed.
+            let _ = sender.send(bytes);
+        }
+    })?;
+    Ok(receiver)
 }
 
 /// What such a program prints.
@@ -88,7 +135,21 @@ fn parse(printed: &[u8], now: SystemTime) -> Result<Printed, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
+
+    #[test]
+    fn a_program_that_does_not_end_is_ended() {
+        let run = |program: &str, arguments: &[&str], limit| {
+            let mut command = Command::new(program);
+            command.args(arguments);
+            output_within(command, limit).unwrap()
+        };
+        assert!(run("sleep", &["600"], Duration::from_millis(20)).is_none());
+        // Its output is closed long before it ends.
+        let closed = ["-c", "exec sleep 600 >&- 2>&-"];
+        assert!(run("sh", &closed, Duration::from_millis(20)).is_none());
+        let output = run("sh", &["-c", "echo out; echo err >&2"], LIMIT).unwrap();
+        assert_eq!((&output.stdout[..], &output.stderr[..]), (&b"out\n"[..], &b"err\n"[..]));
+    }
 
     #[test]
     fn what_a_program_prints_is_read_strictly() {
