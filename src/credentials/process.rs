@@ -3,8 +3,7 @@
 
 use std::io::{self, Read};
 use std::process::{Command, Output, Stdio};
-use std::sync::mpsc::{self, Receiver};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::Value;
@@ -52,36 +51,29 @@ pub fn run(command: &str, place: &str, now: SystemTime) -> Result<Credentials, E
 /// waits for somebody would keep every later run waiting, too.
 fn output_within(mut command: Command, limit: Duration) -> io::Result<Option<Output>> {
     let end = Instant::now() + limit;
-    let left = || end.saturating_duration_since(Instant::now());
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-    let pipes = [gather(child.stdout.take())?, gather(child.stderr.take())?];
-    let printed = pipes.map(|pipe| pipe.recv_timeout(left()).ok());
-    let status = loop {
-        match child.try_wait()? {
-            None if !left().is_zero() => thread::sleep(Duration::from_millis(5)),
-            status => break status,
+    let stdout = gather(child.stdout.take())?;
+    let stderr = gather(child.stderr.take())?;
+    while Instant::now() < end {
+        let status = child.try_wait()?;
+        if let Some(status) = status.filter(|_| stdout.is_finished() && stderr.is_finished()) {
+            let all = |pipe: JoinHandle<Vec<u8>>| pipe.join().unwrap_or_default();
+            return Ok(Some(Output { status, stdout: all(stdout), stderr: all(stderr) }));
         }
-    };
-    if let ([Some(stdout), Some(stderr)], Some(status)) = (printed, status) {
-        return Ok(Some(Output { status, stdout, stderr }));
+        thread::sleep(Duration::from_millis(2));
     }
     child.kill()?;
     child.wait()?;
     Ok(None)
 }
 
-/// What a pipe has to say, once it has said all.
-fn gather(pipe: Option<impl Read + Send + 'static>) -> io::Result<Receiver<Vec<u8>>> {
-    let (sender, receiver) = mpsc::channel();
+/// Reads a pipe to its end, as far as it can be read: what is cut off is no JSON.
+fn gather(pipe: Option<impl Read + Send + 'static>) -> io::Result<JoinHandle<Vec<u8>>> {
     thread::Builder::new().spawn(move || {
         let mut bytes = Vec::new();
-        let read = pipe.map(|pipe| pipe.take(LARGEST).read_to_end(&mut bytes));
-        if matches!(read, Some(Ok(_))) {
-            // Nobody listens any more once the limit has passed.
-            let _ = sender.send(bytes);
-        }
-    })?;
-    Ok(receiver)
+        let _ = pipe.map(|pipe| pipe.take(LARGEST).read_to_end(&mut bytes));
+        bytes
+    })
 }
 
 /// What such a program prints.
