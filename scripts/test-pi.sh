@@ -80,10 +80,10 @@ leave() {
         pkill -KILL -P "$child" || :
         kill -KILL "$child" 2>/dev/null || :
     done
-    wait
     if [[ -n $registered ]]; then
         forget_emulators
     fi
+    wait
     rm -rf --one-file-system "$scratch"
 }
 trap leave EXIT
@@ -93,7 +93,10 @@ trap 'exit 143' TERM
 # --- what is needed -----------------------------------------------------------------------------
 
 began=$SECONDS
-packages=(binutils cpio openssl qemu-user-static qemu-system-arm)
+packages=(binutils qemu-user-static)
+if wants clock; then
+    packages+=(cpio openssl qemu-system-arm)
+fi
 if ((EUID == 0)); then
     packages+=(debootstrap iproute2 openssh-client procps util-linux)
 fi

@@ -56,32 +56,47 @@ emulators=(
 # All but the byte for the operating system, and programs and libraries alike.
 emulator_mask='\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff'
 
-# Runs a command that sees binfmt_misc, mounted for it alone, at $binfmt.
-with_binfmt() {
-    local binfmt=$scratch/binfmt
-    mkdir -p "$binfmt"
-    # shellcheck disable=SC2016  # the inner shell expands these
+# Keeps binfmt_misc mounted, in a namespace that nobody else sees, until forget_emulators or the end
+# of this shell: current kernels forget a registration with the last mount.
+hold_binfmt() {
+    local deadline=$((SECONDS + 10))
+    mkdir -p "$scratch/binfmt"
+    mkfifo "$scratch/binfmt.hold"
     unshare --mount --propagation private bash -euc '
         mount -t binfmt_misc binfmt_misc "$1"
-        cd "$1"
-        shift
-        "$@"' bash "$binfmt" "$@"
+        : >"$1.mounted"
+        exec cat' bash "$scratch/binfmt" \
+        <"$scratch/binfmt.hold" >/dev/null 2>"$scratch/binfmt.err" &
+    binfmt_holder=$!
+    exec {binfmt_hold}>"$scratch/binfmt.hold"
+    until [[ -e $scratch/binfmt.mounted ]]; do
+        if ((SECONDS >= deadline)) || ! kill -0 "$binfmt_holder" 2>/dev/null; then
+            cat "$scratch/binfmt.err" >&2
+            fail "cannot mount binfmt_misc, which the emulated Pis need"
+        fi
+        sleep 0.1
+    done
+}
+
+# Runs a command within binfmt_misc.
+with_binfmt() {
+    nsenter --target "$binfmt_holder" --mount bash -euc 'cd "$1"; shift; "$@"' bash \
+        "$scratch/binfmt" "$@"
 }
 
 # What a killed run left is taken away as well: the process whose number it bears is gone.
 register_emulators() {
     local entry name
-    # shellcheck disable=SC2016
+    hold_binfmt
     with_binfmt bash -euc '
         for entry in autodns-test-*-*; do
             number=${entry#autodns-test-}
             if [[ -f $entry && ! -d /proc/${number%%-*} ]]; then
                 echo -1 >"$entry"
             fi
-        done' || fail "cannot mount binfmt_misc, which the emulated Pis need"
+        done' || fail "cannot look into binfmt_misc"
     for entry in "${emulators[@]}"; do
         name=${entry%%:*}
-        # shellcheck disable=SC2016
         with_binfmt bash -euc 'printf %s "$1" >register' bash \
             ":autodns-test-$$-$name:M::${entry#*:}:$emulator_mask:/usr/bin/qemu-$name-static:OCF" ||
             fail "the kernel does not take qemu-$name-static for $name programs"
@@ -89,13 +104,14 @@ register_emulators() {
 }
 
 forget_emulators() {
-    # shellcheck disable=SC2016
     with_binfmt bash -euc '
         for entry in "autodns-test-$1-"*; do
             if [[ -f $entry ]]; then
                 echo -1 >"$entry"
             fi
-        done' bash "$$"
+        done' bash "$$" 2>/dev/null || :
+    exec {binfmt_hold}>&-
+    kill "$binfmt_holder" 2>/dev/null || :
 }
 
 # --- root file systems, and the kernel ----------------------------------------------------------
