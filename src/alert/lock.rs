@@ -40,6 +40,9 @@ pub enum State {
     Held {
         /// The time of the alert.
         since: SystemTime,
+        /// Whether it names this configuration; an empty file, which anybody may have left, does
+        /// not.
+        named: bool,
     },
     /// What can be no lock of this configuration: the path and why.
     Unusable(String),
@@ -92,7 +95,7 @@ impl AlertLock {
         }
         // A power cut can leave a file of the right length that is all NUL.
         if content.iter().all(|&byte| byte == 0 || byte.is_ascii_whitespace()) {
-            return State::Held { since: modified };
+            return State::Held { since: modified, named: false };
         }
         let content: Value = serde_json::from_slice(&content).unwrap_or_default();
         match content["config"].as_str() {
@@ -101,17 +104,11 @@ impl AlertLock {
                     let since = OffsetDateTime::parse(text, &Rfc3339).ok()?.unix_timestamp();
                     SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(since.try_into().ok()?))
                 });
-                State::Held { since: since.unwrap_or(modified) }
+                State::Held { since: since.unwrap_or(modified), named: true }
             }
             Some(config) => unusable(&format!("belongs to another configuration, {config}")),
             None => unusable("is a file that autodns did not write"),
         }
-    }
-
-    /// Whether the file has content; that it is this configuration's is known already.
-    fn is_written(&self, path: &Path) -> bool {
-        let bytes = fs::read(path).unwrap_or_default();
-        bytes.windows(self.config.len().max(1)).any(|part| part == self.config.as_bytes())
     }
 
     /// Writes the lock beside its place, so that nothing but a rename is left to do after the
@@ -156,7 +153,7 @@ impl AlertLock {
     /// knows. The error says what cannot be removed and why.
     pub fn withdraw(&self) -> Result<Option<Withdrawn<'_>>, String> {
         match self.state() {
-            State::Held { since } => match fs::rename(&self.path, &self.pending) {
+            State::Held { since, .. } => match fs::rename(&self.path, &self.pending) {
                 Ok(()) => Ok(Some(Withdrawn { lock: self, since })),
                 Err(error) => Err(format!("{} cannot be removed: {error}", self.path.display())),
             },
@@ -164,9 +161,7 @@ impl AlertLock {
             State::Unusable(_) => Ok(None),
             State::Absent => match self.state_of(&self.pending) {
                 // Only one that a run of ours wrote: anybody may leave an empty file in /tmp.
-                State::Held { since } if self.is_written(&self.pending) => {
-                    Ok(Some(Withdrawn { lock: self, since }))
-                }
+                State::Held { since, named: true } => Ok(Some(Withdrawn { lock: self, since })),
                 State::Held { .. } | State::Absent | State::Unusable(_) => Ok(None),
             },
         }
@@ -250,7 +245,7 @@ mod tests {
             fs::read_to_string(&path).unwrap(),
             "{\"config\":\"/etc/a.json\",\"since\":\"1970-01-01T00:01:00Z\"}\n"
         );
-        assert_eq!(lock.state(), State::Held { since: at(60) });
+        assert_eq!(lock.state(), State::Held { since: at(60), named: true });
         let withdrawn = lock.withdraw().unwrap().unwrap();
         assert_eq!(withdrawn.since(), at(60));
         assert_eq!(names(folder.path()), [".lock.pending"]);
@@ -266,7 +261,7 @@ mod tests {
         let _ = lock.prepare(at(60)).unwrap();
         assert_eq!(lock.withdraw().unwrap().unwrap().since(), at(60));
         lock.prepare(at(120)).unwrap().keep().unwrap();
-        assert_eq!(lock.state(), State::Held { since: at(120) });
+        assert_eq!(lock.state(), State::Held { since: at(120), named: true });
         assert_eq!(names(folder.path()), ["lock"]);
     }
 
@@ -278,7 +273,7 @@ mod tests {
         for content in ["", "\n", "\0\0\0"] {
             fs::write(&path, content).unwrap();
             let modified = fs::metadata(&path).unwrap().modified().unwrap();
-            assert_eq!(lock.state(), State::Held { since: modified });
+            assert_eq!(lock.state(), State::Held { since: modified, named: false });
         }
     }
 
