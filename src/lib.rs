@@ -14,9 +14,9 @@
 //! * [`plan`]: wanted and found in, keep, change or refuse out. Pure.
 //! * [`alert`]: what to say, when, and once.
 //! * [`policy`]: the IAM policy that allows just this, for `autodns policy`. Pure.
-//! * [`record`], [`error`], [`secrets`], [`console`], [`environment`],
-//!   [`percent`], [`clock`], [`transport`]: what the
-//!   stages stand on.
+//! * [`retry`], [`deadline`]: whether to try again, and how much time there is.
+//! * [`record`], [`error`], [`secrets`], [`console`], [`environment`], [`percent`], [`clock`],
+//!   [`transport`]: what the stages stand on.
 //!
 //! Imports point downwards: a stage knows what it stands on, and only [`update`] calls across.
 
@@ -28,12 +28,14 @@ pub mod clock;
 pub mod config;
 pub mod console;
 pub mod credentials;
+pub mod deadline;
 pub mod environment;
 pub mod error;
 pub mod percent;
 pub mod plan;
 pub mod policy;
 pub mod record;
+pub mod retry;
 pub mod secrets;
 pub mod transport;
 pub mod update;
