@@ -16,10 +16,15 @@ part() {
     printf -- '-- %d s\n' $((SECONDS - start))
 }
 
-lint_scripts() {
-    if ! command -v shellcheck >/dev/null; then
-        apt-get update -qq && apt-get install -y -qq shellcheck >/dev/null
+# Installs the Debian package $2 where there is no command $1.
+need() {
+    if ! command -v "$1" >/dev/null; then
+        apt-get update -qq && apt-get install -y -qq "$2" >/dev/null
     fi
+}
+
+lint_scripts() {
+    need shellcheck shellcheck
     git ls-files -z '*.sh' .ci/run | xargs -0 shellcheck
 }
 
@@ -42,6 +47,8 @@ part 'cargo fmt' cargo fmt --check
 part 'cargo clippy' cargo clippy --locked --all-targets --quiet -- -D warnings
 part 'shellcheck' lint_scripts
 part 'cargo deny' check_dependencies
+# The tests give some runs a network of their own.
+need ip iproute2
 part 'cargo test' cargo test --locked --quiet
 part 'cargo build --release' cargo build --locked --release --quiet
 export AUTODNS=$PWD/target/release/autodns

@@ -1,7 +1,8 @@
 //! The command line: argv in, a [`Command`] out. Touches neither files nor the terminal.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use lexopt::prelude::{Long, Short, Value};
 
@@ -9,6 +10,9 @@ use crate::error::Error;
 
 /// Where the configuration is when none is named.
 pub const DEFAULT_CONFIG: &str = "/usr/local/etc/autodns.json";
+
+/// How long one configuration's run may take, unless `--deadline` says otherwise.
+pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(90);
 
 /// The text of `--help`.
 pub const HELP: &str = "\
@@ -21,10 +25,11 @@ CONFIG is a JSON file, /usr/local/etc/autodns.json unless named. Several files
 are several jobs; one that fails does not stop the next.
 
 Options:
-  -n, --dry-run  ask as a real run would, say what it would do, change nothing
-  -v, --verbose  tell each step on standard error
-  -h, --help     print this help
-  -V, --version  print the version
+  -n, --dry-run   ask as a real run would, say what it would do, change nothing
+  -v, --verbose   tell each step on standard error
+  --deadline SEC  time for each file, 90 by default, the last 10 for the alert
+  -h, --help      print this help
+  -V, --version   print the version
 
 Exit status:
   0  every record is right
@@ -46,6 +51,8 @@ pub enum Command {
         dry_run: bool,
         /// Tell each step.
         verbose: bool,
+        /// How long one configuration's run may take.
+        deadline: Duration,
     },
     /// Print the IAM policy for these configurations.
     Policy {
@@ -63,6 +70,7 @@ impl Command {
     pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, Error> {
         let mut configs: Vec<PathBuf> = Vec::new();
         let (mut dry_run, mut verbose, mut policy) = (false, false, false);
+        let mut deadline = None;
         let mut first = true;
         let arguments: Vec<OsString> = arguments.into_iter().collect();
         let after_dashes = arguments.first().is_some_and(|argument| argument == "--");
@@ -71,6 +79,9 @@ impl Command {
             match argument {
                 Short('n') | Long("dry-run") => dry_run = true,
                 Short('v') | Long("verbose") => verbose = true,
+                Long("deadline") => {
+                    deadline = Some(parse_deadline(&parser.value().map_err(usage)?)?);
+                }
                 Short('h') | Long("help") => return Ok(Self::Help),
                 Short('V') | Long("version") => return Ok(Self::Version),
                 Value(path) if path.is_empty() => {
@@ -85,13 +96,23 @@ impl Command {
         if configs.is_empty() {
             configs.push(DEFAULT_CONFIG.into());
         }
-        match (policy, dry_run || verbose) {
-            (false, _) => Ok(Self::Update { configs, dry_run, verbose }),
-            (true, false) => Ok(Self::Policy { configs }),
-            (true, true) => {
-                Err(Error::Usage("policy has no use for --dry-run and --verbose".into()))
-            }
+        if !policy {
+            let deadline = deadline.unwrap_or(DEFAULT_DEADLINE);
+            return Ok(Self::Update { configs, dry_run, verbose, deadline });
         }
+        if dry_run || verbose || deadline.is_some() {
+            return Err(Error::Usage("policy takes configuration files only".into()));
+        }
+        Ok(Self::Policy { configs })
+    }
+}
+
+/// A length of time in whole seconds, which no run at intervals should need more of than an hour.
+fn parse_deadline(text: &OsStr) -> Result<Duration, Error> {
+    let seconds = text.to_str().and_then(|text| text.parse().ok());
+    match seconds.filter(|seconds| (1..=3600).contains(seconds)) {
+        Some(seconds) => Ok(Duration::from_secs(seconds)),
+        None => Err(Error::Usage("--deadline must be a number of seconds from 1 to 3600".into())),
     }
 }
 
@@ -110,7 +131,7 @@ mod tests {
 
     fn update(configs: &[&str], dry_run: bool, verbose: bool) -> Command {
         let configs = configs.iter().map(PathBuf::from).collect();
-        Command::Update { configs, dry_run, verbose }
+        Command::Update { configs, dry_run, verbose, deadline: DEFAULT_DEADLINE }
     }
 
     #[test]
@@ -122,6 +143,10 @@ mod tests {
             Ok(update(&["a.json"], true, true))
         );
         assert_eq!(parse(&["-nv", "a.json"]), Ok(update(&["a.json"], true, true)));
+        for arguments in [&["--deadline", "20"][..], &["--deadline=20"]] {
+            let Ok(Command::Update { deadline, .. }) = parse(arguments) else { panic!() };
+            assert_eq!(deadline, Duration::from_secs(20));
+        }
         assert_eq!(parse(&["--", "--verbose"]), Ok(update(&["--verbose"], false, false)));
         assert_eq!(parse(&["a.json", "--help"]), Ok(Command::Help));
         assert_eq!(parse(&["-V"]), Ok(Command::Version));
@@ -141,10 +166,20 @@ mod tests {
                 &["--verbose=yes"],
                 "unexpected argument for option '--verbose': \"yes\"; see autodns --help",
             ),
+            (&["policy", "-v"], "policy takes configuration files only; see autodns --help"),
             (
-                &["policy", "-v"],
-                "policy has no use for --dry-run and --verbose; see autodns --help",
+                &["policy", "--deadline", "20"],
+                "policy takes configuration files only; see autodns --help",
             ),
+            (
+                &["--deadline", "0"],
+                "--deadline must be a number of seconds from 1 to 3600; see autodns --help",
+            ),
+            (
+                &["--deadline=1m"],
+                "--deadline must be a number of seconds from 1 to 3600; see autodns --help",
+            ),
+            (&["--deadline"], "missing argument for option '--deadline'; see autodns --help"),
             (&[""], "the name of a configuration file is empty; see autodns --help"),
         ] {
             assert_eq!(parse(arguments), Err(problem.into()), "{arguments:?}");

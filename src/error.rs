@@ -76,8 +76,7 @@ impl Error {
     /// Whether AWS looked at what was asked and will not do it.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
-        matches!(self, Self::Aws { failure, .. }
-            if matches!(&**failure, aws::Failure::Fault(fault) if fault.is_refusal()))
+        matches!(self, Self::Aws { failure, .. } if failure.is_refusal())
     }
 }
 

@@ -17,8 +17,8 @@ use autodns::update::{Options, Status, update};
 fn main() -> ExitCode {
     let console = Console::new(false, Secrets::default());
     let status = match Command::parse(std::env::args_os().skip(1)) {
-        Ok(Command::Update { configs, dry_run, verbose }) => {
-            let options = Options { dry_run, verbose };
+        Ok(Command::Update { configs, dry_run, verbose, deadline }) => {
+            let options = Options { dry_run, verbose, deadline };
             update(&Environment::of_process(), &configs, options, SystemTime::now())
         }
         Ok(Command::Policy { configs }) => match print_policy(&configs, &console) {

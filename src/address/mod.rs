@@ -7,15 +7,19 @@ pub mod interface;
 pub mod public;
 pub mod reflector;
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::thread;
 
 use crate::console::Console;
+use crate::deadline::Deadline;
 use crate::error::{Cause, Error};
 use crate::record::Family;
+use crate::retry::{Again, Attempts, Limit, random};
 use crate::transport::Network;
 use block::Block;
 use public::not_public;
-use reflector::Reflector;
+use reflector::{Reflector, Unanswered};
 
 /// Where addresses come from, and what they must be, as a configuration says it.
 #[derive(Debug)]
@@ -50,37 +54,66 @@ pub struct Reason {
     pub source: Option<Cause>,
 }
 
+/// With what, and for how long, sources are asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Asking<'a> {
+    /// The way to reflectors.
+    pub network: &'a Network,
+    /// Where steps are told.
+    pub console: &'a Console,
+    /// How often.
+    pub limit: Limit,
+    /// Until when.
+    pub deadline: Deadline,
+}
+
 impl Sources {
-    /// The public address of `family`: the first that a source names. Only when all have failed is
-    /// it an error, which has each one's reason.
-    pub fn find(
-        &self,
-        family: Family,
-        network: &Network,
-        console: &Console,
-    ) -> Result<Answer, Error> {
+    /// The public address of `family`: the first that a source names. When all have failed, those
+    /// that may answer in a moment are asked again; only when that is over is it an error, which
+    /// has each one's reason.
+    pub fn find(&self, family: Family, asking: Asking<'_>) -> Result<Answer, Error> {
         if let (Family::V6, Some(interface)) = (family, &self.ipv6_interface) {
-            return self.of_interface(interface, console);
+            return self.of_interface(interface, asking.console);
         }
-        let mut reasons = Vec::new();
-        for index in 0..self.reflectors.len() {
-            match self.ask(index, family, network, console) {
-                Ok(address) => return Ok(Answer { address, by: Some(index) }),
-                Err(reason) => reasons.push(reason),
+        let mut attempts = Attempts::new(asking.limit);
+        let mut reasons: BTreeMap<usize, Reason> = BTreeMap::new();
+        let mut open: Vec<usize> = (0..self.reflectors.len()).collect();
+        loop {
+            let mut passing = Vec::new();
+            let mut again = Again::No;
+            for (done, &index) in open.iter().enumerate() {
+                // One that hangs leaves the others their time.
+                let deadline = asking.deadline.share(open.len() - done);
+                match self.ask(index, family, Asking { deadline, ..asking }) {
+                    Ok(address) => return Ok(Answer { address, by: Some(index) }),
+                    Err((reason, its)) => {
+                        reasons.insert(index, reason);
+                        again = again.max(its);
+                        if its != Again::No {
+                            passing.push(index);
+                        }
+                    }
+                }
             }
+            let wait = attempts.after(again, None, random());
+            let Some(wait) = wait.filter(|wait| *wait < asking.deadline.left()) else {
+                return Err(Error::Address { family, reasons: reasons.into_values().collect() });
+            };
+            asking.console.step(|| {
+                format!(
+                    "no source of the {family} address; asking again in {} ms",
+                    wait.as_millis()
+                )
+            });
+            thread::sleep(wait);
+            open = passing;
         }
-        Err(Error::Address { family, reasons })
     }
 
     /// Asks a second reflector, of another host, before `answer` is written. One that names
     /// another address is an error; that no other answers is not, since a change must not depend
     /// on two.
-    pub fn confirm(
-        &self,
-        answer: &Answer,
-        network: &Network,
-        console: &Console,
-    ) -> Result<(), Error> {
+    pub fn confirm(&self, answer: &Answer, asking: Asking<'_>) -> Result<(), Error> {
         let Some(first) = answer.by else { return Ok(()) };
         if self.reflectors.len() == 1 {
             return Ok(());
@@ -93,7 +126,8 @@ impl Sources {
             if other.has_host_of(said_by) {
                 continue;
             }
-            match self.ask(index, family, network, console) {
+            let deadline = asking.deadline.share(self.reflectors.len() - index);
+            match self.ask(index, family, Asking { deadline, ..asking }) {
                 Ok(address) if address == answer.address => return Ok(()),
                 Ok(address) => {
                     return Err(Error::Disagreement {
@@ -104,33 +138,36 @@ impl Sources {
                 Err(_) => {}
             }
         }
-        console.step(|| format!("{} is not confirmed: no other source answers", answer.address));
+        let address = answer.address;
+        asking.console.step(|| format!("{address} is not confirmed: no other source answers"));
         Ok(())
     }
 
+    /// Asks one reflector once. The error is its reason, and whether it may answer in a moment.
     fn ask(
         &self,
         index: usize,
         family: Family,
-        network: &Network,
-        console: &Console,
-    ) -> Result<IpAddr, Reason> {
+        asking: Asking<'_>,
+    ) -> Result<IpAddr, (Reason, Again)> {
+        let Asking { network, console, deadline, .. } = asking;
         let reflector = &self.reflectors[index];
         console.step(|| format!("asking {reflector} over {family}"));
-        let answer = reflector
-            .ask(&network.direct(family), console.secrets())
-            .and_then(|address| match self.objection(address, family) {
-                Some(objection) => {
-                    Err((format!("it answered {address}, which is {objection}"), None))
-                }
+        let answer = reflector.ask(&network.direct(family), console.secrets(), deadline).and_then(
+            |address| match self.objection(address, family) {
+                Some(objection) => Err(Unanswered::for_good(format!(
+                    "it answered {address}, which is {objection}"
+                ))),
                 None => Ok(address),
-            })
-            .map_err(|(problem, source)| Reason { asked: reflector.to_string(), problem, source });
+            },
+        );
         console.step(|| match &answer {
             Ok(address) => format!("{reflector} answered {address}"),
-            Err(reason) => format!("{reflector} over {family}: {}", reason.problem),
+            Err(unanswered) => format!("{reflector} over {family}: {}", unanswered.problem),
         });
-        answer
+        answer.map_err(|Unanswered { problem, again, source }| {
+            (Reason { asked: reflector.to_string(), problem, source }, again)
+        })
     }
 
     fn of_interface(&self, interface: &str, console: &Console) -> Result<Answer, Error> {

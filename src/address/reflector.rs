@@ -11,8 +11,10 @@ use http::header::{ACCEPT, AUTHORIZATION, LOCATION};
 use http::{Request, Uri};
 use serde_json::Value;
 
+use crate::deadline::Deadline;
 use crate::error::Cause;
 use crate::percent;
+use crate::retry::Again;
 use crate::secrets::Secrets;
 use crate::transport::{Answer, Client, has_possible_port};
 
@@ -84,13 +86,13 @@ impl Reflector {
         host(self) == host(other)
     }
 
-    /// Asks for the address that this machine has as seen over the connections of `client`. The
-    /// error is what came instead and what to do, with the cause where something else failed.
+    /// Asks for the address that this machine has as seen over the connections of `client`.
     pub fn ask(
         &self,
         client: &Client,
         secrets: &Secrets,
-    ) -> Result<IpAddr, (String, Option<Cause>)> {
+        deadline: Deadline,
+    ) -> Result<IpAddr, Unanswered> {
         let mut at = self.clone();
         let mut secrets = secrets.clone();
         for _ in 0..=MOST_REDIRECTS {
@@ -99,26 +101,37 @@ impl Reflector {
             if let Some(user) = &at.user {
                 request = request.header(AUTHORIZATION, format!("Basic {}", STANDARD.encode(user)));
             }
-            let request = request
-                .body(Vec::new())
-                .map_err(|error| ("the URL cannot be asked".into(), Some(error.into())))?;
-            let answer = client
-                .send(request, LARGEST_ANSWER)
-                .map_err(|cause| (format!("{cause}; {}", cause.advice()), Some(cause.into())))?;
+            let request = request.body(Vec::new()).map_err(|error| Unanswered {
+                problem: "the URL cannot be asked".into(),
+                again: Again::No,
+                source: Some(error.into()),
+            })?;
+            let answer = client.send(request, LARGEST_ANSWER, deadline).map_err(|cause| {
+                let problem = format!("{cause}; {}", cause.advice());
+                Unanswered { problem, again: cause.again(), source: Some(cause.into()) }
+            })?;
             match at.redirect(&answer) {
                 Some(Ok(next)) => {
                     next.add_secrets(&mut secrets);
                     at = next;
                 }
-                Some(Err(problem)) => return Err((problem, None)),
+                Some(Err(problem)) => return Err(Unanswered::for_good(problem)),
                 None => {
                     let whole = answer.says_its_length();
-                    return read_answer(answer.status, &answer.body, whole, &secrets)
-                        .map_err(|problem| (problem, None));
+                    let address = read_answer(answer.status, &answer.body, whole, &secrets);
+                    return address.map_err(|problem| Unanswered {
+                        again: match answer.status {
+                            429 => Again::Later,
+                            500 | 502..=504 => Again::Soon,
+                            _ => Again::No,
+                        },
+                        ..Unanswered::for_good(problem)
+                    });
                 }
             }
         }
-        Err((format!("it redirects more than {MOST_REDIRECTS} times; {CHECK_URL}"), None))
+        let problem = format!("it redirects more than {MOST_REDIRECTS} times; {CHECK_URL}");
+        Err(Unanswered::for_good(problem))
     }
 
     /// Where an answer sends us on to, if it does: from https only to https, and to plain http
@@ -137,6 +150,24 @@ impl Reflector {
             return Some(Err(format!("it redirects from https to plain http; {CHECK_URL}")));
         }
         Some(Ok(next))
+    }
+}
+
+/// What came from a reflector instead of an address.
+#[derive(Debug)]
+pub struct Unanswered {
+    /// What came, and what to do: a phrase that follows who was asked.
+    pub problem: String,
+    /// Whether it may answer in a moment.
+    pub again: Again,
+    /// Why, where something else failed.
+    pub source: Option<Cause>,
+}
+
+impl Unanswered {
+    /// It would not answer another time either.
+    pub(super) const fn for_good(problem: String) -> Self {
+        Self { problem, again: Again::No, source: None }
     }
 }
 

@@ -4,10 +4,12 @@
 use std::fmt;
 
 use super::endpoint::Partition;
-use super::fault::Fault;
+use super::fault::{Fault, is_passing};
 use super::route53::ZoneId;
+use super::skew::Skew;
 use super::sns::TopicArn;
 use crate::error::{Cause, Error};
+use crate::retry::Again;
 use crate::transport;
 
 /// What a call was to do, in the words of a message.
@@ -26,16 +28,19 @@ impl Action {
         Error::Aws { action: self, failure: Box::new(failure) }
     }
 
-    /// The IAM action and resource that allow it.
-    fn permission(&self) -> String {
-        let zone = |action, partition: &Partition, zone| {
-            format!("route53:{action} on arn:{}:route53:::hostedzone/{zone}", partition.as_str())
+    /// The statement of an IAM policy that allows it, as JSON on one line.
+    fn statement(&self) -> String {
+        let zone = |partition: &Partition, zone| {
+            format!("arn:{}:route53:::hostedzone/{zone}", partition.as_str())
         };
-        match self {
-            Self::List(partition, id) => zone("ListResourceRecordSets", partition, id),
-            Self::Change(partition, id) => zone("ChangeResourceRecordSets", partition, id),
-            Self::Publish(topic) => format!("sns:Publish on {topic}"),
-        }
+        let (action, resource) = match self {
+            Self::List(partition, id) => ("route53:ListResourceRecordSets", zone(partition, id)),
+            Self::Change(partition, id) => {
+                ("route53:ChangeResourceRecordSets", zone(partition, id))
+            }
+            Self::Publish(topic) => ("sns:Publish", topic.to_string()),
+        };
+        format!("{{\"Effect\": \"Allow\", \"Action\": \"{action}\", \"Resource\": \"{resource}\"}}")
     }
 
     /// The beginning of a message about the action's failure. After a write whose answer was lost
@@ -57,7 +62,45 @@ impl Action {
 
 /// Why a call brought no good answer.
 #[derive(Debug)]
-pub enum Failure {
+pub struct Failure {
+    /// Why the last attempt brought none.
+    pub problem: Problem,
+    /// Whether an attempt before it may have been carried out.
+    pub maybe_before: bool,
+}
+
+impl Failure {
+    /// Whether AWS looked at what was asked and will not do it.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        matches!(&self.problem, Problem::Fault(fault) if fault.is_refusal())
+    }
+
+    /// The message about `action`, which this failure kept from being done: what failed, the
+    /// cause, and what to do.
+    #[must_use]
+    pub fn message(&self, action: &Action) -> String {
+        let maybe = self.maybe_before || self.problem.may_have_happened();
+        let Self { problem, .. } = self;
+        format!("{}: {problem}; {}", action.not_done(maybe), problem.advice(action))
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.problem.fmt(f)
+    }
+}
+
+impl std::error::Error for Failure {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.problem)
+    }
+}
+
+/// Why one attempt at a call brought no good answer.
+#[derive(Debug)]
+pub enum Problem {
     /// There was no answer.
     NoAnswer {
         /// The host that was called, with the port if the endpoint has one.
@@ -67,6 +110,8 @@ pub enum Failure {
     },
     /// AWS answered with an error; its message is fit to be shown.
     Fault(Fault),
+    /// AWS refuses signatures of the time that this machine's clock shows.
+    Clock(Fault, Skew),
     /// The answer could not be understood.
     Unreadable {
         /// The host that was called, with the port if the endpoint has one.
@@ -80,43 +125,66 @@ pub enum Failure {
     Impossible(String, Option<Cause>),
 }
 
-impl Failure {
+impl Problem {
     /// Whether a call that changes something may have done so all the same.
     #[must_use]
     pub const fn may_have_happened(&self) -> bool {
         match self {
             Self::NoAnswer { cause, .. } => cause.may_have_arrived(),
-            Self::Fault(fault) => fault.status >= 500,
+            Self::Fault(fault) | Self::Clock(fault, _) => fault.status >= 500,
             Self::Unreadable { status, .. } => *status < 300 || *status >= 500,
             Self::Impossible(..) => false,
         }
     }
 
-    /// The message about `action`, which this failure kept from being done: what failed, the
-    /// cause, and what to do.
+    /// Whether, and when, the same call may fare better.
     #[must_use]
-    pub fn message(&self, action: &Action) -> String {
-        let may_have_happened = self.may_have_happened() && !matches!(action, Action::List(..));
-        format!("{}: {self}; {}", action.not_done(may_have_happened), self.advice(action))
+    pub fn again(&self) -> Again {
+        match self {
+            Self::NoAnswer { cause, .. } => cause.again(),
+            Self::Fault(fault) | Self::Clock(fault, _) => fault.again(),
+            Self::Unreadable { status: 429, .. } => Again::Later,
+            Self::Unreadable { status, .. } if is_passing(*status) => Again::Soon,
+            Self::Unreadable { .. } | Self::Impossible(..) => Again::No,
+        }
+    }
+
+    /// Whether a wrong clock may be behind it.
+    pub(super) fn may_be_the_clock(&self) -> bool {
+        matches!(self, Self::Fault(fault) if fault.may_be_the_clock())
+    }
+
+    /// The same, put down to the clock if that is what AWS says.
+    pub(super) fn of_the_clock(self, skew: Skew) -> Self {
+        match self {
+            Self::Fault(fault) if fault.is_about_the_clock() => Self::Clock(fault, skew),
+            other => other,
+        }
     }
 
     fn advice(&self, action: &Action) -> String {
         match self {
             Self::NoAnswer { cause, .. } => cause.advice().into(),
             Self::Fault(fault) => advice_on(fault, action),
-            Self::Unreadable { status: 500.., .. } => "the next run tries again".into(),
+            Self::Clock(_, skew) => {
+                format!("this machine's clock is {skew}; set it (timedatectl shows it)")
+            }
+            Self::Unreadable { status: 429 | 500.., .. } => "the next run tries again".into(),
             Self::Unreadable { .. } => "check who answers there: it is not AWS".into(),
             Self::Impossible(..) => "nothing was sent".into(),
         }
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoAnswer { host, cause } => write!(f, "{host}: {cause}"),
-            Self::Fault(Fault { code, message, .. }) if message.is_empty() => f.write_str(code),
-            Self::Fault(Fault { code, message, .. }) => write!(f, "{code}: {message}"),
+            Self::Fault(Fault { code, message, .. })
+            | Self::Clock(Fault { code, message, .. }, _) => {
+                f.write_str(code)?;
+                if message.is_empty() { Ok(()) } else { write!(f, ": {message}") }
+            }
             Self::Unreadable { host, status, problem } => {
                 write!(f, "{host} answered {status}, and the answer {problem}")
             }
@@ -125,14 +193,14 @@ impl fmt::Display for Failure {
     }
 }
 
-impl std::error::Error for Failure {
+impl std::error::Error for Problem {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::NoAnswer { cause, .. } => Some(cause),
             Self::Impossible(_, cause) => {
                 cause.as_deref().map(|cause| cause as &(dyn std::error::Error + 'static))
             }
-            Self::Fault(_) | Self::Unreadable { .. } => None,
+            Self::Fault(_) | Self::Clock(..) | Self::Unreadable { .. } => None,
         }
     }
 }
@@ -143,7 +211,7 @@ fn advice_on(fault: &Fault, action: &Action) -> String {
     }
     match fault.code.as_str() {
         "AccessDenied" | "AuthorizationError" => {
-            format!("allow {} to this user", action.permission())
+            format!("add to this user's policy (see autodns policy): {}", action.statement())
         }
         "InvalidClientTokenId" => "check the access key id, and that the key is active".into(),
         "SignatureDoesNotMatch" if fault.message.contains("Credential should be scoped") => {
@@ -159,12 +227,10 @@ fn advice_on(fault: &Fault, action: &Action) -> String {
         "KMSAccessDenied" | "KMSDisabled" | "KMSThrottling" => {
             "check the KMS key of the topic".into()
         }
-        _ if fault.status >= 500
-            || fault.is_throttling()
-            || fault.code == "PriorRequestNotComplete" =>
-        {
-            "the next run tries again".into()
+        _ if fault.is_throttling() => {
+            "too many requests of this account at once; the next run tries again".into()
         }
+        _ if fault.status >= 500 || fault.again() != Again::No => "the next run tries again".into(),
         _ => "see the AWS documentation for this code".into(),
     }
 }

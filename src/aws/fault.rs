@@ -1,6 +1,7 @@
 //! The error answers of AWS, in every shape they come. Pure; decides nothing about what is done.
 
 use super::xml::Element;
+use crate::retry::Again;
 
 /// An error that AWS answered with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +75,32 @@ impl Fault {
         )
     }
 
+    /// Whether, and when, the same request may fare better.
+    #[must_use]
+    pub fn again(&self) -> Again {
+        if self.is_throttling() || self.code == "PriorRequestNotComplete" || self.status == 429 {
+            Again::Later
+        } else if is_passing(self.status) || self.code == "RequestTimeout" {
+            Again::Soon
+        } else {
+            Again::No
+        }
+    }
+
+    /// Whether a wrong clock may be behind it, whatever it says.
+    #[must_use]
+    pub fn may_be_the_clock(&self) -> bool {
+        matches!(
+            self.code.as_str(),
+            "SignatureDoesNotMatch"
+                | "InvalidSignatureException"
+                | "AuthFailure"
+                | "RequestTimeTooSkewed"
+                | "RequestExpired"
+                | "AccessDeniedException"
+        )
+    }
+
     /// Whether the message says that the signature's time is outside AWS's window of 5 minutes.
     #[must_use]
     pub fn is_about_the_clock(&self) -> bool {
@@ -82,6 +109,12 @@ impl Fault {
                 && (self.message.contains("Signature expired")
                     || self.message.contains("Signature not yet current")))
     }
+}
+
+/// Whether a status is a server's own trouble, which passes.
+#[must_use]
+pub const fn is_passing(status: u16) -> bool {
+    matches!(status, 500 | 502 | 503 | 504)
 }
 
 #[cfg(test)]
@@ -153,6 +186,32 @@ mod tests {
         ] {
             let fault = fault(status, code, "");
             assert_eq!(fault.is_refusal(), refusal, "{code}");
+        }
+    }
+
+    #[test]
+    fn what_passes_is_tried_again() {
+        use Again::{Later, No, Soon};
+        for (status, code, again) in [
+            (400, "Throttling", Later),
+            (400, "ThrottlingException", Later),
+            (400, "RequestThrottled", Later),
+            (400, "TooManyRequestsException", Later),
+            (400, "RequestLimitExceeded", Later),
+            (503, "SlowDown", Later),
+            (400, "PriorRequestNotComplete", Later),
+            (429, "Whatever", Later),
+            (400, "RequestTimeout", Soon),
+            (500, "InternalError", Soon),
+            (502, "x", Soon),
+            (503, "ServiceUnavailable", Soon),
+            (504, "x", Soon),
+            (501, "x", No),
+            (400, "InvalidChangeBatch", No),
+            (403, "AccessDenied", No),
+            (404, "NoSuchHostedZone", No),
+        ] {
+            assert_eq!(fault(status, code, "").again(), again, "{status} {code}");
         }
     }
 }

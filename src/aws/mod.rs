@@ -1,34 +1,37 @@
-//! One signed call to AWS: where it goes (`endpoint`), how it is signed (`sign`), sending it, and
-//! what an answer that is no success means (`fault`, `failure`). The services' own requests and answers are
-//! in `route53` and `sns`. Knows nothing of what is wanted or when to alert.
+//! One signed call to AWS: where it goes (`endpoint`), how it is signed (`sign`), sending it until
+//! it is answered (`sender`), and what an answer that is no success means (`fault`, `failure`). The
+//! services' own requests and answers are in `route53` and `sns`. Knows nothing of what is wanted
+//! or when to alert.
 
 pub mod endpoint;
 mod failure;
 pub mod fault;
 pub mod route53;
+mod sender;
 pub mod sign;
+pub mod skew;
 pub mod sns;
 pub mod xml;
 
-use std::time::SystemTime;
+use std::cell::Cell;
 
 use http::Method;
 
+use crate::console::Console;
 use crate::credentials::Credentials;
+use crate::deadline::Deadline;
 use crate::error::Error;
 use crate::record::{AddressRecord, DnsName, FoundRecord};
-use crate::secrets::Secrets;
-use crate::transport::{Client, Network};
-use endpoint::{Endpoint, Partition, Settings};
-use fault::Fault;
+use crate::retry::Limit;
+use crate::transport::Network;
+use endpoint::{Partition, Settings};
 use route53::{Start, ZoneId};
+use sender::Sender;
+use skew::Skew;
 use sns::TopicArn;
 
-pub use failure::{Action, Failure};
+pub use failure::{Action, Failure, Problem};
 
-/// The most bytes an answer may have. A page of ten record sets, each with the 400 values that
-/// Route 53 allows at most, stays below.
-const LARGEST_ANSWER: u64 = 1 << 20;
 /// The most pages that the rows of one name may fill.
 const MOST_PAGES: usize = 50;
 
@@ -76,42 +79,53 @@ impl Call {
     }
 }
 
-/// AWS as one configuration calls it: with its credentials, in its partition.
+/// What it takes to call AWS, for all configurations of a run.
+#[derive(Debug)]
+pub struct Access {
+    /// The way there.
+    pub network: Network,
+    /// Where its services are.
+    pub settings: Settings,
+    /// Who calls.
+    pub credentials: Credentials,
+    /// How many attempts there may be.
+    pub limit: Limit,
+    /// By how much AWS's clock is known to be ahead, once a signature was refused for its time.
+    pub skew: Cell<Skew>,
+}
+
+/// AWS as one configuration calls it: with the credentials of the run, in its partition.
 #[derive(Debug)]
 pub struct Aws<'a> {
-    network: &'a Network,
-    settings: &'a Settings,
-    credentials: &'a Credentials,
+    access: &'a Access,
     partition: Partition,
-    secrets: &'a Secrets,
+    console: &'a Console,
     /// One connection serves the list and the change.
-    route53: (Endpoint, Client),
+    route53: Sender<'a>,
 }
 
 impl<'a> Aws<'a> {
     /// Nothing is sent yet.
     #[must_use]
-    pub fn new(
-        network: &'a Network,
-        settings: &'a Settings,
-        credentials: &'a Credentials,
-        partition: Partition,
-        secrets: &'a Secrets,
-    ) -> Self {
-        let endpoint = settings.endpoint(&Service::Route53, partition);
-        let client = network.proxied(endpoint.is_https());
-        let route53 = (endpoint, client);
-        Self { network, settings, credentials, partition, secrets, route53 }
+    pub fn new(access: &'a Access, partition: Partition, console: &'a Console) -> Self {
+        let route53 = Sender::new(access, &Service::Route53, partition, console);
+        Self { access, partition, console, route53 }
     }
 
     /// All record sets of `name` in `zone`, whatever their type.
-    pub fn list(&self, zone: &ZoneId, name: &DnsName) -> Result<Vec<FoundRecord>, Error> {
+    pub fn list(
+        &self,
+        zone: &ZoneId,
+        name: &DnsName,
+        deadline: Deadline,
+    ) -> Result<Vec<FoundRecord>, Error> {
         let action = Action::List(self.partition, zone.clone());
         let mut rows = Vec::new();
         let mut start = Start::at(name);
         for _ in 0..MOST_PAGES {
             let call = route53::list(zone, &start);
-            let page = match self.route53(&call, |answer| route53::read_list(name, answer)) {
+            let read = |answer: &str| route53::read_list(name, answer);
+            let page = match self.route53.call(&call, read, deadline) {
                 Ok(page) => page,
                 Err(failure) => return Err(action.failed(failure)),
             };
@@ -122,8 +136,9 @@ impl<'a> Aws<'a> {
                 None => return Ok(rows),
             }
         }
-        let problem = format!("the list of {name} does not come to an end");
-        Err(action.failed(Failure::Impossible(problem, None)))
+        let problem =
+            Problem::Impossible(format!("the list of {name} does not come to an end"), None);
+        Err(action.failed(Failure { problem, maybe_before: false }))
     }
 
     /// Creates or replaces `records` in one batch. Answers with the id and status of the change.
@@ -131,61 +146,24 @@ impl<'a> Aws<'a> {
         &self,
         zone: &ZoneId,
         records: &[AddressRecord],
+        deadline: Deadline,
     ) -> Result<(String, String), Error> {
-        self.route53(&route53::change(zone, records), route53::read_change)
+        self.route53
+            .call(&route53::change(zone, records), route53::read_change, deadline)
             .map_err(|failure| Action::Change(self.partition, zone.clone()).failed(failure))
     }
 
     /// Publishes a message. Answers with its id.
-    pub fn publish(&self, topic: &TopicArn, subject: &str, message: &str) -> Result<String, Error> {
+    pub fn publish(
+        &self,
+        topic: &TopicArn,
+        subject: &str,
+        message: &str,
+        deadline: Deadline,
+    ) -> Result<String, Error> {
         let call = sns::publish(topic, subject, message);
-        let endpoint = self.settings.endpoint(&call.service, self.partition);
-        let client = self.network.proxied(endpoint.is_https());
-        self.call(&client, &endpoint, &call, sns::read_publish)
+        Sender::new(self.access, &call.service, self.partition, self.console)
+            .call(&call, sns::read_publish, deadline)
             .map_err(|failure| Action::Publish(topic.clone()).failed(failure))
-    }
-
-    fn route53<T>(
-        &self,
-        call: &Call,
-        read: impl Fn(&str) -> Result<T, String>,
-    ) -> Result<T, Failure> {
-        let (endpoint, client) = &self.route53;
-        self.call(client, endpoint, call, read)
-    }
-
-    fn call<T>(
-        &self,
-        client: &Client,
-        endpoint: &Endpoint,
-        call: &Call,
-        read: impl Fn(&str) -> Result<T, String>,
-    ) -> Result<T, Failure> {
-        let request =
-            sign::sign(call, endpoint, self.credentials, SystemTime::now()).map_err(|cause| {
-                Failure::Impossible(format!("cannot be signed: {cause}"), Some(cause))
-            })?;
-        let host = request.uri().authority().map(ToString::to_string).unwrap_or_default();
-        let answer = match client.send(request, LARGEST_ANSWER) {
-            Ok(answer) => answer,
-            Err(cause) => return Err(Failure::NoAnswer { host, cause }),
-        };
-        let status = answer.status;
-        let unreadable = |problem: String| Failure::Unreadable {
-            host,
-            status,
-            problem: self.secrets.quote(&problem),
-        };
-        if (200..300).contains(&status) {
-            return read(&answer.body).map_err(unreadable);
-        }
-        match Fault::parse(status, &answer.body) {
-            Ok(fault) => Err(Failure::Fault(Fault {
-                status,
-                code: self.secrets.quote(&fault.code),
-                message: self.secrets.quote(&fault.message),
-            })),
-            Err(problem) => Err(unreadable(problem)),
-        }
     }
 }

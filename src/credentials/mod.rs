@@ -13,6 +13,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use crate::deadline::Deadline;
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::secrets::Secrets;
@@ -33,16 +34,17 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// Finds the credentials of this run as of `now`.
+    /// Finds the credentials of this run as of `now`, by `deadline` where a program prints them.
     pub fn find(
         environment: &Environment,
         profile: &Profile,
         now: SystemTime,
+        deadline: Deadline,
     ) -> Result<Self, Error> {
         if let Some(found) = from_environment(environment)? {
             return Ok(found);
         }
-        if let Some(found) = profile.credentials(now)? {
+        if let Some(found) = profile.credentials(now, deadline)? {
             return Ok(found);
         }
         let boto = boto::Files::read(environment)?;

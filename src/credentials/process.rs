@@ -11,7 +11,8 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::{Credentials, wrong};
-use crate::clock::calendar;
+use crate::clock::{calendar, duration};
+use crate::deadline::Deadline;
 use crate::error::Error;
 use crate::secrets::Secrets;
 
@@ -21,21 +22,27 @@ const LIMIT: Duration = Duration::from_secs(30);
 const LARGEST: u64 = 1 << 20;
 
 /// Runs `command` (split as a shell would) and reads the credentials it prints. `place` names the
-/// setting it is from.
-pub fn run(command: &str, place: &str, now: SystemTime) -> Result<Credentials, Error> {
+/// setting it is from. It has half a minute, or until `deadline` if that is sooner.
+pub fn run(
+    command: &str,
+    place: &str,
+    now: SystemTime,
+    deadline: Deadline,
+) -> Result<Credentials, Error> {
     let words = shlex::split(command).filter(|words| !words.is_empty());
     let Some((program, arguments)) = words.as_deref().and_then(<[String]>::split_first) else {
         return Err(wrong(format!("{place} is no command line; check its quotes")));
     };
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null());
-    let output = output_within(command, LIMIT).map_err(|error| Error::Credentials {
+    let limit = LIMIT.min(deadline.left());
+    let output = output_within(command, limit).map_err(|error| Error::Credentials {
         problem: format!("{place}: cannot run {program}: {error}"),
         source: Some(error.into()),
     })?;
     let Some(output) = output else {
-        let seconds = LIMIT.as_secs();
-        return Err(wrong(format!("{place}: {program}: it did not end within {seconds} seconds")));
+        let limit = duration(limit);
+        return Err(wrong(format!("{place}: {program}: it did not end within {limit}")));
     };
     if !output.status.success() {
         let said = Secrets::default().quote(&String::from_utf8_lossy(&output.stderr));

@@ -5,6 +5,7 @@
 use std::time::SystemTime;
 
 use super::{Credentials, IniFile, process, wrong};
+use crate::deadline::Deadline;
 use crate::environment::Environment;
 use crate::error::Error;
 
@@ -59,7 +60,11 @@ impl Profile {
     }
 
     /// The access key of the profile, `None` if it has none.
-    pub(super) fn credentials(&self, now: SystemTime) -> Result<Option<Credentials>, Error> {
+    pub(super) fn credentials(
+        &self,
+        now: SystemTime,
+        deadline: Deadline,
+    ) -> Result<Option<Credentials>, Error> {
         let sections =
             [(&self.credentials, self.name.as_str()), (&self.config, self.config_section.as_str())];
         let find = |key| {
@@ -84,7 +89,7 @@ impl Profile {
         if let Some((command, file)) = find("credential_process") {
             let place =
                 format!("credential_process of profile {} in {}", self.name, file.display());
-            return process::run(command, &place, now).map(Some);
+            return process::run(command, &place, now, deadline).map(Some);
         }
         if let Some(found) = key(&self.config, &self.config_section)? {
             return Ok(Some(found));

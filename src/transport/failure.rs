@@ -1,59 +1,96 @@
 //! Why an exchange brought no answer: ureq's and rustls's errors in the words of a message, with
-//! what to do, and whether the server may have had the request. Sends nothing.
+//! what to do, whether the server may have had the request, and whether it may work in a moment.
+//! Sends nothing.
 
 use std::fmt;
 use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, SystemTime};
 
+use rustls::CertificateError as Certificate;
 use ureq::Timeout;
 
+use super::connect::{Early, Step};
+use super::trust::UnknownIssuer;
 use crate::clock::timestamp;
 use crate::record::Family;
+use crate::retry::Again;
+
+/// A certificate that ended longer ago than this says more about the clock than about its owner.
+/// No public CA gives one for longer (CA/Browser Forum, 398 days at most).
+const LONG_AGO: Duration = Duration::from_hours(398 * 24);
 
 /// Why an exchange brought no answer. Shown, it is a phrase such as "connection refused".
 #[derive(Debug)]
 pub struct Failure {
     kind: Kind,
+    /// Whether not a byte of the request was sent.
+    early: bool,
     /// The proxy that it happened on the way to, if it did not happen behind it.
     proxy: Option<String>,
-    source: ureq::Error,
+    source: Option<ureq::Error>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
+    NoNetwork,
+    NoNameServer,
     NoSuchHost,
     NoAddressOfFamily(Option<Family>),
     Refused,
     Unreachable,
-    TimedOut(Timeout),
+    TimedOut(Phase),
     Closed,
     Untrusted,
-    CertificateTime,
+    /// The certificate's dates and the clock do not fit; whether it is likely the clock.
+    CertificateTime {
+        clock: bool,
+    },
     Tls,
     Proxy,
     TooLarge,
     NotText,
     NotHttp,
+    NoTime,
     Other,
+}
+
+/// What took too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Before(Step),
+    Sending,
+    Waiting,
+    Reading,
 }
 
 impl Failure {
     pub(super) fn new(source: ureq::Error, family: Option<Family>, proxy: Option<&str>) -> Self {
+        let early = Early::of(&source);
         let kind = match kind_of(&source) {
             Kind::NoAddressOfFamily(_) => Kind::NoAddressOfFamily(family),
+            // No name server is what one sees first where there is no network at all.
+            Kind::NoNameServer | Kind::Unreachable if !has_route() => Kind::NoNetwork,
             kind => kind,
         };
         // Where there is a proxy, it is the only one that this machine itself looks up and calls.
         let before_the_proxy = matches!(
             kind,
-            Kind::NoSuchHost
+            Kind::NoNetwork
+                | Kind::NoNameServer
+                | Kind::NoSuchHost
                 | Kind::NoAddressOfFamily(_)
                 | Kind::Refused
                 | Kind::Unreachable
-                | Kind::TimedOut(Timeout::Resolve | Timeout::Connect)
+                | Kind::TimedOut(Phase::Before(Step::Resolve | Step::Connect))
         );
         let proxy = proxy.filter(|_| before_the_proxy).map(Into::into);
-        Self { kind, proxy, source }
+        Self { kind, early: early.is_some(), proxy, source: Some(source) }
+    }
+
+    /// There was no time left to begin.
+    pub(super) const fn no_time() -> Self {
+        Self { kind: Kind::NoTime, early: true, proxy: None, source: None }
     }
 
     /// Whether an answer came whose body cannot be read: too large, or no text.
@@ -64,34 +101,54 @@ impl Failure {
     /// Whether the server may have had the whole request, so that a change may have been made.
     #[must_use]
     pub const fn may_have_arrived(&self) -> bool {
-        !matches!(
-            self.kind,
+        !self.early
+    }
+
+    /// Whether it may work in a moment.
+    #[must_use]
+    pub const fn again(&self) -> Again {
+        match self.kind {
+            Kind::NoNetwork
+            | Kind::NoNameServer
+            | Kind::Refused
+            | Kind::Unreachable
+            | Kind::TimedOut(_)
+            | Kind::Closed
+            | Kind::Other => Again::Soon,
             Kind::NoSuchHost
-                | Kind::NoAddressOfFamily(_)
-                | Kind::Refused
-                | Kind::Unreachable
-                | Kind::TimedOut(Timeout::Resolve | Timeout::Connect)
-                | Kind::Untrusted
-                | Kind::CertificateTime
-                | Kind::Proxy
-        )
+            | Kind::NoAddressOfFamily(_)
+            | Kind::Untrusted
+            | Kind::CertificateTime { .. }
+            | Kind::Tls
+            | Kind::Proxy
+            | Kind::TooLarge
+            | Kind::NotText
+            | Kind::NotHttp
+            | Kind::NoTime => Again::No,
+        }
     }
 
     /// What a person can do about it.
     #[must_use]
     pub const fn advice(&self) -> &'static str {
         match self.kind {
+            Kind::NoNetwork => "check the cable or the Wi-Fi, and the router",
             _ if self.proxy.is_some() => "check HTTPS_PROXY and NO_PROXY",
-            Kind::NoSuchHost => "check the name, and that this machine's DNS works",
+            Kind::NoNameServer => "check the router, and the name servers in /etc/resolv.conf",
+            Kind::NoSuchHost => "check the name",
             Kind::NoAddressOfFamily(_) => "use a server that has one, or leave the record type out",
             Kind::Refused => "check the address and the port, and that the server runs",
             Kind::Unreachable => "check that this machine has a route to the Internet",
             Kind::TimedOut(_) | Kind::Closed => "check the connection; the next run tries again",
             Kind::Untrusted => "check who answers there; a CA of your own goes into AWS_CA_BUNDLE",
-            Kind::CertificateTime => "check this machine's clock, then the certificate",
+            Kind::CertificateTime { clock: true } => "set the clock (timedatectl shows it)",
+            Kind::CertificateTime { clock: false } => {
+                "check this machine's clock, then the certificate"
+            }
             Kind::Tls => "check that a TLS server answers there",
             Kind::Proxy => "check HTTPS_PROXY and NO_PROXY",
             Kind::TooLarge | Kind::NotText | Kind::NotHttp => "check who answers there",
+            Kind::NoTime => "the next run tries again; --deadline gives a run more time",
             Kind::Other => "the next run tries again",
         }
     }
@@ -102,89 +159,146 @@ impl fmt::Display for Failure {
         if let Some(proxy) = &self.proxy {
             write!(f, "the proxy {proxy}: ")?;
         }
-        match self.kind {
-            Kind::NoSuchHost => f.write_str("the host's name could not be resolved"),
-            Kind::NoAddressOfFamily(family) => f.write_str(match family {
-                Some(Family::V4) => "the host's name has no IPv4 address (no A record)",
-                Some(Family::V6) => "the host's name has no IPv6 address (no AAAA record)",
-                None => "the host's name has no address",
-            }),
-            Kind::Refused => f.write_str("connection refused"),
-            Kind::Unreachable => f.write_str("network unreachable"),
-            Kind::TimedOut(step) => f.write_str(match step {
-                Timeout::Resolve => "timed out while resolving the host's name",
-                Timeout::Connect => "timed out while connecting",
-                _ => "timed out while waiting for the answer",
-            }),
-            Kind::Closed => f.write_str("the connection was closed before the answer was whole"),
-            Kind::Untrusted => match tls_cause(&self.source) {
-                Some(cause) => write!(f, "the server's certificate is not trusted ({cause})"),
-                None => f.write_str("the server's certificate is not trusted"),
+        let tls_cause = self.source.as_ref().and_then(tls_cause);
+        f.write_str(match self.kind {
+            Kind::NoNetwork => "no network: this machine has no route to the Internet",
+            Kind::NoNameServer => "no name server answered for the host's name",
+            Kind::NoSuchHost => "there is no host of that name",
+            Kind::NoAddressOfFamily(Some(Family::V4)) => {
+                "the host's name has no IPv4 address (no A record)"
+            }
+            Kind::NoAddressOfFamily(Some(Family::V6)) => {
+                "the host's name has no IPv6 address (no AAAA record)"
+            }
+            Kind::NoAddressOfFamily(None) => "the host's name has no address",
+            Kind::Refused => "connection refused",
+            Kind::Unreachable => "network unreachable",
+            Kind::TimedOut(Phase::Before(Step::Resolve)) => {
+                "timed out while looking the host's name up"
+            }
+            Kind::TimedOut(Phase::Before(Step::Connect)) => "timed out while connecting",
+            Kind::TimedOut(Phase::Before(Step::Handshake)) => {
+                "timed out while agreeing on TLS with the server"
+            }
+            Kind::TimedOut(Phase::Sending) => "timed out while sending the request",
+            Kind::TimedOut(Phase::Waiting) => "timed out while waiting for the answer",
+            Kind::TimedOut(Phase::Reading) => "timed out while reading the answer",
+            Kind::Closed => "the connection was closed before the answer was whole",
+            Kind::Untrusted => match tls_cause.map(unknown_issuer) {
+                Some(Ok(issuer)) => {
+                    return write!(f, "the server's certificate is not trusted: {issuer}");
+                }
+                Some(Err(cause)) => {
+                    return write!(f, "the server's certificate is not trusted ({cause})");
+                }
+                None => "the server's certificate is not trusted",
             },
-            Kind::CertificateTime => match tls_cause(&self.source) {
-                Some(rustls::Error::InvalidCertificate(cause)) => f.write_str(&validity(cause)),
-                _ => f.write_str("the server's certificate is not valid now"),
+            Kind::CertificateTime { clock } => match tls_cause {
+                Some(rustls::Error::InvalidCertificate(cause)) => {
+                    return f.write_str(&validity(cause, clock));
+                }
+                _ => "the server's certificate is not valid now",
             },
-            Kind::Tls => match tls_cause(&self.source) {
-                Some(cause) => write!(f, "no TLS connection ({cause})"),
-                None => f.write_str("no TLS connection"),
+            Kind::Tls => match tls_cause {
+                Some(cause) => return write!(f, "no TLS connection ({cause})"),
+                None => "no TLS connection",
             },
-            Kind::Proxy => f.write_str("the proxy made no connection"),
-            Kind::TooLarge => f.write_str("the answer is too large"),
-            Kind::NotText => f.write_str("the answer is not UTF-8"),
-            Kind::NotHttp => f.write_str("the answer is not HTTP"),
-            Kind::Other => self.source.fmt(f),
-        }
+            Kind::Proxy => "the proxy made no connection",
+            Kind::TooLarge => "the answer is too large",
+            Kind::NotText => "the answer is not UTF-8",
+            Kind::NotHttp => "the answer is not HTTP",
+            Kind::NoTime => "the time for this run was over",
+            Kind::Other => match &self.source {
+                Some(source) => return source.fmt(f),
+                None => "no answer",
+            },
+        })
     }
 }
 
 impl std::error::Error for Failure {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.source)
+        self.source.as_ref().map(|source| source as &(dyn std::error::Error + 'static))
     }
 }
 
-/// What a certificate's dates say beside this machine's clock, either of which may be wrong.
-fn validity(cause: &rustls::CertificateError) -> String {
-    use rustls::CertificateError::{ExpiredContext, NotValidYetContext};
+/// Whether the kernel knows a way to the Internet, over either family. Nothing is sent: connecting
+/// a datagram socket only looks the route up.
+fn has_route() -> bool {
+    // Addresses for documentation (RFC 5737, RFC 3849), which no network has more to say about.
+    let far: [(SocketAddr, SocketAddr); 2] = [
+        ((Ipv4Addr::UNSPECIFIED, 0).into(), (Ipv4Addr::new(192, 0, 2, 1), 53).into()),
+        (
+            (Ipv6Addr::UNSPECIFIED, 0).into(),
+            (Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1), 53).into(),
+        ),
+    ];
+    far.into_iter()
+        .any(|(here, there)| UdpSocket::bind(here).and_then(|socket| socket.connect(there)).is_ok())
+}
+
+/// What a certificate's dates say beside this machine's clock.
+fn validity(cause: &Certificate, clock: bool) -> String {
+    let (phrase, edge, time) = match cause {
+        Certificate::ExpiredContext { time, not_after } => ("expired on", not_after, time),
+        Certificate::NotValidYetContext { time, not_before } => {
+            ("is not valid before", not_before, time)
+        }
+        _ => return format!("the server's certificate is not valid now ({cause})"),
+    };
     let date = |time: rustls::pki_types::UnixTime| {
         timestamp(SystemTime::UNIX_EPOCH + Duration::from_secs(time.as_secs()))
     };
-    let (phrase, edge, time) = match cause {
-        ExpiredContext { time, not_after } => ("expired on", not_after, time),
-        NotValidYetContext { time, not_before } => ("is not valid before", not_before, time),
-        _ => return format!("the server's certificate is not valid now ({cause})"),
-    };
-    format!(
-        "the server's certificate {phrase} {}, and this machine's clock says {}",
-        date(*edge),
-        date(*time)
-    )
+    let (edge, time) = (date(*edge), date(*time));
+    if clock {
+        format!(
+            "this machine's clock is likely wrong: it says {time}, and the server's certificate \
+             {phrase} {edge}"
+        )
+    } else {
+        format!("the server's certificate {phrase} {edge}, and this machine's clock says {time}")
+    }
 }
 
 fn kind_of(error: &ureq::Error) -> Kind {
-    use rustls::CertificateError as Certificate;
+    if let Some(Early { step, source }) = Early::of(error) {
+        return match kind_of(source) {
+            Kind::TimedOut(_) => Kind::TimedOut(Phase::Before(*step)),
+            // A connection that opens and closes at once speaks no TLS, or is cut on the way.
+            Kind::Other if *step == Step::Resolve => kind_of_look_up(source),
+            kind => kind,
+        };
+    }
     match error {
-        // ureq says this when the look-up worked and the family asked for was not in it.
+        // This is said where the look-up worked and the family asked for was not in it.
         ureq::Error::HostNotFound => Kind::NoAddressOfFamily(None),
-        ureq::Error::Timeout(step) => Kind::TimedOut(*step),
+        ureq::Error::Timeout(step) => Kind::TimedOut(match step {
+            Timeout::SendRequest | Timeout::SendBody => Phase::Sending,
+            Timeout::RecvBody => Phase::Reading,
+            _ => Phase::Waiting,
+        }),
         ureq::Error::ConnectProxyFailed(_) | ureq::Error::InvalidProxyUrl => Kind::Proxy,
         ureq::Error::Protocol(_) => Kind::NotHttp,
         ureq::Error::BodyExceedsLimit(_) | ureq::Error::LargeResponseHeader(..) => Kind::TooLarge,
-        _ => match tls_cause(error) {
-            Some(rustls::Error::InvalidCertificate(
-                Certificate::Expired
-                | Certificate::ExpiredContext { .. }
-                | Certificate::NotValidYet
-                | Certificate::NotValidYetContext { .. },
-            )) => Kind::CertificateTime,
-            Some(rustls::Error::InvalidCertificate(_)) => Kind::Untrusted,
+        ureq::Error::Io(io) => match tls_cause(error) {
+            Some(rustls::Error::InvalidCertificate(cause)) => kind_of_certificate(cause),
             Some(_) => Kind::Tls,
-            None => match error {
-                ureq::Error::Io(error) => kind_of_io(error),
-                _ => Kind::Other,
-            },
+            None => kind_of_io(io),
         },
+        _ => Kind::Other,
+    }
+}
+
+fn kind_of_certificate(cause: &Certificate) -> Kind {
+    match cause {
+        Certificate::NotValidYet | Certificate::NotValidYetContext { .. } => {
+            Kind::CertificateTime { clock: true }
+        }
+        Certificate::ExpiredContext { time, not_after } => Kind::CertificateTime {
+            clock: time.as_secs().saturating_sub(not_after.as_secs()) > LONG_AGO.as_secs(),
+        },
+        Certificate::Expired => Kind::CertificateTime { clock: false },
+        _ => Kind::Untrusted,
     }
 }
 
@@ -200,19 +314,84 @@ fn kind_of_io(error: &io::Error) -> Kind {
         | io::ErrorKind::BrokenPipe
         | io::ErrorKind::UnexpectedEof => Kind::Closed,
         io::ErrorKind::InvalidData => Kind::NotText,
-        // The standard library gives a failed name look-up no kind and no number of the system's.
-        _ if error.raw_os_error().is_none() && error.to_string().contains("lookup") => {
-            Kind::NoSuchHost
-        }
+        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => Kind::TimedOut(Phase::Waiting),
         _ => Kind::Other,
     }
 }
 
-/// The TLS library's own error, which ureq hands over wrapped in an I/O error.
+/// Whether DNS said that there is no such name, or said nothing. The standard library keeps only
+/// the words of the C library: glibc's and musl's for `EAI_NONAME` and `EAI_NODATA`.
+fn kind_of_look_up(error: &ureq::Error) -> Kind {
+    let words = error.to_string();
+    let definite = ["not known", "does not resolve", "No address associated", "no usable address"];
+    if definite.iter().any(|phrase| words.contains(phrase)) {
+        Kind::NoSuchHost
+    } else {
+        Kind::NoNameServer
+    }
+}
+
+/// The TLS library's own error, which comes wrapped in an I/O error.
 fn tls_cause(error: &ureq::Error) -> Option<&rustls::Error> {
     match error {
-        ureq::Error::Rustls(error) => Some(error),
         ureq::Error::Io(error) => error.get_ref()?.downcast_ref(),
-        _ => None,
+        _ => tls_cause(&Early::of(error)?.source),
+    }
+}
+
+/// The issuer that nobody trusts, or else the error as it is.
+fn unknown_issuer(error: &rustls::Error) -> Result<&UnknownIssuer, &rustls::Error> {
+    match error {
+        rustls::Error::InvalidCertificate(Certificate::Other(other)) => {
+            other.0.downcast_ref().ok_or(error)
+        }
+        _ => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_up_that_failed_is_told_from_a_name_that_is_not_there() {
+        let kind = |words: &str| {
+            let message = format!("failed to lookup address information: {words}");
+            kind_of_look_up(&io::Error::other(message).into())
+        };
+        for (words, expected) in [
+            // glibc
+            ("Name or service not known", Kind::NoSuchHost),
+            ("No address associated with hostname", Kind::NoSuchHost),
+            ("Temporary failure in name resolution", Kind::NoNameServer),
+            ("Non-recoverable failure in name resolution", Kind::NoNameServer),
+            // musl
+            ("Name does not resolve", Kind::NoSuchHost),
+            ("Name has no usable address", Kind::NoSuchHost),
+            ("Try again", Kind::NoNameServer),
+            ("Non-recoverable error", Kind::NoNameServer),
+        ] {
+            assert_eq!(kind(words), expected, "{words}");
+        }
+    }
+
+    #[test]
+    fn dates_that_no_certificate_has_are_the_clocks() {
+        let at =
+            |seconds| rustls::pki_types::UnixTime::since_unix_epoch(Duration::from_secs(seconds));
+        let day = 24 * 60 * 60;
+        let expired = |days: u64| Certificate::ExpiredContext {
+            time: at(1_790_000_000 + days * day),
+            not_after: at(1_790_000_000),
+        };
+        let early = Certificate::NotValidYetContext { time: at(0), not_before: at(1_790_000_000) };
+        for (cause, clock) in [(early, true), (expired(1), false), (expired(400), true)] {
+            assert_eq!(kind_of_certificate(&cause), Kind::CertificateTime { clock });
+        }
+        assert_eq!(
+            validity(&expired(400), true),
+            "this machine's clock is likely wrong: it says 2027-10-26 14:13:20 UTC, and the \
+             server's certificate expired on 2026-09-21 14:13:20 UTC"
+        );
     }
 }

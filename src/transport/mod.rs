@@ -1,37 +1,49 @@
-//! One HTTP exchange: the only folder that names ureq. It owns time-outs, the address family of a
-//! connection, the cap on an answer's body, trust roots and the proxy. It never retries, follows
-//! no redirect, and knows neither AWS nor reflectors.
+//! One HTTP exchange: the only folder that names ureq and rustls. It owns time-outs, the address
+//! family of a connection, the cap on an answer's body, trust roots and the proxy. It never
+//! retries, follows no redirect, and knows neither AWS nor reflectors.
 
+mod connect;
 mod failure;
+mod issuer;
 mod proxy;
+mod trust;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, Request, Uri};
-use ureq::config::{Config, IpFamily};
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig};
-use ureq::{Agent, Proxy};
+use rustls::ClientConfig;
+use ureq::config::{AutoHeaderValue, Config, IpFamily};
+use ureq::{Agent, AsSendBody, Proxy};
 
+use crate::deadline::Deadline;
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::record::Family;
 
 pub use failure::Failure;
+pub use issuer::shown_name;
 
-/// How long a connection, TLS included, may take.
-const CONNECT: Duration = Duration::from_secs(10);
-/// How long a name may take to resolve.
+/// How long a name may take to look up.
 const RESOLVE: Duration = Duration::from_secs(10);
+/// How long a connection may take, TLS included.
+const CONNECT: Duration = Duration::from_secs(10);
+/// How long sending may take, the head and the body of a request each.
+const SEND: Duration = Duration::from_secs(10);
+/// How long an answer may keep waiting for itself, to the end of its head.
+const ANSWER: Duration = Duration::from_secs(10);
+/// How long the body of an answer may take to its last byte.
+const BODY: Duration = Duration::from_secs(10);
 /// How long one whole exchange may take, from the look-up of the name to the body's last byte.
 const EXCHANGE: Duration = Duration::from_secs(20);
+/// Less time than this is none: not even a server in the house would answer.
+const NO_TIME: Duration = Duration::from_millis(10);
 
 /// What every connection of a run shares: whom to trust, and the proxy on the way to AWS.
 #[derive(Clone, Debug)]
 pub struct Network {
-    roots: RootCerts,
+    tls: Arc<ClientConfig>,
     proxy: Option<Proxy>,
 }
 
@@ -39,14 +51,8 @@ impl Network {
     /// Reads `AWS_CA_BUNDLE` (else `SSL_CERT_FILE`, else the built-in Mozilla roots are used) and
     /// `HTTPS_PROXY` with `NO_PROXY`.
     pub fn from_environment(environment: &Environment) -> Result<Self, Error> {
-        let bundle = ["AWS_CA_BUNDLE", "SSL_CERT_FILE"]
-            .into_iter()
-            .find_map(|variable| environment.get(variable).map(|path| (variable, path)));
-        let roots = match bundle {
-            Some((variable, path)) => read_roots(variable, Path::new(path))?,
-            None => RootCerts::WebPki,
-        };
-        Ok(Self { roots, proxy: proxy::read_proxy(environment)? })
+        let tls = trust::client_config(environment)?;
+        Ok(Self { tls, proxy: proxy::read_proxy(environment)? })
     }
 
     /// The proxy's password, if it has one: a secret that messages must not show.
@@ -70,7 +76,9 @@ impl Network {
 
     fn client(&self, family: Option<Family>, proxy: Option<Proxy>) -> Client {
         let via = proxy.as_ref().map(|proxy| format!("{}:{}", proxy.host(), proxy.port()));
-        let agent = Config::builder()
+        let config = Config::builder()
+            // Nothing here unpacks: a small body must not become a large one.
+            .accept_encoding(AutoHeaderValue::None)
             .http_status_as_error(false)
             .ip_family(match family {
                 None => IpFamily::Any,
@@ -80,14 +88,17 @@ impl Network {
             .max_redirects(0)
             .max_redirects_will_error(false)
             .proxy(proxy)
-            .timeout_connect(Some(CONNECT))
-            .timeout_global(Some(EXCHANGE))
             .timeout_resolve(Some(RESOLVE))
-            .tls_config(TlsConfig::builder().root_certs(self.roots.clone()).build())
+            .timeout_connect(Some(CONNECT))
+            .timeout_send_request(Some(SEND))
+            .timeout_send_body(Some(SEND))
+            .timeout_recv_response(Some(ANSWER))
+            .timeout_recv_body(Some(BODY))
+            .timeout_global(Some(EXCHANGE))
             .user_agent(concat!("autodns/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .new_agent();
-        Client { agent, family, proxy: via }
+            .build();
+        let connector = connect::connector(Arc::clone(&self.tls));
+        Client { agent: Agent::with_parts(config, connector, connect::Lookup), family, proxy: via }
     }
 }
 
@@ -122,16 +133,35 @@ impl Answer {
 }
 
 impl Client {
-    /// Sends `request` and reads its answer, of which at most `cap` bytes of body.
-    pub fn send(&self, request: Request<Vec<u8>>, cap: u64) -> Result<Answer, Failure> {
-        let failed = |source| Failure::new(source, self.family, self.proxy.as_deref());
+    /// Sends `request` and reads its answer, of which at most `cap` bytes of body, by `deadline`.
+    pub fn send(
+        &self,
+        request: Request<Vec<u8>>,
+        cap: u64,
+        deadline: Deadline,
+    ) -> Result<Answer, Failure> {
+        let left = deadline.left();
+        if left < NO_TIME {
+            return Err(Failure::no_time());
+        }
         let (parts, body) = request.into_parts();
-        let answer = if body.is_empty() {
-            self.agent.run(Request::from_parts(parts, ()))
+        if body.is_empty() {
+            self.run(Request::from_parts(parts, ()), cap, left)
         } else {
-            self.agent.run(Request::from_parts(parts, body))
-        };
-        let (parts, body) = answer.map_err(failed)?.into_parts();
+            self.run(Request::from_parts(parts, body), cap, left)
+        }
+    }
+
+    fn run(
+        &self,
+        request: Request<impl AsSendBody>,
+        cap: u64,
+        left: Duration,
+    ) -> Result<Answer, Failure> {
+        let failed = |source| Failure::new(source, self.family, self.proxy.as_deref());
+        let time = Some(left.min(EXCHANGE));
+        let request = self.agent.configure_request(request).timeout_global(time).build();
+        let (parts, body) = self.agent.run(request).map_err(failed)?.into_parts();
         let body = match body.into_with_config().limit(cap).read_to_string().map_err(failed) {
             // The page that comes with a failure may be anything; its status says enough.
             Err(failure) if failure.is_about_the_body() && !parts.status.is_success() => {
@@ -141,29 +171,6 @@ impl Client {
         };
         Ok(Answer { status: parts.status.as_u16(), headers: parts.headers, body })
     }
-}
-
-/// The certificates of a PEM file that takes the place of the built-in roots.
-fn read_roots(variable: &'static str, path: &Path) -> Result<RootCerts, Error> {
-    let wrong = |problem: String, source: Option<crate::error::Cause>| Error::Environment {
-        variable,
-        problem: format!("{}: {problem}", path.display()),
-        source,
-    };
-    let pem = std::fs::read(path)
-        .map_err(|error| wrong(format!("cannot be read: {error}"), Some(error.into())))?;
-    let mut certificates: Vec<Certificate<'static>> = Vec::new();
-    for item in ureq::tls::parse_pem(&pem) {
-        match item {
-            Ok(PemItem::Certificate(certificate)) => certificates.push(certificate),
-            Ok(_) => {}
-            Err(error) => return Err(wrong("is not a PEM file".into(), Some(error.into()))),
-        }
-    }
-    if certificates.is_empty() {
-        return Err(wrong("holds no PEM certificate".into(), None));
-    }
-    Ok(RootCerts::Specific(Arc::new(certificates)))
 }
 
 /// Whether the port of a URL, if it names one, is one: `http::Uri` takes 99999 for none at all.

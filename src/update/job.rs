@@ -6,14 +6,15 @@ use std::net::IpAddr;
 use std::thread;
 use std::time::SystemTime;
 
-use super::{Options, Session};
-use crate::address::{Answer, Reason};
+use super::{Options, Times};
+use crate::address::{Answer, Asking, Reason};
 use crate::alert::lock::AlertLock;
 use crate::alert::message::{self, About};
 use crate::alert::{raise, withdraw};
-use crate::aws::Aws;
+use crate::aws::{Access, Aws};
 use crate::config::{Alerts, ConfigFile};
 use crate::console::Console;
+use crate::deadline::Deadline;
 use crate::error::Error;
 use crate::plan::{self, Plan};
 use crate::record::{AddressRecord, Family, FoundRecord, RecordKey};
@@ -40,10 +41,11 @@ impl fmt::Display for Trouble {
 
 /// One configuration's run.
 pub struct Job<'a> {
-    pub session: &'a Session,
+    pub access: &'a Access,
     pub file: &'a ConfigFile,
     pub aws: Aws<'a>,
     pub options: Options,
+    pub times: Times,
     pub console: &'a Console,
 }
 
@@ -52,9 +54,9 @@ impl Job<'_> {
     pub fn bring_up_to_date(&self) -> Vec<Trouble> {
         let config = &self.file.config;
         self.console.step(|| {
-            let key_id = &self.session.credentials.key_id;
+            let key_id = &self.access.credentials.key_id;
             let last = key_id.char_indices().rev().nth(3).map_or("", |(at, _)| &key_id[at..]);
-            let source = &self.session.credentials.source;
+            let source = &self.access.credentials.source;
             format!("{}: key id ...{last} from {source}", config.shown_names())
         });
         let (answers, found) = self.look_up();
@@ -116,7 +118,10 @@ impl Job<'_> {
     #[expect(clippy::type_complexity, reason = "two answers, each used once, right above")]
     fn look_up(&self) -> (Vec<(Family, Result<Answer, Error>)>, Result<Vec<FoundRecord>, Error>) {
         let sources = &self.file.config.sources;
-        let find = |family| sources.find(family, &self.session.network, self.console);
+        // What hangs here must leave time for what is known to be written.
+        let deadline = self.times.work.share(2);
+        let asking = self.asking(deadline);
+        let find = |family| sources.find(family, asking);
         thread::scope(|scope| {
             let mut asking = Vec::new();
             for record_type in &self.file.config.record_types {
@@ -124,7 +129,7 @@ impl Job<'_> {
                 let thread = thread::Builder::new().spawn_scoped(scope, move || find(family));
                 asking.push((family, thread));
             }
-            let found = self.list();
+            let found = self.list(deadline);
             let answers = asking.into_iter().map(|(family, thread)| {
                 let no_thread = |error: std::io::Error| Error::Address {
                     family,
@@ -147,14 +152,19 @@ impl Job<'_> {
         })
     }
 
+    fn asking(&self, deadline: Deadline) -> Asking<'_> {
+        let Access { network, limit, .. } = self.access;
+        Asking { network, console: self.console, limit: *limit, deadline }
+    }
+
     /// The records of all names, one list a name, over one connection. One that fails is reason
     /// enough to stop: the next would fail alike, and what is unknown is not changed.
-    fn list(&self) -> Result<Vec<FoundRecord>, Error> {
+    fn list(&self, deadline: Deadline) -> Result<Vec<FoundRecord>, Error> {
         let config = &self.file.config;
         let mut all = Vec::new();
         for name in &config.names {
             self.console.step(|| format!("listing {name} in hosted zone {}", config.zone));
-            let found = self.aws.list(&config.zone, name)?;
+            let found = self.aws.list(&config.zone, name, deadline)?;
             self.console.step(|| {
                 let rows: Vec<String> = found
                     .iter()
@@ -176,6 +186,7 @@ impl Job<'_> {
         plans: &[(RecordKey, Plan)],
     ) -> Vec<(IpAddr, Vec<RecordKey>, Error)> {
         let sources = &self.file.config.sources;
+        let asking = self.asking(self.times.work.share(2));
         let is_written = |answer: &&Answer| {
             plans.iter().any(
                 |(_, plan)| matches!(plan, Plan::Change { to, .. } if to.address == answer.address),
@@ -185,7 +196,7 @@ impl Job<'_> {
             .iter()
             .filter(is_written)
             .filter_map(|answer| {
-                let confirmed = sources.confirm(answer, &self.session.network, self.console);
+                let confirmed = sources.confirm(answer, asking);
                 confirmed.err().map(|error| (answer.address, Vec::new(), error))
             })
             .collect()
@@ -198,7 +209,7 @@ impl Job<'_> {
             let records = changes.iter().map(|change| change.key.clone()).collect();
             vec![Trouble { records, error }]
         };
-        match self.aws.change(&self.file.config.zone, changes) {
+        match self.aws.change(&self.file.config.zone, changes, self.times.work) {
             Ok((id, status)) => {
                 self.console.step(|| format!("Route 53 accepted change {id}, {status}"));
                 Vec::new()
@@ -227,7 +238,8 @@ impl Job<'_> {
         let about = About { host: &host, config: &self.file.id, names: &names };
         let lock = AlertLock::new(&alerts.lock, &self.file.id);
         let publish = |message: &message::Message| {
-            let sent = self.aws.publish(&alerts.topic, &message.subject, &message.body)?;
+            let (topic, message) = (&alerts.topic, message);
+            let sent = self.aws.publish(topic, &message.subject, &message.body, self.times.end)?;
             self.console.step(|| format!("published message {sent} to {}", alerts.topic));
             Ok(sent)
         };

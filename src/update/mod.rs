@@ -4,19 +4,22 @@
 
 mod job;
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs::{self, TryLockError};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use crate::aws::Aws;
 use crate::aws::endpoint::Settings;
+use crate::aws::{Access, Aws};
 use crate::config::ConfigFile;
 use crate::console::Console;
 use crate::credentials::Credentials;
 use crate::credentials::profile::Profile;
+use crate::deadline::Deadline;
 use crate::environment::Environment;
 use crate::error::Error;
+use crate::retry::Limit;
 use crate::secrets::Secrets;
 use crate::transport::Network;
 use job::Job;
@@ -39,6 +42,28 @@ pub struct Options {
     pub dry_run: bool,
     /// Tell each step.
     pub verbose: bool,
+    /// How long one configuration's run may take.
+    pub deadline: Duration,
+}
+
+/// How much of a run's time is kept for its alert, at most.
+const KEPT_FOR_ALERT: Duration = Duration::from_secs(10);
+
+/// Until when the parts of one configuration's run have time.
+#[derive(Clone, Copy, Debug)]
+struct Times {
+    /// All that has to do with the records.
+    work: Deadline,
+    /// The alert, and so the whole run.
+    end: Deadline,
+}
+
+impl Times {
+    /// From now on. The last 10 seconds, or the last quarter if that is less, are the alert's.
+    fn of(length: Duration) -> Self {
+        let end = Deadline::after(length);
+        Self { work: end.earlier(KEPT_FOR_ALERT.min(length / 4)), end }
+    }
 }
 
 /// Brings the records of all `configs` up to date, one after the other.
@@ -51,23 +76,24 @@ pub fn update(
 ) -> Status {
     let console = Console::new(options.verbose, Secrets::default());
     let (jobs, mut status) = read_configs(configs, &console);
-    let mut session = None;
+    let mut access = None;
     for job in &jobs {
         if !options.dry_run && is_taken(job, &console) {
             continue;
         }
+        let times = Times::of(options.deadline);
         // Only a run that has something to do looks for credentials, which may run a program.
-        if session.is_none() {
-            match Session::open(environment, now) {
-                Ok(opened) => session = Some(opened),
+        if access.is_none() {
+            match open(environment, now, times.work) {
+                Ok(opened) => access = Some(opened),
                 Err(error) => {
                     console.trouble(&error.to_string());
                     return Status::NotTried;
                 }
             }
         }
-        if let Some(session) = &session {
-            status = status.max(session.run(job, options, now, &console));
+        if let Some(access) = &access {
+            status = status.max(run(access, job, options, (now, times), &console));
         }
     }
     status
@@ -138,56 +164,52 @@ fn is_taken(job: &ConfigFile, console: &Console) -> bool {
     }
 }
 
-/// What the jobs of one run share.
-struct Session {
-    network: Network,
-    settings: Settings,
-    credentials: Credentials,
+/// What all configurations of a run call AWS with.
+fn open(environment: &Environment, now: SystemTime, deadline: Deadline) -> Result<Access, Error> {
+    let profile = Profile::read(environment)?;
+    Ok(Access {
+        settings: Settings::read(environment, |service| profile.endpoint_url(service))?,
+        network: Network::from_environment(environment)?,
+        limit: Limit::from_environment(environment)?,
+        credentials: Credentials::find(environment, &profile, now, deadline)?,
+        skew: Cell::default(),
+    })
 }
 
-impl Session {
-    fn open(environment: &Environment, now: SystemTime) -> Result<Self, Error> {
-        let profile = Profile::read(environment)?;
-        let settings = Settings::read(environment, |service| profile.endpoint_url(service))?;
-        let network = Network::from_environment(environment)?;
-        let credentials = Credentials::find(environment, &profile, now)?;
-        Ok(Self { network, settings, credentials })
+/// Runs one configuration, and says what has to be said.
+fn run(
+    access: &Access,
+    file: &ConfigFile,
+    options: Options,
+    (now, times): (SystemTime, Times),
+    outer: &Console,
+) -> Status {
+    let config = &file.config;
+    let mut secrets = Secrets::default();
+    access.credentials.add_secrets(&mut secrets);
+    for reflector in &config.sources.reflectors {
+        reflector.add_secrets(&mut secrets);
     }
-
-    fn run(&self, file: &ConfigFile, options: Options, now: SystemTime, outer: &Console) -> Status {
-        let config = &file.config;
-        let mut secrets = Secrets::default();
-        self.credentials.add_secrets(&mut secrets);
-        for reflector in &config.sources.reflectors {
-            reflector.add_secrets(&mut secrets);
-        }
-        if let Some(password) = self.network.proxy_password() {
-            secrets.add(password);
-        }
-        let console = outer.hiding(secrets);
-        let partition = config
-            .alerts
-            .as_ref()
-            .map_or(self.settings.default_partition(), |alerts| alerts.topic.partition());
-        let aws = Aws::new(
-            &self.network,
-            &self.settings,
-            &self.credentials,
-            partition,
-            console.secrets(),
-        );
-        let job = Job { session: self, file, aws, options, console: &console };
-        let troubles = job.bring_up_to_date();
-        let lines: Vec<String> =
-            troubles.iter().map(|t| console.secrets().hide(&t.to_string()).into()).collect();
-        for line in &lines {
-            console.trouble(line);
-        }
-        if let Some(alerts) = config.alerts.as_ref().filter(|_| !options.dry_run) {
-            for line in job.alert(alerts, &lines, now) {
-                console.trouble(&format!("{}: {line}", config.shown_names()));
-            }
-        }
-        if troubles.is_empty() { Status::Right } else { Status::Failed }
+    if let Some(password) = access.network.proxy_password() {
+        secrets.add(password);
     }
+    let console = outer.hiding(secrets);
+    let partition = config
+        .alerts
+        .as_ref()
+        .map_or(access.settings.default_partition(), |alerts| alerts.topic.partition());
+    let aws = Aws::new(access, partition, &console);
+    let job = Job { access, file, aws, options, times, console: &console };
+    let troubles = job.bring_up_to_date();
+    let lines: Vec<String> =
+        troubles.iter().map(|t| console.secrets().hide(&t.to_string()).into()).collect();
+    for line in &lines {
+        console.trouble(line);
+    }
+    if let Some(alerts) = config.alerts.as_ref().filter(|_| !options.dry_run) {
+        for line in job.alert(alerts, &lines, now) {
+            console.trouble(&format!("{}: {line}", config.shown_names()));
+        }
+    }
+    if troubles.is_empty() { Status::Right } else { Status::Failed }
 }

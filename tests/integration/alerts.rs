@@ -158,9 +158,10 @@ fn a_message_of_recovery_that_cannot_be_sent_is_said_and_the_lock_goes_all_the_s
     let denied = Fault::error(403, "AuthorizationError", "User is not authorized");
     scene.aws.always(Publish, denied);
     let said = "autodns: home.example.com: the message that all is well again: could not publish \
-                to {topic}: AuthorizationError: User is not authorized; allow sns:Publish on \
-                {topic} to this user\n";
-    scene.run().assert(0, "", said).assert_wrote(&["- autodns.lock"]);
+                to {topic}: AuthorizationError: User is not authorized; "
+        .to_owned()
+        + &words::add_to_policy("sns:Publish", "{topic}");
+    scene.run().assert(0, "", &said).assert_wrote(&["- autodns.lock"]);
     scene.aws.mend();
     scene.run().assert_silent().assert_wrote(&[]);
     assert_eq!(scene.aws.published().len(), 1);
@@ -182,8 +183,8 @@ fn an_alert_that_cannot_be_published_leaves_no_lock_and_is_tried_again() {
         (
             Fault::error(403, "AuthorizationError", "User: x is not authorized"),
             format!(
-                "{UNPUBLISHED}AuthorizationError: User: x is not authorized; allow sns:Publish on \
-                 {{topic}} to this user\n"
+                "{UNPUBLISHED}AuthorizationError: User: x is not authorized; {}",
+                words::add_to_policy("sns:Publish", "{topic}")
             ),
         ),
         (
@@ -361,8 +362,8 @@ fn failures_of_route_53_alert_as_well() {
         "{UNCHANGED}AccessDenied: User: arn:aws:iam::123456789012:user/pi is not authorized to \
          perform: route53:ChangeResourceRecordSets on resource: arn:aws:route53:::hostedzone/\
          {{zone}} because no identity-based policy allows the route53:ChangeResourceRecordSets \
-         action; allow route53:ChangeResourceRecordSets on arn:aws:route53:::hostedzone/{{zone}} \
-         to this user\n"
+         action; {}",
+        words::add_for_zone("route53:ChangeResourceRecordSets")
     );
     scene.run().assert(1, "", &said).assert_wrote(&["+ autodns.lock"]);
     assert_published(&scene, &[(FAILED, &failure("autodns.json", &said, ONCE))]);

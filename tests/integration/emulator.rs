@@ -187,8 +187,9 @@ fn a_user_who_may_not_list_is_told_so_and_alerts() {
             "",
             "autodns: home.example.com A: could not list the records of hosted zone {zone}: \
          AccessDenied: User: arn:aws:iam::123456789012:user/no_list is not \
-         authorized to perform: route53:ListResourceRecordSets; allow \
-         route53:ListResourceRecordSets on arn:aws:route53:::hostedzone/{zone} to this user\n",
+         authorized to perform: route53:ListResourceRecordSets; add to this user's policy (see \
+         autodns policy): {\"Effect\": \"Allow\", \"Action\": \"route53:ListResourceRecordSets\", \
+         \"Resource\": \"arn:aws:route53:::hostedzone/{zone}\"}\n",
         )
         .assert_wrote(&["+ autodns.lock"]);
     assert_eq!(stage.estate.records(), json!([record("A", 300, "192.175.48.1")]));
@@ -205,8 +206,9 @@ fn a_user_who_may_not_change_is_told_so_and_alerts() {
             "",
             "autodns: home.example.com A: could not change the record in hosted zone {zone}: \
          AccessDenied: User: arn:aws:iam::123456789012:user/no_change is not \
-         authorized to perform: route53:ChangeResourceRecordSets; allow \
-         route53:ChangeResourceRecordSets on arn:aws:route53:::hostedzone/{zone} to this user\n",
+         authorized to perform: route53:ChangeResourceRecordSets; add to this user's policy (see \
+         autodns policy): {\"Effect\": \"Allow\", \"Action\": \"route53:ChangeResourceRecordSets\", \
+         \"Resource\": \"arn:aws:route53:::hostedzone/{zone}\"}\n",
         )
         .assert_wrote(&["+ autodns.lock"]);
     assert_eq!(stage.estate.records(), json!([record("A", 300, "192.175.48.1")]));
@@ -229,7 +231,8 @@ fn a_user_who_may_not_publish_is_told_so_each_time() {
          reflector, and the key in reflect_url if it has one\n\
          autodns: home.example.com: the alert: could not publish to {topic}: AccessDenied: \
          User: arn:aws:iam::123456789012:user/no_publish is not authorized to \
-         perform: sns:Publish; allow sns:Publish on {topic} to this user\n",
+         perform: sns:Publish; add to this user's policy (see autodns policy): {\"Effect\": \
+         \"Allow\", \"Action\": \"sns:Publish\", \"Resource\": \"{topic}\"}\n",
             )
             .assert_wrote(&[]);
     }

@@ -12,7 +12,7 @@ use crate::support::proxy::{Proxy, USER_PASSWORD};
 use crate::support::reflector::Reflector;
 use crate::support::scene::Scene;
 use crate::support::server::{Listen, Refusing, Server, Speak};
-use crate::support::{assert_text, clock};
+use crate::support::{assert_text, clock, words};
 
 /// A scene in which AWS is reached by its real names, through a proxy to the stand-in.
 fn by_proxy() -> (Scene, Proxy) {
@@ -202,20 +202,7 @@ fn ssl_cert_file_is_trusted_where_there_is_no_bundle_of_awss() {
     scene.sandbox.set("SSL_CERT_FILE", good);
     scene.run().assert_silent();
     scene.sandbox.set("AWS_CA_BUNDLE", other);
-    scene.run().assert(
-        1,
-        "",
-        "autodns: home.example.com A: could not learn the public IPv4 address from \
-         {reflector}/reflect/v1: the server's certificate is not trusted (invalid peer \
-         certificate: UnknownIssuer); check who answers there; a CA of your own goes into \
-         AWS_CA_BUNDLE\n\
-         autodns: home.example.com A: could not list the records of hosted zone {zone}: \
-         {aws}: the server's certificate is not trusted (invalid peer certificate: \
-         UnknownIssuer); check who answers there; a CA of your own goes into AWS_CA_BUNDLE\n\
-         autodns: home.example.com: the alert: could not publish to {topic}: {aws}: the \
-         server's certificate is not trusted (invalid peer certificate: UnknownIssuer); check \
-         who answers there; a CA of your own goes into AWS_CA_BUNDLE\n",
-    );
+    scene.run().assert(1, "", &words::nothing_trusted("autodns test CA"));
 }
 
 #[test]
@@ -231,23 +218,7 @@ fn a_bundle_may_hold_several_certificates_and_text() {
 fn the_built_in_roots_trust_none_of_the_tests_servers() {
     let mut scene = Scene::new();
     scene.sandbox.unset("AWS_CA_BUNDLE");
-    scene
-        .run()
-        .assert(
-            1,
-            "",
-            "autodns: home.example.com A: could not learn the public IPv4 address from \
-         {reflector}/reflect/v1: the server's certificate is not trusted (invalid peer \
-         certificate: UnknownIssuer); check who answers there; a CA of your own goes into \
-         AWS_CA_BUNDLE\n\
-         autodns: home.example.com A: could not list the records of hosted zone {zone}: \
-         {aws}: the server's certificate is not trusted (invalid peer certificate: \
-         UnknownIssuer); check who answers there; a CA of your own goes into AWS_CA_BUNDLE\n\
-         autodns: home.example.com: the alert: could not publish to {topic}: {aws}: the \
-         server's certificate is not trusted (invalid peer certificate: UnknownIssuer); check \
-         who answers there; a CA of your own goes into AWS_CA_BUNDLE\n",
-        )
-        .assert_wrote(&[]);
+    scene.run().assert(1, "", &words::nothing_trusted("autodns test CA")).assert_wrote(&[]);
     assert_eq!(scene.aws.calls(), []);
     assert_eq!(scene.reflector.asked(), Vec::<String>::new());
 }
@@ -274,11 +245,12 @@ fn an_untrusted_aws_is_named_for_what_it_is_and_told_nothing() {
     assert_text(
         &seen,
         "Untrusted: autodns: home.example.com A: could not list the records of hosted zone \
-         {zone}: {aws}: the server's certificate is not trusted (invalid peer certificate: \
-         UnknownIssuer); check who answers there; a CA of your own goes into AWS_CA_BUNDLE\n\
+         {zone}: {aws}: the server's certificate is not trusted: it is issued by \"autodns other \
+         CA\", which is not a trusted root; check who answers there; a CA of your own goes into \
+         AWS_CA_BUNDLE\n\
          autodns: home.example.com: the alert: could not publish to {topic}: {aws}: the \
-         server's certificate is not trusted (invalid peer certificate: UnknownIssuer); check \
-         who answers there; a CA of your own goes into AWS_CA_BUNDLE\n\
+         server's certificate is not trusted: it is issued by \"autodns other CA\", which is not a \
+         trusted root; check who answers there; a CA of your own goes into AWS_CA_BUNDLE\n\
          WrongName: autodns: home.example.com A: could not list the records of hosted zone \
          {zone}: {aws}: the server's certificate is not trusted (invalid peer certificate: \
          certificate not valid for name \"127.0.0.1\"; certificate is only valid for \
@@ -296,12 +268,11 @@ fn an_untrusted_aws_is_named_for_what_it_is_and_told_nothing() {
          server's certificate expired on {time}, and this machine's clock says {time}; check \
          this machine's clock, then the certificate\n\
          NotYetValid: autodns: home.example.com A: could not list the records of hosted zone \
-         {zone}: {aws}: the server's certificate is not valid before {time}, \
-         and this machine's clock says {time}; check this machine's clock, then the \
-         certificate\n\
-         autodns: home.example.com: the alert: could not publish to {topic}: {aws}: the \
-         server's certificate is not valid before {time}, and this machine's \
-         clock says {time}; check this machine's clock, then the certificate\n",
+         {zone}: {aws}: this machine's clock is likely wrong: it says {time}, and the server's \
+         certificate is not valid before {time}; set the clock (timedatectl shows it)\n\
+         autodns: home.example.com: the alert: could not publish to {topic}: {aws}: this \
+         machine's clock is likely wrong: it says {time}, and the server's certificate is not \
+         valid before {time}; set the clock (timedatectl shows it)\n",
     );
 }
 
@@ -329,11 +300,11 @@ fn an_aws_that_cannot_be_reached_is_named_with_the_reason() {
          autodns: home.example.com: the alert: could not publish to {topic}: {refusing}: \
          connection refused; check the address and the port, and that the server runs\n\
          autodns: home.example.com A: could not list the records of hosted zone {zone}: \
-         route53.nowhere.example: the host's name could not be resolved; check the name, and \
-         that this machine's DNS works\n\
+         route53.nowhere.example: no name server answered for the host's name; check the \
+         router, and the name servers in /etc/resolv.conf\n\
          autodns: home.example.com: the alert: could not publish to {topic}: \
-         route53.nowhere.example: the host's name could not be resolved; check the name, and \
-         that this machine's DNS works\n",
+         route53.nowhere.example: no name server answered for the host's name; check the \
+         router, and the name servers in /etc/resolv.conf\n",
     );
 }
 

@@ -2,11 +2,11 @@
 //! nothing is written on a guess, and where a batch is refused the good changes land all the same.
 
 use crate::support::aws::Call::{Change, List, Publish};
-use crate::support::aws::{Fault, KEY_ID};
+use crate::support::aws::{DateHeader, Fault, KEY_ID};
 use crate::support::http::{Answer, End, Reply};
 use crate::support::route53::Row;
 use crate::support::scene::Scene;
-use crate::support::words::{UNCHANGED, UNCONFIRMED, UNLISTED};
+use crate::support::words::{self, UNCHANGED, UNCONFIRMED, UNLISTED};
 use crate::support::{assert_text, clock};
 
 fn xml(body: &str) -> Fault {
@@ -50,17 +50,20 @@ fn a_list_that_fails_stops_everything() {
         assert_eq!((run.status.code(), run.stdout.as_str()), (Some(1), ""), "{what}: {run:?}");
         run.assert_wrote(&["+ autodns.lock"]);
         assert!(!scene.aws.calls().contains(&Change), "{what}");
-        seen += &format!("{what}: {}", after(UNLISTED, &run.stderr));
+        let advice = words::add_for_zone("route53:ListResourceRecordSets");
+        let said = after(UNLISTED, &run.stderr).replace(&advice, "ADD TO POLICY\n");
+        seen += &format!("{what}: {said}");
     }
     assert_text(
         &seen,
-        "denied: AccessDenied: User: arn:aws:iam::1:user/pi is not authorized; allow \
-         route53:ListResourceRecordSets on arn:aws:route53:::hostedzone/{zone} to this user\n\
+        "denied: AccessDenied: User: arn:aws:iam::1:user/pi is not authorized; ADD TO \
+         POLICY\n\
          no zone: NoSuchHostedZone: No hosted zone found with ID: Z1; check hosted_zone_id, \
          and whose account the credentials are\n\
          expired: ExpiredToken: The security token included is expired; fetch new temporary \
          credentials\n\
-         throttled: Throttling: Rate exceeded; the next run tries again\n\
+         throttled: Throttling: Rate exceeded; too many requests of this account at once; the next run \
+         tries again\n\
          not done: PriorRequestNotComplete: The request was rejected because; the next run \
          tries again\n\
          input: InvalidInput: The input is not valid; check dns_name, its zone, and the \
@@ -187,19 +190,21 @@ fn a_change_that_fails_is_said_and_one_that_may_have_happened_is_not_called_fail
         assert_eq!((run.status.code(), run.stdout.as_str()), (Some(1), ""), "{what}: {run:?}");
         run.assert_wrote(&["+ autodns.lock"]);
         assert_eq!(scene.aws.published().len(), 1, "{what}");
-        let said = run.stderr.replace(UNCHANGED, "NOT CHANGED: ");
+        let advice = words::add_for_zone("route53:ChangeResourceRecordSets");
+        let said = run.stderr.replace(&advice, "ADD TO POLICY\n");
+        let said = said.replace(UNCHANGED, "NOT CHANGED: ");
         seen += &format!("{what}: {}", said.replace(UNCONFIRMED, "NOT CONFIRMED: "));
     }
     assert_text(
         &seen,
         "denied: NOT CHANGED: AccessDenied: User: arn:aws:iam::1:user/pi is not authorized; \
-         allow route53:ChangeResourceRecordSets on arn:aws:route53:::hostedzone/{zone} to \
-         this user\n\
+         ADD TO POLICY\n\
          no zone: NOT CHANGED: NoSuchHostedZone: No hosted zone found with ID: Z1; check \
          hosted_zone_id, and whose account the credentials are\n\
          expired: NOT CHANGED: ExpiredToken: The security token included is expired; fetch \
          new temporary credentials\n\
-         throttled: NOT CHANGED: Throttling: Rate exceeded; the next run tries again\n\
+         throttled: NOT CHANGED: Throttling: Rate exceeded; too many requests of this account at \
+         once; the next run tries again\n\
          not done: NOT CHANGED: PriorRequestNotComplete: The request was rejected because; \
          the next run tries again\n\
          input: NOT CHANGED: InvalidInput: The input is not valid; check dns_name, its zone, \
@@ -290,8 +295,8 @@ fn a_key_that_may_not_list_or_change_is_told_which_action_it_lacks() {
         let said = format!(
             "{beginning}AccessDenied: User: arn:aws:iam::123456789012:user/pi is not authorized to \
              perform: route53:{action} on resource: arn:aws:route53:::hostedzone/{{zone}} because \
-             no identity-based policy allows the route53:{action} action; allow route53:{action} \
-             on arn:aws:route53:::hostedzone/{{zone}} to this user\n"
+             no identity-based policy allows the route53:{action} action; {}",
+            words::add_for_zone(&format!("route53:{action}"))
         );
         let scene = Scene::new();
         scene.aws.world().denied.push((KEY_ID.into(), call));
@@ -317,9 +322,11 @@ fn a_wrong_key_a_wrong_secret_and_a_wrong_clock_are_told_apart() {
     scene.aws.world().route53_region = "cn-northwest-1".into();
     seen += &format!("region: {}", scene.run().stderr);
 
+    // By its message alone: with a Date the signature would be corrected.
     for minutes in [-10, 10] {
         let scene = Scene::new();
         scene.aws.world().ahead = time::Duration::minutes(minutes);
+        scene.aws.world().date = DateHeader::None;
         seen += &format!("{minutes} minutes: {}", clock::neutral(&scene.run().stderr));
     }
     assert_text(
@@ -377,19 +384,14 @@ fn a_reflector_that_fails_and_a_list_that_fails_are_two_causes() {
     let scene = Scene::new();
     scene.aws.world().denied.push((KEY_ID.into(), List));
     scene.reflector.replies(crate::support::http::Family::V4, Answer::text("out of order"));
-    scene.run().assert(
-        1,
-        "",
-        "autodns: home.example.com A: could not learn the public IPv4 address from \
-         {reflector}/reflect/v1: it answered \"out of order\", which is no address; check the \
-         reflector, and the key in reflect_url if it has one\n\
-         autodns: home.example.com A: could not list the records of hosted zone {zone}: \
-         AccessDenied: User: arn:aws:iam::123456789012:user/pi is not authorized to perform: \
-         route53:ListResourceRecordSets on resource: arn:aws:route53:::hostedzone/{zone} \
-         because no identity-based policy allows the route53:ListResourceRecordSets action; \
-         allow route53:ListResourceRecordSets on arn:aws:route53:::hostedzone/{zone} to this \
-         user\n",
+    let said = format!(
+        "{}{UNLISTED}AccessDenied: User: arn:aws:iam::123456789012:user/pi is not authorized to \
+         perform: route53:ListResourceRecordSets on resource: arn:aws:route53:::hostedzone/{{zone}} \
+         because no identity-based policy allows the route53:ListResourceRecordSets action; {}",
+        words::out_of_order(crate::support::http::Family::V4),
+        words::add_for_zone("route53:ListResourceRecordSets")
     );
+    scene.run().assert(1, "", &said);
     assert_eq!(scene.aws.published().len(), 1);
 }
 

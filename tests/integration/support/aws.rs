@@ -48,6 +48,19 @@ impl Fault {
     }
 }
 
+/// What the answers' `Date` header says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DateHeader {
+    /// AWS's time.
+    Right,
+    /// Nothing: there is no such header.
+    None,
+    /// AWS's time, in an answer that has an `Age`.
+    Aged,
+    /// So much later than AWS's time.
+    Off(Duration),
+}
+
 /// Everything that a test may look at or set between runs.
 #[derive(Debug)]
 pub struct World {
@@ -58,6 +71,7 @@ pub struct World {
     pub denied: Vec<(String, Call)>,
     /// By how much AWS's clock is ahead of this machine's.
     pub ahead: Duration,
+    pub date: DateHeader,
     /// The region that Route 53 wants in signatures.
     pub route53_region: String,
     /// The calls that came with a good signature, in order, faults included.
@@ -96,6 +110,7 @@ impl Aws {
             keys: BTreeMap::from([(KEY_ID.to_owned(), secret)]),
             denied: Vec::new(),
             ahead: Duration::ZERO,
+            date: DateHeader::Right,
             route53_region: "us-east-1".to_owned(),
             calls: Vec::new(),
             next: BTreeMap::new(),
@@ -203,10 +218,16 @@ fn lock(world: &Mutex<World>) -> MutexGuard<'_, World> {
 
 fn answer(world: &Mutex<World>, request: &Request) -> Reply {
     let mut world = lock(world);
-    let date = http_date(OffsetDateTime::now_utc() + world.ahead);
-    match handle(&mut world, request) {
-        Reply::Answer(answer) => answer.with("Date", &date).into(),
-        other => other,
+    let now = OffsetDateTime::now_utc() + world.ahead;
+    match (handle(&mut world, request), world.date) {
+        (Reply::Answer(answer), DateHeader::Right) => answer.with("Date", &http_date(now)).into(),
+        (Reply::Answer(answer), DateHeader::Aged) => {
+            answer.with("Date", &http_date(now)).with("Age", "1").into()
+        }
+        (Reply::Answer(answer), DateHeader::Off(by)) => {
+            answer.with("Date", &http_date(now + by)).into()
+        }
+        (other, _) => other,
     }
 }
 

@@ -44,6 +44,18 @@ pub struct Sandbox {
     /// What stands for what in the outputs: places and ports differ from run to run.
     aliases: Vec<(String, String)>,
     mounts: Vec<String>,
+    network: Network,
+}
+
+/// What network the program has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Network {
+    /// The machine's own, on whose loopback the counterparts are.
+    Shared,
+    /// Nothing but a loopback of its own.
+    None,
+    /// A route to everywhere over IPv4, which ends in a loopback of its own.
+    Route,
 }
 
 impl Sandbox {
@@ -64,7 +76,14 @@ impl Sandbox {
             ("AWS_CA_BUNDLE".to_owned(), path("ca.pem")),
         ]);
         let aliases = vec![(path("home"), "{home}".to_owned()), (path(""), "{root}/".to_owned())];
-        Self { root, environment, secrets: Vec::new(), aliases, mounts: Vec::new() }
+        Self {
+            root,
+            environment,
+            secrets: Vec::new(),
+            aliases,
+            mounts: Vec::new(),
+            network: Network::Shared,
+        }
     }
 
     /// The home directory, which is also where the program is started.
@@ -128,6 +147,19 @@ impl Sandbox {
         self.aliases.push((text.to_owned(), stands_for.to_owned()));
     }
 
+    /// From now on the program has that network.
+    pub fn network(&mut self, network: Network) {
+        self.network = network;
+    }
+
+    /// Looking names up hangs: reading the file of hosts never ends, since nobody writes it.
+    pub fn hanging_names(&self) {
+        let hosts = self.root.path().join("etc/hosts");
+        fs::remove_file(&hosts).expect("etc/hosts");
+        let made = Command::new("mkfifo").arg(&hosts).status().expect("mkfifo of coreutils runs");
+        assert!(made.success(), "mkfifo");
+    }
+
     /// A folder of the home takes the place of another one, for the program alone.
     pub fn mount_over(&mut self, name: &str, place: &str) {
         // By the number of the process, which stays the program's: `self` would be mount's own.
@@ -171,6 +203,11 @@ impl Sandbox {
              mount --bind '{root}/local' /usr/local/etc\n\
              hostname {HOST_NAME} || echo {HOST_NAME} > /proc/sys/kernel/hostname\n"
         );
+        script += match self.network {
+            Network::Shared => "",
+            Network::None => "ip link set lo up\n",
+            Network::Route => "ip link set lo up\nip route add default dev lo\n",
+        };
         for mount in &self.mounts {
             writeln!(script, "{mount}").expect("a String takes everything");
         }
@@ -183,6 +220,7 @@ impl Sandbox {
         let mut command = Command::new("/usr/bin/unshare");
         command
             .arg(if root_user { "-mu" } else { "-rmu" })
+            .args((self.network != Network::Shared).then_some("-n"))
             .args(["/bin/sh", "-ec", &script, "sh", env!("CARGO_BIN_EXE_autodns")])
             .args(arguments)
             .env_clear()

@@ -269,3 +269,17 @@ impl Refusing {
         self.port
     }
 }
+
+/// A port of 127.0.0.1 on which connections open and nothing ever comes: the kernel takes them, and
+/// nobody asks it for them.
+pub struct Silent(TcpListener);
+
+impl Silent {
+    pub fn start() -> Self {
+        Self(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port on 127.0.0.1"))
+    }
+
+    pub fn port(&self) -> u16 {
+        self.0.local_addr().expect("bound").port()
+    }
+}

@@ -38,3 +38,30 @@ pub const UNCONFIRMED: &str = "autodns: home.example.com A: could not confirm th
 /// What an alert that could not be sent is called on stderr, up to the reason.
 pub const UNPUBLISHED: &str =
     "autodns: home.example.com: the alert: could not publish to {topic}: ";
+
+/// What is advised where a key may not do something, and the end of its line.
+pub fn add_to_policy(action: &str, resource: &str) -> String {
+    format!(
+        "add to this user's policy (see autodns policy): {{\"Effect\": \"Allow\", \"Action\": \
+         \"{action}\", \"Resource\": \"{resource}\"}}\n"
+    )
+}
+
+/// What is advised where a key may not do something in the usual zone.
+pub fn add_for_zone(action: &str) -> String {
+    add_to_policy(action, "arn:aws:route53:::hostedzone/{zone}")
+}
+
+/// What is said of a server whose certificate that CA issued, and the end of its line.
+pub fn untrusted(issuer: &str) -> String {
+    format!(
+        "the server's certificate is not trusted: it is issued by \"{issuer}\", which is not a \
+         trusted root; check who answers there; a CA of your own goes into AWS_CA_BUNDLE\n"
+    )
+}
+
+/// What a run over IPv4 says that trusts neither the reflector nor AWS, all of it.
+pub fn nothing_trusted(issuer: &str) -> String {
+    let why = untrusted(issuer);
+    format!("{}{why}{UNLISTED}{{aws}}: {why}{UNPUBLISHED}{{aws}}: {why}", unlearnt(Family::V4))
+}

@@ -1,0 +1,162 @@
+//! Sending a call until it is answered: each attempt signed anew, failures that pass tried again
+//! within the deadline, the signature's time corrected from AWS's own clock. Knows no service.
+
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use http::HeaderMap;
+
+use super::endpoint::{Endpoint, Partition};
+use super::fault::Fault;
+use super::sign::sign;
+use super::skew::Skew;
+use super::{Access, Call, Failure, Problem, Service};
+use crate::console::Console;
+use crate::deadline::Deadline;
+use crate::retry::{Attempts, random};
+use crate::transport::{Answer, Client};
+
+/// The most bytes an answer may have. A page of ten record sets, each with the 400 values that
+/// Route 53 allows at most, stays below.
+const LARGEST_ANSWER: u64 = 1 << 20;
+
+/// A service at its endpoint, as one configuration calls it.
+#[derive(Debug)]
+pub struct Sender<'a> {
+    access: &'a Access,
+    console: &'a Console,
+    endpoint: Endpoint,
+    client: Client,
+}
+
+/// An attempt that brought no good answer.
+struct Failed {
+    problem: Problem,
+    /// How long AWS wants to be left alone.
+    wish: Option<Duration>,
+    /// By how much AWS's clock is ahead, as far as the answer shows it.
+    skew: Option<Skew>,
+}
+
+impl From<Problem> for Failed {
+    fn from(problem: Problem) -> Self {
+        Self { problem, wish: None, skew: None }
+    }
+}
+
+impl<'a> Sender<'a> {
+    /// Nothing is sent yet.
+    pub fn new(
+        access: &'a Access,
+        service: &Service,
+        partition: Partition,
+        console: &'a Console,
+    ) -> Self {
+        let endpoint = access.settings.endpoint(service, partition);
+        let client = access.network.proxied(endpoint.is_https());
+        Self { access, console, endpoint, client }
+    }
+
+    /// Makes the call, and `read`s what it is answered. All calls are such that making one twice
+    /// does no harm: a list, an UPSERT, a message that had better come twice than not at all.
+    pub fn call<T>(
+        &self,
+        call: &Call,
+        read: impl Fn(&str) -> Result<T, String>,
+        deadline: Deadline,
+    ) -> Result<T, Failure> {
+        let mut attempts = Attempts::new(self.access.limit);
+        let mut maybe_before = false;
+        let mut corrected = false;
+        loop {
+            let Failed { mut problem, wish, skew } = match self.attempt(call, &read, deadline) {
+                Ok(answer) => return Ok(answer),
+                Err(failed) => failed,
+            };
+            if let Some(skew) = skew.filter(|_| problem.may_be_the_clock()) {
+                if !corrected && skew.is_far_from(self.access.skew.get()) {
+                    // Not an attempt that counts: nobody has looked at the call itself yet.
+                    corrected = true;
+                    self.access.skew.set(skew);
+                    self.console.step(|| {
+                        format!("this machine's clock is {skew}; signing again with AWS's time")
+                    });
+                    continue;
+                }
+                if skew.is_far_from(Skew::default()) {
+                    problem = problem.of_the_clock(skew);
+                }
+            }
+            let wait = attempts.after(problem.again(), wish, random());
+            let Some(wait) = wait.filter(|wait| *wait < deadline.left()) else {
+                return Err(Failure { problem, maybe_before });
+            };
+            maybe_before |= problem.may_have_happened();
+            self.console.step(|| format!("{problem}; trying again in {} ms", wait.as_millis()));
+            thread::sleep(wait);
+        }
+    }
+
+    fn attempt<T>(
+        &self,
+        call: &Call,
+        read: impl Fn(&str) -> Result<T, String>,
+        deadline: Deadline,
+    ) -> Result<T, Failed> {
+        let now = self.access.skew.get().applied_to(SystemTime::now());
+        let request =
+            sign(call, &self.endpoint, &self.access.credentials, now).map_err(|cause| {
+                Problem::Impossible(format!("cannot be signed: {cause}"), Some(cause))
+            })?;
+        let host = request.uri().authority().map(ToString::to_string).unwrap_or_default();
+        let (sent, began) = (SystemTime::now(), Instant::now());
+        let answer = match self.client.send(request, LARGEST_ANSWER, deadline) {
+            Ok(answer) => answer,
+            Err(cause) => return Err(Problem::NoAnswer { host, cause }.into()),
+        };
+        let took = began.elapsed();
+        let Answer { status, headers, body } = answer;
+        let secrets = self.console.secrets();
+        let unreadable = |problem: String| Problem::Unreadable {
+            host,
+            status,
+            problem: secrets.quote(&problem),
+        };
+        if (200..300).contains(&status) {
+            return read(&body).map_err(|problem| unreadable(problem).into());
+        }
+        let problem = match Fault::parse(status, &body) {
+            Ok(fault) => Problem::Fault(Fault {
+                status,
+                code: secrets.quote(&fault.code),
+                message: secrets.quote(&fault.message),
+            }),
+            Err(problem) => unreadable(problem),
+        };
+        let skew = Skew::of(&headers, sent, took);
+        Err(Failed { problem, wish: wish(&headers), skew })
+    }
+}
+
+/// How long AWS wants to be left alone, from `x-amz-retry-after`, in milliseconds.
+fn wish(headers: &HeaderMap) -> Option<Duration> {
+    let value = headers.get("x-amz-retry-after")?.to_str().ok()?;
+    value.trim().parse().ok().map(Duration::from_millis)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wish_is_a_number_of_milliseconds() {
+        for (value, expected) in
+            [("1500", Some(1500)), (" 0 ", Some(0)), ("soon", None), ("-1", None), ("1.5", None)]
+        {
+            let headers = [("x-amz-retry-after".parse().unwrap(), value.parse().unwrap())];
+            let wished = wish(&headers.into_iter().collect());
+            assert_eq!(wished, expected.map(Duration::from_millis), "{value}");
+        }
+        assert_eq!(wish(&HeaderMap::new()), None);
+    }
+}

@@ -1,0 +1,229 @@
+//! How a connection is made: looking the name up, TCP, TLS, each within its time. What goes wrong
+//! before a byte of the request is sent is marked as such ([`Early`]), so that a message can say
+//! for sure that nothing has happened. Sends no request itself.
+
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use http::Uri;
+use http::uri::Scheme;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
+use ureq::config::Config;
+use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::time::Instant;
+use ureq::unversioned::transport::{
+    Buffers, ConnectProxyConnector, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout,
+    TcpConnector, Transport, TransportAdapter,
+};
+
+/// A step on the way to a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Looking the host's name up.
+    Resolve,
+    /// TCP, and the way through a proxy.
+    Connect,
+    /// TLS.
+    Handshake,
+}
+
+/// What went wrong before a byte of the request was sent.
+#[derive(Debug)]
+pub struct Early {
+    pub step: Step,
+    pub source: ureq::Error,
+}
+
+impl Early {
+    /// What went wrong, if it did so before a byte of the request was sent.
+    pub fn of(error: &ureq::Error) -> Option<&Self> {
+        match error {
+            ureq::Error::Other(error) => error.downcast_ref(),
+            _ => None,
+        }
+    }
+
+    fn mark(step: Step, source: ureq::Error) -> ureq::Error {
+        if Self::of(&source).is_some() {
+            return source;
+        }
+        ureq::Error::Other(Box::new(Self { step, source }))
+    }
+}
+
+impl fmt::Display for Early {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.source.fmt(f)
+    }
+}
+
+impl std::error::Error for Early {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.source)
+    }
+}
+
+/// As many of a host's addresses are tried; ureq has room for no more.
+const MOST_ADDRESSES: usize = 16;
+
+/// The system's own look-up, in a thread, since it cannot be told to end in time.
+#[derive(Debug)]
+pub struct Lookup;
+
+impl Resolver for Lookup {
+    fn resolve(
+        &self,
+        uri: &Uri,
+        config: &Config,
+        timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        let early = |error| Early::mark(Step::Resolve, error);
+        let no_host = || ureq::Error::BadUri("no host or no port".into());
+        let host = uri.host().ok_or_else(no_host)?;
+        let usual = match uri.scheme() {
+            Some(scheme) if *scheme == Scheme::HTTPS => Some(443),
+            Some(scheme) if *scheme == Scheme::HTTP => Some(80),
+            _ => None,
+        };
+        let port = uri.port_u16().or(usual).ok_or_else(no_host)?;
+        let found = match bare(host).parse::<IpAddr>() {
+            Ok(address) => vec![SocketAddr::new(address, port)],
+            Err(_) => look_up(host.into(), port, timeout).map_err(early)?,
+        };
+        let mut kept = self.empty();
+        for address in config.ip_family().keep_wanted(found.into_iter()).take(MOST_ADDRESSES) {
+            kept.push(address);
+        }
+        if kept.is_empty() { Err(early(ureq::Error::HostNotFound)) } else { Ok(kept) }
+    }
+}
+
+fn look_up(host: String, port: u16, timeout: NextTimeout) -> Result<Vec<SocketAddr>, ureq::Error> {
+    let (sender, receiver) = mpsc::sync_channel(1);
+    thread::Builder::new().spawn(move || {
+        let found = (host.as_str(), port).to_socket_addrs();
+        // Nobody listens any more when it took too long.
+        let _ = sender.send(found.map(Iterator::collect));
+    })?;
+    match receiver.recv_timeout(*timeout.after) {
+        Ok(found) => Ok(found?),
+        Err(_) => Err(ureq::Error::Timeout(timeout.reason)),
+    }
+}
+
+/// An IPv6 address without the brackets that a URL has around it.
+fn bare(host: &str) -> &str {
+    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
+}
+
+/// Connections through a proxy or not, with TLS where the URL is https.
+pub fn connector(tls: Arc<ClientConfig>) -> impl Connector<Out = impl Transport> {
+    let way = ().chain(ConnectProxyConnector::default()).chain(TcpConnector::default());
+    Marking(Step::Handshake, Marking(Step::Connect, way).chain(Tls(tls)))
+}
+
+/// Marks what its connector fails with as of that step.
+#[derive(Debug)]
+struct Marking<C>(Step, C);
+
+impl<C: Connector> Connector for Marking<C> {
+    type Out = C::Out;
+
+    fn connect(
+        &self,
+        details: &ConnectionDetails,
+        chained: Option<()>,
+    ) -> Result<Option<Self::Out>, ureq::Error> {
+        self.1.connect(details, chained).map_err(|error| Early::mark(self.0, error))
+    }
+}
+
+/// Puts TLS around a connection, where the URL is https.
+struct Tls(Arc<ClientConfig>);
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tls")
+    }
+}
+
+impl<In: Transport> Connector<In> for Tls {
+    type Out = Either<In, TlsTransport>;
+
+    fn connect(
+        &self,
+        details: &ConnectionDetails,
+        chained: Option<In>,
+    ) -> Result<Option<Self::Out>, ureq::Error> {
+        let Some(transport) = chained else { return Ok(None) };
+        if !details.needs_tls() || transport.is_tls() {
+            return Ok(Some(Either::A(transport)));
+        }
+        let host = bare(details.uri.host().unwrap_or_default()).to_owned();
+        let name = ServerName::try_from(host)
+            .map_err(|_| ureq::Error::BadUri("a host name that TLS cannot check".into()))?;
+        let mut conn =
+            ClientConnection::new(Arc::clone(&self.0), name).map_err(io::Error::other)?;
+        let mut sock = TransportAdapter::new(transport.boxed(), Arc::clone(&details.current_time));
+        // What TCP left of the time that a connection has.
+        let spent = match details.now {
+            Instant::Exact(started) => started.elapsed(),
+            Instant::AlreadyHappened | Instant::NotHappening => Duration::ZERO,
+        };
+        let left = details.timeout.after.saturating_sub(spent);
+        sock.set_timeout(NextTimeout { after: left.into(), ..details.timeout });
+        while conn.is_handshaking() {
+            conn.complete_io(&mut sock)?;
+        }
+        let buffers = LazyBuffers::new(
+            details.config.input_buffer_size(),
+            details.config.output_buffer_size(),
+        );
+        Ok(Some(Either::B(TlsTransport { buffers, stream: StreamOwned { conn, sock } })))
+    }
+}
+
+/// A connection inside TLS.
+struct TlsTransport {
+    buffers: LazyBuffers,
+    stream: StreamOwned<ClientConnection, TransportAdapter>,
+}
+
+impl fmt::Debug for TlsTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TlsTransport")
+    }
+}
+
+impl Transport for TlsTransport {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        &mut self.buffers
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
+        self.stream.sock.set_timeout(timeout);
+        let output = self.buffers.output();
+        self.stream.write_all(output.get(..amount).unwrap_or(output))?;
+        Ok(())
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
+        self.stream.sock.set_timeout(timeout);
+        let amount = self.stream.read(self.buffers.input_append_buf())?;
+        self.buffers.input_appended(amount);
+        Ok(amount > 0)
+    }
+
+    fn is_open(&mut self) -> bool {
+        self.stream.sock.get_mut().is_open()
+    }
+
+    fn is_tls(&self) -> bool {
+        true
+    }
+}

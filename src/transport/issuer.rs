@@ -1,0 +1,122 @@
+//! Who issued a certificate, in words: the common name or the organisation out of an X.509 name.
+//! Reads foreign bytes, so nothing is taken for granted. Trusts and decides nothing.
+
+/// The object identifiers of the attributes that say most about who an issuer is (X.520), the one
+/// to prefer first: common name, organisation, organisational unit.
+const ATTRIBUTES: [&[u8]; 3] = [&[0x55, 4, 3], &[0x55, 4, 10], &[0x55, 4, 11]];
+const SEQUENCE: u8 = 0x30;
+const SET: u8 = 0x31;
+const OBJECT_IDENTIFIER: u8 = 0x06;
+const UTF8_STRING: u8 = 0x0c;
+const PRINTABLE_STRING: u8 = 0x13;
+const TELETEX_STRING: u8 = 0x14;
+const IA5_STRING: u8 = 0x16;
+/// More characters say no more.
+const LONGEST: usize = 64;
+
+/// The name to show for an X.509 `Name`: `contents` are its DER bytes without the outer tag and
+/// length (RFC 5280, section 4.1.2.4). `None` if it has no attribute that can be shown.
+#[must_use]
+pub fn shown_name(contents: &[u8]) -> Option<String> {
+    let mut found: [Option<String>; ATTRIBUTES.len()] = Default::default();
+    let mut sets = contents;
+    while let Some((SET, mut attributes)) = next(&mut sets) {
+        while let Some((SEQUENCE, mut pair)) = next(&mut attributes) {
+            let Some((OBJECT_IDENTIFIER, attribute)) = next(&mut pair) else { break };
+            let Some((tag, value)) = next(&mut pair) else { break };
+            let place = ATTRIBUTES.iter().position(|known| *known == attribute);
+            if let Some(place) = place.and_then(|place| found.get_mut(place)) {
+                *place = text(tag, value).or(place.take());
+            }
+        }
+    }
+    found.into_iter().flatten().next()
+}
+
+/// The tag and the contents of the DER value at the beginning of `rest`, which is left behind it.
+/// Lengths of up to two bytes, which is more than any name has.
+fn next<'a>(rest: &mut &'a [u8]) -> Option<(u8, &'a [u8])> {
+    let (tag, length, after) = match **rest {
+        [tag, length @ ..=0x7f, ref after @ ..] | [tag, 0x81, length, ref after @ ..] => {
+            (tag, usize::from(length), after)
+        }
+        [tag, 0x82, high, low, ref after @ ..] => {
+            (tag, usize::from(high) << 8 | usize::from(low), after)
+        }
+        _ => return None,
+    };
+    let (contents, after) = after.split_at_checked(length)?;
+    *rest = after;
+    Some((tag, contents))
+}
+
+fn text(tag: u8, value: &[u8]) -> Option<String> {
+    let text = match tag {
+        UTF8_STRING | PRINTABLE_STRING | IA5_STRING => std::str::from_utf8(value).ok()?.to_owned(),
+        // Latin-1 in practice, whatever the standard meant.
+        TELETEX_STRING => value.iter().map(|&byte| char::from(byte)).collect(),
+        _ => return None,
+    };
+    let shown: String = text
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(LONGEST)
+        .collect::<String>()
+        .trim()
+        .into();
+    (!shown.is_empty()).then_some(shown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A name of one attribute, as DER without the outer tag and length.
+    fn attribute(kind: u8, tag: u8, value: &[u8]) -> Vec<u8> {
+        let length = |bytes: &[u8]| u8::try_from(bytes.len()).unwrap();
+        let mut pair = vec![OBJECT_IDENTIFIER, 3, 0x55, 4, kind, tag, length(value)];
+        pair.extend_from_slice(value);
+        let mut der = vec![SET, length(&pair) + 2, SEQUENCE, length(&pair)];
+        der.extend(pair);
+        der
+    }
+
+    #[test]
+    fn the_common_name_wins_then_the_organisation() {
+        let country = attribute(6, PRINTABLE_STRING, b"DE");
+        let organisation = attribute(10, PRINTABLE_STRING, b"Example Trust");
+        let common = attribute(3, UTF8_STRING, "Zürich CA".as_bytes());
+        for (parts, shown) in [
+            (vec![&country, &organisation, &common], Some("Zürich CA")),
+            (vec![&common, &organisation], Some("Zürich CA")),
+            (vec![&country, &organisation], Some("Example Trust")),
+            (vec![&country], None),
+            (vec![], None),
+        ] {
+            let der: Vec<u8> = parts.into_iter().flatten().copied().collect();
+            assert_eq!(shown_name(&der).as_deref(), shown);
+        }
+        let latin = attribute(3, TELETEX_STRING, b"Z\xfcrich");
+        assert_eq!(shown_name(&latin).as_deref(), Some("Zürich"));
+    }
+
+    #[test]
+    fn what_is_no_name_shows_nothing_and_long_ones_are_cut() {
+        let long = attribute(3, UTF8_STRING, &[b'x'; 100]);
+        assert_eq!(shown_name(&long).unwrap().len(), LONGEST);
+        let control = attribute(3, UTF8_STRING, b"a\n\x1b[31mb");
+        assert_eq!(shown_name(&control).as_deref(), Some("a  [31mb"));
+        for end in 0..long.len() {
+            assert_eq!(shown_name(&long[..end]), None, "{end}");
+        }
+        for der in [
+            &attribute(3, UTF8_STRING, b"\xff")[..],
+            &attribute(3, 0x1e, b"\0x"),
+            &attribute(3, UTF8_STRING, b" \n"),
+            &[SET, 0x83, 0, 0, 0],
+            &[SET, 0x80],
+        ] {
+            assert_eq!(shown_name(der), None);
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! What passes is tried again, and what does not is not: reflectors, lists, changes and messages,
+//! within `AWS_MAX_ATTEMPTS`, with what came of an attempt whose answer was lost kept in mind.
+
+use serde_json::json;
+
+use crate::support::aws::Call::{Change, List, Publish};
+use crate::support::aws::{Call, Fault};
+use crate::support::http::{Answer, Family, Reply};
+use crate::support::reflector::{Form, say};
+use crate::support::scene::Scene;
+use crate::support::words::{UNCHANGED, UNCONFIRMED, UNLISTED, add_for_zone, out_of_order};
+
+fn passing() -> Vec<(&'static str, Fault)> {
+    let page = |status| Fault::Instead(Answer::new(status, "text/html", "<html>").into());
+    vec![
+        ("reset", Fault::Instead(Reply::reset())),
+        ("closed", Fault::Instead(Reply::nothing())),
+        ("500", Fault::error(500, "InternalError", "x")),
+        ("502", page(502)),
+        ("503", Fault::error(503, "ServiceUnavailable", "x")),
+        ("504", page(504)),
+        ("429", page(429)),
+        ("throttled", Fault::error(400, "Throttling", "Rate exceeded")),
+        ("not done", Fault::error(400, "PriorRequestNotComplete", "x")),
+        ("timed out there", Fault::error(400, "RequestTimeout", "x")),
+    ]
+}
+
+#[test]
+fn what_passes_is_tried_again_and_all_is_well() {
+    for (what, fault) in passing() {
+        for call in [List, Change] {
+            let scene = Scene::new();
+            scene.aws.fault(call, fault.clone());
+            scene.run().assert_silent().assert_wrote(&[]);
+            let expected: &[Call] =
+                if call == List { &[List, List, Change] } else { &[List, Change, Change] };
+            assert_eq!(scene.aws.calls(), expected, "{what}");
+            assert_eq!(scene.aws.rows()[0], "home.example.com. A 300 192.175.48.7", "{what}");
+        }
+    }
+}
+
+#[test]
+fn an_alert_that_meets_what_passes_arrives_once() {
+    for (what, fault) in passing() {
+        let scene = Scene::new();
+        scene.reflector.replies(Family::V4, Answer::text("out of order"));
+        scene.aws.fault(Publish, fault);
+        scene.run().assert(1, "", &out_of_order(Family::V4)).assert_wrote(&["+ autodns.lock"]);
+        assert_eq!(scene.aws.calls(), [List, Publish, Publish], "{what}");
+        assert_eq!(scene.aws.published().len(), 1, "{what}");
+    }
+}
+
+#[test]
+fn three_attempts_are_all_unless_aws_max_attempts_says_otherwise() {
+    for (limit, attempts) in [(None, 3), (Some("1"), 1), (Some("2"), 2)] {
+        let mut scene = Scene::new();
+        if let Some(limit) = limit {
+            scene.sandbox.set("AWS_MAX_ATTEMPTS", limit);
+        }
+        scene.without("topic_arn");
+        scene.aws.always(List, Fault::error(503, "ServiceUnavailable", "x"));
+        scene.run().assert(
+            1,
+            "",
+            &format!("{UNLISTED}ServiceUnavailable: x; the next run tries again\n"),
+        );
+        assert_eq!(scene.aws.calls(), vec![List; attempts], "{limit:?}");
+    }
+}
+
+#[test]
+fn throttling_is_waited_out_beyond_the_attempts_of_failures() {
+    let scene = Scene::new();
+    for _ in 0..3 {
+        scene.aws.fault(List, Fault::error(400, "Throttling", "Rate exceeded"));
+    }
+    scene.run().assert_silent();
+    assert_eq!(scene.aws.calls(), [List, List, List, List, Change]);
+    // Where the attempts are limited by hand, it counts as one.
+    let mut scene = Scene::new();
+    scene.sandbox.set("AWS_MAX_ATTEMPTS", "2");
+    scene.without("topic_arn");
+    scene.aws.always(List, Fault::error(400, "Throttling", "Rate exceeded"));
+    let said = format!(
+        "{UNLISTED}Throttling: Rate exceeded; too many requests of this account at once; the next \
+         run tries again\n"
+    );
+    scene.run().assert(1, "", &said);
+    assert_eq!(scene.aws.calls(), [List, List]);
+}
+
+#[test]
+fn throttling_is_waited_out_for_as_long_as_the_run_has_time() {
+    let mut scene = Scene::new();
+    scene.without("topic_arn");
+    scene.aws.always(Change, Fault::error(400, "PriorRequestNotComplete", "x"));
+    let said = format!("{UNCHANGED}PriorRequestNotComplete: x; the next run tries again\n");
+    scene.run_with(&["--deadline", "4"]).assert(1, "", &said);
+    assert!(scene.aws.calls().len() > 2, "{:?}", scene.aws.calls());
+}
+
+#[test]
+fn what_would_fail_alike_is_not_tried_again() {
+    for fault in [
+        Fault::error(403, "AccessDenied", "x"),
+        Fault::error(404, "NoSuchHostedZone", "x"),
+        Fault::error(400, "InvalidInput", "x"),
+        Fault::error(501, "NotImplemented", "x"),
+        Fault::Instead(Answer::new(200, "text/html", "<html>").into()),
+        Fault::Instead(Reply::Endless),
+    ] {
+        let mut scene = Scene::new();
+        scene.without("topic_arn");
+        scene.aws.always(List, fault);
+        assert_eq!(scene.run().status.code(), Some(1));
+        assert_eq!(scene.aws.calls(), [List]);
+    }
+}
+
+#[test]
+fn a_change_whose_answer_was_lost_is_made_again() {
+    let scene = Scene::new();
+    scene.aws.fault(Change, Fault::After(Reply::reset()));
+    scene.run().assert_silent().assert_wrote(&[]);
+    let batches = scene.aws.world().route53.batches.clone();
+    assert_eq!(batches.len(), 2);
+    assert_eq!(batches[0], batches[1]);
+    assert_eq!(scene.aws.rows()[0], "home.example.com. A 300 192.175.48.7");
+}
+
+#[test]
+fn a_change_that_may_have_happened_before_is_not_called_failed_later() {
+    let scene = Scene::new();
+    scene.aws.fault(Change, Fault::After(Reply::reset()));
+    scene.aws.always(Change, Fault::error(403, "AccessDenied", "no"));
+    let said = format!(
+        "{UNCONFIRMED}AccessDenied: no; {}",
+        add_for_zone("route53:ChangeResourceRecordSets")
+    );
+    scene.run().assert(1, "", &said);
+    // Throttled means not looked at.
+    let mut scene = Scene::new();
+    scene.sandbox.set("AWS_MAX_ATTEMPTS", "2");
+    scene.aws.always(Change, Fault::error(400, "Throttling", "Rate exceeded"));
+    assert!(scene.run().stderr.starts_with(UNCHANGED));
+}
+
+#[test]
+fn a_message_whose_answer_was_lost_comes_twice_rather_than_not_at_all() {
+    let scene = Scene::new();
+    scene.reflector.replies(Family::V4, Answer::text("out of order"));
+    scene.aws.fault(Publish, Fault::After(Reply::reset()));
+    scene.run().assert(1, "", &out_of_order(Family::V4)).assert_wrote(&["+ autodns.lock"]);
+    assert_eq!(scene.aws.published().len(), 2);
+    scene.run().assert(1, "", &out_of_order(Family::V4)).assert_wrote(&[]);
+    assert_eq!(scene.aws.published().len(), 2);
+}
+
+#[test]
+fn a_reflector_that_fails_for_a_moment_is_asked_again() {
+    for reply in [
+        Reply::reset(),
+        Reply::nothing(),
+        Reply::truncated(&say(Form::YourIp, "192.175.48.7")),
+        Answer::new(503, "text/plain", "").into(),
+        Answer::new(429, "text/plain", "").into(),
+    ] {
+        let scene = Scene::new();
+        scene.reflector.once(Family::V4, reply);
+        scene.run().assert_silent();
+        assert_eq!(scene.reflector.asked().len(), 2);
+        assert_eq!(scene.aws.calls(), [List, Change]);
+    }
+}
+
+#[test]
+fn a_reflector_that_answers_wrongly_is_not_asked_again() {
+    for reply in [
+        Answer::text("192.168.1.1"),
+        Answer::text("<html>"),
+        Answer::new(403, "text/plain", ""),
+        Answer::new(404, "text/plain", ""),
+    ] {
+        let mut scene = Scene::new();
+        scene.without("topic_arn");
+        scene.reflector.replies(Family::V4, reply);
+        assert_eq!(scene.run().status.code(), Some(1));
+        assert_eq!(scene.reflector.asked().len(), 1);
+    }
+}
+
+#[test]
+fn the_list_of_reflectors_is_gone_through_again_only_after_all_have_failed() {
+    let mut scene = Scene::new();
+    let base = scene.reflector.server().url("reflect.example.net");
+    let other = scene.reflector.server().url("reflect2.example.net");
+    scene.configure(|config| {
+        config["reflect_url"] = json!([format!("{base}/a"), format!("{other}/b")]);
+    });
+    // The first is wrong for good; the second fails twice, then answers.
+    scene.reflector.at("/a", Answer::text("<html>"));
+    for _ in 0..2 {
+        scene.reflector.once(Family::V4, Answer::new(503, "text/plain", ""));
+    }
+    scene.run().assert_silent();
+    assert_eq!(scene.reflector.asked(), ["GET /a", "GET /b", "GET /b", "GET /b"]);
+    assert_eq!(scene.aws.calls(), [List, Change]);
+}
+
+#[test]
+fn verbose_tells_each_failure_that_is_tried_again() {
+    let scene = Scene::new();
+    scene.aws.fault(List, Fault::error(503, "ServiceUnavailable", "x"));
+    let run = scene.run_with(&["--verbose"]);
+    let line = run.stderr.lines().find(|line| line.contains("again")).expect("a line");
+    let (before, after) = line.split_once(" in ").expect("a wait");
+    assert_eq!(before, "autodns: ServiceUnavailable: x; trying again");
+    let wait: u64 = after.strip_suffix(" ms").expect("ms").parse().expect("a number");
+    assert!(wait <= 1000, "{wait}");
+}
+
+#[test]
+fn a_limit_that_is_none_stops_before_anything_is_tried() {
+    for value in ["0", "three", "-1"] {
+        let mut scene = Scene::new();
+        scene.sandbox.set("AWS_MAX_ATTEMPTS", value);
+        let said = "autodns: AWS_MAX_ATTEMPTS must be a whole number of at least 1\n";
+        scene.assert_untouched(scene.run().assert(2, "", said));
+    }
+}

@@ -1,0 +1,117 @@
+//! A machine whose clock is wrong, as a Pi's is after a power cut: the signature's time is corrected
+//! from AWS's own, in memory and once a call, and a clock that cannot be corrected is named.
+
+use time::Duration;
+
+use crate::support::aws::Call::{Change, List, Publish};
+use crate::support::aws::{DateHeader, TOPIC};
+use crate::support::clock;
+use crate::support::http::{Answer, Family};
+use crate::support::scene::Scene;
+use crate::support::words::{UNLISTED, out_of_order};
+
+/// A scene in which AWS's clock is so far ahead of this machine's.
+fn ahead(by: Duration) -> Scene {
+    let scene = Scene::new();
+    scene.aws.world().ahead = by;
+    scene
+}
+
+fn refused(scene: &Scene) -> usize {
+    scene.aws.server().requests().len() - scene.aws.calls().len()
+}
+
+#[test]
+fn a_wrong_clock_costs_one_more_request_and_nothing_else() {
+    for by in [Duration::minutes(10), Duration::days(400), -Duration::minutes(10)] {
+        let mut scene = ahead(by);
+        // Signing again is not one of the attempts.
+        scene.sandbox.set("AWS_MAX_ATTEMPTS", "1");
+        scene.run().assert_silent().assert_wrote(&[]);
+        assert_eq!(scene.aws.calls(), [List, Change]);
+        // The change is signed with what the list taught.
+        assert_eq!(refused(&scene), 1, "{by}");
+        assert_eq!(scene.aws.rows()[0], "home.example.com. A 300 192.175.48.7");
+    }
+}
+
+#[test]
+fn a_clock_within_the_window_is_left_alone() {
+    for by in [Duration::minutes(4), -Duration::minutes(4)] {
+        let scene = ahead(by);
+        scene.run().assert_silent();
+        assert_eq!((scene.aws.calls(), refused(&scene)), (vec![List, Change], 0));
+    }
+}
+
+#[test]
+fn an_alert_gets_through_with_a_wrong_clock() {
+    let scene = ahead(Duration::minutes(-90));
+    scene.reflector.replies(Family::V4, Answer::text("out of order"));
+    scene.run().assert(1, "", &out_of_order(Family::V4)).assert_wrote(&["+ autodns.lock"]);
+    assert_eq!(scene.aws.calls(), [List, Publish]);
+    assert_eq!(scene.aws.published()[0].topic, TOPIC);
+}
+
+#[test]
+fn verbose_says_by_how_much_the_clock_is_off() {
+    for (by, off) in [(Duration::hours(2), "hours slow"), (-Duration::hours(50), "hours fast")] {
+        let scene = ahead(by);
+        let run = scene.run_with(&["--verbose"]);
+        let line = run.stderr.lines().find(|line| line.contains("clock")).expect("a line");
+        assert!(line.starts_with("autodns: this machine's clock is "), "{line}");
+        assert!(line.ends_with("; signing again with AWS's time"), "{line}");
+        // The last second may go over into the next unit.
+        let about =
+            ["1 hour 59 minutes slow", "2 hours slow", "2 days 1 hour fast", "2 days 2 hours fast"];
+        assert!(about.iter().any(|about| line.contains(about)), "{off}: {line}");
+        assert_eq!(run.status.code(), Some(0));
+    }
+}
+
+#[test]
+fn a_clock_that_cannot_be_corrected_is_named() {
+    let refused = "SignatureDoesNotMatch: Signature expired: {moment} is now earlier than {moment} \
+                   ({moment} - 5 min.); ";
+    let known = format!(
+        "{UNLISTED}{refused}this machine's clock is 20 minutes slow; set it (timedatectl shows \
+         it)\n"
+    );
+    let unknown = format!(
+        "{UNLISTED}{refused}this machine's clock is wrong; set it (timedatectl shows it)\n"
+    );
+    for (date, requests, said) in [
+        (DateHeader::None, 1, &unknown),
+        (DateHeader::Aged, 1, &unknown),
+        // Within what AWS takes by its Date, yet refused: there is nothing to correct.
+        (DateHeader::Off(-Duration::minutes(30)), 1, &unknown),
+        // Corrected by a Date that is wrong itself, and refused again.
+        (DateHeader::Off(-Duration::minutes(10)), 2, &known),
+    ] {
+        let mut scene = ahead(Duration::minutes(30));
+        scene.without("topic_arn");
+        scene.aws.world().date = date;
+        let run = scene.run_with(&["--dry-run"]);
+        let seen = clock::neutral(&run.stderr).replace("19 minutes 59 {seconds}", "20 minutes");
+        assert_eq!((run.status.code(), seen.as_str()), (Some(1), said.as_str()), "{date:?}");
+        assert_eq!(scene.aws.server().requests().len(), requests, "{date:?}");
+    }
+}
+
+#[test]
+fn a_wrong_secret_is_told_from_a_wrong_clock_even_where_both_are_wrong() {
+    let mut scene = ahead(Duration::minutes(10));
+    scene.sandbox.set("AWS_SECRET_ACCESS_KEY", "some/other/secret/that/is/wrong");
+    scene.sandbox.secret("some/other/secret/that/is/wrong");
+    scene.without("topic_arn");
+    scene.run().assert(
+        1,
+        "",
+        &format!(
+            "{UNLISTED}SignatureDoesNotMatch: The request signature we calculated does not match \
+             the signature you provided. Check your AWS Secret Access Key and signing method. \
+             Consult the service documentation for details; check the secret access key\n"
+        ),
+    );
+    assert_eq!(scene.aws.server().requests().len(), 2);
+}
