@@ -1,0 +1,248 @@
+//! The README's table of what may be wrong: each of its messages comes out of a real run, and there
+//! is no message here that the table lacks.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+
+use crate::support::aws::Call::{Change, List, Publish};
+use crate::support::aws::{Aws, DateHeader, Fault, KEY_ID};
+use crate::support::ca::Certificate;
+use crate::support::http::{Answer, Family, Reply};
+use crate::support::reflector::Reflector;
+use crate::support::route53::Row;
+use crate::support::sandbox::Network;
+use crate::support::scene::Scene;
+use crate::support::server::{Listen, Refusing, Silent, Speak};
+
+/// A run, and what it said.
+type Scenario<'a> = Box<dyn Fn() -> String + 'a>;
+
+/// The first column of the table under that heading.
+fn messages_of_the_readme() -> BTreeSet<&'static str> {
+    let readme = include_str!("../../README.md");
+    let section = readme.split("\n## When something is wrong\n").nth(1).expect("the section");
+    let section = section.split("\n## ").next().expect("its end");
+    section
+        .lines()
+        .filter_map(|row| row.strip_prefix("| `")?.split_once("` |"))
+        .map(|(message, _)| message)
+        .collect()
+}
+
+fn asking(url: &str) -> Scene {
+    let mut scene = Scene::new();
+    scene.configure(|config| config["reflect_url"] = json!(url));
+    scene
+}
+
+fn said(scene: &Scene) -> String {
+    let run = scene.run_with(&["--deadline", "4"]);
+    assert_eq!((run.status.code(), run.stdout.as_str()), (Some(1), ""), "{run:?}");
+    run.stderr
+}
+
+fn on_an_island(network: Network, url: &str) -> String {
+    let mut scene = asking(url);
+    scene.sandbox.network(network);
+    scene.sandbox.unset("AWS_ENDPOINT_URL");
+    scene.sandbox.set("AWS_MAX_ATTEMPTS", "1");
+    said(&scene)
+}
+
+fn with_certificate(certificate: Certificate) -> String {
+    said(&Scene::with(Aws::start_as(Listen::V4, Speak::Tls(certificate)), Reflector::start()))
+}
+
+fn with(call: crate::support::aws::Call, fault: Fault) -> String {
+    let mut scene = Scene::new();
+    scene.sandbox.set("AWS_MAX_ATTEMPTS", "1");
+    if call == Publish {
+        scene.reflector.replies(Family::V4, Answer::text("out of order"));
+    }
+    scene.aws.always(call, fault);
+    said(&scene)
+}
+
+fn error(call: crate::support::aws::Call, status: u16, code: &'static str) -> String {
+    with(call, Fault::error(status, code, "x"))
+}
+
+#[test]
+fn each_message_of_the_readme_comes_out_of_a_run() {
+    let silent = Silent::start();
+    let refusing = Refusing::new();
+    let far = "https://reflect.example.org/";
+    let cases: Vec<(&str, Scenario<'_>)> = vec![
+        ("no network", Box::new(|| on_an_island(Network::None, far))),
+        ("no name server answered", Box::new(|| on_an_island(Network::Route, far))),
+        (
+            "there is no host of that name",
+            Box::new(|| {
+                let scene = asking(far);
+                scene.sandbox.etc("nsswitch.conf", "hosts: files\n");
+                said(&scene)
+            }),
+        ),
+        (
+            "the host's name has no IPv6 address",
+            Box::new(|| {
+                let mut scene = Scene::new();
+                let url = scene.reflector.url_of("only4.example.net");
+                scene.configure(|config| {
+                    config["reflect_url"] = json!(url);
+                    config["record_types"] = json!(["AAAA"]);
+                });
+                said(&scene)
+            }),
+        ),
+        (
+            "network unreachable",
+            Box::new(|| {
+                let mut scene = asking("https://[2001:db8::1]/");
+                scene.configure(|config| config["record_types"] = json!(["AAAA"]));
+                scene.sandbox.network(Network::Route);
+                scene.sandbox.set("AWS_MAX_ATTEMPTS", "1");
+                said(&scene)
+            }),
+        ),
+        (
+            "connection refused",
+            Box::new(|| said(&asking(&format!("https://127.0.0.1:{}/", refusing.port())))),
+        ),
+        (
+            "timed out while",
+            Box::new(|| said(&asking(&format!("https://127.0.0.1:{}/", silent.port())))),
+        ),
+        (
+            "the connection was closed before the answer was whole",
+            Box::new(|| with(List, Fault::Instead(Reply::reset()))),
+        ),
+        (
+            "the server's certificate is not trusted: it is issued by",
+            Box::new(|| with_certificate(Certificate::Untrusted)),
+        ),
+        (
+            "this machine's clock is likely wrong",
+            Box::new(|| with_certificate(Certificate::NotYetValid)),
+        ),
+        (
+            "the server's certificate expired on",
+            Box::new(|| with_certificate(Certificate::Expired)),
+        ),
+        (
+            "check who answers there",
+            Box::new(|| {
+                let portal = Answer::new(200, "text/html", "<html><body>Welcome</body></html>");
+                with(List, Fault::Instead(portal.into()))
+            }),
+        ),
+        (
+            "InvalidClientTokenId",
+            Box::new(|| {
+                let mut scene = Scene::new();
+                scene.sandbox.set("AWS_ACCESS_KEY_ID", "AKIANOBODY");
+                said(&scene)
+            }),
+        ),
+        (
+            "check the secret access key",
+            Box::new(|| {
+                let mut scene = Scene::new();
+                scene.sandbox.set("AWS_SECRET_ACCESS_KEY", "another");
+                said(&scene)
+            }),
+        ),
+        (
+            "Signature expired",
+            Box::new(|| {
+                let scene = Scene::new();
+                scene.aws.world().ahead = time::Duration::minutes(10);
+                scene.aws.world().date = DateHeader::None;
+                said(&scene)
+            }),
+        ),
+        ("ExpiredToken", Box::new(|| error(List, 403, "ExpiredToken"))),
+        (
+            "AccessDenied",
+            Box::new(|| {
+                let scene = Scene::new();
+                scene.aws.world().denied.push((KEY_ID.into(), Change));
+                said(&scene)
+            }),
+        ),
+        (
+            "AuthorizationError",
+            Box::new(|| {
+                let scene = Scene::new();
+                scene.reflector.replies(Family::V4, Answer::text("out of order"));
+                scene.aws.world().denied.push((KEY_ID.into(), Publish));
+                said(&scene)
+            }),
+        ),
+        (
+            "NoSuchHostedZone",
+            Box::new(|| {
+                let mut scene = Scene::new();
+                scene.configure(|config| config["hosted_zone_id"] = json!("ZNOSUCHZONE"));
+                said(&scene)
+            }),
+        ),
+        (
+            "InvalidChangeBatch",
+            Box::new(|| {
+                let mut scene = Scene::new();
+                scene.configure(|config| config["dns_name"] = json!("home.example.org"));
+                said(&scene)
+            }),
+        ),
+        ("NotFound", Box::new(|| error(Publish, 404, "NotFound"))),
+        ("InvalidParameter", Box::new(|| error(Publish, 400, "InvalidParameter"))),
+        ("Throttling", Box::new(|| error(List, 400, "Throttling"))),
+        ("PriorRequestNotComplete", Box::new(|| error(Change, 400, "PriorRequestNotComplete"))),
+        ("could not confirm", Box::new(|| with(Change, Fault::After(Reply::reset())))),
+        (
+            "not ours to overwrite",
+            Box::new(|| {
+                let scene = Scene::new();
+                scene.aws.put(Row::alias("home.example.com", "A", "elsewhere.example.com."));
+                said(&scene)
+            }),
+        ),
+        (
+            "nothing was changed:",
+            Box::new(|| {
+                let mut scene = Scene::new();
+                let other = scene.reflector.server().url("reflect2.example.net");
+                scene.reflector.at("/other", Answer::text("192.175.48.8"));
+                let urls = [scene.reflector.url(), format!("{other}/other")];
+                scene.configure(|config| config["reflect_url"] = json!(urls));
+                said(&scene)
+            }),
+        ),
+        (
+            "which is not a public address",
+            Box::new(|| {
+                let scene = Scene::new();
+                scene.reflector.says(Family::V4, "100.64.0.1");
+                said(&scene)
+            }),
+        ),
+        (
+            "the alert will repeat at every failing run",
+            Box::new(|| {
+                let mut scene = Scene::new();
+                scene.reflector.replies(Family::V4, Answer::text("out of order"));
+                let lock = scene.sandbox.path("missing/autodns.lock");
+                scene.configure(|config| config["alert_lock"] = json!(lock));
+                said(&scene)
+            }),
+        ),
+    ];
+    let tested: BTreeSet<&str> = cases.iter().map(|(message, _)| *message).collect();
+    assert_eq!(tested, messages_of_the_readme());
+    for (message, run) in &cases {
+        let seen = run();
+        assert!(seen.contains(message), "{message} is not in:\n{seen}");
+    }
+}
