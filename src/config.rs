@@ -274,7 +274,7 @@ mod tests {
             (
                 full(", \"reflect_url\": \"http://a.example/?apikey=verysecret\""),
                 "line 1, column 73: \"reflect_url\" must be an https URL: over plain http \
-                 anyone on the way can name an address",
+                 anyone on the way can read it, and answer",
             ),
             (
                 full("").replace("Z1", "zone-1"),

@@ -15,8 +15,8 @@
 //! * [`alert`]: what to say, when, and once.
 //! * [`policy`]: the IAM policy that allows just this, for `autodns policy`. Pure.
 //! * [`retry`], [`deadline`]: whether to try again, and how much time there is.
-//! * [`record`], [`error`], [`secrets`], [`console`], [`environment`], [`percent`], [`clock`],
-//!   [`transport`]: what the stages stand on.
+//! * [`record`], [`error`], [`secrets`], [`url`], [`console`], [`environment`], [`percent`],
+//!   [`clock`], [`transport`]: what the stages stand on.
 //!
 //! Imports point downwards: a stage knows what it stands on, and only [`update`] calls across.
 
@@ -39,3 +39,4 @@ pub mod retry;
 pub mod secrets;
 pub mod transport;
 pub mod update;
+pub mod url;

@@ -1,37 +1,29 @@
-//! A reflector: a web server that answers with the address it was called from. Reads its URL once,
-//! asks it over one family, and believes nothing but one whole, well-formed address.
-//! Never goes through a proxy: the address must be this line's.
+//! A reflector: a web server that answers with the address it was called from. Asks it over one
+//! family, and believes nothing but one whole, well-formed address. Never goes through a proxy: the
+//! address must be this line's.
 
 use std::fmt;
 use std::net::IpAddr;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use http::header::{ACCEPT, AUTHORIZATION, LOCATION};
 use http::{Request, Uri};
 use serde_json::Value;
 
 use crate::deadline::Deadline;
 use crate::error::Cause;
-use crate::percent;
 use crate::retry::Again;
 use crate::secrets::Secrets;
-use crate::transport::{Answer, Client, has_possible_port};
+use crate::transport::{Answer, Client};
+use crate::url::SecretUrl;
 
 /// The most bytes an answer may have.
 const LARGEST_ANSWER: u64 = 4096;
 /// How many redirects are followed.
 const MOST_REDIRECTS: usize = 2;
 
-/// The URL of a reflector: https, or http on loopback. Its query string often is a key, so neither
-/// `Display` nor `Debug` shows it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Reflector {
-    /// The URL without a user name.
-    url: Uri,
-    /// The user name and password of the URL, decoded, as `user:password`.
-    user: Option<String>,
-}
+/// A reflector, by its URL. Neither `Display` nor `Debug` shows the URL's secrets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reflector(SecretUrl);
 
 impl Reflector {
     /// The reflector of a configuration that names none.
@@ -39,50 +31,19 @@ impl Reflector {
 
     /// Reads a URL. The error is a phrase to follow the key, and does not quote the URL.
     pub fn parse(url: &str) -> Result<Self, String> {
-        let no_url = || "must be a URL, as in https://host/path".to_owned();
-        let url: Uri = url.parse().map_err(|_| no_url())?;
-        if !has_possible_port(&url) {
-            return Err("must be a URL whose port is 1 to 65535".into());
-        }
-        match (url.scheme_str(), url.host()) {
-            (Some("https"), Some(host)) if !host.is_empty() => {}
-            (Some("http"), Some(host)) if is_loopback(host) => {}
-            (Some("http"), _) => {
-                return Err("must be an https URL: over plain http anyone on the way can name an \
-                            address"
-                    .into());
-            }
-            _ => return Err(no_url()),
-        }
-        let mut parts = url.into_parts();
-        let mut user = None;
-        if let Some((name, host)) =
-            parts.authority.as_ref().and_then(|authority| authority.as_str().rsplit_once('@'))
-        {
-            user = Some(percent::decode(name).into_owned());
-            parts.authority = Some(host.parse().map_err(|_| no_url())?);
-        }
-        Ok(Self { url: Uri::from_parts(parts).map_err(|_| no_url())?, user })
+        SecretUrl::parse(url).map(Self)
     }
 
-    /// What must not be shown: the query string, and a user name with its password.
-    pub fn add_secrets(&self, secrets: &mut Secrets) {
-        if let Some(query) = self.url.query() {
-            secrets.add_query(query);
-        }
-        if let Some(user) = &self.user {
-            secrets.add(user);
-            secrets.add(&STANDARD.encode(user));
-            if let Some((_, password)) = user.split_once(':') {
-                secrets.add(password);
-            }
-        }
+    /// Its URL.
+    #[must_use]
+    pub const fn url(&self) -> &SecretUrl {
+        &self.0
     }
 
     /// Whether this reflector is on the same host as `other`, so that it is no second opinion.
     #[must_use]
     pub fn has_host_of(&self, other: &Self) -> bool {
-        let host = |reflector: &Self| reflector.url.host().map(str::to_ascii_lowercase);
+        let host = |reflector: &Self| reflector.0.uri().host().map(str::to_ascii_lowercase);
         host(self) == host(other)
     }
 
@@ -93,13 +54,13 @@ impl Reflector {
         secrets: &Secrets,
         deadline: Deadline,
     ) -> Result<IpAddr, Unanswered> {
-        let mut at = self.clone();
+        let mut at = self.0.clone();
         let mut secrets = secrets.clone();
         for _ in 0..=MOST_REDIRECTS {
             let mut request =
-                Request::builder().uri(&at.url).header(ACCEPT, "application/json, */*;q=0.5");
-            if let Some(user) = &at.user {
-                request = request.header(AUTHORIZATION, format!("Basic {}", STANDARD.encode(user)));
+                Request::builder().uri(at.uri()).header(ACCEPT, "application/json, */*;q=0.5");
+            if let Some(authorization) = at.authorization() {
+                request = request.header(AUTHORIZATION, authorization);
             }
             let request = request.body(Vec::new()).map_err(|error| Unanswered {
                 problem: "the URL cannot be asked".into(),
@@ -110,7 +71,7 @@ impl Reflector {
                 let problem = format!("{cause}; {}", cause.advice());
                 Unanswered { problem, again: cause.again(), source: Some(cause.into()) }
             })?;
-            match at.redirect(&answer) {
+            match redirect(&at, &answer) {
                 Some(Ok(next)) => {
                     next.add_secrets(&mut secrets);
                     at = next;
@@ -133,24 +94,24 @@ impl Reflector {
         let problem = format!("it redirects more than {MOST_REDIRECTS} times; {CHECK_URL}");
         Err(Unanswered::for_good(problem))
     }
+}
 
-    /// Where an answer sends us on to, if it does: from https only to https, and to plain http
-    /// only within loopback.
-    fn redirect(&self, answer: &Answer) -> Option<Result<Self, String>> {
-        if !matches!(answer.status, 301 | 302 | 303 | 307 | 308) {
-            return None;
-        }
-        let location = answer.headers.get(LOCATION).filter(|location| !location.is_empty())?;
-        let location = location.to_str().ok();
-        let next = location.and_then(|location| join(&self.url, location));
-        let Some(next) = next.as_deref().and_then(|url| Self::parse(url).ok()) else {
-            return Some(Err(format!("it redirects to what is no https URL; {CHECK_URL}")));
-        };
-        if self.url.scheme_str() == Some("https") && next.url.scheme_str() != Some("https") {
-            return Some(Err(format!("it redirects from https to plain http; {CHECK_URL}")));
-        }
-        Some(Ok(next))
+/// Where an answer sends us on to, if it does: from https only to https, and to plain http only
+/// within loopback.
+fn redirect(at: &SecretUrl, answer: &Answer) -> Option<Result<SecretUrl, String>> {
+    if !matches!(answer.status, 301 | 302 | 303 | 307 | 308) {
+        return None;
     }
+    let location = answer.headers.get(LOCATION).filter(|location| !location.is_empty())?;
+    let location = location.to_str().ok();
+    let next = location.and_then(|location| join(at.uri(), location));
+    let Some(next) = next.as_deref().and_then(|url| SecretUrl::parse(url).ok()) else {
+        return Some(Err(format!("it redirects to what is no https URL; {CHECK_URL}")));
+    };
+    if at.uri().scheme_str() == Some("https") && next.uri().scheme_str() != Some("https") {
+        return Some(Err(format!("it redirects from https to plain http; {CHECK_URL}")));
+    }
+    Some(Ok(next))
 }
 
 /// What came from a reflector instead of an address.
@@ -176,22 +137,8 @@ const CHECK_REFLECTOR: &str = "check the reflector, and the key in reflect_url i
 
 impl fmt::Display for Reflector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let authority = self.url.authority().map_or("", |authority| authority.as_str());
-        let path = if self.url.path() == "/" { "" } else { self.url.path() };
-        write!(f, "{}://{authority}{path}", self.url.scheme_str().unwrap_or_default())
+        self.0.fmt(f)
     }
-}
-
-impl fmt::Debug for Reflector {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Reflector({self})")
-    }
-}
-
-fn is_loopback(host: &str) -> bool {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost")
-        || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// `location` seen from `base`: a URL, or a path on the same server (RFC 3986, section 4.2).
@@ -339,28 +286,6 @@ mod tests {
         {
             let read = read_answer(200, body, false, &Secrets::default());
             assert_eq!(read.is_ok(), good, "{body}");
-        }
-    }
-
-    #[test]
-    fn urls_are_https_or_on_loopback() {
-        for (url, shown) in [
-            ("https://a.example", "https://a.example"),
-            ("https://user:hush@a.example:8443/r?k=v#f", "https://a.example:8443/r"),
-            ("http://127.0.0.1:8080/?k=v", "http://127.0.0.1:8080"),
-            ("http://[::1]/r", "http://[::1]/r"),
-            ("http://localhost/r", "http://localhost/r"),
-        ] {
-            let reflector = Reflector::parse(url).unwrap();
-            assert_eq!(reflector.to_string(), shown);
-            assert_eq!(format!("{reflector:?}"), format!("Reflector({shown})"));
-        }
-        for url in ["", "a.example", "/path", "ftp://a.example", "https://", "https:///x", "a b"] {
-            let problem = "must be a URL, as in https://host/path";
-            assert_eq!(Reflector::parse(url), Err(problem.into()), "{url}");
-        }
-        for url in ["http://a.example/", "http://localhost.a.example/", "http://192.168.0.1/"] {
-            assert!(Reflector::parse(url).is_err_and(|p| p.starts_with("must be an https URL")));
         }
     }
 

@@ -6,7 +6,7 @@ use http::Uri;
 use super::Service;
 use crate::environment::Environment;
 use crate::error::Error;
-use crate::transport::has_possible_port;
+use crate::url::has_possible_port;
 
 /// A partition of AWS. The isolated ones (`aws-iso…`) are not reached from a home line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

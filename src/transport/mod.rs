@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{HeaderMap, Request, Uri};
+use http::{HeaderMap, Request};
 use rustls::ClientConfig;
 use ureq::config::{AutoHeaderValue, Config, IpFamily};
 use ureq::{Agent, AsSendBody, Proxy};
@@ -171,14 +171,4 @@ impl Client {
         };
         Ok(Answer { status: parts.status.as_u16(), headers: parts.headers, body })
     }
-}
-
-/// Whether the port of a URL, if it names one, is one: `http::Uri` takes 99999 for none at all.
-#[must_use]
-pub fn has_possible_port(uri: &Uri) -> bool {
-    let behind_host = uri.authority().map_or("", |authority| {
-        let host_and_port = authority.as_str().rsplit('@').next().unwrap_or_default();
-        host_and_port.get(authority.host().len()..).unwrap_or_default()
-    });
-    behind_host.is_empty() || uri.port_u16().is_some_and(|port| port > 0)
 }

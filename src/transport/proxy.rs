@@ -2,9 +2,9 @@
 
 use ureq::Proxy;
 
-use super::has_possible_port;
 use crate::environment::Environment;
 use crate::error::Error;
+use crate::url::has_possible_port;
 
 /// The proxy of `HTTPS_PROXY` (or `https_proxy`), without the hosts of `NO_PROXY`.
 pub fn read_proxy(environment: &Environment) -> Result<Option<Proxy>, Error> {

@@ -188,7 +188,7 @@ fn run(
     let mut secrets = Secrets::default();
     access.credentials.add_secrets(&mut secrets);
     for reflector in &config.sources.reflectors {
-        reflector.add_secrets(&mut secrets);
+        reflector.url().add_secrets(&mut secrets);
     }
     if let Some(password) = access.network.proxy_password() {
         secrets.add(password);

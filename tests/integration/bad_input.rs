@@ -432,13 +432,13 @@ fn a_reflector_or_a_lock_that_cannot_be() {
          URL, as in https://host/path\n\
          \"http://reflect.example.net/ip?apikey=v3ry%2FSecret%2BValue\"\n\
          \x20   autodns: {home}/autodns.json: line 5, column 18: \"reflect_url\" must be an \
-         https URL: over plain http anyone on the way can name an address\n\
+         https URL: over plain http anyone on the way can read it, and answer\n\
          \"http://127.0.0.1.example.net/ip\"\n\
          \x20   autodns: {home}/autodns.json: line 5, column 18: \"reflect_url\" must be an \
-         https URL: over plain http anyone on the way can name an address\n\
+         https URL: over plain http anyone on the way can read it, and answer\n\
          \"http://192.175.48.9/ip\"\n\
          \x20   autodns: {home}/autodns.json: line 5, column 18: \"reflect_url\" must be an \
-         https URL: over plain http anyone on the way can name an address\n\
+         https URL: over plain http anyone on the way can read it, and answer\n\
          \"ftp://reflect.example.net/ip\"\n\
          \x20   autodns: {home}/autodns.json: line 5, column 18: \"reflect_url\" must be a \
          URL, as in https://host/path\n\

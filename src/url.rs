@@ -1,0 +1,177 @@
+//! URLs that a configuration names: https, or http on loopback, with a key in them more often than
+//! not. Reads a URL once and shows only what is no secret; asks nobody.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::Uri;
+
+use crate::percent;
+use crate::secrets::Secrets;
+
+/// A URL: https, or http on loopback. Its query string often is a key, and so is a user name, so
+/// neither `Display` nor `Debug` shows them.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SecretUrl {
+    /// The URL without a user name.
+    uri: Uri,
+    /// The user name and password of the URL, decoded, as `user:password`.
+    user: Option<String>,
+}
+
+impl SecretUrl {
+    /// Reads a URL. The error is a phrase to follow the key, and does not quote the URL.
+    pub fn parse(url: &str) -> Result<Self, String> {
+        let no_url = || "must be a URL, as in https://host/path".to_owned();
+        let uri: Uri = url.parse().map_err(|_| no_url())?;
+        if !has_possible_port(&uri) {
+            return Err("must be a URL whose port is 1 to 65535".into());
+        }
+        match (uri.scheme_str(), uri.host()) {
+            (Some("https"), Some(host)) if !host.is_empty() => {}
+            (Some("http"), Some(host)) if is_loopback(host) => {}
+            (Some("http"), _) => {
+                return Err(
+                    "must be an https URL: over plain http anyone on the way can read it, \
+                            and answer"
+                        .into(),
+                );
+            }
+            _ => return Err(no_url()),
+        }
+        let mut parts = uri.into_parts();
+        let mut user = None;
+        if let Some((name, host)) =
+            parts.authority.as_ref().and_then(|authority| authority.as_str().rsplit_once('@'))
+        {
+            user = Some(percent::decode(name).into_owned());
+            parts.authority = Some(host.parse().map_err(|_| no_url())?);
+        }
+        Ok(Self { uri: Uri::from_parts(parts).map_err(|_| no_url())?, user })
+    }
+
+    /// The URL without a user name, with its query string.
+    #[must_use]
+    pub const fn uri(&self) -> &Uri {
+        &self.uri
+    }
+
+    /// The value of an `Authorization` header for the URL's user name, if it has one (RFC 7617).
+    #[must_use]
+    pub fn authorization(&self) -> Option<String> {
+        self.user.as_ref().map(|user| format!("Basic {}", STANDARD.encode(user)))
+    }
+
+    /// The same server and query, with `more` at the end of the path.
+    #[must_use]
+    pub fn with_path(&self, more: &str) -> Option<Self> {
+        let path = self.uri.path().trim_end_matches('/');
+        let query = self.uri.query().map_or(String::new(), |query| format!("?{query}"));
+        let mut parts = self.uri.clone().into_parts();
+        parts.path_and_query = Some(format!("{path}{more}{query}").parse().ok()?);
+        Some(Self { uri: Uri::from_parts(parts).ok()?, user: self.user.clone() })
+    }
+
+    /// What must not be shown: the query string, and a user name with its password.
+    pub fn add_secrets(&self, secrets: &mut Secrets) {
+        if let Some(query) = self.uri.query() {
+            secrets.add_query(query);
+        }
+        if let Some(user) = &self.user {
+            secrets.add(user);
+            secrets.add(&STANDARD.encode(user));
+            if let Some((_, password)) = user.split_once(':') {
+                secrets.add(password);
+            }
+        }
+    }
+
+    /// Whether it has something in it that others must not read.
+    #[must_use]
+    pub fn has_secret(&self) -> bool {
+        self.user.is_some() || self.uri.query().is_some_and(|query| !query.is_empty())
+    }
+}
+
+impl fmt::Display for SecretUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let authority = self.uri.authority().map_or("", |authority| authority.as_str());
+        let path = if self.uri.path() == "/" { "" } else { self.uri.path() };
+        write!(f, "{}://{authority}{path}", self.uri.scheme_str().unwrap_or_default())
+    }
+}
+
+impl fmt::Debug for SecretUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SecretUrl({self})")
+    }
+}
+
+/// Whether the port of a URL, if it names one, is one: `http::Uri` takes 99999 for none at all.
+#[must_use]
+pub fn has_possible_port(uri: &Uri) -> bool {
+    let behind_host = uri.authority().map_or("", |authority| {
+        let host_and_port = authority.as_str().rsplit('@').next().unwrap_or_default();
+        host_and_port.get(authority.host().len()..).unwrap_or_default()
+    });
+    behind_host.is_empty() || uri.port_u16().is_some_and(|port| port > 0)
+}
+
+fn is_loopback(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost")
+        || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_https_or_on_loopback() {
+        for (url, shown) in [
+            ("https://a.example", "https://a.example"),
+            ("https://user:hush@a.example:8443/r?k=v#f", "https://a.example:8443/r"),
+            ("http://127.0.0.1:8080/?k=v", "http://127.0.0.1:8080"),
+            ("http://[::1]/r", "http://[::1]/r"),
+            ("http://localhost/r", "http://localhost/r"),
+        ] {
+            let parsed = SecretUrl::parse(url).unwrap();
+            assert_eq!(parsed.to_string(), shown);
+            assert_eq!(format!("{parsed:?}"), format!("SecretUrl({shown})"));
+        }
+        for url in ["", "a.example", "/path", "ftp://a.example", "https://", "https:///x", "a b"] {
+            let problem = "must be a URL, as in https://host/path";
+            assert_eq!(SecretUrl::parse(url), Err(problem.into()), "{url}");
+        }
+        for url in ["http://a.example/", "http://localhost.a.example/", "http://192.168.0.1/"] {
+            assert!(SecretUrl::parse(url).is_err_and(|p| p.starts_with("must be an https URL")));
+        }
+    }
+
+    #[test]
+    fn a_path_grows_before_the_query() {
+        for (url, longer) in [
+            ("https://a.example/ping/1", "https://a.example/ping/1/fail"),
+            ("https://a.example/ping/1/?k=v", "https://a.example/ping/1/fail?k=v"),
+            ("https://a.example", "https://a.example/fail"),
+        ] {
+            let longer_url = SecretUrl::parse(url).unwrap().with_path("/fail").unwrap();
+            assert_eq!(longer_url.uri().to_string(), longer);
+        }
+    }
+
+    #[test]
+    fn secrets_are_known_where_there_are_some() {
+        for (url, secret) in [
+            ("https://a.example/r", false),
+            ("https://a.example/r?", false),
+            ("https://a.example/r?k=v", true),
+            ("https://user@a.example/r", true),
+        ] {
+            assert_eq!(SecretUrl::parse(url).unwrap().has_secret(), secret, "{url}");
+        }
+    }
+}
