@@ -26,7 +26,7 @@ are several jobs; one that fails does not stop the next.
 
 Options:
   -n, --dry-run   ask as a real run would, say what it would do, change nothing
-  -v, --verbose   tell each step on standard error
+  -v, --verbose   tell each step on standard error, with its time
   --deadline SEC  time for each file, 90 by default, the last 10 for the alert
   -h, --help      print this help
   -V, --version   print the version

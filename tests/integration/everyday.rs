@@ -287,6 +287,8 @@ autodns: home.example.com A: 192.175.48.1 -> 192.175.48.7
 autodns: Route 53 accepted change C0123456789ABCDEFGHIJ, PENDING
 ",
     );
+    assert_eq!(first.step_times.len(), first.stderr.lines().count());
+    assert!(first.step_times.is_sorted(), "{:?}", first.step_times);
     let second = scene.run_with(&["--verbose"]);
     assert_eq!((second.status.code(), second.stdout.as_str()), (Some(0), ""), "{second:?}");
     assert_text(

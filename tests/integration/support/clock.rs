@@ -51,6 +51,30 @@ pub fn neutral(text: &str) -> String {
     shown
 }
 
+/// The lines without the `[0.084 s] ` of a step behind the program's name, and those times in
+/// milliseconds.
+pub fn without_step_times(text: &str) -> (String, Vec<u64>) {
+    let mut shown = String::new();
+    let mut times = Vec::new();
+    for line in text.split_inclusive('\n') {
+        let step = line.strip_prefix("autodns: [").and_then(|rest| {
+            let (time, step) = rest.split_once(" s] ")?;
+            let (seconds, millis) = time.split_once('.').filter(|(_, millis)| millis.len() == 3)?;
+            let seconds: u64 = seconds.parse().ok()?;
+            Some((seconds * 1000 + millis.parse::<u64>().ok()?, step))
+        });
+        match step {
+            None => shown.push_str(line),
+            Some((time, step)) => {
+                times.push(time);
+                shown.push_str("autodns: ");
+                shown.push_str(step);
+            }
+        }
+    }
+    (shown, times)
+}
+
 /// `20260131T235959Z`, the form of a signature's time.
 fn is_signature_time(text: &str) -> bool {
     text.char_indices().all(|(at, c)| match at {

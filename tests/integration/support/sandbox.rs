@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::{ca, secrets};
+use super::{ca, clock, secrets};
 
 /// The name of the machine, as an alert says it.
 pub const HOST_NAME: &str = "raspberrypi";
@@ -315,7 +315,8 @@ impl Running {
         for (path, content) in contents {
             sandbox.no_secret_in(&path, &content);
         }
-        Run { stdout: sandbox.neutral(&stdout), stderr: sandbox.neutral(&stderr), status, wrote }
+        let (stderr, step_times) = clock::without_step_times(&sandbox.neutral(&stderr));
+        Run { stdout: sandbox.neutral(&stdout), stderr, status, wrote, step_times }
     }
 }
 
@@ -325,6 +326,9 @@ pub struct Run {
     pub stdout: String,
     pub stderr: String,
     pub status: ExitStatus,
+    /// The times of the steps that `--verbose` told, in milliseconds, in the order of the lines;
+    /// they are taken out of `stderr`.
+    pub step_times: Vec<u64>,
     /// What became of the files of the home: `+ new`, `~ changed`, `- gone`.
     pub wrote: Vec<String>,
 }
