@@ -11,7 +11,9 @@ use crate::address::reflector::Reflector;
 use crate::aws::route53::ZoneId;
 use crate::aws::sns::TopicArn;
 use crate::error::{Cause, Error};
+use crate::heartbeat::Heartbeat;
 use crate::record::{DnsName, RecordKey, RecordType, Ttl};
+use crate::secrets::Secrets;
 
 mod json;
 
@@ -33,6 +35,8 @@ pub struct Config {
     pub alerts: Option<Alerts>,
     /// Where their address comes from.
     pub sources: Sources,
+    /// Who misses this configuration's runs when they stay away.
+    pub heartbeat: Option<Heartbeat>,
 }
 
 /// Where alerts go.
@@ -117,6 +121,9 @@ impl Config {
                 expected_networks: raw.expected_networks.unwrap_or_default(),
                 allow_non_public: raw.allow_non_public.unwrap_or(false),
             },
+            heartbeat: raw
+                .heartbeat_url
+                .map(|url| Heartbeat { url, tells_failure: raw.heartbeat_fail.unwrap_or(false) }),
         })
     }
 
@@ -127,6 +134,14 @@ impl Config {
                 .iter()
                 .map(|&record_type| RecordKey { name: name.clone(), record_type })
         })
+    }
+
+    /// Adds what must not be shown of its URLs.
+    pub fn add_secrets(&self, secrets: &mut Secrets) {
+        let heartbeat = self.heartbeat.as_ref().map(|heartbeat| &heartbeat.url);
+        for url in self.sources.reflectors.iter().map(Reflector::url).chain(heartbeat) {
+            url.add_secrets(secrets);
+        }
     }
 
     /// The names, for a message.
@@ -186,9 +201,13 @@ mod tests {
         let config = Config::parse(
             r#"{"hosted_zone_id": "/hostedzone/Z1", "dns_name": "*.Home.example.com.",
                 "record_types": ["aaaa", "A", "AAAA"], "ttl": 60, "allow_non_public": true,
-                "alert_lock": "ignored", "notify_recovery": false}"#,
+                "alert_lock": "ignored", "notify_recovery": false,
+                "heartbeat_url": "https://h.example/ping/1?k=v", "heartbeat_fail": true}"#,
         )
         .unwrap();
+        let heartbeat = config.heartbeat.as_ref().unwrap();
+        assert!(heartbeat.tells_failure);
+        assert_eq!(heartbeat.url.to_string(), "https://h.example/ping/1");
         let records: Vec<String> = config.records().map(|key| key.to_string()).collect();
         assert_eq!(records, ["*.home.example.com A", "*.home.example.com AAAA"]);
         assert_eq!(config.ttl, Ttl::new(60).unwrap());
@@ -227,7 +246,7 @@ mod tests {
                 full(", \"colour\": 1"),
                 "line 1, column 68: unknown key \"colour\"; the keys are hosted_zone_id, dns_name, \
                  topic_arn, alert_lock, reflect_url, record_types, ttl, allow_non_public, \
-                 notify_recovery, expected_networks, ipv6_interface",
+                 notify_recovery, expected_networks, ipv6_interface, heartbeat_url, heartbeat_fail",
             ),
             (full(", \"ttl\": 1, \"ttl\": 2"), "line 1, column 75: \"ttl\" is there twice"),
             (

@@ -12,7 +12,7 @@
 //! * [`address`]: the public address, from reflectors or the interface, and what is public.
 //! * [`aws`]: the current record and its change (Route 53), the alert (SNS); signed by hand.
 //! * [`plan`]: wanted and found in, keep, change or refuse out. Pure.
-//! * [`alert`]: what to say, when, and once.
+//! * [`alert`]: what to say, when, and once; [`heartbeat`]: a sign of life.
 //! * [`policy`]: the IAM policy that allows just this, for `autodns policy`. Pure.
 //! * [`retry`], [`deadline`]: whether to try again, and how much time there is.
 //! * [`record`], [`error`], [`secrets`], [`url`], [`console`], [`environment`], [`percent`],
@@ -31,6 +31,7 @@ pub mod credentials;
 pub mod deadline;
 pub mod environment;
 pub mod error;
+pub mod heartbeat;
 pub mod percent;
 pub mod plan;
 pub mod policy;

@@ -13,9 +13,10 @@ use crate::address::reflector::Reflector;
 use crate::aws::route53::ZoneId;
 use crate::aws::sns::TopicArn;
 use crate::record::{DnsName, RecordType, Ttl};
+use crate::url::SecretUrl;
 
 /// Every key, in the order in which the README has them.
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 13] = [
     "hosted_zone_id",
     "dns_name",
     "topic_arn",
@@ -27,6 +28,8 @@ const KEYS: [&str; 11] = [
     "notify_recovery",
     "expected_networks",
     "ipv6_interface",
+    "heartbeat_url",
+    "heartbeat_fail",
 ];
 
 /// What the keys of a file say, each read, none yet held against another.
@@ -43,6 +46,8 @@ pub struct Raw {
     pub notify_recovery: Option<bool>,
     pub expected_networks: Option<Vec<Block>>,
     pub ipv6_interface: Option<String>,
+    pub heartbeat_url: Option<SecretUrl>,
+    pub heartbeat_fail: Option<bool>,
 }
 
 impl Raw {
@@ -123,6 +128,8 @@ impl Raw {
                 })?);
             }
             "allow_non_public" => self.allow_non_public = Some(value.boolean()?),
+            "heartbeat_url" => self.heartbeat_url = Some(SecretUrl::parse(&value.string()?)?),
+            "heartbeat_fail" => self.heartbeat_fail = Some(value.boolean()?),
             _ => self.notify_recovery = Some(value.boolean()?),
         }
         Ok(())

@@ -187,9 +187,7 @@ fn run(
     let config = &file.config;
     let mut secrets = Secrets::default();
     access.credentials.add_secrets(&mut secrets);
-    for reflector in &config.sources.reflectors {
-        reflector.url().add_secrets(&mut secrets);
-    }
+    config.add_secrets(&mut secrets);
     if let Some(password) = access.network.proxy_password() {
         secrets.add(password);
     }
@@ -210,6 +208,10 @@ fn run(
         for line in job.alert(alerts, &lines, now) {
             console.trouble(&format!("{}: {line}", config.shown_names()));
         }
+    }
+    if let Some(heartbeat) = config.heartbeat.as_ref().filter(|_| !options.dry_run) {
+        let Access { network, limit, .. } = access;
+        heartbeat.send(troubles.is_empty(), network, &console, *limit, times.end);
     }
     if troubles.is_empty() { Status::Right } else { Status::Failed }
 }

@@ -173,14 +173,17 @@ fn a_key_that_is_unknown_is_told_its_nearest_name() {
          did you mean \"allow_non_public\"?\n\
          autodns: {home}/autodns.json: line 2, column 7: unknown key \"\"; the keys are \
          hosted_zone_id, dns_name, topic_arn, alert_lock, reflect_url, record_types, ttl, \
-         allow_non_public, notify_recovery, expected_networks, ipv6_interface\n\
+         allow_non_public, notify_recovery, expected_networks, ipv6_interface, \
+         heartbeat_url, heartbeat_fail\n\
          autodns: {home}/autodns.json: line 6, column 30: unknown key \"something else \
          entirely\"; the keys are hosted_zone_id, dns_name, topic_arn, alert_lock, \
          reflect_url, record_types, ttl, allow_non_public, notify_recovery, \
-         expected_networks, ipv6_interface\n\
+         expected_networks, ipv6_interface, \
+         heartbeat_url, heartbeat_fail\n\
          autodns: {home}/autodns.json: line 7, column 8: unknown key \"ü\"; the keys are \
          hosted_zone_id, dns_name, topic_arn, alert_lock, reflect_url, record_types, ttl, \
-         allow_non_public, notify_recovery, expected_networks, ipv6_interface\n",
+         allow_non_public, notify_recovery, expected_networks, ipv6_interface, \
+         heartbeat_url, heartbeat_fail\n",
     );
 }
 

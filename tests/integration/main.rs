@@ -17,6 +17,7 @@ mod emulator;
 mod endpoints;
 mod everyday;
 mod harness;
+mod heartbeats;
 mod leaks;
 mod messages;
 mod reflectors;
