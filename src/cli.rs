@@ -19,6 +19,7 @@ pub const HELP: &str = "\
 autodns keeps a Route 53 record pointing at this line's public address.
 
 Usage: autodns [OPTIONS] [CONFIG]...
+       autodns check [--alert] [--json] [CONFIG]...    look, and change nothing
        autodns policy [CONFIG]...    print the smallest IAM policy that will do
 
 CONFIG is a JSON file, /usr/local/etc/autodns.json unless named. Several files
@@ -54,6 +55,17 @@ pub enum Command {
         /// How long one configuration's run may take.
         deadline: Duration,
     },
+    /// Look at everything that a run of these configurations needs.
+    Check {
+        /// The configuration files, at least one.
+        configs: Vec<PathBuf>,
+        /// Publish a test message.
+        alert: bool,
+        /// Print JSON.
+        json: bool,
+        /// How long one configuration may take.
+        deadline: Duration,
+    },
     /// Print the IAM policy for these configurations.
     Policy {
         /// The configuration files, at least one.
@@ -69,25 +81,31 @@ impl Command {
     /// Reads the arguments that follow the program's name.
     pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, Error> {
         let mut configs: Vec<PathBuf> = Vec::new();
-        let (mut dry_run, mut verbose, mut policy) = (false, false, false);
-        let mut deadline = None;
+        let mut word = "";
+        // The options given, each of which must be one of the command's.
+        let mut given: Vec<&'static str> = Vec::new();
+        let mut deadline = DEFAULT_DEADLINE;
         let mut first = true;
         let arguments: Vec<OsString> = arguments.into_iter().collect();
         let after_dashes = arguments.first().is_some_and(|argument| argument == "--");
         let mut parser = lexopt::Parser::from_args(arguments);
         while let Some(argument) = parser.next().map_err(usage)? {
             match argument {
-                Short('n') | Long("dry-run") => dry_run = true,
-                Short('v') | Long("verbose") => verbose = true,
+                Short('n') | Long("dry-run") => given.push("--dry-run"),
+                Short('v') | Long("verbose") => given.push("--verbose"),
+                Long("alert") => given.push("--alert"),
+                Long("json") => given.push("--json"),
                 Long("deadline") => {
-                    deadline = Some(parse_deadline(&parser.value().map_err(usage)?)?);
+                    given.push("--deadline");
+                    deadline = parse_deadline(&parser.value().map_err(usage)?)?;
                 }
                 Short('h') | Long("help") => return Ok(Self::Help),
                 Short('V') | Long("version") => return Ok(Self::Version),
                 Value(path) if path.is_empty() => {
                     return Err(Error::Usage("the name of a configuration file is empty".into()));
                 }
-                Value(word) if first && word == "policy" && !after_dashes => policy = true,
+                Value(path) if first && path == "check" && !after_dashes => word = "check",
+                Value(path) if first && path == "policy" && !after_dashes => word = "policy",
                 Value(path) => configs.push(path.into()),
                 _ => return Err(usage(argument.unexpected())),
             }
@@ -96,14 +114,27 @@ impl Command {
         if configs.is_empty() {
             configs.push(DEFAULT_CONFIG.into());
         }
-        if !policy {
-            let deadline = deadline.unwrap_or(DEFAULT_DEADLINE);
-            return Ok(Self::Update { configs, dry_run, verbose, deadline });
+        let (of_command, whose): (&[&str], _) = match word {
+            "check" => (&["--alert", "--json", "--deadline"], "autodns check"),
+            "policy" => (&[], "autodns policy"),
+            _ => (&["--dry-run", "--verbose", "--deadline"], "a run"),
+        };
+        if let Some(option) = given.iter().find(|option| !of_command.contains(option)) {
+            return Err(Error::Usage(format!("{option} is no option of {whose}")));
         }
-        if dry_run || verbose || deadline.is_some() {
-            return Err(Error::Usage("policy takes configuration files only".into()));
-        }
-        Ok(Self::Policy { configs })
+        let has = |option| given.contains(&option);
+        Ok(match word {
+            "check" => {
+                Self::Check { configs, alert: has("--alert"), json: has("--json"), deadline }
+            }
+            "policy" => Self::Policy { configs },
+            _ => Self::Update {
+                configs,
+                dry_run: has("--dry-run"),
+                verbose: has("--verbose"),
+                deadline,
+            },
+        })
     }
 }
 
@@ -150,6 +181,12 @@ mod tests {
         assert_eq!(parse(&["--", "--verbose"]), Ok(update(&["--verbose"], false, false)));
         assert_eq!(parse(&["a.json", "--help"]), Ok(Command::Help));
         assert_eq!(parse(&["-V"]), Ok(Command::Version));
+        let check = |alert, json| {
+            let configs = vec!["a.json".into()];
+            Ok(Command::Check { configs, alert, json, deadline: DEFAULT_DEADLINE })
+        };
+        assert_eq!(parse(&["check", "a.json"]), check(false, false));
+        assert_eq!(parse(&["check", "--alert", "a.json", "--json"]), check(true, true));
         let policy = |config: &str| Ok(Command::Policy { configs: vec![config.into()] });
         assert_eq!(parse(&["policy"]), policy(DEFAULT_CONFIG));
         assert_eq!(parse(&["policy", "a.json"]), policy("a.json"));
@@ -166,11 +203,13 @@ mod tests {
                 &["--verbose=yes"],
                 "unexpected argument for option '--verbose': \"yes\"; see autodns --help",
             ),
-            (&["policy", "-v"], "policy takes configuration files only; see autodns --help"),
+            (&["policy", "-v"], "--verbose is no option of autodns policy; see autodns --help"),
             (
                 &["policy", "--deadline", "20"],
-                "policy takes configuration files only; see autodns --help",
+                "--deadline is no option of autodns policy; see autodns --help",
             ),
+            (&["check", "-n"], "--dry-run is no option of autodns check; see autodns --help"),
+            (&["--json"], "--json is no option of a run; see autodns --help"),
             (
                 &["--deadline", "0"],
                 "--deadline must be a number of seconds from 1 to 3600; see autodns --help",

@@ -14,6 +14,7 @@ use crate::error::{Cause, Error};
 use crate::heartbeat::Heartbeat;
 use crate::record::{DnsName, RecordKey, RecordType, Ttl};
 use crate::secrets::Secrets;
+use crate::url::SecretUrl;
 
 mod json;
 
@@ -138,10 +139,18 @@ impl Config {
 
     /// Adds what must not be shown of its URLs.
     pub fn add_secrets(&self, secrets: &mut Secrets) {
+        self.urls().for_each(|url| url.add_secrets(secrets));
+    }
+
+    /// Whether one of its URLs has something in it that others must not read.
+    #[must_use]
+    pub fn has_secret(&self) -> bool {
+        self.urls().any(SecretUrl::has_secret)
+    }
+
+    fn urls(&self) -> impl Iterator<Item = &SecretUrl> {
         let heartbeat = self.heartbeat.as_ref().map(|heartbeat| &heartbeat.url);
-        for url in self.sources.reflectors.iter().map(Reflector::url).chain(heartbeat) {
-            url.add_secrets(secrets);
-        }
+        self.sources.reflectors.iter().map(Reflector::url).chain(heartbeat)
     }
 
     /// The names, for a message.

@@ -1,8 +1,9 @@
 //! The variables of the process's environment, read once, so that everything behind is a function
-//! of a value and a test needs no process of its own.
+//! of a value and a test needs no process of its own; and the machine's name.
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::fs;
 use std::path::PathBuf;
 
 /// A snapshot of the environment's variables. Its `Debug` shows names only: values are secrets.
@@ -57,6 +58,16 @@ impl Environment {
     pub fn home(&self, path: &str) -> Option<PathBuf> {
         self.get("HOME").map(|home| PathBuf::from(home).join(path))
     }
+}
+
+/// The name of this machine, from the kernel.
+#[must_use]
+pub fn host_name() -> String {
+    fs::read_to_string("/proc/sys/kernel/hostname")
+        .map(|name| name.trim().to_owned())
+        .ok()
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "this machine".into())
 }
 
 impl FromIterator<(String, String)> for Environment {

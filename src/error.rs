@@ -80,6 +80,24 @@ impl Error {
     }
 }
 
+/// A message's part before what to do, and what to do, if it says so: they are divided by the first
+/// semicolon outside of quotes.
+#[must_use]
+pub fn split_advice(message: &str) -> (&str, Option<&str>) {
+    let mut quoted = false;
+    for (at, character) in message.char_indices() {
+        match character {
+            '"' => quoted = !quoted,
+            ';' if !quoted => {
+                let (what, advice) = message.split_at(at);
+                return (what, Some(advice.trim_start_matches(';').trim_start()));
+            }
+            _ => {}
+        }
+    }
+    (message, None)
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -120,6 +138,22 @@ impl std::error::Error for Error {
                 .find_map(|reason| reason.source.as_deref())
                 .map(|cause| cause as &(dyn std::error::Error + 'static)),
             Self::Usage(_) | Self::Disagreement { .. } | Self::Refused { .. } => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_to_do_stands_behind_the_semicolon() {
+        for (message, what, advice) in [
+            ("refused; check it; then run", "refused", Some("check it; then run")),
+            ("it said \"a; b\"; check it", "it said \"a; b\"", Some("check it")),
+            ("no advice", "no advice", None),
+        ] {
+            assert_eq!(split_advice(message), (what, advice));
         }
     }
 }

@@ -13,6 +13,7 @@
 //! * [`aws`]: the current record and its change (Route 53), the alert (SNS); signed by hand.
 //! * [`plan`]: wanted and found in, keep, change or refuse out. Pure.
 //! * [`alert`]: what to say, when, and once; [`heartbeat`]: a sign of life.
+//! * [`check`]: looks at all of it for `autodns check`, and changes nothing.
 //! * [`policy`]: the IAM policy that allows just this, for `autodns policy`. Pure.
 //! * [`retry`], [`deadline`]: whether to try again, and how much time there is.
 //! * [`record`], [`error`], [`secrets`], [`url`], [`console`], [`environment`], [`percent`],
@@ -23,6 +24,7 @@
 pub mod address;
 pub mod alert;
 pub mod aws;
+pub mod check;
 pub mod cli;
 pub mod clock;
 pub mod config;

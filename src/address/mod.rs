@@ -34,13 +34,22 @@ pub struct Sources {
     pub allow_non_public: bool,
 }
 
+/// One source of addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The interface.
+    Interface,
+    /// A reflector, by its place in the list.
+    Reflector(usize),
+}
+
 /// An address, and who named it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// The address.
     pub address: IpAddr,
-    /// The reflector that named it, by its place in the list; `None` is the interface.
-    by: Option<usize>,
+    /// Who named it.
+    by: Source,
 }
 
 /// Why one source named no address.
@@ -72,25 +81,24 @@ impl Sources {
     /// that may answer in a moment are asked again; only when that is over is it an error, which
     /// has each one's reason.
     pub fn find(&self, family: Family, asking: Asking<'_>) -> Result<Answer, Error> {
-        if let (Family::V6, Some(interface)) = (family, &self.ipv6_interface) {
-            return self.of_interface(interface, asking.console);
-        }
         let mut attempts = Attempts::new(asking.limit);
+        // In the order of the list, each source's last reason.
         let mut reasons: BTreeMap<usize, Reason> = BTreeMap::new();
-        let mut open: Vec<usize> = (0..self.reflectors.len()).collect();
+        let mut open: Vec<(usize, Source)> =
+            self.of_family(family).into_iter().enumerate().collect();
         loop {
             let mut passing = Vec::new();
             let mut again = Again::No;
-            for (done, &index) in open.iter().enumerate() {
+            for (done, &(place, source)) in open.iter().enumerate() {
                 // One that hangs leaves the others their time.
                 let deadline = asking.deadline.share(open.len() - done);
-                match self.ask(index, family, Asking { deadline, ..asking }) {
-                    Ok(address) => return Ok(Answer { address, by: Some(index) }),
+                match self.ask(source, family, Asking { deadline, ..asking }) {
+                    Ok(address) => return Ok(Answer { address, by: source }),
                     Err((reason, its)) => {
-                        reasons.insert(index, reason);
+                        reasons.insert(place, reason);
                         again = again.max(its);
                         if its != Again::No {
-                            passing.push(index);
+                            passing.push((place, source));
                         }
                     }
                 }
@@ -114,7 +122,7 @@ impl Sources {
     /// another address is an error; that no other answers is not, since a change must not depend
     /// on two.
     pub fn confirm(&self, answer: &Answer, asking: Asking<'_>) -> Result<(), Error> {
-        let Some(first) = answer.by else { return Ok(()) };
+        let Source::Reflector(first) = answer.by else { return Ok(()) };
         if self.reflectors.len() == 1 {
             return Ok(());
         }
@@ -127,7 +135,7 @@ impl Sources {
                 continue;
             }
             let deadline = asking.deadline.share(self.reflectors.len() - index);
-            match self.ask(index, family, Asking { deadline, ..asking }) {
+            match self.ask(Source::Reflector(index), family, Asking { deadline, ..asking }) {
                 Ok(address) if address == answer.address => return Ok(()),
                 Ok(address) => {
                     return Err(Error::Disagreement {
@@ -143,15 +151,30 @@ impl Sources {
         Ok(())
     }
 
-    /// Asks one reflector once. The error is its reason, and whether it may answer in a moment.
-    fn ask(
+    /// The sources of that family's address, in the order in which they are asked.
+    #[must_use]
+    pub fn of_family(&self, family: Family) -> Vec<Source> {
+        if family == Family::V6 && self.ipv6_interface.is_some() {
+            return vec![Source::Interface];
+        }
+        (0..self.reflectors.len()).map(Source::Reflector).collect()
+    }
+
+    /// Asks one source once. The error is its reason, and whether it may answer in a moment.
+    pub fn ask(
         &self,
-        index: usize,
+        source: Source,
         family: Family,
         asking: Asking<'_>,
     ) -> Result<IpAddr, (Reason, Again)> {
         let Asking { network, console, deadline, .. } = asking;
-        let reflector = &self.reflectors[index];
+        let reflector = match source {
+            Source::Reflector(index) => &self.reflectors[index],
+            Source::Interface => {
+                let name = self.ipv6_interface.as_deref().unwrap_or_default();
+                return self.of_interface(name, console).map_err(|reason| (reason, Again::No));
+            }
+        };
         console.step(|| format!("asking {reflector} over {family}"));
         let answer = reflector.ask(&network.direct(family), console.secrets(), deadline).and_then(
             |address| match self.objection(address, family) {
@@ -170,20 +193,18 @@ impl Sources {
         })
     }
 
-    fn of_interface(&self, interface: &str, console: &Console) -> Result<Answer, Error> {
-        let family = Family::V6;
+    fn of_interface(&self, interface: &str, console: &Console) -> Result<IpAddr, Reason> {
         let unfit = |address: std::net::Ipv6Addr| self.kind_objected_to(address.into());
         match interface::address_of(interface, unfit) {
             Ok(address) => {
                 console.step(|| format!("interface {interface} has {address}"));
-                Ok(Answer { address: address.into(), by: None })
+                Ok(address.into())
             }
-            Err(problem) => {
-                let problem = format!("{problem}; check ipv6_interface");
-                let asked = format!("interface {interface}");
-                let reasons = vec![Reason { asked, problem, source: None }];
-                Err(Error::Address { family, reasons })
-            }
+            Err(problem) => Err(Reason {
+                asked: format!("interface {interface}"),
+                problem: format!("{problem}; check ipv6_interface"),
+                source: None,
+            }),
         }
     }
 

@@ -63,6 +63,19 @@ pub fn failure(
     }
 }
 
+/// A message to try a topic out with.
+#[must_use]
+pub fn test(about: About<'_>) -> Message {
+    let About { host, config, names } = about;
+    Message {
+        subject: format!("autodns: a test from {host}"),
+        body: format!(
+            "autodns on {host} can reach you. Should it fail to keep {names} up to date, it tells \
+             you here, once.\n\nHost:   {host}\nConfig: {config}\n"
+        ),
+    }
+}
+
 /// The message that all is well again after an alert that was sent at `since`.
 #[must_use]
 pub fn recovery(about: About<'_>, since: SystemTime, now: SystemTime) -> Message {

@@ -14,17 +14,21 @@ pub mod sns;
 pub mod xml;
 
 use std::cell::Cell;
+use std::time::SystemTime;
 
 use http::Method;
 
 use crate::console::Console;
 use crate::credentials::Credentials;
+use crate::credentials::profile::Profile;
 use crate::deadline::Deadline;
+use crate::environment::Environment;
 use crate::error::Error;
 use crate::record::{AddressRecord, DnsName, FoundRecord};
 use crate::retry::Limit;
+use crate::secrets::Secrets;
 use crate::transport::Network;
-use endpoint::{Partition, Settings};
+use endpoint::{Endpoint, Partition, Settings};
 use route53::{Start, ZoneId};
 use sender::Sender;
 use skew::Skew;
@@ -91,7 +95,48 @@ pub struct Access {
     /// How many attempts there may be.
     pub limit: Limit,
     /// By how much AWS's clock is known to be ahead, once a signature was refused for its time.
-    pub skew: Cell<Skew>,
+    skew: Cell<Skew>,
+    /// The same, as the last answer with a `Date` shows it.
+    seen_skew: Cell<Option<Skew>>,
+}
+
+impl Access {
+    /// Finds all of it, as of `now`; a program that prints credentials has until `deadline`.
+    pub fn open(
+        environment: &Environment,
+        now: SystemTime,
+        deadline: Deadline,
+    ) -> Result<Self, Error> {
+        let profile = Profile::read(environment)?;
+        Ok(Self {
+            settings: Settings::read(environment, |service| profile.endpoint_url(service))?,
+            network: Network::from_environment(environment)?,
+            limit: Limit::from_environment(environment)?,
+            credentials: Credentials::find(environment, &profile, now, deadline)?,
+            skew: Cell::default(),
+            seen_skew: Cell::default(),
+        })
+    }
+
+    /// Adds what must not be shown.
+    pub fn add_secrets(&self, secrets: &mut Secrets) {
+        self.credentials.add_secrets(secrets);
+        if let Some(password) = self.network.proxy_password() {
+            secrets.add(password);
+        }
+    }
+
+    /// The partition of a configuration: that of its topic, if it has one.
+    #[must_use]
+    pub fn partition_of(&self, topic: Option<&TopicArn>) -> Partition {
+        topic.map_or(self.settings.default_partition(), TopicArn::partition)
+    }
+
+    /// By how much AWS's clock is ahead, as its last answer showed it.
+    #[must_use]
+    pub fn seen_skew(&self) -> Option<Skew> {
+        self.seen_skew.get()
+    }
 }
 
 /// AWS as one configuration calls it: with the credentials of the run, in its partition.
@@ -110,6 +155,12 @@ impl<'a> Aws<'a> {
     pub fn new(access: &'a Access, partition: Partition, console: &'a Console) -> Self {
         let route53 = Sender::new(access, &Service::Route53, partition, console);
         Self { access, partition, console, route53 }
+    }
+
+    /// Where a service answers.
+    #[must_use]
+    pub fn endpoint(&self, service: &Service) -> Endpoint {
+        self.access.settings.endpoint(service, self.partition)
     }
 
     /// All record sets of `name` in `zone`, whatever their type.

@@ -83,7 +83,7 @@ impl<'a> Sender<'a> {
                     });
                     continue;
                 }
-                if skew.is_far_from(Skew::default()) {
+                if skew.is_large() {
                     problem = problem.of_the_clock(skew);
                 }
             }
@@ -116,6 +116,10 @@ impl<'a> Sender<'a> {
         };
         let took = began.elapsed();
         let Answer { status, headers, body } = answer;
+        let skew = Skew::of(&headers, sent, took);
+        if skew.is_some() {
+            self.access.seen_skew.set(skew);
+        }
         let secrets = self.console.secrets();
         let unreadable = |problem: String| Problem::Unreadable {
             host,
@@ -133,7 +137,6 @@ impl<'a> Sender<'a> {
             }),
             Err(problem) => unreadable(problem),
         };
-        let skew = Skew::of(&headers, sent, took);
         Err(Failed { problem, wish: wish(&headers), skew })
     }
 }

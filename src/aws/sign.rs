@@ -108,6 +108,7 @@ mod tests {
             secret_key: secret_key.into(),
             session_token: session_token.map(Into::into),
             source: "a test".into(),
+            file: None,
         }
     }
 

@@ -34,6 +34,12 @@ impl Skew {
         Some(Self(seconds(date)?.checked_sub(seconds(here)?)?))
     }
 
+    /// Whether it is so large that AWS may refuse a signature for it.
+    #[must_use]
+    pub const fn is_large(self) -> bool {
+        self.is_far_from(Self(0))
+    }
+
     /// Whether it is so far from the one that a signature was corrected by that AWS may refuse
     /// that signature for it.
     #[must_use]

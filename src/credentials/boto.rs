@@ -27,14 +27,15 @@ impl Files {
     pub fn credentials(&self) -> Result<Option<Credentials>, Error> {
         let find = |key| self.0.iter().find_map(|(file, _)| Some((file.get(SECTION, key)?, file)));
         let (key_id, secret_key) = (find("aws_access_key_id"), find("aws_secret_access_key"));
-        let Some((_, file)) = key_id.or(secret_key) else { return Ok(None) };
-        Credentials::from_halves(
+        let Some((_, file)) = secret_key.or(key_id) else { return Ok(None) };
+        let found = Credentials::from_halves(
             key_id.map(|(value, _)| value),
             secret_key.map(|(value, _)| value),
             None,
             ["aws_access_key_id", "aws_secret_access_key"],
             &format!("[{SECTION}] of {}", file.display()),
-        )
+        )?;
+        Ok(found.map(|found| found.in_file(file)))
     }
 
     /// Where was looked, for a message.

@@ -31,6 +31,8 @@ pub struct Credentials {
     pub session_token: Option<String>,
     /// Where they were found, in words.
     pub source: String,
+    /// The file that the secret key is in, if it is in one.
+    pub file: Option<PathBuf>,
 }
 
 impl Credentials {
@@ -60,6 +62,18 @@ impl Credentials {
             "no AWS credentials found; looked in {}; put an access key into one of them",
             places.join(", ")
         )))
+    }
+
+    /// The key id by its last four characters, as in `...AB12`.
+    #[must_use]
+    pub fn shown_key_id(&self) -> String {
+        let last = self.key_id.char_indices().rev().nth(3).map_or("", |(at, _)| &self.key_id[at..]);
+        format!("...{last}")
+    }
+
+    /// The same, with the file that the secret key is in.
+    fn in_file(self, file: &IniFile) -> Self {
+        Self { file: file.path.clone(), ..self }
     }
 
     /// Adds what must not be shown.
@@ -106,6 +120,7 @@ impl Credentials {
             secret_key: secret_key.trim().into(),
             session_token: session_token.map(|token| token.trim().into()),
             source: place.into(),
+            file: None,
         }))
     }
 }

@@ -74,14 +74,15 @@ impl Profile {
         if let Some((_, file)) = find("role_arn") {
             return Err(self.needs("assumes a role (role_arn)", file));
         }
-        let key = |file: &IniFile, section: &str| {
-            Credentials::from_halves(
+        let key = |file: &IniFile, section: &str| -> Result<Option<Credentials>, Error> {
+            let found = Credentials::from_halves(
                 file.get(section, "aws_access_key_id"),
                 file.get(section, "aws_secret_access_key"),
                 file.get(section, "aws_session_token"),
                 ["aws_access_key_id", "aws_secret_access_key"],
                 &format!("[{section}] of {}", file.display()),
-            )
+            )?;
+            Ok(found.map(|found| found.in_file(file)))
         };
         if let Some(found) = key(&self.credentials, &self.name)? {
             return Ok(Some(found));

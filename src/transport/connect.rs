@@ -4,18 +4,18 @@
 
 use std::fmt;
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::{Arc, mpsc};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::Uri;
 use http::uri::Scheme;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, StreamOwned};
+use rustls::{ClientConfig, ClientConnection, ProtocolVersion, StreamOwned};
 use ureq::config::Config;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::time::Instant;
+use ureq::unversioned::transport::time;
 use ureq::unversioned::transport::{
     Buffers, ConnectProxyConnector, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout,
     TcpConnector, Transport, TransportAdapter,
@@ -93,7 +93,7 @@ impl Resolver for Lookup {
         let port = uri.port_u16().or(usual).ok_or_else(no_host)?;
         let found = match bare(host).parse::<IpAddr>() {
             Ok(address) => vec![SocketAddr::new(address, port)],
-            Err(_) => look_up(host.into(), port, timeout).map_err(early)?,
+            Err(_) => look_up(host.into(), port, *timeout.after).map_err(early)?,
         };
         let mut kept = self.empty();
         for address in config.ip_family().keep_wanted(found.into_iter()).take(MOST_ADDRESSES) {
@@ -103,16 +103,89 @@ impl Resolver for Lookup {
     }
 }
 
-fn look_up(host: String, port: u16, timeout: NextTimeout) -> Result<Vec<SocketAddr>, ureq::Error> {
+/// The addresses of a host's name, each once.
+pub fn addresses(host: &str, time: Duration) -> Result<Vec<IpAddr>, ureq::Error> {
+    let found = look_up(host.into(), 0, time).map_err(|e| Early::mark(Step::Resolve, e))?;
+    let mut addresses: Vec<IpAddr> = found.iter().map(SocketAddr::ip).collect();
+    addresses.sort_unstable();
+    addresses.dedup();
+    Ok(addresses)
+}
+
+/// Agrees on TLS with the server of `uri`, and asks it for nothing. Each step has `time`: the
+/// look-up, TCP to each address, TLS.
+pub fn handshake(
+    tls: &Arc<ClientConfig>,
+    uri: &Uri,
+    time: Duration,
+) -> Result<&'static str, ureq::Error> {
+    let host = uri.host().unwrap_or_default();
+    let port = uri.port_u16().unwrap_or(443);
+    let found = match bare(host).parse::<IpAddr>() {
+        Ok(address) => vec![SocketAddr::new(address, port)],
+        Err(_) => look_up(host.into(), port, time).map_err(|e| Early::mark(Step::Resolve, e))?,
+    };
+    let mut last = io::ErrorKind::AddrNotAvailable.into();
+    for address in found {
+        match TcpStream::connect_timeout(&address, time) {
+            Ok(stream) => {
+                return agree(session(tls, host)?, stream, time)
+                    .map_err(|error| Early::mark(Step::Handshake, error.into()));
+            }
+            Err(error) => last = error,
+        }
+    }
+    Err(Early::mark(Step::Connect, last.into()))
+}
+
+/// A handshake to its end. Answers with the protocol's version.
+fn agree(
+    mut session: ClientConnection,
+    mut stream: TcpStream,
+    time: Duration,
+) -> io::Result<&'static str> {
+    let end = Instant::now() + time;
+    while session.is_handshaking() {
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        stream.set_read_timeout(Some(left))?;
+        stream.set_write_timeout(Some(left))?;
+        if session.wants_write() {
+            session.write_tls(&mut stream)?;
+        } else if session.read_tls(&mut stream)? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        } else if let Err(error) = session.process_new_packets() {
+            // The other side is told why, if it still listens.
+            let _ = session.write_tls(&mut stream);
+            return Err(io::Error::new(io::ErrorKind::InvalidData, error));
+        }
+    }
+    session.send_close_notify();
+    let _ = session.write_tls(&mut stream);
+    Ok(match session.protocol_version() {
+        Some(ProtocolVersion::TLSv1_3) => "TLS 1.3",
+        Some(ProtocolVersion::TLSv1_2) => "TLS 1.2",
+        _ => "TLS",
+    })
+}
+
+fn session(tls: &Arc<ClientConfig>, host: &str) -> io::Result<ClientConnection> {
+    let name = ServerName::try_from(bare(host).to_owned()).map_err(io::Error::other)?;
+    ClientConnection::new(Arc::clone(tls), name).map_err(io::Error::other)
+}
+
+fn look_up(host: String, port: u16, time: Duration) -> Result<Vec<SocketAddr>, ureq::Error> {
     let (sender, receiver) = mpsc::sync_channel(1);
     thread::Builder::new().spawn(move || {
         let found = (host.as_str(), port).to_socket_addrs();
         // Nobody listens any more when it took too long.
         let _ = sender.send(found.map(Iterator::collect));
     })?;
-    match receiver.recv_timeout(*timeout.after) {
+    match receiver.recv_timeout(time) {
         Ok(found) => Ok(found?),
-        Err(_) => Err(ureq::Error::Timeout(timeout.reason)),
+        Err(_) => Err(ureq::Error::Timeout(ureq::Timeout::Resolve)),
     }
 }
 
@@ -164,16 +237,12 @@ impl<In: Transport> Connector<In> for Tls {
         if !details.needs_tls() || transport.is_tls() {
             return Ok(Some(Either::A(transport)));
         }
-        let host = bare(details.uri.host().unwrap_or_default()).to_owned();
-        let name = ServerName::try_from(host)
-            .map_err(|_| ureq::Error::BadUri("a host name that TLS cannot check".into()))?;
-        let mut conn =
-            ClientConnection::new(Arc::clone(&self.0), name).map_err(io::Error::other)?;
+        let mut conn = session(&self.0, details.uri.host().unwrap_or_default())?;
         let mut sock = TransportAdapter::new(transport.boxed(), Arc::clone(&details.current_time));
         // What TCP left of the time that a connection has.
         let spent = match details.now {
-            Instant::Exact(started) => started.elapsed(),
-            Instant::AlreadyHappened | Instant::NotHappening => Duration::ZERO,
+            time::Instant::Exact(started) => started.elapsed(),
+            time::Instant::AlreadyHappened | time::Instant::NotHappening => Duration::ZERO,
         };
         let left = details.timeout.after.saturating_sub(spent);
         sock.set_timeout(NextTimeout { after: left.into(), ..details.timeout });

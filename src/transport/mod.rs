@@ -8,11 +8,13 @@ mod issuer;
 mod proxy;
 mod trust;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{HeaderMap, Request};
+use http::uri::Scheme;
+use http::{HeaderMap, Request, Uri};
 use rustls::ClientConfig;
 use ureq::config::{AutoHeaderValue, Config, IpFamily};
 use ureq::{Agent, AsSendBody, Proxy};
@@ -72,6 +74,27 @@ impl Network {
     #[must_use]
     pub fn proxied(&self, https: bool) -> Client {
         self.client(None, self.proxy.clone().filter(|_| https))
+    }
+
+    /// The proxy's host and port, if calls to `uri` go through one.
+    #[must_use]
+    pub fn proxy_for(&self, uri: &Uri) -> Option<String> {
+        let proxy = self.proxy.as_ref()?;
+        let proxied = uri.scheme() == Some(&Scheme::HTTPS) && !proxy.is_no_proxy(uri);
+        proxied.then(|| format!("{}:{}", proxy.host(), proxy.port()))
+    }
+
+    /// The addresses of a host's name.
+    pub fn addresses(&self, host: &str, deadline: Deadline) -> Result<Vec<IpAddr>, Failure> {
+        connect::addresses(host, deadline.left().min(RESOLVE))
+            .map_err(|source| Failure::new(source, None, None))
+    }
+
+    /// Agrees on TLS with the server of `uri`, and asks it for nothing. Answers with the protocol's
+    /// version, as in `TLS 1.3`.
+    pub fn handshake(&self, uri: &Uri, deadline: Deadline) -> Result<&'static str, Failure> {
+        let left = deadline.left().min(CONNECT);
+        connect::handshake(&self.tls, uri, left).map_err(|source| Failure::new(source, None, None))
     }
 
     fn client(&self, family: Option<Family>, proxy: Option<Proxy>) -> Client {

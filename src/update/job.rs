@@ -1,7 +1,6 @@
 //! The straight line of one configuration, from its public address to its alert.
 
 use std::fmt;
-use std::fs;
 use std::net::IpAddr;
 use std::thread;
 use std::time::SystemTime;
@@ -15,6 +14,7 @@ use crate::aws::{Access, Aws};
 use crate::config::{Alerts, ConfigFile};
 use crate::console::Console;
 use crate::deadline::Deadline;
+use crate::environment::host_name;
 use crate::error::Error;
 use crate::plan::{self, Plan};
 use crate::record::{AddressRecord, Family, FoundRecord, RecordKey};
@@ -54,10 +54,9 @@ impl Job<'_> {
     pub fn bring_up_to_date(&self) -> Vec<Trouble> {
         let config = &self.file.config;
         self.console.step(|| {
-            let key_id = &self.access.credentials.key_id;
-            let last = key_id.char_indices().rev().nth(3).map_or("", |(at, _)| &key_id[at..]);
+            let key = self.access.credentials.shown_key_id();
             let source = &self.access.credentials.source;
-            format!("{}: key id ...{last} from {source}", config.shown_names())
+            format!("{}: key id {key} from {source}", config.shown_names())
         });
         let (answers, found) = self.look_up();
         let mut troubles = Vec::new();
@@ -251,13 +250,4 @@ impl Job<'_> {
             raise(&lock, now, |why| message::failure(about, troubles, now, why), publish)
         }
     }
-}
-
-/// The name of this machine, from the kernel.
-fn host_name() -> String {
-    fs::read_to_string("/proc/sys/kernel/hostname")
-        .map(|name| name.trim().to_owned())
-        .ok()
-        .filter(|name| !name.is_empty())
-        .unwrap_or_else(|| "this machine".into())
 }

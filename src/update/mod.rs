@@ -4,24 +4,17 @@
 
 mod job;
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs::{self, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use crate::aws::endpoint::Settings;
 use crate::aws::{Access, Aws};
 use crate::config::ConfigFile;
 use crate::console::Console;
-use crate::credentials::Credentials;
-use crate::credentials::profile::Profile;
 use crate::deadline::Deadline;
 use crate::environment::Environment;
-use crate::error::Error;
-use crate::retry::Limit;
 use crate::secrets::Secrets;
-use crate::transport::Network;
 use job::Job;
 
 /// How a run ended; the greatest of several is the exit code.
@@ -84,7 +77,7 @@ pub fn update(
         let times = Times::of(options.deadline);
         // Only a run that has something to do looks for credentials, which may run a program.
         if access.is_none() {
-            match open(environment, now, times.work) {
+            match Access::open(environment, now, times.work) {
                 Ok(opened) => access = Some(opened),
                 Err(error) => {
                     console.trouble(&error.to_string());
@@ -164,18 +157,6 @@ fn is_taken(job: &ConfigFile, console: &Console) -> bool {
     }
 }
 
-/// What all configurations of a run call AWS with.
-fn open(environment: &Environment, now: SystemTime, deadline: Deadline) -> Result<Access, Error> {
-    let profile = Profile::read(environment)?;
-    Ok(Access {
-        settings: Settings::read(environment, |service| profile.endpoint_url(service))?,
-        network: Network::from_environment(environment)?,
-        limit: Limit::from_environment(environment)?,
-        credentials: Credentials::find(environment, &profile, now, deadline)?,
-        skew: Cell::default(),
-    })
-}
-
 /// Runs one configuration, and says what has to be said.
 fn run(
     access: &Access,
@@ -186,16 +167,10 @@ fn run(
 ) -> Status {
     let config = &file.config;
     let mut secrets = Secrets::default();
-    access.credentials.add_secrets(&mut secrets);
+    access.add_secrets(&mut secrets);
     config.add_secrets(&mut secrets);
-    if let Some(password) = access.network.proxy_password() {
-        secrets.add(password);
-    }
     let console = outer.hiding(secrets);
-    let partition = config
-        .alerts
-        .as_ref()
-        .map_or(access.settings.default_partition(), |alerts| alerts.topic.partition());
+    let partition = access.partition_of(config.alerts.as_ref().map(|alerts| &alerts.topic));
     let aws = Aws::new(access, partition, &console);
     let job = Job { access, file, aws, options, times, console: &console };
     let troubles = job.bring_up_to_date();

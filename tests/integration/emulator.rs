@@ -207,8 +207,8 @@ fn a_user_who_may_not_change_is_told_so_and_alerts() {
             "autodns: home.example.com A: could not change the record in hosted zone {zone}: \
          AccessDenied: User: arn:aws:iam::123456789012:user/no_change is not \
          authorized to perform: route53:ChangeResourceRecordSets; add to this user's policy (see \
-         autodns policy): {\"Effect\": \"Allow\", \"Action\": \"route53:ChangeResourceRecordSets\", \
-         \"Resource\": \"arn:aws:route53:::hostedzone/{zone}\"}\n",
+         autodns policy): {\"Effect\": \"Allow\", \"Action\": \
+         \"route53:ChangeResourceRecordSets\", \"Resource\": \"arn:aws:route53:::hostedzone/{zone}\"}\n",
         )
         .assert_wrote(&["+ autodns.lock"]);
     assert_eq!(stage.estate.records(), json!([record("A", 300, "192.175.48.1")]));

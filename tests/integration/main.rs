@@ -11,6 +11,7 @@
 
 mod alerts;
 mod bad_input;
+mod checks;
 mod credentials;
 mod deadlines;
 mod emulator;

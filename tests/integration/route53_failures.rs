@@ -62,8 +62,8 @@ fn a_list_that_fails_stops_everything() {
          and whose account the credentials are\n\
          expired: ExpiredToken: The security token included is expired; fetch new temporary \
          credentials\n\
-         throttled: Throttling: Rate exceeded; too many requests of this account at once; the next run \
-         tries again\n\
+         throttled: Throttling: Rate exceeded; too many requests of this account at once; the next \
+         run tries again\n\
          not done: PriorRequestNotComplete: The request was rejected because; the next run \
          tries again\n\
          input: InvalidInput: The input is not valid; check dns_name, its zone, and the \
@@ -386,8 +386,8 @@ fn a_reflector_that_fails_and_a_list_that_fails_are_two_causes() {
     scene.reflector.replies(crate::support::http::Family::V4, Answer::text("out of order"));
     let said = format!(
         "{}{UNLISTED}AccessDenied: User: arn:aws:iam::123456789012:user/pi is not authorized to \
-         perform: route53:ListResourceRecordSets on resource: arn:aws:route53:::hostedzone/{{zone}} \
-         because no identity-based policy allows the route53:ListResourceRecordSets action; {}",
+         perform: route53:ListResourceRecordSets on resource: \
+         arn:aws:route53:::hostedzone/{{zone}} because no identity-based policy allows the route53:ListResourceRecordSets action; {}",
         words::out_of_order(crate::support::http::Family::V4),
         words::add_for_zone("route53:ListResourceRecordSets")
     );

@@ -1,5 +1,6 @@
-//! A machine whose clock is wrong, as a Pi's is after a power cut: the signature's time is corrected
-//! from AWS's own, in memory and once a call, and a clock that cannot be corrected is named.
+//! A machine whose clock is wrong, as a Pi's is after a power cut: the signature's time is
+//! corrected from AWS's own, in memory and once a call, and a clock that cannot be corrected is
+//! named.
 
 use time::Duration;
 
