@@ -1,24 +1,21 @@
-//! The file that remembers that an alert was sent. Never follows a symbolic link, never writes
-//! into a file that was there before, and only ever removes what is this configuration's.
+//! The file that remembers that an alert was sent. Never writes into a file that was there before,
+//! and only ever removes what is this configuration's; what is there is `state`'s to say.
 //!
 //! A run can be killed between any two steps. So the lock is prepared beside its place before the
 //! alert goes out and moved into place after it, and moved out of place before the withdrawal is
 //! announced: what is left beside the place tells the next run that something was cut short.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use serde_json::{Value, json};
-use time::OffsetDateTime;
+use serde_json::json;
 use time::format_description::well_known::Rfc3339;
 
+use super::state::State;
 use crate::clock::calendar;
-
-/// More than any lock of ours holds, in bytes.
-const LARGEST: u64 = 8192;
 
 /// The lock of one configuration. Its content is JSON: `config`, the absolute path of the
 /// configuration, and `since`, the time of the alert (RFC 3339). An empty file counts as a lock,
@@ -29,23 +26,6 @@ pub struct AlertLock {
     /// Where it is prepared and where it is withdrawn to: `.NAME.pending` beside it.
     pending: PathBuf,
     config: String,
-}
-
-/// What is in the place of a lock.
-#[derive(Debug, PartialEq, Eq)]
-pub enum State {
-    /// Nothing.
-    Absent,
-    /// The lock of this configuration.
-    Held {
-        /// The time of the alert.
-        since: SystemTime,
-        /// Whether it names this configuration; an empty file, which anybody may have left, does
-        /// not.
-        named: bool,
-    },
-    /// What can be no lock of this configuration: the path and why.
-    Unusable(String),
 }
 
 impl AlertLock {
@@ -64,51 +44,7 @@ impl AlertLock {
     }
 
     fn state_of(&self, path: &Path) -> State {
-        let unusable = |why: &str| State::Unusable(format!("{} {why}", path.display()));
-        let cannot = |error: io::Error| unusable(&format!("cannot be read: {error}"));
-        let kind = match fs::symlink_metadata(path) {
-            Ok(metadata) => metadata.file_type(),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return State::Absent,
-            Err(error) => return cannot(error),
-        };
-        if kind.is_symlink() {
-            return unusable("is a symbolic link, which is never followed");
-        }
-        if kind.is_dir() {
-            return unusable("is a directory");
-        }
-        if !kind.is_file() {
-            return unusable("is no regular file");
-        }
-        let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
-        let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
-            Ok(file) => file,
-            Err(error) => return cannot(error),
-        };
-        let mut content = Vec::new();
-        let modified = match file.metadata().and_then(|metadata| metadata.modified()) {
-            Ok(modified) => modified,
-            Err(error) => return cannot(error),
-        };
-        if let Err(error) = file.take(LARGEST).read_to_end(&mut content) {
-            return cannot(error);
-        }
-        // A power cut can leave a file of the right length that is all NUL.
-        if content.iter().all(|&byte| byte == 0 || byte.is_ascii_whitespace()) {
-            return State::Held { since: modified, named: false };
-        }
-        let content: Value = serde_json::from_slice(&content).unwrap_or_default();
-        match content["config"].as_str() {
-            Some(config) if config == self.config => {
-                let since = content["since"].as_str().and_then(|text| {
-                    let since = OffsetDateTime::parse(text, &Rfc3339).ok()?.unix_timestamp();
-                    SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(since.try_into().ok()?))
-                });
-                State::Held { since: since.unwrap_or(modified), named: true }
-            }
-            Some(config) => unusable(&format!("belongs to another configuration, {config}")),
-            None => unusable("is a file that autodns did not write"),
-        }
+        State::read(path, &self.config)
     }
 
     /// Writes the lock beside its place, so that nothing but a rename is left to do after the
@@ -132,8 +68,9 @@ impl AlertLock {
             }
             other => other,
         };
+        let file = file.map_err(|error| cannot(&error))?;
         let prepared = Prepared(self);
-        match file.and_then(|file| self.write(file, now)) {
+        match self.write(file, now) {
             Ok(()) => Ok(prepared),
             Err(error) => {
                 prepared.discard();
@@ -152,18 +89,25 @@ impl AlertLock {
     /// Takes the lock away, if there is one: to beside its place, until whoever is to be told
     /// knows. The error says what cannot be removed and why.
     pub fn withdraw(&self) -> Result<Option<Withdrawn<'_>>, String> {
-        match self.state() {
-            State::Held { since, .. } => match fs::rename(&self.path, &self.pending) {
-                Ok(()) => Ok(Some(Withdrawn { lock: self, since })),
-                Err(error) => Err(format!("{} cannot be removed: {error}", self.path.display())),
-            },
+        let since = match self.state() {
+            State::Held { since, .. } => since,
             // Not ours to remove, and nothing to tell: no lock of ours was kept there.
-            State::Unusable(_) => Ok(None),
-            State::Absent => match self.state_of(&self.pending) {
-                // Only one that a run of ours wrote: anybody may leave an empty file in /tmp.
-                State::Held { since, named: true } => Ok(Some(Withdrawn { lock: self, since })),
-                State::Held { .. } | State::Absent | State::Unusable(_) => Ok(None),
-            },
+            State::Unusable(_) => return Ok(None),
+            State::Absent => {
+                return Ok(match self.state_of(&self.pending) {
+                    State::Held { since, named: true } => Some(Withdrawn { lock: self, since }),
+                    // An empty one is of a run that was cut short before its alert.
+                    State::Held { .. } | State::Absent | State::Unusable(_) => None,
+                });
+            }
+        };
+        // What is beside the place and is not ours must not be moved over.
+        if let State::Unusable(why) = self.state_of(&self.pending) {
+            return Err(why);
+        }
+        match fs::rename(&self.path, &self.pending) {
+            Ok(()) => Ok(Some(Withdrawn { lock: self, since })),
+            Err(error) => Err(format!("{} cannot be removed: {error}", self.path.display())),
         }
     }
 }
@@ -216,6 +160,7 @@ impl Withdrawn<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     fn at(seconds: u64) -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
@@ -266,51 +211,31 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_or_zeroed_file_counts_as_a_lock() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("lock");
-        let lock = AlertLock::new(&path, "/etc/a.json");
-        for content in ["", "\n", "\0\0\0"] {
-            fs::write(&path, content).unwrap();
-            let modified = fs::metadata(&path).unwrap().modified().unwrap();
-            assert_eq!(lock.state(), State::Held { since: modified, named: false });
-        }
-    }
-
-    #[test]
     fn what_is_not_this_configurations_is_never_touched() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock");
         let lock = AlertLock::new(&path, "/etc/a.json");
-        let shown = path.display();
-        for (content, why) in [
-            ("{\"config\":\"/etc/b.json\"}", "belongs to another configuration, /etc/b.json"),
-            ("precious", "is a file that autodns did not write"),
-        ] {
+        for content in ["{\"config\":\"/etc/b.json\"}", "precious"] {
             fs::write(&path, content).unwrap();
-            assert_eq!(lock.state(), State::Unusable(format!("{shown} {why}")));
             assert!(lock.withdraw().unwrap().is_none());
             assert_eq!(fs::read_to_string(&path).unwrap(), content);
         }
-        fs::remove_file(&path).unwrap();
-        let target = folder.path().join("target");
-        fs::write(&target, "").unwrap();
-        std::os::unix::fs::symlink(&target, &path).unwrap();
-        let why = format!("{shown} is a symbolic link, which is never followed");
-        assert_eq!(lock.state(), State::Unusable(why));
-        fs::remove_file(&path).unwrap();
-        fs::create_dir(&path).unwrap();
-        assert_eq!(lock.state(), State::Unusable(format!("{shown} is a directory")));
     }
 
     #[test]
     fn a_stranger_in_the_place_of_preparation_stays() {
         let folder = tempfile::tempdir().unwrap();
-        let lock = AlertLock::new(&folder.path().join("lock"), "/etc/a.json");
+        let path = folder.path().join("lock");
+        let lock = AlertLock::new(&path, "/etc/a.json");
         let target = folder.path().join("target");
         std::os::unix::fs::symlink(&target, folder.path().join(".lock.pending")).unwrap();
         let why = lock.prepare(at(60)).unwrap_err();
         assert!(why.ends_with(".lock.pending is a symbolic link, which is never followed"));
+        for content in ["", "{\"config\":\"/etc/a.json\"}"] {
+            fs::write(&path, content).unwrap();
+            assert_eq!(lock.withdraw().unwrap_err(), why);
+        }
+        assert_eq!(names(folder.path()), [".lock.pending", "lock"]);
         assert!(!target.exists());
     }
 }

@@ -1,15 +1,18 @@
 //! Telling someone, once: when an alert goes out, when it stays silent, and when it is withdrawn.
-//! What is said is `message`'s, the file that remembers is `lock`'s. Knows neither AWS nor the
-//! terminal: publishing is an argument, and what a person must know comes back as lines.
+//! What is said is `message`'s, the file that remembers is `lock`'s, what is in its place
+//! `state`'s. Knows neither AWS nor the terminal: publishing is an argument, and what a person must
+//! know comes back as lines.
 
 pub mod lock;
 pub mod message;
+pub mod state;
 
 use std::time::SystemTime;
 
 use crate::error::Error;
-use lock::{AlertLock, State};
+use lock::AlertLock;
 use message::Message;
+use state::State;
 
 /// Sends the alert that `compose` makes, unless one was sent already, and remembers it in `lock`.
 ///

@@ -15,8 +15,9 @@ use http::Uri;
 
 use crate::address::reflector::Reflector;
 use crate::address::{Asking, Source};
-use crate::alert::lock::{AlertLock, State};
+use crate::alert::lock::AlertLock;
 use crate::alert::message::{self, About};
+use crate::alert::state::State;
 use crate::aws::{Access, Aws, Service};
 use crate::clock::timestamp;
 use crate::config::{Alerts, ConfigFile};

@@ -20,6 +20,7 @@ mod everyday;
 mod harness;
 mod heartbeats;
 mod leaks;
+mod lock_place;
 mod messages;
 mod reflectors;
 mod refusals;

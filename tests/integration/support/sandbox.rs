@@ -182,6 +182,23 @@ impl Sandbox {
         self.mounts.push(format!("head -c 4096 /dev/zero > '{path}/filler'"));
     }
 
+    /// What is at a place of the machine takes the place of a file of the home, for the program
+    /// alone.
+    pub fn put(&mut self, place: &str, name: &str) {
+        let path = self.write(name, "");
+        self.mounts.push(format!("mount --bind '{place}' '{path}'"));
+    }
+
+    /// A file of the home that is not the program's user's, but, as the program sees it, uid 65534's.
+    pub fn foreign(&mut self, name: &str, content: &str) {
+        if is_root() {
+            std::os::unix::fs::chown(self.write(name, content), Some(65534), None).expect("chown");
+        } else {
+            // Nothing can be given away, but what is root's is nobody's in a namespace of users.
+            self.put("/bin/sh", name);
+        }
+    }
+
     /// Puts the placeholders in.
     pub fn neutral(&self, text: &str) -> String {
         let mut aliases = self.aliases.clone();
@@ -195,9 +212,12 @@ impl Sandbox {
 
     /// Starts the program and returns at once.
     pub fn spawn(&self, arguments: &[&str]) -> Running {
+        self.spawn_by(&[], arguments)
+    }
+
+    /// Starts the program through `wrapper`, a command that runs another: `nice -n 10` is one.
+    pub fn spawn_by(&self, wrapper: &[&str], arguments: &[&str]) -> Running {
         let root = self.root.path().to_str().expect("UTF-8");
-        // No namespace of users for root: containers allow the plain ones more often.
-        let root_user = fs::metadata("/proc/self").expect("/proc").uid() == 0;
         let mut script = format!(
             "mount -t overlay -o 'lowerdir={root}/etc:/etc' overlay /etc\n\
              mount --bind '{root}/local' /usr/local/etc\n\
@@ -219,9 +239,12 @@ impl Sandbox {
             .expect("a String takes everything");
         let mut command = Command::new("/usr/bin/unshare");
         command
-            .arg(if root_user { "-mu" } else { "-rmu" })
+            // No namespace of users for root: containers allow the plain ones more often.
+            .arg(if is_root() { "-mu" } else { "-rmu" })
             .args((self.network != Network::Shared).then_some("-n"))
-            .args(["/bin/sh", "-ec", &script, "sh", env!("CARGO_BIN_EXE_autodns")])
+            .args(["/bin/sh", "-ec", &script, "sh"])
+            .args(wrapper)
+            .arg(env!("CARGO_BIN_EXE_autodns"))
             .args(arguments)
             .env_clear()
             .envs(&self.environment)
@@ -245,6 +268,10 @@ impl Sandbox {
             }
         }
     }
+}
+
+fn is_root() -> bool {
+    fs::metadata("/proc/self").expect("/proc").uid() == 0
 }
 
 fn gather(mut pipe: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
