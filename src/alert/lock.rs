@@ -89,8 +89,8 @@ impl AlertLock {
     /// Takes the lock away, if there is one: to beside its place, until whoever is to be told
     /// knows. The error says what cannot be removed and why.
     pub fn withdraw(&self) -> Result<Option<Withdrawn<'_>>, String> {
-        let since = match self.state() {
-            State::Held { since, .. } => since,
+        let (since, named) = match self.state() {
+            State::Held { since, named } => (since, named),
             // Not ours to remove, and nothing to tell: no lock of ours was kept there.
             State::Unusable(_) => return Ok(None),
             State::Absent => {
@@ -105,9 +105,23 @@ impl AlertLock {
         if let State::Unusable(why) = self.state_of(&self.pending) {
             return Err(why);
         }
-        match fs::rename(&self.path, &self.pending) {
+        let moved = if named { self.move_out() } else { self.move_out_named(since) };
+        match moved {
             Ok(()) => Ok(Some(Withdrawn { lock: self, since })),
             Err(error) => Err(format!("{} cannot be removed: {error}", self.path.display())),
+        }
+    }
+
+    fn move_out(&self) -> io::Result<()> {
+        fs::rename(&self.path, &self.pending)
+    }
+
+    /// Moves out a lock without a name, which beside its place would tell the next run nothing.
+    fn move_out_named(&self, since: SystemTime) -> io::Result<()> {
+        match self.prepare(since) {
+            Ok(prepared) => fs::remove_file(&self.path).inspect_err(|_| prepared.discard()),
+            // On a full disk: that a kill would go unnoticed is no reason to keep the lock.
+            Err(_) => self.move_out(),
         }
     }
 }
@@ -208,6 +222,21 @@ mod tests {
         lock.prepare(at(120)).unwrap().keep().unwrap();
         assert_eq!(lock.state(), State::Held { since: at(120), named: true });
         assert_eq!(names(folder.path()), ["lock"]);
+    }
+
+    #[test]
+    fn an_empty_lock_is_withdrawn_under_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let lock = AlertLock::new(&path, "/etc/a.json");
+        File::create(&path).unwrap().set_modified(at(60)).unwrap();
+        let _ = lock.withdraw().unwrap().unwrap();
+        assert_eq!(names(folder.path()), [".lock.pending"]);
+        // The next run, should this one be killed now, knows it.
+        let withdrawn = lock.withdraw().unwrap().unwrap();
+        assert_eq!(withdrawn.since(), at(60));
+        withdrawn.forget().unwrap();
+        assert!(names(folder.path()).is_empty());
     }
 
     #[test]

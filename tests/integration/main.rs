@@ -19,6 +19,7 @@ mod endpoints;
 mod everyday;
 mod harness;
 mod heartbeats;
+mod killed;
 mod leaks;
 mod lock_place;
 mod messages;

@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
@@ -33,6 +33,8 @@ pub enum Speak {
 #[derive(Debug, Default)]
 struct Counters {
     connections: AtomicUsize,
+    /// Those that are not over yet.
+    open: AtomicUsize,
     handshakes: AtomicUsize,
     failed_handshakes: AtomicUsize,
 }
@@ -107,6 +109,17 @@ impl Server {
         self.shared.counters.connections.load(Ordering::SeqCst)
     }
 
+    /// Waits until no connection is open any more: what a client that is dead now sent before has
+    /// had its effect. Over TLS a connection that was not even accepted can have none.
+    #[track_caller]
+    pub fn settle(&self) {
+        let start = Instant::now();
+        while self.shared.counters.open.load(Ordering::SeqCst) > 0 {
+            assert!(start.elapsed() < Duration::from_secs(30), "a connection stays open");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
     /// TLS handshakes that were completed.
     pub fn handshakes(&self) -> usize {
         self.shared.counters.handshakes.load(Ordering::SeqCst)
@@ -158,11 +171,15 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
             return;
         }
         let number = shared.counters.connections.fetch_add(1, Ordering::SeqCst) + 1;
+        shared.counters.open.fetch_add(1, Ordering::SeqCst);
         let family = if peer.is_ipv4() { Family::V4 } else { Family::V6 };
         let shared = Arc::clone(shared);
         // Not joined: it ends when its client goes away, and every client is a child process that
         // its test waits for.
-        std::thread::spawn(move || serve(stream, number, family, &shared));
+        std::thread::spawn(move || {
+            serve(stream, number, family, &shared);
+            shared.counters.open.fetch_sub(1, Ordering::SeqCst);
+        });
     }
 }
 

@@ -1,0 +1,258 @@
+//! Runs that are killed, as by a power cut: once at every system call of every thread, which is
+//! between any two things that a run does. Whatever is left behind, the next run ends with the right
+//! record, and people hear of trouble and of its end once, or once too often, but never not at all.
+//!
+//! A run remembers nothing but what is in Route 53 and on the disk. So what follows a kill depends
+//! only on what the kill left there, and each such state (there are a handful) is followed up once,
+//! with each future that it may have.
+
+use std::collections::BTreeSet;
+use std::os::unix::process::ExitStatusExt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::{fs, thread};
+
+use serde_json::{Value, json};
+
+use crate::support::assert_text;
+use crate::support::http::{Answer, Family};
+use crate::support::moto;
+use crate::support::sandbox::Run;
+use crate::support::scene::Scene;
+use crate::support::words;
+
+/// Kills in two threads leave a processor idle now and then; in more, hardly ever.
+const WORKERS: usize = 4;
+
+const RIGHT: &str = "home.example.com. A 300 192.175.48.7";
+
+/// A run that is to be killed: what is there before it, and what may come after it.
+struct Story {
+    before: fn() -> Scene,
+    /// Whether it is killed in the threads that ask the reflectors too, which change nothing.
+    all_threads: bool,
+    /// Each is played on from every state, and asserts what has to come of it.
+    futures: &'static [fn(&Scene)],
+}
+
+/// The run of a story under the eyes of `kill_at.py`, which is told what to do by these words.
+fn watched(scene: &Scene, words: &[&str]) -> Run {
+    let watcher = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/integration/support/kill_at.py");
+    let watcher = [&[moto::python(), "-I", "-S", watcher], words].concat();
+    let config = scene.sandbox.path("autodns.json");
+    let run = scene.finish(scene.sandbox.spawn_by(&watcher, &[&config]));
+    scene.aws.server().settle();
+    run
+}
+
+impl Story {
+    /// Kills a run at each of its calls, follows up each state that is left, and describes these.
+    fn kill_everywhere(&self) -> String {
+        let points: Vec<String> = self.calls().into_iter().collect();
+        let (next, killed) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let states = Mutex::new(BTreeSet::new());
+        thread::scope(|scope| {
+            for _ in 0..WORKERS {
+                scope.spawn(|| {
+                    while let Some(point) = points.get(next.fetch_add(1, Ordering::SeqCst)) {
+                        let count = usize::from(self.kill_at(point, &states));
+                        killed.fetch_add(count, Ordering::SeqCst);
+                    }
+                });
+            }
+        });
+        let (killed, points) = (killed.into_inner(), points.len());
+        println!("killed at {killed} system calls of {points}");
+        assert!(points > 100 && killed * 4 > points * 3, "{killed} kills at {points} points");
+        let states = states.into_inner().unwrap_or_else(PoisonError::into_inner);
+        states.into_iter().map(|state| state + "\n").collect()
+    }
+
+    /// The system calls of a run. A few waits come and go with each, so that of three runs each
+    /// adds what it has more than the others.
+    fn calls(&self) -> BTreeSet<String> {
+        let mut calls = BTreeSet::new();
+        for _ in 0..3 {
+            let scene = (self.before)();
+            let file = scene.sandbox.path("calls");
+            watched(&scene, &["count", &file]);
+            let listed = fs::read_to_string(file).expect("the calls of each thread");
+            calls.extend(listed.lines().map(str::to_owned));
+        }
+        if !self.all_threads {
+            calls.retain(|call| call.starts_with("1 "));
+        }
+        calls
+    }
+
+    /// Kills a run there, and says whether it came so far.
+    fn kill_at(&self, point: &str, states: &Mutex<BTreeSet<String>>) -> bool {
+        let kill = || {
+            let scene = (self.before)();
+            let run = watched(&scene, &point.split(' ').collect::<Vec<_>>());
+            (scene, run)
+        };
+        let (scene, run) = kill();
+        let is_new = states.lock().unwrap_or_else(PoisonError::into_inner).insert(state(&scene));
+        if is_new {
+            let (first, others) = self.futures.split_first().expect("a future");
+            first(&scene);
+            for future in others {
+                future(&kill().0);
+            }
+        }
+        run.status.signal() == Some(9)
+    }
+}
+
+/// What is remembered after a run: the record, the messages, the files.
+fn state(scene: &Scene) -> String {
+    let record = if scene.aws.rows()[0] == RIGHT { "right" } else { "wrong" };
+    let mut state = format!("{record}, {} published", scene.aws.published().len());
+    for name in leftovers(scene) {
+        let content = scene.sandbox.read(&name).expect("a file");
+        let whole = serde_json::from_str::<Value>(&content)
+            .is_ok_and(|content| content["config"] == scene.sandbox.path("autodns.json"));
+        let content = match content.as_str() {
+            "" => "empty",
+            _ if whole => "whole",
+            other => other,
+        };
+        state += &format!(", {name} {content}");
+    }
+    state
+}
+
+/// The files of the home that were not there before the first run.
+fn leftovers(scene: &Scene) -> Vec<String> {
+    let entries = fs::read_dir(scene.sandbox.home()).expect("the home");
+    let names = entries.map(|entry| entry.expect("an entry").file_name().into_string());
+    let names = names.map(|name| name.expect("UTF-8"));
+    let mut names: Vec<_> =
+        names.filter(|name| !["autodns.json", "calls"].contains(&name.as_str())).collect();
+    names.sort();
+    names
+}
+
+/// How many alerts and how many messages of recovery were published.
+fn heard(scene: &Scene) -> (usize, usize) {
+    let published = scene.aws.published();
+    let alerts = published.iter().filter(|one| one.subject.contains("is not up to date")).count();
+    (alerts, published.len() - alerts)
+}
+
+/// IPv4 has a new address, IPv6 fails.
+fn half_broken() -> Scene {
+    let scene = Scene::both();
+    scene.reflector.replies(Family::V6, Answer::text("out of order"));
+    scene
+}
+
+/// The trouble lasts: everyone has heard of it after the next run, and not again from the one after.
+fn trouble_lasts(scene: &Scene) {
+    scene.run().assert(1, "", &words::out_of_order(Family::V6));
+    assert_eq!(scene.aws.rows()[0], RIGHT);
+    assert_eq!(leftovers(scene), ["autodns.lock"]);
+    let (alerts, recoveries) = heard(scene);
+    assert!((1..=2).contains(&alerts) && recoveries == 0, "{:?}", scene.aws.published());
+    scene.run().assert(1, "", &words::out_of_order(Family::V6)).assert_wrote(&[]);
+    assert_eq!(heard(scene), (alerts, 0));
+}
+
+/// The trouble is over before the next run: who heard of it hears of that too.
+fn trouble_ends(scene: &Scene) {
+    let (alerts, _) = heard(scene);
+    let is_empty = state(scene).ends_with("pending empty");
+    scene.reflector.says(Family::V6, "2620:4f:8000::7");
+    scene.run().assert_silent();
+    assert_eq!(scene.aws.rows()[0], RIGHT);
+    // An empty file beside the lock's place was never a lock, and waits for the next alert.
+    let left: &[&str] = if is_empty { &[".autodns.lock.pending"] } else { &[] };
+    assert_eq!(leftovers(scene), left);
+    let (_, recoveries) = heard(scene);
+    assert!((alerts..=1).contains(&recoveries), "{:?}", scene.aws.published());
+    scene.run().assert_silent().assert_wrote(&[]);
+    assert_eq!(heard(scene), (alerts, recoveries));
+}
+
+#[test]
+fn a_run_that_changes_the_record_and_alerts() {
+    let story =
+        Story { before: half_broken, all_threads: true, futures: &[trouble_lasts, trouble_ends] };
+    assert_text(
+        &story.kill_everywhere(),
+        "right, 0 published\n\
+         right, 0 published, .autodns.lock.pending empty\n\
+         right, 0 published, .autodns.lock.pending whole\n\
+         right, 1 published, .autodns.lock.pending whole\n\
+         right, 1 published, autodns.lock whole\n\
+         wrong, 0 published\n",
+    );
+}
+
+/// All is right again, the new address of IPv4 included, and an alert was sent before.
+fn mended() -> Scene {
+    let scene = Scene::new();
+    let config = scene.sandbox.path("autodns.json");
+    let lock = json!({ "config": config, "since": "2026-01-02T03:04:05Z" });
+    scene.sandbox.write("autodns.lock", format!("{lock}\n"));
+    scene
+}
+
+/// As the original left its lock, and as a power cut may leave ours.
+fn mended_with_an_empty_lock() -> Scene {
+    let scene = Scene::new();
+    scene.sandbox.write("autodns.lock", "");
+    scene
+}
+
+fn all_is_right(scene: &Scene) {
+    scene.run().assert_silent();
+    assert_eq!(scene.aws.rows()[0], RIGHT);
+    assert_eq!(leftovers(scene), Vec::<String>::new());
+    let (alerts, recoveries) = heard(scene);
+    assert!((1..=2).contains(&recoveries) && alerts == 0, "{:?}", scene.aws.published());
+    scene.run().assert_silent().assert_wrote(&[]);
+    assert_eq!(heard(scene), (0, recoveries));
+}
+
+#[test]
+fn a_run_that_changes_the_record_and_says_that_all_is_well_again() {
+    let story = Story { before: mended, all_threads: true, futures: &[all_is_right] };
+    assert_text(
+        &story.kill_everywhere(),
+        "right, 0 published, .autodns.lock.pending whole\n\
+         right, 0 published, autodns.lock whole\n\
+         right, 1 published\n\
+         right, 1 published, .autodns.lock.pending whole\n\
+         wrong, 0 published, autodns.lock whole\n",
+    );
+}
+
+#[test]
+fn a_run_that_says_that_all_is_well_again_after_an_empty_lock() {
+    let story =
+        Story { before: mended_with_an_empty_lock, all_threads: false, futures: &[all_is_right] };
+    assert_text(
+        &story.kill_everywhere(),
+        "right, 0 published, .autodns.lock.pending empty, autodns.lock empty\n\
+         right, 0 published, .autodns.lock.pending whole\n\
+         right, 0 published, .autodns.lock.pending whole, autodns.lock empty\n\
+         right, 0 published, autodns.lock empty\n\
+         right, 1 published\n\
+         right, 1 published, .autodns.lock.pending whole\n\
+         wrong, 0 published, autodns.lock empty\n",
+    );
+}
+
+fn nobody_hears(scene: &Scene) {
+    scene.run().assert_silent().assert_wrote(&[]);
+    assert_eq!(scene.aws.rows()[0], RIGHT);
+    assert_eq!(heard(scene), (0, 0));
+}
+
+#[test]
+fn a_run_that_changes_the_record() {
+    let story = Story { before: Scene::new, all_threads: true, futures: &[nobody_hears] };
+    assert_text(&story.kill_everywhere(), "right, 0 published\nwrong, 0 published\n");
+}
