@@ -1,11 +1,16 @@
 //! Answers of AWS as a small tree of elements. Reads only what AWS writes: no DOCTYPE, no entities
-//! beyond XML's own five, no depth that an answer never has. Knows no service.
+//! beyond XML's own five, no depth and no number of elements that an answer never has. Knows no
+//! service.
 
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
 /// No answer that is read here nests deeper.
 const DEEPEST: usize = 16;
+/// No answer that is read here has more elements: a page of ten record sets, each with the 400
+/// values that Route 53 allows at most, has some 8,000. An element takes some 25 times the memory
+/// of the four bytes that may stand for it.
+const MOST: usize = 20_000;
 
 /// An element: its name without prefix, its text, and the elements in it. Attributes (there is
 /// only ever a namespace) are left out.
@@ -22,6 +27,10 @@ pub struct Element {
 impl Element {
     /// The root element of a document. The error is a phrase about the document.
     pub fn parse(document: &str) -> Result<Self, String> {
+        if !document.chars().all(is_allowed) {
+            return Err(forbidden());
+        }
+        let mut elements = 0;
         let mut reader = Reader::from_str(document);
         // The elements that are open, outermost first, below one that stands for the document.
         let mut open = vec![Self::default()];
@@ -29,6 +38,10 @@ impl Element {
             let event = reader.read_event().map_err(|error| format!("is not XML: {error}"))?;
             let depth = open.len();
             let Some(current) = open.last_mut() else { return Err(unbalanced()) };
+            elements += usize::from(matches!(event, Event::Start(_) | Event::Empty(_)));
+            if elements > MOST {
+                return Err("is XML of more elements than any answer of AWS".into());
+            }
             match event {
                 Event::Start(_) if depth > DEEPEST => {
                     return Err("is XML nested deeper than any answer of AWS".into());
@@ -54,6 +67,9 @@ impl Element {
                     let Some(character) = character else {
                         return Err("is XML with an entity of its own".into());
                     };
+                    if !is_allowed(character) {
+                        return Err(forbidden());
+                    }
                     current.text.push(character);
                 }
                 Event::DocType(_) => return Err("is XML with a DOCTYPE".into()),
@@ -91,6 +107,16 @@ impl Element {
     }
 }
 
+/// Whether a character may be in XML at all (XML 1.0, 2.2). The library leaves that to its caller,
+/// and a name with a NUL in it would be the name of another record.
+const fn is_allowed(character: char) -> bool {
+    matches!(character, '\t' | '\n' | '\r' | ' '..='\u{FFFD}' | '\u{10000}'..)
+}
+
+fn forbidden() -> String {
+    "is XML with a character that XML forbids".into()
+}
+
 fn unbalanced() -> String {
     "is XML with an end but no start".into()
 }
@@ -123,6 +149,8 @@ mod tests {
     #[test]
     fn what_aws_never_writes_is_refused() {
         let deep = format!("{}{}", "<a>".repeat(40), "</a>".repeat(40));
+        let wide = |count| format!("<a>{}</a>", "<b/>".repeat(count));
+        assert_eq!(Element::parse(&wide(MOST - 1)).unwrap().children.len(), MOST - 1);
         for (document, problem) in [
             ("", "is empty"),
             ("   ", "is empty"),
@@ -134,8 +162,14 @@ mod tests {
             ("<!DOCTYPE a [<!ENTITY e \"x\">]><a>&e;</a>", "is XML with a DOCTYPE"),
             ("<!DOCTYPE html><html></html>", "is XML with a DOCTYPE"),
             (&deep, "is XML nested deeper than any answer of AWS"),
+            (&wide(MOST), "is XML of more elements than any answer of AWS"),
+            ("<a>x\0</a>", "is XML with a character that XML forbids"),
+            ("<a>\0<b/></a>", "is XML with a character that XML forbids"),
+            ("<a\u{1b}/>", "is XML with a character that XML forbids"),
+            ("<a>\u{FFFE}</a>", "is XML with a character that XML forbids"),
+            ("<a>&#27;</a>", "is XML with a character that XML forbids"),
         ] {
-            assert_eq!(Element::parse(document), Err(problem.into()), "{document}");
+            assert_eq!(Element::parse(document), Err(problem.into()), "{document:.99}");
         }
         for document in ["<a", "<a></b>", "</a>", "<html><br></html>", "<a>&"] {
             assert!(Element::parse(document).is_err(), "{document}");
