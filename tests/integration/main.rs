@@ -11,6 +11,7 @@
 
 mod alerts;
 mod bad_input;
+mod bodies;
 mod checks;
 mod credentials;
 mod deadlines;

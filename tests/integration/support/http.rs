@@ -70,6 +70,8 @@ pub enum Reply {
     Raw(Vec<u8>, End),
     /// A well-formed 200 whose body never ends, in chunks.
     Endless,
+    /// The first bytes once, and then the others again and again until the client goes.
+    Forever(Vec<u8>, Vec<u8>),
     /// A byte at a time with a pause after each, and then the end of the connection.
     Drip(Vec<u8>, Duration),
     /// That reply, once a test has opened the gate.
@@ -95,7 +97,7 @@ impl Reply {
         match self {
             Self::Answer(_) => None,
             Self::Raw(_, end) => Some(*end),
-            Self::Endless | Self::Drip(..) => Some(End::Close),
+            Self::Endless | Self::Forever(..) | Self::Drip(..) => Some(End::Close),
             Self::Gated(_, reply) => reply.end(),
         }
     }
@@ -225,13 +227,10 @@ pub fn write_reply(stream: &mut impl Write, reply: &Reply) -> io::Result<()> {
         Reply::Answer(answer) => stream.write_all(&answer.to_bytes())?,
         Reply::Raw(bytes, _) => stream.write_all(bytes)?,
         Reply::Endless => {
-            stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")?;
             let chunk = [b"1000\r\n".as_slice(), &[b' '; 0x1000], b"\r\n"].concat();
-            loop {
-                stream.write_all(&chunk)?;
-                stream.flush()?;
-            }
+            forever(stream, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", &chunk)?;
         }
+        Reply::Forever(first, again) => forever(stream, first, again)?,
         Reply::Gated(gate, reply) => {
             gate.pass();
             write_reply(stream, reply)?;
@@ -245,4 +244,15 @@ pub fn write_reply(stream: &mut impl Write, reply: &Reply) -> io::Result<()> {
         }
     }
     stream.flush()
+}
+
+fn forever(stream: &mut impl Write, first: &[u8], again: &[u8]) -> io::Result<()> {
+    stream.write_all(first)?;
+    // Four million bytes a second are many, and leave the machine to others.
+    let many = again.repeat(0x4000_usize.div_ceil(again.len()));
+    loop {
+        stream.write_all(&many)?;
+        stream.flush()?;
+        std::thread::sleep(Duration::from_millis(4));
+    }
 }

@@ -1,0 +1,366 @@
+//! Answers that no honest server gives, or that someone on the way put in their place: compressed,
+//! endless, of a wrong length, nested beyond reason, with NULs, a captive portal's page. Each is an
+//! error that is said, takes little memory, and writes nothing.
+
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::thread;
+
+use crate::support::assert_text;
+use crate::support::aws::Call::{self, Change, List, Publish};
+use crate::support::aws::{Fault, ZONE_ID};
+use crate::support::http::{Answer, End, Family, Reply};
+use crate::support::sandbox::Run;
+use crate::support::scene::Scene;
+use crate::support::words::{self, UNCONFIRMED, UNLISTED, UNPUBLISHED, unlearnt};
+
+/// What a run may have of memory: twice what it takes in a build for tests, and far less than it
+/// would take if it read these answers to their end, or what is in them.
+const MEMORY: &str = "--data=33554432";
+
+/// One run that gets no more memory than that, and tries each request once.
+#[track_caller]
+fn run(scene: &mut Scene) -> Run {
+    scene.sandbox.set("AWS_MAX_ATTEMPTS", "1");
+    let config = scene.sandbox.path("autodns.json");
+    let run = scene.finish(scene.sandbox.spawn_by(&["prlimit", MEMORY], &[&config]));
+    for request in [scene.aws.server().requests(), scene.reflector.server().requests()].concat() {
+        // Compressed answers are not asked for, and `identity` would be no request for one.
+        assert_eq!(request.header("accept-encoding").unwrap_or("identity"), "identity");
+    }
+    run
+}
+
+/// A hundred million zeros, compressed to a hundred thousand bytes.
+fn gzip_bomb() -> Vec<u8> {
+    static BOMB: OnceLock<Vec<u8>> = OnceLock::new();
+    let bomb = BOMB.get_or_init(|| {
+        let output = Command::new("sh")
+            .args(["-c", "head -c 100000000 /dev/zero | gzip"])
+            .stdin(Stdio::null())
+            .output()
+            .expect("sh, head and gzip run");
+        assert!(output.stdout.starts_with(b"\x1f\x8b") && output.stdout.len() > 50_000);
+        output.stdout
+    });
+    bomb.clone()
+}
+
+/// What may come from any server in place of `good`. `large` is a length that none may have.
+fn of_any_server(good: &str, large: usize) -> Vec<(&'static str, Reply)> {
+    let ok = "HTTP/1.1 200 OK\r\n";
+    let chunked = format!("{ok}Transfer-Encoding: chunked\r\n\r\n");
+    let forever = |first: &str, again: &str| Reply::Forever(first.into(), again.into());
+    let with = |headers: &str| {
+        let text = format!("{ok}{headers}\r\n\r\n{good}");
+        Reply::Raw(text.into_bytes(), End::Close)
+    };
+    let length = |length: &str| with(&format!("Content-Length: {length}"));
+    let gzip = Answer::new(200, "text/plain", gzip_bomb()).with("Content-Encoding", "gzip");
+    let portal = "<!DOCTYPE html><html><body>Please accept the terms<br></body></html>";
+    let page = |status, text: &str| Reply::from(Answer::new(status, "text/html", text));
+    vec![
+        ("gzip", gzip.into()),
+        ("too large", Answer::text("x".repeat(large)).into()),
+        ("endless chunks", Reply::Endless),
+        ("an endless chunk", forever(&format!("{chunked}ffffffffffffff\r\n"), "x")),
+        ("endless with no length", forever(&format!("{ok}\r\n"), "x")),
+        ("an endless status line", forever("HTTP/1.1 200 ", "x")),
+        ("an endless header", forever(ok, "x")),
+        ("endless headers", forever(ok, "X-More: x\r\n")),
+        ("a length of 16 EiB", length("18446744073709551615")),
+        ("a length beyond that", length("18446744073709551616")),
+        ("a negative length", length("-1")),
+        ("two lengths", with(&format!("Content-Length: 3\r\nContent-Length: {}", good.len()))),
+        ("a length too long", length(&(good.len() + 1).to_string())),
+        ("a length too short", length(&(good.len() - 1).to_string())),
+        ("a portal's page", page(200, portal)),
+        ("a portal's page of XML", page(200, "<html><body><p>Please sign in</p></body></html>")),
+        ("a portal's 511", page(511, portal)),
+    ]
+}
+
+/// What may come from a server of XML in place of `good`, whose first line is the declaration.
+fn of_aws(good: &str) -> Vec<(&'static str, Reply)> {
+    let (_, root) = good.split_once('\n').expect("a line of its own");
+    let (start, inside) = root.split_once('>').expect("a root");
+    let name = root_of(good);
+    let doctype = |entities: &str, reference: &str| {
+        format!("<!DOCTYPE {name} [{entities}]>{start}>{reference}{inside}")
+    };
+    let laughs: String = (1..10)
+        .map(|n| format!("<!ENTITY l{n} \"{}\">", format!("&l{};", n - 1).repeat(10)))
+        .collect();
+    let begins_with = |text: &str| format!("{start}>{text}{inside}");
+    let deep = "<a>".repeat(100_000);
+    [
+        ("a billion laughs", doctype(&format!("<!ENTITY l0 \"ha\">{laughs}"), "&l9;")),
+        ("a file's content", doctype("<!ENTITY f SYSTEM \"file:///etc/passwd\">", "&f;")),
+        ("entities with no DOCTYPE", begins_with("&l9;")),
+        ("deep", begins_with(&(deep.clone() + &"</a>".repeat(100_000)))),
+        ("deep and open", deep),
+        ("wide", begins_with(&"<a/>".repeat(200_000))),
+        ("a NUL in front", format!("\0{good}")),
+        ("a NUL behind", format!("{good}\0")),
+        ("a NUL between elements", begins_with("\0")),
+        ("a NUL in a tag", good.replace(name, &format!("{name}\0"))),
+        ("an ESC as a reference", begins_with("&#27;")),
+    ]
+    .into_iter()
+    .map(|(what, body)| (what, Answer::new(200, "text/xml", body).into()))
+    .collect()
+}
+
+fn root_of(document: &str) -> &str {
+    let (_, root) = document.split_once("?>\n<").expect("a declaration");
+    root.split([' ', '>']).next().expect("a name")
+}
+
+/// A body that the program would take for that call.
+fn good(call: Call) -> String {
+    let (root, inside) = match call {
+        List => {
+            let answer = Scene::new().aws.world().route53.list(ZONE_ID, "name=home.example.com");
+            return String::from_utf8(answer.body).expect("XML");
+        }
+        Change => (
+            "ChangeResourceRecordSetsResponse",
+            "<ChangeInfo><Id>/change/C1</Id><Status>PENDING</Status></ChangeInfo>",
+        ),
+        Publish => {
+            ("PublishResponse", "<PublishResult><MessageId>567910cd</MessageId></PublishResult>")
+        }
+    };
+    format!("<?xml version=\"1.0\"?>\n<{root} xmlns=\"x\">{inside}</{root}>")
+}
+
+/// What is said of each reply to that call, without the beginning that all have.
+fn said_of(call: Call, beginning: &str, replies: Vec<(&str, Reply)>) -> String {
+    let good = good(call);
+    let mut seen = String::new();
+    for (what, reply) in replies {
+        let mut scene = Scene::new();
+        if call == Publish {
+            scene.reflector.replies(Family::V4, Answer::text("out of order"));
+        }
+        scene.aws.always(call, Fault::Instead(reply));
+        let run = run(&mut scene);
+        let reason = match (run.status.code(), run.stderr.strip_prefix(beginning)) {
+            (Some(1), Some(reason)) => reason.replace(root_of(&good), "{root}"),
+            _ => format!("{run:?}\n"),
+        };
+        seen += &format!("{what}: {reason}");
+        match call {
+            List => assert_eq!(scene.aws.calls(), [List, Publish], "{what}"),
+            Change => assert_eq!(scene.aws.calls(), [List, Change, Publish], "{what}"),
+            Publish => drop(run.assert_wrote(&[])),
+        }
+        assert_eq!(scene.aws.rows()[0], "home.example.com. A 300 192.175.48.1", "{what}");
+    }
+    seen
+}
+
+const OF_ANY_CALL: &str = "\
+gzip: {aws}: the answer is not UTF-8; check who answers there
+too large: {aws}: the answer is too large; check who answers there
+endless chunks: {aws}: the answer is too large; check who answers there
+an endless chunk: {aws}: the answer is too large; check who answers there
+endless with no length: {aws}: the answer is too large; check who answers there
+an endless status line: {aws}: the answer is too large; check who answers there
+an endless header: {aws}: the answer is too large; check who answers there
+endless headers: {aws}: the answer is not HTTP; check who answers there
+a length of 16 EiB: {aws}: the connection was closed before the answer was whole; check the \
+connection; the next run tries again
+a length beyond that: {aws}: the answer is not HTTP; check who answers there
+a negative length: {aws}: the answer is not HTTP; check who answers there
+two lengths: {aws}: the answer is not HTTP; check who answers there
+a length too long: {aws}: the connection was closed before the answer was whole; check the \
+connection; the next run tries again
+a length too short: {aws} answered 200, and the answer is not XML: syntax error: tag not closed: \
+`>` not found before end of input; check who answers there: it is not AWS
+a portal's page: {aws} answered 200, and the answer is XML with a DOCTYPE; check who answers \
+there: it is not AWS
+a portal's page of XML: {aws} answered 200, and the answer is XML, but no {root}; check who \
+answers there: it is not AWS
+a portal's 511: {aws} answered 511, and the answer is XML with a DOCTYPE; the next run tries again
+a billion laughs: {aws} answered 200, and the answer is XML with a DOCTYPE; check who answers \
+there: it is not AWS
+a file's content: {aws} answered 200, and the answer is XML with a DOCTYPE; check who answers \
+there: it is not AWS
+entities with no DOCTYPE: {aws} answered 200, and the answer is XML with an entity of its own; \
+check who answers there: it is not AWS
+deep: {aws} answered 200, and the answer is XML nested deeper than any answer of AWS; check who \
+answers there: it is not AWS
+deep and open: {aws} answered 200, and the answer is XML nested deeper than any answer of AWS; \
+check who answers there: it is not AWS
+wide: {aws} answered 200, and the answer is XML of more elements than any answer of AWS; check \
+who answers there: it is not AWS
+a NUL in front: {aws} answered 200, and the answer is XML with a character that XML forbids; \
+check who answers there: it is not AWS
+a NUL behind: {aws} answered 200, and the answer is XML with a character that XML forbids; check \
+who answers there: it is not AWS
+a NUL between elements: {aws} answered 200, and the answer is XML with a character that XML \
+forbids; check who answers there: it is not AWS
+a NUL in a tag: {aws} answered 200, and the answer is XML with a character that XML forbids; \
+check who answers there: it is not AWS
+an ESC as a reference: {aws} answered 200, and the answer is XML with a character that XML \
+forbids; check who answers there: it is not AWS
+";
+
+#[test]
+fn a_list_that_no_aws_sends_is_an_error() {
+    let good = good(List);
+    let replies = [of_any_server(&good, (1 << 20) + 1), of_aws(&good)].concat();
+    assert_text(&said_of(List, UNLISTED, replies), OF_ANY_CALL);
+}
+
+#[test]
+fn an_answer_to_a_change_that_no_aws_sends_confirms_nothing() {
+    let good = good(Change);
+    let replies = [of_any_server(&good, (1 << 20) + 1), of_aws(&good)].concat();
+    assert_text(&said_of(Change, UNCONFIRMED, replies), OF_ANY_CALL);
+}
+
+#[test]
+fn an_answer_to_an_alert_that_no_aws_sends_leaves_no_lock() {
+    let good = good(Publish);
+    let replies = [of_any_server(&good, (1 << 20) + 1), of_aws(&good)].concat();
+    let beginning = words::out_of_order(Family::V4)
+        + &UNPUBLISHED.replace("could not publish to", "could not confirm the message to");
+    assert_text(&said_of(Publish, &beginning, replies), OF_ANY_CALL);
+}
+
+#[test]
+fn a_nul_in_a_record_makes_the_whole_list_unreadable() {
+    let good = good(List);
+    let mut expected = String::new();
+    let mut replies = Vec::new();
+    for (what, before) in [
+        ("in the name", "<Name>home."),
+        ("in the type", "<Type>A"),
+        ("in the TTL", "<TTL>300"),
+        ("in the value", "<Value>192.175.48.1"),
+        ("in another's name", "<Name>host."),
+    ] {
+        let body = good.replacen(before, &format!("{before}\0"), 1);
+        assert_ne!(body, good, "{what}");
+        replies.push((what, Answer::new(200, "text/xml", body).into()));
+        expected += &format!(
+            "{what}: {{aws}} answered 200, and the answer is XML with a character that XML forbids; \
+             check who answers there: it is not AWS\n"
+        );
+    }
+    assert_text(&said_of(List, UNLISTED, replies), &expected);
+}
+
+#[test]
+fn a_reflectors_answer_that_is_none_is_an_error() {
+    let mut seen = String::new();
+    let good = r#"{"error":"","your_ip":"192.175.48.7"}"#;
+    for (what, reply) in of_any_server(good, 4097) {
+        let mut scene = Scene::new();
+        scene.without("topic_arn");
+        scene.reflector.replies(Family::V4, reply);
+        let run = run(&mut scene);
+        let reason = match (run.status.code(), run.stderr.strip_prefix(&unlearnt(Family::V4))) {
+            (Some(1), Some(reason)) => reason.to_owned(),
+            _ => format!("{run:?}\n"),
+        };
+        seen += &format!("{what}: {reason}");
+        assert_eq!(scene.aws.calls(), [List], "{what}");
+    }
+    assert_text(
+        &seen,
+        "gzip: the answer is too large; check who answers there\n\
+         too large: the answer is too large; check who answers there\n\
+         endless chunks: the answer is too large; check who answers there\n\
+         an endless chunk: the answer is too large; check who answers there\n\
+         endless with no length: the answer is too large; check who answers there\n\
+         an endless status line: the answer is too large; check who answers there\n\
+         an endless header: the answer is too large; check who answers there\n\
+         endless headers: the answer is not HTTP; check who answers there\n\
+         a length of 16 EiB: the connection was closed before the answer was whole; check the \
+         connection; the next run tries again\n\
+         a length beyond that: the answer is not HTTP; check who answers there\n\
+         a negative length: the answer is not HTTP; check who answers there\n\
+         two lengths: the answer is not HTTP; check who answers there\n\
+         a length too long: the connection was closed before the answer was whole; check the \
+         connection; the next run tries again\n\
+         a length too short: it answered broken JSON; check the reflector, and the key in \
+         reflect_url if it has one\n\
+         a portal's page: it answered \"<!DOCTYPE html><html><body>Please accept the \
+         terms<br></body></html>\", which is no address; check the reflector, and the key in \
+         reflect_url if it has one\n\
+         a portal's page of XML: it answered \"<html><body><p>Please sign \
+         in</p></body></html>\", which is no address; check the reflector, and the key in \
+         reflect_url if it has one\n\
+         a portal's 511: it answered 511; check the reflector, and the key in reflect_url if it \
+         has one\n",
+    );
+}
+
+#[test]
+fn a_compressed_address_is_not_read() {
+    let mut scene = Scene::new();
+    scene.without("topic_arn");
+    let output = Command::new("sh")
+        .args(["-c", "printf 192.175.48.7 | gzip"])
+        .stdin(Stdio::null())
+        .output()
+        .expect("sh and gzip run");
+    let answer = Answer::text(output.stdout).with("Content-Encoding", "gzip");
+    scene.reflector.replies(Family::V4, answer);
+    let expected = unlearnt(Family::V4) + "the answer is not UTF-8; check who answers there\n";
+    run(&mut scene).assert(1, "", &expected);
+}
+
+#[test]
+fn what_never_comes_to_the_point_is_given_up() {
+    let text = |text: &str| text.as_bytes().to_vec();
+    let going_on = || Reply::Forever(Vec::new(), text("HTTP/1.1 100 Continue\r\n\r\n"));
+    let hinting = || Reply::Forever(Vec::new(), text("HTTP/1.1 103 Early Hints\r\n\r\n"));
+    let trailing = || {
+        let start = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n";
+        Reply::Forever(text(start), text("X-More: x\r\n"))
+    };
+    // Each takes as long as an answer may: all at the same time, then.
+    let (waiting, reading) = ("waiting for", "reading");
+    let runs = [
+        ((going_on(), waiting), (hinting(), waiting)),
+        ((hinting(), waiting), (trailing(), reading)),
+        ((trailing(), reading), (going_on(), waiting)),
+    ];
+    thread::scope(|scope| {
+        for (of_reflector, of_aws) in runs {
+            scope.spawn(move || {
+                let mut scene = Scene::new();
+                scene.reflector.replies(Family::V4, of_reflector.0);
+                scene.aws.always(List, Fault::Instead(of_aws.0));
+                let gave_up = |doing| {
+                    format!(
+                        "timed out while {doing} the answer; check the connection; the next run \
+                         tries again\n"
+                    )
+                };
+                let mut expected = unlearnt(Family::V4) + &gave_up(of_reflector.1);
+                expected += &format!("{UNLISTED}{{aws}}: {}", gave_up(of_aws.1));
+                run(&mut scene).assert(1, "", &expected).assert_wrote(&["+ autodns.lock"]);
+                assert_eq!(scene.aws.calls(), [List, Publish]);
+            });
+        }
+    });
+}
+
+#[test]
+fn what_follows_an_answer_is_not_taken_for_the_next() {
+    let list = Answer::new(200, "text/xml", good(List)).to_bytes();
+    let change = Answer::new(200, "text/xml", good(Change)).to_bytes();
+    for end in [End::Close, End::Cut, End::Reset] {
+        let reply = Reply::Raw([list.as_slice(), &change].concat(), end);
+        let mut scene = Scene::new();
+        scene.aws.fault(List, Fault::Instead(reply));
+        run(&mut scene).assert_silent();
+        assert_eq!(scene.aws.calls(), [List, Change]);
+        assert_eq!(scene.aws.rows()[0], "home.example.com. A 300 192.175.48.7");
+    }
+}
