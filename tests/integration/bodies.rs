@@ -246,8 +246,8 @@ fn a_nul_in_a_record_makes_the_whole_list_unreadable() {
         assert_ne!(body, good, "{what}");
         replies.push((what, Answer::new(200, "text/xml", body).into()));
         expected += &format!(
-            "{what}: {{aws}} answered 200, and the answer is XML with a character that XML forbids; \
-             check who answers there: it is not AWS\n"
+            "{what}: {{aws}} answered 200, and the answer is XML with a character that XML \
+             forbids; check who answers there: it is not AWS\n"
         );
     }
     assert_text(&said_of(List, UNLISTED, replies), &expected);

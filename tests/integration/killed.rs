@@ -1,6 +1,7 @@
 //! Runs that are killed, as by a power cut: once at every system call of every thread, which is
-//! between any two things that a run does. Whatever is left behind, the next run ends with the right
-//! record, and people hear of trouble and of its end once, or once too often, but never not at all.
+//! between any two things that a run does. Whatever is left behind, the next run ends with the
+//! right record, and people hear of trouble and of its end once, or once too often, but never not
+//! at all.
 //!
 //! A run remembers nothing but what is in Route 53 and on the disk. So what follows a kill depends
 //! only on what the kill left there, and each such state (there are a handful) is followed up once,
@@ -75,8 +76,9 @@ impl Story {
         for _ in 0..3 {
             let scene = (self.before)();
             let file = scene.sandbox.path("calls");
-            watched(&scene, &["count", &file]);
-            let listed = fs::read_to_string(file).expect("the calls of each thread");
+            let run = watched(&scene, &["count", &file]);
+            let listed =
+                fs::read_to_string(file).unwrap_or_else(|error| panic!("{error}: {run:?}"));
             calls.extend(listed.lines().map(str::to_owned));
         }
         if !self.all_threads {
@@ -148,7 +150,7 @@ fn half_broken() -> Scene {
     scene
 }
 
-/// The trouble lasts: everyone has heard of it after the next run, and not again from the one after.
+/// The trouble lasts: everyone has heard of it after the next run, and the one after is silent.
 fn trouble_lasts(scene: &Scene) {
     scene.run().assert(1, "", &words::out_of_order(Family::V6));
     assert_eq!(scene.aws.rows()[0], RIGHT);

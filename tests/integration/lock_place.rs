@@ -1,6 +1,6 @@
-//! What may be in the place of the lock, or beside it where it is prepared, that is no lock of ours:
-//! it is never followed, waited for, written to or removed; the alert goes out all the same, and
-//! each time, and says why.
+//! What may be in the place of the lock, or beside it where it is prepared, that is no lock of
+//! ours: it is never followed, waited for, written to or removed; the alert goes out all the same,
+//! and each time, and says why.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
@@ -161,4 +161,17 @@ fn what_is_in_the_way_of_withdrawing_the_lock_stays_and_so_does_the_lock() {
         assert_eq!(scene.sandbox.read("precious").as_deref(), Some("precious content"));
         assert!(!scene.sandbox.exists("not-there"));
     }
+}
+
+#[test]
+fn an_empty_lock_goes_from_a_full_disk_too() {
+    let mut scene = Scene::new();
+    fs::create_dir(scene.sandbox.path("full")).expect("a directory");
+    scene.sandbox.full("full");
+    scene.sandbox.touch("full/autodns.lock");
+    let lock = scene.sandbox.path("full/autodns.lock");
+    scene.configure(|config| config["alert_lock"] = lock.into());
+    // Where it cannot be removed that is said, and this is not.
+    scene.run().assert_silent();
+    assert_eq!(scene.aws.published().len(), 1);
 }

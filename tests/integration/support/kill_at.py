@@ -14,7 +14,8 @@ watched it. The second form kills nothing and writes `THREAD NUMBER COUNT` to FI
 (strace's `inject` counts in each thread anew and cannot be told which thread is meant, so that the
 first of a thread that starts late is never reached.)
 
-It knows nothing of the program. Linux 5.3 or newer, on any processor.
+It follows threads, not other processes, and knows nothing of the program. It needs Linux 5.3 or
+newer, on any processor.
 """
 
 import ctypes

@@ -182,6 +182,11 @@ impl Sandbox {
         self.mounts.push(format!("head -c 4096 /dev/zero > '{path}/filler'"));
     }
 
+    /// An empty file, made for the program once all directories are what they shall be.
+    pub fn touch(&mut self, name: &str) {
+        self.mounts.push(format!(": > '{}'", self.path(name)));
+    }
+
     /// What is at a place of the machine takes the place of a file of the home, for the program
     /// alone.
     pub fn put(&mut self, place: &str, name: &str) {
@@ -189,7 +194,8 @@ impl Sandbox {
         self.mounts.push(format!("mount --bind '{place}' '{path}'"));
     }
 
-    /// A file of the home that is not the program's user's, but, as the program sees it, uid 65534's.
+    /// A file of the home that is not the program's user's, but, as the program sees it, that of
+    /// uid 65534.
     pub fn foreign(&mut self, name: &str, content: &str) {
         if is_root() {
             std::os::unix::fs::chown(self.write(name, content), Some(65534), None).expect("chown");
