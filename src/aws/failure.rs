@@ -12,6 +12,9 @@ use crate::error::{Cause, Error};
 use crate::retry::Again;
 use crate::transport;
 
+/// "Network Authentication Required": a captive portal's answer, and no server's (RFC 6585).
+const PORTAL: u16 = 511;
+
 /// What a call was to do, in the words of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
@@ -132,6 +135,7 @@ impl Problem {
         match self {
             Self::NoAnswer { cause, .. } => cause.may_have_arrived(),
             Self::Fault(fault) | Self::Clock(fault, _) => fault.status >= 500,
+            Self::Unreadable { status: PORTAL, .. } => false,
             Self::Unreadable { status, .. } => *status < 300 || *status >= 500,
             Self::Impossible(..) => false,
         }
@@ -168,6 +172,9 @@ impl Problem {
             Self::Fault(fault) => advice_on(fault, action),
             Self::Clock(_, skew) => {
                 format!("this machine's clock is {skew}; set it (timedatectl shows it)")
+            }
+            Self::Unreadable { status: PORTAL, .. } => {
+                "this network wants you to sign in before it lets anything through".into()
             }
             Self::Unreadable { status: 429 | 500.., .. } => "the next run tries again".into(),
             Self::Unreadable { .. } => "check who answers there: it is not AWS".into(),

@@ -278,7 +278,7 @@ fn kind_of(error: &ureq::Error) -> Kind {
             _ => Phase::Waiting,
         }),
         ureq::Error::ConnectProxyFailed(_) | ureq::Error::InvalidProxyUrl => Kind::Proxy,
-        ureq::Error::Protocol(_) => Kind::NotHttp,
+        ureq::Error::Protocol(_) | ureq::Error::BodyStalled => Kind::NotHttp,
         ureq::Error::BodyExceedsLimit(_) | ureq::Error::LargeResponseHeader(..) => Kind::TooLarge,
         ureq::Error::Io(io) => match tls_cause(error) {
             Some(rustls::Error::InvalidCertificate(cause)) => kind_of_certificate(cause),

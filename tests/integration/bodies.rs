@@ -12,7 +12,7 @@ use crate::support::aws::{Fault, ZONE_ID};
 use crate::support::http::{Answer, End, Family, Reply};
 use crate::support::sandbox::Run;
 use crate::support::scene::Scene;
-use crate::support::words::{self, UNCONFIRMED, UNLISTED, UNPUBLISHED, unlearnt};
+use crate::support::words::{self, UNCHANGED, UNCONFIRMED, UNLISTED, UNPUBLISHED, unlearnt};
 
 /// What a run may have of memory: twice what it takes in a build for tests, and far less than it
 /// would take if it read these answers to their end, or what is in them.
@@ -63,6 +63,7 @@ fn of_any_server(good: &str, large: usize) -> Vec<(&'static str, Reply)> {
         ("gzip", gzip.into()),
         ("too large", Answer::text("x".repeat(large)).into()),
         ("endless chunks", Reply::Endless),
+        ("an endless size of a chunk", forever(&chunked, "1")),
         ("an endless chunk", forever(&format!("{chunked}ffffffffffffff\r\n"), "x")),
         ("endless with no length", forever(&format!("{ok}\r\n"), "x")),
         ("an endless status line", forever("HTTP/1.1 200 ", "x")),
@@ -76,7 +77,6 @@ fn of_any_server(good: &str, large: usize) -> Vec<(&'static str, Reply)> {
         ("a length too short", length(&(good.len() - 1).to_string())),
         ("a portal's page", page(200, portal)),
         ("a portal's page of XML", page(200, "<html><body><p>Please sign in</p></body></html>")),
-        ("a portal's 511", page(511, portal)),
     ]
 }
 
@@ -164,6 +164,7 @@ const OF_ANY_CALL: &str = "\
 gzip: {aws}: the answer is not UTF-8; check who answers there
 too large: {aws}: the answer is too large; check who answers there
 endless chunks: {aws}: the answer is too large; check who answers there
+an endless size of a chunk: {aws}: the answer is not HTTP; check who answers there
 an endless chunk: {aws}: the answer is too large; check who answers there
 endless with no length: {aws}: the answer is too large; check who answers there
 an endless status line: {aws}: the answer is too large; check who answers there
@@ -182,7 +183,6 @@ a portal's page: {aws} answered 200, and the answer is XML with a DOCTYPE; check
 there: it is not AWS
 a portal's page of XML: {aws} answered 200, and the answer is XML, but no {root}; check who \
 answers there: it is not AWS
-a portal's 511: {aws} answered 511, and the answer is XML with a DOCTYPE; the next run tries again
 a billion laughs: {aws} answered 200, and the answer is XML with a DOCTYPE; check who answers \
 there: it is not AWS
 a file's content: {aws} answered 200, and the answer is XML with a DOCTYPE; check who answers \
@@ -231,6 +231,27 @@ fn an_answer_to_an_alert_that_no_aws_sends_leaves_no_lock() {
 }
 
 #[test]
+fn a_captive_portal_that_says_so_has_carried_nothing_out() {
+    let portal = || Answer::new(511, "text/html", "<html><body>Please sign in</body></html>");
+    let why = "{aws} answered 511, and the answer is XML, but no error of AWS; this network wants \
+               you to sign in before it lets anything through\n";
+    for (call, beginning) in [
+        (List, UNLISTED.to_owned()),
+        (Change, UNCHANGED.to_owned()),
+        (Publish, words::out_of_order(Family::V4) + UNPUBLISHED),
+    ] {
+        let seen = said_of(call, &beginning, vec![("511", portal().into())]);
+        assert_text(&seen, &format!("511: {why}"));
+    }
+    let mut scene = Scene::new();
+    scene.without("topic_arn");
+    scene.reflector.replies(Family::V4, portal());
+    let expected = unlearnt(Family::V4)
+        + "it answered 511; check the reflector, and the key in reflect_url if it has one\n";
+    run(&mut scene).assert(1, "", &expected);
+}
+
+#[test]
 fn a_nul_in_a_record_makes_the_whole_list_unreadable() {
     let good = good(List);
     let mut expected = String::new();
@@ -274,6 +295,7 @@ fn a_reflectors_answer_that_is_none_is_an_error() {
         "gzip: the answer is too large; check who answers there\n\
          too large: the answer is too large; check who answers there\n\
          endless chunks: the answer is too large; check who answers there\n\
+         an endless size of a chunk: the answer is not HTTP; check who answers there\n\
          an endless chunk: the answer is too large; check who answers there\n\
          endless with no length: the answer is too large; check who answers there\n\
          an endless status line: the answer is too large; check who answers there\n\
@@ -293,9 +315,7 @@ fn a_reflectors_answer_that_is_none_is_an_error() {
          reflect_url if it has one\n\
          a portal's page of XML: it answered \"<html><body><p>Please sign \
          in</p></body></html>\", which is no address; check the reflector, and the key in \
-         reflect_url if it has one\n\
-         a portal's 511: it answered 511; check the reflector, and the key in reflect_url if it \
-         has one\n",
+         reflect_url if it has one\n",
     );
 }
 
