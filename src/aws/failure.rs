@@ -135,9 +135,8 @@ impl Problem {
         match self {
             Self::NoAnswer { cause, .. } => cause.may_have_arrived(),
             Self::Fault(fault) | Self::Clock(fault, _) => fault.status >= 500,
-            Self::Unreadable { status: PORTAL, .. } => false,
+            Self::Unreadable { status: PORTAL, .. } | Self::Impossible(..) => false,
             Self::Unreadable { status, .. } => *status < 300 || *status >= 500,
-            Self::Impossible(..) => false,
         }
     }
 
