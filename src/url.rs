@@ -2,7 +2,7 @@
 //! not. Reads a URL once and shows only what is no secret; asks nobody.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -30,7 +30,7 @@ impl SecretUrl {
             return Err("must be a URL whose port is 1 to 65535".into());
         }
         match (uri.scheme_str(), uri.host()) {
-            (Some("https"), Some(host)) if !host.is_empty() => {}
+            (Some("https"), Some(host)) if is_possible_host(host) => {}
             (Some("http"), Some(host)) if is_loopback(host) => {}
             (Some("http"), _) => {
                 return Err(
@@ -116,7 +116,17 @@ pub fn has_possible_port(uri: &Uri) -> bool {
         let host_and_port = authority.as_str().rsplit('@').next().unwrap_or_default();
         host_and_port.get(authority.host().len()..).unwrap_or_default()
     });
-    behind_host.is_empty() || uri.port_u16().is_some_and(|port| port > 0)
+    let Some(port) = behind_host.strip_prefix(':') else { return behind_host.is_empty() };
+    let digits = port.bytes().all(|byte| byte.is_ascii_digit());
+    digits && port.parse::<u16>().is_ok_and(|port| port > 0)
+}
+
+/// Whether a host is a name, or in brackets an IPv6 address: `http::Uri` takes anything there.
+fn is_possible_host(host: &str) -> bool {
+    match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+        None => !host.is_empty(),
+    }
 }
 
 fn is_loopback(host: &str) -> bool {
@@ -142,10 +152,27 @@ mod tests {
             assert_eq!(parsed.to_string(), shown);
             assert_eq!(format!("{parsed:?}"), format!("SecretUrl({shown})"));
         }
-        for url in ["", "a.example", "/path", "ftp://a.example", "https://", "https:///x", "a b"] {
+        for url in [
+            "",
+            "a.example",
+            "/path",
+            "ftp://a.example",
+            "https://",
+            "https:///x",
+            "https://[a.example]/",
+            "https://[1::2::3]/",
+            "a b",
+        ] {
             let problem = "must be a URL, as in https://host/path";
             assert_eq!(SecretUrl::parse(url), Err(problem.into()), "{url}");
         }
+        for port in [":", ":0", ":65536", ":+80", ":https", ":80:80"] {
+            for host in ["a.example", "[::1]"] {
+                assert!(SecretUrl::parse(&format!("https://{host}{port}/")).is_err(), "{port}");
+            }
+        }
+        assert!(SecretUrl::parse("https://[::1],:80/").is_err());
+        assert!(SecretUrl::parse("https://[::1]:00080/").is_ok());
         for url in ["http://a.example/", "http://localhost.a.example/", "http://192.168.0.1/"] {
             assert!(SecretUrl::parse(url).is_err_and(|p| p.starts_with("must be an https URL")));
         }
