@@ -25,9 +25,10 @@ impl DnsName {
             return Err("is not ASCII; write the name in its xn-- form".into());
         }
         let name = Self::from_route53(text)?;
-        let host = name.0.strip_prefix("\\052.").unwrap_or(&name.0);
-        let strange = unescape(host)?.into_iter().find(|&byte| !is_plain(byte) && byte != b'.');
-        match strange {
+        let whole = text.strip_suffix('.').unwrap_or(text);
+        let host = ["*.", "\\052."].iter().find_map(|wildcard| whole.strip_prefix(wildcard));
+        let strange = |byte: &u8| !is_plain(*byte) && *byte != b'.';
+        match host.unwrap_or(whole).bytes().find(strange) {
             None => Ok(name),
             Some(b'*') => Err("has a * that is not the whole of its first label".into()),
             Some(byte) => {
@@ -295,9 +296,12 @@ mod tests {
             ("bücher.example", "is not ASCII; write the name in its xn-- form"),
             ("a b.example", "has the character ' ', which no host name has"),
             ("https://home.example", "has the character ':', which no host name has"),
+            ("*.", "has a * that is not the whole of its first label"),
             ("a*.example", "has a * that is not the whole of its first label"),
             ("a.*.example", "has a * that is not the whole of its first label"),
             ("a\\9.example", "has a \\ that no three octal digits follow"),
+            ("a\\056b.example", "has the character '\\\\', which no host name has"),
+            ("\\141.example", "has the character '\\\\', which no host name has"),
         ] {
             assert_eq!(DnsName::from_config(spelling), Err(reason.into()), "{spelling}");
         }
