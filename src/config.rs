@@ -18,6 +18,8 @@ use crate::url::SecretUrl;
 
 mod json;
 
+pub use json::KEYS;
+
 /// No configuration is larger, in bytes.
 const LARGEST_FILE: u64 = 1 << 20;
 
@@ -223,6 +225,20 @@ mod tests {
         assert!(config.sources.allow_non_public);
         assert!(config.alerts.is_none());
         assert_eq!(reflectors(&config), ["https://checkip.amazonaws.com"]);
+    }
+
+    #[test]
+    fn where_the_schema_is_says_nothing() {
+        let with =
+            |schema: &str| ORIGINAL.replacen('{', &format!("{{\n    \"$schema\": {schema},"), 1);
+        let config = Config::parse(&with("\"autodns.schema.json\"")).unwrap();
+        assert_eq!(format!("{config:?}"), format!("{:?}", Config::parse(ORIGINAL).unwrap()));
+        for (schema, problem) in [
+            ("7", "line 2, column 16: \"$schema\" must be a string"),
+            ("\"a\", \"$schema\": \"a\"", "line 2, column 32: \"$schema\" is there twice"),
+        ] {
+            assert_eq!(Config::parse(&with(schema)).unwrap_err(), problem);
+        }
     }
 
     #[test]

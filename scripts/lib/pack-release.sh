@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Packs the binaries under target/pi for a release: one .tar.gz a target, with README, LICENSE and
-# the example configuration, and SHA256SUMS over all. It builds nothing, and packs nothing that
-# build-pi.sh --check does not pass or that is not stripped.
+# Packs the binaries under target/pi for a release: one .tar.gz a target, with README, LICENSE, the
+# example configuration and its schema, and SHA256SUMS over all. It builds nothing, and packs
+# nothing that build-pi.sh --check does not pass or that is not stripped.
 #
 # usage: scripts/lib/pack-release.sh FOLDER      (which must not exist yet)
 set -euo pipefail
@@ -37,7 +37,7 @@ for target in "${targets[@]}"; do
     mkdir "$scratch/$name"
     install -m 755 "$binary" "$scratch/$name/autodns"
     install -m 644 "$repo/README.md" "$repo/LICENSE" "$repo/examples/autodns.json" \
-        "$scratch/$name/"
+        "$repo/schema/autodns.schema.json" "$scratch/$name/"
     tar -C "$scratch" --sort=name --owner=0 --group=0 --numeric-owner --mtime="$time" -c "$name" |
         gzip -9n >"$dist/$name.tar.gz"
 done

@@ -16,7 +16,7 @@ use crate::record::{DnsName, RecordType, Ttl};
 use crate::url::SecretUrl;
 
 /// Every key, in the order in which the README has them.
-const KEYS: [&str; 13] = [
+pub const KEYS: &[&str] = &[
     "hosted_zone_id",
     "dns_name",
     "topic_arn",
@@ -31,6 +31,10 @@ const KEYS: [&str; 13] = [
     "heartbeat_url",
     "heartbeat_fail",
 ];
+
+/// The key by which editors find the schema (`schema/autodns.schema.json`): it may be there, and
+/// says nothing to this program.
+const SCHEMA: &str = "$schema";
 
 /// What the keys of a file say, each read, none yet held against another.
 #[derive(Default)]
@@ -61,7 +65,7 @@ impl Raw {
         let mut seen: Vec<&str> = Vec::with_capacity(KEYS.len());
         for (key, value) in entries {
             let at_value = |problem: String| format!("{}: {problem}", place(text, value.get()));
-            let Some(&known) = KEYS.iter().find(|&&known| known == key) else {
+            let Some(&known) = KEYS.iter().chain([&SCHEMA]).find(|&&known| known == key) else {
                 return Err(at_value(unknown_key(&key)));
             };
             if seen.contains(&known) {
@@ -130,7 +134,9 @@ impl Raw {
             "allow_non_public" => self.allow_non_public = Some(value.boolean()?),
             "heartbeat_url" => self.heartbeat_url = Some(SecretUrl::parse(&value.string()?)?),
             "heartbeat_fail" => self.heartbeat_fail = Some(value.boolean()?),
-            _ => self.notify_recovery = Some(value.boolean()?),
+            "notify_recovery" => self.notify_recovery = Some(value.boolean()?),
+            SCHEMA => drop(value.string()?),
+            _ => return Err("has no meaning yet".into()),
         }
         Ok(())
     }

@@ -1,0 +1,88 @@
+"""The schema of the configuration, held against the examples of tests/config, which the parser is
+held against by tests/documents/config.rs: good ones and bad ones, and the same opinion of each,
+but for those that beyond-the-schema.json lists.
+
+Must not know a key or a value of its own: what is good and what is bad the examples say.
+"""
+
+import json
+import pathlib
+import re
+
+import pytest
+from jsonschema import Draft7Validator, ValidationError, validators
+
+ROOT = pathlib.Path(__file__).parents[2]
+SCHEMA = json.loads((ROOT / "schema/autodns.schema.json").read_text("utf-8"))
+BEYOND = json.loads((ROOT / "tests/config/beyond-the-schema.json").read_text("utf-8"))
+EXAMPLES = sorted((ROOT / "tests/config").glob("*/*.json"))
+
+
+def ecma(expression):
+    """The same expression in Python's form: there $ also is before a newline at the end."""
+    part = r"\\.|\[(?:\\.|[^\]\\])*\]|\$"
+    return re.sub(part, lambda found: r"\Z" if found[0] == "$" else found[0], expression)
+
+
+def pattern(validator, expression, instance, _schema):
+    if validator.is_type(instance, "string") and not re.search(ecma(expression), instance):
+        yield ValidationError(f"{instance!r} is not of the pattern {expression}")
+
+
+Validator = validators.extend(Draft7Validator, {"pattern": pattern})
+
+
+def constant(name):
+    raise ValueError(f"{name} is not JSON")
+
+
+def accepts(path):
+    """Whether an editor that has the schema finds nothing wrong in the file."""
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+        value = json.loads(text, parse_constant=constant)
+    except ValueError:
+        return False
+    return Validator(SCHEMA).is_valid(value)
+
+
+@pytest.mark.parametrize("expression, python", [
+    ("^a$", r"^a\Z"), (r"^\$[$\]a]$", r"^\$[$\]a]\Z"), ("(?=a$|b$)", r"(?=a\Z|b\Z)"),
+])
+def test_an_expression_keeps_its_meaning(expression, python):
+    assert ecma(expression) == python
+
+
+def test_the_schema_is_one():
+    Draft7Validator.check_schema(SCHEMA)
+    assert SCHEMA["$schema"] == "http://json-schema.org/draft-07/schema#"
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_an_example(path):
+    name = f"{path.parent.name}/{path.name}"
+    good = path.parent.name == "good"
+    assert accepts(path) == (good or name in BEYOND)
+
+
+def test_there_are_many_examples_and_few_beyond_the_schema():
+    assert len(EXAMPLES) > 280
+    assert len(BEYOND) < 12
+    for name, reason in BEYOND.items():
+        assert (ROOT / "tests/config" / name).is_file(), name
+        assert reason
+
+
+@pytest.mark.parametrize("key, property", SCHEMA["properties"].items())
+def test_what_the_schema_suggests_is_to_its_own_taste(key, property):
+    suggested = property.get("examples", []) + [property[word] for word in property
+                                                if word == "default"]
+    assert suggested
+    for value in suggested:
+        Validator(SCHEMA).validate(SCHEMA["examples"][0] | {key: value})
+
+
+def test_the_whole_examples_are_good():
+    Validator(SCHEMA).validate(json.loads((ROOT / "examples/autodns.json").read_text("utf-8")))
+    for example in SCHEMA["examples"]:
+        Validator(SCHEMA).validate(example)

@@ -1,0 +1,133 @@
+//! The examples of configurations and the keys of the schema, held against the parser. The schema's
+//! opinion of the same examples is asked in `tests/aws/test_schema.py`.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use autodns::config::{Config, ConfigFile, KEYS};
+use serde_json::Value;
+
+use crate::program::read;
+
+/// The examples of one kind, by name. There are many, so that few have been lost.
+fn examples(kind: &str, at_least: usize) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config").join(kind);
+    let mut paths: Vec<PathBuf> =
+        fs::read_dir(folder).expect("the examples").map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    assert!(paths.len() >= at_least, "only {} are {kind}", paths.len());
+    paths
+}
+
+fn schema() -> Value {
+    serde_json::from_str(&read("schema/autodns.schema.json")).expect("the schema is JSON")
+}
+
+#[test]
+fn the_parser_takes_each_good_example() {
+    for path in examples("good", 75) {
+        if let Err(error) = ConfigFile::read(&path) {
+            panic!("{error}");
+        }
+    }
+}
+
+#[test]
+fn the_parser_refuses_each_bad_example() {
+    for path in examples("bad", 210) {
+        assert!(ConfigFile::read(&path).is_err(), "{} is taken", path.display());
+    }
+}
+
+#[test]
+fn each_key_has_good_and_bad_examples() {
+    let names = |kind| -> Vec<String> {
+        let name = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().into_owned();
+        examples(kind, 1).iter().map(name).collect()
+    };
+    // What files are named for: the key, or the word that tells it from others.
+    for key in KEYS {
+        let word = match *key {
+            "hosted_zone_id" => "zone",
+            "dns_name" => "name",
+            "topic_arn" => "topic",
+            "alert_lock" => "lock",
+            "reflect_url" => "reflector",
+            "expected_networks" => "networks",
+            "ipv6_interface" => "interface",
+            "heartbeat_url" => "heartbeat",
+            key => &key.replace('_', "-"),
+        };
+        for kind in ["good", "bad"] {
+            assert!(
+                names(kind).iter().any(|name| name.starts_with(word)),
+                "tests/config/{kind} has nothing for {key}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_parser_takes_the_examples_that_are_shown() {
+    let mut shown: Vec<String> = vec![read("examples/autodns.json")];
+    shown.extend(schema()["examples"].as_array().unwrap().iter().map(ToString::to_string));
+    assert_eq!(shown.len(), 3);
+    for text in shown {
+        if let Err(problem) = Config::parse(&text) {
+            panic!("{problem}: {text}");
+        }
+    }
+}
+
+#[test]
+fn the_parser_takes_each_value_that_the_schema_suggests() {
+    let schema = schema();
+    for (key, property) in schema["properties"].as_object().unwrap() {
+        let mut values: Vec<&Value> =
+            property["examples"].as_array().into_iter().flatten().collect();
+        values.extend(property.get("default"));
+        assert!(!values.is_empty(), "{key} has neither a default nor an example");
+        for value in values {
+            let mut config = schema["examples"][0].clone();
+            config[key] = value.clone();
+            if let Err(problem) = Config::parse(&config.to_string()) {
+                panic!("{problem}: {config}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_keys_of_the_schema_are_the_parsers() {
+    let schema = schema();
+    let properties = schema["properties"].as_object().unwrap();
+    let known: BTreeSet<&str> = properties.keys().map(String::as_str).collect();
+    assert_eq!(known, KEYS.iter().copied().chain(["$schema"]).collect());
+    for (key, property) in properties {
+        for text in ["title", "description"] {
+            assert!(property[text].is_string(), "{key} has no {text}");
+        }
+    }
+    let everything = schema["examples"][1].as_object().unwrap();
+    assert_eq!(everything.keys().collect::<BTreeSet<_>>(), properties.keys().collect());
+}
+
+#[test]
+fn the_defaults_of_the_schema_are_the_parsers() {
+    let least = r#"{"hosted_zone_id": "Z1", "dns_name": "home.example.com", "alert_lock": "lock",
+                    "topic_arn": "arn:aws:sns:eu-west-1:123456789012:t",
+                    "heartbeat_url": "https://hc.example.net/"}"#;
+    let parsed = |config: &Value| format!("{:?}", Config::parse(&config.to_string()).unwrap());
+    let least: Value = serde_json::from_str(least).unwrap();
+    let mut with_defaults = least.clone();
+    let mut count = 0;
+    for (key, property) in schema()["properties"].as_object().unwrap() {
+        if let Some(default) = property.get("default") {
+            with_defaults[key] = default.clone();
+            count += 1;
+        }
+    }
+    assert_eq!(count, 7);
+    assert_eq!(parsed(&with_defaults), parsed(&least));
+}

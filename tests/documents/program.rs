@@ -1,0 +1,57 @@
+//! What the program has that a page must name. Knows no page.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+/// The text of a file of this repository.
+pub fn read(path: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The variables of the environment that the program reads: in its source they are the strings of
+/// capitals with a `_` in them. `HOME` is none of them; it is no setting of this program.
+pub fn variables() -> BTreeSet<String> {
+    let mut variables = BTreeSet::new();
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("a folder of the source") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = fs::read_to_string(&path).expect("a file of the source");
+            let program = text.split("#[cfg(test)]").next().unwrap_or_default();
+            variables.extend(program.split('"').filter(|word| is_variable(word)).map(Into::into));
+        }
+    }
+    assert!(variables.len() > 15, "only {variables:?} were found in src/");
+    variables
+}
+
+/// Whether `word` is the name of a variable of the environment. Cargo's own are read when the
+/// program is built.
+pub fn is_variable(word: &str) -> bool {
+    word.starts_with(|c: char| c.is_ascii_uppercase())
+        && word.contains('_')
+        && word.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+        && !word.starts_with("CARGO_")
+}
+
+#[test]
+fn a_variable_is_told_from_other_words() {
+    for (word, is) in [
+        ("AWS_REGION", true),
+        ("AWS_ENDPOINT_URL_ROUTE_53", true),
+        ("NO_PROXY", true),
+        ("no_proxy", false),
+        ("UPSERT", false),
+        ("CARGO_PKG_VERSION", false),
+        ("AWS_REGION is", false),
+        ("_", false),
+    ] {
+        assert_eq!(is_variable(word), is, "{word}");
+    }
+}
