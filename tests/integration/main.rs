@@ -24,6 +24,7 @@ mod killed;
 mod leaks;
 mod lock_place;
 mod messages;
+mod original;
 mod reflectors;
 mod refusals;
 mod retries;

@@ -1,0 +1,111 @@
+//! What docs/from-autodns-py.md promises to people who ran the Python script: its configuration,
+//! key and reflector as they are, with no argument and nothing set.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+
+use serde_json::{Value, json};
+
+use crate::support::aws::Call::{Change, List};
+use crate::support::aws::{KEY_ID, SECRET_KEY, TOPIC, ZONE_ID};
+use crate::support::http::{Answer, Family};
+use crate::support::scene::Scene;
+use crate::support::words;
+
+const RECOVERED: &str = "autodns: home.example.com is up to date again (raspberrypi)";
+
+/// A machine as the script left it: the five keys in their usual place, the key in ~/.boto, and a
+/// PHP script for a reflector, which says what it answers is HTML if nobody told it otherwise.
+fn as_it_was_left() -> Scene {
+    let mut scene = Scene::new();
+    scene.sandbox.unset("AWS_ACCESS_KEY_ID");
+    scene.sandbox.unset("AWS_SECRET_ACCESS_KEY");
+    scene.sandbox.write(
+        ".boto",
+        format!(
+            "[Credentials]\naws_access_key_id = {KEY_ID}\naws_secret_access_key = {SECRET_KEY}\n"
+        ),
+    );
+    let config = json!({
+        "hosted_zone_id": ZONE_ID,
+        "dns_name": "home.example.com",
+        "topic_arn": TOPIC,
+        "alert_lock": scene.sandbox.path("autodns_alert.lock"),
+        "reflect_url": scene.reflector.url(),
+    });
+    scene.sandbox.local_etc("autodns.json", format!("{config:#}\n"));
+    fs::remove_file(scene.sandbox.path("autodns.json")).expect("the scene's own config");
+    php_says(&scene, &json!({ "error": "", "your_ip": "192.175.48.7" }));
+    scene
+}
+
+fn php_says(scene: &Scene, members: &Value) {
+    let mut answer = json!({ "forwarded": 0, "forwarded_for": "" });
+    for (name, value) in members.as_object().expect("members") {
+        answer[name] = value.clone();
+    }
+    let answer = Answer::new(200, "text/html; charset=UTF-8", answer.to_string());
+    scene.reflector.replies(Family::V4, answer);
+}
+
+#[test]
+fn what_the_script_ran_with_runs_with_no_argument_and_nothing_set() {
+    let scene = as_it_was_left();
+    scene.run_args(&[]).assert_silent().assert_wrote(&[]);
+    assert_eq!(scene.aws.rows()[0], "home.example.com. A 300 192.175.48.7");
+    scene.run_args(&[]).assert_silent().assert_wrote(&[]);
+    assert_eq!(scene.aws.calls(), [List, Change, List]);
+    assert_eq!(scene.aws.published(), []);
+}
+
+#[test]
+fn a_check_before_the_change_finds_modes_to_mend_and_changes_nothing() {
+    let scene = as_it_was_left();
+    let run = scene.run_args(&["check"]);
+    let wrong: Vec<&str> = run.stdout.lines().filter(|line| !line.starts_with("ok ")).collect();
+    assert_eq!(
+        wrong,
+        [
+            "not ok  permissions  /usr/local/etc/autodns.json has a secret in it, and other users \
+             may use it: its mode is 0644; chmod 600 /usr/local/etc/autodns.json",
+            "not ok  permissions  {home}/.boto has a secret in it, and other users may use it: its \
+             mode is 0644; chmod 600 {home}/.boto",
+        ]
+    );
+    assert_eq!((run.status.code(), run.stderr.as_str()), (Some(1), ""));
+    for file in ["../local/autodns.json", ".boto"] {
+        let mode = Permissions::from_mode(0o600);
+        fs::set_permissions(scene.sandbox.path(file), mode).expect("chmod");
+    }
+    let run = scene.run_args(&["check"]);
+    assert_eq!((run.status.code(), run.stderr.as_str()), (Some(0), ""), "{run:?}");
+    run.assert_wrote(&[]);
+    assert_eq!(scene.aws.calls(), [List, List]);
+}
+
+#[test]
+fn an_alert_that_the_script_sent_is_not_sent_again_and_is_withdrawn() {
+    let scene = as_it_was_left();
+    scene.sandbox.write("autodns_alert.lock", "");
+    scene.reflector.replies(Family::V4, Answer::text("out of order"));
+    scene.run_args(&[]).assert(1, "", &words::out_of_order(Family::V4)).assert_wrote(&[]);
+    assert_eq!(scene.aws.published(), []);
+    php_says(&scene, &json!({ "error": "", "your_ip": "192.175.48.7" }));
+    scene.run_args(&[]).assert_silent().assert_wrote(&["- autodns_alert.lock"]);
+    let published = scene.aws.published();
+    assert_eq!(published.len(), 1);
+    assert_eq!(published[0].subject, RECOVERED);
+}
+
+#[test]
+fn an_error_of_the_php_script_is_quoted() {
+    let scene = as_it_was_left();
+    php_says(&scene, &json!({ "error": "bad API key", "your_ip": "" }));
+    scene.run_args(&[]).assert(
+        1,
+        "",
+        "autodns: home.example.com A: could not learn the public IPv4 address from \
+         {reflector}/reflect/v1: it reported \"bad API key\"; check the reflector, and the key in \
+         reflect_url if it has one\n",
+    );
+}
