@@ -3,5 +3,6 @@
 //! tests/integration's.
 
 mod config;
+mod links;
 mod program;
 mod readme;
