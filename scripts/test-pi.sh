@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # The Raspberry Pi test: builds the three binaries, runs each on an emulated processor through the
-# whole main job, deploys to whole emulated Pis, and boots one binary in 2040 and in 1970. It
-# installs what it needs, keeps what is slow to make in the cache folder, and takes away all else
-# that it made on this machine, also when it fails or is interrupted. Nothing of it leaves loopback
-# once the fetching is done.
+# whole main job, deploys to whole emulated Pis, lives with the Debian packages, and boots one
+# binary in 2040 and in 1970. It installs what it needs, keeps what is slow to make in the cache
+# folder, and takes away all else that it made on this machine, also when it fails or is
+# interrupted. Nothing of it leaves loopback once the fetching is done.
 set -euo pipefail
 
 usage() {
@@ -15,6 +15,7 @@ PART is one of these; without one, all are run:
   clock   the armv7 binary on a real armv7 kernel in 2040 and 1970
   armhf   deploy-pi.sh on an emulated Pi with a 32-bit system (needs root)
   arm64   the same, shorter, with a 64-bit system (needs root)
+  deb     the Debian packages, on an emulated Pi and under a systemd (needs root)
 TEXT
 }
 
@@ -40,7 +41,7 @@ source "$repo/tests/pi/clock.sh"
 parts=()
 for argument; do
     case $argument in
-        main | clock | armhf | arm64) parts+=("$argument") ;;
+        main | clock | armhf | arm64 | deb) parts+=("$argument") ;;
         -h | --help)
             usage
             exit
@@ -49,16 +50,16 @@ for argument; do
     esac
 done
 if ((${#parts[@]} == 0)); then
-    parts=(armhf main clock arm64)
+    parts=(armhf main clock arm64 deb)
 fi
 wants() { [[ " ${parts[*]} " == *" $1 "* ]]; }
 
 # Without root there are no emulated Pis. Where nobody watches, that is a failure.
-if ((EUID != 0)) && { wants armhf || wants arm64; }; then
+if ((EUID != 0)) && { wants armhf || wants arm64 || wants deb; }; then
     if [[ -n ${CI:-} ]]; then
         fail "in CI it must run as root: the emulated Pis need mounts and namespaces"
     fi
-    say "not root: leaves out armhf and arm64, the deployments to emulated Pis"
+    say "not root: leaves out armhf, arm64 and deb, which need emulated Pis"
     kept=()
     for part in "${parts[@]}"; do
         case $part in
@@ -83,6 +84,9 @@ leave() {
     if [[ -n $registered ]]; then
         forget_emulators
     fi
+    if wants deb; then
+        forget_cgroups
+    fi
     wait
     rm -rf --one-file-system "$scratch"
 }
@@ -100,6 +104,10 @@ fi
 if ((EUID == 0)); then
     packages+=(debootstrap iproute2 openssh-client procps util-linux)
 fi
+if wants deb; then
+    packages+=(fish groff lintian man-db mandoc zsh)
+    export AUTODNS_TEST_CGROUP=autodns-test-$$
+fi
 install_packages "${packages[@]}"
 # The compiler with its library's source, unless there is one already: see build-pi.sh.
 if [[ ! -f $(rustc --print sysroot 2>/dev/null)/lib/rustlib/src/rust/library/Cargo.lock ]]; then
@@ -109,16 +117,14 @@ python=$("$repo/tests/moto/setup.sh")/bin/python
 if wants clock; then
     make_kernel
 fi
-if wants armhf || wants arm64; then
+if wants armhf || wants arm64 || wants deb; then
     # Before debootstrap, which runs programs of the other processor.
     registered=yes
     register_emulators
     (
-        for architecture in armhf arm64; do
-            if wants "$architecture"; then
-                make_root "$architecture"
-            fi
-        done
+        if wants armhf || wants deb; then make_root armhf; fi
+        if wants arm64; then make_root arm64; fi
+        if wants deb; then make_root "$(dpkg --print-architecture)" systemd; fi
     ) >"$scratch/roots.log" 2>&1 &
     roots=$!
     children+=("$roots")
@@ -129,6 +135,9 @@ say "prepared in $((SECONDS - began)) s"
 
 began=$SECONDS
 "$repo/scripts/build-pi.sh" --way source
+if wants deb; then
+    "$repo/scripts/build-pi.sh" --way source x86_64-unknown-linux-musl
+fi
 say "built in $((SECONDS - began)) s"
 if [[ -n ${roots:-} ]]; then
     began=$SECONDS

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Packs the binaries under target/pi for a release: one .tar.gz a target, with README, LICENSE, the
-# example configuration and its schema, and SHA256SUMS over all. It builds nothing, and packs
-# nothing that build-pi.sh --check does not pass or that is not stripped.
+# example configuration and its schema, a Debian package for each architecture, and SHA256SUMS over
+# all. It builds nothing, and packs nothing that build-pi.sh --check does not pass or that is not
+# stripped.
 #
 # usage: scripts/lib/pack-release.sh FOLDER      (which must not exist yet)
 set -euo pipefail
@@ -41,5 +42,6 @@ for target in "${targets[@]}"; do
     tar -C "$scratch" --sort=name --owner=0 --group=0 --numeric-owner --mtime="$time" -c "$name" |
         gzip -9n >"$dist/$name.tar.gz"
 done
-(cd "$dist" && sha256sum -- *.tar.gz >SHA256SUMS)
+"$repo/scripts/package-deb.sh" --ready --to "$dist"
+(cd "$dist" && sha256sum -- *.tar.gz *.deb >SHA256SUMS)
 ls -l "$dist"

@@ -1,5 +1,5 @@
-# Asks a real interactive zsh, at a terminal of its own, how it would complete a line, and prints the
-# matches, one a line. It must not know what is right.
+# Asks a real interactive zsh, at a terminal of its own, how it would complete a line, and prints
+# the matches, one a line. It must not know what is right.
 #
 # usage: zsh -f complete.zsh FOLDER_OF_COMPLETIONS LINE SCRATCH_FILE
 

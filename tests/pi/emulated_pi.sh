@@ -9,8 +9,9 @@ pi_home=/home/pi
 
 # --- the Pi -------------------------------------------------------------------------------------
 
-make_pi() {
-    local architecture=$1 user
+# The system itself, without anything that runs in it.
+unpack_pi() {
+    local architecture=$1
     root=$scratch/root
     mkdir -p "$root"
     # On a tmpfs, because 32-bit programs under qemu cannot list a folder of ext4 (its offsets have
@@ -23,7 +24,11 @@ make_pi() {
     hostname raspberrypi
     echo 127.0.0.1 raspberrypi localhost >"$root/etc/hosts"
     echo 0123456789abcdef0123456789abcdef >"$root/etc/machine-id"
+}
 
+make_pi() {
+    local user
+    unpack_pi "$1"
     # pi and second may use sudo freely, as on Raspberry Pi OS; guest must give a password.
     mkdir -p "$root/etc/ssh/keys"
     ssh-keygen -q -t ed25519 -N '' -f "$scratch/key"

@@ -5,7 +5,10 @@
 # shellcheck shell=bash disable=SC2034,SC2154,SC2016  # variables shared with the other files
 
 suite=bookworm
-root_packages=openssh-server,cron,ca-certificates,sudo
+declare -A root_packages=(
+    [pi]='openssh-server,cron,ca-certificates,sudo'
+    [systemd]='adduser,systemd'
+)
 
 # The address of a Debian mirror, from this machine's own apt sources.
 debian_mirror() {
@@ -114,25 +117,56 @@ forget_emulators() {
     kill "$binfmt_holder" 2>/dev/null || :
 }
 
+# --- cgroups ------------------------------------------------------------------------------------
+# systemd wants one of its own, and they outlive the namespaces.
+
+# in_cgroups COMMAND…: in the topmost folder of the cgroups, mounted for this command alone.
+in_cgroups() {
+    mkdir -p "$scratch/cgroups"
+    unshare --mount --propagation private bash -euc '
+        mount -t cgroup2 cgroup2 "$1"
+        cd "$1"
+        shift
+        exec "$@"' bash "$scratch/cgroups" "$@"
+}
+
+# Removes the cgroup of this run, as soon as the kernel has ended what was in it, and those of runs
+# that were killed: the process whose number they bear is gone.
+forget_cgroups() {
+    in_cgroups bash -uc '
+        for group in autodns-test-*; do
+            number=${group##*-}
+            if [[ ! -d $group || ( $number != "$1" && -d /proc/$number ) ]]; then
+                continue
+            fi
+            for attempt in {1..50}; do
+                find "$group" -depth -type d -exec rmdir {} + 2>/dev/null
+                [[ -d $group ]] || break
+                sleep 0.1
+            done
+        done' bash "$$" || :
+}
+
 # --- root file systems, and the kernel ----------------------------------------------------------
 
-root_archive() { echo "$cache/pi-root-$suite-$1.tar.gz"; }
+# root_archive ARCHITECTURE [KIND]
+root_archive() { echo "$cache/${2:-pi}-root-$suite-$1.tar.gz"; }
 
-# make_root ARCHITECTURE: a small Debian, as Raspberry Pi OS is one, packed up, without what no
-# program reads.
+# make_root ARCHITECTURE [KIND]: a small Debian, as Raspberry Pi OS is one, packed up, without what
+# no program reads. KIND is pi, with sshd and cron, or systemd.
 make_root() {
-    local architecture=$1 archive root mirror
-    archive=$(root_archive "$architecture")
+    local architecture=$1 kind=${2:-pi} archive root mirror
+    archive=$(root_archive "$architecture" "$kind")
     if [[ -f $archive ]]; then
         return
     fi
     mirror=$(debian_mirror) || exit 1
-    root=$scratch/debootstrap-$architecture
+    root=$scratch/debootstrap-$kind-$architecture
     # In namespaces of its own, which take its mounts and processes with them if it is ended.
     unshare --mount --pid --fork --kill-child=KILL --mount-proc debootstrap \
-        --arch="$architecture" --variant=minbase --include="$root_packages" \
-        "$suite" "$root" "$mirror" >"$scratch/debootstrap-$architecture.log" 2>&1 || {
-        tail -n 20 "$scratch/debootstrap-$architecture.log" >&2
+        --arch="$architecture" --variant=minbase --include="${root_packages[$kind]}" \
+        "$suite" "$root" "$mirror" >"$root.log" 2>&1 || {
+        tail -n 20 "$root.log" >&2
         fail "debootstrap could not make a root for $architecture"
     }
     tar -C "$root" -c --exclude='./var/cache/apt/*' --exclude='./var/lib/apt/lists/*' \

@@ -31,6 +31,12 @@ source "$here/emulated_pi.sh"
 source "$here/refusals.sh"
 # shellcheck source=tests/pi/deploying.sh
 source "$here/deploying.sh"
+# shellcheck source=tests/deb/on_pi.sh
+source "$here/../deb/on_pi.sh"
+# shellcheck source=tests/deb/under_systemd.sh
+source "$here/../deb/under_systemd.sh"
+# shellcheck source=tests/deb/packages.sh
+source "$here/../deb/packages.sh"
 
 top=$(mktemp -d)
 trap 'rm -rf --one-file-system "$top" 2>/dev/null || :' EXIT
@@ -45,6 +51,7 @@ for part; do
     case $part in
         main) test_main_job ;;
         clock) test_clock ;;
+        deb) test_packages ;;
         armhf | arm64) test_emulated_pi "$part" ;;
     esac
     echo "test-pi.sh: $part: $passed checks passed in $((SECONDS - began)) s"
