@@ -151,8 +151,10 @@ fi
 
 # --- the parts ----------------------------------------------------------------------------------
 
-# Namespaces of their own: no network but loopback, and nothing that outlives them.
+# Namespaces of their own: no network but loopback, and nothing that outlives them but the folders
+# that something was mounted on: these are removed with the rest of scratch.
 run_parts() {
+    export TMPDIR=$scratch
     if ((EUID == 0)); then
         exec unshare --mount --net --pid --uts --fork --kill-child=KILL --mount-proc \
             bash -euc 'ip link set lo up; exec "$@"' bash \

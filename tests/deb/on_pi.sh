@@ -124,6 +124,13 @@ not empty so not removed)?" "$status $err"
     installs "$packages/autodns_$version-2_armhf.deb"
     expect "what a removal kept is taken up" "autodns.json" "$(ls -A "$root/etc/autodns")"
 
+    # An emptied folder goes with the package, and is made anew as it has to be.
+    rm "$root/etc/autodns/autodns.json"
+    dpkg_in_pi --remove autodns
+    expect "an emptied folder goes" no "$([[ -e $root/etc/autodns ]] && echo yes || echo no)"
+    installs "$packages/autodns_$version-2_armhf.deb"
+    expect "the folder is made anew" "750 root:autodns /etc/autodns" "$(owners /etc/autodns)"
+
     dpkg_in_pi --purge autodns
     expect_match "dpkg --purge" "0 (dpkg: warning: while removing autodns, directory '[a-z/]+' \
 not empty so not removed)?" "$status $err"
