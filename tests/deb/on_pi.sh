@@ -5,16 +5,16 @@
 # dpkg_in_pi ARGUMENT…: in the system that the words of enter lead into; leaves what came of it in
 # out, err and status.
 dpkg_in_pi() {
-    run "${enter[@]}" env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 \
+    run "${enter[@]}" env -i HOME=/ PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 \
         DEBIAN_FRONTEND=noninteractive dpkg "$@"
 }
 
 # installs PACKAGE_FILE: by dpkg, without a complaint.
 installs() {
-    cp "$1" "$root/root/autodns.deb"
-    dpkg_in_pi --install /root/autodns.deb
+    cp "$1" "$root/autodns.deb"
+    dpkg_in_pi --install /autodns.deb
     expect "dpkg --install ${1##*/}" "0 " "$status $err"
-    rm "$root/root/autodns.deb"
+    rm "$root/autodns.deb"
 }
 
 version_in_pi() { "${enter[@]}" dpkg-query --show autodns | cut -f 2; }

@@ -54,7 +54,7 @@ is_up() { [[ $(inside systemctl is-system-running 2>/dev/null) == running ]]; }
 # inside COMMAND…: in that system, as root.
 inside() {
     nsenter --target "$init" --mount --pid --ipc --uts --cgroup --root --wd=/ \
-        env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 "$@"
+        env -i HOME=/ PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 "$@"
 }
 
 # configure LOCK: the config as the service reads it.
@@ -135,7 +135,7 @@ test_sandbox() {
 exec >/tmp/seen 2>&1
 echo "$(id -un) $HOME $AWS_SHARED_CREDENTIALS_FILE"
 grep -E '^(CapBnd|CapEff|NoNewPrivs|Seccomp):' /proc/self/status | tr '\t' ' '
-for folder in /etc /etc/autodns /usr /var /var/lib /run /home /root /dev/shm \
+for folder in /etc /etc/autodns /usr /var /var/lib /run /home ~root /dev/shm \
     /tmp /var/tmp /var/lib/autodns; do
     if (: >"$folder/spy") 2>/dev/null; then echo "writes $folder"; rm "$folder/spy"; fi
 done
