@@ -42,6 +42,12 @@ const EXCHANGE: Duration = Duration::from_secs(20);
 /// Less time than this is none: not even a server in the house would answer.
 const NO_TIME: Duration = Duration::from_millis(10);
 
+/// The bytes that a connection reads or writes at once. Each layer of it has two such buffers, and
+/// zeroing them is what a quiet run would otherwise spend most of its time on.
+const BUFFER: usize = 1 << 14;
+/// The most bytes that the head of an answer may have; it must fit the buffer.
+const LARGEST_HEAD: usize = BUFFER / 2;
+
 /// What every connection of a run shares: whom to trust, and the proxy on the way to AWS.
 #[derive(Clone, Debug)]
 pub struct Network {
@@ -103,6 +109,9 @@ impl Network {
             // Nothing here unpacks: a small body must not become a large one.
             .accept_encoding(AutoHeaderValue::None)
             .http_status_as_error(false)
+            .input_buffer_size(BUFFER)
+            .output_buffer_size(BUFFER)
+            .max_response_header_size(LARGEST_HEAD)
             .ip_family(match family {
                 None => IpFamily::Any,
                 Some(Family::V4) => IpFamily::Ipv4Only,

@@ -343,12 +343,14 @@ fn what_never_comes_to_the_point_is_given_up() {
         let start = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n";
         Reply::Forever(text(start), text("X-More: x\r\n"))
     };
-    // Each takes as long as an answer may: all at the same time, then.
-    let (waiting, reading) = ("waiting for", "reading");
+    let large = "the answer is too large; check who answers there\n";
+    let reading = "timed out while reading the answer; check the connection; the next run tries \
+                   again\n";
+    // The trailer takes as long as an answer may: all at the same time, then.
     let runs = [
-        ((going_on(), waiting), (hinting(), waiting)),
-        ((hinting(), waiting), (trailing(), reading)),
-        ((trailing(), reading), (going_on(), waiting)),
+        ((going_on(), large), (hinting(), large)),
+        ((hinting(), large), (trailing(), reading)),
+        ((trailing(), reading), (going_on(), large)),
     ];
     thread::scope(|scope| {
         for (of_reflector, of_aws) in runs {
@@ -356,14 +358,8 @@ fn what_never_comes_to_the_point_is_given_up() {
                 let mut scene = Scene::new();
                 scene.reflector.replies(Family::V4, of_reflector.0);
                 scene.aws.always(List, Fault::Instead(of_aws.0));
-                let gave_up = |doing| {
-                    format!(
-                        "timed out while {doing} the answer; check the connection; the next run \
-                         tries again\n"
-                    )
-                };
-                let mut expected = unlearnt(Family::V4) + &gave_up(of_reflector.1);
-                expected += &format!("{UNLISTED}{{aws}}: {}", gave_up(of_aws.1));
+                let mut expected = unlearnt(Family::V4) + of_reflector.1;
+                expected += &format!("{UNLISTED}{{aws}}: {}", of_aws.1);
                 run(&mut scene).assert(1, "", &expected).assert_wrote(&["+ autodns.lock"]);
                 assert_eq!(scene.aws.calls(), [List, Publish]);
             });
