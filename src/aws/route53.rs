@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 use super::xml::{self, Element};
 use super::{Call, Service};
 use crate::percent;
-use crate::record::{AddressRecord, DnsName, FoundRecord, Ttl};
+use crate::record::{AddressRecord, DnsName, FoundRecord, RecordType, Ttl};
 
 /// How many rows a page asks for. One name has few (the types A, AAAA and CNAME sort first), and
 /// rows of the names behind it are only bytes on a home line.
@@ -88,14 +88,20 @@ pub fn read_list(name: &DnsName, answer: &str) -> Result<Page, String> {
     let root = expect_root(answer, "ListResourceRecordSetsResponse")?;
     let sets = root.child("ResourceRecordSets").ok_or("lacks ResourceRecordSets")?;
     let mut rows = Vec::new();
+    let mut passed = false;
     for set in &sets.children {
         let row = read_row(set)?;
-        if row.name == *name {
+        if row.name != *name {
+            passed = !rows.is_empty();
+        } else if passed {
+            return Err("has the records of one name in two places".into());
+        } else {
             rows.push(row);
-        } else if !rows.is_empty() {
-            // The rows of one name are contiguous.
-            return Ok(Page { rows, next: None });
         }
+    }
+    if passed {
+        // The rows of one name are contiguous.
+        return Ok(Page { rows, next: None });
     }
     let next = match root.text_of("IsTruncated") {
         Some("false") => None,
@@ -118,7 +124,7 @@ fn read_row(set: &Element) -> Result<FoundRecord, String> {
         .map_err(|problem| format!("has a record set whose Name {problem}"))?;
     let mut row = FoundRecord {
         name,
-        record_type: set.text_of("Type").ok_or("has a record set without a Type")?.into(),
+        record_type: set.line_of("Type").ok_or("has a record set without a Type")?.into(),
         ttl: None,
         values: Vec::new(),
         other_members: Vec::new(),
@@ -130,8 +136,14 @@ fn read_row(set: &Element) -> Result<FoundRecord, String> {
                 row.ttl = Some(Ttl::from_route53(&member.text).ok_or("has a TTL that is none")?);
             }
             "ResourceRecords" => {
+                // An address is shown; what other types hold is never looked at.
+                let of = if RecordType::parse(&row.record_type).is_some() {
+                    Element::line_of
+                } else {
+                    Element::text_of
+                };
                 for record in &member.children {
-                    let value = record.text_of("Value").ok_or("has a record without a Value")?;
+                    let value = of(record, "Value").ok_or("has a record without a Value")?;
                     row.values.push(value.into());
                 }
             }
@@ -171,9 +183,10 @@ pub fn change(zone: &ZoneId, records: &[AddressRecord]) -> Call {
 pub fn read_change(answer: &str) -> Result<(String, String), String> {
     let root = expect_root(answer, "ChangeResourceRecordSetsResponse")?;
     let info = root.child("ChangeInfo").ok_or("lacks ChangeInfo")?;
-    let id = info.text_of("Id").ok_or("lacks the change's Id")?;
-    let status = info.text_of("Status").ok_or("lacks the change's Status")?;
-    Ok((id.trim_start_matches("/change/").into(), status.into()))
+    let id = info.line_of("Id").map(|id| id.strip_prefix("/change/").unwrap_or(id));
+    let id = id.filter(|id| !id.is_empty()).ok_or("lacks the change's Id")?;
+    let status = info.line_of("Status").ok_or("lacks the change's Status")?;
+    Ok((id.into(), status.into()))
 }
 
 fn expect_root(answer: &str, name: &str) -> Result<Element, String> {
@@ -184,7 +197,7 @@ fn expect_root(answer: &str, name: &str) -> Result<Element, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{RecordKey, RecordType};
+    use crate::record::RecordKey;
 
     fn name(text: &str) -> DnsName {
         DnsName::from_config(text).unwrap()
@@ -246,6 +259,7 @@ mod tests {
 
     const ADDRESS: &str = "<TTL>300</TTL><ResourceRecords><ResourceRecord><Value>192.0.2.1</Value>\
                            </ResourceRecord></ResourceRecords>";
+    const HOME: &str = "home.example.com.";
     const WHOLE: &str = "<IsTruncated>false</IsTruncated>";
 
     #[test]
@@ -318,6 +332,18 @@ mod tests {
             (answer("", ""), "lacks IsTruncated"),
             (answer("", "<IsTruncated>true</IsTruncated>"), "lacks NextRecordName"),
             (answer(&row("", "A", ""), WHOLE), "has a record set whose Name is empty"),
+            (answer(&row("a.", "", ""), WHOLE), "has a record set without a Type"),
+            (
+                answer(&row("a.", "A", &ADDRESS.replace("192.0.2.1", "1\n2")), WHOLE),
+                "has a record without a Value",
+            ),
+            (
+                answer(
+                    &[row(HOME, "A", ""), row("a.", "A", ""), row(HOME, "A", "")].concat(),
+                    WHOLE,
+                ),
+                "has the records of one name in two places",
+            ),
             (answer(&row("a.", "A", "<TTL>soon</TTL>"), WHOLE), "has a TTL that is none"),
             ("<html/>".into(), "is XML, but no ListResourceRecordSetsResponse"),
         ] {

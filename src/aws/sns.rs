@@ -7,6 +7,8 @@ use super::xml::Element;
 use super::{Call, Service};
 use crate::percent;
 
+/// No region has a longer name, in bytes (`us-gov-east-1` has 13).
+const LONGEST_REGION: usize = 32;
 /// The most characters a subject may have (SNS: "up to 100 characters long", exclusive).
 const LONGEST_SUBJECT: usize = 99;
 /// The most bytes a message may have.
@@ -40,7 +42,7 @@ impl TopicArn {
         }
         let Some(partition) = Partition::parse(partition) else { return Err(shape()) };
         let digits = account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit());
-        if !digits || !word(region, b"-") {
+        if !digits || !word(region, b"-") || region.len() > LONGEST_REGION {
             return Err(shape());
         }
         if name.to_ascii_lowercase().ends_with(".fifo") {
@@ -99,7 +101,7 @@ pub fn publish(topic: &TopicArn, subject: &str, message: &str) -> Call {
 pub fn read_publish(answer: &str) -> Result<String, String> {
     let root = Element::parse(answer)?;
     root.child("PublishResult")
-        .and_then(|result| result.text_of("MessageId"))
+        .and_then(|result| result.line_of("MessageId"))
         .filter(|_| root.name == "PublishResponse")
         .map(Into::into)
         .ok_or_else(|| "is XML, but no PublishResponse".into())
@@ -157,6 +159,7 @@ mod tests {
             ("arn:aws:sns:eu-west-1:123456789012:a b", shape),
             ("arn:aws:sns:eu-west-1:123456789012:t:0f3a", shape),
             ("arn:mars:sns:eu-west-1:123456789012:t", shape),
+            (&format!("arn:aws:sns:{}:123456789012:t", "x".repeat(33)), shape),
             (
                 "arn:aws-iso:sns:us-iso-east-1:123456789012:t",
                 "is in one of AWS's isolated partitions, which autodns cannot reach",
@@ -200,6 +203,8 @@ mod tests {
         let answer = "<PublishResponse xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\">\
                       <PublishResult><MessageId>m1</MessageId></PublishResult></PublishResponse>";
         assert_eq!(read_publish(answer), Ok("m1".into()));
-        assert_eq!(read_publish("<a/>"), Err("is XML, but no PublishResponse".into()));
+        for answer in ["<a/>", &answer.replace("m1", ""), &answer.replace("m1", "m\n1")] {
+            assert_eq!(read_publish(answer), Err("is XML, but no PublishResponse".into()));
+        }
     }
 }

@@ -46,8 +46,8 @@ impl Element {
                 Event::Start(_) if depth > DEEPEST => {
                     return Err("is XML nested deeper than any answer of AWS".into());
                 }
-                Event::Start(start) => open.push(Self::named(&start)),
-                Event::Empty(start) => current.children.push(Self::named(&start)),
+                Event::Start(start) => open.push(Self::named(&start)?),
+                Event::Empty(start) => current.children.push(Self::named(&start)?),
                 Event::End(_) => {
                     let mut done = open.pop().ok_or_else(unbalanced)?;
                     done.text.truncate(done.text.trim_end().len());
@@ -97,8 +97,21 @@ impl Element {
         self.child(name).map(|child| child.text.as_str())
     }
 
-    fn named(start: &BytesStart<'_>) -> Self {
-        Self { name: start.local_name().as_ref().into(), ..Self::default() }
+    /// The text of the first element of that name directly in this one, if it is one line with
+    /// something on it.
+    #[must_use]
+    pub fn line_of(&self, name: &str) -> Option<&str> {
+        self.text_of(name).filter(|text| !text.is_empty() && !text.contains(char::is_control))
+    }
+
+    /// An empty element; its name may be shown, so it must be one.
+    fn named(start: &BytesStart<'_>) -> Result<Self, String> {
+        let name = start.local_name();
+        let name: &str = name.as_ref();
+        if name.is_empty() || !name.chars().all(|c| c.is_alphanumeric() || "-_.".contains(c)) {
+            return Err("is not XML: an element's name is none".into());
+        }
+        Ok(Self { name: name.into(), ..Self::default() })
     }
 
     fn add_text(&mut self, text: &str) {
@@ -170,6 +183,10 @@ mod tests {
             ("<a>&#27;</a>", "is XML with a character that XML forbids"),
         ] {
             assert_eq!(Element::parse(document), Err(problem.into()), "{document:.99}");
+        }
+        for document in ["<a;x/>", "<a:/>", "<a\u{7f}></a\u{7f}>"] {
+            let problem = "is not XML: an element's name is none";
+            assert_eq!(Element::parse(document), Err(problem.into()), "{document}");
         }
         for document in ["<a", "<a></b>", "</a>", "<html><br></html>", "<a>&"] {
             assert!(Element::parse(document).is_err(), "{document}");
