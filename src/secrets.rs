@@ -55,12 +55,13 @@ impl Secrets {
 
     /// Text that came from elsewhere, fit for one line of a message: secrets hidden, line breaks
     /// and control characters as spaces, at most 300 characters. Hidden before it is cut, so that
-    /// no half of a secret is left at the end.
+    /// no half of a secret is left at the end, and again when it is one line: a secret with a space
+    /// in it may have been broken there.
     #[must_use]
     pub fn quote(&self, foreign: &str) -> String {
-        let hidden = hide_all(&self.in_quotes, self.hide(foreign));
+        let hide = |text| hide_all(&self.in_quotes, hide_all(&self.everywhere, text));
         let mut words = String::new();
-        for word in hidden.split(|c: char| c.is_control() || c.is_whitespace()) {
+        for word in hide(foreign.into()).split(|c: char| c.is_control() || c.is_whitespace()) {
             if !word.is_empty() {
                 if !words.is_empty() {
                     words.push(' ');
@@ -68,8 +69,9 @@ impl Secrets {
                 words.push_str(word);
             }
         }
+        let words = hide(words.into());
         match words.char_indices().nth(LONGEST_QUOTE) {
-            None => words,
+            None => words.into_owned(),
             Some((end, _)) => format!("{}...", &words[..end]),
         }
     }
@@ -140,6 +142,15 @@ mod tests {
         }
         assert_eq!(secrets.quote("version 1 of 1"), "version 1 of 1");
         assert_eq!(secrets.hide("a bare-token of ours"), "a bare-token of ours");
+    }
+
+    #[test]
+    fn a_key_that_is_broken_at_its_space_is_hidden() {
+        let mut secrets = Secrets::default();
+        secrets.add_query("apikey=very%20secret");
+        for echoed in ["very\nsecret", "very \t secret", "very\0\0secret"] {
+            assert_eq!(secrets.quote(echoed), HIDDEN, "{echoed:?}");
+        }
     }
 
     #[test]
