@@ -27,9 +27,11 @@ const PERMANENT: u8 = 0x80;
 
 /// One address of an interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Entry {
-    address: Ipv6Addr,
-    flags: u8,
+pub struct Entry {
+    /// The address.
+    pub address: Ipv6Addr,
+    /// What the kernel says about it: the lower eight of its `IFA_F_*` bits.
+    pub flags: u8,
 }
 
 /// The address of `interface` to publish. `unfit` says why an address may not be published, if
@@ -70,8 +72,8 @@ fn interfaces() -> String {
 }
 
 /// The rows of `interface` in the text of `if_inet6`: address, interface index, prefix length,
-/// scope and flags in hexadecimal, and the interface's name.
-fn parse(table: &str, interface: &str) -> Result<Vec<Entry>, String> {
+/// scope and flags in hexadecimal, and the interface's name. The error is a phrase about the table.
+pub fn parse(table: &str, interface: &str) -> Result<Vec<Entry>, String> {
     let mut entries = Vec::new();
     for row in table.lines() {
         let broken = || format!("{TABLE} has a row that cannot be read");
@@ -82,15 +84,20 @@ fn parse(table: &str, interface: &str) -> Result<Vec<Entry>, String> {
         if name != interface {
             continue;
         }
-        let bits = u128::from_str_radix(address, 16).ok().filter(|_| address.len() == 32);
-        let flags = u8::from_str_radix(flags, 16).ok();
-        let (bits, flags) = bits.zip(flags).ok_or_else(broken)?;
+        // The kernel always writes all digits; Rust would also read a sign.
+        let is_hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if address.len() != 32 || flags.len() != 2 || !is_hex(address) || !is_hex(flags) {
+            return Err(broken());
+        }
+        let bits = u128::from_str_radix(address, 16).map_err(|_| broken())?;
+        let flags = u8::from_str_radix(flags, 16).map_err(|_| broken())?;
         entries.push(Entry { address: Ipv6Addr::from_bits(bits), flags });
     }
     Ok(entries)
 }
 
-fn choose(
+/// The address among `entries` to publish, as [`address_of`] says.
+pub fn choose(
     entries: &[Entry],
     unfit: impl Fn(Ipv6Addr) -> Option<String>,
 ) -> Result<Ipv6Addr, String> {
@@ -213,7 +220,14 @@ fd0012345678000000000000000000aa 02 40 00 00   wlan0
 
     #[test]
     fn a_broken_table_is_not_an_empty_one() {
-        for row in ["x", "zz 02 40 00 80 eth0", "01 02 40 00 80 eth0"] {
+        for row in [
+            "x",
+            "zz 02 40 00 80 eth0",
+            "01 02 40 00 80 eth0",
+            "+e80000000000000ba27ebfffe123456 02 40 20 80 eth0",
+            "fe80000000000000ba27ebfffe123456 02 40 20 +8 eth0",
+            "fe80000000000000ba27ebfffe123456 02 40 20 080 eth0",
+        ] {
             let problem = "/proc/net/if_inet6 has a row that cannot be read";
             assert_eq!(parse(row, "eth0"), Err(problem.into()), "{row}");
         }
