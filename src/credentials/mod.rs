@@ -4,8 +4,8 @@
 //! Order: environment, `~/.aws/credentials`, `credential_process`, `~/.aws/config`, boto's files.
 
 mod boto;
-mod ini;
-mod process;
+pub mod ini;
+pub mod process;
 pub mod profile;
 
 use std::fmt;
@@ -84,11 +84,12 @@ impl Credentials {
         }
     }
 
-    /// Both halves, or an error that names the one that is missing from `place`.
-    fn from_halves(
-        key_id: Option<&str>,
-        secret_key: Option<&str>,
-        session_token: Option<&str>,
+    /// Both halves, or an error that names the one that is missing from `place`. White space around
+    /// a value is a slip of copying, and a value of nothing else is none.
+    fn from_halves<'a>(
+        key_id: Option<&'a str>,
+        secret_key: Option<&'a str>,
+        session_token: Option<&'a str>,
         names: [&str; 2],
         place: &str,
     ) -> Result<Option<Self>, Error> {
@@ -97,7 +98,9 @@ impl Credentials {
                 "half a credential: {place} lacks {name}; set both halves, or neither"
             )))
         };
-        let (key_id, secret_key) = match (key_id, secret_key) {
+        let given = |value: Option<&'a str>| value.map(str::trim).filter(|value| !value.is_empty());
+        let session_token = given(session_token);
+        let (key_id, secret_key) = match (given(key_id), given(secret_key)) {
             (None, None) => return Ok(None),
             (Some(_), None) => return missing(names[1]),
             (None, Some(_)) => return missing(names[0]),
@@ -109,16 +112,16 @@ impl Credentials {
             (names[1], Some(secret_key)),
             ("the session token", session_token),
         ] {
-            if value.is_some_and(|value| !value.trim().bytes().all(|b| b.is_ascii_graphic())) {
+            if value.is_some_and(|value| !value.bytes().all(|b| b.is_ascii_graphic())) {
                 return Err(wrong(format!(
                     "{name} in {place} holds a blank or a character that no key has"
                 )));
             }
         }
         Ok(Some(Self {
-            key_id: key_id.trim().into(),
-            secret_key: secret_key.trim().into(),
-            session_token: session_token.map(|token| token.trim().into()),
+            key_id: key_id.into(),
+            secret_key: secret_key.into(),
+            session_token: session_token.map(Into::into),
             source: place.into(),
             file: None,
         }))

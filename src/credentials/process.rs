@@ -49,7 +49,17 @@ pub fn run(
         let said = if said.is_empty() { "it printed no reason".into() } else { said };
         return Err(wrong(format!("{place}: {program}: {}: {said}", output.status)));
     }
-    parse(&output.stdout, now)
+    read(&output.stdout, program, place, now)
+}
+
+/// Reads what `program` printed, without ever quoting it. `place` names the setting it is from.
+pub fn read(
+    printed: &[u8],
+    program: &str,
+    place: &str,
+    now: SystemTime,
+) -> Result<Credentials, Error> {
+    parse(printed, now)
         .map_err(|problem| wrong(format!("{place}: {program}: {problem}")))?
         .into_credentials(place)
 }
@@ -104,7 +114,7 @@ impl Printed {
     }
 }
 
-/// Reads the JSON, without ever quoting it. The error is a phrase about what was printed.
+/// Reads the JSON. The error is a phrase about what was printed.
 fn parse(printed: &[u8], now: SystemTime) -> Result<Printed, String> {
     let json: Value = serde_json::from_slice(printed).map_err(|error| {
         format!("it printed broken JSON (line {}, column {})", error.line(), error.column())
@@ -173,6 +183,25 @@ mod tests {
             ("hush".into(), Some("it printed broken JSON (line 1, column 1)")),
         ] {
             assert_eq!(parse(printed.as_bytes(), now).err().as_deref(), problem, "{printed}");
+        }
+    }
+
+    #[test]
+    fn a_key_of_blanks_is_none() {
+        let printed = |secret: &str| {
+            format!(
+                "{{\"Version\": 1, \"AccessKeyId\": \"AKID\", \"SecretAccessKey\": {secret:?}}}"
+            )
+        };
+        let read = |secret: &str| {
+            read(printed(secret).as_bytes(), "helper", "place", SystemTime::UNIX_EPOCH)
+        };
+        assert_eq!(read(" hush\n").map(|found| found.secret_key).ok().as_deref(), Some("hush"));
+        for secret in ["", " ", "\n"] {
+            assert_eq!(
+                read(secret).unwrap_err().to_string(),
+                "half a credential: place lacks SecretAccessKey; set both halves, or neither"
+            );
         }
     }
 }
