@@ -316,6 +316,10 @@ mod tests {
                 "line 1, column 72: \"alert_lock\" must be the path of a file",
             ),
             (
+                full(", \"alert_lock\": \"/tmp/a\\u0000b\""),
+                "line 1, column 72: \"alert_lock\" must be the path of a file",
+            ),
+            (
                 full(", \"reflect_url\": \"http://a.example/?apikey=verysecret\""),
                 "line 1, column 73: \"reflect_url\" must be an https URL: over plain http \
                  anyone on the way can read it, and answer",
