@@ -9,7 +9,7 @@ use http::header::{AGE, DATE};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
-use crate::clock::duration;
+use crate::clock::{calendar, duration};
 
 /// AWS takes signatures within 5 minutes of its own clock; the SDKs correct from 4 on.
 const LARGE: u64 = 4 * 60;
@@ -47,12 +47,13 @@ impl Skew {
         self.0.abs_diff(corrected_by.0) > LARGE
     }
 
-    /// The server's time at the moment that this machine calls `now`.
+    /// The server's time at the moment that this machine calls `now`; `now` itself where that
+    /// would be beyond the calendar, since no signature can have such a time.
     #[must_use]
     pub fn applied_to(self, now: SystemTime) -> SystemTime {
         let length = Duration::from_secs(self.0.unsigned_abs());
         let moved = if self.0 < 0 { now.checked_sub(length) } else { now.checked_add(length) };
-        moved.unwrap_or(now)
+        moved.filter(|&moved| calendar(moved).is_some()).unwrap_or(now)
     }
 }
 
@@ -65,16 +66,17 @@ impl fmt::Display for Skew {
 }
 
 /// The moment of an HTTP `Date` header, `Tue, 24 Nov 2026 11:44:44 GMT` (RFC 9110, section
-/// 5.6.7). `None` if it is none.
+/// 5.6.7). `None` if it is none, or one that its time zone puts beyond the year 9999.
 #[must_use]
 pub fn read_date(text: &str) -> Option<SystemTime> {
     let date = OffsetDateTime::parse(text.trim(), &Rfc2822).ok()?;
     let length = Duration::from_secs(date.unix_timestamp().unsigned_abs());
-    if date.unix_timestamp() < 0 {
+    let moment = if date.unix_timestamp() < 0 {
         SystemTime::UNIX_EPOCH.checked_sub(length)
     } else {
         SystemTime::UNIX_EPOCH.checked_add(length)
-    }
+    };
+    moment.filter(|&moment| calendar(moment).is_some())
 }
 
 fn seconds(moment: SystemTime) -> Option<i64> {
@@ -99,6 +101,8 @@ mod tests {
     /// 2015-08-30T12:36:00Z.
     const DATE_THEN: &str = "Sun, 30 Aug 2015 12:36:00 GMT";
     const THEN: u64 = 1_440_938_160;
+    /// 9999-12-31T23:59:59Z, the last second that has a date.
+    const LAST: u64 = 253_402_300_799;
 
     #[test]
     fn the_skew_is_the_date_less_the_middle_of_the_exchange() {
@@ -141,6 +145,8 @@ mod tests {
             (DATE_THEN, Some(THEN)),
             ("Thu, 01 Jan 1970 00:00:00 GMT", Some(0)),
             ("Tue, 19 Jan 2038 03:14:08 GMT", Some(2_147_483_648)),
+            ("Fri, 31 Dec 9999 23:59:59 GMT", Some(LAST)),
+            ("Fri, 31 Dec 9999 23:59:59 -2359", None),
             ("Sun, 30 Feb 2015 12:36:00 GMT", None),
             ("2015-08-30T12:36:00Z", None),
         ] {
@@ -148,11 +154,19 @@ mod tests {
         }
     }
 
+    /// The library that signs panics at a time that has no date.
+    #[test]
+    fn no_skew_leads_beyond_the_calendar() {
+        let skew = Skew(i64::try_from(LAST - THEN).unwrap());
+        assert_eq!(skew.applied_to(at(THEN)), at(LAST));
+        assert_eq!(skew.applied_to(at(THEN + 1)), at(THEN + 1));
+    }
+
     #[test]
     fn no_skew_is_too_large_to_apply() {
         let now = at(THEN);
         for skew in [i64::MIN, i64::MAX] {
-            let _ = Skew(skew).applied_to(now);
+            assert_eq!(Skew(skew).applied_to(now), now);
             assert!(Skew(skew).is_far_from(Skew(-skew.signum())));
             assert!(!Skew(skew).is_far_from(Skew(skew)));
         }
