@@ -394,5 +394,10 @@ mod tests {
             read_change("<ChangeResourceRecordSetsResponse/>"),
             Err("lacks ChangeInfo".into())
         );
+        for (lost, problem) in
+            [("C1", "lacks the change's Id"), ("PENDING", "lacks the change's Status")]
+        {
+            assert_eq!(read_change(&answer.replace(lost, "")), Err(problem.into()));
+        }
     }
 }
