@@ -44,6 +44,7 @@ check_dependencies() {
 }
 
 part 'cargo fmt' cargo fmt --check
+part 'cargo fmt, fuzz/' cargo fmt --check --manifest-path fuzz/Cargo.toml
 part 'cargo clippy' cargo clippy --locked --all-targets --quiet -- -D warnings
 part 'shellcheck' lint_scripts
 part 'cargo deny' check_dependencies

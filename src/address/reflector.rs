@@ -163,7 +163,12 @@ fn join(base: &Uri, location: &str) -> Option<String> {
 /// The address in an answer: JSON with `your_ip` (or `ip`) and an empty `error`, or bare text.
 /// The error is a phrase that follows who was asked. `whole` tells whether the answer came with
 /// its length; if not, JSON still shows its own end, and so does text with a line's end.
-fn read_answer(status: u16, body: &str, whole: bool, secrets: &Secrets) -> Result<IpAddr, String> {
+pub fn read_answer(
+    status: u16,
+    body: &str,
+    whole: bool,
+    secrets: &Secrets,
+) -> Result<IpAddr, String> {
     let whole = whole || body.ends_with('\n');
     let body = body.strip_prefix('\u{feff}').unwrap_or(body).trim_ascii();
     let json = body.starts_with('{').then(|| serde_json::from_str::<Value>(body));

@@ -1,0 +1,121 @@
+//! `address::reflector` and `address::interface`: where the public address comes from.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use autodns::address::interface;
+use autodns::address::public::not_public;
+use autodns::address::reflector::read_answer;
+use autodns::secrets::Secrets;
+use serde_json::Value;
+
+/// An address is taken only if it is what the whole body says, and no answer can make us print the
+/// key that we asked with.
+pub fn reflector_answer(data: &[u8]) {
+    let Ok(body) = str::from_utf8(data) else { return };
+    let mut secrets = Secrets::default();
+    secrets.add_query("apikey=very%20secret&pin=s3cr3t-pin");
+    for status in [200, 403] {
+        for whole in [true, false] {
+            let read = read_answer(status, body, whole, &secrets);
+            assert_eq!(read, read_answer(status, body, whole, &secrets), "read twice");
+            match read {
+                Ok(address) => {
+                    assert_eq!(status, 200, "an error's body is no address");
+                    assert_said(body, address);
+                }
+                Err(problem) => {
+                    super::assert_phrase(&problem);
+                    for secret in ["very secret", "very%20secret", "s3cr3t-pin"] {
+                        assert!(!problem.contains(secret), "a key is shown: {problem}");
+                    }
+                }
+            }
+        }
+    }
+    if let Ok(address) = read_answer(200, body, false, &secrets) {
+        assert_eq!(read_answer(200, body, true, &secrets), Ok(address));
+        for beginning in super::beginnings(body) {
+            let cut = read_answer(200, beginning, false, &secrets);
+            assert!(cut.is_err() || cut == Ok(address), "cut off: {beginning:?} is {cut:?}");
+        }
+    }
+}
+
+/// Asserts that `address` is all that the body says: as text, or as one member of its JSON.
+fn assert_said(body: &str, address: IpAddr) {
+    let body = body.trim_start_matches('\u{feff}').trim();
+    if body.parse() == Ok(address) {
+        return;
+    }
+    let json: Value = serde_json::from_str(body).expect("neither an address nor JSON");
+    let said = ["your_ip", "ip"].iter().find(|key| !json[**key].is_null()).expect("a member");
+    assert_eq!(json[*said].as_str().and_then(|text| text.parse().ok()), Some(address));
+    assert!(matches!(json["error"].as_str(), None | Some("")), "an answer with an error");
+}
+
+/// The kernel's flags of an address that is none to publish: temporary, optimistic's neighbour
+/// "failed", deprecated, tentative (`linux/if_addr.h`).
+const UNFIT: u8 = 0x01 | 0x08 | 0x20 | 0x40;
+
+/// The address chosen is one of the table's, has no flag against it, and is the same whatever the
+/// order of the rows.
+pub fn if_inet6(data: &[u8]) {
+    let Ok(table) = str::from_utf8(data) else { return };
+    let public = |address: Ipv6Addr| not_public(address.into()).map(Into::into);
+    let entries = match interface::parse(table, "eth0") {
+        Ok(entries) => entries,
+        Err(problem) => {
+            return assert_eq!(problem, "/proc/net/if_inet6 has a row that cannot be read");
+        }
+    };
+    assert_eq!(Ok(&entries), interface::parse(table, "eth0").as_ref(), "read twice");
+    let rows: Vec<Vec<&str>> = table
+        .lines()
+        .map(|row| row.split_ascii_whitespace().collect::<Vec<_>>())
+        .filter(|row| row.last() == Some(&"eth0"))
+        .collect();
+    assert_eq!(entries.len(), rows.len(), "each row of eth0 is an address");
+    for (entry, row) in entries.iter().zip(&rows) {
+        let (bits, flags) = (entry.address.to_bits(), entry.flags);
+        assert_eq!(row[0].to_ascii_lowercase(), format!("{bits:032x}"));
+        assert_eq!(row[4].to_ascii_lowercase(), format!("{flags:02x}"));
+    }
+    let mut backwards = entries.clone();
+    backwards.reverse();
+    for (any, chosen, again) in [
+        (false, interface::choose(&entries, public), interface::choose(&backwards, public)),
+        (true, interface::choose(&entries, |_| None), interface::choose(&backwards, |_| None)),
+    ] {
+        let good = entries.iter().filter(|entry| {
+            entry.flags & UNFIT == 0
+                && entry.address.segments()[0] & 0xffc0 != 0xfe80
+                && (any || public(entry.address).is_none())
+        });
+        match chosen {
+            Ok(address) => {
+                assert!(good.clone().any(|entry| entry.address == address), "{address}");
+                let by_hand = |address| {
+                    good.clone().any(|entry| entry.address == address && entry.flags & 0x80 != 0)
+                };
+                let public_one = good.clone().any(|entry| public(entry.address).is_none());
+                assert_eq!(public_one, public(address).is_none(), "a public one wins");
+                let peers = || {
+                    good.clone()
+                        .map(|entry| entry.address)
+                        .filter(|&other| public(other).is_none() == public_one)
+                };
+                assert_eq!(peers().any(by_hand), by_hand(address), "one set by hand wins");
+                assert_eq!(again, Ok(address), "whatever the order");
+            }
+            Err(problem) => {
+                assert_eq!(good.count(), 0, "there was one: {problem}");
+                assert!(!problem.contains(char::is_control));
+                assert!(again.is_err(), "whatever the order");
+                for entry in &entries {
+                    assert!(problem.contains(&entry.address.to_string()), "not listed");
+                }
+                assert!(!problem.contains("()"), "without a reason: {problem}");
+            }
+        }
+    }
+}

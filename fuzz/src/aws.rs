@@ -1,0 +1,156 @@
+//! `aws::route53`, `aws::sns` and `aws::fault`: the answers of AWS.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use autodns::aws::fault::Fault;
+use autodns::aws::route53::{self, Page, ZoneId};
+use autodns::aws::sns;
+use autodns::plan::Plan;
+use autodns::record::{DnsName, RecordKey, RecordType, Ttl};
+use autodns::secrets::Secrets;
+use roxmltree::{Document, Node};
+
+/// Rows are those of the name that was asked for, all of them, and no cut answer is a shorter list.
+pub fn route53_list(data: &[u8]) {
+    let Ok(answer) = str::from_utf8(data) else { return };
+    for name in ["home.example.com", "*.home.example.com"] {
+        let name = DnsName::from_config(name).expect("a good name");
+        let read = route53::read_list(&name, answer);
+        assert_eq!(read, route53::read_list(&name, answer), "read twice");
+        match read {
+            Ok(page) => {
+                assert_rows(&name, &page);
+                if let Ok(document) = Document::parse(answer) {
+                    assert_eq!(page.rows.len(), rows_in(&document, &name), "rows in {answer}");
+                }
+                for beginning in super::beginnings(answer) {
+                    if let Ok(cut) = route53::read_list(&name, beginning) {
+                        assert_eq!(cut, page, "cut off, and yet a list: {beginning:?}");
+                    }
+                }
+            }
+            Err(problem) => assert_problem(&problem),
+        }
+    }
+}
+
+fn assert_rows(name: &DnsName, page: &Page) {
+    for row in &page.rows {
+        assert_eq!(&row.name, name, "a row of another name");
+        assert!(!row.record_type.is_empty(), "a row without a type");
+        assert!(row.ttl.is_none_or(|ttl| Ttl::from_route53(&ttl.to_string()) == Some(ttl)));
+    }
+    for (record_type, address) in [
+        (RecordType::A, IpAddr::from(Ipv4Addr::new(9, 9, 9, 9))),
+        (RecordType::Aaaa, Ipv6Addr::new(0x2620, 0xfe, 0, 0, 0, 0, 0, 9).into()),
+    ] {
+        let key = RecordKey { name: name.clone(), record_type };
+        match Plan::new(&key, address, Ttl::DEFAULT, &page.rows) {
+            Plan::Refuse { why, .. } => assert!(!why.contains(char::is_control), "{why:?}"),
+            Plan::Change { from: Some(from), .. } => {
+                assert!(!from.contains(char::is_control), "{from:?}");
+            }
+            Plan::Change { from: None, .. } => {
+                let of_type = |row: &&_| *row == record_type.as_str();
+                assert!(!page.rows.iter().map(|row| &row.record_type).any(|t| of_type(&&**t)));
+            }
+            Plan::Keep => {}
+        }
+    }
+    if let Some(next) = &page.next {
+        let zone = ZoneId::parse("Z1").expect("a good id");
+        let path = route53::list(&zone, next).path_and_query;
+        assert!(path.starts_with("/2013-04-01/hostedzone/Z1/rrset?maxitems=10&name="));
+        assert_eq!(
+            path.matches('&').count(),
+            path.matches("&name=").count()
+                + path.matches("&type=").count()
+                + path.matches("&identifier=").count()
+        );
+        assert!(path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#'), "{path}");
+    }
+}
+
+/// How many rows of `name` another XML parser sees.
+fn rows_in(document: &Document, name: &DnsName) -> usize {
+    child(document.root_element(), "ResourceRecordSets").map_or(0, |sets| {
+        sets.children()
+            .filter_map(|set| child(set, "Name")?.text())
+            .filter(|text| DnsName::from_route53(text.trim()).as_ref() == Ok(name))
+            .count()
+    })
+}
+
+fn child<'a, 'd>(node: Node<'a, 'd>, name: &str) -> Option<Node<'a, 'd>> {
+    node.children().find(|child| child.tag_name().name() == name)
+}
+
+/// The answers to the two writes, `ChangeResourceRecordSets` and `Publish`: each names what was
+/// done, or is no proof that anything was.
+pub fn receipt(data: &[u8]) {
+    let Ok(answer) = str::from_utf8(data) else { return };
+    let change = route53::read_change(answer);
+    assert_eq!(change, route53::read_change(answer), "read twice");
+    let publish = sns::read_publish(answer);
+    assert_eq!(publish, sns::read_publish(answer), "read twice");
+    assert!(change.is_err() || publish.is_err(), "it cannot be both");
+    match &change {
+        Ok((id, status)) => {
+            assert_word(id);
+            assert_word(status);
+            assert!(answer.contains("ChangeResourceRecordSetsResponse"));
+        }
+        Err(problem) => assert_problem(problem),
+    }
+    match &publish {
+        Ok(id) => {
+            assert_word(id);
+            assert!(answer.contains("PublishResponse"));
+        }
+        Err(problem) => assert_problem(problem),
+    }
+    for beginning in super::beginnings(answer) {
+        let (cut, shorter) = (route53::read_change(beginning), sns::read_publish(beginning));
+        assert!(cut.is_err() || cut == change, "cut off, and yet done: {beginning:?}");
+        assert!(shorter.is_err() || shorter == publish, "cut off, and yet done: {beginning:?}");
+    }
+}
+
+fn assert_word(text: &str) {
+    assert!(!text.is_empty() && !text.contains(char::is_control), "no word: {text:?}");
+}
+
+/// An error has a code, which decides, and is not taken for another when it is cut off.
+pub fn fault(data: &[u8]) {
+    let Ok(body) = str::from_utf8(data) else { return };
+    let read = Fault::parse(400, body);
+    assert_eq!(read, Fault::parse(400, body), "read twice");
+    match read {
+        Ok(fault) => {
+            assert_eq!(fault.status, 400);
+            assert!(!fault.code.is_empty(), "an error without a code");
+            assert!(!fault.message.ends_with('.'), "the advice follows behind a semicolon");
+            super::assert_phrase(&Secrets::default().quote(&fault.code));
+            // One about the moment or about us is never the refusal of one record.
+            assert!(!(fault.is_throttling() && fault.is_refusal()));
+            let later = Fault::parse(503, body).expect("the same, with another status");
+            assert_eq!(later, Fault { status: 503, ..fault.clone() });
+            assert!(!later.is_refusal());
+            for beginning in super::beginnings(body) {
+                if let Ok(cut) = Fault::parse(400, beginning) {
+                    assert_eq!(cut, fault, "cut off, and yet an error: {beginning:?}");
+                }
+            }
+        }
+        Err(problem) => assert_problem(&problem),
+    }
+}
+
+/// What is said of an answer that is not understood. The XML parser's own words may quote it, and
+/// are shown as a quote; all else is ours.
+fn assert_problem(problem: &str) {
+    super::assert_phrase(&Secrets::default().quote(problem));
+    if !problem.starts_with("is not XML: ") {
+        super::assert_phrase(problem);
+    }
+}

@@ -1,0 +1,189 @@
+//! `config`: autodns.json.
+
+use std::collections::BTreeSet;
+
+use autodns::address::reflector::Reflector;
+use autodns::aws::route53::ZoneId;
+use autodns::aws::sns::TopicArn;
+use autodns::config::Config;
+use autodns::record::{DnsName, Ttl};
+use serde_json::Value;
+
+/// A key that is put into the query string of each URL; nothing may show it.
+const PLANTED: &str = "planted-7f3a9c";
+
+/// What is accepted is possible in every part; what is refused is named with its place, and no
+/// value is quoted.
+pub fn config(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else { return };
+    match Config::parse(text) {
+        Ok(config) => {
+            assert_possible(&config);
+            let again = Config::parse(text).map(|config| format!("{config:?}"));
+            assert_eq!(again, Ok(format!("{config:?}")), "read twice");
+            for beginning in super::beginnings(text) {
+                // Only white space may be missing.
+                assert!(Config::parse(beginning).is_err() || text[beginning.len()..].trim() == "");
+            }
+        }
+        Err(problem) => assert_refusal(&problem),
+    }
+    let Ok(Value::Object(mut json)) = serde_json::from_str(text) else { return };
+    for key in ["reflect_url", "heartbeat_url"] {
+        json.get_mut(key).map(plant);
+    }
+    let shown = match Config::parse(&Value::Object(json).to_string()) {
+        Ok(config) => {
+            let urls: Vec<String> =
+                config.sources.reflectors.iter().map(ToString::to_string).collect();
+            format!("{config:?} {urls:?} {}", config.shown_names())
+        }
+        Err(problem) => problem,
+    };
+    assert!(!shown.contains(PLANTED), "a key is shown: {shown}");
+}
+
+fn plant(urls: &mut Value) {
+    match urls {
+        Value::String(url) => {
+            let url_without_fragment = url.split('#').next().unwrap_or_default();
+            let joint = if url_without_fragment.contains('?') { '&' } else { '?' };
+            *url = format!("{url_without_fragment}{joint}apikey={PLANTED}");
+        }
+        Value::Array(urls) => urls.iter_mut().for_each(plant),
+        _ => {}
+    }
+}
+
+fn assert_possible(config: &Config) {
+    assert_eq!(ZoneId::parse(&config.zone.to_string()).as_ref(), Some(&config.zone));
+    assert!(!config.names.is_empty() && !config.record_types.is_empty());
+    let distinct: BTreeSet<_> = config.names.iter().collect();
+    assert_eq!(distinct.len(), config.names.len(), "a name twice");
+    for name in &config.names {
+        assert_eq!(DnsName::from_config(name.normalised()).as_ref(), Ok(name));
+        assert_eq!(DnsName::from_config(&name.to_string()).as_ref(), Ok(name));
+        assert_eq!(DnsName::from_route53(&format!("{}.", name.normalised())).as_ref(), Ok(name));
+    }
+    assert_eq!(config.records().count(), config.names.len() * config.record_types.len());
+    assert!(config.ttl.to_string().parse().ok().and_then(Ttl::new) == Some(config.ttl));
+    if let Some(alerts) = &config.alerts {
+        assert_eq!(TopicArn::parse(&alerts.topic.to_string()).as_ref(), Ok(&alerts.topic));
+        let lock = alerts.lock.to_str().expect("JSON is UTF-8");
+        assert!(alerts.lock.file_name().is_some() && !lock.contains('\0'), "no file: {lock:?}");
+    }
+    let sources = &config.sources;
+    assert!(!sources.reflectors.is_empty(), "nobody to ask");
+    for reflector in &sources.reflectors {
+        let shown = reflector.to_string();
+        assert_shows_no_secret(&shown);
+        assert!(Reflector::parse(&shown).is_ok_and(|shown| shown.has_host_of(reflector)));
+    }
+    if let Some(heartbeat) = &config.heartbeat {
+        assert_shows_no_secret(&heartbeat.url.to_string());
+        assert!(heartbeat.url.with_path("/fail").is_some(), "no URL to tell a failure to");
+    }
+    for network in &sources.expected_networks {
+        let first = network.to_string();
+        let first = first.split('/').next().and_then(|first| first.parse().ok());
+        assert!(first.is_some_and(|first| network.contains(first)), "{network}");
+    }
+    let interface = sources.ipv6_interface.as_deref().unwrap_or("eth0");
+    assert!((1..16).contains(&interface.len()) && !interface.contains(['/', '\0', ' ', '\n']));
+}
+
+/// Asserts that a URL as it is shown is a scheme, a host and a path.
+fn assert_shows_no_secret(url: &str) {
+    assert!(!url.contains(['?', '#']), "a query is shown: {url}");
+    let without_scheme = url.split_once("://").expect("a scheme").1;
+    let authority = without_scheme.split('/').next().unwrap_or_default();
+    assert!(!authority.is_empty() && !authority.contains('@'), "no host alone: {url}");
+}
+
+fn assert_refusal(problem: &str) {
+    super::assert_phrase(problem);
+    // Three errors quote a word: a key that is not known, a region, a character.
+    let quoting = ["unknown key \"", " names the region ", " has the character '"];
+    if quoting.iter().any(|start| problem.contains(start)) {
+        assert!(problem.chars().count() < 400, "{problem}");
+        return;
+    }
+    let Some(("line", _)) = problem.split_once(' ') else {
+        return super::assert_is_one_of(problem, MISSING);
+    };
+    let (_, mut what) = problem.split_once(": ").expect("what is wrong behind the place");
+    if let Some(rest) = KEYS.iter().find_map(|key| what.strip_prefix(&format!("\"{key}\" "))) {
+        what = rest;
+    }
+    super::assert_is_one_of(what, REFUSALS);
+}
+
+const KEYS: &[&str] = &[
+    "hosted_zone_id",
+    "dns_name",
+    "topic_arn",
+    "alert_lock",
+    "reflect_url",
+    "record_types",
+    "ttl",
+    "allow_non_public",
+    "notify_recovery",
+    "expected_networks",
+    "ipv6_interface",
+    "heartbeat_url",
+    "heartbeat_fail",
+];
+
+const MISSING: &[&str] = &[
+    "the key \"hosted_zone_id\" is missing",
+    "the key \"dns_name\" is missing",
+    "the key \"alert_lock\" is missing, which topic_arn needs",
+];
+
+const REFUSALS: &[&str] = &[
+    "the file is empty; expected a JSON object",
+    "the file ends too early: a }, a ] or a \" is missing",
+    "expected a JSON object",
+    "is there twice",
+    "must be a string",
+    "must be true or false",
+    "must be a string or a list of strings",
+    "must be a list of strings",
+    "must be a list of \"A\" and \"AAAA\"",
+    "must be a whole number of seconds from # to #",
+    "must be the id of a hosted zone: up to # letters and digits",
+    "is not ASCII; write the name in its xn-- form",
+    "is empty",
+    "is longer than # bytes",
+    "has an empty label (two dots in a row, or one in front)",
+    "has a label of over # bytes",
+    "has a * that is not the whole of its first label",
+    "has a \\ that no three octal digits follow",
+    "must be the ARN of an SNS topic, as in arn:aws:sns:eu-west-#:#:my-topic",
+    "is in one of AWS's isolated partitions, which autodns cannot reach",
+    "is a FIFO topic, which cannot deliver to e-mail or SMS; make a standard topic",
+    "must be the path of a file",
+    "must be a URL, as in https://host/path",
+    "must be a URL whose port is # to #",
+    "must be an https URL: over plain http anyone on the way can read it, and answer",
+    "is no network, as in #.#.#.#/# or #:db#::/#",
+    "has bits set behind its length, so that it names no network",
+    "must be the name of a network interface, as in eth#",
+    // What serde_json has to say of a text that is no JSON; it quotes nothing either.
+    "this is not JSON: control character (\\u#-\\u#F) found while parsing a string",
+    "this is not JSON: expected `,` or `]`",
+    "this is not JSON: expected `,` or `}`",
+    "this is not JSON: expected `:`",
+    "this is not JSON: expected ident",
+    "this is not JSON: expected value",
+    "this is not JSON: invalid escape",
+    "this is not JSON: invalid number",
+    "this is not JSON: invalid unicode code point",
+    "this is not JSON: key must be a string",
+    "this is not JSON: lone leading surrogate in hex escape",
+    "this is not JSON: number out of range",
+    "this is not JSON: recursion limit exceeded",
+    "this is not JSON: trailing characters",
+    "this is not JSON: trailing comma",
+    "this is not JSON: unexpected end of hex escape",
+];

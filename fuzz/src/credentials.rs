@@ -1,0 +1,111 @@
+//! `credentials::ini` and `credentials::process`: files and programs that hold secrets.
+
+use std::time::{Duration, SystemTime};
+
+use autodns::credentials::ini::Ini;
+use autodns::credentials::process;
+use serde_json::Value;
+
+/// The sections and keys that the program asks for.
+const SECTIONS: &[&str] = &["default", "profile dev", "Credentials", "services local"];
+const KEYS: &[&str] = &[
+    "aws_access_key_id",
+    "aws_secret_access_key",
+    "aws_session_token",
+    "credential_process",
+    "role_arn",
+    "endpoint_url",
+    "services",
+    "route_53.endpoint_url",
+];
+
+/// An error quotes nothing; a value stands in the file, and is the same when it is written again.
+pub fn ini(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else { return };
+    let ini = match Ini::parse(text) {
+        Ok(ini) => ini,
+        Err(problem) => {
+            assert_eq!(Ini::parse(text).err(), Some(problem.clone()), "read twice");
+            let line = problem.split([' ', ':']).nth(1).and_then(|line| line.parse::<usize>().ok());
+            assert!(line.is_some_and(|line| (1..=text.lines().count()).contains(&line)));
+            return super::assert_is_one_of(
+                &problem,
+                &[
+                    "line #: a section lacks its ]",
+                    "line #: a key before any section; expected [default] or the like",
+                    "line #: expected KEY = VALUE, found no =",
+                    "line #: expected KEY = VALUE, found no key",
+                ],
+            );
+        }
+    };
+    let again = Ini::parse(text).ok();
+    let again = again.as_ref();
+    for section in SECTIONS {
+        for key in KEYS {
+            let found = ini.get(section, key);
+            assert_eq!(found, again.and_then(|ini| ini.get(section, key)), "read twice");
+            let Some(value) = found else { continue };
+            assert!(ini.has(section) && !value.trim().is_empty());
+            for line in value.lines() {
+                assert!(text.contains(line), "a value that the file does not have");
+            }
+            let written = format!("[{section}]\n{key}={}\n", value.replace('\n', "\n  "));
+            let read = Ini::parse(&written).expect("what was written is good");
+            assert_eq!(read.get(section, key), Some(value), "written again");
+        }
+    }
+}
+
+/// An error quotes nothing, and what is accepted is a key that a header can hold, of a program that
+/// printed all of its JSON.
+pub fn credential_process(data: &[u8]) {
+    const SECRETS: &[&str] = &["SecretAccessKey", "SessionToken"];
+    let now = SystemTime::UNIX_EPOCH + Duration::from_hours(500_000);
+    let read = |printed| process::read(printed, "helper", "credential_process", now);
+    let json: Value = serde_json::from_slice(data).unwrap_or_default();
+    match read(data) {
+        Ok(credentials) => {
+            assert_eq!(Some(&credentials), read(data).ok().as_ref(), "read twice");
+            assert_eq!(json["Version"], 1);
+            let said = |key: &str| json[key].as_str().map(str::trim).filter(|t| !t.is_empty());
+            let token = credentials.session_token.as_deref();
+            assert_eq!(Some(credentials.key_id.as_str()), said("AccessKeyId"));
+            assert_eq!(Some(credentials.secret_key.as_str()), said("SecretAccessKey"));
+            assert_eq!(token, said("SessionToken"));
+            for part in [Some(credentials.key_id.as_str()), Some(&*credentials.secret_key), token] {
+                assert!(part.is_none_or(|part| part.bytes().all(|byte| byte.is_ascii_graphic())));
+            }
+            let shown = format!("{credentials:?}");
+            for secret in SECRETS.iter().filter_map(|key| said(key)) {
+                let mut rest = shown.replace(&format!("{:?}", credentials.key_id), "");
+                rest = rest.replace("\"credential_process\"", "");
+                assert!(secret.len() < 16 || !rest.contains(secret), "a secret is shown");
+            }
+            if let Ok(text) = str::from_utf8(data) {
+                for beginning in super::beginnings(text) {
+                    let cut = read(beginning.as_bytes()).ok();
+                    assert!(cut.is_none_or(|cut| cut == credentials), "cut off: {beginning:?}");
+                }
+            }
+        }
+        Err(error) => super::assert_is_one_of(
+            &error.to_string(),
+            &[
+                "credential_process: helper: it printed broken JSON (line #, column #)",
+                "credential_process: helper: it printed JSON whose \"Version\" is not #",
+                "credential_process: helper: it printed an \"Expiration\" that is no RFC # time",
+                "credential_process: helper: it printed credentials that have expired",
+                "credential_process: it printed no AccessKeyId",
+                "half a credential: credential_process lacks AccessKeyId; set both halves, or \
+                 neither",
+                "half a credential: credential_process lacks SecretAccessKey; set both halves, or \
+                 neither",
+                "AccessKeyId in credential_process holds a blank or a character that no key has",
+                "SecretAccessKey in credential_process holds a blank or a character that no key has",
+                "the session token in credential_process holds a blank or a character that no key \
+                 has",
+            ],
+        ),
+    }
+}

@@ -1,0 +1,69 @@
+//! `aws::xml`: held against an XML parser that shares no code with it.
+
+use autodns::aws::xml::Element;
+
+/// What a document is, as far as both parsers have an opinion: the tree of names and texts.
+pub fn elements(data: &[u8]) {
+    let Ok(document) = str::from_utf8(data) else { return };
+    let read = Element::parse(document);
+    assert_eq!(read, Element::parse(document), "read twice");
+    match &read {
+        Ok(root) => {
+            assert_is_xml(root, 0);
+            if let Ok(other) = roxmltree::Document::parse(document) {
+                assert_same(root, other.root_element());
+            }
+            for beginning in super::beginnings(document) {
+                if let Ok(cut) = Element::parse(beginning) {
+                    assert_eq!(&cut, root, "cut off, and yet another whole: {beginning:?}");
+                }
+            }
+        }
+        Err(problem) => {
+            super::assert_phrase(&autodns::secrets::Secrets::default().quote(problem));
+            // Depth, size, a DOCTYPE and strange names are refused on purpose.
+            let on_purpose = [
+                "is XML nested deeper",
+                "is XML of more elements",
+                "is XML with a DOCTYPE",
+                "is XML with a name in it",
+            ];
+            // The other parser takes `</:a>` for the end of `<a>`, which it is not.
+            let is_sure = !document.contains("</:");
+            if is_sure && !on_purpose.iter().any(|start| problem.starts_with(start)) {
+                let other = roxmltree::Document::parse(document);
+                assert!(other.is_err(), "good XML was refused: {problem}");
+            }
+        }
+    }
+}
+
+/// Names are fit to be shown, and texts hold only what XML can hold (XML 1.0, productions 2 and 4).
+fn assert_is_xml(element: &Element, depth: usize) {
+    assert!(depth <= 16, "deeper than any answer");
+    let Element { name, text, children } = element;
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    assert!(!name.is_empty() && name.chars().all(is_name), "no name: {name:?}");
+    assert_eq!(text, text.trim(), "white space around");
+    assert!(
+        !text.contains(|c| matches!(c,
+            '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}')),
+        "what XML cannot hold: {text:?}"
+    );
+    for child in children {
+        assert_is_xml(child, depth + 1);
+    }
+}
+
+fn assert_same(ours: &Element, theirs: roxmltree::Node) {
+    assert_eq!(ours.name, theirs.tag_name().name());
+    let text: String = theirs.children().filter_map(|n| n.text().filter(|_| n.is_text())).collect();
+    // A line's end may be spelt in three ways, which one of the two parsers makes one.
+    let one_line = |text: &str| text.replace(['\r', '\n'], "");
+    assert_eq!(one_line(&ours.text), one_line(text.trim()), "in {}", ours.name);
+    let theirs: Vec<_> = theirs.children().filter(roxmltree::Node::is_element).collect();
+    assert_eq!(ours.children.len(), theirs.len(), "elements in {}", ours.name);
+    for (ours, theirs) in ours.children.iter().zip(theirs) {
+        assert_same(ours, theirs);
+    }
+}

@@ -1,0 +1,163 @@
+#!/usr/bin/env bash
+# Fuzzes the parsers of foreign input: each target of fuzz/ in turn, from its corpus, for a while.
+# Fails if one of them breaks what fuzz/src promises, and says with which input. It changes nothing
+# but what git ignores, unless --keep asks for more.
+set -euo pipefail
+
+usage() {
+    cat <<'TEXT'
+usage: scripts/fuzz.sh [options] [TARGET…]
+
+Without a TARGET, each of fuzz/fuzz_targets/ is run.
+
+  --seconds N  how long each is run (600)
+  --keep       add to fuzz/corpus/ what reached code that no input there reaches yet
+  --list       the targets' names, and nothing else
+  -h, --help
+
+It needs rustup's nightly toolchain and a C++ compiler; cargo-fuzz is installed into the cache
+folder. What was found on the way is kept in fuzz/target/corpus/, and the next run goes on from it.
+TEXT
+}
+
+repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cache=${AUTODNS_CACHE:-${XDG_CACHE_HOME:-${HOME:?HOME is not set}/.cache}/autodns}
+cargo_fuzz_version=0.13.2
+# In bytes: several record sets, or a long configuration, and all that a reflector may answer.
+# Beyond it there is only more of the same, at a fraction of the speed.
+longest_input=4096
+# In seconds: no input of that length may take anything like it, however slow the machine.
+longest_run=5
+
+# An input that reaches fewer new edges of the code is a variation of one that is there already.
+enough_edges=16
+
+fail() {
+    echo "fuzz.sh: $*" >&2
+    exit 1
+}
+
+all_targets() {
+    local file
+    for file in "$repo"/fuzz/fuzz_targets/*.rs; do
+        basename "$file" .rs
+    done
+}
+
+dictionary_of() {
+    case $1 in
+        xml | route53_* | receipt | fault) echo xml ;;
+        config | reflector_answer | credential_process) echo json ;;
+        *) echo "$1" ;;
+    esac
+}
+
+install_cargo_fuzz() {
+    local root=$cache/cargo-fuzz-$cargo_fuzz_version
+    command -v rustup >/dev/null || fail "there is no rustup, which has the nightly toolchain"
+    rustup run nightly rustc --version >/dev/null 2>&1 ||
+        fail "there is no nightly toolchain: rustup toolchain install nightly --profile minimal"
+    if [ ! -x "$root/bin/cargo-fuzz" ]; then
+        cargo install --quiet --locked --root "$root" --version "$cargo_fuzz_version" cargo-fuzz ||
+            fail "cargo-fuzz $cargo_fuzz_version could not be installed; cargo's reason is above"
+    fi
+    PATH=$root/bin:$PATH
+}
+
+# run TARGET SECONDS: leaves libFuzzer's words in $scratch/TARGET.log and prints one line of them.
+run() {
+    local target=$1 seconds=$2 log=$scratch/$1.log dictionary code=0
+    local options=(-max_total_time="$seconds" -max_len="$longest_input" -timeout="$longest_run"
+        -print_final_stats=1)
+    dictionary=$repo/fuzz/dictionaries/$(dictionary_of "$target").dict
+    [ ! -f "$dictionary" ] || options+=(-dict="$dictionary")
+    mkdir -p "$work/$target"
+    cargo +nightly fuzz run "$target" "$work/$target" "corpus/$target" -- "${options[@]}" \
+        >"$log" 2>&1 </dev/null || code=$?
+    if [ "$code" != 0 ]; then
+        # What was promised and broken; without it, all that was said.
+        grep -A 3 -E 'panicked at|ERROR:' "$log" >&2 || cat "$log" >&2
+        printf '%s: broken by %s\n' "$target" \
+            "$(sed -n 's/.*Test unit written to //p' "$log" | tail -1)"
+        return 1
+    fi
+    printf '%s: %d executions, %d edges, no finding\n' "$target" \
+        "$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")" \
+        "$(sed -n 's/.*DONE  *cov: \([0-9]*\) .*/\1/p' "$log")"
+}
+
+# keep TARGET: copies inputs that reach new code. While it merges, libFuzzer notes for each input
+# the edges that no input before it has reached; ours come first, since the first folder does, and
+# then the shortest.
+keep() {
+    local target=$1 notes=$scratch/$1.notes file kept=0
+    cp -r "$repo/fuzz/corpus/$target" "$scratch/$target"
+    cargo +nightly fuzz run "$target" "$scratch/$target" -- -merge=1 -merge_control_file="$notes" \
+        "$scratch/$target" "$work/$target" >"$scratch/merge" 2>&1 ||
+        { cat "$scratch/merge" >&2; fail "$target: its corpora could not be merged"; }
+    while IFS= read -r file; do
+        cp "$file" "$repo/fuzz/corpus/$target/found-$(sha1sum "$file" | cut -c 1-12)"
+        kept=$((kept + 1))
+    done < <(inputs_with_new_edges "$notes" "$work/$target/")
+    echo "$target: $kept inputs kept"
+}
+
+# The inputs below FOLDER that libFuzzer's notes of a merge list enough new edges for.
+inputs_with_new_edges() {
+    awk -v folder="$2" -v enough="$enough_edges" '
+        NR == 1 { count = $1; next }
+        NR == 2 { next }
+        NR <= count + 2 { file[NR - 3] = $0; next }
+        $1 == "COV" && NF >= enough + 2 && index(file[$2], folder) == 1 { print file[$2] }
+    ' "$1"
+}
+
+seconds=600
+keep=
+targets=()
+while (($#)); do
+    case $1 in
+        --seconds)
+            [[ ${2:-} =~ ^[1-9][0-9]*$ ]] || fail "--seconds wants a whole number of them"
+            seconds=$2
+            shift
+            ;;
+        --keep) keep=yes ;;
+        --list)
+            all_targets
+            exit
+            ;;
+        -h | --help)
+            usage
+            exit
+            ;;
+        -*) fail "there is no option $1; see --help" ;;
+        *)
+            [ -f "$repo/fuzz/fuzz_targets/$1.rs" ] || fail "there is no target $1; see --list"
+            targets+=("$1")
+            ;;
+    esac
+    shift
+done
+((${#targets[@]})) || mapfile -t targets < <(all_targets)
+
+install_cargo_fuzz
+scratch=$(mktemp -d "${TMPDIR:-/tmp}/autodns-fuzz.XXXXXX")
+trap 'rm -rf "$scratch"' EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+work=$repo/fuzz/target/corpus
+cd "$repo/fuzz"
+cargo +nightly fuzz build >"$scratch/build" 2>&1 ||
+    { cat "$scratch/build" >&2; fail "the targets could not be built"; }
+
+findings=0
+for target in "${targets[@]}"; do
+    if ! run "$target" "$seconds"; then
+        findings=$((findings + 1))
+    elif [ -n "$keep" ]; then
+        keep "$target"
+    fi
+done
+((findings == 0)) || fail "$findings of ${#targets[@]} targets have findings; see above"

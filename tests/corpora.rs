@@ -1,0 +1,83 @@
+//! Replays the corpora of the fuzz targets, fuzz/corpus/, through the checks that the fuzzer runs:
+//! each input is either the shape of something real or one that broke a parser once.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+#[path = "../fuzz/src/lib.rs"]
+mod checks;
+
+fn fuzz() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz")
+}
+
+/// The names in a folder, without the ending `.rs`.
+fn names_in(folder: &Path) -> BTreeSet<String> {
+    fs::read_dir(folder)
+        .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+        .map(|entry| entry.expect("an entry").file_name().into_string().expect("UTF-8"))
+        .map(|name| name.strip_suffix(".rs").map_or(name.clone(), Into::into))
+        .collect()
+}
+
+#[test]
+fn every_input_passes_its_check() {
+    for (target, _) in checks::CHECKS {
+        let folder = fuzz().join("corpus").join(target);
+        let inputs = names_in(&folder);
+        assert!(!inputs.is_empty(), "{} is empty", folder.display());
+        for input in inputs {
+            let path = folder.join(input);
+            let data =
+                fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            // A panic names the promise that was broken, and this the input that broke it.
+            eprintln!("{}", path.display());
+            checks::check(target, &data);
+        }
+    }
+}
+
+/// A check that is not fuzzed, a target without a corpus, a corpus that nothing replays: each is a
+/// slip that would look like success.
+#[test]
+fn checks_targets_and_corpora_are_the_same() {
+    let checks: BTreeSet<String> = checks::CHECKS.iter().map(|(name, _)| (*name).into()).collect();
+    assert_eq!(names_in(&fuzz().join("corpus")), checks);
+    assert_eq!(names_in(&fuzz().join("fuzz_targets")), checks);
+    let manifest = fs::read_to_string(fuzz().join("Cargo.toml")).expect("a manifest");
+    for name in &checks {
+        let path = fuzz().join("fuzz_targets").join(format!("{name}.rs"));
+        let target = fs::read_to_string(&path).expect("a target");
+        assert!(target.contains(&format!("check(\"{name}\", data)")), "{}", path.display());
+        let entry = format!("[[bin]]\nname = \"{name}\"\npath = \"fuzz_targets/{name}.rs\"\n");
+        assert!(manifest.contains(&entry), "fuzz/Cargo.toml lacks {name}");
+    }
+    assert_eq!(manifest.matches("[[bin]]").count(), checks.len());
+}
+
+/// What is fuzzed is what is shipped: the same versions of the libraries below the parsers.
+#[test]
+fn the_targets_are_built_of_the_programs_libraries() {
+    let packages = |lock: PathBuf| -> BTreeSet<(String, String)> {
+        let text = fs::read_to_string(&lock).unwrap_or_else(|e| panic!("{}: {e}", lock.display()));
+        let value = |line: Option<&str>| line.and_then(|l| l.split('"').nth(1)).map(str::to_owned);
+        text.split("[[package]]\n")
+            .filter_map(|entry| {
+                let mut lines = entry.lines();
+                value(lines.next()).zip(value(lines.next()))
+            })
+            .collect()
+    };
+    let ours = packages(fuzz().join("../Cargo.lock"));
+    let fuzzed = packages(fuzz().join("Cargo.lock"));
+    assert!(ours.len() > 50 && fuzzed.len() > 50, "the lock files are not understood");
+    for (name, version) in fuzzed {
+        let known = ours.iter().any(|(other, _)| *other == name);
+        assert!(
+            !known || ours.contains(&(name.clone(), version.clone())),
+            "fuzz/Cargo.lock has {name} {version}, which Cargo.lock has not; to put it right: cp \
+             Cargo.lock fuzz/ && cargo metadata --manifest-path fuzz/Cargo.toml >/dev/null"
+        );
+    }
+}
