@@ -55,5 +55,6 @@ part 'cargo build --release' cargo build --locked --release --quiet
 export AUTODNS=$PWD/target/release/autodns
 part 'the AWS side: tests/aws/run.sh' tests/aws/run.sh
 part 'the try-out: scripts/try.sh' scripts/try.sh
+part 'a short soak: scripts/soak.sh' scripts/soak.sh --runs 150 --seed 1
 echo
 echo 'scripts/test.sh: all passed'

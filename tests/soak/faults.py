@@ -1,0 +1,100 @@
+"""The kinds of trouble that the servers make: how often each comes, what it leaves done, and what a
+client can make of it. A table and nothing else; the bytes are in awsproxy.py and reflectors.py.
+"""
+
+import dataclasses
+import enum
+
+
+class Effect(enum.Enum):
+    """What a kind of trouble comes to for a client that follows AWS's rules for retries."""
+
+    BENIGN = "the answer arrives whole"
+    RETRIED = "a quick failure that another attempt mends"
+    WAITED = "a refusal that passes with time and does not count as an attempt"
+    SIGNED_AGAIN = "a refusal that another signature mends"
+    FINAL = "an answer that is none, and that nobody asks for again"
+    SLOW = "an answer that does not come in time"
+
+
+class Carried(enum.Enum):
+    """Whether the request takes effect all the same."""
+
+    ALWAYS = "always"
+    MAYBE = "maybe"
+    NEVER = "never"
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    name: str
+    weight: int
+    effect: Effect
+    carried: Carried
+
+
+def table(*rows):
+    return {name: Kind(name, *rest) for name, *rest in rows}
+
+
+NONE = Kind("none", 0, Effect.BENIGN, Carried.ALWAYS)
+# Not drawn by weight: a run has it or has it not.
+CLOCK = Kind("wrong clock", 0, Effect.SIGNED_AGAIN, Carried.NEVER)
+
+AWS = table(
+    ("delay", 8, Effect.BENIGN, Carried.ALWAYS),
+    ("drip", 5, Effect.BENIGN, Carried.ALWAYS),
+    ("idle close", 6, Effect.BENIGN, Carried.ALWAYS),
+    ("reset", 12, Effect.RETRIED, Carried.MAYBE),
+    ("close", 6, Effect.RETRIED, Carried.MAYBE),
+    ("long length", 5, Effect.RETRIED, Carried.ALWAYS),
+    ("500", 4, Effect.RETRIED, Carried.MAYBE),
+    ("502", 4, Effect.RETRIED, Carried.MAYBE),
+    ("503", 6, Effect.RETRIED, Carried.MAYBE),
+    ("504", 4, Effect.RETRIED, Carried.MAYBE),
+    ("throttling", 8, Effect.WAITED, Carried.NEVER),
+    ("prior request", 6, Effect.WAITED, Carried.NEVER),
+    ("garbage", 4, Effect.FINAL, Carried.MAYBE),
+    ("html", 4, Effect.FINAL, Carried.MAYBE),
+    ("empty", 2, Effect.FINAL, Carried.MAYBE),
+    ("truncated", 4, Effect.FINAL, Carried.ALWAYS),
+    ("doctype", 2, Effect.FINAL, Carried.MAYBE),
+    ("short length", 3, Effect.FINAL, Carried.ALWAYS),
+    ("endless", 3, Effect.FINAL, Carried.MAYBE),
+    ("no http", 2, Effect.FINAL, Carried.MAYBE),
+    ("redirect", 2, Effect.FINAL, Carried.NEVER),
+    ("denied", 3, Effect.FINAL, Carried.NEVER),
+    ("stall", 2, Effect.SLOW, Carried.MAYBE),
+    ("slow drip", 2, Effect.SLOW, Carried.ALWAYS),
+)
+
+# A reflector carries nothing out. "Benign" are those that still name the address.
+REFLECTOR = table(
+    ("delay", 5, Effect.BENIGN, Carried.NEVER),
+    ("drip", 4, Effect.BENIGN, Carried.NEVER),
+    ("idle close", 5, Effect.BENIGN, Carried.NEVER),
+    ("reset", 10, Effect.RETRIED, Carried.NEVER),
+    ("503", 8, Effect.RETRIED, Carried.NEVER),
+    ("cut", 8, Effect.RETRIED, Carried.NEVER),
+    ("unmeasured", 6, Effect.FINAL, Carried.NEVER),
+    ("garbage", 6, Effect.FINAL, Carried.NEVER),
+    ("html", 6, Effect.FINAL, Carried.NEVER),
+    ("private", 8, Effect.FINAL, Carried.NEVER),
+    ("echo", 4, Effect.FINAL, Carried.NEVER),
+    ("endless", 3, Effect.FINAL, Carried.NEVER),
+    ("stall", 2, Effect.SLOW, Carried.NEVER),
+    ("slow drip", 2, Effect.SLOW, Carried.NEVER),
+)
+# Not drawn by weight either: a source lies for a whole run, or not at all.
+LIE = Kind("lie", 0, Effect.BENIGN, Carried.NEVER)
+
+
+@dataclasses.dataclass(frozen=True)
+class Fault:
+    """One fault at one request."""
+
+    kind: Kind = NONE
+    # Whether the request takes effect; where the kind leaves it open.
+    carried: bool = True
+    # 0 to 1: which of the kind's shapes, or how long.
+    shade: float = 0.0

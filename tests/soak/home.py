@@ -1,0 +1,155 @@
+"""One home: a world of its own in the emulated AWS, the proxy and the reflectors before it, and the
+folder that the program finds its configuration, keys and lock in. Sets it up and looks into it;
+judges nothing.
+"""
+
+import json
+import pathlib
+import re
+import sys
+import time
+
+import awsproxy
+import reflectors
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "moto"))
+import world  # noqa: E402
+
+TTL = 300
+
+
+class Home:
+    """The home that worker number `index` runs the program in."""
+
+    def __init__(self, index, endpoint, keys, folder):
+        self.index = index
+        zone = f"home{index}.example"
+        # Every other home has two names, which go to Route 53 in one batch.
+        self.names = [f"a.{zone}", f"b.{zone}"][: 1 + index % 2]
+        self.world = world.create(endpoint, world.parse([
+            endpoint, "create", "--name", self.names[0], "--zone", zone, "--no-record"
+        ]))  # fmt: skip
+        self.route53 = world.client(endpoint, "route53", keys)
+        self.sqs = world.client(endpoint, "sqs", keys)
+        user = self.world["users"]["good"]
+        self.secrets = [user["secret"], reflectors.APIKEY]
+        self.proxy = awsproxy.AwsProxy(int(endpoint.rpartition(":")[2]), self.secrets)
+        self.reflectors = reflectors.Reflectors(2 + index // 2 % 2)
+        self.folder = folder
+        self._lay_out(user)
+
+    def _lay_out(self, user):
+        for name in ("user/.aws", "etc", "var", "tmp"):
+            (self.folder / name).mkdir(parents=True)
+        self.config = self.folder / "etc" / "autodns.json"
+        self.lock = self.folder / "var" / "alert.lock"
+        self.config.write_text(json.dumps({
+            "hosted_zone_id": self.world["zone_id"],
+            "dns_name": self.names if len(self.names) > 1 else self.names[0],
+            "topic_arn": self.world["topic_arn"],
+            "alert_lock": str(self.lock),
+            "reflect_url": self.reflectors.urls,
+            "ttl": TTL,
+        }))  # fmt: skip
+        credentials = self.folder / "user" / ".aws" / "credentials"
+        # Every third home gets its key from another program, which must not stay behind.
+        if self.index % 3 == 2:
+            key = self.folder / "etc" / "key.json"
+            key.write_text(json.dumps({
+                "Version": 1,
+                "AccessKeyId": user["key_id"],
+                "SecretAccessKey": user["secret"],
+            }))  # fmt: skip
+            credentials.write_text(f"[default]\ncredential_process = cat {key}\n")
+        else:
+            credentials.write_text(
+                f"[default]\naws_access_key_id = {user['key_id']}\n"
+                f"aws_secret_access_key = {user['secret']}\n"
+            )
+        self.laid_out = self.files()
+
+    def files(self):
+        """All that is in the folder but the lock: each path with what is in it."""
+        return {
+            str(path.relative_to(self.folder)): path.read_bytes() if path.is_file() else None
+            for path in self.folder.rglob("*")
+            if path != self.lock
+        }
+
+    def strays(self):
+        """What the program has left, changed or taken away beside the lock."""
+        now = self.files()
+        return sorted(
+            path
+            for path in now.keys() | self.laid_out.keys()
+            if now.get(path, ...) != self.laid_out.get(path, ...)
+        )
+
+    def environment(self, scenario):
+        """What the program's environment is in such a run, and nothing else is in it."""
+        limit = {"AWS_MAX_ATTEMPTS": str(scenario.attempts)} if scenario.attempts else {}
+        return limit | {
+            "HOME": str(self.folder / "user"),
+            "PATH": "/usr/bin:/bin",
+            "TMPDIR": str(self.folder / "tmp"),
+            "AWS_ENDPOINT_URL": self.proxy.url,
+        }
+
+    # The state, read and set
+
+    def records(self):
+        """The address of each of the home's names. Anything else in the zone comes as it is, under
+        a name that no record has."""
+        found = dict.fromkeys(self.names)
+        for row in world.records(self.route53, self.world["zone_id"]):
+            name, values = row["name"].rstrip("."), row.get("values", [])
+            plain = row.keys() == {"name", "type", "ttl", "values"} and row["type"] == "A"
+            if plain and row["ttl"] == TTL and len(values) == 1 and name in found:
+                found[name] = values[0]
+            else:
+                found[json.dumps(row)] = "beside the records"
+        return found
+
+    def set_records(self, addresses):
+        """Makes the records of a new home, one address a name; "-" makes none."""
+        for name, address in zip(self.names, addresses, strict=True):
+            if address != "-":
+                record = world.record(name, "A", [address], TTL)
+                world.upsert(self.route53, self.world["zone_id"], record)
+
+    def messages(self):
+        """What was mailed since the last call."""
+        return world.messages(self.sqs, self.world["queue_url"])
+
+    def lock_problem(self, began, ended):
+        """Whether the lock is there, and what is wrong with it if something is. The times are the
+        wall clock's, around the run that has made it."""
+        if not self.lock.is_file():
+            return False, "the lock is no file" if self.lock.exists() else None
+        try:
+            content = json.loads(self.lock.read_text())
+            written = re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", content["since"])
+            since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(began - 1))
+            until = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(ended + 1))
+        except (ValueError, KeyError, TypeError) as error:
+            return True, f"the lock cannot be read: {error!r}"
+        if content["config"] != str(self.config) or not written:
+            return True, f"the lock says {content}"
+        if began and not since <= content["since"] <= until:
+            return True, f"the lock is of {content['since']}, and it was made {since} to {until}"
+        return True, None
+
+    def set_lock(self):
+        since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        self.lock.write_text(json.dumps({"config": str(self.config), "since": since}) + "\n")
+
+    # One run
+
+    def begin(self, scenario):
+        self.proxy.begin(scenario)
+        self.reflectors.begin(scenario)
+
+    def settle(self, seconds):
+        """Waits until the servers are done with the run; how many connections are left open."""
+        servers = [self.proxy.server, *self.reflectors.servers]
+        return sum(server.settle(seconds) for server in servers)

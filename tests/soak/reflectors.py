@@ -1,0 +1,140 @@
+"""The reflectors of one world: sources that name the line's address in the forms that reflectors
+have, on hosts of their own, with a run's faults. One at a time may lie.
+
+Notes what each has said, since a record may only ever be what a good source named.
+"""
+
+import collections
+import dataclasses
+import json
+import threading
+
+import answers
+import faults
+import wire
+from faults import Effect, Fault
+
+APIKEY = "soak-verysecret-apikey"
+HOSTS = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
+PRIVATE = ("10.1.2.3", "192.168.178.1", "100.64.9.9", "169.254.1.1", "127.0.0.1", "0.0.0.0")
+GARBAGE = (b"\xff\xfe\x00", b"\x00" * 64, b"you", b'{"your_ip": 7}', b"192.175.48.1 192.175.48.2")
+
+
+@dataclasses.dataclass
+class Reflection:
+    """One request to a source, and what it was told."""
+
+    source: int
+    nth: int
+    fault: Fault
+    # The address that was put on the wire, if any was, and whether it is the line's.
+    said: str = ""
+    honest: bool = False
+
+    def describe(self):
+        return f"source {self.source}, {self.nth}: {self.fault.kind.name}; said {self.said or '-'}"
+
+
+class Reflectors:
+    """The sources of one world; they do one run at a time."""
+
+    def __init__(self, count):
+        self.servers = []
+        self.lock = threading.Lock()
+        for source in range(count):
+            serve = lambda connection, source=source: self._serve(source, connection)  # noqa: E731
+            self.servers.append(wire.Server(HOSTS[source], serve))
+        self.begin(None)
+
+    @property
+    def urls(self):
+        """One with the key in its query, as many have it, and those behind it without."""
+        urls = [f"http://{server.host}:{server.port}/ip" for server in self.servers]
+        return [f"{urls[0]}?apikey={APIKEY}", *urls[1:]]
+
+    def begin(self, scenario):
+        """Forgets the last run; from now on requests are of this one's."""
+        with self.lock:
+            self.scenario = scenario
+            self.reflections = []
+            self.counts = collections.Counter()
+
+    def _serve(self, source, connection):
+        while True:
+            self._answer(source, connection, connection.request())
+
+    def _answer(self, source, connection, request):
+        with self.lock:
+            scenario = self.scenario
+            self.counts[source] += 1
+            fault = scenario.reflector(source, self.counts[source])
+            reflection = Reflection(source, self.counts[source], fault)
+            self.reflections.append(reflection)
+            lies = fault.kind is faults.LIE
+            address = scenario.lie if lies else scenario.address(len(self.reflections))
+            if fault.kind.effect is Effect.BENIGN or fault.kind.name == "slow drip":
+                reflection.said, reflection.honest = address, not lies
+        respond(connection, body(source, address), fault, scenario.deadline, request.target)
+
+
+def body(source, address):
+    """The three forms of an answer, one a source."""
+    forms = (
+        json.dumps({"error": "", "forwarded": 0, "your_ip": address}),
+        f"{address}\n",
+        json.dumps({"ip": address}),
+    )
+    return forms[source].encode()
+
+
+def respond(connection, said, fault, deadline, target):
+    name, shade = fault.kind.name, fault.shade
+    whole = wire.head(200, headers(said)) + said
+    if name == "delay":
+        connection.pause(0.05 + 0.6 * shade)
+        connection.send(whole)
+    elif name == "drip":
+        connection.drip(whole, 0.05 + 0.5 * shade)
+    elif name == "reset":
+        connection.reset()
+    elif name == "503":
+        connection.send(wire.head(503, headers(b"out of order")) + b"out of order")
+    elif name == "cut":
+        connection.send(wire.head(200, headers(said)) + said[: int(len(said) * 0.9 * shade)])
+        connection.close()
+    elif name == "unmeasured":
+        # The end of the connection is the end of the answer, and it comes too early: what is left
+        # of a bare address may be another address.
+        cut = said.rstrip()[:-1]
+        connection.send(wire.head(200, headers(said)[:-1]) + cut)
+        connection.close()
+    elif name == "garbage":
+        send(connection, 200, answers.pick(GARBAGE, shade))
+    elif name == "html":
+        send(connection, 200, answers.HTML)
+    elif name == "private":
+        send(connection, 200, answers.pick(PRIVATE, shade).encode())
+    elif name == "echo":
+        error = json.dumps({"error": f"no such key in {target}: {APIKEY}"}).encode()
+        send(connection, 403 if shade < 0.5 else 200, error)
+    elif name == "endless":
+        connection.send(wire.head(200, headers(said)[:-1]))
+        for _ in range(512):
+            connection.send(b"1" * 65536)
+        connection.close()
+    elif name == "stall":
+        connection.pause(2 * deadline)
+    elif name == "slow drip":
+        connection.drip(whole, 4 * deadline)
+    else:
+        connection.send(whole)
+        if name == "idle close":
+            connection.close()
+
+
+def send(connection, status, body_):
+    connection.send(wire.head(status, headers(body_)) + body_)
+
+
+def headers(body_):
+    return [("Content-Type", "text/plain"), ("Content-Length", len(body_))]

@@ -1,0 +1,297 @@
+"""What must hold after a run, whatever it was put through. Pure: an observation in, what is wrong
+with it out. Judges by what the servers did and what is in Route 53, never by the program's word
+alone.
+
+Three things are left open on purpose. A lie is only told where an honest source can object: from
+one source alone nobody can tell. An answer that came in the run's last moments may or may not have
+been read. And where this machine itself had no time, nothing is said of what should have been done
+in time.
+"""
+
+import dataclasses
+import re
+
+from faults import Effect
+from scenario import Scenario, Weather
+
+# The last part of the deadline, which is kept for the alert.
+ALERT_SHARE = 0.25
+# An answer that was sent so long before the end, in seconds, must have been read.
+LAST_MOMENTS = 0.4
+# How much longer than its deadline a run may take on a machine that is busy.
+OVERTIME = 3.0
+# What a call needs beside the server's own time, on such a machine.
+ALLOWANCE = 0.4
+# The most attempts at one call.
+ATTEMPTS = 3
+# How an answer that is neither spoiled nor slow may come.
+PLAIN = ("none", "idle close")
+HARMLESS = (Effect.BENIGN, Effect.SIGNED_AGAIN)
+
+
+@dataclasses.dataclass(frozen=True)
+class Streak:
+    """The failing runs since all was last well: alerts that were delivered, and publishes whose
+    answer the program may not have got."""
+
+    delivered: int = 0
+    unsure: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Observation:
+    """A run, from outside."""
+
+    scenario: Scenario
+    # By name; None where there is no record.
+    before: dict
+    after: dict
+    locked_before: bool
+    locked_after: bool
+    lock_problem: str | None
+    streak: Streak
+    first_of_streak: bool
+    ended: object
+    # time.monotonic() when the program was started.
+    began: float
+    # Whether this machine was too busy for times to say anything.
+    starved: bool
+    exchanges: list
+    reflections: list
+    messages: list
+    strays: list
+    open_connections: int
+    secrets: list
+
+    def of(self, operation):
+        return [exchange for exchange in self.exchanges if exchange.operation == operation]
+
+    @property
+    def named(self):
+        """The addresses that good sources have named in this run."""
+        return {reflection.said for reflection in self.reflections if reflection.honest}
+
+    @property
+    def lines(self):
+        return self.ended.stderr.splitlines()
+
+    def knows(self, exchange):
+        """Whether the program must have read a good answer (True), cannot have (False), or may
+        have (None)."""
+        if not exchange.told or exchange.status != 200:
+            return False
+        end = self.began + self.scenario.deadline
+        return True if exchange.ended < end - LAST_MOMENTS and not self.starved else None
+
+    def published(self):
+        """Whether the program must know that a message went out; None if it may."""
+        known = [self.knows(exchange) for exchange in self.of("publish")]
+        return True if True in known else None if None in known else False
+
+    def delivered(self, subject):
+        return sum(subject in message["subject"] for message in self.messages)
+
+    def next_streak(self):
+        if self.ended.code == 0:
+            return Streak()
+        unsure = sum(e.carried and self.knows(e) is not True for e in self.of("publish"))
+        alerts = self.delivered(ALERT)
+        return Streak(self.streak.delivered + alerts, self.streak.unsure + unsure)
+
+
+ALERT = "not up to date"
+RECOVERY = "up to date again"
+
+
+def violations(run):
+    """What is wrong, a line each."""
+    found = []
+    for rule in (ending, record, exit_code, writes, lock, mail, words, attempts, left_overs):
+        found += [f"{rule.__name__}: {problem}" for problem in rule(run)]
+    return found
+
+
+def ending(run):
+    ended = run.ended
+    over = ended.seconds > run.scenario.deadline + OVERTIME and not run.starved
+    if ended.killed or over:
+        yield f"it ran for {ended.seconds:.1f} s, and had {run.scenario.deadline} s"
+    if ended.code not in (0, 1) and not ended.killed:
+        yield f"it ended with {ended.code}"
+    if "panicked" in ended.stderr:
+        yield "it panicked"
+
+
+def record(run):
+    for name, address in run.after.items():
+        if name not in run.before:
+            yield f"the zone holds {name}"
+        elif address != run.before[name] and address not in run.named:
+            yield f"{name} is {address}, which no good source named"
+
+
+def exit_code(run):
+    if run.ended.code == 0:
+        for name, address in run.after.items():
+            if address not in run.named:
+                yield f"exit code 0, and {name} is {address}"
+    elif run.ended.code == 1 and owed(run):
+        yield "exit code 1, and nothing happened that another attempt does not mend"
+
+
+def owed(run):
+    """Whether the run has to end well: a source that named the address, and at each call to AWS at
+    most one quick failure, of a kind that AWS's rules have tried again; benign faults beside it,
+    and time enough for all of it."""
+    if run.starved or run.scenario.weather in (Weather.LIE, Weather.MOVED):
+        return False
+    plain = [r for r in run.reflections if r.honest and r.fault.kind.name in PLAIN]
+    closed = [e for e in run.of("list") if e.fault.kind.name == "idle close"]
+    # What is asked first may take half of the time for the work.
+    seconds = run.scenario.deadline * (1 - ALERT_SHARE) / 2
+    attempts = run.scenario.attempts or ATTEMPTS
+    return bool(plain) and all(
+        mended(exchanges, len(closed), seconds, attempts)
+        for exchanges in (run.of("list"), run.of("change"))
+    )
+
+
+def mended(exchanges, closed, seconds, attempts):
+    """Whether a call has to end well within so much time. It may have met a connection that was
+    closed behind the answer before, which is a quick failure too."""
+    trouble = [e.fault for e in exchanges if e.fault.kind.effect not in HARMLESS]
+    failures = closed + len(trouble)
+    # A first wait is a second at most.
+    needed = ALLOWANCE + failures + sum(e.ended - e.began for e in exchanges)
+    return (
+        needed <= seconds
+        and failures <= min(1, attempts - 1)
+        and all(fault.kind.effect in (Effect.RETRIED, Effect.WAITED) for fault in trouble)
+    )
+
+
+def writes(run):
+    """Nothing is written where the sources disagree, or where nothing is to be changed."""
+    said = {reflection.said for reflection in run.reflections if reflection.said}
+    if run.of("change") and len(said) > 1:
+        yield f"a change was sent, and the sources say {sorted(said)}"
+    if run.of("change") and all({address} == said for address in run.before.values()):
+        yield "a change was sent, and the record was right"
+
+
+def lock(run):
+    if run.lock_problem:
+        yield run.lock_problem
+    if run.ended.code == 0 and run.locked_after:
+        yield "it is there after a good run"
+    elif run.ended.code == 1:
+        if run.locked_before and not run.locked_after:
+            yield "it is gone after a failure"
+        elif not run.locked_before:
+            published = run.published()
+            if published is True and not run.locked_after:
+                yield "it is not there, and the alert was published"
+            elif published is False and run.locked_after:
+                yield "it is there, and the alert may be lost"
+
+
+def mail(run):
+    alerts, recoveries = run.delivered(ALERT), run.delivered(RECOVERY)
+    carried = sum(e.carried and e.status == 200 for e in run.of("publish"))
+    if alerts + recoveries != len(run.messages) or len(run.messages) != carried:
+        yield f"{carried} messages were published, and there are {len(run.messages)}"
+    if run.ended.code == 1:
+        yield from mail_of_failure(run, alerts, recoveries)
+    else:
+        if alerts:
+            yield "an alert after a good run"
+        if run.of("publish") and not run.locked_before:
+            yield "a message was published, and there is nothing to say"
+        if run.locked_before and not run.of("publish"):
+            yield "nobody was told that all is well again"
+        unsure = sum(run.knows(e) is not True for e in run.of("publish"))
+        if recoveries > 1 + unsure:
+            yield f"{recoveries} messages that all is well again"
+    for message in run.messages:
+        text = message["subject"] + message["message"]
+        if any(secret in text for secret in run.secrets):
+            yield "a secret is in a message"
+
+
+def mail_of_failure(run, alerts, recoveries):
+    if recoveries:
+        yield "a message that all is well after a failure"
+    if run.locked_before and run.of("publish"):
+        yield "another alert, and the first had been sent"
+    if not run.locked_before and not run.of("publish"):
+        yield "no alert was tried"
+    streak = run.next_streak()
+    if alerts and streak.delivered > 1 + streak.unsure:
+        yield f"{streak.delivered} alerts of one failure, and {streak.unsure} answers spoiled"
+    if run.locked_after and not streak.delivered:
+        yield "the lock is there, and no alert was ever delivered"
+
+
+def words(run):
+    ended, lines = run.ended, run.lines
+    if ended.stdout:
+        yield "stdout is not empty"
+    if any(secret in ended.stderr for secret in run.secrets):
+        yield "a secret is on stderr"
+    told = [line for line in lines if "the message that all is well again: " in line]
+    alert = [line for line in lines if ": the alert: " in line]
+    causes = [line for line in lines if line not in told + alert]
+    for line in lines:
+        if not re.match(r"autodns: \S.*; .*\w", line):
+            yield f"a line without a cause and what to do: {line!r}"
+    if len(set(lines)) < len(lines):
+        yield "it says the same twice"
+    if ended.code == 0:
+        expected = {True: (0,), False: (1,), None: (0, 1)}[run.published()]
+        if causes or alert or len(told) not in (expected if run.locked_before else (0,)):
+            yield "stderr is not as it should be after a good run"
+    elif ended.code == 1:
+        if not causes or told:
+            yield "stderr does not say what failed"
+        lost = not run.locked_before and not run.locked_after
+        if len(alert) != int(lost):
+            yield "stderr is wrong about the alert"
+    yield from claims(run, causes, alert)
+    for message in run.messages if ended.code == 1 else ():
+        for line in causes:
+            if line.removeprefix("autodns: ") not in message["message"]:
+                yield f"the alert does not say {line!r}"
+
+
+def claims(run, causes, alert):
+    """What took effect is never said to have failed."""
+    for name, address in run.after.items():
+        if address != run.before.get(name):
+            for line in causes:
+                if name in line and "could not confirm" not in line:
+                    yield f"{name} was changed, and it says {line!r}"
+    if run.messages and any("could not publish" in line for line in alert):
+        yield "the alert was published, and it says that it could not be"
+
+
+def attempts(run):
+    """No call is tried more often than three times, but for what is waited out; and not at all
+    more often than AWS_MAX_ATTEMPTS."""
+    limit = run.scenario.attempts or ATTEMPTS
+    free = (Effect.SIGNED_AGAIN,) if run.scenario.attempts else (Effect.WAITED, Effect.SIGNED_AGAIN)
+    for operation, calls in (("list", len(run.before)), ("change", 1), ("publish", 1)):
+        counted = [e for e in run.of(operation) if e.fault.kind.effect not in free]
+        # A batch that was refused is sent again, each change alone.
+        if any(e.fault.kind.name == "denied" for e in counted) and operation == "change":
+            calls = 1 + len(run.before) * (len(run.before) > 1)
+        if len(counted) > limit * calls:
+            yield f"{len(counted)} times {operation}"
+
+
+def left_overs(run):
+    for process in run.ended.left:
+        yield f"the process {process} was left"
+    for path in run.strays:
+        yield f"the file {path} was left or changed"
+    if run.open_connections:
+        yield f"{run.open_connections} connections were left open"

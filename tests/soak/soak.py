@@ -1,0 +1,266 @@
+"""Runs autodns over and over in several homes against an emulated AWS, by ways that misbehave at
+random, and holds each run against rules.py.
+
+    soak.py --program FILE [--runs N] [--seed S] [--workers W] [--keep-going]
+    soak.py --program FILE --seed S --workers W --only RUN [--found RECORDS/LOCK/ALERTS]
+
+Everything random comes from the seed, which is printed first. The first run that breaks a rule is
+printed with all that is known of it, and ends the soak with exit code 1. --only repeats it; what it
+had found is in the line that is printed. Must be run with the Python of tests/moto/setup.sh;
+scripts/soak.sh does that.
+"""
+
+import argparse
+import contextlib
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+import home
+import program
+import rules
+from pulse import Pulse
+from rules import Observation, Streak
+from scenario import Soak
+from tally import Tally
+
+# How much longer than its deadline a run may take before it is killed.
+MERCY = 10
+# How long the servers may take to be done with a run that has ended.
+SETTLE = 15
+
+
+class Worker:
+    """Runs the program in one home, run after run."""
+
+    def __init__(self, soak, pulse, program_, home_, scratch):
+        self.soak = soak
+        self.pulse = pulse
+        self.program = program_
+        self.home = home_
+        self.scratch = scratch
+        self.streak = Streak()
+        self.first_of_streak = True
+
+    def run(self, number):
+        place = self.home
+        scenario = self.soak.scenario(number, len(place.reflectors.servers))
+        before = place.records()
+        locked_before, _ = place.lock_problem(0, 0)
+        place.begin(scenario)
+        began, began_at = time.monotonic(), time.time()
+        ended = program.run(
+            [self.program, "--deadline", str(scenario.deadline), str(place.config)],
+            place.environment(scenario),
+            place.folder / "tmp",
+            self.scratch,
+            scenario.deadline + MERCY,
+        )
+        open_connections = place.settle(SETTLE)
+        exchanges = list(place.proxy.exchanges)
+        published = any(e.operation == "publish" and e.carried for e in exchanges)
+        locked_after, lock_problem = place.lock_problem(
+            0 if locked_before else began_at, time.time()
+        )
+        observed = Observation(
+            scenario=scenario,
+            before=before,
+            after=place.records(),
+            locked_before=locked_before,
+            locked_after=locked_after,
+            lock_problem=lock_problem,
+            streak=self.streak,
+            first_of_streak=self.first_of_streak,
+            ended=ended,
+            began=began,
+            starved=self.pulse.was_late_since(began),
+            exchanges=exchanges,
+            reflections=list(place.reflectors.reflections),
+            messages=place.messages() if published else [],
+            strays=place.strays(),
+            open_connections=open_connections,
+            secrets=place.secrets,
+        )
+        self.streak = observed.next_streak()
+        self.first_of_streak = ended.code == 0
+        return observed
+
+
+def report(soak, run, broken):
+    """All that is known of a run that broke a rule, and how to repeat it."""
+    ended = run.ended
+    again = f"--seed {soak.seed} --workers {soak.workers} --only {run.scenario.run}"
+    again += f" --found {found(run)}"
+    lock = {True: "there", False: "not there"}
+    return "\n".join([
+        f"run {run.scenario.run} of seed {soak.seed} broke {len(broken)} rules"
+        if broken
+        else f"run {run.scenario.run} of seed {soak.seed}",
+        *(f"  {line}" for line in broken),
+        f"  scripted:  {run.scenario.describe()}",
+        *(f"  AWS:       {exchange.describe()}" for exchange in run.exchanges),
+        *(f"  reflector: {reflection.describe()}" for reflection in run.reflections),
+        f"  record:    {run.before} -> {run.after}",
+        f"  lock:      {lock[run.locked_before]} -> {lock[run.locked_after]}",
+        f"  streak:    {run.streak}",
+        *(f"  mailed:    {message['subject']}" for message in run.messages),
+        f"  exit code: {ended.code}, after {ended.seconds:.2f} s",
+        *(f"  stdout:    {line}" for line in ended.stdout.splitlines()),
+        *(f"  stderr:    {line}" for line in ended.stderr.splitlines()),
+        f"  again:     scripts/soak.sh {again}",
+    ])  # fmt: skip
+
+
+def found(run):
+    """What the run found, as --found takes it: addresses by commas, "-" where there is none; the
+    lock; the alerts of this failure that were delivered, and those nobody could be sure of."""
+    records = ",".join(address or "-" for address in run.before.values())
+    lock = "locked" if run.locked_before else "free"
+    return f"{records}/{lock}/{run.streak.delivered},{run.streak.unsure}"
+
+
+class Shift:
+    """All workers at their runs."""
+
+    def __init__(self, wanted, soak, workers):
+        self.wanted = wanted
+        self.soak = soak
+        self.workers = workers
+        self.tally = Tally()
+        self.stop = threading.Event()
+        self.lock = threading.Lock()
+        self.began = time.monotonic()
+
+    def work(self, worker):
+        try:
+            for number in range(worker.home.index, self.wanted.runs, self.soak.workers):
+                if self.stop.is_set():
+                    return
+                self.do(worker, number)
+            if left := worker.home.messages():
+                raise RuntimeError(f"home {worker.home.index} has messages of no run: {left}")
+        except BaseException as error:
+            self.stop.set()
+            with self.lock:
+                self.tally.counts["failed"] += 1
+                print(f"soak.py: the soak itself failed: {error!r}", file=sys.stderr)
+            raise
+
+    def do(self, worker, number):
+        observed = worker.run(number)
+        broken = rules.violations(observed)
+        self.tally.add(observed, broken)
+        with self.lock:
+            if broken:
+                print(report(self.soak, observed, broken), end="\n\n", flush=True)
+                if not self.wanted.keep_going:
+                    self.stop.set()
+            elif self.tally.runs % 1000 == 0:
+                took = time.monotonic() - self.began
+                print(f"{self.tally.runs} runs, {took:.0f} s", flush=True)
+
+    def all(self):
+        threads = [threading.Thread(target=self.work, args=(worker,)) for worker in self.workers]
+        for thread in threads:
+            thread.start()
+        try:
+            for thread in threads:
+                thread.join()
+        finally:
+            # After an interrupt the runs that are under way are the last.
+            self.stop.set()
+            for thread in threads:
+                thread.join()
+
+    def only(self, worker, number):
+        """Repeats one run, in the state that it found."""
+        if self.wanted.found:
+            records, lock, alerts = self.wanted.found.split("/")
+            worker.home.set_records(records.split(","))
+            worker.streak = Streak(*map(int, alerts.split(",")))
+            if lock == "locked":
+                worker.home.set_lock()
+        observed = worker.run(number)
+        broken = rules.violations(observed)
+        self.tally.add(observed, broken)
+        print(report(self.soak, observed, broken))
+
+
+def parse():
+    summary, usage = __doc__.split("\n\n")[:2]
+    parser = argparse.ArgumentParser(usage=usage.strip(), description=summary)
+    parser.add_argument("--program", required=True, type=os.path.abspath)
+    parser.add_argument("--runs", type=int, default=10000)
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
+    # A home takes half a second to set up, and eight runs in it are worth that.
+    parser.add_argument("--workers", type=int)
+    parser.add_argument("--keep-going", action="store_true")
+    parser.add_argument("--only", type=int)
+    parser.add_argument("--found")
+    wanted = parser.parse_args()
+    if wanted.workers is None:
+        wanted.workers = 16 if wanted.runs >= 1000 else 6
+    if wanted.runs < 1 or wanted.workers < 1:
+        parser.error("--runs and --workers are 1 or more")
+    return wanted
+
+
+@contextlib.contextmanager
+def moto():
+    """The emulated AWS, which ends with this process however that ends; its endpoint."""
+    server = subprocess.Popen(
+        [sys.executable, home.world.__file__, "serve"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        # An interrupt at the terminal ends this process first, and moto with it.
+        start_new_session=True,
+    )
+    try:
+        endpoint = server.stdout.readline().strip()
+        if not endpoint:
+            sys.exit("soak.py: moto did not start")
+        yield endpoint
+    finally:
+        server.stdin.close()
+        server.wait()
+
+
+def soak(wanted):
+    shared = Soak(wanted.seed, wanted.workers)
+    print(f"seed {wanted.seed}, {wanted.workers} workers", flush=True)
+    program.adopt()
+    with tempfile.TemporaryDirectory(prefix="autodns-soak.") as folder, moto() as endpoint:
+        workers = []
+        pulse = Pulse()
+        keys = home.world.admin_keys(endpoint)
+        indices = range(wanted.workers) if wanted.only is None else [wanted.only % wanted.workers]
+        for index in indices:
+            scratch = pathlib.Path(folder, f"scratch{index}")
+            scratch.mkdir()
+            place = home.Home(index, endpoint, keys, pathlib.Path(folder, f"home{index}"))
+            workers.append(Worker(shared, pulse, wanted.program, place, scratch))
+        shift = Shift(wanted, shared, workers)
+        if wanted.only is None:
+            shift.all()
+        else:
+            shift.only(workers[0], wanted.only)
+        seconds = time.monotonic() - shift.began
+    tally = shift.tally
+    print(f"\n{tally.table(seconds)}\n")
+    print(f"seed {wanted.seed}: {tally.counts['passed']} passed, {tally.failed} failed")
+    return 1 if tally.failed else 0
+
+
+if __name__ == "__main__":
+    # The temporary folder and moto go however this ends. An interrupt is named, since world.py has
+    # it end the process at once.
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
+    sys.exit(soak(parse()))

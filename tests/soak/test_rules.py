@@ -1,0 +1,227 @@
+"""That the rules can fail: a good run breaks none, and each thing that must not happen breaks the
+one that it is about. A soak whose rules cannot fail says nothing.
+"""
+
+import dataclasses
+import unittest
+
+import faults
+import rules
+from awsproxy import Exchange
+from faults import Fault
+from program import Ended
+from reflectors import Reflection
+from rules import Observation, Streak
+from scenario import GOOD, LIES, Soak, Weather
+
+NAME = "a.home0.example"
+OLD, NEW = GOOD[:2]
+SECRET = "verysecret"
+NOT_SENT = f"autodns: {NAME}: the alert: could not publish to the topic: reset; try again"
+CAUSE = f"autodns: {NAME} A: could not list the records: it is closed; the next run tries again"
+NO_ALERT = f"autodns: {NAME}: the alert: could not confirm the message: reset; try again"
+NOT_TOLD = f"autodns: {NAME}: the message that all is well again: could not confirm it: reset; wait"
+
+
+def scenario(**changes):
+    calm = Soak(1, 1).scenario(0, 2)
+    calm = dataclasses.replace(calm, weather=Weather.CALM, skew=0, attempts=None, deadline=4)
+    return dataclasses.replace(calm, **changes)
+
+
+def ended(code=0, stderr=(), **changes):
+    good = Ended(code, "", "".join(f"{line}\n" for line in stderr), 0.1, 0.01, 4000, False, ())
+    return dataclasses.replace(good, **changes)
+
+
+def exchange(operation, nth=1, kind=faults.NONE, carried=True, ended_at=0.1):
+    told = kind.effect is faults.Effect.BENIGN
+    fault = Fault(kind, carried)
+    return Exchange(operation, nth, fault, 0.0, ended_at, carried, 200 if carried else 0, told)
+
+
+def aws(operation, kind, nth=1, carried=False):
+    return exchange(operation, nth, faults.AWS[kind], carried)
+
+
+def asked(address=NEW, honest=True, kind=faults.NONE, source=0, nth=1):
+    return Reflection(source, nth, Fault(kind), address, honest)
+
+
+def alert(text=CAUSE.removeprefix("autodns: ")):
+    return {"subject": f"autodns: {NAME} is not up to date (pi)", "message": text}
+
+
+RECOVERY = {"subject": f"autodns: {NAME} is up to date again (pi)", "message": "again"}
+
+GOOD_RUN = Observation(
+    scenario=scenario(),
+    before={NAME: OLD},
+    after={NAME: NEW},
+    locked_before=False,
+    locked_after=False,
+    lock_problem=None,
+    streak=Streak(),
+    first_of_streak=True,
+    ended=ended(),
+    began=0.0,
+    starved=False,
+    exchanges=[exchange("list"), exchange("change")],
+    reflections=[asked(), asked(source=1)],
+    messages=[],
+    strays=[],
+    open_connections=0,
+    secrets=[SECRET],
+)
+# The list is denied, and the alert goes out.
+FAILED_RUN = dataclasses.replace(
+    GOOD_RUN,
+    after={NAME: OLD},
+    locked_after=True,
+    ended=ended(1, [CAUSE]),
+    exchanges=[aws("list", "denied"), exchange("publish")],
+    messages=[alert()],
+)
+# All is well again.
+RECOVERED_RUN = dataclasses.replace(
+    GOOD_RUN,
+    locked_before=True,
+    streak=Streak(delivered=1),
+    exchanges=[*GOOD_RUN.exchanges, exchange("publish")],
+    messages=[RECOVERY],
+)
+# The alert's answer is lost.
+LOST_RUN = dataclasses.replace(
+    FAILED_RUN,
+    locked_after=False,
+    ended=ended(1, [CAUSE, NO_ALERT]),
+    exchanges=[aws("list", "denied"), aws("publish", "reset", carried=True)],
+)
+
+
+class Rules(unittest.TestCase):
+    def broken(self, run, **changes):
+        found = rules.violations(dataclasses.replace(run, **changes))
+        return sorted({line.partition(":")[0] for line in found})
+
+    def test_good_runs_break_none(self):
+        for run in (
+            GOOD_RUN,
+            FAILED_RUN,
+            RECOVERED_RUN,
+            LOST_RUN,
+            # The next run of the failure is silent.
+            dataclasses.replace(
+                FAILED_RUN,
+                locked_before=True,
+                exchanges=[aws("list", "denied")],
+                messages=[],
+                streak=Streak(1, 0),
+            ),
+            # Twice, since nobody could know of the first.
+            dataclasses.replace(FAILED_RUN, streak=Streak(1, 1)),
+            # The recovery's answer is lost: it is said.
+            dataclasses.replace(
+                RECOVERED_RUN,
+                exchanges=[*GOOD_RUN.exchanges, aws("publish", "reset", carried=True)],
+                ended=ended(0, [NOT_TOLD]),
+            ),
+            # An answer of the last moments may have been read or not.
+            dataclasses.replace(
+                LOST_RUN, exchanges=[aws("list", "denied"), exchange("publish", ended_at=3.9)]
+            ),
+            # This machine had no time.
+            dataclasses.replace(
+                FAILED_RUN, starved=True, exchanges=[aws("list", "503"), exchange("publish")]
+            ),
+            # A change that was made and could not be confirmed.
+            dataclasses.replace(
+                FAILED_RUN,
+                after={NAME: NEW},
+                ended=ended(1, [CAUSE.replace("could not", "could not confirm")]),
+                exchanges=[
+                    exchange("list"), aws("change", "html", carried=True), exchange("publish")
+                ],
+                messages=[alert(CAUSE[9:].replace("could not", "could not confirm"))],
+            ),  # fmt: skip
+        ):
+            self.assertEqual(rules.violations(run), [])
+
+    def test_what_must_not_happen_breaks_its_rule(self):
+        again = [*FAILED_RUN.exchanges[:1], *(aws("list", "reset", nth) for nth in (2, 3, 4))]
+        waited = [exchange("change"), *(aws("list", "throttling", nth) for nth in (1, 2, 3))]
+        for rule, run, changes in (
+            ("ending", GOOD_RUN, {"ended": ended(killed=True)}),
+            ("ending", GOOD_RUN, {"ended": ended(seconds=8.0)}),
+            ("ending", GOOD_RUN, {"ended": ended(101)}),
+            ("ending", FAILED_RUN, {"ended": ended(1, [CAUSE, "thread panicked; at x"])}),
+            ("record", GOOD_RUN, {"after": {NAME: LIES[0]}}),
+            ("record", GOOD_RUN, {"after": {NAME: None}}),
+            ("record", GOOD_RUN, {"after": {NAME: NEW, "{}": "beside the records"}}),
+            ("record", GOOD_RUN, {"reflections": [asked(NEW, honest=False)]}),
+            ("exit_code", GOOD_RUN, {"after": {NAME: OLD}}),
+            ("exit_code", FAILED_RUN, {"exchanges": [exchange("list"), exchange("publish")]}),
+            ("exit_code", FAILED_RUN, {"exchanges": [aws("list", "503"), exchange("publish")]}),
+            ("exit_code", FAILED_RUN, {"exchanges": [*waited[1:2], exchange("publish")]}),
+            ("writes", GOOD_RUN, {"reflections": [asked(), asked(LIES[0], honest=False)]}),
+            ("writes", GOOD_RUN, {"before": {NAME: NEW}}),
+            ("lock", GOOD_RUN, {"locked_after": True}),
+            ("lock", GOOD_RUN, {"lock_problem": "it says nothing"}),
+            ("lock", FAILED_RUN, {"locked_after": False}),
+            ("lock", LOST_RUN, {"locked_after": True}),
+            ("lock", FAILED_RUN, {"locked_before": True, "locked_after": False}),
+            ("mail", FAILED_RUN, {"messages": []}),
+            ("mail", FAILED_RUN, {"locked_before": True}),
+            ("mail", FAILED_RUN, {"messages": [RECOVERY]}),
+            ("mail", FAILED_RUN, {"exchanges": [aws("list", "denied")], "messages": []}),
+            ("mail", FAILED_RUN, {"streak": Streak(1, 0)}),
+            ("mail", FAILED_RUN, {"messages": [alert(CAUSE[9:] + SECRET)]}),
+            ("mail", RECOVERED_RUN, {"messages": [alert()]}),
+            ("mail", RECOVERED_RUN, {"locked_before": False}),
+            ("mail", RECOVERED_RUN, {"exchanges": GOOD_RUN.exchanges, "messages": []}),
+            ("words", GOOD_RUN, {"ended": ended(stdout="x\n")}),
+            ("words", GOOD_RUN, {"ended": ended(0, [CAUSE])}),
+            ("words", FAILED_RUN, {"ended": ended(1, [CAUSE, CAUSE + SECRET])}),
+            ("words", FAILED_RUN, {"ended": ended(1, [CAUSE, CAUSE])}),
+            ("words", FAILED_RUN, {"ended": ended(1)}),
+            ("words", FAILED_RUN, {"ended": ended(1, [CAUSE, "what?"])}),
+            ("words", FAILED_RUN, {"ended": ended(1, [CAUSE, NO_ALERT])}),
+            ("words", FAILED_RUN, {"messages": [alert("something failed")]}),
+            ("words", FAILED_RUN, {"after": {NAME: NEW}}),
+            ("words", LOST_RUN, {"ended": ended(1, [CAUSE])}),
+            ("words", LOST_RUN, {"ended": ended(1, [CAUSE, NOT_SENT])}),
+            ("words", RECOVERED_RUN, {"ended": ended(0, [NOT_TOLD])}),
+            ("attempts", FAILED_RUN, {"exchanges": [*again, exchange("publish")]}),
+            ("attempts", GOOD_RUN, {"exchanges": waited, "scenario": scenario(attempts=2)}),
+            ("left_overs", GOOD_RUN, {"ended": ended(left=("cat (S)",))}),
+            ("left_overs", GOOD_RUN, {"strays": ["var/.alert.lock.pending"]}),
+            ("left_overs", GOOD_RUN, {"open_connections": 1}),
+        ):
+            with self.subTest(rule=rule, changes=changes):
+                self.assertIn(rule, self.broken(run, **changes))
+
+
+class Chance(unittest.TestCase):
+    def test_a_seed_and_a_number_say_it_all(self):
+        def all_of(seed):
+            soak = Soak(seed, 4)
+            for run in range(200):
+                one = soak.scenario(run, 3)
+                again = [one.aws("list", 2), one.aws("list", 1), one.reflector(1, 1)]
+                yield dataclasses.replace(one, soak=None), again
+
+        self.assertEqual(list(all_of(7)), list(all_of(7)))
+        self.assertNotEqual(list(all_of(7)), list(all_of(8)))
+
+    def test_every_kind_and_weather_comes(self):
+        soak = Soak(1, 4)
+        runs = [soak.scenario(run, 3) for run in range(3000)]
+        self.assertEqual({run.weather for run in runs}, set(Weather))
+        drawn = {run.aws("list", nth).kind for run in runs for nth in (1, 2, 3)}
+        self.assertEqual(drawn - {faults.NONE}, set(faults.AWS.values()))
+        drawn = {run.reflector(source, 1).kind for run in runs for source in range(3)}
+        self.assertEqual(drawn - {faults.NONE, faults.LIE}, set(faults.REFLECTOR.values()))
+
+
+if __name__ == "__main__":
+    unittest.main()
