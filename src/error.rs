@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use crate::address::Reason;
 use crate::aws;
 use crate::record::Family;
+use crate::retry::Again;
 
 /// An underlying error, kept for those who debug.
 pub type Cause = Box<dyn std::error::Error + Send + Sync + 'static>;
@@ -73,6 +74,19 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether what failed may have been done all the same, since only the answer was lost.
+    #[must_use]
+    pub fn may_have_happened(&self) -> bool {
+        matches!(self, Self::Aws { failure, .. } if failure.may_have_happened())
+    }
+
+    /// Whether another run may fare better with nothing mended.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        self.may_have_happened()
+            || matches!(self, Self::Aws { failure, .. } if failure.problem.again() != Again::No)
+    }
+
     /// Whether AWS looked at what was asked and will not do it.
     #[must_use]
     pub fn is_refusal(&self) -> bool {

@@ -3,7 +3,8 @@
 //!
 //! A run can be killed between any two steps. So the lock is prepared beside its place before the
 //! alert goes out and moved into place after it, and moved out of place before the withdrawal is
-//! announced: what is left beside the place tells the next run that something was cut short.
+//! announced: what is left beside the place tells the next run that something was cut short, or
+//! that an answer was lost.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -54,13 +55,15 @@ impl AlertLock {
             |error: &io::Error| format!("{} cannot be written: {error}", self.path.display());
         let create =
             || OpenOptions::new().write(true).create_new(true).mode(0o600).open(&self.pending);
+        let mut replaces = false;
         let file = match create() {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                // A run that was cut short left it, or it is somebody else's.
+                // A run that was cut short or unsure left it, or it is somebody else's.
                 match self.state_of(&self.pending) {
                     State::Unusable(why) => return Err(why),
                     State::Absent => {}
-                    State::Held { .. } => {
+                    State::Held { named, .. } => {
+                        replaces = named;
                         fs::remove_file(&self.pending).map_err(|error| cannot(&error))?;
                     }
                 }
@@ -69,7 +72,7 @@ impl AlertLock {
             other => other,
         };
         let file = file.map_err(|error| cannot(&error))?;
-        let prepared = Prepared(self);
+        let prepared = Prepared { lock: self, replaces };
         match self.write(file, now) {
             Ok(()) => Ok(prepared),
             Err(error) => {
@@ -129,12 +132,16 @@ impl AlertLock {
 /// A lock that is written, but not yet in its place.
 #[derive(Debug)]
 #[must_use]
-pub struct Prepared<'a>(&'a AlertLock);
+pub struct Prepared<'a> {
+    lock: &'a AlertLock,
+    /// Whether another one was in its place, of an alert that may have gone out.
+    replaces: bool,
+}
 
 impl Prepared<'_> {
     /// Moves it into place. The error says what cannot be written and why.
     pub fn keep(self) -> Result<(), String> {
-        let Self(lock) = self;
+        let Self { lock, .. } = self;
         fs::rename(&lock.pending, &lock.path).map_err(|error| {
             let why = format!("{} cannot be written: {error}", lock.path.display());
             self.discard();
@@ -142,9 +149,18 @@ impl Prepared<'_> {
         })
     }
 
+    /// Leaves it beside its place if the alert may have gone out (`maybe`), or one before it may
+    /// have: then the next good run says that all is well. Otherwise removes it. The next run that
+    /// fails sends an alert in either case.
+    pub fn leave_if(self, maybe: bool) {
+        if !maybe && !self.replaces {
+            self.discard();
+        }
+    }
+
     /// Removes it. That it may stay is no harm: the next run replaces it.
     pub fn discard(self) {
-        let _ = fs::remove_file(&self.0.pending);
+        let _ = fs::remove_file(&self.lock.pending);
     }
 }
 

@@ -46,8 +46,9 @@ pub fn raise(
         }
         (Ok(_), None) => {}
         (Err(error), prepared) => {
+            // Whoever may have had the alert is to hear when all is well again.
             if let Some(prepared) = prepared {
-                prepared.discard();
+                prepared.leave_if(error.may_have_happened());
             }
             lines.push(format!("the alert: {error}"));
         }
@@ -76,6 +77,10 @@ pub fn withdraw(
         && let Err(error) = publish(&compose(withdrawn.since()))
     {
         lines.push(format!("the message that all is well again: {error}"));
+        if error.may_pass() {
+            // It stays beside its place, and the next good run says so.
+            return lines;
+        }
     }
     lines.extend(withdrawn.forget().err().map(|why| format!("alert_lock {why}")));
     lines

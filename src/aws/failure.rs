@@ -79,11 +79,17 @@ impl Failure {
         matches!(&self.problem, Problem::Fault(fault) if fault.is_refusal())
     }
 
+    /// Whether what was to be done may have been done all the same.
+    #[must_use]
+    pub const fn may_have_happened(&self) -> bool {
+        self.maybe_before || self.problem.may_have_happened()
+    }
+
     /// The message about `action`, which this failure kept from being done: what failed, the
     /// cause, and what to do.
     #[must_use]
     pub fn message(&self, action: &Action) -> String {
-        let maybe = self.maybe_before || self.problem.may_have_happened();
+        let maybe = self.may_have_happened();
         let Self { problem, .. } = self;
         format!("{}: {problem}; {}", action.not_done(maybe), problem.advice(action))
     }

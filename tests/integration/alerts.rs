@@ -203,10 +203,53 @@ fn an_alert_that_cannot_be_published_leaves_no_lock_and_is_tried_again() {
         let mut scene = broken();
         scene.sandbox.set("AWS_MAX_ATTEMPTS", "1");
         scene.aws.always(Publish, fault);
-        scene.run().assert(1, "", &(out_of_order() + &said)).assert_wrote(&[]);
+        // Where it may have arrived, that is kept in mind, and is no lock.
+        let maybe = said.contains("could not confirm");
+        let left: &[&str] = if maybe { &["+ .autodns.lock.pending"] } else { &[] };
+        scene.run().assert(1, "", &(out_of_order() + &said)).assert_wrote(left);
         scene.aws.mend();
-        scene.run().assert(1, "", &out_of_order()).assert_wrote(&["+ autodns.lock"]);
+        let moved: &[&str] = if maybe {
+            &["- .autodns.lock.pending", "+ autodns.lock"]
+        } else {
+            &["+ autodns.lock"]
+        };
+        scene.run().assert(1, "", &out_of_order()).assert_wrote(moved);
         assert_eq!(scene.aws.published().len(), 1);
+    }
+}
+
+#[test]
+fn after_an_alert_that_may_have_arrived_someone_hears_when_all_is_well_again() {
+    let mut scene = broken();
+    scene.sandbox.set("AWS_MAX_ATTEMPTS", "1");
+    scene.aws.fault(Publish, Fault::After(Reply::reset()));
+    scene.run().assert_wrote(&["+ .autodns.lock.pending"]);
+    mend_reflector(&scene);
+    scene.run().assert_silent().assert_wrote(&["- .autodns.lock.pending"]);
+    let alert = failure("autodns.json", &out_of_order(), ONCE);
+    assert_published(&scene, &[(FAILED, &alert), (RECOVERED, &recovery("{seconds}"))]);
+    scene.run().assert_silent().assert_wrote(&[]);
+    assert_eq!(scene.aws.published().len(), 2);
+}
+
+#[test]
+fn a_message_of_recovery_that_fails_for_a_moment_is_sent_by_the_next_run() {
+    for fault in [
+        Fault::error(503, "ServiceUnavailable", "x"),
+        Fault::error(400, "Throttling", "x"),
+        Fault::Instead(Reply::reset()),
+    ] {
+        let mut scene = broken();
+        scene.sandbox.set("AWS_MAX_ATTEMPTS", "1");
+        scene.run().assert_wrote(&["+ autodns.lock"]);
+        mend_reflector(&scene);
+        scene.aws.fault(Publish, fault);
+        let run = scene.run();
+        run.assert_wrote(&["+ .autodns.lock.pending", "- autodns.lock"]);
+        assert_eq!((run.status.code(), run.stderr.lines().count()), (Some(0), 1), "{run:?}");
+        scene.run().assert_silent().assert_wrote(&["- .autodns.lock.pending"]);
+        let alert = failure("autodns.json", &out_of_order(), ONCE);
+        assert_published(&scene, &[(FAILED, &alert), (RECOVERED, &recovery("{seconds}"))]);
     }
 }
 

@@ -43,6 +43,8 @@ class Home:
             (self.folder / name).mkdir(parents=True)
         self.config = self.folder / "etc" / "autodns.json"
         self.lock = self.folder / "var" / "alert.lock"
+        # What is left of a message that nobody knows to have arrived.
+        self.pending = self.folder / "var" / ".alert.lock.pending"
         self.config.write_text(json.dumps({
             "hosted_zone_id": self.world["zone_id"],
             "dns_name": self.names if len(self.names) > 1 else self.names[0],
@@ -69,11 +71,12 @@ class Home:
         self.laid_out = self.files()
 
     def files(self):
-        """All that is in the folder but the lock: each path with what is in it."""
+        """All that is in the folder but the lock and what is left beside it: each path with what
+        is in it."""
         return {
             str(path.relative_to(self.folder)): path.read_bytes() if path.is_file() else None
             for path in self.folder.rglob("*")
-            if path != self.lock
+            if path not in (self.lock, self.pending)
         }
 
     def strays(self):
@@ -124,24 +127,37 @@ class Home:
     def lock_problem(self, began, ended):
         """Whether the lock is there, and what is wrong with it if something is. The times are the
         wall clock's, around the run that has made it."""
-        if not self.lock.is_file():
-            return False, "the lock is no file" if self.lock.exists() else None
+        return self._problem(self.lock, began, ended)
+
+    def pending_problem(self):
+        """The same of what is left beside the lock, whose time is of some earlier run."""
+        return self._problem(self.pending, 0, 0)
+
+    def _problem(self, path, began, ended):
+        if not path.is_file():
+            return False, f"{path.name} is no file" if path.exists() else None
         try:
-            content = json.loads(self.lock.read_text())
+            content = json.loads(path.read_text())
             written = re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", content["since"])
             since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(began - 1))
             until = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(ended + 1))
         except (ValueError, KeyError, TypeError) as error:
-            return True, f"the lock cannot be read: {error!r}"
+            return True, f"{path.name} cannot be read: {error!r}"
         if content["config"] != str(self.config) or not written:
-            return True, f"the lock says {content}"
+            return True, f"{path.name} says {content}"
         if began and not since <= content["since"] <= until:
             return True, f"the lock is of {content['since']}, and it was made {since} to {until}"
         return True, None
 
     def set_lock(self):
+        self._write_lock(self.lock)
+
+    def set_pending(self):
+        self._write_lock(self.pending)
+
+    def _write_lock(self, path):
         since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        self.lock.write_text(json.dumps({"config": str(self.config), "since": since}) + "\n")
+        path.write_text(json.dumps({"config": str(self.config), "since": since}) + "\n")
 
     # One run
 

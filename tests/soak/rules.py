@@ -48,6 +48,9 @@ class Observation:
     after: dict
     locked_before: bool
     locked_after: bool
+    # Whether there is one beside its place: of a message that nobody knows to have arrived.
+    pending_before: bool
+    pending_after: bool
     lock_problem: str | None
     streak: Streak
     first_of_streak: bool
@@ -82,6 +85,11 @@ class Observation:
             return False
         end = self.began + self.scenario.deadline
         return True if exchange.ended < end - LAST_MOMENTS and not self.starved else None
+
+    @property
+    def due(self):
+        """Whether someone is to hear when all is well again."""
+        return self.locked_before or self.pending_before
 
     def published(self):
         """Whether the program must know that a message went out; None if it may."""
@@ -182,6 +190,12 @@ def writes(run):
 def lock(run):
     if run.lock_problem:
         yield run.lock_problem
+    if run.pending_after and run.locked_after:
+        yield "it is in its place and beside it"
+    if run.pending_after and run.published() is True:
+        yield "it is beside its place, and the message was published"
+    if run.pending_after and not (run.of("publish") or run.pending_before):
+        yield "it is beside its place, and no message was tried"
     if run.ended.code == 0 and run.locked_after:
         yield "it is there after a good run"
     elif run.ended.code == 1:
@@ -193,6 +207,8 @@ def lock(run):
                 yield "it is not there, and the alert was published"
             elif published is False and run.locked_after:
                 yield "it is there, and the alert may be lost"
+            if run.delivered(ALERT) and not (run.locked_after or run.pending_after):
+                yield "someone has the alert, and will not hear when all is well again"
 
 
 def mail(run):
@@ -205,9 +221,9 @@ def mail(run):
     else:
         if alerts:
             yield "an alert after a good run"
-        if run.of("publish") and not run.locked_before:
+        if run.of("publish") and not run.due:
             yield "a message was published, and there is nothing to say"
-        if run.locked_before and not run.of("publish"):
+        if run.due and not run.of("publish"):
             yield "nobody was told that all is well again"
         unsure = sum(run.knows(e) is not True for e in run.of("publish"))
         if recoveries > 1 + unsure:
@@ -248,7 +264,7 @@ def words(run):
         yield "it says the same twice"
     if ended.code == 0:
         expected = {True: (0,), False: (1,), None: (0, 1)}[run.published()]
-        if causes or alert or len(told) not in (expected if run.locked_before else (0,)):
+        if causes or alert or len(told) not in (expected if run.due else (0,)):
             yield "stderr is not as it should be after a good run"
     elif ended.code == 1:
         if not causes or told:

@@ -53,6 +53,7 @@ class Worker:
         scenario = self.soak.scenario(number, len(place.reflectors.servers))
         before = place.records()
         locked_before, _ = place.lock_problem(0, 0)
+        pending_before, _ = place.pending_problem()
         place.begin(scenario)
         began, began_at = time.monotonic(), time.time()
         ended = program.run(
@@ -68,13 +69,16 @@ class Worker:
         locked_after, lock_problem = place.lock_problem(
             0 if locked_before else began_at, time.time()
         )
+        pending_after, pending_problem = place.pending_problem()
         observed = Observation(
             scenario=scenario,
             before=before,
             after=place.records(),
             locked_before=locked_before,
             locked_after=locked_after,
-            lock_problem=lock_problem,
+            pending_before=pending_before,
+            pending_after=pending_after,
+            lock_problem=lock_problem or pending_problem,
             streak=self.streak,
             first_of_streak=self.first_of_streak,
             ended=ended,
@@ -108,6 +112,7 @@ def report(soak, run, broken):
         *(f"  reflector: {reflection.describe()}" for reflection in run.reflections),
         f"  record:    {run.before} -> {run.after}",
         f"  lock:      {lock[run.locked_before]} -> {lock[run.locked_after]}",
+        f"  beside it: {lock[run.pending_before]} -> {lock[run.pending_after]}",
         f"  streak:    {run.streak}",
         *(f"  mailed:    {message['subject']}" for message in run.messages),
         f"  exit code: {ended.code}, after {ended.seconds:.2f} s",
@@ -121,7 +126,8 @@ def found(run):
     """What the run found, as --found takes it: addresses by commas, "-" where there is none; the
     lock; the alerts of this failure that were delivered, and those nobody could be sure of."""
     records = ",".join(address or "-" for address in run.before.values())
-    lock = "locked" if run.locked_before else "free"
+    beside = "beside" if run.pending_before else "free"
+    lock = "locked" if run.locked_before else beside
     return f"{records}/{lock}/{run.streak.delivered},{run.streak.unsure}"
 
 
@@ -184,6 +190,8 @@ class Shift:
             records, lock, alerts = self.wanted.found.split("/")
             worker.home.set_records(records.split(","))
             worker.streak = Streak(*map(int, alerts.split(",")))
+            if lock == "beside":
+                place.set_pending()
             if lock == "locked":
                 worker.home.set_lock()
         observed = worker.run(number)

@@ -59,9 +59,10 @@ class Tally:
         count["silent"] += failed and run.locked_before
         count["not confirmed"] += failed and not run.locked_before and not run.locked_after
         count["repeated"] += alerts > 0 and run.streak.delivered + alerts > 1
-        lost = run.ended.code == 0 and run.locked_before and not run.delivered(rules.RECOVERY)
+        told = run.delivered(rules.RECOVERY) or run.pending_after
+        lost = run.ended.code == 0 and run.due and not told
         count["recoveries lost"] += lost
-        over = run.ended.code == 0 and not run.first_of_streak and not run.locked_before
+        over = run.ended.code == 0 and not run.first_of_streak and not run.due
         count["unanswered"] += over and run.streak.delivered > 0
         count["unheard of"] += over and not run.streak.delivered
 

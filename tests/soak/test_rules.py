@@ -60,6 +60,8 @@ GOOD_RUN = Observation(
     after={NAME: NEW},
     locked_before=False,
     locked_after=False,
+    pending_before=False,
+    pending_after=False,
     lock_problem=None,
     streak=Streak(),
     first_of_streak=True,
@@ -94,6 +96,7 @@ RECOVERED_RUN = dataclasses.replace(
 LOST_RUN = dataclasses.replace(
     FAILED_RUN,
     locked_after=False,
+    pending_after=True,
     ended=ended(1, [CAUSE, NO_ALERT]),
     exchanges=[aws("list", "denied"), aws("publish", "reset", carried=True)],
 )
@@ -125,7 +128,10 @@ class Rules(unittest.TestCase):
                 RECOVERED_RUN,
                 exchanges=[*GOOD_RUN.exchanges, aws("publish", "reset", carried=True)],
                 ended=ended(0, [NOT_TOLD]),
+                pending_after=True,
             ),
+            # All is well after an alert that nobody knew to have arrived.
+            dataclasses.replace(RECOVERED_RUN, locked_before=False, pending_before=True),
             # An answer of the last moments may have been read or not.
             dataclasses.replace(
                 LOST_RUN, exchanges=[aws("list", "denied"), exchange("publish", ended_at=3.9)]
@@ -170,6 +176,10 @@ class Rules(unittest.TestCase):
             ("lock", FAILED_RUN, {"locked_after": False}),
             ("lock", LOST_RUN, {"locked_after": True}),
             ("lock", FAILED_RUN, {"locked_before": True, "locked_after": False}),
+            ("lock", FAILED_RUN, {"pending_after": True}),
+            ("lock", RECOVERED_RUN, {"pending_after": True}),
+            ("lock", GOOD_RUN, {"pending_after": True}),
+            ("lock", LOST_RUN, {"pending_after": False}),
             ("mail", FAILED_RUN, {"messages": []}),
             ("mail", FAILED_RUN, {"locked_before": True}),
             ("mail", FAILED_RUN, {"messages": [RECOVERY]}),
@@ -194,7 +204,7 @@ class Rules(unittest.TestCase):
             ("attempts", FAILED_RUN, {"exchanges": [*again, exchange("publish")]}),
             ("attempts", GOOD_RUN, {"exchanges": waited, "scenario": scenario(attempts=2)}),
             ("left_overs", GOOD_RUN, {"ended": ended(left=("cat (S)",))}),
-            ("left_overs", GOOD_RUN, {"strays": ["var/.alert.lock.pending"]}),
+            ("left_overs", GOOD_RUN, {"strays": ["var/alert.lock.new"]}),
             ("left_overs", GOOD_RUN, {"open_connections": 1}),
         ):
             with self.subTest(rule=rule, changes=changes):
