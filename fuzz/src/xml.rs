@@ -30,8 +30,9 @@ pub fn elements(data: &[u8]) {
             ];
             // The other parser takes `</:a>` for the end of `<a>`, which it is not, and a reference
             // beyond Unicode for a character.
-            let is_sure = !document.contains("</:")
-                && !(document.contains("&#") && problem == "is XML with an entity of its own");
+            let by_number =
+                document.contains("&#") && problem == "is XML with an entity of its own";
+            let is_sure = !document.contains("</:") && !by_number;
             if is_sure && !on_purpose.iter().any(|start| problem.starts_with(start)) {
                 let other = roxmltree::Document::parse(document);
                 assert!(other.is_err(), "good XML was refused: {problem}");

@@ -279,6 +279,34 @@ fn what_keeps_a_run_from_being_tried_is_exit_status_2() {
 }
 
 #[test]
+fn a_terminal_is_written_on_in_colour_unless_no_color_is_set() {
+    // A terminal of its own for the program, which `script` of util-linux makes.
+    let terminal = ["sh", "-c", "exec script --quiet --return --command \"$*\" /dev/null", "sh"];
+    let (good, bad) = ("\u{1b}[32mok    \u{1b}[0m  ", "\u{1b}[31mnot ok\u{1b}[0m  ");
+    for (variables, coloured) in [
+        (&[][..], true),
+        (&[("NO_COLOR", "1")], false),
+        (&[("NO_COLOR", "")], true),
+        (&[("TERM", "dumb")], false),
+    ] {
+        let mut scene = scene();
+        set_mode(&scene, "autodns.json", 0o644);
+        for (name, value) in variables {
+            scene.sandbox.set(name, *value);
+        }
+        let config = scene.sandbox.path("autodns.json");
+        let run = scene.finish(scene.sandbox.spawn_by(&terminal, &["check", &config]));
+        assert_eq!(run.status.code(), Some(1), "{run:?}");
+        for (verdict, plain) in [(good, "ok      "), (bad, "not ok  ")] {
+            let begins = |start: &str| run.stdout.lines().any(|line| line.starts_with(start));
+            assert_eq!((begins(verdict), begins(plain)), (coloured, !coloured), "{run:?}");
+        }
+    }
+    // A pipe is not.
+    assert!(!check(&scene(), &[]).stdout.contains('\u{1b}'));
+}
+
+#[test]
 fn json_is_one_object_with_the_same_findings() {
     let scene = scene();
     let run = check(&scene, &["--json"]);

@@ -93,6 +93,27 @@ fn throttling_is_waited_out_beyond_the_attempts_of_failures() {
 }
 
 #[test]
+fn many_machines_of_one_account_at_the_same_second_all_get_their_turn() {
+    let scene = Scene::new();
+    scene.aws.world().rate = Some(2);
+    let configs: Vec<String> = (0..6)
+        .map(|number| {
+            let mut config = scene.config();
+            config["dns_name"] = json!(format!("pi{number}.example.com"));
+            config["alert_lock"] = json!(scene.sandbox.path(&format!("lock{number}")));
+            scene.write_config(&format!("{number}.json"), &config)
+        })
+        .collect();
+    let running: Vec<_> = configs.iter().map(|config| scene.sandbox.spawn(&[config])).collect();
+    for run in running {
+        scene.finish(run).assert_silent();
+    }
+    assert_eq!(scene.aws.rows().iter().filter(|row| row.starts_with("pi")).count(), 6);
+    assert!(scene.aws.world().throttled > 0);
+    assert_eq!(scene.aws.published(), []);
+}
+
+#[test]
 fn throttling_is_waited_out_for_as_long_as_the_run_has_time() {
     let mut scene = Scene::new();
     scene.without("topic_arn");

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use time::{Duration, OffsetDateTime};
 
@@ -72,6 +73,12 @@ pub struct World {
     /// By how much AWS's clock is ahead of this machine's.
     pub ahead: Duration,
     pub date: DateHeader,
+    /// How many requests a second Route 53 takes from the account, if that is limited.
+    pub rate: Option<usize>,
+    /// When it took the last ones.
+    taken: VecDeque<Instant>,
+    /// How many it refused for that.
+    pub throttled: usize,
     /// The region that Route 53 wants in signatures.
     pub route53_region: String,
     /// The calls that came with a good signature, in order, faults included.
@@ -79,6 +86,21 @@ pub struct World {
     next: BTreeMap<Call, VecDeque<Fault>>,
     always: BTreeMap<Call, Fault>,
     protests: Vec<String>,
+}
+
+impl World {
+    /// Whether the account has made all the requests that it may make in this second. One that is
+    /// refused does not count.
+    fn is_over_its_rate(&mut self) -> bool {
+        let Some(rate) = self.rate else { return false };
+        let now = Instant::now();
+        self.taken.retain(|taken| now.duration_since(*taken).as_secs() < 1);
+        let over = self.taken.len() >= rate;
+        if !over {
+            self.taken.push_back(now);
+        }
+        over
+    }
 }
 
 /// The server; it stops when dropped.
@@ -111,6 +133,9 @@ impl Aws {
             denied: Vec::new(),
             ahead: Duration::ZERO,
             date: DateHeader::Right,
+            rate: None,
+            taken: VecDeque::new(),
+            throttled: 0,
             route53_region: "us-east-1".to_owned(),
             calls: Vec::new(),
             next: BTreeMap::new(),
@@ -247,6 +272,10 @@ fn handle(world: &mut World, request: &Request) -> Reply {
         Ok(key_id) => key_id,
         Err(refusal) => return error(call, 403, refusal.code, &refusal.message).into(),
     };
+    if call != Call::Publish && world.is_over_its_rate() {
+        world.throttled += 1;
+        return error(call, 400, "Throttling", "Rate exceeded").into();
+    }
     world.calls.push(call);
     let queued = world.next.get_mut(&call).and_then(VecDeque::pop_front);
     let fault = queued.or_else(|| world.always.get(&call).cloned());
