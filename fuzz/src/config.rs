@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use autodns::address::reflector::Reflector;
 use autodns::aws::route53::ZoneId;
 use autodns::aws::sns::TopicArn;
-use autodns::config::Config;
+use autodns::config::{Config, KEYS};
 use autodns::record::{DnsName, Ttl};
 use serde_json::Value;
 
@@ -117,22 +117,6 @@ fn assert_refusal(problem: &str) {
     }
     super::assert_is_one_of(what, REFUSALS);
 }
-
-const KEYS: &[&str] = &[
-    "hosted_zone_id",
-    "dns_name",
-    "topic_arn",
-    "alert_lock",
-    "reflect_url",
-    "record_types",
-    "ttl",
-    "allow_non_public",
-    "notify_recovery",
-    "expected_networks",
-    "ipv6_interface",
-    "heartbeat_url",
-    "heartbeat_fail",
-];
 
 const MISSING: &[&str] = &[
     "the key \"hosted_zone_id\" is missing",
