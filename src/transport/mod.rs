@@ -3,6 +3,7 @@
 //! retries, follows no redirect, and knows neither AWS nor reflectors.
 
 mod connect;
+mod crypto;
 mod failure;
 mod issuer;
 mod proxy;

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::ring::default_provider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{
@@ -15,6 +14,7 @@ use rustls::{
     SignatureScheme,
 };
 
+use super::crypto::provider;
 use super::issuer::shown_name;
 use crate::environment::Environment;
 use crate::error::{Cause, Error};
@@ -34,7 +34,7 @@ pub fn client_config(environment: &Environment) -> Result<Arc<ClientConfig>, Err
         problem: problem.into(),
         source: Some(source),
     };
-    let provider = Arc::new(default_provider());
+    let provider = Arc::new(provider());
     let inner = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone())
         .build()
         .map_err(|error| unusable("holds no certificate that can be trusted", error.into()))?;
