@@ -19,7 +19,8 @@
 //! * [`record`], [`error`], [`secrets`], [`url`], [`console`], [`environment`], [`percent`],
 //!   [`clock`], [`transport`]: what the stages stand on.
 //!
-//! Imports point downwards: a stage knows what it stands on, and only [`update`] calls across.
+//! Imports point downwards: a stage knows what it stands on, and only [`update`] and [`check`] call
+//! across.
 
 pub mod address;
 pub mod alert;

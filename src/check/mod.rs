@@ -1,30 +1,27 @@
 //! `autodns check`: looks at everything a run needs, one thing after the other, and says of each
 //! whether it is as it should be. Changes nothing, and takes no lock; it asks what a run asks, with
-//! the run's own code. How findings look is `report`'s.
+//! the run's own code. How findings look is `report`'s, and
+//! whether servers can be reached `ways`'s.
 
 pub mod report;
+mod ways;
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
-use http::Uri;
-
-use crate::address::reflector::Reflector;
 use crate::address::{Asking, Source};
 use crate::alert::lock::AlertLock;
 use crate::alert::message::{self, About};
 use crate::alert::state::State;
-use crate::aws::{Access, Aws, Service};
+use crate::aws::{Access, Aws};
 use crate::clock::timestamp;
 use crate::config::{Alerts, ConfigFile};
 use crate::console::Console;
 use crate::deadline::Deadline;
 use crate::environment::{Environment, host_name};
-use crate::error::split_advice;
 use crate::plan::{self, Plan};
 use crate::record::FoundRecord;
 use crate::secrets::Secrets;
@@ -59,7 +56,7 @@ pub fn check(
         let file = match ConfigFile::read(path) {
             Ok(file) => file,
             Err(error) => {
-                report.add(&console, failing("config", &error));
+                report.add(&console, Finding::failing("config", &error));
                 status = Status::NotTried;
                 continue;
             }
@@ -67,12 +64,12 @@ pub fn check(
         let mut secrets = Secrets::default();
         file.config.add_secrets(&mut secrets);
         let console = console.hiding(secrets.clone());
-        report.add(&console, good("config", described(&file)));
+        report.add(&console, Finding::good("config", described(&file)));
         if access.is_none() {
             match Access::open(environment, now, deadline) {
                 Ok(opened) => access = Some(opened),
                 Err(error) => {
-                    report.add(&console, failing("credentials", &error));
+                    report.add(&console, Finding::failing("credentials", &error));
                     report.finish(&console);
                     return Status::NotTried;
                 }
@@ -86,21 +83,6 @@ pub fn check(
     }
     report.finish(&console);
     if report.is_ok() { status } else { status.max(Status::Failed) }
-}
-
-fn good(name: &'static str, detail: String) -> Finding {
-    Finding { name, ok: true, detail, hint: None }
-}
-
-fn bad(name: &'static str, detail: String, hint: String) -> Finding {
-    Finding { name, ok: false, detail, hint: Some(hint) }
-}
-
-/// A finding of a message that ends with what to do.
-fn failing(name: &'static str, problem: &impl ToString) -> Finding {
-    let problem = problem.to_string();
-    let (detail, hint) = split_advice(&problem);
-    Finding { name, ok: false, detail: detail.into(), hint: hint.map(Into::into) }
 }
 
 fn described(file: &ConfigFile) -> String {
@@ -127,17 +109,19 @@ impl Job<'_> {
         self.permissions().into_iter().for_each(&mut add);
         let credentials = &self.access.credentials;
         let (key, source) = (credentials.shown_key_id(), &credentials.source);
-        add(good("credentials", format!("key id {key} from {source}")));
+        add(Finding::good("credentials", format!("key id {key} from {source}")));
         if let Some(alerts) = &config.alerts {
             add(self.lock(alerts));
         }
-        self.ways(&aws).into_iter().for_each(&mut add);
+        ways::ways(config, &self.access.network, &aws, self.deadline)
+            .into_iter()
+            .for_each(&mut add);
         let addresses = self.addresses(&mut add);
         let found = self.records(&aws, &addresses, &mut add);
         add(self.clock());
         if found {
             let zone = &config.zone;
-            add(good(
+            add(Finding::good(
                 "change",
                 format!(
                     "whether this key may change records of {zone} is known only when it does; \
@@ -165,14 +149,15 @@ impl Job<'_> {
         let folder = alerts.lock.parent().filter(|folder| *folder != Path::new(""));
         if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
             let detail = format!("alert_lock {shown}: there is no folder {}", folder.display());
-            return bad("alert_lock", detail, "make it, or name another place".into());
+            return Finding::bad("alert_lock", detail, "make it, or name another place".into());
         }
         match AlertLock::new(&alerts.lock, &self.file.id).state() {
-            State::Absent => good("alert_lock", format!("{shown}: no alert is out")),
-            State::Held { since, .. } => {
-                good("alert_lock", format!("{shown}: an alert is out since {}", timestamp(since)))
-            }
-            State::Unusable(why) => bad(
+            State::Absent => Finding::good("alert_lock", format!("{shown}: no alert is out")),
+            State::Held { since, .. } => Finding::good(
+                "alert_lock",
+                format!("{shown}: an alert is out since {}", timestamp(since)),
+            ),
+            State::Unusable(why) => Finding::bad(
                 "alert_lock",
                 why,
                 "alerts would repeat at every failing run: name another file".into(),
@@ -180,73 +165,17 @@ impl Job<'_> {
         }
     }
 
-    /// Whether the servers' names can be looked up and their TLS can be trusted.
-    fn ways(&self, aws: &Aws<'_>) -> Vec<Finding> {
-        let config = &self.file.config;
-        let mut urls: Vec<(Uri, bool)> = Vec::new();
-        let asked = config.sources.reflectors.iter().map(Reflector::url);
-        let heartbeat = config.heartbeat.as_ref().map(|heartbeat| &heartbeat.url);
-        urls.extend(asked.map(|url| (url.uri().clone(), false)));
-        urls.extend(heartbeat.map(|url| (url.uri().clone(), true)));
-        let topic = config.alerts.as_ref().map(|alerts| alerts.topic.region().to_owned());
-        let services = [Service::Route53].into_iter();
-        for service in services.chain(topic.map(|region| Service::Sns { region })) {
-            if let Ok(uri) = aws.endpoint(&service).base.parse() {
-                urls.push((uri, true));
-            }
-        }
-        let mut findings = Vec::new();
-        let mut seen = BTreeSet::new();
-        for (uri, may_be_proxied) in urls {
-            let host = uri.host().unwrap_or_default().to_ascii_lowercase();
-            let port = uri.port_u16();
-            if !seen.insert((host.clone(), port, uri.scheme_str().map(str::to_owned))) {
-                continue;
-            }
-            if may_be_proxied && let Some(proxy) = self.access.network.proxy_for(&uri) {
-                findings.push(good("proxy", format!("{host} is reached through {proxy}")));
-                continue;
-            }
-            let bare = host.trim_start_matches('[').trim_end_matches(']');
-            if bare.parse::<IpAddr>().is_err() {
-                let found = self.access.network.addresses(&host, self.deadline);
-                findings.push(match &found {
-                    Ok(addresses) => {
-                        let shown: Vec<String> =
-                            addresses.iter().map(ToString::to_string).collect();
-                        good("dns", format!("{host} is {}", shown.join(", ")))
-                    }
-                    Err(failure) => {
-                        bad("dns", format!("{host}: {failure}"), failure.advice().into())
-                    }
-                });
-                if found.is_err() {
-                    continue;
-                }
-            }
-            if uri.scheme_str() == Some("https") {
-                let began = Instant::now();
-                findings.push(match self.access.network.handshake(&uri, self.deadline) {
-                    Ok(version) => {
-                        let took = began.elapsed().as_millis();
-                        good("tls", format!("{host} is trusted, {version}, in {took} ms"))
-                    }
-                    Err(failure) => {
-                        bad("tls", format!("{host}: {failure}"), failure.advice().into())
-                    }
-                });
-            }
-        }
-        findings
-    }
-
     /// Asks every source, not only the first that answers, and says whether they agree. Answers
     /// with the address of each family that a run would take.
     fn addresses(&self, add: &mut impl FnMut(Finding)) -> Vec<IpAddr> {
         let sources = &self.file.config.sources;
         let Access { network, limit, .. } = self.access;
-        let asking =
-            Asking { network, console: self.console, limit: *limit, deadline: self.deadline };
+        let asking = Asking {
+            network,
+            console: self.console,
+            limit: *limit,
+            deadline: self.deadline.share(2),
+        };
         let mut taken = Vec::new();
         for record_type in &self.file.config.record_types {
             let family = record_type.family();
@@ -260,12 +189,15 @@ impl Job<'_> {
                 match sources.ask(source, family, asking) {
                     Ok(address) => {
                         let took = began.elapsed().as_millis();
-                        add(good("address", format!("{shown} says {address}, in {took} ms")));
+                        add(Finding::good(
+                            "address",
+                            format!("{shown} says {address}, in {took} ms"),
+                        ));
                         answers.push((shown, address));
                     }
                     Err((reason, _)) => {
                         let message = format!("{} over {family}: {}", reason.asked, reason.problem);
-                        add(failing("address", &message));
+                        add(Finding::failing("address", &message));
                     }
                 }
             }
@@ -275,7 +207,7 @@ impl Job<'_> {
             {
                 let detail = format!("{source} says {address}, but {other} says {another}");
                 let hint = "nothing would be changed: check which is right".into();
-                add(bad("address", detail, hint));
+                add(Finding::bad("address", detail, hint));
             }
             taken.extend(first.map(|(_, address)| *address));
         }
@@ -290,7 +222,7 @@ impl Job<'_> {
             match aws.list(&config.zone, name, self.deadline) {
                 Ok(rows) => found.extend(rows),
                 Err(error) => {
-                    add(failing("route53", &error));
+                    add(Finding::failing("route53", &error));
                     return false;
                 }
             }
@@ -309,15 +241,18 @@ impl Job<'_> {
                 format!("is {}", values.join(", "))
             };
             add(match plan {
-                Some(Plan::Keep) => good("record", format!("{key} {now}, as it should be")),
-                Some(Plan::Change { to, .. }) => {
-                    good("record", format!("{key} {now}, and a run makes it {}", to.address))
+                Some(Plan::Keep) => {
+                    Finding::good("record", format!("{key} {now}, as it should be"))
                 }
+                Some(Plan::Change { to, .. }) => Finding::good(
+                    "record",
+                    format!("{key} {now}, and a run makes it {}", to.address),
+                ),
                 Some(Plan::Refuse { why, advice }) => {
                     let detail = format!("{key} is not ours to overwrite: {why}");
-                    bad("record", detail, (*advice).into())
+                    Finding::bad("record", detail, (*advice).into())
                 }
-                None => good("record", format!("{key} {now}")),
+                None => Finding::good("record", format!("{key} {now}")),
             });
         }
         true
@@ -325,30 +260,35 @@ impl Job<'_> {
 
     fn clock(&self) -> Finding {
         match self.access.seen_skew() {
-            None => bad(
+            None => Finding::bad(
                 "clock",
                 "no answer of AWS to hold this machine's clock against".into(),
                 "mend what keeps AWS from answering".into(),
             ),
-            Some(skew) if skew.is_large() => bad(
+            Some(skew) if skew.is_large() => Finding::bad(
                 "clock",
                 format!("this machine's clock is {skew}"),
                 "set it (timedatectl shows it); a run corrects its signatures until then".into(),
             ),
-            Some(skew) => good("clock", format!("{skew} by AWS's clock, which is near enough")),
+            Some(skew) => {
+                Finding::good("clock", format!("{skew} by AWS's clock, which is near enough"))
+            }
         }
     }
 
     fn topic(&self, alerts: &Alerts, aws: &Aws<'_>) -> Finding {
         let topic = &alerts.topic;
         if !self.options.alert {
-            return good("topic", format!("{topic} was not tried; --alert sends it a message"));
+            return Finding::good(
+                "topic",
+                format!("{topic} was not tried; --alert sends it a message"),
+            );
         }
         let (host, names) = (host_name(), self.file.config.shown_names());
         let message = message::test(About { host: &host, config: &self.file.id, names: &names });
         match aws.publish(topic, &message.subject, &message.body, self.deadline) {
-            Ok(id) => good("topic", format!("{topic} took the test message {id}")),
-            Err(error) => failing("topic", &error),
+            Ok(id) => Finding::good("topic", format!("{topic} took the test message {id}")),
+            Err(error) => Finding::failing("topic", &error),
         }
     }
 }
@@ -360,16 +300,16 @@ fn permissions_of(path: &Path) -> Finding {
         Ok(metadata) => {
             let mode = metadata.permissions().mode() & 0o7777;
             if mode & 0o027 == 0 {
-                return good("permissions", format!("{shown} has mode {mode:04o}"));
+                return Finding::good("permissions", format!("{shown} has mode {mode:04o}"));
             }
             let detail = format!(
                 "{shown} has a secret in it, and other users may use it: its mode is {mode:04o}"
             );
-            bad("permissions", detail, format!("chmod 600 {shown}"))
+            Finding::bad("permissions", detail, format!("chmod 600 {shown}"))
         }
         Err(error) => {
             let hint = "check the file".into();
-            bad("permissions", format!("{shown} cannot be looked at: {error}"), hint)
+            Finding::bad("permissions", format!("{shown} cannot be looked at: {error}"), hint)
         }
     }
 }

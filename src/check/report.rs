@@ -6,6 +6,7 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 use crate::console::Console;
+use crate::error::split_advice;
 
 /// How findings are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +31,28 @@ pub struct Finding {
     pub detail: String,
     /// What to do, if it is not.
     pub hint: Option<String>,
+}
+
+impl Finding {
+    /// Something is as it should be.
+    #[must_use]
+    pub const fn good(name: &'static str, detail: String) -> Self {
+        Self { name, ok: true, detail, hint: None }
+    }
+
+    /// Something is not, and what to do about it.
+    #[must_use]
+    pub const fn bad(name: &'static str, detail: String, hint: String) -> Self {
+        Self { name, ok: false, detail, hint: Some(hint) }
+    }
+
+    /// Something failed with a message that ends with what to do.
+    #[must_use]
+    pub fn failing(name: &'static str, problem: &impl ToString) -> Self {
+        let problem = problem.to_string();
+        let (detail, hint) = split_advice(&problem);
+        Self { name, ok: false, detail: detail.into(), hint: hint.map(Into::into) }
+    }
 }
 
 /// All findings so far.
