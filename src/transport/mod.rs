@@ -6,6 +6,7 @@ mod connect;
 mod crypto;
 mod failure;
 mod issuer;
+mod kind;
 mod proxy;
 mod trust;
 
