@@ -66,12 +66,14 @@ on_pi() { chroot "$root" su -s /bin/sh "$1" -c "cd; $2"; }
 # The user's own crontab as `crontab -l` shows it, without the lines that crontab adds on top.
 crontab_of() { sed '1,3{/^# /d}' "$root/var/spool/cron/crontabs/$1" 2>/dev/null || :; }
 
-# Everything that a deployment could touch: kind, mode, owner, contents; and nothing else.
+# Everything that a deployment could touch: kind, mode, owner, contents; and nothing else. What
+# cron writes meanwhile is no deployment's.
 snapshot() {
     local user
     (
         cd "$root" || exit
-        find home usr/local etc/cron.d var/spool/cron -printf '%y %m %U:%G %p %l\n'
+        find home usr/local etc/cron.d var/spool/cron ! -path 'home/*/ticks' \
+            -printf '%y %m %U:%G %p %l\n'
         find home usr/local etc/cron.d -type f ! -path 'home/*/ticks' -exec cksum {} +
     ) | LC_ALL=C sort
     for user in pi second; do
