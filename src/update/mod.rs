@@ -40,7 +40,7 @@ pub struct Options {
 }
 
 /// How much of a run's time is kept for its alert, at most.
-const KEPT_FOR_ALERT: Duration = Duration::from_secs(10);
+pub const KEPT_FOR_ALERT: Duration = Duration::from_secs(10);
 
 /// Until when the parts of one configuration's run have time.
 #[derive(Clone, Copy, Debug)]

@@ -5,11 +5,12 @@ use std::path::Path;
 
 use crate::program::read;
 
-const PAGES: [&str; 5] = [
+const PAGES: [&str; 6] = [
     "README.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
     "docs/from-autodns-py.md",
+    "docs/scale.md",
     "reflector/README.md",
 ];
 
