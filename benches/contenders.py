@@ -1,0 +1,142 @@
+"""The programs that are measured: autodns and its peers, what they are made of and how big that
+is. Makes what is missing, in the cache folder. Each is a command that takes a configuration.
+"""
+
+import dataclasses
+import hashlib
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+
+HERE = pathlib.Path(__file__).resolve().parent
+PEERS = HERE / "peers"
+
+# Of a Python, what no program of this kind needs installed.
+NOT_NEEDED = re.compile(
+    r"/(?:test|tests|idlelib|tkinter|lib2to3|turtledemo|ensurepip|config-[^/]*|dist-packages"
+    r"|site-packages|pip(?:-[^/]*)?|setuptools(?:-[^/]*)?|pkg_resources|_distutils_hack)/"
+)
+
+
+@dataclasses.dataclass
+class Contender:
+    """One of them: its name, its command without the configuration, its bytes on disk."""
+
+    name: str
+    command: list
+    bytes_on_disk: int
+    versions: str
+
+
+def autodns(program):
+    version = output([program, "--version"]).strip()
+    return Contender("autodns", [str(program)], program.stat().st_size, version)
+
+
+def peers(cache):
+    """All of the peers, ready to run."""
+    return [boto3(cache), curl(), sdk(cache, "aws-lc"), sdk(cache, "ring")]
+
+
+def boto3(cache):
+    """requests and boto3 on Debian's Python if there is one, in an environment of their own."""
+    python = "/usr/bin/python3" if os.access("/usr/bin/python3", os.X_OK) else "python3"
+    requirements = PEERS / "boto3" / "requirements.txt"
+    key = hashlib.sha256(requirements.read_bytes() + python.encode()).hexdigest()[:16]
+    environment = cache / f"boto3-{key}"
+    inside = environment / "bin" / "python"
+    if not (environment / "complete").exists():
+        shutil.rmtree(environment, ignore_errors=True)
+        quietly([python, "-m", "venv", environment])
+        quietly([inside, "-m", "pip", "install", "--quiet", "--no-input"]
+                + ["--disable-pip-version-check", "--requirement", requirements])
+        (environment / "complete").touch()
+    library, executable = output(
+        [inside, "-c", "import os,sys;print(os.path.dirname(os.__file__));"
+         "print(os.path.realpath(sys.executable))"]
+    ).split()
+    size = tree(environment / "lib", keep="site-packages") + tree(pathlib.Path(library))
+    size += files([executable])
+    versions = output([inside, "-c", "import boto3, requests, platform as p;"
+                       "print(f'Python {p.python_version()}, boto3 {boto3.__version__}, '"
+                       "f'requests {requests.__version__}')"]).strip()
+    return Contender("boto3", [str(inside), str(PEERS / "boto3" / "quiet_run.py")], size, versions)
+
+
+def curl():
+    """curl and jq with the libraries they load; a shell is everywhere."""
+    versions = ", ".join(
+        (output(["curl", "--version"]).split("\n")[0].split(" (")[0], output(["jq", "--version"]))
+    ).strip()
+    size = files([shutil.which("curl"), shutil.which("jq")])
+    return Contender("curl", [str(PEERS / "curl" / "quiet-run.sh")], size, versions)
+
+
+def sdk(cache, crypto):
+    """The Rust program on the AWS SDK, with one of the two libraries for cryptography."""
+    folder = PEERS / "sdk"
+    made_of = [folder / name for name in ("Cargo.toml", "Cargo.lock", "src/main.rs")]
+    key = hashlib.sha256(b"".join(file.read_bytes() for file in made_of)).hexdigest()[:16]
+    program = cache / f"sdk-{crypto}-{key}"
+    if not program.exists():
+        target = cache / "sdk-target"
+        quietly(
+            ["cargo", "build", "--release", "--locked", "--quiet", "--no-default-features"]
+            + ["--features", crypto, "--target-dir", target]
+            + ["--manifest-path", folder / "Cargo.toml"]
+        )
+        shutil.copy2(target / "release" / "autodns-peer-sdk", program)
+    lock = (folder / "Cargo.lock").read_text(encoding="utf-8")
+    version = re.search(r'name = "aws-sdk-route53"\nversion = "([^"]*)"', lock)[1]
+    name = f"AWS SDK, {crypto}"
+    return Contender(name, [str(program)], files([program]), f"aws-sdk-route53 {version}")
+
+
+# --- sizes ----------------------------------------------------------------------------------------
+
+
+def tree(folder, keep=""):
+    """The bytes of the files below it, but for what is not needed, unless they are in `keep`."""
+    total = 0
+    for file in folder.rglob("*"):
+        path = str(file)[len(str(folder)):]
+        if keep:
+            path = path.replace(f"/{keep}/", "/", 1)
+        if file.is_file() and not file.is_symlink() and not NOT_NEEDED.search(path):
+            total += file.stat().st_size
+    return total
+
+
+def files(programs):
+    """The bytes of programs and of the shared libraries they load, but for those of libc."""
+    loaded = set()
+    for program in programs:
+        loaded.add(os.path.realpath(program))
+        said = subprocess.run(["ldd", program], capture_output=True, text=True, check=False).stdout
+        for library in re.findall(r"(/\S+) \(0x", said):
+            if not re.search(r"/(?:ld-linux|lib(?:c|m|dl|rt|pthread|resolv)\.so)", library):
+                loaded.add(os.path.realpath(library))
+    return sum(os.path.getsize(file) for file in loaded)
+
+
+# --- commands -------------------------------------------------------------------------------------
+
+
+def output(command):
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def quietly(command):
+    """Runs it, and shows what it said if it fails."""
+    done = subprocess.run(
+        [str(word) for word in command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        cwd=HERE,
+    )
+    if done.returncode:
+        raise SystemExit(f"{done.stdout}\nbench.sh: failed: {' '.join(map(str, command))}")

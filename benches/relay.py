@@ -1,0 +1,82 @@
+"""A TCP relay that makes loopback as far away as asked: what comes in goes out half a round trip
+later, in order, in both directions. It is for kernels that cannot delay packets themselves.
+
+Linux completes a connection to the relay at once, where on a real line that takes a round trip:
+what a client sends first is held for one round trip more instead. That comes to the same for
+clients that speak first, as those of TLS do. It must not look into what it carries.
+"""
+
+import queue
+import socket
+import threading
+import time
+
+
+class Relay:
+    """In front of `port` on loopback. `rtt`, in seconds, is that of the connections to come."""
+
+    def __init__(self, port):
+        self.rtt = 0.0
+        self._to = port
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.port = self._listener.getsockname()[1]
+
+    def __enter__(self):
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _accept(self):
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._connect, args=(client,), daemon=True).start()
+
+    def _connect(self, client):
+        one_way, first = self.rtt / 2, self.rtt
+        with client, socket.create_connection(("127.0.0.1", self._to)) as server:
+            for end in (client, server):
+                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            works = [*carry(client, server, one_way, first), *carry(server, client, one_way, 0)]
+            for work in works:
+                work.join()
+
+
+def carry(source, sink, delay, first_delay):
+    """Carries from one to the other until the end, each piece `delay` after it came, the first one
+    `first_delay` later still. Returns the threads that do it."""
+    pieces = queue.SimpleQueue()
+
+    def receive():
+        extra = first_delay
+        piece = b"the first"
+        while piece:
+            try:
+                piece = source.recv(65536)
+            except OSError:
+                piece = b""
+            pieces.put((time.monotonic() + delay + extra, piece))
+            extra = 0
+
+    def send():
+        piece = b"the first"
+        while piece:
+            due, piece = pieces.get()
+            time.sleep(max(0, due - time.monotonic()))
+            try:
+                if piece:
+                    sink.sendall(piece)
+                else:
+                    sink.shutdown(socket.SHUT_WR)
+            except OSError:
+                pass  # gone: the other direction tells its end
+
+    works = [threading.Thread(target=work, daemon=True) for work in (receive, send)]
+    for work in works:
+        work.start()
+    return works

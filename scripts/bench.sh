@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# Measures one quiet run of autodns (the record is right, nothing is changed) beside programs that
+# do the same with boto3, curl and the AWS SDK, all in turn against the same server on loopback:
+# time, instructions, memory, system calls, bytes, size. Prints a Markdown table, and puts it on
+# top of benches/results.md. docs/benchmarks.md says what the rows mean.
+#
+#     scripts/bench.sh [--rounds N] [--alone] [--no-record] [--readme]
+#
+# Measures the static x86-64 binary as released, which it builds, and counts instructions of the
+# armv7 one if that is in target/pi. ${AUTODNS} names another program to measure. It installs what
+# it needs by apt (as root) and keeps the peers in ${AUTODNS_CACHE:-~/.cache/autodns}/bench.
+# benches/bench.py does the work. Other work on the machine shows in the times, not in the counts.
+set -euo pipefail
+
+repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cache=${AUTODNS_CACHE:-${XDG_CACHE_HOME:-${HOME:?HOME is not set}/.cache}/autodns}
+mkdir -p "$cache"
+export AUTODNS_CACHE=$cache
+export PYTHONDONTWRITEBYTECODE=1
+target=x86_64-unknown-linux-musl
+armv7=$repo/target/pi/armv7-unknown-linux-musleabihf/autodns
+
+fail() {
+    echo "bench.sh: $*" >&2
+    exit 1
+}
+
+say() { echo "bench.sh: $*" >&2; }
+
+# shellcheck source=tests/pi/prepare.sh
+source "$repo/tests/pi/prepare.sh"
+
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+python=${PYTHON:-python3}
+case " $* " in
+    *' -h '* | *' --help '*)
+        exec "$python" "$repo/benches/bench.py" --program - --cache - --help
+        ;;
+esac
+[[ $(uname -m) == x86_64 ]] || fail "the binary that is measured is for x86_64, and this is not"
+install_packages binutils curl gcc jq libc6-dev openssl python3-venv qemu-user strace time valgrind
+
+program=${AUTODNS:-}
+if [[ -z $program ]]; then
+    if [[ ! -f $(rustc --print sysroot 2>/dev/null)/lib/rustlib/src/rust/library/Cargo.lock ]]; then
+        install_packages rustc-web cargo-web rust-web-src
+    fi
+    CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$cache/cargo} \
+        "$repo/scripts/build-pi.sh" --way source "$target" >&2
+    program=$repo/target/pi/$target/autodns
+fi
+[[ -x $program ]] || fail "$program is no program"
+options=()
+if [[ -f $armv7 ]]; then
+    options+=(--armv7 "$armv7")
+else
+    say "no armv7 binary to count instructions of: scripts/build-pi.sh --way source" \
+        "armv7-unknown-linux-musleabihf"
+fi
+"$python" "$repo/benches/bench.py" --program "$program" --cache "$cache/bench" \
+    ${options[@]+"${options[@]}"} "$@"
