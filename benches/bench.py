@@ -25,6 +25,7 @@ BEGIN, END = "<!-- bench: written by scripts/bench.sh --readme -->", "<!-- end o
 
 def main():
     options = parse()
+    place.leave_on_termination()
     cache = options.cache.resolve()
     cache.mkdir(parents=True, exist_ok=True)
     told("making the peers ready")
@@ -37,13 +38,13 @@ def main():
             armv7 = measure_armv7(where, options, cache)
         except place.NotQuiet as error:
             raise SystemExit(f"bench.sh: {error}") from error
-    table = [*make_table(everyone, found)]
+    table = [*make_table(everyone, found, [row[0] for row in ROWS])]
     report = [*notes(everyone, options.rounds, armv7)]
     print("\n".join([*table, "", *report]))
     if options.record:
         record(table, report)
     if options.readme:
-        write_readme(table)
+        write_readme(make_table(everyone, found, README_ROWS))
 
 
 def parse():
@@ -61,7 +62,7 @@ def parse():
         action="store_false",
         help="leave benches/results.md as it is",
     )
-    parser.add_argument("--readme", action="store_true", help="write the table into README.md")
+    parser.add_argument("--readme", action="store_true", help="write its main rows into README.md")
     options = parser.parse_args()
     if options.rounds < 1:
         parser.error("--rounds wants 1 or more")
@@ -148,7 +149,7 @@ def measure_armv7(where, options, cache):
 
 # --- telling --------------------------------------------------------------------------------------
 
-# What, its name in the table, the number in it, how many decimals, and whether it has a ratio.
+# What, its name in the table, the unit, how many decimals, and whether it has a ratio.
 ROWS = [
     ("instructions", "instructions, millions", 1e6, 1, True),
     ("busy", "processor time, user + system, ms", 1e-3, 1, True),
@@ -165,14 +166,17 @@ ROWS = [
     ("handshakes", "TLS handshakes", 1, 0, False),
     ("disk", "on disk, MB", 1e6, 1, True),
 ]
+README_ROWS = ["instructions", "busy", "far", "trips", "rss", "calls", "bytes_from", "disk"]
 
 
-def make_table(everyone, found):
-    """A row for each number, a column for each contender; ratios to the first one."""
+def make_table(everyone, found, rows):
+    """A row for each of `rows`, a column for each contender; ratios to the first one."""
     yield "| one quiet run | " + " | ".join(each.name for each in everyone) + " |"
     yield "|---|" + "--:|" * len(everyone)
     first = found[everyone[0].name]
     for what, title, unit, decimals, has_ratio in ROWS:
+        if what not in rows:
+            continue
         cells = []
         for each in everyone:
             value = found[each.name][what]

@@ -125,11 +125,17 @@ def files(programs):
 
 
 def output(command):
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    """What it says on stdout."""
+    done = subprocess.run(
+        [str(word) for word in command], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        failed(command, done.stdout + done.stderr)
+    return done.stdout
 
 
 def quietly(command):
-    """Runs it, and shows what it said if it fails."""
+    """Runs it, and shows what it said only if it fails."""
     done = subprocess.run(
         [str(word) for word in command],
         stdout=subprocess.PIPE,
@@ -139,4 +145,8 @@ def quietly(command):
         cwd=HERE,
     )
     if done.returncode:
-        raise SystemExit(f"{done.stdout}\nbench.sh: failed: {' '.join(map(str, command))}")
+        failed(command, done.stdout)
+
+
+def failed(command, said):
+    raise SystemExit(f"{said.strip()}\nbench.sh: failed: {' '.join(map(str, command))}")

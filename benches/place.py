@@ -4,7 +4,9 @@ that they call, and a relay on the way to each of its ports. All of it is gone a
 import contextlib
 import json
 import pathlib
+import signal
 import subprocess
+import sys
 import tempfile
 
 import counterpart
@@ -55,6 +57,11 @@ class Place(contextlib.ExitStack):
         if not seen.is_quiet_run():
             raise NotQuiet(f"{who} did something else than a quiet run: {seen}")
         return seen
+
+
+def leave_on_termination():
+    """Ends this process by an exception, so that a place is taken away then, too."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 
 class NotQuiet(Exception):

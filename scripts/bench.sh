@@ -31,7 +31,17 @@ say() { echo "bench.sh: $*" >&2; }
 source "$repo/tests/pi/prepare.sh"
 
 scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
+child=
+leave() {
+    trap '' INT TERM
+    if [[ -n $child ]]; then
+        # It takes its own folder away.
+        kill -TERM "$child" 2>/dev/null || :
+        wait "$child" || :
+    fi
+    rm -rf "$scratch"
+}
+trap leave EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
@@ -62,4 +72,9 @@ else
         "armv7-unknown-linux-musleabihf"
 fi
 "$python" "$repo/benches/bench.py" --program "$program" --cache "$cache/bench" \
-    ${options[@]+"${options[@]}"} "$@"
+    ${options[@]+"${options[@]}"} "$@" &
+child=$!
+status=0
+wait "$child" || status=$?
+child=
+(exit "$status")
