@@ -9,7 +9,6 @@ import os
 import pathlib
 import platform
 import statistics
-import subprocess
 import sys
 import textwrap
 
@@ -217,14 +216,14 @@ def record(table, report):
     file = HERE / "results.md"
     text = file.read_text(encoding="utf-8")
     head, mark, earlier = text.partition("\n## ")
-    commit = subprocess.run(
-        ["git", "-C", REPOSITORY, "describe", "--always", "--dirty"],
-        capture_output=True,
-        text=True,
-        check=False,
-    ).stdout.strip()
+    # The last change of what the binary is made of: others do not touch what was measured.
+    source = ["src", "Cargo.toml", "Cargo.lock", "scripts/build-pi.sh"]
+    git = ["git", "-C", REPOSITORY]
+    commit = contenders.output([*git, "log", "-1", "--format=%h", "--", *source]).strip()
+    if contenders.output([*git, "status", "--porcelain", "--", *source]):
+        commit += " and changes"
     today = datetime.date.today().isoformat()
-    lines = [f"\n## {today}, {commit or 'no commit'}", "", *table, "", *report, ""]
+    lines = [f"\n## {today}, source of {commit}", "", *table, "", *report, ""]
     file.write_text(head + "\n".join(lines) + mark + earlier, encoding="utf-8")
     told("benches/results.md has it")
 

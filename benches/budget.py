@@ -80,7 +80,7 @@ def quiet_run(program):
     with place.Place() as where:
         command = [str(program), str(where.config)]
         seen = [gauges.run(where, command) for _ in range(3)]
-        calls, written = zip(*(gauges.system_calls(where, command) for _ in range(9)))
+        calls, written = zip(*(gauges.system_calls(where, command) for _ in range(25)))
         return {
             "instructions": min(gauges.instructions(where, command) for _ in range(3)),
             "system_calls": min(calls),
