@@ -46,7 +46,7 @@ class Update(unittest.TestCase):
     """The numbers measured are replaced, and not a letter else."""
 
     def test_replaces_what_was_measured(self):
-        before = "# why\n[slack]\narm = 3\n[bytes]\narm = 1000\nx86 = 5\n# how\n[quiet_run]\na = 1\n"
+        before = "#\n[slack]\narm = 3\n[bytes]\narm = 1000\nx86 = 5\n# how\n[quiet_run]\na = 1\n"
         after = before.replace("arm = 1000", "arm = 900")
         self.assertEqual(budget.updated(before, {"bytes": {"arm": 900}}), after)
 
