@@ -75,9 +75,8 @@ fn fetch(url: &SecretUrl, network: &Network, deadline: Deadline) -> Result<(), (
     match answer.status {
         200..=299 => Ok(()),
         status => {
-            let again =
-                if matches!(status, 429 | 500 | 502..=504) { Again::Soon } else { Again::No };
-            Err((format!("it answered {status}; check heartbeat_url"), again))
+            let problem = format!("it answered {status}; check heartbeat_url");
+            Err((problem, Again::of_status(status)))
         }
     }
 }

@@ -32,6 +32,19 @@ pub enum Again {
     Soon,
 }
 
+impl Again {
+    /// What the HTTP status of an answer says, whoever it is from: 429 (RFC 6585) asks to come back
+    /// later; 500, 502, 503 and 504 are a server's own trouble, which passes.
+    #[must_use]
+    pub const fn of_status(status: u16) -> Self {
+        match status {
+            429 => Self::Later,
+            500 | 502 | 503 | 504 => Self::Soon,
+            _ => Self::No,
+        }
+    }
+}
+
 /// How many attempts there may be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limit(Option<u32>);

@@ -81,11 +81,7 @@ impl Reflector {
                     let whole = answer.says_its_length();
                     let address = read_answer(answer.status, &answer.body, whole, &secrets);
                     return address.map_err(|problem| Unanswered {
-                        again: match answer.status {
-                            429 => Again::Later,
-                            500 | 502..=504 => Again::Soon,
-                            _ => Again::No,
-                        },
+                        again: Again::of_status(answer.status),
                         ..Unanswered::for_good(problem)
                     });
                 }

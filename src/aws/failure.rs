@@ -4,7 +4,7 @@
 use std::fmt;
 
 use super::endpoint::Partition;
-use super::fault::{Fault, is_passing};
+use super::fault::Fault;
 use super::route53::ZoneId;
 use super::skew::Skew;
 use super::sns::TopicArn;
@@ -152,9 +152,8 @@ impl Problem {
         match self {
             Self::NoAnswer { cause, .. } => cause.again(),
             Self::Fault(fault) | Self::Clock(fault, _) => fault.again(),
-            Self::Unreadable { status: 429, .. } => Again::Later,
-            Self::Unreadable { status, .. } if is_passing(*status) => Again::Soon,
-            Self::Unreadable { .. } | Self::Impossible(..) => Again::No,
+            Self::Unreadable { status, .. } => Again::of_status(*status),
+            Self::Impossible(..) => Again::No,
         }
     }
 

@@ -78,12 +78,12 @@ impl Fault {
     /// Whether, and when, the same request may fare better.
     #[must_use]
     pub fn again(&self) -> Again {
-        if self.is_throttling() || self.code == "PriorRequestNotComplete" || self.status == 429 {
+        if self.is_throttling() || self.code == "PriorRequestNotComplete" {
             Again::Later
-        } else if is_passing(self.status) || self.code == "RequestTimeout" {
+        } else if self.code == "RequestTimeout" {
             Again::Soon
         } else {
-            Again::No
+            Again::of_status(self.status)
         }
     }
 
@@ -109,12 +109,6 @@ impl Fault {
                 && (self.message.contains("Signature expired")
                     || self.message.contains("Signature not yet current")))
     }
-}
-
-/// Whether a status is a server's own trouble, which passes.
-#[must_use]
-pub const fn is_passing(status: u16) -> bool {
-    matches!(status, 500 | 502 | 503 | 504)
 }
 
 #[cfg(test)]
