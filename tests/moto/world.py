@@ -26,6 +26,7 @@ import secrets
 import signal
 import sys
 import threading
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -73,13 +74,18 @@ def moto_api(endpoint, path, body=None):
     request = urllib.request.Request(
         f"{endpoint}/moto-api/{path}", data=body, headers={"Content-Type": "text/plain"}
     )
-    try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return json.load(answer)
-    except urllib.error.HTTPError as error:
-        raise Failure(f"{endpoint} is no moto server: {error}") from error
-    except OSError as error:
-        raise Failure(f"{endpoint} does not answer: {getattr(error, 'reason', error)}") from error
+    for left in reversed(range(5)):
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            # moto goes through its models unlocked, and fails when another test makes one then.
+            if error.code != 500 or not left:
+                raise Failure(f"{endpoint} is no moto server: {error}") from error
+            time.sleep(0.1)
+        except OSError as error:
+            reason = getattr(error, "reason", error)
+            raise Failure(f"{endpoint} does not answer: {reason}") from error
 
 
 def admin_keys(endpoint):
