@@ -8,7 +8,7 @@ use http::Request;
 
 use crate::console::Console;
 use crate::deadline::Deadline;
-use crate::retry::{Again, Attempts, Limit, random};
+use crate::retry::{Again, Attempts, Limit};
 use crate::transport::Network;
 use crate::url::SecretUrl;
 
@@ -51,8 +51,7 @@ impl Heartbeat {
                 Ok(()) => return console.step(|| format!("heartbeat: {url} has it")),
                 Err(failure) => failure,
             };
-            let wait = attempts.after(again, None, random());
-            let Some(wait) = wait.filter(|wait| *wait < deadline.left()) else {
+            let Some(wait) = attempts.before(deadline, again, None) else {
                 return console.step(|| format!("warning: the heartbeat to {url}: {problem}"));
             };
             thread::sleep(wait);

@@ -1,5 +1,5 @@
 //! Whether to try again, and after how long: the rule of AWS's SDKs ("standard mode"), for every
-//! kind of request. Pure but for [`random`]; it waits for nothing itself.
+//! kind of request. Pure but for chance and the time left; it waits for nothing itself.
 //!
 //! A connection that fails, a time-out and a server's own trouble count as attempts, three in all.
 //! "Come back later" (throttling, a change that is still being made) is waited out for as long as
@@ -8,6 +8,7 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
+use crate::deadline::Deadline;
 use crate::environment::Environment;
 use crate::error::Error;
 
@@ -88,6 +89,17 @@ impl Attempts {
         Self { limit, made: 0, waits: 0 }
     }
 
+    /// How long to wait now, as [`Attempts::after`] has it; `None` also where the wait would not end
+    /// before `deadline`.
+    pub fn before(
+        &mut self,
+        deadline: Deadline,
+        again: Again,
+        wish: Option<Duration>,
+    ) -> Option<Duration> {
+        self.after(again, wish, random()).filter(|wait| *wait < deadline.left())
+    }
+
     /// How long to wait before the next attempt, after one that failed so; `None`: there is to be
     /// none. `wish` is the server's own (`x-amz-retry-after`), `random` is from 0 to 1 (full
     /// jitter: many clients that fail at the same moment must not come back at the same moment).
@@ -110,8 +122,7 @@ impl Attempts {
 }
 
 /// A number from 0 to 1 that another process at the same moment does not get.
-#[must_use]
-pub fn random() -> f64 {
+fn random() -> f64 {
     // The standard library keys its hash maps from the system's random numbers.
     let bits = RandomState::new().build_hasher().finish();
     f64::from(u32::try_from(bits >> 32).unwrap_or_default()) / f64::from(u32::MAX)

@@ -15,7 +15,7 @@ use crate::console::Console;
 use crate::deadline::Deadline;
 use crate::error::{Cause, Error};
 use crate::record::Family;
-use crate::retry::{Again, Attempts, Limit, random};
+use crate::retry::{Again, Attempts, Limit};
 use crate::transport::Network;
 use block::Block;
 use public::not_public;
@@ -103,8 +103,7 @@ impl Sources {
                     }
                 }
             }
-            let wait = attempts.after(again, None, random());
-            let Some(wait) = wait.filter(|wait| *wait < asking.deadline.left()) else {
+            let Some(wait) = attempts.before(asking.deadline, again, None) else {
                 return Err(Error::Address { family, reasons: reasons.into_values().collect() });
             };
             asking.console.step(|| {

@@ -13,7 +13,7 @@ use super::skew::Skew;
 use super::{Access, Call, Failure, Problem, Service};
 use crate::console::Console;
 use crate::deadline::Deadline;
-use crate::retry::{Attempts, random};
+use crate::retry::Attempts;
 use crate::transport::{Answer, Client};
 
 /// The most bytes an answer may have. A page of ten record sets, each with the 400 values that
@@ -87,8 +87,7 @@ impl<'a> Sender<'a> {
                     problem = problem.of_the_clock(skew);
                 }
             }
-            let wait = attempts.after(problem.again(), wish, random());
-            let Some(wait) = wait.filter(|wait| *wait < deadline.left()) else {
+            let Some(wait) = attempts.before(deadline, problem.again(), wish) else {
                 return Err(Failure { problem, maybe_before });
             };
             maybe_before |= problem.may_have_happened();

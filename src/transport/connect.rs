@@ -82,7 +82,6 @@ impl Resolver for Lookup {
         config: &Config,
         timeout: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, ureq::Error> {
-        let early = |error| Early::mark(Step::Resolve, error);
         let no_host = || ureq::Error::BadUri("no host or no port".into());
         let host = uri.host().ok_or_else(no_host)?;
         let usual = match uri.scheme() {
@@ -91,21 +90,21 @@ impl Resolver for Lookup {
             _ => None,
         };
         let port = uri.port_u16().or(usual).ok_or_else(no_host)?;
-        let found = match bare(host).parse::<IpAddr>() {
-            Ok(address) => vec![SocketAddr::new(address, port)],
-            Err(_) => look_up(host.into(), port, *timeout.after).map_err(early)?,
-        };
+        let found = addresses_of(host, port, *timeout.after)?;
         let mut kept = self.empty();
         for address in config.ip_family().keep_wanted(found.into_iter()).take(MOST_ADDRESSES) {
             kept.push(address);
         }
-        if kept.is_empty() { Err(early(ureq::Error::HostNotFound)) } else { Ok(kept) }
+        if kept.is_empty() {
+            return Err(Early::mark(Step::Resolve, ureq::Error::HostNotFound));
+        }
+        Ok(kept)
     }
 }
 
 /// The addresses of a host's name, each once.
 pub fn addresses(host: &str, time: Duration) -> Result<Vec<IpAddr>, ureq::Error> {
-    let found = look_up(host.into(), 0, time).map_err(|e| Early::mark(Step::Resolve, e))?;
+    let found = addresses_of(host, 0, time)?;
     let mut addresses: Vec<IpAddr> = found.iter().map(SocketAddr::ip).collect();
     addresses.sort_unstable();
     addresses.dedup();
@@ -121,10 +120,7 @@ pub fn handshake(
 ) -> Result<&'static str, ureq::Error> {
     let host = uri.host().unwrap_or_default();
     let port = uri.port_u16().unwrap_or(443);
-    let found = match bare(host).parse::<IpAddr>() {
-        Ok(address) => vec![SocketAddr::new(address, port)],
-        Err(_) => look_up(host.into(), port, time).map_err(|e| Early::mark(Step::Resolve, e))?,
-    };
+    let found = addresses_of(host, port, time)?;
     let mut last = io::ErrorKind::AddrNotAvailable.into();
     for address in found {
         match TcpStream::connect_timeout(&address, time) {
@@ -174,6 +170,16 @@ fn agree(
 fn session(tls: &Arc<ClientConfig>, host: &str) -> io::Result<ClientConnection> {
     let name = ServerName::try_from(bare(host).to_owned()).map_err(io::Error::other)?;
     ClientConnection::new(Arc::clone(tls), name).map_err(io::Error::other)
+}
+
+/// Where a host of a URL is: an address as it stands, a name looked up.
+fn addresses_of(host: &str, port: u16, time: Duration) -> Result<Vec<SocketAddr>, ureq::Error> {
+    match bare(host).parse::<IpAddr>() {
+        Ok(address) => Ok(vec![SocketAddr::new(address, port)]),
+        Err(_) => {
+            look_up(host.into(), port, time).map_err(|error| Early::mark(Step::Resolve, error))
+        }
+    }
 }
 
 fn look_up(host: String, port: u16, time: Duration) -> Result<Vec<SocketAddr>, ureq::Error> {
