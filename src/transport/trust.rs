@@ -5,10 +5,12 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
+use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore,
     SignatureScheme,
@@ -29,20 +31,17 @@ pub fn client_config(environment: &Environment) -> Result<Arc<ClientConfig>, Err
         Some((variable, path)) => (read_roots(variable, Path::new(path))?, variable),
         None => (webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect(), "AWS_CA_BUNDLE"),
     };
-    let unusable = |problem: &str, source: Cause| Error::Environment {
-        variable,
-        problem: problem.into(),
-        source: Some(source),
-    };
-    let provider = Arc::new(provider());
-    let inner = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone())
-        .build()
-        .map_err(|error| unusable("holds no certificate that can be trusted", error.into()))?;
-    let config = ClientConfig::builder_with_provider(provider)
+    let provider = provider();
+    let verifier = Verifier { roots, algorithms: provider.signature_verification_algorithms };
+    let config = ClientConfig::builder_with_provider(Arc::new(provider))
         .with_safe_default_protocol_versions()
-        .map_err(|error| unusable("cannot be used for TLS", error.into()))?
+        .map_err(|error| Error::Environment {
+            variable,
+            problem: "cannot be used for TLS".into(),
+            source: Some(error.into()),
+        })?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Verifier(inner)))
+        .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth();
     Ok(Arc::new(config))
 }
@@ -86,9 +85,13 @@ impl fmt::Display for UnknownIssuer {
 
 impl std::error::Error for UnknownIssuer {}
 
-/// rustls's own verifier, with a name put to an issuer that it does not know.
+/// What rustls's own verifier does, of the same parts, but with a name put to an issuer that it
+/// does not know, and without lists of revoked certificates, of which there are none to read.
 #[derive(Debug)]
-struct Verifier(Arc<WebPkiServerVerifier>);
+struct Verifier {
+    roots: RootCertStore,
+    algorithms: WebPkiSupportedAlgorithms,
+}
 
 impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
@@ -96,20 +99,28 @@ impl ServerCertVerifier for Verifier {
         end_entity: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
         server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
+        _ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        self.0
-            .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
-            .map_err(|error| match error {
-                rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
-                    let name = webpki::EndEntityCert::try_from(end_entity)
-                        .ok()
-                        .and_then(|certificate| shown_name(certificate.issuer()));
-                    CertificateError::Other(OtherError(Arc::new(UnknownIssuer(name)))).into()
-                }
-                error => error,
-            })
+        let certificate = ParsedCertificate::try_from(end_entity)?;
+        verify_server_cert_signed_by_trust_anchor(
+            &certificate,
+            &self.roots,
+            intermediates,
+            now,
+            self.algorithms.all,
+        )
+        .map_err(|error| match error {
+            rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
+                let name = webpki::EndEntityCert::try_from(end_entity)
+                    .ok()
+                    .and_then(|certificate| shown_name(certificate.issuer()));
+                CertificateError::Other(OtherError(Arc::new(UnknownIssuer(name)))).into()
+            }
+            error => error,
+        })?;
+        verify_server_name(&certificate, server_name)?;
+        Ok(ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
@@ -118,7 +129,7 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.0.verify_tls12_signature(message, certificate, signature)
+        verify_tls12_signature(message, certificate, signature, &self.algorithms)
     }
 
     fn verify_tls13_signature(
@@ -127,10 +138,10 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.0.verify_tls13_signature(message, certificate, signature)
+        verify_tls13_signature(message, certificate, signature, &self.algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_verify_schemes()
+        self.algorithms.supported_schemes()
     }
 }

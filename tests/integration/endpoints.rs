@@ -231,6 +231,8 @@ fn an_untrusted_aws_is_named_for_what_it_is_and_told_nothing() {
         Certificate::WrongName,
         Certificate::Expired,
         Certificate::NotYetValid,
+        Certificate::Borrowed,
+        Certificate::BorrowedTls12,
     ] {
         let aws = Aws::start_as(Listen::V4, Speak::Tls(certificate));
         let scene = Scene::with(aws, Reflector::start());
@@ -272,8 +274,29 @@ fn an_untrusted_aws_is_named_for_what_it_is_and_told_nothing() {
          certificate is not valid before {time}; set the clock (timedatectl shows it)\n\
          autodns: home.example.com: the alert: could not publish to {topic}: {aws}: this \
          machine's clock is likely wrong: it says {time}, and the server's certificate is not \
-         valid before {time}; set the clock (timedatectl shows it)\n",
+         valid before {time}; set the clock (timedatectl shows it)\n\
+         Borrowed: autodns: home.example.com A: could not list the records of hosted zone \
+         {zone}: {aws}: the server's certificate is not trusted (invalid peer certificate: \
+         BadSignature); check who answers there; a CA of your own goes into AWS_CA_BUNDLE\n\
+         autodns: home.example.com: the alert: could not publish to {topic}: {aws}: the \
+         server's certificate is not trusted (invalid peer certificate: BadSignature); check who \
+         answers there; a CA of your own goes into AWS_CA_BUNDLE\n\
+         BorrowedTls12: autodns: home.example.com A: could not list the records of hosted zone \
+         {zone}: {aws}: the server's certificate is not trusted (invalid peer certificate: \
+         BadSignature); check who answers there; a CA of your own goes into AWS_CA_BUNDLE\n\
+         autodns: home.example.com: the alert: could not publish to {topic}: {aws}: the \
+         server's certificate is not trusted (invalid peer certificate: BadSignature); check who \
+         answers there; a CA of your own goes into AWS_CA_BUNDLE\n",
     );
+}
+
+#[test]
+fn a_server_that_has_tls_1_2_only_will_do() {
+    let old = || Speak::Tls(Certificate::GoodTls12);
+    let scene =
+        Scene::with(Aws::start_as(Listen::V4, old()), Reflector::start_as(Listen::Both, old()));
+    scene.run().assert_silent().assert_wrote(&[]);
+    assert_eq!(scene.aws.calls(), [List, Change]);
 }
 
 #[test]

@@ -7,8 +7,12 @@ use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose,
 };
-use rustls::ServerConfig;
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::crypto::ring::default_provider;
+use rustls::crypto::ring::sign::any_supported_type;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::version::TLS12;
+use rustls::{ALL_VERSIONS, ServerConfig, SupportedProtocolVersion};
 use time::{Duration, OffsetDateTime};
 
 /// The names that a good certificate is for: those the tests' host file sends to loopback.
@@ -53,6 +57,12 @@ pub enum Certificate {
     WrongName,
     /// From a CA that nobody was told of.
     Untrusted,
+    /// A good one, shown by someone who has not its key.
+    Borrowed,
+    /// As [`Certificate::Borrowed`], by a server that has TLS 1.2 only.
+    BorrowedTls12,
+    /// A good one, by a server that has TLS 1.2 only.
+    GoodTls12,
 }
 
 struct Authority {
@@ -72,6 +82,17 @@ impl Authority {
     }
 
     fn sign(&self, names: &[&str], from: OffsetDateTime, to: OffsetDateTime) -> Arc<ServerConfig> {
+        let (leaf, key) = self.certify(names, from, to);
+        config(ALL_VERSIONS, leaf, &key)
+    }
+
+    /// A server's certificate, and its key.
+    fn certify(
+        &self,
+        names: &[&str],
+        from: OffsetDateTime,
+        to: OffsetDateTime,
+    ) -> (CertificateDer<'static>, KeyPair) {
         let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
         let mut params = CertificateParams::new(names).expect("names");
         params.distinguished_name.push(DnType::CommonName, "autodns test server");
@@ -80,16 +101,26 @@ impl Authority {
         params.not_after = to;
         let key = KeyPair::generate().expect("a key");
         let leaf = params.signed_by(&key, &self.issuer).expect("a server certificate");
-        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .expect("TLS versions")
-            .with_no_client_auth()
-            .with_single_cert(vec![leaf.der().clone()], key)
-            .expect("key and certificate belong together");
-        Arc::new(config)
+        (leaf.der().clone(), key)
     }
+}
+
+/// A server that shows this certificate and signs with this key, whether it is the certificate's
+/// or not.
+fn config(
+    versions: &[&'static SupportedProtocolVersion],
+    certificate: CertificateDer<'static>,
+    key: &KeyPair,
+) -> Arc<ServerConfig> {
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let key = any_supported_type(&key).expect("a key to sign with");
+    let shown = SingleCertAndKey::from(CertifiedKey::new(vec![certificate], key));
+    let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_protocol_versions(versions)
+        .expect("TLS versions")
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(shown));
+    Arc::new(config)
 }
 
 fn trusted() -> &'static Authority {
@@ -118,11 +149,21 @@ pub fn server_config(certificate: Certificate) -> Arc<ServerConfig> {
     let now = OffsetDateTime::now_utc();
     let (past, future) = (now - Duration::days(30), now + Duration::days(30));
     let day = Duration::DAY;
+    let borrowed = |versions| {
+        let (leaf, _) = trusted().certify(NAMES, past, future);
+        config(versions, leaf, &KeyPair::generate().expect("another key"))
+    };
     match certificate {
         Certificate::Good => Arc::clone(GOOD.get_or_init(|| trusted().sign(NAMES, past, future))),
         Certificate::Expired => trusted().sign(NAMES, past, now - day),
         Certificate::NotYetValid => trusted().sign(NAMES, now + day, future),
         Certificate::WrongName => trusted().sign(&["elsewhere.example.org"], past, future),
         Certificate::Untrusted => foreign().sign(NAMES, past, future),
+        Certificate::Borrowed => borrowed(ALL_VERSIONS),
+        Certificate::BorrowedTls12 => borrowed(&[&TLS12]),
+        Certificate::GoodTls12 => {
+            let (leaf, key) = trusted().certify(NAMES, past, future);
+            config(&[&TLS12], leaf, &key)
+        }
     }
 }
