@@ -156,28 +156,53 @@ enter_zig() {
     PATH=$dir/bin:$PATH
 }
 
-# What makes the code small, whatever the way. The program aborts on a panic, so tables for
-# unwinding are dead weight; Thumb-2 is a third smaller than ARM code. rustc warns that it may
-# change what `thumb-mode` means: the check of the product, and test-pi.sh, would notice. The machine
+# Sets flags, of rustc, to what makes the code small, whatever the way; Cross.toml says the same.
+# The program aborts on a panic, so tables for unwinding are dead weight, in C as well. The machine
 # outliner, which LLVM uses by itself for aarch64, makes one function of instructions that recur.
-# Cross.toml says the same.
-flags_of() {
-    local outline=-Cllvm-args=-enable-machine-outliner=always
+# sha2 has its rounds as loops. Thumb-2 is a third smaller than ARM code. rustc warns that it may
+# change what `thumb-mode` means: the check of the product, and test-pi.sh, would notice.
+no_tables=(-fno-unwind-tables -fno-asynchronous-unwind-tables)
+set_flags() {
+    flags=(
+        -Cforce-unwind-tables=no
+        '--cfg=sha2_backend_soft="compact"'
+    )
     case $1 in
-        armv7-*) echo "-Cforce-unwind-tables=no $outline -Ctarget-feature=+thumb-mode" ;;
-        arm-*) echo "-Cforce-unwind-tables=no $outline" ;;
-        *) echo "-Cforce-unwind-tables=no" ;;
+        armv7-*)
+            flags+=(-Cllvm-args=-enable-machine-outliner=always -Ctarget-feature=+thumb-mode)
+            ;;
+        arm-*) flags+=(-Cllvm-args=-enable-machine-outliner=always) ;;
     esac
 }
 
+# Compiles a file of scripts/pi for the target, and prints where that is. The name has a sum of what
+# it is made of: cargo does not look into what it links.
+object_of() {
+    local target=$1 source=$repo/scripts/pi/$2.c made_for object
+    case $target in
+        aarch64-*) made_for=(-target aarch64-linux-musl) ;;
+        armv7-*) made_for=(-target arm-linux-musleabihf -mcpu=generic+v7a) ;;
+        arm-*) made_for=(-target arm-linux-musleabihf -mcpu=arm1176jzf_s) ;;
+        x86_64-*) made_for=(-target x86_64-linux-musl) ;;
+    esac
+    object=$target_dir/source/objects/$target/$2-$(cksum "$source" | cut -d' ' -f1).o
+    mkdir -p "${object%/*}"
+    zig cc "${made_for[@]}" -Os -ffunction-sections "${no_tables[@]}" -c "$source" \
+        -o "$object.new" >&2 || fail "zig could not compile $source"
+    mv "$object.new" "$object"
+    echo "$object"
+}
+
 build() {
-    local way=$1 target=$2 common
+    local way=$1 target=$2 common flags object
     common=(--release --target "$target" --target-dir "$target_dir/$way")
     if [[ -f $repo/Cargo.lock ]]; then
         common+=(--locked)
     fi
     # A caller's own flags would replace these, or bind the product to the caller's processor.
     unset CARGO_ENCODED_RUSTFLAGS RUSTFLAGS CARGO_BUILD_RUSTFLAGS CARGO_BUILD_TARGET
+    export "CFLAGS_${target//-/_}=${no_tables[*]}"
+    set_flags "$target"
     cd "$repo"
     case $way in
         cross)
@@ -186,20 +211,32 @@ build() {
             ;;
         zigbuild)
             enter_zig
-            RUSTFLAGS=$(flags_of "$target") cargo zigbuild "${common[@]}"
+            CARGO_ENCODED_RUSTFLAGS=$(encoded "${flags[@]}") cargo zigbuild "${common[@]}"
             ;;
         source)
             enter_zig
-            # RUSTC_BOOTSTRAP: -Zbuild-std is not stable yet. link-self-contained=no: zig supplies
-            # the C start-up files, which come with a ready-made library only. RUST_LIBC_…: the
-            # libc crate uses musl's 64-bit time on 32-bit processors, which ends only long after
-            # January 2038. location-detail=none: a panic keeps its words, and loses file and line.
+            # link-self-contained=no: zig supplies the C start-up files, which come with a
+            # ready-made library only. location-detail=none: a panic keeps its words, and loses file
+            # and line. What is for the linker is for zig's own C library, which it makes anew; -Oz
+            # would take 7 kB more there, and cost a run 5 % more instructions, in memcpy.
+            flags+=(-Clink-self-contained=no -Zlocation-detail=none)
+            flags+=("${no_tables[@]/#/-Clink-arg=}")
+            object=$(object_of "$target" left-out) || exit 1
+            flags+=(-Clink-arg="$object")
+            # RUSTC_BOOTSTRAP: -Zbuild-std is not stable yet. RUST_LIBC_…: the libc crate uses
+            # musl's 64-bit time on 32-bit processors, which ends only long after January 2038.
             env RUSTC_BOOTSTRAP=1 RUSTC="$source_rustc" RUST_LIBC_UNSTABLE_MUSL_V1_2_3=1 \
-                RUSTFLAGS="-Clink-self-contained=no -Zlocation-detail=none $(flags_of "$target")" \
+                CARGO_ENCODED_RUSTFLAGS="$(encoded "${flags[@]}")" \
                 "$source_cargo" zigbuild "${common[@]}" \
                 -Zbuild-std=std,panic_abort -Zbuild-std-features=optimize_for_size
             ;;
     esac
+}
+
+# As cargo wants flags that may hold spaces.
+encoded() {
+    local IFS=$'\x1f'
+    echo "$*"
 }
 
 name_of_way() {
