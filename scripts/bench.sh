@@ -56,9 +56,7 @@ install_packages binutils curl gcc jq libc6-dev openssl python3-venv qemu-user s
 
 program=${AUTODNS:-}
 if [[ -z $program ]]; then
-    if [[ ! -f $(rustc --print sysroot 2>/dev/null)/lib/rustlib/src/rust/library/Cargo.lock ]]; then
-        install_packages rustc-web cargo-web rust-web-src
-    fi
+    install_compiler_with_source
     CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$cache/cargo} \
         "$repo/scripts/build-pi.sh" --way source "$target" >&2
     program=$repo/target/pi/$target/autodns

@@ -111,10 +111,7 @@ if wants deb; then
     export AUTODNS_TEST_CGROUP=autodns-test-$$
 fi
 install_packages "${packages[@]}"
-# The compiler with its library's source, unless there is one already: see build-pi.sh.
-if [[ ! -f $(rustc --print sysroot 2>/dev/null)/lib/rustlib/src/rust/library/Cargo.lock ]]; then
-    install_packages rustc-web cargo-web rust-web-src
-fi
+install_compiler_with_source
 python=$("$repo/tests/moto/setup.sh")/bin/python
 if wants clock; then
     make_kernel

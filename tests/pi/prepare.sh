@@ -47,6 +47,13 @@ install_packages() {
     }
 }
 
+# The compiler with its library's source, unless there is one already: see build-pi.sh.
+install_compiler_with_source() {
+    if [[ ! -f $(rustc --print sysroot 2>/dev/null)/lib/rustlib/src/rust/library/Cargo.lock ]]; then
+        install_packages rustc-web cargo-web rust-web-src
+    fi
+}
+
 # --- programs of other processors ---------------------------------------------------------------
 # The kernel is told to run them by qemu. O and C let programs like crontab and sudo keep their
 # rights, which the registration of Debian's own package does not; F opens qemu at once, so that it
