@@ -167,16 +167,16 @@ set_flags() {
         -Cforce-unwind-tables=no
         '--cfg=sha2_backend_soft="compact"'
     )
-    case $1 in
-        armv7-*)
-            flags+=(-Cllvm-args=-enable-machine-outliner=always -Ctarget-feature=+thumb-mode)
-            ;;
-        arm-*) flags+=(-Cllvm-args=-enable-machine-outliner=always) ;;
-    esac
+    if [[ $1 == arm* ]]; then
+        flags+=(-Cllvm-args=-enable-machine-outliner=always)
+    fi
+    if [[ $1 == armv7-* ]]; then
+        flags+=(-Ctarget-feature=+thumb-mode)
+    fi
 }
 
-# Compiles a file of scripts/pi for the target, and prints where that is. The name has a sum of what
-# it is made of: cargo does not look into what it links.
+# Compiles a file of scripts/pi for the target, and prints where that is. The name has a sum of the
+# file, so that another one is linked anew: cargo does not look into what it links.
 object_of() {
     local target=$1 source=$repo/scripts/pi/$2.c made_for object
     case $target in
