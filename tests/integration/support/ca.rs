@@ -149,20 +149,18 @@ pub fn server_config(certificate: Certificate) -> Arc<ServerConfig> {
     let now = OffsetDateTime::now_utc();
     let (past, future) = (now - Duration::days(30), now + Duration::days(30));
     let day = Duration::DAY;
-    let borrowed = |versions| {
-        let (leaf, _) = trusted().certify(NAMES, past, future);
-        config(versions, leaf, &KeyPair::generate().expect("another key"))
-    };
+    let good = || trusted().certify(NAMES, past, future);
+    let other_key = || KeyPair::generate().expect("another key");
     match certificate {
         Certificate::Good => Arc::clone(GOOD.get_or_init(|| trusted().sign(NAMES, past, future))),
         Certificate::Expired => trusted().sign(NAMES, past, now - day),
         Certificate::NotYetValid => trusted().sign(NAMES, now + day, future),
         Certificate::WrongName => trusted().sign(&["elsewhere.example.org"], past, future),
         Certificate::Untrusted => foreign().sign(NAMES, past, future),
-        Certificate::Borrowed => borrowed(ALL_VERSIONS),
-        Certificate::BorrowedTls12 => borrowed(&[&TLS12]),
+        Certificate::Borrowed => config(ALL_VERSIONS, good().0, &other_key()),
+        Certificate::BorrowedTls12 => config(&[&TLS12], good().0, &other_key()),
         Certificate::GoodTls12 => {
-            let (leaf, key) = trusted().certify(NAMES, past, future);
+            let (leaf, key) = good();
             config(&[&TLS12], leaf, &key)
         }
     }
