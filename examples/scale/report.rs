@@ -119,34 +119,21 @@ fn capacity_of_intervals() -> String {
 }
 
 fn quiet() -> String {
-    let mut table =
-        String::from("| Pis | one second | own minute | own second |\n|--:|--:|--:|--:|\n");
-    for machines in SIZES {
-        let cells = Spread::ALL.map(|spread| {
-            let outcome =
-                run(&Fleet { machines, spread, ..FLEET }, Rule::ROUTE_53, SEEDS[0], false);
-            let Outcome { runs, failed, requests, longest, .. } = outcome;
-            let a_run = f64::from(requests) / f64::from(runs);
-            format!("{}, {a_run:.1}, {:.0} s", percent(failed, runs), longest.as_secs_f64())
-        });
-        row(&mut table, &[thousands(f64::from(machines)), cells.join(" | ")]);
-    }
-    table
+    by_spread("Pis", &SIZES, |machines, spread| {
+        let outcome = run(&Fleet { machines, spread, ..FLEET }, Rule::ROUTE_53, SEEDS[0], false);
+        let Outcome { runs, failed, requests, longest, .. } = outcome;
+        let a_run = f64::from(requests) / f64::from(runs);
+        format!("{}, {a_run:.1}, {:.0} s", percent(failed, runs), longest.as_secs_f64())
+    })
 }
 
 fn renumbered() -> String {
-    let mut table =
-        String::from("| Pis | one second | own minute | own second |\n|--:|--:|--:|--:|\n");
-    for machines in SIZES {
-        let cells = Spread::ALL.map(|spread| {
-            let fleet = Fleet { machines, spread, renumbered: true, ..FLEET };
-            let outcome = run(&fleet, Rule::ROUTE_53, SEEDS[0], false);
-            let right = outcome.all_right.map_or("not in an hour".into(), minutes_and_seconds);
-            format!("{}, {right}", percent(outcome.failed_at_first, machines))
-        });
-        row(&mut table, &[thousands(f64::from(machines)), cells.join(" | ")]);
-    }
-    table
+    by_spread("Pis", &SIZES, |machines, spread| {
+        let fleet = Fleet { machines, spread, renumbered: true, ..FLEET };
+        let outcome = run(&fleet, Rule::ROUTE_53, SEEDS[0], false);
+        let right = outcome.all_right.map_or("not in an hour".into(), minutes_and_seconds);
+        format!("{}, {right}", percent(outcome.failed_at_first, machines))
+    })
 }
 
 fn reflector() -> String {
@@ -178,28 +165,35 @@ fn reflector() -> String {
 const LAMBDA: u32 = 10_000;
 
 fn peaks() -> String {
-    let mut table =
-        String::from("| devices | one second | own minute | own second |\n|--:|--:|--:|--:|\n");
-    // A thousandth of the devices against a thousandth of the rate behaves alike.
-    for (devices, scale) in [(10_000, 100), (100_000, 1000), (1_000_000, 1000)] {
+    by_spread("devices", &[10_000, 100_000, 1_000_000], |devices, spread| {
+        // A thousandth of the devices against a thousandth of the rate behaves alike; and of the
+        // fewest a hundredth, so that some are left.
+        let scale = (devices / 100).min(1000);
         let rule = Rule::Second { most: LAMBDA / scale, refused_count: false };
-        let machines = devices / scale;
-        let cells = Spread::ALL.map(|spread| {
-            let peak = f64::from(devices)
-                / match spread {
-                    Spread::OneSecond => 1.0,
-                    Spread::OwnMinute => 5.0,
-                    Spread::OwnSecond => 300.0,
-                };
-            let outcome = run(&Fleet { machines, spread, ..FLEET }, rule, SEEDS[0], false);
-            format!(
-                "{}, {}, {:.0} s",
-                thousands(peak),
-                percent(outcome.failed, outcome.runs),
-                outcome.longest.as_secs_f64()
-            )
-        });
-        row(&mut table, &[thousands(f64::from(devices)), cells.join(" | ")]);
+        let peak = f64::from(devices)
+            / match spread {
+                Spread::OneSecond => 1.0,
+                Spread::OwnMinute => 5.0,
+                Spread::OwnSecond => 300.0,
+            };
+        let fleet = Fleet { machines: devices / scale, spread, ..FLEET };
+        let outcome = run(&fleet, rule, SEEDS[0], false);
+        format!(
+            "{}, {}, {:.0} s",
+            thousands(peak),
+            percent(outcome.failed, outcome.runs),
+            outcome.longest.as_secs_f64()
+        )
+    })
+}
+
+/// A row for each size, a column for each way to spread the runs.
+fn by_spread(sizes_of: &str, sizes: &[u32], cell: impl Fn(u32, Spread) -> String) -> String {
+    let mut table =
+        format!("| {sizes_of} | one second | own minute | own second |\n|--:|--:|--:|--:|\n");
+    for &size in sizes {
+        let cells = Spread::ALL.map(|spread| cell(size, spread));
+        row(&mut table, &[thousands(f64::from(size)), cells.join(" | ")]);
     }
     table
 }
