@@ -15,7 +15,8 @@
 //! * [`alert`]: what to say, when, and once; [`heartbeat`]: a sign of life.
 //! * [`check`]: looks at all of it for `autodns check`, and changes nothing.
 //! * [`policy`]: the IAM policy that allows just this, for `autodns policy`. Pure.
-//! * [`retry`], [`deadline`]: whether to try again, and how much time there is.
+//! * [`retry`], [`deadline`], [`detached`]: whether to try again, how much time there is, and work
+//!   that may be left behind.
 //! * [`record`], [`error`], [`secrets`], [`url`], [`console`], [`environment`], [`percent`],
 //!   [`clock`], [`transport`]: what the stages stand on.
 //!
@@ -32,6 +33,7 @@ pub mod config;
 pub mod console;
 pub mod credentials;
 pub mod deadline;
+pub mod detached;
 pub mod environment;
 pub mod error;
 pub mod heartbeat;
