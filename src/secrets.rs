@@ -60,20 +60,26 @@ impl Secrets {
     #[must_use]
     pub fn quote(&self, foreign: &str) -> String {
         let hide = |text| hide_all(&self.in_quotes, hide_all(&self.everywhere, text));
-        let mut words = String::new();
-        for word in hide(foreign.into()).split(|c: char| c.is_control() || c.is_whitespace()) {
-            if !word.is_empty() {
-                if !words.is_empty() {
-                    words.push(' ');
-                }
-                words.push_str(word);
-            }
-        }
-        let words = hide(words.into());
-        match words.char_indices().nth(LONGEST_QUOTE) {
-            None => words.into_owned(),
-            Some((end, _)) => format!("{}...", &words[..end]),
-        }
+        bounded(&hide(joined_words(&hide(foreign.into())).into()))
+    }
+}
+
+/// Foreign text that can hold no secret of this run (a library's error, a certificate's name), fit
+/// for one line of a message: line breaks and control characters as spaces, at most 300 characters.
+#[must_use]
+pub fn one_line(foreign: &str) -> String {
+    bounded(&joined_words(foreign))
+}
+
+fn joined_words(text: &str) -> String {
+    let words = text.split(|c: char| c.is_control() || c.is_whitespace());
+    words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+fn bounded(text: &str) -> String {
+    match text.char_indices().nth(LONGEST_QUOTE) {
+        None => text.into(),
+        Some((end, _)) => format!("{}...", &text[..end]),
     }
 }
 
