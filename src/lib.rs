@@ -17,8 +17,8 @@
 //! * [`policy`]: the IAM policy that allows just this, for `autodns policy`. Pure.
 //! * [`retry`], [`deadline`], [`detached`]: whether to try again, how much time there is, and work
 //!   that may be left behind.
-//! * [`record`], [`error`], [`secrets`], [`url`], [`console`], [`environment`], [`percent`],
-//!   [`clock`], [`transport`]: what the stages stand on.
+//! * [`record`], [`error`], [`secrets`], [`url`], [`console`], [`environment`], [`files`],
+//!   [`percent`], [`clock`], [`transport`]: what the stages stand on.
 //!
 //! Imports point downwards: a stage knows what it stands on, and only [`update`] and [`check`] call
 //! across.
@@ -36,6 +36,7 @@ pub mod deadline;
 pub mod detached;
 pub mod environment;
 pub mod error;
+pub mod files;
 pub mod heartbeat;
 pub mod percent;
 pub mod plan;

@@ -1,0 +1,81 @@
+//! Reads a file that a user named. Such a file is a regular file of a bounded size: a named pipe
+//! or a device would hold the run, or never end. Knows nothing of what is in it.
+
+use std::fs::{FileType, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+/// The bytes of the regular file at `path`, at most `limit` of them. The error is a phrase to
+/// follow "cannot be read:", such as "it is a named pipe, not a regular file"; a folder has the
+/// kind [`io::ErrorKind::IsADirectory`].
+///
+/// `/dev/null` counts as an empty file: it is what people set a variable to that must name a file.
+pub fn read_regular(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    // Without O_NONBLOCK, opening a named pipe waits for someone to write to it. With O_NOCTTY a
+    // terminal does not become this process's own.
+    let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        let kind = metadata.file_type();
+        if kind.is_char_device() && metadata.rdev() == libc::makedev(1, 3) {
+            return Ok(Vec::new());
+        }
+        return Err(not_regular(kind));
+    }
+    let mut bytes = Vec::new();
+    file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        let problem = format!("it has more than {limit} bytes");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, problem));
+    }
+    Ok(bytes)
+}
+
+fn not_regular(kind: FileType) -> io::Error {
+    if kind.is_dir() {
+        let problem = "it is a folder, not a regular file";
+        return io::Error::new(io::ErrorKind::IsADirectory, problem);
+    }
+    let problem = if kind.is_fifo() {
+        "it is a named pipe, not a regular file"
+    } else {
+        "it is a device, not a regular file"
+    };
+    io::Error::new(io::ErrorKind::InvalidInput, problem)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    #[test]
+    fn only_a_regular_file_within_the_limit_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        std::fs::write(&file, "12345").unwrap();
+        let pipe = folder.path().join("pipe");
+        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let read = |path: &Path, limit| {
+            read_regular(path, limit).map_err(|error| (error.kind(), error.to_string()))
+        };
+        assert_eq!(read(&file, 5), Ok(b"12345".to_vec()));
+        assert_eq!(read(Path::new("/dev/null"), 5), Ok(Vec::new()));
+        for (path, limit, kind, problem) in [
+            (&*file, 4, io::ErrorKind::FileTooLarge, "it has more than 4 bytes"),
+            (&pipe, 5, io::ErrorKind::InvalidInput, "it is a named pipe, not a regular file"),
+            (folder.path(), 5, io::ErrorKind::IsADirectory, "it is a folder, not a regular file"),
+            (
+                Path::new("/dev/zero"),
+                5,
+                io::ErrorKind::InvalidInput,
+                "it is a device, not a regular file",
+            ),
+        ] {
+            assert_eq!(read(path, limit), Err((kind, problem.into())), "{}", path.display());
+        }
+        assert_eq!(read(&folder.path().join("none"), 5).unwrap_err().0, io::ErrorKind::NotFound);
+    }
+}
