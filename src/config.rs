@@ -2,8 +2,6 @@
 //! where a file is wrong; takes no lock, and asks nobody.
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::address::Sources;
@@ -11,6 +9,7 @@ use crate::address::reflector::Reflector;
 use crate::aws::route53::ZoneId;
 use crate::aws::sns::TopicArn;
 use crate::error::{Cause, Error};
+use crate::files::read_regular;
 use crate::heartbeat::Heartbeat;
 use crate::record::{DnsName, RecordKey, RecordType, Ttl};
 use crate::secrets::Secrets;
@@ -20,8 +19,8 @@ mod json;
 
 pub use json::KEYS;
 
-/// No configuration is larger, in bytes.
-const LARGEST_FILE: u64 = 1 << 20;
+/// The most bytes a configuration may have.
+const MAX_SIZE: u64 = 1 << 20;
 
 /// One job: which records follow the public address, and whom to tell when they cannot.
 #[derive(Debug)]
@@ -60,8 +59,6 @@ pub struct ConfigFile {
     pub path: PathBuf,
     /// The file's absolute path, which names the configuration in its alert lock.
     pub id: String,
-    /// The open file: the lock that keeps two runs apart is taken on it.
-    pub file: File,
     /// What it says.
     pub config: Config,
 }
@@ -76,19 +73,14 @@ impl ConfigFile {
         };
         let cannot =
             |error: std::io::Error| wrong(format!("cannot be read: {error}"), Some(error.into()));
-        let file = File::open(path).map_err(cannot)?;
-        let mut bytes = Vec::new();
-        (&file).take(LARGEST_FILE + 1).read_to_end(&mut bytes).map_err(cannot)?;
-        if bytes.len() as u64 > LARGEST_FILE {
-            return Err(wrong("is larger than any configuration (1 MiB)".into(), None));
-        }
+        let bytes = read_regular(path, MAX_SIZE).map_err(cannot)?;
         let text = std::str::from_utf8(&bytes).map_err(|error| {
             let line = bytes[..error.valid_up_to()].split(|&byte| byte == b'\n').count();
             wrong(format!("line {line}: is not UTF-8"), Some(error.into()))
         })?;
         let config = Config::parse(text).map_err(|problem| wrong(problem, None))?;
         let id = std::fs::canonicalize(path).map_err(cannot)?.to_string_lossy().into_owned();
-        Ok(Self { path: path.into(), id, file, config })
+        Ok(Self { path: path.into(), id, config })
     }
 }
 

@@ -1,17 +1,38 @@
 //! What a person sees on the terminal, and the last place where a secret could slip out: every
 //! line passes here and has the run's secrets hidden. Decides nothing about what to say.
+//!
+//! Lines are written by threads of their own, so that a terminal or a pipe that takes nothing more
+//! holds nobody up; [`Console::finish`] waits for them, for as long as its caller wants.
 
-use std::io::Write;
-use std::time::Instant;
+use std::io::{self, Write};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
+use crate::deadline::Deadline;
+use crate::detached::{self, NoResult};
 use crate::secrets::Secrets;
 
-/// Where a run prints. A line that cannot be written is lost: no updater stops for a closed pipe.
+/// How long a line waits for the lines before it on the other stream, so that both come in their
+/// order where they go to one terminal.
+const IN_ORDER: Duration = Duration::from_millis(250);
+
+/// Where a run prints.
 #[derive(Clone, Debug)]
 pub struct Console {
     /// When the run began, if it narrates its steps.
     narrates_since: Option<Instant>,
     secrets: Secrets,
+    streams: Arc<[Mutex<Stream>; 2]>,
+    /// What the run is doing now, for the one who waits for it.
+    doing: Arc<Mutex<String>>,
+}
+
+/// The two streams, by their place in [`Console::streams`].
+#[derive(Clone, Copy)]
+enum To {
+    Stdout = 0,
+    Stderr = 1,
 }
 
 impl Console {
@@ -19,13 +40,18 @@ impl Console {
     /// `secrets`.
     #[must_use]
     pub fn new(verbose: bool, secrets: Secrets) -> Self {
-        Self { narrates_since: verbose.then(Instant::now), secrets }
+        Self {
+            narrates_since: verbose.then(Instant::now),
+            secrets,
+            streams: Arc::default(),
+            doing: Arc::default(),
+        }
     }
 
     /// The same console for a job that has more to hide.
     #[must_use]
     pub fn hiding(&self, secrets: Secrets) -> Self {
-        Self { narrates_since: self.narrates_since, secrets }
+        Self { secrets, ..self.clone() }
     }
 
     /// The secrets that this console hides.
@@ -36,14 +62,12 @@ impl Console {
 
     /// A line on standard output: what a person asked to see.
     pub fn say(&self, line: &str) {
-        let line = format!("{}\n", self.secrets.hide(line));
-        let _ = std::io::stdout().lock().write_all(line.as_bytes());
+        self.write(To::Stdout, format!("{}\n", self.secrets.hide(line)));
     }
 
     /// A line on standard error, after the program's name: what went wrong, one line a cause.
     pub fn trouble(&self, line: &str) {
-        let line = format!("autodns: {}\n", self.secrets.hide(line));
-        let _ = std::io::stderr().lock().write_all(line.as_bytes());
+        self.write(To::Stderr, format!("autodns: {}\n", self.secrets.hide(line)));
     }
 
     /// A step of `--verbose`, on standard error, as in `autodns: [0.084 s] asking …`. The line is
@@ -52,11 +76,170 @@ impl Console {
         if let Some(began) = self.narrates_since {
             let line = line();
             // Under the lock, so that the lines of two threads are in the order of their times.
-            let mut out = std::io::stderr().lock();
+            let mut stderr = self.stream(To::Stderr);
             let since = began.elapsed();
             let (seconds, millis) = (since.as_secs(), since.subsec_millis());
             let line = format!("autodns: [{seconds}.{millis:03} s] {}\n", self.secrets.hide(&line));
-            let _ = out.write_all(line.as_bytes());
+            stderr.write(To::Stderr, line);
         }
+    }
+
+    /// Notes what the run is doing now: a phrase to follow "it was still".
+    pub fn doing(&self, what: impl Into<String>) {
+        *self.doing.lock().unwrap_or_else(PoisonError::into_inner) = what.into();
+    }
+
+    /// What the run noted last.
+    #[must_use]
+    pub fn last_doing(&self) -> String {
+        self.doing.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits until all lines are written, at most until `deadline`. The error is a phrase about the
+    /// stream that does not take them. Lines that come later are written in another thread.
+    pub fn finish(&self, deadline: Deadline) -> Result<(), String> {
+        let stdout = self.stream(To::Stdout).finish(deadline);
+        let stderr = self.stream(To::Stderr).finish(deadline);
+        stdout.map_err(|why| format!("standard output {why}"))?;
+        stderr.map_err(|why| format!("standard error {why}"))
+    }
+
+    fn write(&self, to: To, line: String) {
+        let other = match to {
+            To::Stdout => To::Stderr,
+            To::Stderr => To::Stdout,
+        };
+        self.stream(other).settle(IN_ORDER);
+        self.stream(to).write(to, line);
+    }
+
+    fn stream(&self, of: To) -> MutexGuard<'_, Stream> {
+        let [stdout, stderr] = &*self.streams;
+        let stream = match of {
+            To::Stdout => stdout,
+            To::Stderr => stderr,
+        };
+        stream.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One stream and the thread that writes to it, which starts with the first line.
+#[derive(Debug, Default)]
+enum Stream {
+    #[default]
+    Unused,
+    /// Lines go to the thread.
+    Open(Writer),
+    /// No thread could be started, so lines are written at once: what came of the last one.
+    Direct(io::Result<()>),
+}
+
+#[derive(Debug)]
+struct Writer {
+    orders: Sender<Order>,
+    reports: Receiver<io::Result<()>>,
+    /// How many reports were asked for that have not come yet.
+    due: usize,
+}
+
+/// What the thread of a stream is told.
+#[derive(Debug)]
+enum Order {
+    Write(String),
+    /// Say what came of all lines so far.
+    Report,
+}
+
+impl Stream {
+    fn write(&mut self, to: To, line: String) {
+        if matches!(self, Self::Unused) {
+            *self = Self::start(to);
+        }
+        match self {
+            // If the thread is gone, `finish` finds it out.
+            Self::Open(writer) => drop(writer.orders.send(Order::Write(line))),
+            Self::Direct(result) => *result = write_now(to, line.as_bytes()),
+            Self::Unused => {}
+        }
+    }
+
+    fn start(to: To) -> Self {
+        let (orders, received) = channel();
+        match detached::start(move |reports| write_all(to, &received, &reports)) {
+            Ok(reports) => Self::Open(Writer { orders, reports, due: 0 }),
+            Err(_) => Self::Direct(Ok(())),
+        }
+    }
+
+    /// Waits a moment until the lines so far are written; not again for a stream that was too slow.
+    fn settle(&mut self, time: Duration) {
+        if let Self::Open(writer) = self
+            && writer.due == 0
+        {
+            // What came of the lines is reported again to `finish`.
+            let _ = writer.report(Deadline::after(time));
+        }
+    }
+
+    fn finish(&mut self, deadline: Deadline) -> Result<(), String> {
+        let result = match self {
+            Self::Unused => Ok(Ok(())),
+            Self::Direct(result) => Ok(std::mem::replace(result, Ok(()))),
+            Self::Open(writer) => writer.report(deadline),
+        };
+        match result {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(format!("cannot be written to: {error}")),
+            Err(_) => Err("takes nothing more: nobody reads it".into()),
+        }
+    }
+}
+
+impl Writer {
+    fn report(&mut self, deadline: Deadline) -> Result<io::Result<()>, NoResult> {
+        self.orders.send(Order::Report).map_err(|_| NoResult::Died)?;
+        self.due += 1;
+        loop {
+            let report = detached::next(&self.reports, deadline)?;
+            self.due -= 1;
+            if self.due == 0 {
+                return Ok(report);
+            }
+        }
+    }
+}
+
+fn write_all(to: To, orders: &Receiver<Order>, results: &Sender<io::Result<()>>) {
+    let mut result = Ok(());
+    for order in orders {
+        match order {
+            Order::Write(line) if result.is_ok() => result = write_now(to, line.as_bytes()),
+            // After an error the rest is lost: no updater stops for a closed pipe.
+            Order::Write(_) => {}
+            Order::Report => {
+                let report = result.as_ref().map(|&()| ()).map_err(clone);
+                if results.send(report).is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+fn write_now(to: To, bytes: &[u8]) -> io::Result<()> {
+    match to {
+        To::Stdout => {
+            let mut stdout = io::stdout().lock();
+            stdout.write_all(bytes)?;
+            stdout.flush()
+        }
+        To::Stderr => io::stderr().lock().write_all(bytes),
+    }
+}
+
+fn clone(error: &io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(code) => io::Error::from_raw_os_error(code),
+        None => error.kind().into(),
     }
 }

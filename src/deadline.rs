@@ -28,6 +28,12 @@ impl Deadline {
         Self(self.0.checked_sub(length).unwrap_or(self.0))
     }
 
+    /// The moment that is `length` after this one.
+    #[must_use]
+    pub fn later(self, length: Duration) -> Self {
+        Self(self.0.checked_add(length).unwrap_or(self.0))
+    }
+
     /// The end of one of `parts` equal parts of the time that is left, so that what comes first
     /// leaves as much to the rest.
     #[must_use]
@@ -51,6 +57,8 @@ mod tests {
         assert!(end.share(2) < end);
         assert!(end.share(3).left() <= Duration::from_secs(20));
         assert!(end.earlier(Duration::from_mins(2)).left().is_zero());
+        assert!(end.later(Duration::from_mins(1)).left() > Duration::from_mins(1));
+        assert_eq!(end.later(Duration::MAX), end);
         assert!(Deadline::after(Duration::MAX).left().is_zero());
     }
 }

@@ -4,7 +4,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
+
+use crate::paste;
 
 /// A snapshot of the environment's variables. Its `Debug` shows names only: values are secrets.
 #[derive(Clone, Default)]
@@ -70,6 +73,36 @@ pub fn host_name() -> String {
         .unwrap_or_else(|| "this machine".into())
 }
 
+/// The command line by which a person who logs into this machine runs this program with `words`:
+/// with the full path, and as the user that it runs as now if nobody logs in as that one.
+#[must_use]
+pub fn command(words: &[&str]) -> String {
+    let program = std::env::current_exe().unwrap_or_else(|_| "autodns".into());
+    let user = fs::metadata("/proc/self").ok().map(|metadata| metadata.uid());
+    let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let sudo = user.map_or(String::new(), |user| sudo_for(user, &users));
+    sudo + &paste::command(&program, words)
+}
+
+/// What stands before a command that `user` is to run, with a space behind it, if anything has to:
+/// `users` is the text of /etc/passwd, which says who has a login shell.
+fn sudo_for(user: u32, users: &str) -> String {
+    if user == 0 {
+        return "sudo ".into();
+    }
+    let user = user.to_string();
+    let entry = users
+        .lines()
+        .map(|line| line.split(':').collect::<Vec<_>>())
+        .find(|fields| fields.len() == 7 && fields.get(2).is_some_and(|&number| number == user));
+    match entry.as_deref() {
+        Some([name, .., shell]) if shell.ends_with("/nologin") || shell.ends_with("/false") => {
+            format!("sudo -u {name} ")
+        }
+        _ => String::new(),
+    }
+}
+
 impl FromIterator<(String, String)> for Environment {
     fn from_iter<I: IntoIterator<Item = (String, String)>>(variables: I) -> Self {
         Self(variables.into_iter().collect())
@@ -109,6 +142,15 @@ mod tests {
         assert_eq!(environment.file("G", ".aws/config"), Some("relative".into()));
         assert_eq!(environment.file("H", ".aws/config"), Some("/home/pi/.aws/config".into()));
         assert_eq!(Environment::default().file("H", ".aws/config"), None);
+    }
+
+    #[test]
+    fn user_without_a_login_shell_needs_sudo() {
+        let users = "root:x:0:0:root:/root:/bin/bash\npi:x:1000:1000:,,,:/home/pi:/bin/bash\n\
+                     broken\nautodns:x:110:115::/nonexistent:/usr/sbin/nologin\n";
+        for (user, sudo) in [(0, "sudo "), (1000, ""), (110, "sudo -u autodns "), (4711, "")] {
+            assert_eq!(sudo_for(user, users), sudo, "{user}");
+        }
     }
 
     #[test]

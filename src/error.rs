@@ -64,6 +64,13 @@ pub enum Error {
         /// What came instead.
         failure: Box<aws::Failure>,
     },
+    /// Something hangs and was left behind: a library, a disk, the resolver.
+    Unfinished {
+        /// What was being done: a phrase such as "listing the records".
+        what: String,
+        /// What it did instead of ending well.
+        how: &'static str,
+    },
     /// The record is not this program's to overwrite.
     Refused {
         /// What the record is.
@@ -74,6 +81,12 @@ pub enum Error {
 }
 
 impl Error {
+    /// `what` was being done when its time was over.
+    #[must_use]
+    pub const fn unfinished(what: String) -> Self {
+        Self::Unfinished { what, how: "did not end in time" }
+    }
+
     /// Whether what failed may have been done all the same, since only the answer was lost.
     #[must_use]
     pub fn may_have_happened(&self) -> bool {
@@ -133,6 +146,9 @@ impl fmt::Display for Error {
                  {objected}; check which is right"
             ),
             Self::Aws { action, failure } => f.write_str(&failure.message(action)),
+            Self::Unfinished { what, how } => {
+                write!(f, "{what} {how}; check the disk and the system's log (dmesg)")
+            }
             Self::Refused { why, advice } => write!(f, "not ours to overwrite: {why}; {advice}"),
         }
     }
@@ -151,7 +167,10 @@ impl std::error::Error for Error {
                 .iter()
                 .find_map(|reason| reason.source.as_deref())
                 .map(|cause| cause as &(dyn std::error::Error + 'static)),
-            Self::Usage(_) | Self::Disagreement { .. } | Self::Refused { .. } => None,
+            Self::Usage(_)
+            | Self::Disagreement { .. }
+            | Self::Unfinished { .. }
+            | Self::Refused { .. } => None,
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::url::SecretUrl;
 const LARGEST_ANSWER: u64 = 1 << 16;
 
 /// Where signs of life go.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Heartbeat {
     /// The URL that is fetched after a run in which every record was right.
     pub url: SecretUrl,

@@ -38,6 +38,7 @@ pub mod environment;
 pub mod error;
 pub mod files;
 pub mod heartbeat;
+pub mod paste;
 pub mod percent;
 pub mod plan;
 pub mod policy;

@@ -3,25 +3,32 @@
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use autodns::aws::endpoint::Partition;
 use autodns::check::{self, report::Form};
 use autodns::cli::{Command, HELP};
 use autodns::config::ConfigFile;
 use autodns::console::Console;
+use autodns::deadline::Deadline;
 use autodns::environment::Environment;
 use autodns::error::Error;
 use autodns::policy::policy;
 use autodns::secrets::Secrets;
 use autodns::update::{Options, Status, update};
 
+/// How long standard output and standard error have for what is still to be printed, each.
+const TIME_TO_PRINT: Duration = Duration::from_millis(300);
+
 fn main() -> ExitCode {
-    let console = Console::new(false, Secrets::default());
-    let status = match Command::parse(std::env::args_os().skip(1)) {
-        Ok(Command::Update { configs, dry_run, verbose, deadline }) => {
-            let options = Options { dry_run, verbose, deadline };
-            update(&Environment::of_process(), &configs, options, SystemTime::now())
+    let command = Command::parse(std::env::args_os().skip(1));
+    let verbose = matches!(command, Ok(Command::Update { verbose: true, .. }));
+    let console = Console::new(verbose, Secrets::default());
+    let status = match command {
+        Ok(Command::Update { configs, dry_run, deadline, .. }) => {
+            let options = Options { dry_run, deadline };
+            let environment = Environment::of_process();
+            update(&environment, &configs, options, SystemTime::now(), &console)
         }
         Ok(Command::Check { configs, alert, json, deadline }) => {
             let environment = Environment::of_process();
@@ -31,7 +38,7 @@ fn main() -> ExitCode {
                 false => Form::Lines,
             };
             let options = check::Options { form, alert, deadline };
-            check::check(&environment, &configs, options, SystemTime::now())
+            check::check(&environment, &configs, options, SystemTime::now(), &console)
         }
         Ok(Command::Policy { configs }) => match print_policy(&configs, &console) {
             Ok(()) => Status::Right,
@@ -53,7 +60,20 @@ fn main() -> ExitCode {
             Status::NotTried
         }
     };
-    ExitCode::from(status as u8)
+    ExitCode::from(finish(&console, status) as u8)
+}
+
+/// Waits until everything is printed. What was asked for and cannot be printed is a failure.
+fn finish(console: &Console, status: Status) -> Status {
+    match console.finish(Deadline::after(TIME_TO_PRINT)) {
+        Ok(()) => status,
+        Err(why) => {
+            console.trouble(&why);
+            // Standard error may be what takes nothing.
+            let _ = console.finish(Deadline::after(TIME_TO_PRINT));
+            status.max(Status::Failed)
+        }
+    }
 }
 
 /// Whether standard output is a terminal that is to be written on in colour: see no-color.org.

@@ -26,6 +26,12 @@ pub enum Plan {
 }
 
 impl Plan {
+    /// Whether it would write `address` over another value.
+    #[must_use]
+    pub fn writes(&self, address: IpAddr) -> bool {
+        matches!(self, Self::Change { to, .. } if to.address == address)
+    }
+
     /// What to do so that the record `key` has `address`, given all the records `found` of its
     /// name. A record that exists keeps its TTL; a new one gets `ttl`.
     #[must_use]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use autodns::cli::DEFAULT_DEADLINE;
 use autodns::retry::{Again, Attempts, Limit};
-use autodns::update::KEPT_FOR_ALERT;
+use autodns::update::RESERVED_FOR_ALERT;
 
 /// From a request's sending to its answer.
 const ROUND_TRIP: Duration = Duration::from_millis(100);
@@ -84,7 +84,7 @@ pub fn simulate(
 ) -> Outcome {
     let mut random = Random(seed);
     let interval = Duration::from_secs(fleet.minutes * 60);
-    let work = DEFAULT_DEADLINE.saturating_sub(KEPT_FOR_ALERT);
+    let work = DEFAULT_DEADLINE.saturating_sub(RESERVED_FOR_ALERT);
     let look_ups = work / LOOK_UP_SHARE;
     let mut outcome = Outcome::default();
     let offsets: Vec<Duration> = (0..fleet.machines)

@@ -23,6 +23,8 @@ pub struct About<'a> {
     pub config: &'a str,
     /// The names of the configuration's records, as in "a.example, b.example".
     pub names: &'a str,
+    /// The command that shows each step, as a person on that host can paste it.
+    pub command: &'a str,
 }
 
 impl About<'_> {
@@ -31,28 +33,37 @@ impl About<'_> {
     }
 }
 
-/// The alert that these `troubles` (one line each) keep records from being right.
+/// The alert that these `troubles` (one line each) keep records from being right; `records` says
+/// what these say now, a sentence each, since a reader wants to know first whether visitors are
+/// affected. `repeats` is why the alert will repeat, if it will.
 #[must_use]
 pub fn failure(
     about: About<'_>,
     troubles: &[String],
+    records: &[String],
     now: SystemTime,
     repeats: Option<&str>,
 ) -> Message {
-    let About { host, config, names } = about;
-    let mut body = format!("autodns on {host} could not bring {names} up to date:\n\n");
+    let About { host, config, names, command } = about;
+    let mut body = format!(
+        "autodns on {host} could not bring {names} up to date\n\
+         at {} by that host's clock.\n\n",
+        timestamp(now)
+    );
+    for record in records {
+        let _ = writeln!(body, "{record}");
+    }
+    body.push('\n');
     for trouble in troubles {
         let _ = writeln!(body, "  {trouble}");
     }
     let _ = write!(
         body,
-        "\nSince:  {} by that host's clock\nHost:   {host}\nConfig: {config}\n\n\
-         autodns tries again at every run. To see each step, run there:\n\n  \
-         autodns --dry-run --verbose {config}\n\n",
-        timestamp(now)
+        "\nautodns tries again at every run. To see each step, log in to {host} and run:\n\n  \
+         {command}\n\nHost:   {host}\nConfig: {config}\n\n"
     );
     match repeats {
-        None => body.push_str("You will hear of this again only when all is well.\n"),
+        None => body.push_str("The next message comes when everything is up to date again.\n"),
         Some(why) => {
             let _ = writeln!(body, "This message repeats: {why}.");
         }
@@ -66,7 +77,7 @@ pub fn failure(
 /// A message to try a topic out with.
 #[must_use]
 pub fn test(about: About<'_>) -> Message {
-    let About { host, config, names } = about;
+    let About { host, config, names, .. } = about;
     Message {
         subject: format!("autodns: a test from {host}"),
         body: format!(
@@ -79,7 +90,7 @@ pub fn test(about: About<'_>) -> Message {
 /// The message that all is well again after an alert that was sent at `since`.
 #[must_use]
 pub fn recovery(about: About<'_>, since: SystemTime, now: SystemTime) -> Message {
-    let About { host, config, names } = about;
+    let About { host, config, names, .. } = about;
     let verb = about.is_or_are();
     // The clock may have been set in between, as it is after a power cut.
     let took = match now.duration_since(since) {
@@ -99,8 +110,12 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
-    const ABOUT: About<'_> =
-        About { host: "pi", config: "/home/pi/autodns.json", names: "home.example.com" };
+    const ABOUT: About<'_> = About {
+        host: "pi",
+        config: "/home/pi/autodns.json",
+        names: "home.example.com",
+        command: "/usr/bin/autodns --dry-run --verbose /home/pi/autodns.json",
+    };
 
     fn at(seconds: u64) -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
@@ -108,19 +123,22 @@ mod tests {
 
     #[test]
     fn an_alert_says_all_that_is_needed() {
-        let message =
-            failure(ABOUT, &["home.example.com A: no network".into()], at(1_440_938_160), None);
+        let troubles = ["home.example.com A: no network".into()];
+        let records = ["home.example.com A still says 192.0.2.7 (TTL 300).".into()];
+        let message = failure(ABOUT, &troubles, &records, at(1_440_938_160), None);
         assert_eq!(message.subject, "autodns: home.example.com is not up to date (pi)");
         assert_eq!(
             message.body,
-            "autodns on pi could not bring home.example.com up to date:\n\n  \
-             home.example.com A: no network\n\nSince:  2015-08-30 12:36:00 UTC by that host's \
-             clock\n\
-             Host:   pi\nConfig: /home/pi/autodns.json\n\nautodns tries again at every run. To see \
-             each step, run there:\n\n  autodns --dry-run --verbose /home/pi/autodns.json\n\nYou \
-             will hear of this again only when all is well.\n"
+            "autodns on pi could not bring home.example.com up to date\n\
+             at 2015-08-30 12:36:00 UTC by that host's clock.\n\n\
+             home.example.com A still says 192.0.2.7 (TTL 300).\n\n  \
+             home.example.com A: no network\n\n\
+             autodns tries again at every run. To see each step, log in to pi and run:\n\n  \
+             /usr/bin/autodns --dry-run --verbose /home/pi/autodns.json\n\n\
+             Host:   pi\nConfig: /home/pi/autodns.json\n\n\
+             The next message comes when everything is up to date again.\n"
         );
-        let repeated = failure(ABOUT, &[], at(0), Some("the disk is full"));
+        let repeated = failure(ABOUT, &[], &[], at(0), Some("the disk is full"));
         assert!(repeated.body.ends_with("\n\nThis message repeats: the disk is full.\n"));
     }
 

@@ -76,7 +76,7 @@ impl Failure {
     /// Whether AWS looked at what was asked and will not do it.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
-        matches!(&self.problem, Problem::Fault(fault) if fault.is_refusal())
+        self.problem.is_refusal()
     }
 
     /// Whether what was to be done may have been done all the same.
@@ -135,6 +135,12 @@ pub enum Problem {
 }
 
 impl Problem {
+    /// Whether AWS looked at what was asked and rejected it.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Fault(fault) if fault.is_refusal())
+    }
+
     /// Whether a call that changes something may have done so all the same.
     #[must_use]
     pub const fn may_have_happened(&self) -> bool {

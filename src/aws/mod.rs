@@ -13,8 +13,8 @@ pub mod skew;
 pub mod sns;
 pub mod xml;
 
-use std::cell::Cell;
-use std::time::SystemTime;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use http::Method;
 
@@ -94,10 +94,16 @@ pub struct Access {
     pub credentials: Credentials,
     /// How many attempts there may be.
     pub limit: Limit,
-    /// By how much AWS's clock is known to be ahead, once a signature was refused for its time.
-    skew: Cell<Skew>,
-    /// The same, as the last answer with a `Date` shows it.
-    seen_skew: Cell<Option<Skew>>,
+    clock: Mutex<Clock>,
+}
+
+/// What is known of AWS's clock.
+#[derive(Clone, Copy, Debug, Default)]
+struct Clock {
+    /// By how much it is ahead, once a signature was refused for its time.
+    skew: Skew,
+    /// The same, as the last response with a `Date` shows it.
+    seen: Option<Skew>,
 }
 
 impl Access {
@@ -113,8 +119,7 @@ impl Access {
             network: Network::from_environment(environment)?,
             limit: Limit::from_environment(environment)?,
             credentials: Credentials::find(environment, &profile, now, deadline)?,
-            skew: Cell::default(),
-            seen_skew: Cell::default(),
+            clock: Mutex::default(),
         })
     }
 
@@ -135,7 +140,41 @@ impl Access {
     /// By how much AWS's clock is ahead, as its last answer showed it.
     #[must_use]
     pub fn seen_skew(&self) -> Option<Skew> {
-        self.seen_skew.get()
+        self.clock().seen
+    }
+
+    /// What is known of AWS's clock by now.
+    fn clock(&self) -> Clock {
+        *self.clock.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes something about AWS's clock.
+    fn note(&self, change: impl FnOnce(&mut Clock)) {
+        change(&mut self.clock.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+/// A change that was not made, or may not have been.
+#[derive(Debug)]
+pub struct NotChanged {
+    action: Action,
+    /// Why.
+    pub problem: Box<Problem>,
+    /// The delay before another attempt that AWS asks for.
+    pub retry_after: Option<Duration>,
+}
+
+impl NotChanged {
+    /// Whether AWS looked at the change and rejected it.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        self.problem.is_refusal()
+    }
+
+    /// The error, if there is no further attempt.
+    #[must_use]
+    pub fn into_error(self) -> Error {
+        self.action.failed(Failure { problem: *self.problem, maybe_before: false })
     }
 }
 
@@ -192,16 +231,20 @@ impl<'a> Aws<'a> {
         Err(action.failed(Failure { problem, maybe_before: false }))
     }
 
-    /// Creates or replaces `records` in one batch. Answers with the id and status of the change.
+    /// Creates or replaces `records` in one batch, in one attempt: before another one, the caller
+    /// has to look what the records are by then. Returns the id and status of the change.
     pub fn change(
         &self,
         zone: &ZoneId,
         records: &[AddressRecord],
         deadline: Deadline,
-    ) -> Result<(String, String), Error> {
-        self.route53
-            .call(&route53::change(zone, records), route53::read_change, deadline)
-            .map_err(|failure| Action::Change(self.partition, zone.clone()).failed(failure))
+    ) -> Result<(String, String), NotChanged> {
+        let call = route53::change(zone, records);
+        self.route53.once(&call, route53::read_change, deadline).map_err(|failed| NotChanged {
+            action: Action::Change(self.partition, zone.clone()),
+            problem: Box::new(failed.problem),
+            retry_after: failed.retry_after,
+        })
     }
 
     /// Publishes a message. Answers with its id.

@@ -29,18 +29,18 @@ pub struct Sender<'a> {
     client: Client,
 }
 
-/// An attempt that brought no good answer.
-struct Failed {
-    problem: Problem,
-    /// How long AWS wants to be left alone.
-    wish: Option<Duration>,
+/// A call that brought no good answer.
+pub struct Failed {
+    pub problem: Problem,
+    /// The delay before another attempt that AWS asks for.
+    pub retry_after: Option<Duration>,
     /// By how much AWS's clock is ahead, as far as the answer shows it.
     skew: Option<Skew>,
 }
 
 impl From<Problem> for Failed {
     fn from(problem: Problem) -> Self {
-        Self { problem, wish: None, skew: None }
+        Self { problem, retry_after: None, skew: None }
     }
 }
 
@@ -57,8 +57,9 @@ impl<'a> Sender<'a> {
         Self { access, console, endpoint, client }
     }
 
-    /// Makes the call, and `read`s what it is answered. All calls are such that making one twice
-    /// does no harm: a list, an UPSERT, a message that had better come twice than not at all.
+    /// Makes the call, and `read`s what it is answered; retries it where that may help. So it is
+    /// for calls that are safe to repeat: a list, or a message, since a duplicate notification is
+    /// better than none.
     pub fn call<T>(
         &self,
         call: &Call,
@@ -67,32 +68,53 @@ impl<'a> Sender<'a> {
     ) -> Result<T, Failure> {
         let mut attempts = Attempts::new(self.access.limit);
         let mut maybe_before = false;
-        let mut corrected = false;
         loop {
-            let Failed { mut problem, wish, skew } = match self.attempt(call, &read, deadline) {
+            let Failed { problem, retry_after, .. } = match self.once(call, &read, deadline) {
                 Ok(answer) => return Ok(answer),
                 Err(failed) => failed,
             };
-            if let Some(skew) = skew.filter(|_| problem.may_be_the_clock()) {
-                if !corrected && skew.is_far_from(self.access.skew.get()) {
-                    // Not an attempt that counts: nobody has looked at the call itself yet.
-                    corrected = true;
-                    self.access.skew.set(skew);
-                    self.console.step(|| {
-                        format!("this machine's clock is {skew}; signing again with AWS's time")
-                    });
-                    continue;
-                }
-                if skew.is_large() {
-                    problem = problem.of_the_clock(skew);
-                }
-            }
-            let Some(wait) = attempts.before(deadline, problem.again(), wish) else {
+            let Some(wait) = attempts.before(deadline, problem.again(), retry_after) else {
                 return Err(Failure { problem, maybe_before });
             };
             maybe_before |= problem.may_have_happened();
             self.console.step(|| format!("{problem}; trying again in {} ms", wait.as_millis()));
             thread::sleep(wait);
+        }
+    }
+
+    /// Makes the call in one attempt, and `read`s what it is answered. A signature that is refused
+    /// for its time is made again with AWS's time; that is still the same attempt, since nobody has
+    /// looked at the call itself yet.
+    pub fn once<T>(
+        &self,
+        call: &Call,
+        read: impl Fn(&str) -> Result<T, String>,
+        deadline: Deadline,
+    ) -> Result<T, Failed> {
+        let failed = match self.attempt(call, &read, deadline) {
+            Ok(answer) => return Ok(answer),
+            Err(failed) => failed,
+        };
+        let may_be_the_clock =
+            |failed: &Failed| failed.skew.filter(|_| failed.problem.may_be_the_clock());
+        let failed = match may_be_the_clock(&failed) {
+            Some(skew) if skew.is_far_from(self.access.clock().skew) => {
+                self.access.note(|clock| clock.skew = skew);
+                self.console.step(|| {
+                    format!("this machine's clock is {skew}; signing again with AWS's time")
+                });
+                match self.attempt(call, &read, deadline) {
+                    Ok(answer) => return Ok(answer),
+                    Err(failed) => failed,
+                }
+            }
+            _ => failed,
+        };
+        match may_be_the_clock(&failed) {
+            Some(skew) if skew.is_large() => {
+                Err(Failed { problem: failed.problem.of_the_clock(skew), ..failed })
+            }
+            _ => Err(failed),
         }
     }
 
@@ -102,7 +124,7 @@ impl<'a> Sender<'a> {
         read: impl Fn(&str) -> Result<T, String>,
         deadline: Deadline,
     ) -> Result<T, Failed> {
-        let now = self.access.skew.get().applied_to(SystemTime::now());
+        let now = self.access.clock().skew.applied_to(SystemTime::now());
         let request =
             sign(call, &self.endpoint, &self.access.credentials, now).map_err(|cause| {
                 Problem::Impossible(format!("cannot be signed: {cause}"), Some(cause))
@@ -117,7 +139,7 @@ impl<'a> Sender<'a> {
         let Answer { status, headers, body } = answer;
         let skew = Skew::of(&headers, sent, took);
         if skew.is_some() {
-            self.access.seen_skew.set(skew);
+            self.access.note(|clock| clock.seen = skew);
         }
         let secrets = self.console.secrets();
         let unreadable = |problem: String| Problem::Unreadable {
@@ -136,12 +158,12 @@ impl<'a> Sender<'a> {
             }),
             Err(problem) => unreadable(problem),
         };
-        Err(Failed { problem, wish: wish(&headers), skew })
+        Err(Failed { problem, retry_after: retry_after(&headers), skew })
     }
 }
 
-/// How long AWS wants to be left alone, from `x-amz-retry-after`, in milliseconds.
-fn wish(headers: &HeaderMap) -> Option<Duration> {
+/// The delay that AWS asks for, from `x-amz-retry-after`, in milliseconds.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let value = headers.get("x-amz-retry-after")?.to_str().ok()?;
     value.trim().parse().ok().map(Duration::from_millis)
 }
@@ -151,14 +173,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wish_is_a_number_of_milliseconds() {
+    fn retry_after_is_a_number_of_milliseconds() {
         for (value, expected) in
             [("1500", Some(1500)), (" 0 ", Some(0)), ("soon", None), ("-1", None), ("1.5", None)]
         {
             let headers = [("x-amz-retry-after".parse().unwrap(), value.parse().unwrap())];
-            let wished = wish(&headers.into_iter().collect());
-            assert_eq!(wished, expected.map(Duration::from_millis), "{value}");
+            let delay = retry_after(&headers.into_iter().collect());
+            assert_eq!(delay, expected.map(Duration::from_millis), "{value}");
         }
-        assert_eq!(wish(&HeaderMap::new()), None);
+        assert_eq!(retry_after(&HeaderMap::new()), None);
     }
 }

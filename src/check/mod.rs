@@ -46,9 +46,9 @@ pub fn check(
     configs: &[PathBuf],
     options: Options,
     now: SystemTime,
+    console: &Console,
 ) -> Status {
     let mut report = Report::new(options.form);
-    let console = Console::new(false, Secrets::default());
     let mut status = Status::Right;
     let mut access = None;
     for path in configs {
@@ -56,7 +56,7 @@ pub fn check(
         let file = match ConfigFile::read(path) {
             Ok(file) => file,
             Err(error) => {
-                report.add(&console, Finding::failing("config", &error));
+                report.add(console, Finding::failing("config", &error));
                 status = Status::NotTried;
                 continue;
             }
@@ -81,7 +81,7 @@ pub fn check(
         let job = Job { access, file: &file, options, deadline, console: &console };
         job.look_at_everything(&mut report);
     }
-    report.finish(&console);
+    report.finish(console);
     if report.is_ok() { status } else { status.max(Status::Failed) }
 }
 
@@ -285,7 +285,8 @@ impl Job<'_> {
             );
         }
         let (host, names) = (host_name(), self.file.config.shown_names());
-        let message = message::test(About { host: &host, config: &self.file.id, names: &names });
+        let message =
+            message::test(About { host: &host, config: &self.file.id, names: &names, command: "" });
         match aws.publish(topic, &message.subject, &message.body, self.deadline) {
             Ok(id) => Finding::good("topic", format!("{topic} took the test message {id}")),
             Err(error) => Finding::failing("topic", &error),

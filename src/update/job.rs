@@ -1,28 +1,31 @@
-//! The straight line of one configuration, from its public address to its alert.
+//! The straight line of one configuration: its public addresses and the current records, which
+//! are looked up at the same time, then what `settle` makes of them. Runs in a thread that may be
+//! left behind, so it decides nothing about alerts or the exit status.
 
 use std::fmt;
-use std::net::IpAddr;
-use std::thread;
-use std::time::SystemTime;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use super::{Options, Times};
-use crate::address::{Answer, Asking, Reason};
-use crate::alert::lock::AlertLock;
-use crate::alert::message::{self, About};
-use crate::alert::{raise, withdraw};
+use super::Options;
+use super::settle::{Known, Settling};
+use super::supervise::Times;
+use crate::address::{Answer, Asking};
 use crate::aws::{Access, Aws};
-use crate::config::{Alerts, ConfigFile};
+use crate::config::ConfigFile;
 use crate::console::Console;
 use crate::deadline::Deadline;
-use crate::environment::host_name;
+use crate::detached::{self, NoResult};
 use crate::error::Error;
-use crate::plan::{self, Plan};
-use crate::record::{AddressRecord, Family, FoundRecord, RecordKey};
+use crate::record::{Family, FoundRecord, RecordKey};
+
+/// How much longer than its deadline the look-up of an address is waited for: it ends by then of
+/// itself, and says why, unless something in it hangs.
+const GRACE: Duration = Duration::from_millis(500);
 
 /// Records and what keeps them from being right.
 pub struct Trouble {
-    records: Vec<RecordKey>,
-    error: Error,
+    pub records: Vec<RecordKey>,
+    pub error: Error,
 }
 
 impl fmt::Display for Trouble {
@@ -39,131 +42,120 @@ impl fmt::Display for Trouble {
     }
 }
 
-/// One configuration's run.
-pub struct Job<'a> {
-    pub access: &'a Access,
-    pub file: &'a ConfigFile,
-    pub aws: Aws<'a>,
-    pub options: Options,
-    pub times: Times,
-    pub console: &'a Console,
+/// What came of a run.
+pub struct Outcome {
+    /// What keeps records from being right; empty if all are right.
+    pub troubles: Vec<Trouble>,
+    /// The records as they were listed last, if they were.
+    pub found: Option<Vec<FoundRecord>>,
 }
 
-impl Job<'_> {
-    /// Does what has to be done, and answers with what could not be.
-    pub fn bring_up_to_date(&self) -> Vec<Trouble> {
+/// One configuration's run.
+#[derive(Clone)]
+pub struct Job {
+    pub access: Arc<Access>,
+    pub file: Arc<ConfigFile>,
+    pub options: Options,
+    pub times: Times,
+    pub console: Console,
+}
+
+impl Job {
+    /// Does what has to be done.
+    pub fn bring_up_to_date(&self) -> Outcome {
         let config = &self.file.config;
         self.console.step(|| {
             let key = self.access.credentials.shown_key_id();
             let source = &self.access.credentials.source;
             format!("{}: key id {key} from {source}", config.shown_names())
         });
-        let (answers, found) = self.look_up();
+        let aws = self.aws();
+        self.console.doing(format!(
+            "asking for the public address and listing the records of hosted zone {}",
+            config.zone
+        ));
+        let (answers, found) = self.look_up(&aws);
         let mut troubles = Vec::new();
         let mut known = Vec::new();
         for (family, answer) in answers {
             match answer {
-                Ok(answer) => known.push(answer),
-                Err(error) => {
-                    let records = config.records().filter(|key| key.record_type.family() == family);
-                    troubles.push(Trouble { records: records.collect(), error });
-                }
+                Ok(answer) => known.push(Known::new(answer)),
+                Err(error) => troubles.push(Trouble { records: self.records_of(family), error }),
             }
         }
         let found = match found {
             Ok(found) => found,
             Err(error) => {
                 troubles.push(Trouble { records: config.records().collect(), error });
-                return troubles;
+                return Outcome { troubles, found: None };
             }
         };
-        let addresses: Vec<_> = known.iter().map(|answer| answer.address).collect();
-        let plans = plan::all(config.records(), &addresses, config.ttl, &found);
-        let mut disputes = self.disputes(&known, &plans);
-        let mut changes = Vec::new();
-        for (key, plan) in plans {
-            match plan {
-                Plan::Keep => self.report(&key, || "up to date".into()),
-                Plan::Change { from, to } => {
-                    if let Some((_, records, _)) =
-                        disputes.iter_mut().find(|(address, ..)| *address == to.address)
-                    {
-                        records.push(key);
-                        continue;
-                    }
-                    self.report(&key, || match &from {
-                        Some(from) => format!("{from} -> {}", to.address),
-                        None if self.options.dry_run => {
-                            format!("would be created with {}", to.address)
-                        }
-                        None => format!("is not there -> {}", to.address),
-                    });
-                    changes.push(to);
-                }
-                Plan::Refuse { why, advice } => {
-                    let error = Error::Refused { why, advice };
-                    troubles.push(Trouble { records: vec![key], error });
-                }
-            }
-        }
-        troubles.extend(disputes.into_iter().map(|(_, records, error)| Trouble { records, error }));
-        if !changes.is_empty() && !self.options.dry_run {
-            troubles.extend(self.apply(&changes));
-        }
-        troubles
+        let mut settling = Settling::new(self, &aws, known, found);
+        settling.settle();
+        troubles.append(&mut settling.troubles);
+        Outcome { troubles, found: Some(settling.list.found) }
     }
 
-    /// Asks for the address of every family and lists the records, all at the same time.
+    /// AWS as this configuration calls it, over a connection of its own.
+    pub fn aws(&self) -> Aws<'_> {
+        let topic = self.file.config.alerts.as_ref().map(|alerts| &alerts.topic);
+        Aws::new(&self.access, self.access.partition_of(topic), &self.console)
+    }
+
+    fn records_of(&self, family: Family) -> Vec<RecordKey> {
+        let of_family = |key: &RecordKey| key.record_type.family() == family;
+        self.file.config.records().filter(of_family).collect()
+    }
+
+    /// Asks for the address of every family and lists the records, all at the same time. A family
+    /// that hangs holds up neither the other nor the list.
     #[expect(clippy::type_complexity, reason = "two answers, each used once, right above")]
-    fn look_up(&self) -> (Vec<(Family, Result<Answer, Error>)>, Result<Vec<FoundRecord>, Error>) {
-        let sources = &self.file.config.sources;
+    fn look_up(
+        &self,
+        aws: &Aws<'_>,
+    ) -> (Vec<(Family, Result<Answer, Error>)>, Result<List, Error>) {
         // What hangs here must leave time for what is known to be written.
         let deadline = self.times.work.share(2);
-        let asking = self.asking(deadline);
-        let find = |family| sources.find(family, asking);
-        thread::scope(|scope| {
-            let mut asking = Vec::new();
-            for record_type in &self.file.config.record_types {
-                let family = record_type.family();
-                let thread = thread::Builder::new().spawn_scoped(scope, move || find(family));
-                asking.push((family, thread));
-            }
-            let found = self.list(deadline);
-            let answers = asking.into_iter().map(|(family, thread)| {
-                let no_thread = |error: std::io::Error| Error::Address {
-                    family,
-                    reasons: vec![Reason {
-                        asked: "a thread of its own".into(),
-                        problem: format!("it could not be started: {error}"),
-                        source: Some(error.into()),
-                    }],
-                };
-                let answer = match thread.map_err(no_thread) {
-                    Ok(thread) => match thread.join() {
-                        Ok(answer) => answer,
-                        Err(panic) => std::panic::resume_unwind(panic),
-                    },
-                    Err(error) => Err(error),
-                };
-                (family, answer)
+        let mut asked = Vec::new();
+        for record_type in &self.file.config.record_types {
+            let family = record_type.family();
+            let job = self.clone();
+            let answer = detached::start(move |sender| {
+                // Nobody listens any more when it took too long.
+                let _ = sender.send(job.find(family, deadline));
             });
-            (answers.collect(), found)
-        })
+            asked.push((family, answer));
+        }
+        let found = self.list(aws, deadline);
+        let answers = asked.into_iter().map(|(family, answer)| {
+            let answer = match answer {
+                Ok(answer) => detached::next(&answer, deadline.later(GRACE)),
+                // Then in this one: what else needs a thread says so.
+                Err(_) => Ok(self.find(family, deadline)),
+            };
+            (family, answer.unwrap_or_else(|why| Err(unfinished(family, &why))))
+        });
+        (answers.collect(), found)
     }
 
-    fn asking(&self, deadline: Deadline) -> Asking<'_> {
-        let Access { network, limit, .. } = self.access;
-        Asking { network, console: self.console, limit: *limit, deadline }
+    /// The public address of `family`.
+    pub fn find(&self, family: Family, deadline: Deadline) -> Result<Answer, Error> {
+        self.file.config.sources.find(family, self.asking(deadline))
+    }
+
+    pub fn asking(&self, deadline: Deadline) -> Asking<'_> {
+        let Access { network, limit, .. } = &*self.access;
+        Asking { network, console: &self.console, limit: *limit, deadline }
     }
 
     /// The records of all names, one list a name, over one connection. One that fails is reason
     /// enough to stop: the next would fail alike, and what is unknown is not changed.
-    fn list(&self, deadline: Deadline) -> Result<Vec<FoundRecord>, Error> {
+    pub fn list(&self, aws: &Aws<'_>, deadline: Deadline) -> Result<List, Error> {
         let config = &self.file.config;
         let mut all = Vec::new();
         for name in &config.names {
             self.console.step(|| format!("listing {name} in hosted zone {}", config.zone));
-            let found = self.aws.list(&config.zone, name, deadline)?;
+            let found = aws.list(&config.zone, name, deadline)?;
             self.console.step(|| {
                 let rows: Vec<String> = found
                     .iter()
@@ -174,80 +166,32 @@ impl Job<'_> {
             });
             all.extend(found);
         }
-        Ok(all)
-    }
-
-    /// Has each address that a plan would write confirmed, and answers with those that another
-    /// source disputes, each with a place for the records that are not written because of it.
-    fn disputes(
-        &self,
-        known: &[Answer],
-        plans: &[(RecordKey, Plan)],
-    ) -> Vec<(IpAddr, Vec<RecordKey>, Error)> {
-        let sources = &self.file.config.sources;
-        let asking = self.asking(self.times.work.share(2));
-        let is_written = |answer: &&Answer| {
-            plans.iter().any(
-                |(_, plan)| matches!(plan, Plan::Change { to, .. } if to.address == answer.address),
-            )
-        };
-        known
-            .iter()
-            .filter(is_written)
-            .filter_map(|answer| {
-                let confirmed = sources.confirm(answer, asking);
-                confirmed.err().map(|error| (answer.address, Vec::new(), error))
-            })
-            .collect()
-    }
-
-    /// Sends the changes in one batch. Where Route 53 refuses a batch of several, each is sent on
-    /// its own, so that the good ones land.
-    fn apply(&self, changes: &[AddressRecord]) -> Vec<Trouble> {
-        let trouble = |error| {
-            let records = changes.iter().map(|change| change.key.clone()).collect();
-            vec![Trouble { records, error }]
-        };
-        match self.aws.change(&self.file.config.zone, changes, self.times.work) {
-            Ok((id, status)) => {
-                self.console.step(|| format!("Route 53 accepted change {id}, {status}"));
-                Vec::new()
-            }
-            Err(error) if changes.len() > 1 && error.is_refusal() => {
-                self.console.step(|| format!("{error}; now each change alone"));
-                changes.chunks(1).flat_map(|change| self.apply(change)).collect()
-            }
-            Err(error) => trouble(error),
-        }
+        Ok(List { found: all, at: Instant::now() })
     }
 
     /// A line about one record: of a dry run on standard output, else a step.
-    fn report(&self, key: &RecordKey, line: impl Fn() -> String) {
+    pub fn report(&self, key: &RecordKey, line: &str) {
         if self.options.dry_run {
-            self.console.say(&format!("{key}: {}", line()));
+            self.console.say(&format!("{key}: {line}"));
         } else {
-            self.console.step(|| format!("{key}: {}", line()));
+            self.console.step(|| format!("{key}: {line}"));
         }
     }
+}
 
-    /// Raises or withdraws the alert, and answers with what has to be said about that.
-    pub fn alert(&self, alerts: &Alerts, troubles: &[String], now: SystemTime) -> Vec<String> {
-        let host = host_name();
-        let names = self.file.config.shown_names();
-        let about = About { host: &host, config: &self.file.id, names: &names };
-        let lock = AlertLock::new(&alerts.lock, &self.file.id);
-        let publish = |message: &message::Message| {
-            let (topic, message) = (&alerts.topic, message);
-            let sent = self.aws.publish(topic, &message.subject, &message.body, self.times.end)?;
-            self.console.step(|| format!("published message {sent} to {}", alerts.topic));
-            Ok(sent)
-        };
-        if troubles.is_empty() {
-            let compose =
-                alerts.notify_recovery.then_some(|since| message::recovery(about, since, now));
-            withdraw(&lock, compose, publish)
-        } else {
-            raise(&lock, now, |why| message::failure(about, troubles, now, why), publish)
-        }
+/// The records of a configuration's names at one moment.
+#[derive(Clone)]
+pub struct List {
+    pub found: Vec<FoundRecord>,
+    /// When the last answer of Route 53 was there.
+    pub at: Instant,
+}
+
+/// Why the look-up of an address has no result although its time is over.
+fn unfinished(family: Family, why: &NoResult) -> Error {
+    let what = format!("asking for the public {family} address");
+    match why {
+        NoResult::Died => Error::Unfinished { what, how: "ended without a result" },
+        NoResult::Overdue | NoResult::NoThread(_) => Error::unfinished(what),
     }
 }

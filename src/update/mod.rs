@@ -1,21 +1,26 @@
-//! The straight line: configuration, credentials, public address, current record, plan, apply,
-//! alert. The only place that calls across stages; what a stage does is that stage's. Here is what
-//! all configurations of a run share; `job` is the line of one of them.
+//! Bringing records up to date. The only place that calls across stages; what a stage does is that
+//! stage's. Here is what all configurations of a run share; `supervise` keeps the time of one of
+//! them, `job` and `settle` are its straight line.
 
 mod job;
+mod settle;
+mod supervise;
 
 use std::collections::BTreeMap;
-use std::fs::{self, TryLockError};
+use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::aws::{Access, Aws};
 use crate::config::ConfigFile;
 use crate::console::Console;
 use crate::deadline::Deadline;
+use crate::detached;
 use crate::environment::Environment;
-use crate::secrets::Secrets;
-use job::Job;
+use crate::error::Error;
+use supervise::Supervisor;
+
+pub use supervise::RESERVED_FOR_ALERT;
 
 /// How a run ended; the greatest of several is the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,30 +38,8 @@ pub enum Status {
 pub struct Options {
     /// Say what would be done and change nothing.
     pub dry_run: bool,
-    /// Tell each step.
-    pub verbose: bool,
     /// How long one configuration's run may take.
     pub deadline: Duration,
-}
-
-/// How much of a run's time is kept for its alert, at most.
-pub const KEPT_FOR_ALERT: Duration = Duration::from_secs(10);
-
-/// Until when the parts of one configuration's run have time.
-#[derive(Clone, Copy, Debug)]
-struct Times {
-    /// All that has to do with the records.
-    work: Deadline,
-    /// The alert, and so the whole run.
-    end: Deadline,
-}
-
-impl Times {
-    /// From now on. The last 10 seconds, or the last quarter if that is less, are the alert's.
-    fn of(length: Duration) -> Self {
-        let end = Deadline::after(length);
-        Self { work: end.earlier(KEPT_FOR_ALERT.min(length / 4)), end }
-    }
 }
 
 /// Brings the records of all `configs` up to date, one after the other.
@@ -66,48 +49,32 @@ pub fn update(
     configs: &[PathBuf],
     options: Options,
     now: SystemTime,
+    console: &Console,
 ) -> Status {
-    let console = Console::new(options.verbose, Secrets::default());
-    let (jobs, mut status) = read_configs(configs, &console);
-    let mut access = None;
-    for job in &jobs {
-        if !options.dry_run && is_taken(job, &console) {
-            continue;
-        }
-        let times = Times::of(options.deadline);
-        // Only a run that has something to do looks for credentials, which may run a program.
-        if access.is_none() {
-            match Access::open(environment, now, times.work) {
-                Ok(opened) => access = Some(opened),
-                Err(error) => {
-                    console.trouble(&error.to_string());
-                    return Status::NotTried;
-                }
-            }
-        }
-        if let Some(access) = &access {
-            status = status.max(run(access, job, options, (now, times), &console));
-        }
+    let (files, mut status) = read_configs(configs, options.deadline, console);
+    let mut supervisor = Supervisor::new(environment, options, now, console);
+    for file in files {
+        status = status.max(supervisor.run(&Arc::new(file)));
     }
     status
 }
 
 /// The configurations that can be run; what is wrong with the others is said.
-fn read_configs(paths: &[PathBuf], console: &Console) -> (Vec<ConfigFile>, Status) {
+fn read_configs(paths: &[PathBuf], time: Duration, console: &Console) -> (Vec<ConfigFile>, Status) {
     let mut status = Status::Right;
-    let mut jobs = Vec::new();
+    let mut files = Vec::new();
     let mut by_lock: BTreeMap<PathBuf, Vec<PathBuf>> = BTreeMap::new();
     for path in paths {
-        match ConfigFile::read(path) {
-            Ok(job) => {
-                if let Some(alerts) = &job.config.alerts {
+        match read_config(path, time) {
+            Ok(file) => {
+                if let Some(alerts) = &file.config.alerts {
                     by_lock.entry(real_place(&alerts.lock)).or_default().push(path.clone());
                 }
-                jobs.push(job);
+                files.push(file);
             }
-            Err(error) => {
+            Err((error, failed)) => {
                 console.trouble(&error.to_string());
-                status = Status::NotTried;
+                status = status.max(failed);
             }
         }
     }
@@ -124,9 +91,17 @@ fn read_configs(paths: &[PathBuf], console: &Console) -> (Vec<ConfigFile>, Statu
             ));
         }
         status = Status::NotTried;
-        jobs.retain(|job| !sharers.contains(&job.path));
+        files.retain(|file| !sharers.contains(&file.path));
     }
-    (jobs, status)
+    (files, status)
+}
+
+/// Reads a configuration, unless that hangs.
+fn read_config(path: &Path, time: Duration) -> Result<ConfigFile, (Error, Status)> {
+    let own = path.to_owned();
+    let read = detached::within(Deadline::after(time), move || ConfigFile::read(&own));
+    let hung = |_| (Error::unfinished(format!("reading {}", path.display())), Status::Failed);
+    read.map_err(hung)?.map_err(|error| (error, Status::NotTried))
 }
 
 /// The path with its folder's links resolved, so that two spellings of one place are equal.
@@ -139,54 +114,4 @@ fn real_place(path: &Path) -> PathBuf {
         (Ok(folder), Some(name)) => folder.join(name),
         _ => path.into(),
     }
-}
-
-/// Whether another run is at this configuration. If not, it is this run's until the process ends.
-fn is_taken(job: &ConfigFile, console: &Console) -> bool {
-    match job.file.try_lock() {
-        Ok(()) => false,
-        Err(TryLockError::WouldBlock) => {
-            console.step(|| format!("{}: another run is at it; nothing to do", job.path.display()));
-            true
-        }
-        Err(TryLockError::Error(error)) => {
-            // Some file systems know no locks. Two runs at once then do the same work twice.
-            console.step(|| format!("{}: cannot be locked: {error}", job.path.display()));
-            false
-        }
-    }
-}
-
-/// Runs one configuration, and says what has to be said.
-fn run(
-    access: &Access,
-    file: &ConfigFile,
-    options: Options,
-    (now, times): (SystemTime, Times),
-    outer: &Console,
-) -> Status {
-    let config = &file.config;
-    let mut secrets = Secrets::default();
-    access.add_secrets(&mut secrets);
-    config.add_secrets(&mut secrets);
-    let console = outer.hiding(secrets);
-    let partition = access.partition_of(config.alerts.as_ref().map(|alerts| &alerts.topic));
-    let aws = Aws::new(access, partition, &console);
-    let job = Job { access, file, aws, options, times, console: &console };
-    let troubles = job.bring_up_to_date();
-    let lines: Vec<String> =
-        troubles.iter().map(|t| console.secrets().hide(&t.to_string()).into()).collect();
-    for line in &lines {
-        console.trouble(line);
-    }
-    if let Some(alerts) = config.alerts.as_ref().filter(|_| !options.dry_run) {
-        for line in job.alert(alerts, &lines, now) {
-            console.trouble(&format!("{}: {line}", config.shown_names()));
-        }
-    }
-    if let Some(heartbeat) = config.heartbeat.as_ref().filter(|_| !options.dry_run) {
-        let Access { network, limit, .. } = access;
-        heartbeat.send(troubles.is_empty(), network, &console, *limit, times.end);
-    }
-    if troubles.is_empty() { Status::Right } else { Status::Failed }
 }

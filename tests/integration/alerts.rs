@@ -18,7 +18,9 @@ use crate::support::words::{self, UNCHANGED, UNPUBLISHED};
 const LOCK: &str = "autodns.lock";
 const FAILED: &str = "autodns: home.example.com is not up to date (raspberrypi)";
 const RECOVERED: &str = "autodns: home.example.com is up to date again (raspberrypi)";
-const ONCE: &str = "You will hear of this again only when all is well.\n";
+const ONCE: &str = "The next message comes when everything is up to date again.\n";
+/// What the record says before anything is changed.
+const OLD: &str = "home.example.com A still says 192.175.48.1 (TTL 300).";
 
 /// A scene whose reflector fails over IPv4.
 fn broken() -> Scene {
@@ -41,12 +43,17 @@ fn out_of_order() -> String {
 
 /// The whole text of an alert of this config, with these lines of stderr and this last line.
 fn failure(config: &str, stderr: &str, end: &str) -> String {
+    failure_of(OLD, config, stderr, end)
+}
+
+/// The same, with what the alert says about the record.
+fn failure_of(record: &str, config: &str, stderr: &str, end: &str) -> String {
     let lines = stderr.replace("autodns: ", "  ");
     format!(
-        "autodns on raspberrypi could not bring home.example.com up to date:\n\n{lines}\nSince:  \
-         {{time}} by that host's clock\nHost:   raspberrypi\nConfig: {{home}}/{config}\n\nautodns \
-         tries again at every run. To see each step, run there:\n\n  autodns --dry-run --verbose \
-         {{home}}/{config}\n\n{end}"
+        "autodns on raspberrypi could not bring home.example.com up to date\nat {{time}} by that \
+         host's clock.\n\n{record}\n\n{lines}\nautodns tries again at every run. To see each step, \
+         log in to raspberrypi and run:\n\n  sudo {{program}} --dry-run --verbose \
+         {{home}}/{config}\n\nHost:   raspberrypi\nConfig: {{home}}/{config}\n\n{end}"
     )
 }
 

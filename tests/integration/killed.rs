@@ -30,8 +30,6 @@ const RIGHT: &str = "home.example.com. A 300 192.175.48.7";
 /// A run that is to be killed: what is there before it, and what may come after it.
 struct Story {
     before: fn() -> Scene,
-    /// Whether it is killed in the threads that ask the reflectors too, which change nothing.
-    all_threads: bool,
     /// Each is played on from every state, and asserts what has to come of it.
     futures: &'static [fn(&Scene)],
 }
@@ -80,9 +78,6 @@ impl Story {
             let listed =
                 fs::read_to_string(file).unwrap_or_else(|error| panic!("{error}: {run:?}"));
             calls.extend(listed.lines().map(str::to_owned));
-        }
-        if !self.all_threads {
-            calls.retain(|call| call.starts_with("1 "));
         }
         calls
     }
@@ -179,8 +174,7 @@ fn trouble_ends(scene: &Scene) {
 
 #[test]
 fn a_run_that_changes_the_record_and_alerts() {
-    let story =
-        Story { before: half_broken, all_threads: true, futures: &[trouble_lasts, trouble_ends] };
+    let story = Story { before: half_broken, futures: &[trouble_lasts, trouble_ends] };
     assert_text(
         &story.kill_everywhere(),
         "right, 0 published\n\
@@ -220,7 +214,7 @@ fn all_is_right(scene: &Scene) {
 
 #[test]
 fn a_run_that_changes_the_record_and_says_that_all_is_well_again() {
-    let story = Story { before: mended, all_threads: true, futures: &[all_is_right] };
+    let story = Story { before: mended, futures: &[all_is_right] };
     assert_text(
         &story.kill_everywhere(),
         "right, 0 published, .autodns.lock.pending whole\n\
@@ -233,8 +227,7 @@ fn a_run_that_changes_the_record_and_says_that_all_is_well_again() {
 
 #[test]
 fn a_run_that_says_that_all_is_well_again_after_an_empty_lock() {
-    let story =
-        Story { before: mended_with_an_empty_lock, all_threads: false, futures: &[all_is_right] };
+    let story = Story { before: mended_with_an_empty_lock, futures: &[all_is_right] };
     assert_text(
         &story.kill_everywhere(),
         "right, 0 published, .autodns.lock.pending empty, autodns.lock empty\n\
@@ -255,6 +248,6 @@ fn nobody_hears(scene: &Scene) {
 
 #[test]
 fn a_run_that_changes_the_record() {
-    let story = Story { before: Scene::new, all_threads: true, futures: &[nobody_hears] };
+    let story = Story { before: Scene::new, futures: &[nobody_hears] };
     assert_text(&story.kill_everywhere(), "right, 0 published\nwrong, 0 published\n");
 }

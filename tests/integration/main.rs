@@ -18,6 +18,7 @@ mod deadlines;
 mod emulator;
 mod endpoints;
 mod everyday;
+mod hangs;
 mod harness;
 mod heartbeats;
 mod killed;

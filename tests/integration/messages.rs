@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
+use crate::hangs;
 use crate::support::aws::Call::{Change, List, Publish};
 use crate::support::aws::{Aws, DateHeader, Fault, KEY_ID};
 use crate::support::ca::Certificate;
@@ -201,6 +202,14 @@ fn each_message_of_the_readme_comes_out_of_a_run() {
         ("Throttling", Box::new(|| error(List, 400, "Throttling"))),
         ("PriorRequestNotComplete", Box::new(|| error(Change, 400, "PriorRequestNotComplete"))),
         ("could not confirm", Box::new(|| with(Change, Fault::After(Reply::reset())))),
+        (
+            "did not end in time",
+            Box::new(|| {
+                // The thread of the work is held where it opens its first file.
+                let call = libc::SYS_openat.to_string();
+                hangs::watched(&Scene::new(), &["hold", "1.2", &call, "1"], 4).0.stderr
+            }),
+        ),
         (
             "not ours to overwrite",
             Box::new(|| {

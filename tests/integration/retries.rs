@@ -1,14 +1,21 @@
 //! What passes is tried again, and what does not is not: reflectors, lists, changes and messages,
 //! within `AWS_MAX_ATTEMPTS`, with what came of an attempt whose answer was lost kept in mind.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use crate::support::aws::Call::{Change, List, Publish};
 use crate::support::aws::{Call, Fault};
+use crate::support::gate::Gate;
 use crate::support::http::{Answer, Family, Reply};
 use crate::support::reflector::{Form, say};
+use crate::support::route53::{self, Row};
 use crate::support::scene::Scene;
-use crate::support::words::{UNCHANGED, UNCONFIRMED, UNLISTED, add_for_zone, out_of_order};
+use crate::support::words::{UNCHANGED, UNCONFIRMED, UNLISTED, out_of_order};
+
+const IS_AN_ALIAS: &str = "autodns: home.example.com A: not ours to overwrite: it is an alias; make \
+                           it a simple record with one value, or use another name\n";
 
 fn passing() -> Vec<(&'static str, Fault)> {
     let page = |status| Fault::Instead(Answer::new(status, "text/html", "<html>").into());
@@ -34,7 +41,7 @@ fn what_passes_is_tried_again_and_all_is_well() {
             scene.aws.fault(call, fault.clone());
             scene.run().assert_silent().assert_wrote(&[]);
             let expected: &[Call] =
-                if call == List { &[List, List, Change] } else { &[List, Change, Change] };
+                if call == List { &[List, List, Change] } else { &[List, Change, List, Change] };
             assert_eq!(scene.aws.calls(), expected, "{what}");
             assert_eq!(scene.aws.rows()[0], "home.example.com. A 300 192.175.48.7", "{what}");
         }
@@ -142,24 +149,33 @@ fn what_would_fail_alike_is_not_tried_again() {
 }
 
 #[test]
-fn a_change_whose_answer_was_lost_is_made_again() {
+fn change_with_a_lost_answer_is_confirmed_by_a_list() {
     let scene = Scene::new();
     scene.aws.fault(Change, Fault::After(Reply::reset()));
     scene.run().assert_silent().assert_wrote(&[]);
-    let batches = scene.aws.world().route53.batches.clone();
-    assert_eq!(batches.len(), 2);
-    assert_eq!(batches[0], batches[1]);
+    assert_eq!(scene.aws.calls(), [List, Change, List]);
     assert_eq!(scene.aws.rows()[0], "home.example.com. A 300 192.175.48.7");
 }
 
 #[test]
-fn a_change_that_may_have_happened_before_is_not_called_failed_later() {
+fn change_that_was_lost_whole_is_made_again() {
+    let scene = Scene::new();
+    scene.aws.fault(Change, Fault::Instead(Reply::reset()));
+    scene.run().assert_silent().assert_wrote(&[]);
+    assert_eq!(scene.aws.calls(), [List, Change, List, Change]);
+    assert_eq!(scene.aws.rows()[0], "home.example.com. A 300 192.175.48.7");
+}
+
+#[test]
+fn change_with_a_lost_answer_and_no_list_is_unconfirmed() {
     let scene = Scene::new();
     scene.aws.fault(Change, Fault::After(Reply::reset()));
-    scene.aws.always(Change, Fault::error(403, "AccessDenied", "no"));
+    // The first list is good, the one that would confirm the change is not.
+    scene.aws.fault(List, Fault::Pass);
+    scene.aws.always(List, Fault::error(403, "AccessDenied", "no"));
     let said = format!(
-        "{UNCONFIRMED}AccessDenied: no; {}",
-        add_for_zone("route53:ChangeResourceRecordSets")
+        "{UNCONFIRMED}{{aws}}: the connection was closed before the answer was whole; check the \
+         connection; the next run tries again\n"
     );
     scene.run().assert(1, "", &said);
     // Throttled means not looked at.
@@ -167,6 +183,35 @@ fn a_change_that_may_have_happened_before_is_not_called_failed_later() {
     scene.sandbox.set("AWS_MAX_ATTEMPTS", "2");
     scene.aws.always(Change, Fault::error(400, "Throttling", "Rate exceeded"));
     assert!(scene.run().stderr.starts_with(UNCHANGED));
+}
+
+#[test]
+fn record_that_became_an_alias_before_a_retry_is_kept() {
+    let scene = Scene::new();
+    let gate = Gate::default();
+    let not_yet = route53::error("Sender", 400, "PriorRequestNotComplete", "x");
+    scene.aws.fault(Change, Fault::Instead(Reply::gated(&gate, not_yet)));
+    let run = scene.spawn();
+    gate.wait_for(1);
+    scene.aws.put(Row::alias("home.example.com", "A", "dualstack.lb.example.com."));
+    gate.open();
+    scene.finish(run).assert(1, "", IS_AN_ALIAS);
+    assert_eq!(scene.aws.calls(), [List, Change, List, Publish]);
+    assert_eq!(scene.aws.rows()[0], "home.example.com. A - ");
+}
+
+#[test]
+fn record_that_became_an_alias_during_a_slow_look_up_is_kept() {
+    let scene = Scene::new();
+    let bytes = say(Form::YourIp, "192.175.48.7").to_bytes();
+    let pause = Duration::from_millis(5500) / u32::try_from(bytes.len()).expect("few");
+    scene.reflector.replies(Family::V4, Reply::Drip(bytes, pause));
+    let run = scene.spawn();
+    scene.aws.wait_for(List);
+    scene.aws.put(Row::alias("home.example.com", "A", "dualstack.lb.example.com."));
+    scene.finish(run).assert(1, "", IS_AN_ALIAS);
+    assert_eq!(scene.aws.calls(), [List, List, Publish]);
+    assert_eq!(scene.aws.rows()[0], "home.example.com. A - ");
 }
 
 #[test]

@@ -41,6 +41,8 @@ pub enum Fault {
     After(Reply),
     /// What was asked is done and answered, once a test has opened the gate.
     Gated(Gate),
+    /// None: what was asked is done and answered, and the faults that are queued come after it.
+    Pass,
 }
 
 impl Fault {
@@ -227,6 +229,16 @@ impl Aws {
         self.world().calls.clone()
     }
 
+    /// Waits until such a call has come.
+    #[track_caller]
+    pub fn wait_for(&self, call: Call) {
+        let start = Instant::now();
+        while !self.calls().contains(&call) {
+            assert!(start.elapsed().as_secs() < 60, "no {call:?} came");
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+    }
+
     /// What no honest client would have sent.
     pub fn protests(&self) -> Vec<String> {
         let world = self.world();
@@ -291,7 +303,7 @@ fn handle(world: &mut World, request: &Request) -> Reply {
             perform(world, call, &zone_id, &topic, &key_id, request);
             return reply;
         }
-        None => {}
+        Some(Fault::Pass) | None => {}
     }
     perform(world, call, &zone_id, &topic, &key_id, request).into()
 }

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""Runs a program and kills it on entering one chosen system call of one chosen thread.
+"""Runs a program and kills it on entering one chosen system call of one chosen thread, or holds
+that thread there for good, as a dying disk would.
 
     kill_at.py THREAD NUMBER COUNT PROGRAM ARGUMENT...
+    kill_at.py hold THREAD NUMBER COUNT PROGRAM ARGUMENT...
     kill_at.py count FILE PROGRAM ARGUMENT...
 
 THREAD is 1 for the first thread, 1.2 for the second that this one started, 1.2.1 for the first
@@ -9,7 +11,8 @@ that that one started in turn: names that are the same in each run, whichever th
 NUMBER is the kernel's of the call, and COUNT says which of these that the thread makes, from 1,
 after the program was loaded: so that one wait more or less, which differs from run to run, moves no
 other call. The call itself is not carried out. A run that never comes so far ends as if nothing had
-watched it. The second form kills nothing and writes `THREAD NUMBER COUNT` to FILE for each call.
+watched it. The second form stops that one thread there; the others go on, and the end of the
+process ends it, too. The third form kills nothing and writes `THREAD NUMBER COUNT` to FILE for each call.
 
 (strace's `inject` counts in each thread anew and cannot be told which thread is meant, so that the
 first of a thread that starts late is never reached.)
@@ -56,7 +59,7 @@ def entered(tid):
     return number if operation == ENTRY else None
 
 
-def watch(program, kill):
+def watch(program, point, hold=False):
     """Says how the program ended, as wait() does, and how often each thread made each call."""
     first = os.fork()
     if first == 0:
@@ -85,7 +88,9 @@ def watch(program, kill):
                 if loaded and number is not None:
                     call = names[tid], number
                     calls[call] = calls.get(call, 0) + 1
-                    if (*call, calls[call]) == kill:
+                    if (*call, calls[call]) == point:
+                        if hold:
+                            continue
                         os.kill(first, signal.SIGKILL)
             except ProcessLookupError:
                 pass
@@ -115,8 +120,9 @@ def main():
             for (thread, number), count in calls.items():
                 file.writelines(f"{thread} {number} {one}\n" for one in range(1, count + 1))
     else:
-        _, thread, number, count, *program = sys.argv
-        status, _ = watch(program, (thread, int(number), int(count)))
+        hold = sys.argv[1] == "hold"
+        thread, number, count, *program = sys.argv[2 if hold else 1 :]
+        status, _ = watch(program, (thread, int(number), int(count)), hold)
     if os.WIFSIGNALED(status):
         os.kill(os.getpid(), os.WTERMSIG(status))
     sys.exit(os.WEXITSTATUS(status))

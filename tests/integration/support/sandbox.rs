@@ -75,7 +75,11 @@ impl Sandbox {
             ("PATH".to_owned(), "/usr/bin:/bin".to_owned()),
             ("AWS_CA_BUNDLE".to_owned(), path("ca.pem")),
         ]);
-        let aliases = vec![(path("home"), "{home}".to_owned()), (path(""), "{root}/".to_owned())];
+        let aliases = vec![
+            (path("home"), "{home}".to_owned()),
+            (path(""), "{root}/".to_owned()),
+            (env!("CARGO_BIN_EXE_autodns").to_owned(), "{program}".to_owned()),
+        ];
         Self {
             root,
             environment,
@@ -150,6 +154,12 @@ impl Sandbox {
     /// From now on the program has that network.
     pub fn network(&mut self, network: Network) {
         self.network = network;
+    }
+
+    /// A named pipe in the home directory.
+    pub fn pipe(&self, name: &str) {
+        let made = Command::new("mkfifo").arg(self.path(name)).status().expect("mkfifo runs");
+        assert!(made.success(), "mkfifo");
     }
 
     /// Looking names up hangs: reading the file of hosts never ends, since nobody writes it.

@@ -1,0 +1,250 @@
+//! Planning, confirming and writing the records of one configuration, in rounds: before a change
+//! that comes late, and before each further attempt at one, the records are listed and planned
+//! anew, so that nothing is overwritten that changed meanwhile. The plan itself is `plan`'s.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::job::{Job, List, Trouble};
+use crate::address::Answer;
+use crate::aws::{Aws, NotChanged};
+use crate::error::Error;
+use crate::plan::{self, Plan};
+use crate::record::{AddressRecord, Family, RecordKey};
+use crate::retry::Attempts;
+
+/// A list older than this is made again before a change.
+const FRESH_LIST: Duration = Duration::from_secs(5);
+/// An address older than this is asked for again before a change.
+const FRESH_ADDRESS: Duration = Duration::from_secs(30);
+
+/// An address that was found, and what became of it.
+#[derive(Clone)]
+pub struct Known {
+    answer: Answer,
+    at: Instant,
+    /// Whether another source was asked for its opinion, and does not dispute it.
+    confirmed: bool,
+}
+
+impl Known {
+    /// An address that was found just now.
+    pub fn new(answer: Answer) -> Self {
+        Self { answer, at: Instant::now(), confirmed: false }
+    }
+
+    fn family(&self) -> Family {
+        Family::of(self.answer.address)
+    }
+}
+
+/// The records of a run that are not settled yet, with what is known about them.
+pub struct Settling<'a> {
+    job: &'a Job,
+    aws: &'a Aws<'a>,
+    known: Vec<Known>,
+    pub list: List,
+    open: Vec<RecordKey>,
+    pub troubles: Vec<Trouble>,
+    /// What was reported of records, so that a further round does not repeat it.
+    reported: BTreeSet<String>,
+}
+
+impl<'a> Settling<'a> {
+    /// All records of the configuration whose address is known.
+    pub fn new(job: &'a Job, aws: &'a Aws<'a>, known: Vec<Known>, list: List) -> Self {
+        let is_known =
+            |key: &RecordKey| known.iter().any(|known| known.family() == key.record_type.family());
+        let open = job.file.config.records().filter(is_known).collect();
+        let (troubles, reported) = (Vec::new(), BTreeSet::new());
+        Self { job, aws, known, list, open, troubles, reported }
+    }
+
+    /// Brings the open records up to date; what cannot be is in `troubles` then.
+    pub fn settle(&mut self) {
+        let mut attempts = Attempts::new(self.job.access.limit);
+        // Why the last attempt at a change failed: before another one, it is known what it did.
+        let mut failed = None;
+        loop {
+            if let Err(error) = self.refresh(failed.is_some()) {
+                return self.give_up(failed.unwrap_or(error));
+            }
+            let plans = self.plan();
+            self.confirm(&plans);
+            if self.list_is_old() && !self.job.options.dry_run && self.writes(&plans) {
+                continue;
+            }
+            let changes = self.take_settled(plans);
+            if changes.is_empty() || self.job.options.dry_run {
+                return;
+            }
+            self.job
+                .console
+                .doing(format!("changing records in hosted zone {}", self.job.file.config.zone));
+            let not_changed = match self.change(&changes) {
+                Ok(()) => return,
+                Err(not_changed) => not_changed,
+            };
+            if changes.len() > 1 && not_changed.is_refusal() {
+                let error = not_changed.into_error();
+                self.job.console.step(|| format!("{error}; now each change alone"));
+                return self.settle_each();
+            }
+            let (again, retry_after) = (not_changed.problem.again(), not_changed.retry_after);
+            let error = not_changed.into_error();
+            let Some(delay) = attempts.before(self.job.times.work, again, retry_after) else {
+                return self.give_up(error);
+            };
+            self.job.console.step(|| format!("{error}; trying again in {} ms", delay.as_millis()));
+            thread::sleep(delay);
+            failed = Some(error);
+        }
+    }
+
+    /// Makes sure that what a change would be planned from is fresh: addresses first, then the list.
+    /// The list is made anew in any case if `again`. The error is the list's.
+    fn refresh(&mut self, again: bool) -> Result<(), Error> {
+        let deadline = self.job.times.work.share(2);
+        for mut known in std::mem::take(&mut self.known) {
+            if known.at.elapsed() > FRESH_ADDRESS && self.is_open(known.family()) {
+                match self.job.find(known.family(), deadline) {
+                    Ok(answer) if answer.address == known.answer.address => {
+                        known.at = Instant::now();
+                    }
+                    Ok(answer) => known = Known::new(answer),
+                    Err(error) => {
+                        self.close(|key| key.record_type.family() == known.family(), error);
+                        continue;
+                    }
+                }
+            }
+            self.known.push(known);
+        }
+        if again || self.list_is_old() {
+            self.list = self.job.list(self.aws, deadline)?;
+        }
+        Ok(())
+    }
+
+    fn list_is_old(&self) -> bool {
+        self.list.at.elapsed() > FRESH_LIST
+    }
+
+    fn is_open(&self, family: Family) -> bool {
+        self.open.iter().any(|key| key.record_type.family() == family)
+    }
+
+    fn plan(&self) -> Vec<(RecordKey, Plan)> {
+        let addresses: Vec<IpAddr> = self.known.iter().map(|known| known.answer.address).collect();
+        let config = &self.job.file.config;
+        plan::all(self.open.iter().cloned(), &addresses, config.ttl, &self.list.found)
+    }
+
+    /// Has each address that a plan would write confirmed, once. What another source disputes is
+    /// not written.
+    fn confirm(&mut self, plans: &[(RecordKey, Plan)]) {
+        let asking = self.job.asking(self.job.times.work.share(2));
+        for mut known in std::mem::take(&mut self.known) {
+            let address = known.answer.address;
+            if !known.confirmed && plans.iter().any(|(_, plan)| plan.writes(address)) {
+                self.job.console.doing("asking another source whether the address is right");
+                if let Err(error) = self.job.file.config.sources.confirm(&known.answer, asking) {
+                    let disputed = |key: &RecordKey| {
+                        plans.iter().any(|(other, plan)| other == key && plan.writes(address))
+                    };
+                    self.close(disputed, error);
+                    continue;
+                }
+                known.confirmed = true;
+            }
+            self.known.push(known);
+        }
+    }
+
+    /// Whether a plan would write an open record.
+    fn writes(&self, plans: &[(RecordKey, Plan)]) -> bool {
+        plans
+            .iter()
+            .any(|(key, plan)| matches!(plan, Plan::Change { .. }) && self.open.contains(key))
+    }
+
+    /// Reports the plans of the open records, closes those that need no change or may not have
+    /// one, and returns the changes.
+    fn take_settled(&mut self, plans: Vec<(RecordKey, Plan)>) -> Vec<AddressRecord> {
+        let mut changes = Vec::new();
+        for (key, plan) in plans {
+            if !self.open.contains(&key) {
+                continue;
+            }
+            match plan {
+                Plan::Keep => {
+                    self.report(&key, "up to date");
+                    self.open.retain(|open| *open != key);
+                }
+                Plan::Change { from, to } => {
+                    let line = match from {
+                        Some(from) => format!("{from} -> {}", to.address),
+                        None if self.job.options.dry_run => {
+                            format!("would be created with {}", to.address)
+                        }
+                        None => format!("is not there -> {}", to.address),
+                    };
+                    self.report(&key, &line);
+                    changes.push(to);
+                }
+                Plan::Refuse { why, advice } => {
+                    self.close(|open| *open == key, Error::Refused { why, advice });
+                }
+            }
+        }
+        changes
+    }
+
+    /// Sends the changes in one batch, in one attempt.
+    fn change(&mut self, changes: &[AddressRecord]) -> Result<(), NotChanged> {
+        let job = self.job;
+        let (id, status) = self.aws.change(&job.file.config.zone, changes, job.times.work)?;
+        job.console.step(|| format!("Route 53 accepted change {id}, {status}"));
+        self.open.clear();
+        Ok(())
+    }
+
+    /// Settles each open record on its own: Route 53 refused all of them together, so that the
+    /// good ones land.
+    fn settle_each(&mut self) {
+        for key in std::mem::take(&mut self.open) {
+            let mut one = Self {
+                job: self.job,
+                aws: self.aws,
+                known: self.known.clone(),
+                list: self.list.clone(),
+                open: vec![key],
+                troubles: Vec::new(),
+                reported: std::mem::take(&mut self.reported),
+            };
+            one.settle();
+            self.troubles.append(&mut one.troubles);
+            self.reported = one.reported;
+        }
+    }
+
+    /// Closes all open records for one error.
+    fn give_up(&mut self, error: Error) {
+        self.close(|_| true, error);
+    }
+
+    /// Closes the open records that `of` picks: `error` keeps them from being right.
+    fn close(&mut self, of: impl Fn(&RecordKey) -> bool, error: Error) {
+        let (records, open) = std::mem::take(&mut self.open).into_iter().partition(of);
+        self.open = open;
+        self.troubles.push(Trouble { records, error });
+    }
+
+    fn report(&mut self, key: &RecordKey, line: &str) {
+        if self.reported.insert(format!("{key}: {line}")) {
+            self.job.report(key, line);
+        }
+    }
+}

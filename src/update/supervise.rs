@@ -1,0 +1,328 @@
+//! The time of one configuration's run. The work is done in a thread that may be left behind; this
+//! waits for it until its deadline and no longer, tells what came of it, sends the alert and the
+//! heartbeat in the time that is reserved for them, and knows the exit status. Nothing that hangs
+//! in a library, the resolver, a disk or a helper program can extend that.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
+use std::time::{Duration, SystemTime};
+
+use super::job::{Job, Outcome, Trouble};
+use super::{Options, Status};
+use crate::alert::lock::AlertLock;
+use crate::alert::message::{self, About};
+use crate::alert::{raise, withdraw};
+use crate::aws::Access;
+use crate::config::{Alerts, Config, ConfigFile};
+use crate::console::Console;
+use crate::deadline::Deadline;
+use crate::detached;
+use crate::environment::{Environment, command, host_name};
+use crate::error::Error;
+use crate::heartbeat::Heartbeat;
+use crate::record::{FoundRecord, RecordKey};
+use crate::retry::Limit;
+use crate::secrets::Secrets;
+use crate::transport::Network;
+
+/// How much of a run's time is reserved for its alert, at most.
+pub const RESERVED_FOR_ALERT: Duration = Duration::from_secs(10);
+/// How long the work is waited for after its deadline, at most: it ends by then of itself, and
+/// says what took too long, unless something hangs.
+const GRACE: Duration = Duration::from_secs(1);
+/// What an alert or a heartbeat has in any case, even after the end.
+const MIN_TIME: Duration = Duration::from_secs(1);
+/// How much longer than its deadline an alert or a heartbeat is waited for.
+const MORE: Duration = Duration::from_millis(300);
+
+/// Until when the parts of one configuration's run have time.
+#[derive(Clone, Copy, Debug)]
+pub struct Times {
+    /// All that has to do with the records.
+    pub work: Deadline,
+    /// How long the work is waited for.
+    patience: Deadline,
+    /// The alert, and so the whole run.
+    end: Deadline,
+}
+
+impl Times {
+    /// From now on. The last 10 seconds, or the last quarter if that is less, are the alert's.
+    fn of(length: Duration) -> Self {
+        let end = Deadline::after(length);
+        let reserved = RESERVED_FOR_ALERT.min(length / 4);
+        let work = end.earlier(reserved);
+        Self { work, patience: work.later(GRACE.min(reserved / 2)), end }
+    }
+
+    /// The end, but not sooner than what is begun now needs.
+    fn end_of_what_begins_now(self) -> Deadline {
+        self.end.max(Deadline::after(MIN_TIME))
+    }
+}
+
+/// What the thread of a run tells.
+enum Event {
+    /// There are credentials and a network, for the alert, too.
+    Ready(Arc<Access>),
+    /// There are none, so nothing was tried.
+    NotTried(Error),
+    /// What came of the work.
+    Done(Outcome),
+}
+
+/// Runs configurations, one after the other.
+pub struct Supervisor<'a> {
+    environment: Arc<Environment>,
+    options: Options,
+    now: SystemTime,
+    console: &'a Console,
+    /// What all configurations share is found once.
+    access: Option<Arc<Access>>,
+    /// What was said of settings, which configurations share: it is said once.
+    said: BTreeSet<String>,
+}
+
+impl<'a> Supervisor<'a> {
+    pub fn new(
+        environment: &Environment,
+        options: Options,
+        now: SystemTime,
+        console: &'a Console,
+    ) -> Self {
+        let environment = Arc::new(environment.clone());
+        Self { environment, options, now, console, access: None, said: BTreeSet::new() }
+    }
+
+    /// Runs one configuration, and says what has to be said.
+    pub fn run(&mut self, file: &Arc<ConfigFile>) -> Status {
+        let times = Times::of(self.options.deadline);
+        let mut secrets = Secrets::default();
+        file.config.add_secrets(&mut secrets);
+        let mut console = self.console.hiding(secrets.clone());
+        console.doing("reading the credentials and settings");
+        let work = Work {
+            environment: Arc::clone(&self.environment),
+            access: self.access.clone(),
+            file: Arc::clone(file),
+            options: self.options,
+            times,
+            now: self.now,
+            console: console.clone(),
+        };
+        let events = detached::start({
+            let work = work.clone();
+            move |events| work.run(&events)
+        });
+        let events = events.unwrap_or_else(|_| {
+            // Without a thread nothing can be left behind; better a run without that.
+            let (sender, events) = channel();
+            work.run(&sender);
+            events
+        });
+        let outcome = loop {
+            match detached::next(&events, times.patience) {
+                Ok(Event::Ready(access)) => {
+                    access.add_secrets(&mut secrets);
+                    console = console.hiding(secrets.clone());
+                    self.access = Some(access);
+                }
+                Ok(Event::NotTried(error)) => {
+                    self.not_tried(file, &error, times, &console);
+                    return Status::NotTried;
+                }
+                Ok(Event::Done(outcome)) => break outcome,
+                Err(_) => {
+                    let records = file.config.records().collect();
+                    let error = Error::unfinished(console.last_doing());
+                    break Outcome { troubles: vec![Trouble { records, error }], found: None };
+                }
+            }
+        };
+        self.tell(file, &outcome, times, &console)
+    }
+
+    /// There are no credentials or settings to work with.
+    fn not_tried(&mut self, file: &ConfigFile, error: &Error, times: Times, console: &Console) {
+        let line = error.to_string();
+        if self.said.insert(line.clone()) {
+            console.trouble(&line);
+        }
+        if let Some(heartbeat) = file.config.heartbeat.clone()
+            && !self.options.dry_run
+            && let Ok(network) = Network::from_environment(&self.environment)
+        {
+            let limit = Limit::from_environment(&self.environment).unwrap_or_default();
+            send(heartbeat, false, network, limit, times, console);
+        }
+    }
+
+    /// Says what came of the work: on standard error, to the topic, by a heartbeat.
+    fn tell(
+        &self,
+        file: &Arc<ConfigFile>,
+        outcome: &Outcome,
+        times: Times,
+        console: &Console,
+    ) -> Status {
+        let config = &file.config;
+        let all_right = outcome.troubles.is_empty();
+        let lines: Vec<String> = outcome
+            .troubles
+            .iter()
+            .map(|trouble| console.secrets().hide(&trouble.to_string()).into())
+            .collect();
+        for line in &lines {
+            console.trouble(line);
+        }
+        if let Some(access) = self.access.as_ref().filter(|_| !self.options.dry_run) {
+            if config.alerts.is_some() {
+                let alert = Alert {
+                    records: record_lines(config, outcome),
+                    access: Arc::clone(access),
+                    file: Arc::clone(file),
+                    now: self.now,
+                    end: times.end_of_what_begins_now(),
+                    console: console.clone(),
+                };
+                let end = alert.end;
+                let said = detached::within(end.later(MORE), move || alert.send(&lines));
+                let said = said.unwrap_or_else(|_| {
+                    vec![Error::unfinished("the alert: sending it".into()).to_string()]
+                });
+                for line in said {
+                    console.trouble(&format!("{}: {line}", config.shown_names()));
+                }
+            }
+            if let Some(heartbeat) = config.heartbeat.clone() {
+                let (network, limit) = (access.network.clone(), access.limit);
+                send(heartbeat, all_right, network, limit, times, console);
+            }
+        }
+        if all_right { Status::Right } else { Status::Failed }
+    }
+}
+
+/// What the thread of a run has.
+#[derive(Clone)]
+struct Work {
+    environment: Arc<Environment>,
+    access: Option<Arc<Access>>,
+    file: Arc<ConfigFile>,
+    options: Options,
+    times: Times,
+    now: SystemTime,
+    console: Console,
+}
+
+impl Work {
+    fn run(self, events: &Sender<Event>) {
+        // Nobody listens any more when it took too long.
+        let tell = |event| drop(events.send(event));
+        let opened = match self.access {
+            Some(access) => Ok(access),
+            None => Access::open(&self.environment, self.now, self.times.work).map(Arc::new),
+        };
+        let access = match opened {
+            Ok(access) => access,
+            Err(error) => return tell(Event::NotTried(error)),
+        };
+        tell(Event::Ready(Arc::clone(&access)));
+        let mut secrets = self.console.secrets().clone();
+        access.add_secrets(&mut secrets);
+        let console = self.console.hiding(secrets);
+        let Self { file, options, times, .. } = self;
+        let job = Job { access, file, options, times, console };
+        tell(Event::Done(job.bring_up_to_date()));
+    }
+}
+
+/// Raising or withdrawing one configuration's alert.
+struct Alert {
+    /// What the records say now, a sentence each.
+    records: Vec<String>,
+    access: Arc<Access>,
+    file: Arc<ConfigFile>,
+    now: SystemTime,
+    end: Deadline,
+    console: Console,
+}
+
+impl Alert {
+    /// Raises the alert of these troubles, or withdraws it if there are none. Returns what has to
+    /// be said about that.
+    fn send(&self, troubles: &[String]) -> Vec<String> {
+        let Some(Alerts { topic, lock, notify_recovery }) = &self.file.config.alerts else {
+            return Vec::new();
+        };
+        let host = host_name();
+        let names = self.file.config.shown_names();
+        let config = self.file.id.as_str();
+        let command = command(&["--dry-run", "--verbose", config]);
+        let about = About { host: &host, config, names: &names, command: &command };
+        let lock = AlertLock::new(lock, &self.file.id);
+        let publish = |message: &message::Message| {
+            let aws = crate::aws::Aws::new(
+                &self.access,
+                self.access.partition_of(Some(topic)),
+                &self.console,
+            );
+            let sent = aws.publish(topic, &message.subject, &message.body, self.end)?;
+            self.console.step(|| format!("published message {sent} to {topic}"));
+            Ok(sent)
+        };
+        if troubles.is_empty() {
+            let compose =
+                notify_recovery.then_some(|since| message::recovery(about, since, self.now));
+            withdraw(&lock, compose, publish)
+        } else {
+            let compose =
+                |why: Option<&str>| message::failure(about, troubles, &self.records, self.now, why);
+            raise(&lock, self.now, compose, publish)
+        }
+    }
+}
+
+/// What the records that are not right say now, a sentence each: a reader wants to know first
+/// whether visitors are affected.
+fn record_lines(config: &Config, outcome: &Outcome) -> Vec<String> {
+    let sentence = |key: RecordKey| {
+        let of_key = |trouble: &&Trouble| trouble.records.contains(&key);
+        let trouble = outcome.troubles.iter().find(of_key)?;
+        let unknown = trouble.error.may_have_happened();
+        let Some(found) = outcome.found.as_ref().filter(|_| !unknown) else {
+            return Some(format!("It is not known what {key} says now."));
+        };
+        let of_key = |row: &&FoundRecord| {
+            row.name == key.name && row.record_type == key.record_type.as_str()
+        };
+        Some(match found.iter().find(of_key) {
+            None => format!("{key} does not exist."),
+            Some(FoundRecord { values, ttl: Some(ttl), .. }) if !values.is_empty() => {
+                format!("{key} still says {} (TTL {ttl}).", values.join(", "))
+            }
+            Some(_) => format!("{key} exists, but has no address of its own."),
+        })
+    };
+    config.records().filter_map(sentence).collect()
+}
+
+/// Sends a heartbeat, unless that hangs.
+fn send(
+    heartbeat: Heartbeat,
+    all_right: bool,
+    network: Network,
+    limit: Limit,
+    times: Times,
+    console: &Console,
+) {
+    let end = times.end_of_what_begins_now();
+    let own = console.clone();
+    let sent = detached::within(end.later(MORE), move || {
+        heartbeat.send(all_right, &network, &own, limit, end);
+    });
+    if sent.is_err() {
+        console.step(|| "warning: sending the heartbeat did not end in time".into());
+    }
+}

@@ -1,0 +1,196 @@
+//! Whatever hangs, the run ends: a disk, the terminal, a library, the resolver. The alert goes out,
+//! and a line says what did not end. Threads are held at their system calls, as a dying disk or a
+//! frozen file system holds them.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+use std::{fs, thread};
+
+use crate::support::aws::Call::{Change, List, Publish};
+use crate::support::http::{Answer, Family};
+use crate::support::moto;
+use crate::support::sandbox::Run;
+use crate::support::scene::Scene;
+
+/// How long a run may go on after its deadline.
+const AFTER_DEADLINE: Duration = Duration::from_secs(3);
+
+/// What the machine needs to start a process under the tracer while other tests run.
+const START: Duration = Duration::from_secs(2);
+
+/// A run with that deadline, under `kill_at.py`, which is told what to do by these words.
+pub fn watched(scene: &Scene, words: &[&str], deadline: u64) -> (Run, Duration) {
+    let watcher = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/integration/support/kill_at.py");
+    let watcher = [&[moto::python(), "-I", "-S", watcher], words].concat();
+    let config = scene.sandbox.path("autodns.json");
+    let arguments = ["--deadline", &deadline.to_string(), &config];
+    let start = Instant::now();
+    let run = scene.finish(scene.sandbox.spawn_by(&watcher, &arguments));
+    (run, start.elapsed())
+}
+
+/// The first and the last of each system call that each thread but the main one makes, of those
+/// that can hang: all but the ones that are about memory, time, threads and the process itself.
+fn points(scene: &Scene) -> Vec<String> {
+    let file = scene.sandbox.path("calls");
+    let (run, _) = watched(scene, &["count", &file], 60);
+    let listed = fs::read_to_string(file).unwrap_or_else(|error| panic!("{error}: {run:?}"));
+    let mut ends: BTreeMap<(String, u32), (u32, u32)> = BTreeMap::new();
+    for line in listed.lines() {
+        let fields: Vec<&str> = line.split(' ').collect();
+        let [call_thread, number, count] = fields[..] else { panic!("{line}") };
+        let (number, count) = (number.parse().expect("a number"), count.parse().expect("a count"));
+        if call_thread == "1" || !can_hang(number) {
+            continue;
+        }
+        let end = ends.entry((call_thread.to_owned(), number)).or_insert((count, count));
+        *end = (end.0.min(count), end.1.max(count));
+    }
+    let mut points: Vec<String> = ends
+        .into_iter()
+        .flat_map(|((call_thread, number), (first, last))| {
+            [first, last].map(|count| format!("{call_thread} {number} {count}"))
+        })
+        .collect();
+    points.dedup();
+    points
+}
+
+/// Whether a system call of this machine's kernel waits for a disk, a device or the network.
+fn can_hang(number: u32) -> bool {
+    let calls = [
+        libc::SYS_openat,
+        libc::SYS_read,
+        libc::SYS_write,
+        libc::SYS_close,
+        libc::SYS_fsync,
+        libc::SYS_statx,
+        libc::SYS_newfstatat,
+        libc::SYS_readlinkat,
+        libc::SYS_unlinkat,
+        libc::SYS_renameat,
+        libc::SYS_fchmod,
+        libc::SYS_mkdirat,
+        libc::SYS_connect,
+        libc::SYS_sendto,
+        libc::SYS_sendmsg,
+        libc::SYS_recvfrom,
+        libc::SYS_recvmsg,
+        libc::SYS_ppoll,
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_poll,
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_rename,
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_unlink,
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_readlink,
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_mkdir,
+    ];
+    calls.contains(&i64::from(number))
+}
+
+fn is_write(point: &str) -> bool {
+    point.split(' ').nth(1) == Some(&libc::SYS_write.to_string())
+}
+
+/// IPv4 has a new address, IPv6 fails: the run looks up, changes and alerts.
+fn half_broken() -> Scene {
+    let scene = Scene::both();
+    scene.reflector.replies(Family::V6, Answer::text("out of order"));
+    scene
+}
+
+#[test]
+fn run_with_any_thread_held_anywhere_ends_in_time() {
+    let points = points(&half_broken());
+    assert!(points.len() > 30, "{points:?}");
+    let (next, held) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    thread::scope(|scope| {
+        for _ in 0..6 {
+            scope.spawn(|| {
+                while let Some(point) = points.get(next.fetch_add(1, Ordering::SeqCst)) {
+                    let scene = half_broken();
+                    let words: Vec<&str> = ["hold"].into_iter().chain(point.split(' ')).collect();
+                    let deadline = Duration::from_secs(2);
+                    let (run, took) = watched(&scene, &words, deadline.as_secs());
+                    assert!(took < deadline + AFTER_DEADLINE + START, "{point}: {took:?} {run:?}");
+                    assert_eq!(run.status.code(), Some(1), "{point}: {run:?}");
+                    // Only the thread that prints can keep it from being said.
+                    let is_said = run.stderr.starts_with("autodns: ");
+                    let is_printing = is_write(point) && run.stderr.is_empty();
+                    assert!(is_said || is_printing, "{point}: {run:?}");
+                    // Without a topic or a key there is no alert; held while it is sent, it is lost.
+                    let alerted = !scene.aws.published().is_empty()
+                        || run.stderr.contains("autodns.json did not end in time")
+                        || run.stderr.contains("reading the credentials and settings")
+                        || run.stderr.contains("the alert: ");
+                    assert!(alerted, "{point}: {run:?}");
+                    let was_held = run.stderr.contains("did not end in time");
+                    held.fetch_add(usize::from(was_held), Ordering::SeqCst);
+                }
+            });
+        }
+    });
+    println!("held at {} of {} points", held.load(Ordering::SeqCst), points.len());
+    assert!(held.into_inner() * 3 > points.len(), "too few threads were held");
+}
+
+#[test]
+fn stderr_that_takes_nothing_does_not_hold_the_alert() {
+    let scene = Scene::new();
+    scene.reflector.replies(Family::V4, Answer::text("out of order"));
+    let config = scene.sandbox.path("autodns.json");
+    // A pipe that is full, and that nobody reads.
+    let full = "exec 3<>pipe; head -c 65536 /dev/zero >&3; exec \"$@\" 2>&3";
+    scene.sandbox.pipe("pipe");
+    let start = Instant::now();
+    let run = scene.finish(
+        scene.sandbox.spawn_by(&["/bin/sh", "-c", full, "sh"], &["--deadline", "3", &config]),
+    );
+    assert!(start.elapsed() < Duration::from_secs(3) + AFTER_DEADLINE, "{:?}", start.elapsed());
+    run.assert(1, "", "");
+    assert_eq!(scene.aws.calls(), [List, Publish]);
+}
+
+#[test]
+fn verbose_run_with_a_full_stderr_still_changes_the_record() {
+    let scene = Scene::new();
+    let config = scene.sandbox.path("autodns.json");
+    let full = "exec 3<>pipe; head -c 65536 /dev/zero >&3; exec \"$@\" 2>&3";
+    scene.sandbox.pipe("pipe");
+    let run = scene
+        .finish(scene.sandbox.spawn_by(&["/bin/sh", "-c", full, "sh"], &["--verbose", &config]));
+    // What was asked for could not be shown.
+    run.assert(1, "", "");
+    assert_eq!(scene.aws.calls(), [List, Change]);
+}
+
+#[test]
+fn stdout_that_takes_nothing_is_named_on_stderr() {
+    let scene = Scene::new();
+    let config = scene.sandbox.path("autodns.json");
+    let full = "exec 3<>pipe; head -c 65536 /dev/zero >&3; exec \"$@\" >&3";
+    scene.sandbox.pipe("pipe");
+    let run = scene
+        .finish(scene.sandbox.spawn_by(&["/bin/sh", "-c", full, "sh"], &["--dry-run", &config]));
+    run.assert(1, "", "autodns: standard output takes nothing more: nobody reads it\n");
+}
+
+#[test]
+fn config_that_is_no_regular_file_is_refused() {
+    let scene = Scene::new();
+    scene.sandbox.pipe("pipe.json");
+    scene.assert_untouched(scene.run_args(&[&scene.sandbox.path("pipe.json")]).assert(
+        2,
+        "",
+        "autodns: {home}/pipe.json: cannot be read: it is a named pipe, not a regular file\n",
+    ));
+    scene.assert_untouched(scene.run_args(&["/dev/zero"]).assert(
+        2,
+        "",
+        "autodns: /dev/zero: cannot be read: it is a device, not a regular file\n",
+    ));
+}
