@@ -92,14 +92,14 @@ impl<'a> Settling<'a> {
                 self.job.console.step(|| format!("{error}; now each change alone"));
                 return self.settle_each();
             }
-            let (again, retry_after) = (not_changed.problem.again(), not_changed.retry_after);
-            let error = not_changed.into_error();
-            let Some(delay) = attempts.before(self.job.times.work, again, retry_after) else {
-                return self.give_up(error);
-            };
-            self.job.console.step(|| format!("{error}; trying again in {} ms", delay.as_millis()));
+            let NotChanged { problem, retry_after, .. } = &not_changed;
+            let delay = attempts.before(self.job.times.work, problem.again(), *retry_after);
+            let Some(delay) = delay else { return self.give_up(not_changed.into_error()) };
+            self.job
+                .console
+                .step(|| format!("{problem}; trying again in {} ms", delay.as_millis()));
             thread::sleep(delay);
-            failed = Some(error);
+            failed = Some(not_changed.into_error());
         }
     }
 
