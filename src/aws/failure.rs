@@ -130,6 +130,8 @@ pub enum Problem {
         /// A phrase about the answer.
         problem: String,
     },
+    /// This machine's clock shows a time that no signature can have.
+    BeyondCalendar,
     /// The call could not be made: a phrase, and what to do.
     Impossible(String, Option<Cause>),
 }
@@ -147,7 +149,9 @@ impl Problem {
         match self {
             Self::NoAnswer { cause, .. } => cause.may_have_arrived(),
             Self::Fault(fault) | Self::Clock(fault, _) => fault.status >= 500,
-            Self::Unreadable { status: PORTAL, .. } | Self::Impossible(..) => false,
+            Self::Unreadable { status: PORTAL, .. }
+            | Self::BeyondCalendar
+            | Self::Impossible(..) => false,
             Self::Unreadable { status, .. } => *status < 300 || *status >= 500,
         }
     }
@@ -159,7 +163,7 @@ impl Problem {
             Self::NoAnswer { cause, .. } => cause.again(),
             Self::Fault(fault) | Self::Clock(fault, _) => fault.again(),
             Self::Unreadable { status, .. } => Again::of_status(*status),
-            Self::Impossible(..) => Again::No,
+            Self::BeyondCalendar | Self::Impossible(..) => Again::No,
         }
     }
 
@@ -188,6 +192,7 @@ impl Problem {
             }
             Self::Unreadable { status: 429 | 500.., .. } => "the next run tries again".into(),
             Self::Unreadable { .. } => "check who answers there: it is not AWS".into(),
+            Self::BeyondCalendar => "set it (timedatectl shows it)".into(),
             Self::Impossible(..) => "nothing was sent".into(),
         }
     }
@@ -205,6 +210,7 @@ impl fmt::Display for Problem {
             Self::Unreadable { host, status, problem } => {
                 write!(f, "{host} answered {status}, and the answer {problem}")
             }
+            Self::BeyondCalendar => f.write_str("this machine's clock is beyond the year 9999"),
             Self::Impossible(problem, _) => f.write_str(problem),
         }
     }
@@ -217,7 +223,9 @@ impl std::error::Error for Problem {
             Self::Impossible(_, cause) => {
                 cause.as_deref().map(|cause| cause as &(dyn std::error::Error + 'static))
             }
-            Self::Fault(_) | Self::Clock(..) | Self::Unreadable { .. } => None,
+            Self::Fault(_) | Self::Clock(..) | Self::Unreadable { .. } | Self::BeyondCalendar => {
+                None
+            }
         }
     }
 }

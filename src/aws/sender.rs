@@ -11,6 +11,7 @@ use super::fault::Fault;
 use super::sign::sign;
 use super::skew::Skew;
 use super::{Access, Call, Failure, Problem, Service};
+use crate::clock::calendar;
 use crate::console::Console;
 use crate::deadline::Deadline;
 use crate::retry::Attempts;
@@ -127,7 +128,12 @@ impl<'a> Sender<'a> {
         let now = self.access.clock().skew.applied_to(SystemTime::now());
         let request =
             sign(call, &self.endpoint, &self.access.credentials, now).map_err(|cause| {
-                Problem::Impossible(format!("cannot be signed: {cause}"), Some(cause))
+                match calendar(now) {
+                    None => Problem::BeyondCalendar,
+                    Some(_) => {
+                        Problem::Impossible(format!("cannot be signed: {cause}"), Some(cause))
+                    }
+                }
             })?;
         let host = request.uri().authority().map(ToString::to_string).unwrap_or_default();
         let (sent, began) = (SystemTime::now(), Instant::now());

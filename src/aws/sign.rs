@@ -12,10 +12,13 @@ use http::header::{CONTENT_TYPE, HOST};
 
 use super::endpoint::Endpoint;
 use super::{Call, Service};
+use crate::clock::calendar;
 use crate::credentials::Credentials;
 use crate::error::Cause;
 
 /// The HTTP request that makes `call` at `endpoint`, signed with `credentials` as of `now`.
+///
+/// It is an error if `now` is beyond the calendar: the library would panic.
 ///
 /// The body's hash is among the signed headers: AWS accepts that everywhere, and moto asks for it.
 pub fn sign(
@@ -24,6 +27,9 @@ pub fn sign(
     credentials: &Credentials,
     now: SystemTime,
 ) -> Result<Request<Vec<u8>>, Cause> {
+    if calendar(now).is_none() {
+        return Err("no calendar has the time of the signature".into());
+    }
     let request = Request::builder()
         .method(call.method.clone())
         .uri(format!("{}{}", endpoint.base, call.path_and_query));
@@ -216,6 +222,22 @@ mod tests {
             .collect();
         lines.sort();
         format!("{} {}\n{}", request.method(), request.uri(), lines.join("\n"))
+    }
+
+    #[test]
+    fn time_beyond_the_calendar_is_an_error() {
+        let call = sns::publish(
+            &TopicArn::parse("arn:aws:sns:eu-west-1:123456789012:t").unwrap(),
+            "subject",
+            "text",
+        );
+        let endpoint = endpoint("https://sns.eu-west-1.amazonaws.com", "eu-west-1");
+        let key = key("AKID", "secret", None);
+        for (seconds, is_signed) in
+            [(253_402_300_799, true), (253_402_300_800, false), (1 << 40, false)]
+        {
+            assert_eq!(sign(&call, &endpoint, &key, at(seconds)).is_ok(), is_signed, "{seconds}");
+        }
     }
 
     #[test]

@@ -2,6 +2,8 @@
 //! corrected from AWS's own, in memory and once a call, and a clock that cannot be corrected is
 //! named.
 
+use std::process::Command;
+
 use time::Duration;
 
 use crate::support::aws::Call::{Change, List, Publish};
@@ -9,7 +11,7 @@ use crate::support::aws::{DateHeader, TOPIC};
 use crate::support::clock;
 use crate::support::http::{Answer, Family};
 use crate::support::scene::Scene;
-use crate::support::words::{UNLISTED, out_of_order};
+use crate::support::words::{UNLISTED, UNPUBLISHED, out_of_order};
 
 /// A scene in which AWS's clock is so far ahead of this machine's.
 fn ahead(by: Duration) -> Scene {
@@ -115,4 +117,39 @@ fn a_wrong_secret_is_told_from_a_wrong_clock_even_where_both_are_wrong() {
         ),
     );
     assert_eq!(scene.aws.server().requests().len(), 2);
+}
+
+/// A C library's clock of the year 33658.
+const FAR_CLOCK: &str = "\
+#define _GNU_SOURCE
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+int clock_gettime(clockid_t clock, struct timespec *time) {
+    int result = syscall(SYS_clock_gettime, clock, time);
+    if (clock == CLOCK_REALTIME) time->tv_sec = 999999999999;
+    return result;
+}
+";
+
+#[test]
+fn clock_beyond_the_year_9999_is_named() {
+    let mut scene = Scene::new();
+    let (source, library) =
+        (scene.sandbox.write("clock.c", FAR_CLOCK), scene.sandbox.path("clock.so"));
+    // The compiler driver that linked this test.
+    let made = Command::new("cc")
+        .args(["-shared", "-fPIC", "-o", &library, &source])
+        .status()
+        .expect("cc");
+    assert!(made.success());
+    scene.sandbox.set("LD_PRELOAD", library);
+    let clock = "this machine's clock is beyond the year 9999; set it (timedatectl shows it)\n";
+    let said = format!("{UNLISTED}{clock}{UNPUBLISHED}{clock}");
+    let run = scene.run();
+    run.assert_wrote(&[]);
+    assert_eq!(run.status.code(), Some(1));
+    // The reflector's certificate is out of date then.
+    assert!(run.stderr.ends_with(&said), "{run:?}");
+    assert_eq!(scene.aws.server().connections(), 0);
 }
