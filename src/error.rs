@@ -8,7 +8,6 @@ use std::path::PathBuf;
 use crate::address::Reason;
 use crate::aws;
 use crate::record::Family;
-use crate::retry::Again;
 
 /// An underlying error, kept for those who debug.
 pub type Cause = Box<dyn std::error::Error + Send + Sync + 'static>;
@@ -93,11 +92,11 @@ impl Error {
         matches!(self, Self::Aws { failure, .. } if failure.may_have_happened())
     }
 
-    /// Whether another run may fare better with nothing mended.
+    /// Whether AWS itself answered, and will answer the same until a person changes something. What
+    /// anybody else answered, and what never reached AWS, is not final.
     #[must_use]
-    pub fn may_pass(&self) -> bool {
-        self.may_have_happened()
-            || matches!(self, Self::Aws { failure, .. } if failure.problem.again() != Again::No)
+    pub fn is_final(&self) -> bool {
+        !self.may_have_happened() && matches!(self, Self::Aws { failure, .. } if failure.is_final())
     }
 
     /// Whether AWS looked at what was asked and will not do it.

@@ -77,7 +77,7 @@ pub fn withdraw(
         && let Err(error) = publish(&compose(withdrawn.since()))
     {
         lines.push(format!("the message that all is well again: {error}"));
-        if error.may_pass() {
+        if !error.is_final() {
             // It stays beside its place, and the next good run says so.
             return lines;
         }

@@ -79,6 +79,12 @@ impl Failure {
         self.problem.is_refusal()
     }
 
+    /// Whether AWS itself answered, and will answer the same until a person changes something.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        matches!(&self.problem, Problem::Fault(fault) if fault.is_final())
+    }
+
     /// Whether what was to be done may have been done all the same.
     #[must_use]
     pub const fn may_have_happened(&self) -> bool {

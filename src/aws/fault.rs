@@ -61,6 +61,16 @@ impl Fault {
         self.status < 500 && self.status != 429 && !self.is_throttling() && !about_us_or_now
     }
 
+    /// Whether the service will refuse the same request until a person changes something. What the
+    /// clock, temporary credentials or a key's rate may be behind passes.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        self.is_refusal()
+            && self.again() == Again::No
+            && !self.may_be_the_clock()
+            && self.code != "KMSThrottling"
+    }
+
     /// Whether the account's rate was exceeded.
     #[must_use]
     pub fn is_throttling(&self) -> bool {
@@ -180,6 +190,28 @@ mod tests {
         ] {
             let fault = fault(status, code, "");
             assert_eq!(fault.is_refusal(), refusal, "{code}");
+        }
+    }
+
+    #[test]
+    fn what_the_clock_or_new_credentials_end_is_not_final() {
+        for (status, code, is_final) in [
+            (403, "AuthorizationError", true),
+            (404, "NotFound", true),
+            (400, "InvalidParameter", true),
+            (400, "KMSDisabled", true),
+            (400, "KMSThrottling", false),
+            (403, "SignatureDoesNotMatch", false),
+            (403, "RequestExpired", false),
+            (403, "ExpiredToken", false),
+            (403, "InvalidClientTokenId", false),
+            (400, "Throttling", false),
+            (429, "Whatever", false),
+            (400, "RequestTimeout", false),
+            (500, "InternalError", false),
+            (501, "NotImplemented", false),
+        ] {
+            assert_eq!(fault(status, code, "").is_final(), is_final, "{code}");
         }
     }
 

@@ -8,11 +8,13 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Value, json};
 
 use crate::support::aws::Call::{Change, List, Publish};
-use crate::support::aws::{Fault, KEY_ID, TOPIC};
+use crate::support::aws::{Aws, Fault, KEY_ID, TOPIC};
+use crate::support::ca::Certificate;
 use crate::support::clock;
 use crate::support::gate::Gate;
 use crate::support::http::{Answer, Family, Reply};
 use crate::support::scene::Scene;
+use crate::support::server::{Listen, Speak};
 use crate::support::words::{self, UNCHANGED, UNPUBLISHED};
 
 const LOCK: &str = "autodns.lock";
@@ -239,25 +241,66 @@ fn after_an_alert_that_may_have_arrived_someone_hears_when_all_is_well_again() {
     assert_eq!(scene.aws.published().len(), 2);
 }
 
+/// A scene after an outage that was alerted, with one attempt per call.
+fn recovered() -> Scene {
+    let mut scene = broken();
+    scene.sandbox.set("AWS_MAX_ATTEMPTS", "1");
+    scene.run().assert_wrote(&["+ autodns.lock"]);
+    mend_reflector(&scene);
+    scene
+}
+
+/// The next good run publishes what this one could not.
+#[track_caller]
+fn assert_recovery_is_kept(mut scene: Scene, impede: impl FnOnce(&mut Scene)) {
+    impede(&mut scene);
+    let run = scene.run();
+    run.assert_wrote(&["+ .autodns.lock.pending", "- autodns.lock"]);
+    assert_eq!((run.status.code(), run.stderr.lines().count()), (Some(0), 1), "{run:?}");
+    let kept = "the message that all is well again: could not";
+    assert!(run.stderr.contains(kept), "{run:?}");
+    scene.sandbox.unset("AWS_ENDPOINT_URL_SNS");
+    scene.run().assert_silent().assert_wrote(&["- .autodns.lock.pending"]);
+    let alert = failure("autodns.json", &out_of_order(), ONCE);
+    assert_published(&scene, &[(FAILED, &alert), (RECOVERED, &recovery("{seconds}"))]);
+}
+
 #[test]
-fn a_message_of_recovery_that_fails_for_a_moment_is_sent_by_the_next_run() {
+fn recovery_message_is_kept_after_an_answer_that_is_not_final() {
+    let portal = "<html><body>Please sign in</body></html>";
     for fault in [
         Fault::error(503, "ServiceUnavailable", "x"),
         Fault::error(400, "Throttling", "x"),
+        Fault::error(403, "ExpiredToken", "x"),
+        Fault::error(403, "SignatureDoesNotMatch", "x"),
+        Fault::error(403, "InvalidClientTokenId", "x"),
+        Fault::error(400, "KMSThrottling", "x"),
         Fault::Instead(Reply::reset()),
+        Fault::Instead(Answer::new(403, "text/html", portal).into()),
+        Fault::Instead(Answer::new(404, "text/html", portal).into()),
+        Fault::Instead(Answer::new(511, "text/html", portal).into()),
+        Fault::Instead(Answer::new(200, "text/html", portal).into()),
+        Fault::Instead(Answer::new(403, "application/xml", "<Error/>").into()),
+        Fault::Instead(Answer::redirect(302, "https://portal.example/").into()),
     ] {
-        let mut scene = broken();
-        scene.sandbox.set("AWS_MAX_ATTEMPTS", "1");
-        scene.run().assert_wrote(&["+ autodns.lock"]);
-        mend_reflector(&scene);
-        scene.aws.fault(Publish, fault);
-        let run = scene.run();
-        run.assert_wrote(&["+ .autodns.lock.pending", "- autodns.lock"]);
-        assert_eq!((run.status.code(), run.stderr.lines().count()), (Some(0), 1), "{run:?}");
-        scene.run().assert_silent().assert_wrote(&["- .autodns.lock.pending"]);
-        let alert = failure("autodns.json", &out_of_order(), ONCE);
-        assert_published(&scene, &[(FAILED, &alert), (RECOVERED, &recovery("{seconds}"))]);
+        assert_recovery_is_kept(recovered(), |scene| scene.aws.fault(Publish, fault));
     }
+}
+
+#[test]
+fn recovery_message_is_kept_when_sns_cannot_be_reached() {
+    for certificate in [Certificate::Untrusted, Certificate::Expired, Certificate::NotYetValid] {
+        let portal = Aws::start_as(Listen::V4, Speak::Tls(certificate));
+        let url = portal.url();
+        assert_recovery_is_kept(recovered(), |scene| {
+            scene.sandbox.set("AWS_ENDPOINT_URL_SNS", url);
+        });
+    }
+    // The name server's one NXDOMAIN.
+    assert_recovery_is_kept(recovered(), |scene| {
+        scene.sandbox.etc("nsswitch.conf", "hosts: files\n");
+        scene.sandbox.set("AWS_ENDPOINT_URL_SNS", "https://sns.example.org");
+    });
 }
 
 /// What is said where the lock cannot be had: on stderr and in the alert, each time.
