@@ -140,10 +140,7 @@ package() {
     put_gzipped usr/share/man/man5/autodns.json.5.gz <"$repo/man/autodns.json.5"
     install -d -m 750 "$tree/etc/autodns"
 
-    # The unit's own folder is the better place for the lock of a service.
-    mkdir -p "$tree/$doc/examples"
-    sed 's|"alert_lock": "[^"]*"|"alert_lock": "/var/lib/autodns/alert.lock"|' \
-        "$repo/examples/autodns.json" >"$tree/$doc/examples/autodns.json"
+    put 644 examples/autodns.json "$doc/examples/autodns.json"
     put_gzipped "$doc/README.md.gz" <"$repo/README.md"
     put_gzipped "$doc/changelog.gz" <"$repo/CHANGELOG.md"
     fill VERSION="$version" DATE="$(LC_ALL=C date -u -R -d "@$SOURCE_DATE_EPOCH")" \

@@ -6,8 +6,11 @@ use std::path::{Path, PathBuf};
 
 use crate::address::Sources;
 use crate::address::reflector::Reflector;
+use crate::alert::lock::AlertLock;
+use crate::alert::owner::Owner;
 use crate::aws::route53::ZoneId;
 use crate::aws::sns::TopicArn;
+use crate::environment::Environment;
 use crate::error::{Cause, Error};
 use crate::files::read_regular;
 use crate::heartbeat::Heartbeat;
@@ -46,8 +49,8 @@ pub struct Config {
 pub struct Alerts {
     /// The topic.
     pub topic: TopicArn,
-    /// The file that says that an alert was sent.
-    pub lock: PathBuf,
+    /// The file that says that an alert was sent, where the configuration names one.
+    pub lock: Option<PathBuf>,
     /// Whether to say so when all is well again.
     pub notify_recovery: bool,
 }
@@ -57,7 +60,7 @@ pub struct Alerts {
 pub struct ConfigFile {
     /// The file as it was named.
     pub path: PathBuf,
-    /// The file's absolute path, which names the configuration in its alert lock.
+    /// The file's absolute path, which an alert and its lock show.
     pub id: String,
     /// What it says.
     pub config: Config,
@@ -78,9 +81,25 @@ impl ConfigFile {
             let line = bytes[..error.valid_up_to()].split(|&byte| byte == b'\n').count();
             wrong(format!("line {line}: is not UTF-8"), Some(error.into()))
         })?;
-        let config = Config::parse(text).map_err(|problem| wrong(problem, None))?;
+        let mut config = Config::parse(text).map_err(|problem| wrong(problem, None))?;
+        // Of the path as it was named: the folder that a link leads to may change or be read-only.
+        let named = std::path::absolute(path).map_err(cannot)?;
+        if let Some(lock) = config.alerts.as_mut().and_then(|alerts| alerts.lock.as_mut()) {
+            *lock = named.parent().unwrap_or(&named).join(&*lock);
+        }
         let id = std::fs::canonicalize(path).map_err(cannot)?.to_string_lossy().into_owned();
         Ok(Self { path: path.into(), id, config })
+    }
+
+    /// The lock of this configuration's alerts, if it has a topic.
+    #[must_use]
+    pub fn alert_lock(&self, environment: &Environment) -> Option<AlertLock> {
+        let Config { zone, names, alerts, .. } = &self.config;
+        let owner = Owner::new(&self.id, &zone.to_string(), names.iter().map(ToString::to_string));
+        Some(match &alerts.as_ref()?.lock {
+            Some(path) => AlertLock::at(path, owner),
+            None => AlertLock::within(environment.state_folder().as_deref(), owner),
+        })
     }
 }
 
@@ -90,15 +109,11 @@ impl Config {
     pub fn parse(text: &str) -> Result<Self, String> {
         let raw = json::Raw::parse(text.strip_prefix('\u{feff}').unwrap_or(text))?;
         let required = |key| format!("the key \"{key}\" is missing");
-        let alerts = match (raw.topic, raw.lock) {
-            (None, _) => None,
-            (Some(_), None) => {
-                return Err(format!("{}, which topic_arn needs", required("alert_lock")));
-            }
-            (Some(topic), Some(lock)) => {
-                Some(Alerts { topic, lock, notify_recovery: raw.notify_recovery.unwrap_or(true) })
-            }
-        };
+        let alerts = raw.topic.map(|topic| Alerts {
+            topic,
+            lock: raw.lock,
+            notify_recovery: raw.notify_recovery.unwrap_or(true),
+        });
         let record_types: BTreeSet<_> =
             raw.record_types.unwrap_or_else(|| vec![RecordType::A]).into_iter().collect();
         Ok(Self {
@@ -159,7 +174,7 @@ impl Config {
 mod tests {
     use super::*;
 
-    const ORIGINAL: &str = include_str!("../examples/autodns.json");
+    const ORIGINAL: &str = include_str!("../tests/config/good/original.json");
 
     fn reflectors(config: &Config) -> Vec<String> {
         config.sources.reflectors.iter().map(ToString::to_string).collect()
@@ -194,7 +209,7 @@ mod tests {
             assert_eq!(reflectors(&config), ["https://api.example.net/reflect/v1"]);
             assert!(!config.sources.allow_non_public);
             let alerts = config.alerts.unwrap();
-            assert_eq!(alerts.lock, Path::new("/tmp/autodns_alert.lock"));
+            assert_eq!(alerts.lock.as_deref(), Some(Path::new("/tmp/autodns_alert.lock")));
             assert!(alerts.notify_recovery);
         }
     }
@@ -236,7 +251,6 @@ mod tests {
     #[test]
     #[expect(clippy::too_many_lines, reason = "it is one table")]
     fn a_bad_config_is_named_with_its_place() {
-        const TOPIC: &str = r#""topic_arn": "arn:aws:sns:eu-west-1:123456789012:t""#;
         let full = |rest: &str| {
             format!("{{\"hosted_zone_id\": \"Z1\", \"dns_name\": \"home.example.com\"{rest}}}")
         };
@@ -251,10 +265,6 @@ mod tests {
             ),
             ("{}".into(), "the key \"hosted_zone_id\" is missing"),
             ("{\"hosted_zone_id\": \"Z1\"}".into(), "the key \"dns_name\" is missing"),
-            (
-                full(&format!(", {TOPIC}")),
-                "the key \"alert_lock\" is missing, which topic_arn needs",
-            ),
             (
                 full(",\n \"ttl\": 60, \"reflect_ulr\": 1"),
                 "line 2, column 28: unknown key \"reflect_ulr\"; did you mean \"reflect_url\"?",

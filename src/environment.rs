@@ -61,6 +61,20 @@ impl Environment {
     pub fn home(&self, path: &str) -> Option<PathBuf> {
         self.get("HOME").map(|home| PathBuf::from(home).join(path))
     }
+
+    /// The folder for what is remembered from run to run: `$STATE_DIRECTORY` (systemd sets it; of
+    /// several, the first), else `$XDG_STATE_HOME/autodns`, else `~/.local/state/autodns`. `None`
+    /// when no variable says where. A relative path is ignored, as the XDG Base Directory
+    /// Specification demands: it would be another folder for each working directory.
+    #[must_use]
+    pub fn state_folder(&self) -> Option<PathBuf> {
+        let absolute = |path: &str| Some(PathBuf::from(path)).filter(|path| path.is_absolute());
+        let given = self.get("STATE_DIRECTORY").and_then(|list| list.split(':').next());
+        given
+            .and_then(absolute)
+            .or_else(|| Some(absolute(self.get("XDG_STATE_HOME")?)?.join("autodns")))
+            .or_else(|| self.home(".local/state/autodns").filter(|path| path.is_absolute()))
+    }
 }
 
 /// The name of this machine, from the kernel.
@@ -150,6 +164,26 @@ mod tests {
                      broken\nautodns:x:110:115::/nonexistent:/usr/sbin/nologin\n";
         for (user, sudo) in [(0, "sudo "), (1000, ""), (110, "sudo -u autodns "), (4711, "")] {
             assert_eq!(sudo_for(user, users), sudo, "{user}");
+        }
+    }
+
+    #[test]
+    fn state_folder_is_systemds_then_xdgs_then_below_home() {
+        for (variables, folder) in [
+            ([("STATE_DIRECTORY", "/s"), ("XDG_STATE_HOME", "/x"), ("HOME", "/h")], Some("/s")),
+            ([("STATE_DIRECTORY", "/s:/t"), ("XDG_STATE_HOME", ""), ("HOME", "")], Some("/s")),
+            (
+                [("STATE_DIRECTORY", ""), ("XDG_STATE_HOME", "/x"), ("HOME", "/h")],
+                Some("/x/autodns"),
+            ),
+            (
+                [("STATE_DIRECTORY", "s"), ("XDG_STATE_HOME", "x"), ("HOME", "/h")],
+                Some("/h/.local/state/autodns"),
+            ),
+            ([("STATE_DIRECTORY", ":/t"), ("XDG_STATE_HOME", ""), ("HOME", "h")], None),
+        ] {
+            let environment = Environment::from(variables);
+            assert_eq!(environment.state_folder(), folder.map(PathBuf::from), "{variables:?}");
         }
     }
 

@@ -1,18 +1,19 @@
 //! Telling someone, once: when an alert goes out, when it stays silent, and when it is withdrawn.
-//! What is said is `message`'s, the file that remembers is `lock`'s, what is in its place
-//! `state`'s. Knows neither AWS nor the terminal: publishing is an argument, and what a person must
-//! know comes back as lines.
+//! What is said is `message`'s. The file that remembers is `lock`'s, where it is `place`'s, whose
+//! it is `owner`'s, and what is there `state`'s. Knows neither AWS nor the terminal: publishing is
+//! an argument, and what a person must know comes back as lines.
 
 pub mod lock;
 pub mod message;
+pub mod owner;
+mod place;
 pub mod state;
 
 use std::time::SystemTime;
 
 use crate::error::Error;
-use lock::AlertLock;
+use lock::{AlertLock, Claim};
 use message::Message;
-use state::State;
 
 /// Sends the alert that `compose` makes, unless one was sent already, and remembers it in `lock`.
 ///
@@ -24,20 +25,15 @@ pub fn raise(
     compose: impl Fn(Option<&str>) -> Message,
     publish: impl FnOnce(&Message) -> Result<String, Error>,
 ) -> Vec<String> {
-    let prepared = match lock.state() {
-        State::Held { .. } => return Vec::new(),
-        State::Unusable(why) => Err(why),
-        State::Absent => lock.prepare(now),
-    };
     let repeats = |why: &str| {
         format!("alert_lock {why}; the alert will repeat at every failing run until that is mended")
     };
-    let mut lines = Vec::new();
-    let (prepared, why) = match prepared {
-        Ok(prepared) => (Some(prepared), None),
-        Err(why) => (None, Some(repeats(&why))),
+    let (prepared, why) = match lock.claim(now) {
+        Claim::Sent => return Vec::new(),
+        Claim::Ready(prepared) => (Some(prepared), None),
+        Claim::Unusable(why) => (None, Some(repeats(&why))),
     };
-    lines.extend(why.clone());
+    let mut lines: Vec<String> = why.iter().cloned().collect();
     match (publish(&compose(why.as_deref())), prepared) {
         (Ok(_), Some(prepared)) => {
             if let Err(why) = prepared.keep() {
@@ -68,7 +64,8 @@ pub fn withdraw(
         Ok(None) => return Vec::new(),
         Err(why) => {
             return vec![format!(
-                "alert_lock {why}; while it is there no alert is sent: remove it"
+                "alert_lock {why}; until that is mended, alerts repeat and no message says that \
+                 all is well again"
             )];
         }
     };
@@ -78,7 +75,7 @@ pub fn withdraw(
     {
         lines.push(format!("the message that all is well again: {error}"));
         if !error.is_final() {
-            // It stays beside its place, and the next good run says so.
+            // What is left of the lock stays, and the next good run says so.
             return lines;
         }
     }

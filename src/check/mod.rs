@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::address::{Asking, Source};
-use crate::alert::lock::AlertLock;
+use crate::alert::lock::{AlertLock, NO_PLACE};
 use crate::alert::message::{self, About};
 use crate::alert::state::State;
 use crate::aws::{Access, Aws};
@@ -78,7 +78,7 @@ pub fn check(
         let Some(access) = &access else { continue };
         access.add_secrets(&mut secrets);
         let console = console.hiding(secrets);
-        let job = Job { access, file: &file, options, deadline, console: &console };
+        let job = Job { environment, access, file: &file, options, deadline, console: &console };
         job.look_at_everything(&mut report);
     }
     report.finish(console);
@@ -93,6 +93,7 @@ fn described(file: &ConfigFile) -> String {
 
 /// One configuration that is looked at.
 struct Job<'a> {
+    environment: &'a Environment,
     access: &'a Access,
     file: &'a ConfigFile,
     options: Options,
@@ -110,8 +111,8 @@ impl Job<'_> {
         let credentials = &self.access.credentials;
         let (key, source) = (credentials.shown_key_id(), &credentials.source);
         add(Finding::good("credentials", format!("key id {key} from {source}")));
-        if let Some(alerts) = &config.alerts {
-            add(self.lock(alerts));
+        if let Some(lock) = &self.file.alert_lock(self.environment) {
+            add(Self::lock(lock));
         }
         ways::ways(config, &self.access.network, &aws, self.deadline)
             .into_iter()
@@ -144,23 +145,30 @@ impl Job<'_> {
         findings
     }
 
-    fn lock(&self, alerts: &Alerts) -> Finding {
-        let shown = alerts.lock.display();
-        let folder = alerts.lock.parent().filter(|folder| *folder != Path::new(""));
-        if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+    fn lock(lock: &AlertLock) -> Finding {
+        let shown = lock.path().map(Path::display);
+        let folder = lock.path().and_then(Path::parent).filter(|_| !lock.makes_folder());
+        if let (Some(shown), Some(folder)) = (&shown, folder.filter(|folder| !folder.is_dir())) {
             let detail = format!("alert_lock {shown}: there is no folder {}", folder.display());
             return Finding::bad("alert_lock", detail, "make it, or name another place".into());
         }
-        match AlertLock::new(&alerts.lock, &self.file.id).state() {
-            State::Absent => Finding::good("alert_lock", format!("{shown}: no alert is out")),
-            State::Held { since, .. } => Finding::good(
+        match (lock.state(), shown) {
+            (State::Absent, Some(shown)) => {
+                Finding::good("alert_lock", format!("{shown}: no alert is out"))
+            }
+            (State::Held { since, .. }, Some(shown)) => Finding::good(
                 "alert_lock",
                 format!("{shown}: an alert is out since {}", timestamp(since)),
             ),
-            State::Unusable(why) => Finding::bad(
+            (State::Unusable(why), Some(_)) => Finding::bad(
                 "alert_lock",
                 why,
                 "alerts would repeat at every failing run: name another file".into(),
+            ),
+            (_, None) => Finding::bad(
+                "alert_lock",
+                format!("alert_lock {NO_PLACE}"),
+                "alerts would repeat at every failing run: set alert_lock".into(),
             ),
         }
     }

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use crate::alert::lock::AlertLock;
 use crate::config::ConfigFile;
 use crate::console::Console;
 use crate::deadline::Deadline;
@@ -51,7 +52,7 @@ pub fn update(
     now: SystemTime,
     console: &Console,
 ) -> Status {
-    let (files, mut status) = read_configs(configs, options.deadline, console);
+    let (files, mut status) = read_configs(environment, configs, options.deadline, console);
     let mut supervisor = Supervisor::new(environment, options, now, console);
     for file in files {
         status = status.max(supervisor.run(&Arc::new(file)));
@@ -60,15 +61,21 @@ pub fn update(
 }
 
 /// The configurations that can be run; what is wrong with the others is said.
-fn read_configs(paths: &[PathBuf], time: Duration, console: &Console) -> (Vec<ConfigFile>, Status) {
+fn read_configs(
+    environment: &Environment,
+    paths: &[PathBuf],
+    time: Duration,
+    console: &Console,
+) -> (Vec<ConfigFile>, Status) {
     let mut status = Status::Right;
     let mut files = Vec::new();
     let mut by_lock: BTreeMap<PathBuf, Vec<PathBuf>> = BTreeMap::new();
     for path in paths {
         match read_config(path, time) {
             Ok(file) => {
-                if let Some(alerts) = &file.config.alerts {
-                    by_lock.entry(real_place(&alerts.lock)).or_default().push(path.clone());
+                let lock = file.alert_lock(environment);
+                if let Some(lock) = lock.as_ref().and_then(AlertLock::path) {
+                    by_lock.entry(real_place(lock)).or_default().push(path.clone());
                 }
                 files.push(file);
             }

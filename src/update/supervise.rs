@@ -177,8 +177,9 @@ impl<'a> Supervisor<'a> {
             console.trouble(line);
         }
         if let Some(access) = self.access.as_ref().filter(|_| !self.options.dry_run) {
-            if config.alerts.is_some() {
+            if let Some(lock) = file.alert_lock(&self.environment) {
                 let alert = Alert {
+                    lock,
                     records: record_lines(config, outcome),
                     access: Arc::clone(access),
                     file: Arc::clone(file),
@@ -240,6 +241,7 @@ impl Work {
 
 /// Raising or withdrawing one configuration's alert.
 struct Alert {
+    lock: AlertLock,
     /// What the records say now, a sentence each.
     records: Vec<String>,
     access: Arc<Access>,
@@ -253,7 +255,7 @@ impl Alert {
     /// Raises the alert of these troubles, or withdraws it if there are none. Returns what has to
     /// be said about that.
     fn send(&self, troubles: &[String]) -> Vec<String> {
-        let Some(Alerts { topic, lock, notify_recovery }) = &self.file.config.alerts else {
+        let Some(Alerts { topic, notify_recovery, .. }) = &self.file.config.alerts else {
             return Vec::new();
         };
         let host = host_name();
@@ -261,7 +263,6 @@ impl Alert {
         let config = self.file.id.as_str();
         let command = command(&["--dry-run", "--verbose", config]);
         let about = About { host: &host, config, names: &names, command: &command };
-        let lock = AlertLock::new(lock, &self.file.id);
         let publish = |message: &message::Message| {
             let aws = crate::aws::Aws::new(
                 &self.access,
@@ -275,11 +276,11 @@ impl Alert {
         if troubles.is_empty() {
             let compose =
                 notify_recovery.then_some(|since| message::recovery(about, since, self.now));
-            withdraw(&lock, compose, publish)
+            withdraw(&self.lock, compose, publish)
         } else {
             let compose =
                 |why: Option<&str>| message::failure(about, troubles, &self.records, self.now, why);
-            raise(&lock, self.now, compose, publish)
+            raise(&self.lock, self.now, compose, publish)
         }
     }
 }

@@ -166,8 +166,6 @@ def deployed(account, autodns, tmp_path):
             def run(api_key):
                 config = outputs["ConfigJson"].replace(
                     "YOUR-KEY", urllib.parse.quote(api_key, safe=""))
-                # The one line that a test may not share with the rest of the machine.
-                config = config.replace("/tmp/autodns_alert.lock", str(tmp_path / "alert.lock"))
                 path = tmp_path / "autodns.json"
                 path.write_text(config)
                 with record(account.moto.address) as (endpoint, requests):

@@ -252,7 +252,6 @@ def test_config_json_is_a_whole_configuration(types_, reflector, key, url):
         "hosted_zone_id": "Z0EXAMPLE", "dns_name": "*.home.example.com",
         "record_types": types_.split(","),
         "topic_arn": "arn:aws:sns:eu-west-1:123456789012:autodns",
-        "alert_lock": "/tmp/autodns_alert.lock",
     } | ({"reflect_url": url} if url else {})
     # To the letter, since people will read and edit it.
     wanted = json.dumps(expected, indent=2)

@@ -112,7 +112,7 @@ fn broken_json() {
 fn a_key_that_is_missing() {
     let scene = Scene::new();
     let mut seen = String::new();
-    for key in ["hosted_zone_id", "dns_name", "alert_lock"] {
+    for key in ["hosted_zone_id", "dns_name"] {
         let mut config = scene.config();
         config.as_object_mut().expect("an object").remove(key);
         seen += &said_of_text(&scene, config.to_string().as_bytes());
@@ -120,9 +120,7 @@ fn a_key_that_is_missing() {
     assert_text(
         &seen,
         "autodns: {home}/autodns.json: the key \"hosted_zone_id\" is missing\n\
-         autodns: {home}/autodns.json: the key \"dns_name\" is missing\n\
-         autodns: {home}/autodns.json: the key \"alert_lock\" is missing, which topic_arn \
-         needs\n",
+         autodns: {home}/autodns.json: the key \"dns_name\" is missing\n",
     );
 }
 

@@ -113,9 +113,11 @@ fn state(scene: &Scene) -> String {
         let content = match content.as_str() {
             "" => "empty",
             _ if whole => "whole",
-            other => other,
+            other => other.trim_end(),
         };
-        state += &format!(", {name} {content}");
+        let metadata = fs::metadata(scene.sandbox.path(&name)).expect("a file");
+        let marked = if metadata.permissions().readonly() { " marked" } else { "" };
+        state += &format!(", {name} {content}{marked}");
     }
     state
 }
@@ -237,6 +239,47 @@ fn a_run_that_says_that_all_is_well_again_after_an_empty_lock() {
          right, 1 published\n\
          right, 1 published, .autodns.lock.pending whole\n\
          wrong, 0 published, autodns.lock empty\n",
+    );
+}
+
+/// The same with a file beside the lock that is not ours.
+fn mended_beside_a_stranger() -> Scene {
+    let scene = mended();
+    scene.sandbox.write(".autodns.lock.pending", "notes\n");
+    scene
+}
+
+fn all_is_right_beside_a_stranger(scene: &Scene) {
+    scene.run().assert_silent();
+    assert_eq!(leftovers(scene), [".autodns.lock.pending"]);
+    let (alerts, recoveries) = heard(scene);
+    assert!((1..=2).contains(&recoveries) && alerts == 0, "{:?}", scene.aws.published());
+    scene.run().assert_silent().assert_wrote(&[]);
+    assert_eq!(heard(scene), (0, recoveries));
+}
+
+/// The trouble is back before the next run. Who heard that all was well again hears of it.
+fn trouble_is_back(scene: &Scene) {
+    let (_, recoveries) = heard(scene);
+    scene.reflector.replies(Family::V4, Answer::text("out of order"));
+    assert_eq!(scene.run().status.code(), Some(1));
+    let (alerts, _) = heard(scene);
+    assert!(alerts >= recoveries, "{:?}", scene.aws.published());
+}
+
+#[test]
+fn a_run_that_says_that_all_is_well_again_beside_a_foreign_file() {
+    let story = Story {
+        before: mended_beside_a_stranger,
+        futures: &[all_is_right_beside_a_stranger, trouble_is_back],
+    };
+    assert_text(
+        &story.kill_everywhere(),
+        "right, 0 published, .autodns.lock.pending notes, autodns.lock whole\n\
+         right, 0 published, .autodns.lock.pending notes, autodns.lock whole marked\n\
+         right, 1 published, .autodns.lock.pending notes\n\
+         right, 1 published, .autodns.lock.pending notes, autodns.lock whole marked\n\
+         wrong, 0 published, .autodns.lock.pending notes, autodns.lock whole\n",
     );
 }
 

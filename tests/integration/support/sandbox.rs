@@ -184,6 +184,22 @@ impl Sandbox {
         self.mounts.push(format!("mount -o remount,bind,ro '{path}'"));
     }
 
+    /// A file of the home cannot be removed by the program: it is mounted on itself.
+    pub fn pin(&mut self, name: &str) {
+        let path = self.path(name);
+        self.mounts.push(format!("mount --bind '{path}' '{path}'"));
+    }
+
+    /// From now on the program has that umask.
+    pub fn umask(&mut self, umask: &str) {
+        self.mounts.push(format!("umask {umask}"));
+    }
+
+    /// From now on the program sees the home as it is, and has the usual umask.
+    pub fn unmount(&mut self) {
+        self.mounts.clear();
+    }
+
     /// A directory of the home is a file system with not a byte to spare, for the program.
     pub fn full(&mut self, name: &str) {
         let path = self.path(name);

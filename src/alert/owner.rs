@@ -1,0 +1,180 @@
+//! Whose lock a lock is: what is written into it, what is recognised in it, and the name of its
+//! file where a folder holds the locks of several configurations. Pure: touches no file.
+//!
+//! A lock belongs to a hosted zone and the names in it, for these are what an alert is about. The
+//! configuration's path does not tell whose it is: it moves (a link to a new version of a system),
+//! and what the file says changes. The record types do not count either: whoever gives AAAA up
+//! during an alert about AAAA still hears that the name is up to date again.
+
+use std::fmt::Write;
+use std::time::{Duration, SystemTime};
+
+use ring::digest::{SHA256, digest};
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::clock::calendar;
+use crate::secrets::one_line;
+
+/// How much of a name is in the name of a lock's file, in bytes; the digest tells the rest.
+const MAX_READABLE: usize = 60;
+
+/// What a lock's alert is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    zone: String,
+    /// Normalised and sorted, each once.
+    names: Vec<String>,
+    /// The absolute path of the configuration, for whoever reads the file. Locks of earlier
+    /// versions were recognised by it alone.
+    config: String,
+}
+
+/// What the content of a lock says.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Content {
+    /// The time of the alert, where it can be read.
+    pub since: Option<SystemTime>,
+    /// Whether the alert was about the same zone and names. Otherwise it was about what the same
+    /// file said before.
+    pub same_names: bool,
+}
+
+impl Owner {
+    /// The owner of the alerts about these names in this zone. Each name has one spelling.
+    pub fn new(config: &str, zone: &str, names: impl IntoIterator<Item = String>) -> Self {
+        let mut names: Vec<String> = names.into_iter().collect();
+        names.sort();
+        Self { zone: zone.into(), names, config: config.into() }
+    }
+
+    /// The name of its lock's file: at most 98 bytes of `a-z0-9-_.`, another one for each owner.
+    pub fn file_name(&self) -> String {
+        let name = self.names.first().map_or("", String::as_str);
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        let readable: String =
+            name.chars().take(MAX_READABLE).map(|c| if plain(c) { c } else { '_' }).collect();
+        let whole = format!("{}\n{}", self.zone, self.names.join("\n"));
+        format!("{readable}-{}.lock", short_digest(whole.as_bytes()))
+    }
+
+    /// The content of its lock after an alert that was sent at `since`.
+    pub(super) fn content(&self, since: SystemTime) -> String {
+        let since = calendar(since).and_then(|since| since.format(&Rfc3339).ok());
+        let content = json!({
+            "config": self.config,
+            "names": self.names,
+            // A clock beyond the calendar has no such time; that of the file is taken then.
+            "since": since.unwrap_or_default(),
+            "zone": self.zone,
+        });
+        format!("{content}\n")
+    }
+
+    /// What `content` says, if it is this owner's; else a phrase to follow the file's path.
+    pub(super) fn read(&self, content: &[u8]) -> Result<Content, String> {
+        let content: Value = serde_json::from_slice(content).unwrap_or_default();
+        let config = content["config"].as_str();
+        let same_file = config == Some(&self.config);
+        let same_names = match (&content["zone"], &content["names"]) {
+            // As earlier versions wrote it.
+            (Value::Null, Value::Null) => same_file,
+            (zone, names) => *zone == json!(self.zone) && *names == json!(self.names),
+        };
+        if !same_file && !same_names {
+            return Err(match config {
+                Some(other) => format!("belongs to another configuration, {}", one_line(other)),
+                None => "is a file that autodns did not write".into(),
+            });
+        }
+        let since = content["since"].as_str().and_then(|text| {
+            let since = OffsetDateTime::parse(text, &Rfc3339).ok()?.unix_timestamp();
+            SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(since.try_into().ok()?))
+        });
+        Ok(Content { since, same_names })
+    }
+}
+
+/// 128 bits of the SHA-256 of `bytes`, in hexadecimal.
+pub(super) fn short_digest(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for byte in digest(&SHA256, bytes).as_ref().iter().take(16) {
+        // A String takes everything.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn owner(config: &str, zone: &str, names: &[&str]) -> Owner {
+        Owner::new(config, zone, names.iter().map(ToString::to_string))
+    }
+
+    #[test]
+    fn content_is_recognised_by_zone_and_names_then_by_path() {
+        let ours = owner("/etc/a.json", "Z1", &["b.example", "a.example"]);
+        let written = |other: &Owner| other.content(SystemTime::UNIX_EPOCH);
+        let foreign = |config: &str| Err(format!("belongs to another configuration, {config}"));
+        let unknown = || Err("is a file that autodns did not write".to_owned());
+        for (content, expected) in [
+            (written(&ours), Ok(true)),
+            (written(&owner("/new/a.json", "Z1", &["a.example", "b.example"])), Ok(true)),
+            (written(&owner("/etc/a.json", "Z1", &["a.example"])), Ok(false)),
+            (written(&owner("/etc/a.json", "Z2", &["a.example", "b.example"])), Ok(false)),
+            (written(&owner("/etc/b.json", "Z1", &["a.example"])), foreign("/etc/b.json")),
+            (written(&owner("/etc/b\nx.json", "Z1", &[])), foreign("/etc/b x.json")),
+            (r#"{"config":"/etc/a.json","since":""}"#.into(), Ok(true)),
+            (r#"{"config":"/etc/b.json","since":""}"#.into(), foreign("/etc/b.json")),
+            (r#"{"config":"/etc/a.json","zone":7}"#.into(), Ok(false)),
+            (r#"{"zone":"Z1","names":["a.example","b.example"]}"#.into(), Ok(true)),
+            (r#"{"zone":"Z1","names":["a.example"]}"#.into(), unknown()),
+            (r#"{"config":7}"#.into(), unknown()),
+            ("[]".into(), unknown()),
+            ("precious".into(), unknown()),
+            ("[".repeat(100_000), unknown()),
+        ] {
+            let read = ours.read(content.as_bytes()).map(|content| content.same_names);
+            assert_eq!(read, expected, "{content:.200}");
+        }
+    }
+
+    #[test]
+    fn since_is_none_beyond_the_calendar() {
+        let ours = owner("/etc/a.json", "Z1", &["a.example"]);
+        for seconds in [60, 999_999_999_999] {
+            let since = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+            let read = ours.read(ours.content(since).as_bytes()).unwrap();
+            assert_eq!(read.since, Some(since).filter(|_| seconds == 60));
+        }
+    }
+
+    #[test]
+    fn file_names_are_safe_bounded_and_differ() {
+        let long = ["a".repeat(63), "b".repeat(63), "c".repeat(63), "d".repeat(61)].join(".");
+        let owners = [
+            owner("/a", "Z1", &["home.example.com"]),
+            owner("/a", "Z2", &["home.example.com"]),
+            owner("/a", "Z1", &["*.home.example.com"]),
+            owner("/a", "Z1", &["_.home.example.com"]),
+            owner("/a", "Z1", &["home.example.com", "vpn.example.com"]),
+            owner("/a", "Z1", &[&long]),
+            owner("/a", "Z1", &[&format!("{long}x")]),
+            owner("/a", "Z1", &["\\057\\056\\056\\057.example"]),
+        ];
+        let mut names: Vec<String> = owners.iter().map(Owner::file_name).collect();
+        assert_eq!(names[0], "home.example.com-76ceec5b460cea427067064ffa582bb9.lock");
+        assert_eq!(owner("/b", "Z1", &["home.example.com"]).file_name(), names[0]);
+        for name in &names {
+            assert!(name.len() <= 98 && !name.starts_with('.'), "{name}");
+            let safe = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b);
+            assert!(name.bytes().all(safe), "{name}");
+        }
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), owners.len());
+    }
+}
