@@ -74,6 +74,17 @@ impl AlertLock {
         self.place.as_ref().is_some_and(|place| place.makes_folder)
     }
 
+    /// Whether there is anything in the place of the lock or beside it, or this cannot be told.
+    #[must_use]
+    pub fn may_be_held(&self) -> bool {
+        let is_absent = |path: &Path| {
+            fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+        };
+        self.place
+            .as_ref()
+            .is_some_and(|place| !is_absent(&place.path) || !is_absent(&place.pending))
+    }
+
     /// What is in the place of the lock.
     #[must_use]
     pub fn state(&self) -> State {

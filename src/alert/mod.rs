@@ -11,24 +11,30 @@ pub mod state;
 
 use std::time::SystemTime;
 
+use crate::deadline::Deadline;
+use crate::detached;
 use crate::error::Error;
 use lock::{AlertLock, Claim};
 use message::Message;
 
 /// Sends the alert that `compose` makes, unless one was sent already, and remembers it in `lock`.
 ///
-/// `compose` is given the reason why the alert will repeat, if it will. Answers with what has to
-/// be said beside it: a lock that cannot be used, an alert that could not be sent.
+/// `compose` is given the reason why the alert will repeat, if it will. Returns what has to be said
+/// beside it: a lock that cannot be used, an alert that could not be sent. A disk that hangs gets a
+/// part of the time until `deadline`; the alert goes out without it then.
 pub fn raise(
     lock: &AlertLock,
     now: SystemTime,
+    deadline: Deadline,
     compose: impl Fn(Option<&str>) -> Message,
     publish: impl FnOnce(&Message) -> Result<String, Error>,
 ) -> Vec<String> {
     let repeats = |why: &str| {
         format!("alert_lock {why}; the alert will repeat at every failing run until that is mended")
     };
-    let (prepared, why) = match lock.claim(now) {
+    let own = lock.clone();
+    let claim = on_disk(lock, deadline, move || own.claim(now)).unwrap_or_else(Claim::Unusable);
+    let (prepared, why) = match claim {
         Claim::Sent => return Vec::new(),
         Claim::Ready(prepared) => (Some(prepared), None),
         Claim::Unusable(why) => (None, Some(repeats(&why))),
@@ -36,7 +42,7 @@ pub fn raise(
     let mut lines: Vec<String> = why.iter().cloned().collect();
     match (publish(&compose(why.as_deref())), prepared) {
         (Ok(_), Some(prepared)) => {
-            if let Err(why) = prepared.keep() {
+            if let Err(why) = on_disk(lock, deadline, move || prepared.keep()).flatten() {
                 lines.push(repeats(&why));
             }
         }
@@ -44,7 +50,9 @@ pub fn raise(
         (Err(error), prepared) => {
             // Whoever may have had the alert is to hear when all is well again.
             if let Some(prepared) = prepared {
-                prepared.leave_if(error.may_have_happened());
+                let maybe = error.may_have_happened();
+                // That it may stay is no harm.
+                let _ = on_disk(lock, deadline, move || prepared.leave_if(maybe));
             }
             lines.push(format!("the alert: {error}"));
         }
@@ -53,13 +61,16 @@ pub fn raise(
 }
 
 /// Withdraws the alert that `lock` remembers, if it does, and says so with the message that
-/// `compose` makes of the time of the alert (`None`: nobody is to be told). Answers like [`raise`].
+/// `compose` makes of the time of the alert (`None`: nobody is to be told). Returns the same as
+/// [`raise`].
 pub fn withdraw(
     lock: &AlertLock,
+    deadline: Deadline,
     compose: Option<impl FnOnce(SystemTime) -> Message>,
     publish: impl FnOnce(&Message) -> Result<String, Error>,
 ) -> Vec<String> {
-    let withdrawn = match lock.withdraw() {
+    let own = lock.clone();
+    let withdrawn = match on_disk(lock, deadline, move || own.withdraw()).flatten() {
         Ok(Some(withdrawn)) => withdrawn,
         Ok(None) => return Vec::new(),
         Err(why) => {
@@ -79,6 +90,19 @@ pub fn withdraw(
             return lines;
         }
     }
-    lines.extend(withdrawn.forget().err().map(|why| format!("alert_lock {why}")));
+    let forgotten = on_disk(lock, deadline, move || withdrawn.forget()).flatten();
+    lines.extend(forgotten.err().map(|why| format!("alert_lock {why}")));
     lines
+}
+
+/// Does a step on the disk in a thread that may be left behind. The error follows the key's name.
+fn on_disk<T: Send + 'static>(
+    lock: &AlertLock,
+    deadline: Deadline,
+    step: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, String> {
+    detached::within(deadline.share(3), step).map_err(|_| {
+        let place = lock.path().map(|path| format!("{} ", path.display())).unwrap_or_default();
+        format!("{place}did not answer in time")
+    })
 }

@@ -17,7 +17,7 @@ use crate::aws::Access;
 use crate::config::{Alerts, Config, ConfigFile};
 use crate::console::Console;
 use crate::deadline::Deadline;
-use crate::detached;
+use crate::detached::{self, NoResult};
 use crate::environment::{Environment, command, host_name};
 use crate::error::Error;
 use crate::heartbeat::Heartbeat;
@@ -68,8 +68,8 @@ enum Event {
     Ready(Arc<Access>),
     /// There are none, so nothing was tried.
     NotTried(Error),
-    /// What came of the work.
-    Done(Outcome),
+    /// What came of the work, and whether an alert may be out that is to be withdrawn.
+    Done(Outcome, bool),
 }
 
 /// Runs configurations, one after the other.
@@ -121,7 +121,7 @@ impl<'a> Supervisor<'a> {
             work.run(&sender);
             events
         });
-        let outcome = loop {
+        let (outcome, is_out) = loop {
             match detached::next(&events, times.patience) {
                 Ok(Event::Ready(access)) => {
                     access.add_secrets(&mut secrets);
@@ -132,15 +132,16 @@ impl<'a> Supervisor<'a> {
                     self.not_tried(file, &error, times, &console);
                     return Status::NotTried;
                 }
-                Ok(Event::Done(outcome)) => break outcome,
+                Ok(Event::Done(outcome, is_out)) => break (outcome, is_out),
                 Err(_) => {
                     let records = file.config.records().collect();
                     let error = Error::unfinished(console.last_doing());
-                    break Outcome { troubles: vec![Trouble { records, error }], found: None };
+                    let troubles = vec![Trouble { records, error }];
+                    break (Outcome { troubles, found: None }, false);
                 }
             }
         };
-        self.tell(file, &outcome, times, &console)
+        self.tell(file, &outcome, is_out, times, &console)
     }
 
     /// There are no credentials or settings to work with.
@@ -163,6 +164,7 @@ impl<'a> Supervisor<'a> {
         &self,
         file: &Arc<ConfigFile>,
         outcome: &Outcome,
+        is_out: bool,
         times: Times,
         console: &Console,
     ) -> Status {
@@ -177,20 +179,25 @@ impl<'a> Supervisor<'a> {
             console.trouble(line);
         }
         if let Some(access) = self.access.as_ref().filter(|_| !self.options.dry_run) {
-            if let Some(lock) = file.alert_lock(&self.environment) {
-                let alert = Alert {
+            if let Some(lock) = file.alert_lock(&self.environment).filter(|_| is_out || !all_right)
+            {
+                let alert = Arc::new(Alert {
                     lock,
+                    troubles: lines,
                     records: record_lines(config, outcome),
                     access: Arc::clone(access),
                     file: Arc::clone(file),
                     now: self.now,
                     end: times.end_of_what_begins_now(),
                     console: console.clone(),
-                };
-                let end = alert.end;
-                let said = detached::within(end.later(MORE), move || alert.send(&lines));
-                let said = said.unwrap_or_else(|_| {
-                    vec![Error::unfinished("the alert: sending it".into()).to_string()]
+                });
+                let own = Arc::clone(&alert);
+                let said = detached::within(alert.end.later(MORE), move || own.send());
+                let said = said.unwrap_or_else(|why| match why {
+                    NoResult::NoThread(_) => alert.send(),
+                    NoResult::Overdue | NoResult::Died => {
+                        vec![Error::unfinished("the alert: sending it".into()).to_string()]
+                    }
                 });
                 for line in said {
                     console.trouble(&format!("{}: {line}", config.shown_names()));
@@ -233,15 +240,24 @@ impl Work {
         let mut secrets = self.console.secrets().clone();
         access.add_secrets(&mut secrets);
         let console = self.console.hiding(secrets);
-        let Self { file, options, times, .. } = self;
+        let Self { environment, file, options, times, .. } = self;
+        let lock = file.alert_lock(&environment).filter(|_| !options.dry_run);
         let job = Job { access, file, options, times, console };
-        tell(Event::Done(job.bring_up_to_date()));
+        let outcome = job.bring_up_to_date();
+        let is_out = lock.filter(|_| outcome.troubles.is_empty()).is_some_and(|lock| {
+            let path = lock.path().map(|path| path.display().to_string()).unwrap_or_default();
+            job.console.doing(format!("looking at alert_lock {path}"));
+            lock.may_be_held()
+        });
+        tell(Event::Done(outcome, is_out));
     }
 }
 
 /// Raising or withdrawing one configuration's alert.
 struct Alert {
     lock: AlertLock,
+    /// What keeps records from being right, a line each.
+    troubles: Vec<String>,
     /// What the records say now, a sentence each.
     records: Vec<String>,
     access: Arc<Access>,
@@ -252,9 +268,9 @@ struct Alert {
 }
 
 impl Alert {
-    /// Raises the alert of these troubles, or withdraws it if there are none. Returns what has to
-    /// be said about that.
-    fn send(&self, troubles: &[String]) -> Vec<String> {
+    /// Raises the alert of the troubles, or withdraws it if there are none. Returns what has to be
+    /// said about that.
+    fn send(&self) -> Vec<String> {
         let Some(Alerts { topic, notify_recovery, .. }) = &self.file.config.alerts else {
             return Vec::new();
         };
@@ -273,14 +289,15 @@ impl Alert {
             self.console.step(|| format!("published message {sent} to {topic}"));
             Ok(sent)
         };
-        if troubles.is_empty() {
+        if self.troubles.is_empty() {
             let compose =
                 notify_recovery.then_some(|since| message::recovery(about, since, self.now));
-            withdraw(&self.lock, compose, publish)
+            withdraw(&self.lock, self.end, compose, publish)
         } else {
-            let compose =
-                |why: Option<&str>| message::failure(about, troubles, &self.records, self.now, why);
-            raise(&self.lock, self.now, compose, publish)
+            let compose = |why: Option<&str>| {
+                message::failure(about, &self.troubles, &self.records, self.now, why)
+            };
+            raise(&self.lock, self.now, self.end, compose, publish)
         }
     }
 }
