@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use time::OffsetDateTime;
+use time::format_description::well_known::Rfc2822;
 
 /// A moment in the calendar, unless it is further off than the year 9999: a file's time may be.
 #[must_use]
@@ -12,6 +13,20 @@ pub fn calendar(moment: SystemTime) -> Option<OffsetDateTime> {
         Err(before) => i64::try_from(before.duration().as_secs()).ok()?.checked_neg()?,
     };
     OffsetDateTime::from_unix_timestamp(seconds).ok()
+}
+
+/// The moment of an HTTP `Date` header, `Tue, 24 Nov 2026 11:44:44 GMT` (RFC 9110, section
+/// 5.6.7). `None` if it is none, or one that its time zone puts beyond the year 9999.
+#[must_use]
+pub fn read_date(text: &str) -> Option<SystemTime> {
+    let date = OffsetDateTime::parse(text.trim(), &Rfc2822).ok()?;
+    let length = Duration::from_secs(date.unix_timestamp().unsigned_abs());
+    let moment = if date.unix_timestamp() < 0 {
+        SystemTime::UNIX_EPOCH.checked_sub(length)
+    } else {
+        SystemTime::UNIX_EPOCH.checked_add(length)
+    };
+    moment.filter(|&moment| calendar(moment).is_some())
 }
 
 /// A moment as `2026-01-31 23:59:59 UTC`.

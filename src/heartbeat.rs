@@ -3,12 +3,13 @@
 //! whether it arrives changes neither the records nor the exit status.
 
 use std::thread;
+use std::time::SystemTime;
 
 use http::Request;
 
 use crate::console::Console;
 use crate::deadline::Deadline;
-use crate::retry::{Again, Attempts, Limit};
+use crate::retry::{Again, Attempts, Limit, RetryAfter};
 use crate::transport::Network;
 use crate::url::SecretUrl;
 
@@ -47,11 +48,11 @@ impl Heartbeat {
         };
         let mut attempts = Attempts::new(limit);
         loop {
-            let (problem, again) = match fetch(url, network, deadline) {
+            let (problem, again, retry_after) = match fetch(url, network, deadline) {
                 Ok(()) => return console.step(|| format!("heartbeat: {url} has it")),
                 Err(failure) => failure,
             };
-            let Some(wait) = attempts.before(deadline, again, None) else {
+            let Some(wait) = attempts.before(deadline, again, retry_after) else {
                 return console.step(|| format!("warning: the heartbeat to {url}: {problem}"));
             };
             thread::sleep(wait);
@@ -59,23 +60,27 @@ impl Heartbeat {
     }
 }
 
-fn fetch(url: &SecretUrl, network: &Network, deadline: Deadline) -> Result<(), (String, Again)> {
+type Failed = (String, Again, Option<RetryAfter>);
+
+fn fetch(url: &SecretUrl, network: &Network, deadline: Deadline) -> Result<(), Failed> {
     let mut request = Request::builder().uri(url.uri());
     if let Some(authorization) = url.authorization() {
         request = request.header(http::header::AUTHORIZATION, authorization);
     }
-    let request =
-        request.body(Vec::new()).map_err(|_| ("the URL cannot be asked".into(), Again::No))?;
+    let request = request
+        .body(Vec::new())
+        .map_err(|_| ("the URL cannot be asked".into(), Again::No, None))?;
     let https = url.uri().scheme() == Some(&http::uri::Scheme::HTTPS);
     let answer = network
         .proxied(https)
         .send(request, LARGEST_ANSWER, deadline)
-        .map_err(|cause| (format!("{cause}; {}", cause.advice()), cause.again()))?;
+        .map_err(|cause| (format!("{cause}; {}", cause.advice()), cause.again(), None))?;
     match answer.status {
         200..=299 => Ok(()),
         status => {
             let problem = format!("it answered {status}; check heartbeat_url");
-            Err((problem, Again::of_status(status)))
+            let retry_after = RetryAfter::of(&answer.headers, SystemTime::now());
+            Err((problem, Again::of_status(status), retry_after))
         }
     }
 }

@@ -6,8 +6,12 @@
 //! the deadline allows, unless `AWS_MAX_ATTEMPTS` is set: then everything counts.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use http::HeaderMap;
+use http::header::{AGE, DATE, RETRY_AFTER};
+
+use crate::clock::read_date;
 use crate::deadline::Deadline;
 use crate::environment::Environment;
 use crate::error::Error;
@@ -19,8 +23,8 @@ const ATTEMPTS: u32 = 3;
 const SCALE: Duration = Duration::from_secs(1);
 /// No delay of ours is longer.
 const LONGEST: Duration = Duration::from_secs(20);
-/// By how much a server may make a delay longer than ours.
-const LONGEST_WISH: Duration = Duration::from_secs(5);
+/// By how much `x-amz-retry-after` may make a delay longer than ours, as in the SDKs.
+const MAX_SUGGESTED: Duration = Duration::from_secs(5);
 
 /// What a failure says about trying again. Of several, the greatest counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,14 +39,53 @@ pub enum Again {
 
 impl Again {
     /// What the HTTP status of an answer says, whoever it is from: 429 (RFC 6585) asks to come back
-    /// later; 500, 502, 503 and 504 are a server's own trouble, which passes.
+    /// later; 408 (the request took too long), 425 (too early) and 500 to 599 pass, whether they
+    /// are registered or a CDN's own, as 522. Three of those stay: 501 and 505 are about what the
+    /// server can do, and 511 wants a person to sign in.
     #[must_use]
     pub const fn of_status(status: u16) -> Self {
         match status {
+            501 | 505 | 511 => Self::No,
             429 => Self::Later,
-            500 | 502 | 503 | 504 => Self::Soon,
+            408 | 425 | 500..=599 => Self::Soon,
             _ => Self::No,
         }
+    }
+}
+
+/// What a server says about the time of the next request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RetryAfter {
+    /// `Retry-After` (RFC 9110, section 10.2.3): not before.
+    Required(Duration),
+    /// `x-amz-retry-after`: AWS's, which its SDKs follow within bounds.
+    Suggested(Duration),
+}
+
+impl RetryAfter {
+    /// What the headers of an answer say, which came at `now`. A date in `Retry-After` is held
+    /// against the answer's own `Date` where it has one: this machine's clock may be wrong.
+    #[must_use]
+    pub fn of(headers: &HeaderMap, now: SystemTime) -> Option<Self> {
+        let text = |name: &str| Some(headers.get(name)?.to_str().ok()?.trim());
+        let suggested = text("x-amz-retry-after").and_then(|value| value.parse().ok());
+        if let Some(milliseconds) = suggested {
+            return Some(Self::Suggested(Duration::from_millis(milliseconds)));
+        }
+        let value = text(RETRY_AFTER.as_str())?;
+        let length = match value.parse() {
+            Ok(seconds) => Duration::from_secs(seconds),
+            // More seconds than a number holds.
+            Err(_) if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) => {
+                Duration::MAX
+            }
+            Err(_) => {
+                let date = text(DATE.as_str()).filter(|_| !headers.contains_key(AGE));
+                let now = date.and_then(read_date).unwrap_or(now);
+                read_date(value)?.duration_since(now).unwrap_or(Duration::ZERO)
+            }
+        };
+        Some(Self::Required(length))
     }
 }
 
@@ -95,15 +138,20 @@ impl Attempts {
         &mut self,
         deadline: Deadline,
         again: Again,
-        wish: Option<Duration>,
+        retry_after: Option<RetryAfter>,
     ) -> Option<Duration> {
-        self.after(again, wish, random()).filter(|wait| *wait < deadline.left())
+        self.after(again, retry_after, random()).filter(|wait| *wait < deadline.left())
     }
 
     /// How long to wait before the next attempt, after one that failed so; `None`: there is to be
-    /// none. `wish` is the server's own (`x-amz-retry-after`), `random` is from 0 to 1 (full
-    /// jitter: many clients that fail at the same moment must not come back at the same moment).
-    pub fn after(&mut self, again: Again, wish: Option<Duration>, random: f64) -> Option<Duration> {
+    /// none. `random` is from 0 to 1 (full jitter: many clients that fail at the same moment must
+    /// not come back at the same moment).
+    pub fn after(
+        &mut self,
+        again: Again,
+        retry_after: Option<RetryAfter>,
+        random: f64,
+    ) -> Option<Duration> {
         match again {
             Again::No => return None,
             Again::Later if self.limit.0.is_none() => {}
@@ -117,7 +165,12 @@ impl Attempts {
         let most = SCALE.saturating_mul(1 << self.waits.min(10)).min(LONGEST);
         self.waits += 1;
         let own = most.mul_f64(random.clamp(0.0, 1.0));
-        Some(wish.map_or(own, |wish| wish.clamp(own, own + LONGEST_WISH)))
+        Some(match retry_after {
+            None => own,
+            // Never all at the same moment: the jitter comes on top.
+            Some(RetryAfter::Required(length)) => length.saturating_add(own.min(SCALE)),
+            Some(RetryAfter::Suggested(length)) => length.clamp(own, own + MAX_SUGGESTED),
+        })
     }
 }
 
@@ -170,8 +223,76 @@ mod tests {
     fn a_server_may_ask_for_a_longer_wait_within_bounds() {
         for (wish, expected) in [(0, 500), (500, 500), (1700, 1700), (90_000, 5500)] {
             let mut attempts = Attempts::new(Limit(None));
-            let wait = attempts.after(Again::Soon, Some(Duration::from_millis(wish)), 0.5);
+            let suggested = RetryAfter::Suggested(Duration::from_millis(wish));
+            let wait = attempts.after(Again::Soon, Some(suggested), 0.5);
             assert_eq!(wait, Some(Duration::from_millis(expected)));
+        }
+        let mut attempts = Attempts::new(Limit(None));
+        let required = RetryAfter::Required(Duration::from_secs(7));
+        let wait = attempts.after(Again::Soon, Some(required), 0.5);
+        assert_eq!(wait, Some(Duration::from_millis(7500)));
+        let deadline = Deadline::after(Duration::from_secs(6));
+        assert_eq!(attempts.before(deadline, Again::Later, Some(required)), None);
+        let endless = Some(RetryAfter::Required(Duration::MAX));
+        assert_eq!(attempts.before(deadline, Again::Later, endless), None);
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date_or_awss_milliseconds() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_mins(24_015_636);
+        let of = |pairs: &[(&str, &str)]| {
+            let header = |(name, value): &(&str, &str)| {
+                (name.parse::<http::HeaderName>().unwrap(), value.parse().unwrap())
+            };
+            RetryAfter::of(&pairs.iter().map(header).collect(), now)
+        };
+        let seconds = |seconds| Some(RetryAfter::Required(Duration::from_secs(seconds)));
+        let suggested = |ms| Some(RetryAfter::Suggested(Duration::from_millis(ms)));
+        for (pairs, expected) in [
+            (&[("retry-after", "120")][..], seconds(120)),
+            (&[("retry-after", " 0 ")], seconds(0)),
+            (&[("retry-after", "99999999999999999999")], Some(RetryAfter::Required(Duration::MAX))),
+            (&[("retry-after", "Sun, 30 Aug 2015 12:37:00 GMT")], seconds(60)),
+            (&[("retry-after", "Sun, 30 Aug 2015 12:35:00 GMT")], seconds(0)),
+            (
+                &[
+                    ("date", "Sun, 30 Aug 2015 13:36:00 GMT"),
+                    ("retry-after", "Sun, 30 Aug 2015 13:36:05 GMT"),
+                ],
+                seconds(5),
+            ),
+            (
+                &[
+                    ("age", "3600"),
+                    ("date", "Sun, 30 Aug 2015 11:36:00 GMT"),
+                    ("retry-after", "Sun, 30 Aug 2015 12:36:05 GMT"),
+                ],
+                seconds(5),
+            ),
+            (&[("retry-after", "soon")], None),
+            (&[("retry-after", "-1")], None),
+            (&[("retry-after", "1.5")], None),
+            (&[("retry-after", "")], None),
+            (&[("x-amz-retry-after", "1500")], suggested(1500)),
+            (&[("x-amz-retry-after", " 0 "), ("retry-after", "7")], suggested(0)),
+            (&[("x-amz-retry-after", "soon"), ("retry-after", "7")], seconds(7)),
+            (&[("x-amz-retry-after", "1.5")], None),
+            (&[], None),
+        ] {
+            assert_eq!(of(pairs), expected, "{pairs:?}");
+        }
+    }
+
+    #[test]
+    fn statuses_that_pass_are_retried_whoever_answers() {
+        for status in 100..700 {
+            let expected = match status {
+                429 => Again::Later,
+                501 | 505 | 511 => Again::No,
+                408 | 425 | 500..=599 => Again::Soon,
+                _ => Again::No,
+            };
+            assert_eq!(Again::of_status(status), expected, "{status}");
         }
     }
 

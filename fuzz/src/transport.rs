@@ -2,8 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use autodns::aws::skew::{Skew, read_date};
+use autodns::aws::skew::Skew;
 use autodns::clock::calendar;
+use autodns::clock::read_date;
 use autodns::transport::shown_name;
 use http::HeaderMap;
 use http::header::{AGE, DATE, HeaderValue};

@@ -15,7 +15,7 @@ use crate::console::Console;
 use crate::deadline::Deadline;
 use crate::error::{Cause, Error};
 use crate::record::Family;
-use crate::retry::{Again, Attempts, Limit};
+use crate::retry::{Again, Attempts, Limit, RetryAfter};
 use crate::transport::Network;
 use block::Block;
 use public::not_public;
@@ -59,8 +59,18 @@ pub struct Reason {
     pub asked: String,
     /// What came instead of an address, and what to do.
     pub problem: String,
+    /// When the source wants to be asked again, if it says so.
+    pub retry_after: Option<RetryAfter>,
     /// Why, where something else failed.
     pub source: Option<Cause>,
+}
+
+/// The later of two times that servers named.
+fn later(one: Option<RetryAfter>, other: Option<RetryAfter>) -> Option<RetryAfter> {
+    let length = |after: RetryAfter| match after {
+        RetryAfter::Required(length) | RetryAfter::Suggested(length) => length,
+    };
+    one.into_iter().chain(other).max_by_key(|after| length(*after))
 }
 
 /// With what, and for how long, sources are asked.
@@ -88,22 +98,26 @@ impl Sources {
             self.of_family(family).into_iter().enumerate().collect();
         loop {
             let mut passing = Vec::new();
-            let mut again = Again::No;
+            let (mut again, mut retry_after) = (Again::No, None);
             for (done, &(place, source)) in open.iter().enumerate() {
                 // One that hangs leaves the others their time.
                 let deadline = asking.deadline.share(open.len() - done);
                 match self.ask(source, family, Asking { deadline, ..asking }) {
                     Ok(address) => return Ok(Answer { address, by: source }),
                     Err((reason, its)) => {
+                        let after = reason.retry_after;
                         reasons.insert(place, reason);
-                        again = again.max(its);
-                        if its != Again::No {
+                        let too_long = matches!(after, Some(RetryAfter::Required(length))
+                            if length >= asking.deadline.left());
+                        if its != Again::No && !too_long {
+                            again = again.max(its);
+                            retry_after = later(retry_after, after);
                             passing.push((place, source));
                         }
                     }
                 }
             }
-            let Some(wait) = attempts.before(asking.deadline, again, None) else {
+            let Some(wait) = attempts.before(asking.deadline, again, retry_after) else {
                 return Err(Error::Address { family, reasons: reasons.into_values().collect() });
             };
             asking.console.step(|| {
@@ -187,8 +201,8 @@ impl Sources {
             Ok(address) => format!("{reflector} answered {address}"),
             Err(unanswered) => format!("{reflector} over {family}: {}", unanswered.problem),
         });
-        answer.map_err(|Unanswered { problem, again, source }| {
-            (Reason { asked: reflector.to_string(), problem, source }, again)
+        answer.map_err(|Unanswered { problem, again, retry_after, source }| {
+            (Reason { asked: reflector.to_string(), problem, retry_after, source }, again)
         })
     }
 
@@ -202,6 +216,7 @@ impl Sources {
             Err(problem) => Err(Reason {
                 asked: format!("interface {interface}"),
                 problem: format!("{problem}; check ipv6_interface"),
+                retry_after: None,
                 source: None,
             }),
         }

@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::time::SystemTime;
 
 use http::header::{ACCEPT, AUTHORIZATION, LOCATION};
 use http::{Request, Uri};
@@ -11,7 +12,7 @@ use serde_json::Value;
 
 use crate::deadline::Deadline;
 use crate::error::Cause;
-use crate::retry::Again;
+use crate::retry::{Again, RetryAfter};
 use crate::secrets::Secrets;
 use crate::transport::{Answer, Client};
 use crate::url::SecretUrl;
@@ -65,11 +66,13 @@ impl Reflector {
             let request = request.body(Vec::new()).map_err(|error| Unanswered {
                 problem: "the URL cannot be asked".into(),
                 again: Again::No,
+                retry_after: None,
                 source: Some(error.into()),
             })?;
             let answer = client.send(request, LARGEST_ANSWER, deadline).map_err(|cause| {
                 let problem = format!("{cause}; {}", cause.advice());
-                Unanswered { problem, again: cause.again(), source: Some(cause.into()) }
+                let again = cause.again();
+                Unanswered { problem, again, retry_after: None, source: Some(cause.into()) }
             })?;
             match redirect(&at, &answer) {
                 Some(Ok(next)) => {
@@ -82,6 +85,7 @@ impl Reflector {
                     let address = read_answer(answer.status, &answer.body, whole, &secrets);
                     return address.map_err(|problem| Unanswered {
                         again: Again::of_status(answer.status),
+                        retry_after: RetryAfter::of(&answer.headers, SystemTime::now()),
                         ..Unanswered::for_good(problem)
                     });
                 }
@@ -117,6 +121,8 @@ pub struct Unanswered {
     pub problem: String,
     /// Whether it may answer in a moment.
     pub again: Again,
+    /// What it says about the time of the next request.
+    pub retry_after: Option<RetryAfter>,
     /// Why, where something else failed.
     pub source: Option<Cause>,
 }
@@ -124,7 +130,7 @@ pub struct Unanswered {
 impl Unanswered {
     /// It would not answer another time either.
     pub(super) const fn for_good(problem: String) -> Self {
-        Self { problem, again: Again::No, source: None }
+        Self { problem, again: Again::No, retry_after: None, source: None }
     }
 }
 

@@ -196,7 +196,9 @@ impl Problem {
             Self::Unreadable { status: PORTAL, .. } => {
                 "this network wants you to sign in before it lets anything through".into()
             }
-            Self::Unreadable { status: 429 | 500.., .. } => "the next run tries again".into(),
+            Self::Unreadable { status, .. } if Again::of_status(*status) != Again::No => {
+                "the next run tries again".into()
+            }
             Self::Unreadable { .. } => "check who answers there: it is not AWS".into(),
             Self::BeyondCalendar => "set it (timedatectl shows it)".into(),
             Self::Impossible(..) => "nothing was sent".into(),

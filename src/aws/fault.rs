@@ -58,7 +58,7 @@ impl Fault {
                 | "RequestExpired"
                 | "SignatureDoesNotMatch"
         );
-        self.status < 500 && self.status != 429 && !self.is_throttling() && !about_us_or_now
+        self.status < 500 && self.again() == Again::No && !about_us_or_now
     }
 
     /// Whether the service will refuse the same request until a person changes something. What the

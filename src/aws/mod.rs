@@ -14,7 +14,7 @@ pub mod sns;
 pub mod xml;
 
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use http::Method;
 
@@ -25,7 +25,7 @@ use crate::deadline::Deadline;
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::record::{AddressRecord, DnsName, FoundRecord};
-use crate::retry::Limit;
+use crate::retry::{Limit, RetryAfter};
 use crate::secrets::Secrets;
 use crate::transport::Network;
 use endpoint::{Endpoint, Partition, Settings};
@@ -161,7 +161,7 @@ pub struct NotChanged {
     /// Why.
     pub problem: Box<Problem>,
     /// The delay before another attempt that AWS asks for.
-    pub retry_after: Option<Duration>,
+    pub retry_after: Option<RetryAfter>,
 }
 
 impl NotChanged {

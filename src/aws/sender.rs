@@ -2,9 +2,7 @@
 //! within the deadline, the signature's time corrected from AWS's own clock. Knows no service.
 
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
-
-use http::HeaderMap;
+use std::time::{Instant, SystemTime};
 
 use super::endpoint::{Endpoint, Partition};
 use super::fault::Fault;
@@ -14,7 +12,7 @@ use super::{Access, Call, Failure, Problem, Service};
 use crate::clock::calendar;
 use crate::console::Console;
 use crate::deadline::Deadline;
-use crate::retry::Attempts;
+use crate::retry::{Attempts, RetryAfter};
 use crate::transport::{Answer, Client};
 
 /// The most bytes an answer may have. A page of ten record sets, each with the 400 values that
@@ -33,8 +31,8 @@ pub struct Sender<'a> {
 /// A call that brought no good answer.
 pub struct Failed {
     pub problem: Problem,
-    /// The delay before another attempt that AWS asks for.
-    pub retry_after: Option<Duration>,
+    /// What AWS says about the time of the next attempt.
+    pub retry_after: Option<RetryAfter>,
     /// By how much AWS's clock is ahead, as far as the answer shows it.
     skew: Option<Skew>,
 }
@@ -156,6 +154,7 @@ impl<'a> Sender<'a> {
         if (200..300).contains(&status) {
             return read(&body).map_err(|problem| unreadable(problem).into());
         }
+        let retry_after = RetryAfter::of(&headers, SystemTime::now());
         let problem = match Fault::parse(status, &body) {
             Ok(fault) => Problem::Fault(Fault {
                 status,
@@ -164,29 +163,6 @@ impl<'a> Sender<'a> {
             }),
             Err(problem) => unreadable(problem),
         };
-        Err(Failed { problem, retry_after: retry_after(&headers), skew })
-    }
-}
-
-/// The delay that AWS asks for, from `x-amz-retry-after`, in milliseconds.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let value = headers.get("x-amz-retry-after")?.to_str().ok()?;
-    value.trim().parse().ok().map(Duration::from_millis)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn retry_after_is_a_number_of_milliseconds() {
-        for (value, expected) in
-            [("1500", Some(1500)), (" 0 ", Some(0)), ("soon", None), ("-1", None), ("1.5", None)]
-        {
-            let headers = [("x-amz-retry-after".parse().unwrap(), value.parse().unwrap())];
-            let delay = retry_after(&headers.into_iter().collect());
-            assert_eq!(delay, expected.map(Duration::from_millis), "{value}");
-        }
-        assert_eq!(retry_after(&HeaderMap::new()), None);
+        Err(Failed { problem, retry_after, skew })
     }
 }

@@ -4,12 +4,9 @@
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
+use crate::clock::{calendar, duration, read_date};
 use http::HeaderMap;
 use http::header::{AGE, DATE};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc2822;
-
-use crate::clock::{calendar, duration};
 
 /// AWS takes signatures within 5 minutes of its own clock; the SDKs correct from 4 on.
 const LARGE: u64 = 4 * 60;
@@ -63,20 +60,6 @@ impl fmt::Display for Skew {
         let direction = if self.0 < 0 { "fast" } else { "slow" };
         write!(f, "{} {direction}", duration(Duration::from_secs(self.0.unsigned_abs())))
     }
-}
-
-/// The moment of an HTTP `Date` header, `Tue, 24 Nov 2026 11:44:44 GMT` (RFC 9110, section
-/// 5.6.7). `None` if it is none, or one that its time zone puts beyond the year 9999.
-#[must_use]
-pub fn read_date(text: &str) -> Option<SystemTime> {
-    let date = OffsetDateTime::parse(text.trim(), &Rfc2822).ok()?;
-    let length = Duration::from_secs(date.unix_timestamp().unsigned_abs());
-    let moment = if date.unix_timestamp() < 0 {
-        SystemTime::UNIX_EPOCH.checked_sub(length)
-    } else {
-        SystemTime::UNIX_EPOCH.checked_add(length)
-    };
-    moment.filter(|&moment| calendar(moment).is_some())
 }
 
 fn seconds(moment: SystemTime) -> Option<i64> {

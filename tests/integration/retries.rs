@@ -1,7 +1,7 @@
 //! What passes is tried again, and what does not is not: reflectors, lists, changes and messages,
 //! within `AWS_MAX_ATTEMPTS`, with what came of an attempt whose answer was lost kept in mind.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -26,6 +26,11 @@ fn passing() -> Vec<(&'static str, Fault)> {
         ("502", page(502)),
         ("503", Fault::error(503, "ServiceUnavailable", "x")),
         ("504", page(504)),
+        ("507 of a CDN", page(507)),
+        ("522 of a CDN", page(522)),
+        ("599", page(599)),
+        ("408", page(408)),
+        ("425", page(425)),
         ("429", page(429)),
         ("throttled", Fault::error(400, "Throttling", "Rate exceeded")),
         ("not done", Fault::error(400, "PriorRequestNotComplete", "x")),
@@ -137,6 +142,9 @@ fn what_would_fail_alike_is_not_tried_again() {
         Fault::error(404, "NoSuchHostedZone", "x"),
         Fault::error(400, "InvalidInput", "x"),
         Fault::error(501, "NotImplemented", "x"),
+        Fault::Instead(Answer::new(501, "text/html", "<html>").into()),
+        Fault::Instead(Answer::new(505, "text/html", "<html>").into()),
+        Fault::Instead(Answer::new(511, "text/html", "<html>").into()),
         Fault::Instead(Answer::new(200, "text/html", "<html>").into()),
         Fault::Instead(Reply::Endless),
     ] {
@@ -232,6 +240,10 @@ fn a_reflector_that_fails_for_a_moment_is_asked_again() {
         Reply::nothing(),
         Reply::truncated(&say(Form::YourIp, "192.175.48.7")),
         Answer::new(503, "text/plain", "").into(),
+        Answer::new(522, "text/plain", "").into(),
+        Answer::new(599, "text/plain", "").into(),
+        Answer::new(408, "text/plain", "").into(),
+        Answer::new(425, "text/plain", "").into(),
         Answer::new(429, "text/plain", "").into(),
     ] {
         let scene = Scene::new();
@@ -249,6 +261,9 @@ fn a_reflector_that_answers_wrongly_is_not_asked_again() {
         Answer::text("<html>"),
         Answer::new(403, "text/plain", ""),
         Answer::new(404, "text/plain", ""),
+        Answer::new(501, "text/plain", ""),
+        Answer::new(505, "text/plain", ""),
+        Answer::new(511, "text/plain", ""),
     ] {
         let mut scene = Scene::new();
         scene.without("topic_arn");
@@ -256,6 +271,58 @@ fn a_reflector_that_answers_wrongly_is_not_asked_again() {
         assert_eq!(scene.run().status.code(), Some(1));
         assert_eq!(scene.reflector.asked().len(), 1);
     }
+}
+
+#[test]
+fn retry_after_is_waited_out_by_every_kind_of_request() {
+    let busy = |value: &str| Answer::new(503, "text/plain", "").with("Retry-After", value);
+    let at_least = Duration::from_millis(1900);
+    let scene = Scene::new();
+    scene.reflector.once(Family::V4, busy("2"));
+    let began = Instant::now();
+    scene.run().assert_silent();
+    assert!(began.elapsed() >= at_least, "{:?}", began.elapsed());
+    for call in [List, Change] {
+        let scene = Scene::new();
+        scene.aws.fault(call, Fault::Instead(busy("2").into()));
+        let began = Instant::now();
+        scene.run().assert_silent();
+        assert!(began.elapsed() >= at_least, "{:?}", began.elapsed());
+    }
+}
+
+#[test]
+fn a_server_that_wants_more_time_than_is_left_is_left_alone() {
+    for value in ["60", "99999999999999999999999", "Fri, 31 Dec 2999 23:59:59 GMT"] {
+        let busy = || Answer::new(503, "text/plain", "").with("Retry-After", value);
+        let mut scene = Scene::new();
+        scene.without("topic_arn");
+        scene.reflector.replies(Family::V4, busy());
+        let began = Instant::now();
+        assert_eq!(scene.run_with(&["--deadline", "20"]).status.code(), Some(1));
+        assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+        assert_eq!(scene.reflector.asked().len(), 1, "{value}");
+        let mut scene = Scene::new();
+        scene.without("topic_arn");
+        scene.aws.always(List, Fault::Instead(busy().into()));
+        assert_eq!(scene.run_with(&["--deadline", "20"]).status.code(), Some(1));
+        assert_eq!(scene.aws.calls(), [List], "{value}");
+    }
+}
+
+#[test]
+fn a_reflector_that_wants_much_time_leaves_the_other_its_turn() {
+    let mut scene = Scene::new();
+    let base = scene.reflector.server().url("reflect.example.net");
+    let other = scene.reflector.server().url("reflect2.example.net");
+    scene.configure(|config| {
+        config["reflect_url"] = json!([format!("{base}/a"), format!("{other}/b")]);
+    });
+    let busy = Answer::new(503, "text/plain", "").with("Retry-After", "3600");
+    scene.reflector.at("/a", busy);
+    scene.reflector.once(Family::V4, Answer::new(503, "text/plain", ""));
+    scene.run().assert_silent();
+    assert_eq!(scene.reflector.asked(), ["GET /a", "GET /b", "GET /b"]);
 }
 
 #[test]
