@@ -16,7 +16,7 @@ use crate::deadline::Deadline;
 use crate::error::{Cause, Error};
 use crate::record::Family;
 use crate::retry::{Again, Attempts, Limit, RetryAfter};
-use crate::transport::Network;
+use crate::transport::{Failure, Network};
 use block::Block;
 use public::not_public;
 use reflector::{Reflector, Unanswered};
@@ -65,6 +65,14 @@ pub struct Reason {
     pub source: Option<Cause>,
 }
 
+impl Reason {
+    /// Whether it is this machine that has no way to any source of that family.
+    fn is_of_this_machine(&self) -> bool {
+        let cause = self.source.as_ref().and_then(|cause| cause.downcast_ref::<Failure>());
+        cause.is_some_and(Failure::is_no_way)
+    }
+}
+
 /// The later of two times that servers named.
 fn later(one: Option<RetryAfter>, other: Option<RetryAfter>) -> Option<RetryAfter> {
     let length = |after: RetryAfter| match after {
@@ -105,6 +113,13 @@ impl Sources {
                 match self.ask(source, family, Asking { deadline, ..asking }) {
                     Ok(address) => return Ok(Answer { address, by: source }),
                     Err((reason, its)) => {
+                        if reason.is_of_this_machine() {
+                            // The others would fail alike: one cause is said once.
+                            again = its;
+                            passing.clone_from(&open);
+                            reasons = BTreeMap::from([(place, reason)]);
+                            break;
+                        }
                         let after = reason.retry_after;
                         reasons.insert(place, reason);
                         let too_long = matches!(after, Some(RetryAfter::Required(length))

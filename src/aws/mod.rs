@@ -94,6 +94,8 @@ pub struct Access {
     pub credentials: Credentials,
     /// How many attempts there may be.
     pub limit: Limit,
+    /// What the way to AWS is chosen for, or ignores, a line each for `--verbose`.
+    pub notes: Vec<String>,
     clock: Mutex<Clock>,
 }
 
@@ -114,9 +116,13 @@ impl Access {
         deadline: Deadline,
     ) -> Result<Self, Error> {
         let profile = Profile::read(environment)?;
+        let network = Network::from_environment(environment)?;
+        let settings = Settings::read(environment, |service| profile.endpoint_url(service))?;
+        let notes = network.notes().to_vec();
         Ok(Self {
-            settings: Settings::read(environment, |service| profile.endpoint_url(service))?,
-            network: Network::from_environment(environment)?,
+            settings,
+            network,
+            notes,
             limit: Limit::from_environment(environment)?,
             credentials: Credentials::find(environment, &profile, now, deadline)?,
             clock: Mutex::default(),

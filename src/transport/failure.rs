@@ -1,62 +1,94 @@
-//! Why an exchange brought no answer: ureq's and rustls's errors in the words of a message, with
-//! what to do, whether the server may have had the request, and whether it may work in a moment.
-//! Sends nothing.
+//! Why an exchange brought no answer, as a message has it: a row per kind with its words, what to
+//! do, and whether to try again; and whether the server may have had the request. Sends nothing.
 
+use std::borrow::Cow;
 use std::fmt;
-use std::time::{Duration, SystemTime};
 
-use rustls::CertificateError as Certificate;
-
-use super::connect::{Early, Step};
-use super::kind::{Kind, Phase, has_route, kind_of, tls_cause};
-use super::trust::UnknownIssuer;
-use crate::clock::timestamp;
+use super::certificate;
+use super::early::{Early, Step};
+use super::kind::{Kind, Phase, kind_of};
+use super::lookup::is_public_name;
+use super::proxy::Proxy;
 use crate::record::Family;
 use crate::retry::Again;
 
 /// Why an exchange brought no answer. Shown, it is a phrase such as "connection refused".
 #[derive(Debug)]
 pub struct Failure {
-    kind: Kind,
     /// Whether not a byte of the request was sent.
     early: bool,
+    again: Again,
+    told: Box<Told>,
+}
+
+#[derive(Debug)]
+struct Told {
+    kind: Kind,
+    row: Row,
     /// The proxy that it happened on the way to, if it did not happen behind it.
     proxy: Option<String>,
-    source: Option<ureq::Error>,
+}
+
+/// One kind of failure.
+#[derive(Debug)]
+struct Row {
+    words: Cow<'static, str>,
+    advice: Cow<'static, str>,
+    again: Again,
+}
+
+/// What an exchange was for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Exchange<'a> {
+    /// The one family that connections may have, if they are restricted to one.
+    pub family: Option<Family>,
+    /// The host that was asked.
+    pub host: &'a str,
+    /// The proxy, if there is one on the way.
+    pub proxy: Option<&'a Proxy>,
 }
 
 impl Failure {
-    pub(super) fn new(source: ureq::Error, family: Option<Family>, proxy: Option<&str>) -> Self {
-        let early = Early::of(&source);
-        let kind = match kind_of(&source) {
-            Kind::NoAddressOfFamily(_) => Kind::NoAddressOfFamily(family),
-            // No name server is what one sees first where there is no network at all.
-            Kind::NoNameServer | Kind::Unreachable if !has_route() => Kind::NoNetwork,
-            kind => kind,
-        };
-        // Where there is a proxy, it is the only one that this machine itself looks up and calls.
-        let before_the_proxy = matches!(
-            kind,
-            Kind::NoNetwork
-                | Kind::NoNameServer
-                | Kind::NoSuchHost
-                | Kind::NoAddressOfFamily(_)
-                | Kind::Refused
-                | Kind::Unreachable
-                | Kind::TimedOut(Phase::Before(Step::Resolve | Step::Connect))
-        );
-        let proxy = proxy.filter(|_| before_the_proxy).map(Into::into);
-        Self { kind, early: early.is_some(), proxy, source: Some(source) }
+    pub(super) fn new(error: &ureq::Error, exchange: Exchange<'_>) -> Self {
+        let early = Early::of(error);
+        let kind = kind_of(error);
+        let proxy = exchange.proxy.filter(|_| early.is_some_and(|early| early.to_proxy));
+        let mut row =
+            row(&kind, Exchange { host: proxy.map_or(exchange.host, Proxy::host), ..exchange });
+        if proxy.is_some() && is_about_the_way(&kind) {
+            row.advice = "check HTTPS_PROXY and NO_PROXY".into();
+        }
+        let proxy = proxy.map(ToString::to_string);
+        Self::of(kind, row, early.is_some(), proxy)
+    }
+
+    fn of(kind: Kind, row: Row, early: bool, proxy: Option<String>) -> Self {
+        Self { early, again: row.again, told: Box::new(Told { kind, row, proxy }) }
     }
 
     /// There was no time left to begin.
-    pub(super) const fn no_time() -> Self {
-        Self { kind: Kind::NoTime, early: true, proxy: None, source: None }
+    pub(super) fn no_time() -> Self {
+        let kind = Kind::NoTime;
+        let row = row(&kind, Exchange::default());
+        Self::of(kind, row, true, None)
     }
 
     /// Whether an answer came whose body cannot be read: too large, or no text.
-    pub(super) const fn is_about_the_body(&self) -> bool {
-        matches!(self.kind, Kind::TooLarge | Kind::NotText)
+    pub(super) fn is_about_the_body(&self) -> bool {
+        matches!(self.told.kind, Kind::TooLarge | Kind::NotText)
+    }
+
+    /// Whether this machine has no network at all: every other exchange fails alike.
+    #[must_use]
+    pub fn is_no_network(&self) -> bool {
+        matches!(self.told.kind, Kind::NoNetwork)
+    }
+
+    /// Whether it is this machine that has no way to any server of the family that was asked for:
+    /// every other server of it fails alike.
+    #[must_use]
+    pub fn is_no_way(&self) -> bool {
+        matches!(self.told.kind, Kind::NoNetwork | Kind::NoWayOf(_))
     }
 
     /// Whether the server may have had the whole request, so that a change may have been made.
@@ -68,168 +100,170 @@ impl Failure {
     /// Whether it may work in a moment.
     #[must_use]
     pub const fn again(&self) -> Again {
-        match self.kind {
-            Kind::NoNetwork
-            | Kind::NoNameServer
-            | Kind::Refused
-            | Kind::Unreachable
-            | Kind::TimedOut(_)
-            | Kind::Closed
-            | Kind::Other => Again::Soon,
-            Kind::NoSuchHost
-            | Kind::NoAddressOfFamily(_)
-            | Kind::Untrusted
-            | Kind::CertificateTime { .. }
-            | Kind::Tls
-            | Kind::Proxy
-            | Kind::TooLarge
-            | Kind::NotText
-            | Kind::NotHttp
-            | Kind::NoTime => Again::No,
-        }
+        self.again
     }
 
     /// What a person can do about it.
     #[must_use]
-    pub const fn advice(&self) -> &'static str {
-        match self.kind {
-            Kind::NoNetwork => "check the cable or the Wi-Fi, and the router",
-            _ if self.proxy.is_some() => "check HTTPS_PROXY and NO_PROXY",
-            Kind::NoNameServer => "check the router, and the name servers in /etc/resolv.conf",
-            Kind::NoSuchHost => "check the name",
-            Kind::NoAddressOfFamily(_) => "use a server that has one, or leave the record type out",
-            Kind::Refused => "check the address and the port, and that the server runs",
-            Kind::Unreachable => "check that this machine has a route to the Internet",
-            Kind::TimedOut(_) | Kind::Closed => "check the connection; the next run tries again",
-            Kind::Untrusted => "check who answers there; a CA of your own goes into AWS_CA_BUNDLE",
-            Kind::CertificateTime { clock: true } => "set the clock (timedatectl shows it)",
-            Kind::CertificateTime { clock: false } => {
-                "check this machine's clock, then the certificate"
-            }
-            Kind::Tls => "check that a TLS server answers there",
-            Kind::Proxy => "check HTTPS_PROXY and NO_PROXY",
-            Kind::TooLarge | Kind::NotText | Kind::NotHttp => "check who answers there",
-            Kind::NoTime => "the next run tries again; --deadline gives a run more time",
-            Kind::Other => "the next run tries again",
-        }
+    pub fn advice(&self) -> &str {
+        &self.told.row.advice
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(proxy) = &self.proxy {
+        if let Some(proxy) = &self.told.proxy {
             write!(f, "the proxy {proxy}: ")?;
         }
-        let tls_cause = self.source.as_ref().and_then(tls_cause);
-        f.write_str(match self.kind {
-            Kind::NoNetwork => "no network: this machine has no route to the Internet",
-            Kind::NoNameServer => "no name server answered for the host's name",
-            Kind::NoSuchHost => "there is no host of that name",
-            Kind::NoAddressOfFamily(Some(Family::V4)) => {
-                "the host's name has no IPv4 address (no A record)"
-            }
-            Kind::NoAddressOfFamily(Some(Family::V6)) => {
-                "the host's name has no IPv6 address (no AAAA record)"
-            }
-            Kind::NoAddressOfFamily(None) => "the host's name has no address",
-            Kind::Refused => "connection refused",
-            Kind::Unreachable => "network unreachable",
-            Kind::TimedOut(Phase::Before(Step::Resolve)) => {
-                "timed out while looking the host's name up"
-            }
-            Kind::TimedOut(Phase::Before(Step::Connect)) => "timed out while connecting",
-            Kind::TimedOut(Phase::Before(Step::Handshake)) => {
-                "timed out while agreeing on TLS with the server"
-            }
-            Kind::TimedOut(Phase::Sending) => "timed out while sending the request",
-            Kind::TimedOut(Phase::Waiting) => "timed out while waiting for the answer",
-            Kind::TimedOut(Phase::Reading) => "timed out while reading the answer",
-            Kind::Closed => "the connection was closed before the answer was whole",
-            Kind::Untrusted => match tls_cause.map(unknown_issuer) {
-                Some(Ok(issuer)) => {
-                    return write!(f, "the server's certificate is not trusted: {issuer}");
-                }
-                Some(Err(cause)) => {
-                    return write!(f, "the server's certificate is not trusted ({cause})");
-                }
-                None => "the server's certificate is not trusted",
-            },
-            Kind::CertificateTime { clock } => match tls_cause {
-                Some(rustls::Error::InvalidCertificate(cause)) => {
-                    return f.write_str(&validity(cause, clock));
-                }
-                _ => "the server's certificate is not valid now",
-            },
-            Kind::Tls => match tls_cause {
-                Some(cause) => return write!(f, "no TLS connection ({cause})"),
-                None => "no TLS connection",
-            },
-            Kind::Proxy => "the proxy made no connection",
-            Kind::TooLarge => "the answer is too large",
-            Kind::NotText => "the answer is not UTF-8",
-            Kind::NotHttp => "the answer is not HTTP",
-            Kind::NoTime => "the time for this run was over",
-            Kind::Other => match &self.source {
-                Some(source) => return source.fmt(f),
-                None => "no answer",
-            },
-        })
+        f.write_str(&self.told.row.words)
     }
 }
 
-impl std::error::Error for Failure {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.source.as_ref().map(|source| source as &(dyn std::error::Error + 'static))
-    }
+impl std::error::Error for Failure {}
+
+/// Whether it is about where the proxy is, and not about what it or this machine said.
+const fn is_about_the_way(kind: &Kind) -> bool {
+    matches!(
+        kind,
+        Kind::NoNameServer
+            | Kind::NoSuchHost
+            | Kind::NoAddress
+            | Kind::Refused
+            | Kind::Unreachable
+            | Kind::TimedOut(_)
+            | Kind::Closed
+            | Kind::NotHttp
+    )
 }
 
-/// What a certificate's dates say beside this machine's clock.
-fn validity(cause: &Certificate, clock: bool) -> String {
-    let (phrase, edge, time) = match cause {
-        Certificate::ExpiredContext { time, not_after } => ("expired on", not_after, time),
-        Certificate::NotValidYetContext { time, not_before } => {
-            ("is not valid before", not_before, time)
-        }
-        _ => return format!("the server's certificate is not valid now ({cause})"),
+fn row(kind: &Kind, exchange: Exchange<'_>) -> Row {
+    let never = |words: &'static str, advice: &'static str| Row {
+        words: words.into(),
+        advice: advice.into(),
+        again: Again::No,
     };
-    let date = |time: rustls::pki_types::UnixTime| {
-        timestamp(SystemTime::UNIX_EPOCH + Duration::from_secs(time.as_secs()))
+    let soon = |words: &'static str, advice: &'static str| Row {
+        again: Again::Soon,
+        ..never(words, advice)
     };
-    let (edge, time) = (date(*edge), date(*time));
-    if clock {
-        format!(
-            "this machine's clock is likely wrong: it says {time}, and the server's certificate \
-             {phrase} {edge}"
-        )
-    } else {
-        format!("the server's certificate {phrase} {edge}, and this machine's clock says {time}")
-    }
-}
-
-/// The issuer that nobody trusts, or else the error as it is.
-fn unknown_issuer(error: &rustls::Error) -> Result<&UnknownIssuer, &rustls::Error> {
-    match error {
-        rustls::Error::InvalidCertificate(Certificate::Other(other)) => {
-            other.0.downcast_ref().ok_or(error)
+    let connection = "check the connection; the next run tries again";
+    match kind {
+        Kind::NoNetwork => soon(
+            "no network: this machine has no route to the Internet",
+            "check the cable or the Wi-Fi, and the router",
+        ),
+        Kind::NoWayOf(Family::V6) => never(
+            "this machine has no IPv6",
+            if exchange.family.is_some() {
+                "leave AAAA out of record_types"
+            } else {
+                "use a server that has an IPv4 address"
+            },
+        ),
+        // A connection at home may lose its IPv4 for a moment; whether it has IPv6 is for long.
+        Kind::NoWayOf(Family::V4) => soon(
+            "this machine has no IPv4",
+            if exchange.family.is_some() {
+                "leave A out of record_types"
+            } else if is_public_name(exchange.host) {
+                "set AWS_USE_DUALSTACK_ENDPOINT=true"
+            } else {
+                "use a server that has an IPv6 address"
+            },
+        ),
+        Kind::NoNameServer => soon(
+            "no name server answered for the host's name",
+            "check the router, and the name servers in /etc/resolv.conf",
+        ),
+        Kind::NoSuchHost => never("there is no host of that name", "check the name"),
+        Kind::NoAddress => never(
+            match exchange.family {
+                Some(Family::V4) => "the host's name has no IPv4 address (no A record)",
+                Some(Family::V6) => "the host's name has no IPv6 address (no AAAA record)",
+                None => "the host's name has no address",
+            },
+            "use a server that has one, or leave the record type out",
+        ),
+        Kind::Blocked(address) => Row {
+            words: format!(
+                "your DNS server blocks this name (Pi-hole, an ad blocker): it answers {address}"
+            )
+            .into(),
+            ..never("", "allow the name in the settings of that DNS server")
+        },
+        Kind::Refused => {
+            soon("connection refused", "check the address and the port, and that the server runs")
         }
-        _ => Err(error),
+        Kind::Unreachable => {
+            soon("network unreachable", "check that this machine has a route to the Internet")
+        }
+        Kind::Prohibited => soon(
+            "this machine or a router prohibits the connection",
+            "check the firewalls of this machine and of the router",
+        ),
+        Kind::NoThread => soon(
+            "this machine starts no further thread",
+            "check its memory, and the limit that ulimit -u shows",
+        ),
+        Kind::NoFile => soon(
+            "this machine opens no further file: no file descriptor is left",
+            "check the limit that ulimit -n shows, and which program has so many files open",
+        ),
+        Kind::TimedOut(phase) => soon(timed_out(*phase), connection),
+        Kind::Closed => soon("the connection was closed before the answer was whole", connection),
+        Kind::Tls(error) => {
+            let (words, advice) = certificate::words(error, exchange.host);
+            Row { words, advice, again: Again::No }
+        }
+        Kind::Proxy(status) => of_proxy(*status),
+        Kind::TooLarge => never("the answer is too large", "check who answers there"),
+        Kind::NotText => never("the answer is not UTF-8", "check who answers there"),
+        Kind::NotHttp => never("the answer is not HTTP", "check who answers there"),
+        Kind::NoTime => never(
+            "the time for this run was over",
+            "the next run tries again; --deadline gives a run more time",
+        ),
+        Kind::Other(words) => {
+            Row { words: words.clone().into(), ..soon("", "the next run tries again") }
+        }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_clock_that_is_wrong_is_shown_beside_the_certificates_dates() {
-        let at =
-            |seconds| rustls::pki_types::UnixTime::since_unix_epoch(Duration::from_secs(seconds));
-        let expired =
-            Certificate::ExpiredContext { time: at(1_824_560_000), not_after: at(1_790_000_000) };
-        assert_eq!(
-            validity(&expired, true),
-            "this machine's clock is likely wrong: it says 2027-10-26 14:13:20 UTC, and the \
-             server's certificate expired on 2026-09-21 14:13:20 UTC"
-        );
+fn timed_out(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Before(Step::Resolve) => "timed out while looking the host's name up",
+        Phase::Before(Step::Connect) => "timed out while connecting",
+        Phase::Before(Step::Handshake) => "timed out while agreeing on TLS with the server",
+        Phase::Sending => "timed out while sending the request",
+        Phase::Waiting => "timed out while waiting for the answer",
+        Phase::Reading => "timed out while reading the answer",
     }
+}
+
+/// What a proxy said to CONNECT.
+fn of_proxy(status: u16) -> Row {
+    let (words, advice) = match status {
+        407 => (
+            "it asks for a user name and a password (407)".into(),
+            "check the user name and the password in HTTPS_PROXY",
+        ),
+        403 => (
+            "it forbids connections to this host (403)".into(),
+            "allow the host in the proxy, or name it in NO_PROXY",
+        ),
+        511 => (
+            "it wants you to sign in before it lets anything through (511)".into(),
+            "sign in to this network",
+        ),
+        408 | 425 | 429 | 500.. => (
+            format!("it made no connection to the host ({status})"),
+            if Again::of_status(status) == Again::No {
+                "check HTTPS_PROXY and NO_PROXY"
+            } else {
+                "check the proxy; the next run tries again"
+            },
+        ),
+        _ => (format!("it made no connection ({status})"), "check HTTPS_PROXY and NO_PROXY"),
+    };
+    Row { words: words.into(), advice: advice.into(), again: Again::of_status(status) }
 }

@@ -1,12 +1,19 @@
-//! Who issued a certificate, in words: the common name or the organisation out of an X.509 name.
-//! Reads foreign bytes, so nothing is taken for granted. Trusts and decides nothing.
+//! What a message says about a certificate, out of its DER: who issued it (the common name or the
+//! organisation of an X.509 name), and how large an RSA key is. Reads foreign bytes, so nothing is
+//! taken for granted. Trusts and decides nothing.
+
+use crate::secrets::one_line;
 
 /// The object identifiers of the attributes that say most about who an issuer is (X.520), the one
 /// to prefer first: common name, organisation, organisational unit.
 const ATTRIBUTES: [&[u8]; 3] = [&[0x55, 4, 3], &[0x55, 4, 10], &[0x55, 4, 11]];
 const SEQUENCE: u8 = 0x30;
 const SET: u8 = 0x31;
+const INTEGER: u8 = 0x02;
+const BIT_STRING: u8 = 0x03;
 const OBJECT_IDENTIFIER: u8 = 0x06;
+/// `rsaEncryption` (RFC 8017, appendix C).
+const RSA: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01";
 const UTF8_STRING: u8 = 0x0c;
 const PRINTABLE_STRING: u8 = 0x13;
 const TELETEX_STRING: u8 = 0x14;
@@ -33,6 +40,27 @@ pub fn shown_name(contents: &[u8]) -> Option<String> {
     found.into_iter().flatten().next()
 }
 
+/// The bits of the modulus in a `SubjectPublicKeyInfo`, if it is that of an RSA key: `contents` are
+/// its DER bytes without the outer tag and length (RFC 5280, section 4.1).
+pub fn rsa_bits(contents: &[u8]) -> Option<usize> {
+    let mut rest = contents;
+    let (SEQUENCE, mut algorithm) = next(&mut rest)? else { return None };
+    next(&mut algorithm).filter(|value| *value == (OBJECT_IDENTIFIER, RSA))?;
+    let (BIT_STRING, key) = next(&mut rest)? else { return None };
+    // In front of the bits stands how many of the last byte do not count: none.
+    let mut key = key.strip_prefix(&[0])?;
+    let (SEQUENCE, mut key) = next(&mut key)? else { return None };
+    let (INTEGER, modulus) = next(&mut key)? else { return None };
+    let first = modulus.iter().position(|&byte| byte != 0)?;
+    let (high, rest) = modulus.get(first..)?.split_first()?;
+    Some(rest.len() * 8 + (8 - high.leading_zeros() as usize))
+}
+
+/// The same of the whole DER, outer tag and length included.
+pub fn rsa_bits_of_der(mut spki: &[u8]) -> Option<usize> {
+    next(&mut spki).filter(|(tag, _)| *tag == SEQUENCE).and_then(|(_, contents)| rsa_bits(contents))
+}
+
 /// The tag and the contents of the DER value at the beginning of `rest`, which is left behind it.
 /// Lengths of up to two bytes, which is more than any name has.
 fn next<'a>(rest: &mut &'a [u8]) -> Option<(u8, &'a [u8])> {
@@ -57,13 +85,7 @@ fn text(tag: u8, value: &[u8]) -> Option<String> {
         TELETEX_STRING => value.iter().map(|&byte| char::from(byte)).collect(),
         _ => return None,
     };
-    let shown: String = text
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(LONGEST)
-        .collect::<String>()
-        .trim()
-        .into();
+    let shown: String = one_line(&text).chars().take(LONGEST).collect();
     (!shown.is_empty()).then_some(shown)
 }
 
@@ -105,7 +127,7 @@ mod tests {
         let long = attribute(3, UTF8_STRING, &[b'x'; 100]);
         assert_eq!(shown_name(&long).unwrap().len(), LONGEST);
         let control = attribute(3, UTF8_STRING, b"a\n\x1b[31mb");
-        assert_eq!(shown_name(&control).as_deref(), Some("a  [31mb"));
+        assert_eq!(shown_name(&control).as_deref(), Some("a [31mb"));
         for end in 0..long.len() {
             assert_eq!(shown_name(&long[..end]), None, "{end}");
         }

@@ -2,42 +2,43 @@
 //! `failure`'s.
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
-use std::time::Duration;
+use std::net::IpAddr;
 
-use rustls::CertificateError as Certificate;
 use ureq::Timeout;
 
-use super::connect::{Early, Step};
+use super::early::{Cause, Early, Step};
+use super::route::{has_no_file_left, has_route, is_out_of_files};
+use super::stream::is_no_way;
 use crate::record::Family;
-
-/// A certificate that ended longer ago than this says more about the clock than about its owner.
-/// No public CA gives one for longer (CA/Browser Forum, 398 days at most).
-const LONG_AGO: Duration = Duration::from_hours(398 * 24);
+use crate::secrets::one_line;
 
 /// What kept an exchange from bringing an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Kind {
     NoNetwork,
+    /// This machine has no way to addresses of that family, and one to the other's.
+    NoWayOf(Family),
     NoNameServer,
     NoSuchHost,
-    NoAddressOfFamily(Option<Family>),
+    NoAddress,
+    /// A DNS server answers with an address that the name cannot have.
+    Blocked(IpAddr),
     Refused,
     Unreachable,
+    Prohibited,
+    NoThread,
+    NoFile,
     TimedOut(Phase),
     Closed,
-    Untrusted,
-    /// The certificate's dates and the clock do not fit; whether it is likely the clock.
-    CertificateTime {
-        clock: bool,
-    },
-    Tls,
-    Proxy,
+    Tls(rustls::Error),
+    /// The proxy answered with that status.
+    Proxy(u16),
     TooLarge,
     NotText,
     NotHttp,
     NoTime,
-    Other,
+    /// What the system said, one line.
+    Other(String),
 }
 
 /// What took too long.
@@ -51,97 +52,102 @@ pub enum Phase {
 
 /// What an error means.
 pub fn kind_of(error: &ureq::Error) -> Kind {
-    if let Some(Early { step, source }) = Early::of(error) {
-        return match kind_of(source) {
-            Kind::TimedOut(_) => Kind::TimedOut(Phase::Before(*step)),
-            // A connection that opens and closes at once speaks no TLS, or is cut on the way.
-            Kind::Other if *step == Step::Resolve => kind_of_look_up(source),
-            kind => kind,
-        };
+    if let Some(early) = Early::of(error) {
+        return kind_of_early(early);
     }
     match error {
-        // This is said where the look-up worked and the family asked for was not in it.
-        ureq::Error::HostNotFound => Kind::NoAddressOfFamily(None),
         ureq::Error::Timeout(step) => Kind::TimedOut(match step {
             Timeout::SendRequest | Timeout::SendBody => Phase::Sending,
             Timeout::RecvBody => Phase::Reading,
             _ => Phase::Waiting,
         }),
-        ureq::Error::ConnectProxyFailed(_) | ureq::Error::InvalidProxyUrl => Kind::Proxy,
         ureq::Error::Protocol(_) | ureq::Error::BodyStalled => Kind::NotHttp,
         ureq::Error::BodyExceedsLimit(_) | ureq::Error::LargeResponseHeader(..) => Kind::TooLarge,
-        ureq::Error::Io(io) => match tls_cause(error) {
-            Some(rustls::Error::InvalidCertificate(cause)) => kind_of_certificate(cause),
-            Some(_) => Kind::Tls,
-            None => kind_of_io(io),
-        },
-        _ => Kind::Other,
+        ureq::Error::Io(error) => kind_of_io(error),
+        _ => Kind::Other("the request could not be made".into()),
     }
 }
 
-fn kind_of_certificate(cause: &Certificate) -> Kind {
-    match cause {
-        Certificate::NotValidYet | Certificate::NotValidYetContext { .. } => {
-            Kind::CertificateTime { clock: true }
-        }
-        Certificate::ExpiredContext { time, not_after } => Kind::CertificateTime {
-            clock: time.as_secs().saturating_sub(not_after.as_secs()) > LONG_AGO.as_secs(),
-        },
-        Certificate::Expired => Kind::CertificateTime { clock: false },
-        _ => Kind::Untrusted,
+fn kind_of_early(early: &Early) -> Kind {
+    let kind = match &early.cause {
+        Cause::TimedOut => Kind::TimedOut(Phase::Before(early.step)),
+        Cause::NoAddress => Kind::NoAddress,
+        Cause::NoThread => Kind::NoThread,
+        Cause::Refused(status) => Kind::Proxy(*status),
+        Cause::NotHttp => Kind::NotHttp,
+        Cause::Io(error) if early.step == Step::Resolve => kind_of_look_up(error),
+        Cause::Io(error) => kind_of_io(error),
+    };
+    if let Some(address) = early.blocked.filter(|_| may_be_a_block(&kind)) {
+        return Kind::Blocked(address);
     }
+    match (&kind, early.family) {
+        // No name server is what one sees first where there is no network at all.
+        (Kind::NoNameServer | Kind::Unreachable, _)
+            if !has_route(Family::V4) && !has_route(Family::V6) =>
+        {
+            Kind::NoNetwork
+        }
+        (Kind::Unreachable | Kind::Prohibited, Some(family)) if !has_route(family) => {
+            Kind::NoWayOf(family)
+        }
+        _ => kind,
+    }
+}
+
+/// Whether a failure may come of a DNS server's wrong answer: not one of this machine's own limits,
+/// and not one of dates, since a server that shows a certificate for that name is no block.
+fn may_be_a_block(kind: &Kind) -> bool {
+    use rustls::CertificateError as Certificate;
+    !matches!(
+        kind,
+        Kind::NoThread
+            | Kind::NoFile
+            | Kind::Tls(rustls::Error::InvalidCertificate(
+                Certificate::Expired
+                    | Certificate::ExpiredContext { .. }
+                    | Certificate::NotValidYet
+                    | Certificate::NotValidYetContext { .. }
+            ))
+    )
 }
 
 fn kind_of_io(error: &io::Error) -> Kind {
+    if let Some(cause) = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>()) {
+        return Kind::Tls(cause.clone());
+    }
     match error.kind() {
         io::ErrorKind::ConnectionRefused => Kind::Refused,
-        io::ErrorKind::NetworkUnreachable
-        | io::ErrorKind::HostUnreachable
-        | io::ErrorKind::AddrNotAvailable
-        | io::ErrorKind::NetworkDown => Kind::Unreachable,
+        io::ErrorKind::PermissionDenied => Kind::Prohibited,
+        _ if is_no_way(error) => Kind::Unreachable,
+        _ if is_out_of_files(error) => Kind::NoFile,
+        io::ErrorKind::AddrNotAvailable => Kind::Unreachable,
         io::ErrorKind::ConnectionReset
         | io::ErrorKind::ConnectionAborted
         | io::ErrorKind::BrokenPipe
+        | io::ErrorKind::NotConnected
         | io::ErrorKind::UnexpectedEof => Kind::Closed,
         io::ErrorKind::InvalidData => Kind::NotText,
         io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => Kind::TimedOut(Phase::Waiting),
-        _ => Kind::Other,
+        // The system's own words. A library's may be a form for programmers.
+        _ if error.raw_os_error().is_some() => Kind::Other(one_line(&error.to_string())),
+        _ => Kind::Other("the connection failed".into()),
     }
 }
 
 /// Whether DNS said that there is no such name, or said nothing. The standard library keeps only
 /// the words of the C library: glibc's and musl's for `EAI_NONAME` and `EAI_NODATA`.
-fn kind_of_look_up(error: &ureq::Error) -> Kind {
+fn kind_of_look_up(error: &io::Error) -> Kind {
     let words = error.to_string();
     let definite = ["not known", "does not resolve", "No address associated", "no usable address"];
-    if definite.iter().any(|phrase| words.contains(phrase)) {
+    // Without a file the C library cannot read where names are, and may take them for unknown.
+    if is_out_of_files(error) || has_no_file_left() {
+        Kind::NoFile
+    } else if definite.iter().any(|phrase| words.contains(phrase)) {
         Kind::NoSuchHost
     } else {
         Kind::NoNameServer
     }
-}
-
-/// The TLS library's own error, which comes wrapped in an I/O error.
-pub fn tls_cause(error: &ureq::Error) -> Option<&rustls::Error> {
-    match error {
-        ureq::Error::Io(error) => error.get_ref()?.downcast_ref(),
-        _ => tls_cause(&Early::of(error)?.source),
-    }
-}
-
-/// Whether the kernel knows a way to the Internet, over either family. Nothing is sent: connecting
-/// a datagram socket only looks the route up.
-pub fn has_route() -> bool {
-    // Addresses for documentation (RFC 5737, RFC 3849), which no network has more to say about.
-    let far: [(SocketAddr, SocketAddr); 2] = [
-        ((Ipv4Addr::UNSPECIFIED, 0).into(), (Ipv4Addr::new(192, 0, 2, 1), 53).into()),
-        (
-            (Ipv6Addr::UNSPECIFIED, 0).into(),
-            (Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1), 53).into(),
-        ),
-    ];
-    far.into_iter()
-        .any(|(here, there)| UdpSocket::bind(here).and_then(|socket| socket.connect(there)).is_ok())
 }
 
 #[cfg(test)]
@@ -152,7 +158,7 @@ mod tests {
     fn a_look_up_that_failed_is_told_from_a_name_that_is_not_there() {
         let kind = |words: &str| {
             let message = format!("failed to lookup address information: {words}");
-            kind_of_look_up(&io::Error::other(message).into())
+            kind_of_look_up(&io::Error::other(message))
         };
         for (words, expected) in [
             // glibc
@@ -171,17 +177,61 @@ mod tests {
     }
 
     #[test]
-    fn dates_that_no_certificate_has_are_the_clocks() {
-        let at =
-            |seconds| rustls::pki_types::UnixTime::since_unix_epoch(Duration::from_secs(seconds));
-        let day = 24 * 60 * 60;
-        let expired = |days: u64| Certificate::ExpiredContext {
-            time: at(1_790_000_000 + days * day),
-            not_after: at(1_790_000_000),
-        };
-        let early = Certificate::NotValidYetContext { time: at(0), not_before: at(1_790_000_000) };
-        for (cause, clock) in [(early, true), (expired(1), false), (expired(400), true)] {
-            assert_eq!(kind_of_certificate(&cause), Kind::CertificateTime { clock });
+    fn errors_of_the_system_are_told_apart() {
+        for (errno, expected) in [
+            (libc::ECONNREFUSED, Kind::Refused),
+            (libc::ENETUNREACH, Kind::Unreachable),
+            (libc::EHOSTUNREACH, Kind::Unreachable),
+            (libc::EADDRNOTAVAIL, Kind::Unreachable),
+            (libc::EAFNOSUPPORT, Kind::Unreachable),
+            (libc::ENETDOWN, Kind::Unreachable),
+            (libc::EACCES, Kind::Prohibited),
+            (libc::EPERM, Kind::Prohibited),
+            (libc::EMFILE, Kind::NoFile),
+            (libc::ENFILE, Kind::NoFile),
+            (libc::ECONNRESET, Kind::Closed),
+            (libc::ETIMEDOUT, Kind::TimedOut(Phase::Waiting)),
+            (libc::ENOBUFS, Kind::Other("No buffer space available (os error 105)".into())),
+        ] {
+            assert_eq!(kind_of_io(&io::Error::from_raw_os_error(errno)), expected, "{errno}");
+        }
+        assert_eq!(kind_of_look_up(&io::Error::from_raw_os_error(libc::EMFILE)), Kind::NoFile);
+        let foreign = io::Error::other(ureq::Error::HostNotFound);
+        assert_eq!(kind_of_io(&foreign), Kind::Other("the connection failed".into()));
+    }
+
+    #[test]
+    fn what_hides_in_a_step_is_seen_through() {
+        let kind = |early: Early| kind_of(&early.into());
+        let cases = [
+            (Early::new(Step::Resolve, Cause::NoThread), Kind::NoThread),
+            (
+                Early::new(Step::Connect, Cause::TimedOut),
+                Kind::TimedOut(Phase::Before(Step::Connect)),
+            ),
+            (Early::new(Step::Connect, Cause::Refused(407)), Kind::Proxy(407)),
+            (
+                Early {
+                    blocked: Some(IpAddr::from([0, 0, 0, 0])),
+                    ..Early::new(Step::Connect, Cause::TimedOut)
+                },
+                Kind::Blocked(IpAddr::from([0, 0, 0, 0])),
+            ),
+            (
+                Early {
+                    blocked: Some(IpAddr::from([10, 0, 0, 1])),
+                    ..Early::new(
+                        Step::Handshake,
+                        Cause::Io(io::Error::other(rustls::Error::from(
+                            rustls::CertificateError::Expired,
+                        ))),
+                    )
+                },
+                Kind::Tls(rustls::CertificateError::Expired.into()),
+            ),
+        ];
+        for (early, expected) in cases {
+            assert_eq!(kind(early), expected);
         }
     }
 }

@@ -2,24 +2,33 @@
 //! family of a connection, the cap on an answer's body, trust roots and the proxy. It never
 //! retries, follows no redirect, and knows neither AWS nor reflectors.
 
+mod certificate;
 mod connect;
 mod crypto;
+mod early;
 mod failure;
 mod issuer;
 mod kind;
+mod lookup;
 mod proxy;
+mod route;
+mod stream;
 mod trust;
+mod tunnel;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::uri::Scheme;
 use http::{HeaderMap, Request, Uri};
-use rustls::ClientConfig;
 use ureq::config::{AutoHeaderValue, Config, IpFamily};
-use ureq::{Agent, AsSendBody, Proxy};
+use ureq::{Agent, AsSendBody};
+
+use connect::Way;
+use failure::Exchange;
+use proxy::Proxy;
 
 use crate::deadline::Deadline;
 use crate::environment::Environment;
@@ -28,6 +37,7 @@ use crate::record::Family;
 
 pub use failure::Failure;
 pub use issuer::shown_name;
+pub use route::is_ipv6_only;
 
 /// How long a name may take to look up.
 const RESOLVE: Duration = Duration::from_secs(10);
@@ -48,72 +58,93 @@ const NO_TIME: Duration = Duration::from_millis(10);
 /// zeroing them is what a quiet run would otherwise spend most of its time on.
 const BUFFER: usize = 1 << 14;
 /// The most bytes that the head of an answer may have; it must fit the buffer.
-const LARGEST_HEAD: usize = BUFFER / 2;
+const MAX_HEAD: usize = BUFFER / 2;
+const USER_AGENT: &str = concat!("autodns/", env!("CARGO_PKG_VERSION"));
 
 /// What every connection of a run shares: whom to trust, and the proxy on the way to AWS.
 #[derive(Clone, Debug)]
 pub struct Network {
-    tls: Arc<ClientConfig>,
-    proxy: Option<Proxy>,
+    direct: Way,
+    proxied: Way,
+    notes: Vec<String>,
 }
 
 impl Network {
     /// Reads `AWS_CA_BUNDLE` (else `SSL_CERT_FILE`, else the built-in Mozilla roots are used) and
     /// `HTTPS_PROXY` with `NO_PROXY`.
     pub fn from_environment(environment: &Environment) -> Result<Self, Error> {
-        let tls = trust::client_config(environment)?;
-        Ok(Self { tls, proxy: proxy::read_proxy(environment)? })
+        let (tls, note) = trust::client_config(environment)?;
+        let (proxy, mut notes) = Proxy::read(environment)?;
+        notes.extend(note);
+        let direct = Way { tls: Arc::clone(&tls), proxy: None };
+        Ok(Self { direct, proxied: Way { tls, proxy: proxy.map(Arc::new) }, notes })
+    }
+
+    /// What of the environment is ignored, a line each, for `--verbose`.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// The proxy's password, if it has one: a secret that messages must not show.
     #[must_use]
     pub fn proxy_password(&self) -> Option<&str> {
-        self.proxy.as_ref().and_then(Proxy::password)
+        self.proxied.proxy.as_ref().and_then(|proxy| proxy.password())
     }
 
     /// A client whose connections go straight to the server, over `family` only.
     #[must_use]
     pub fn direct(&self, family: Family) -> Client {
-        self.client(Some(family), None)
+        Self::client(Some(family), self.direct.clone())
     }
 
     /// A client for AWS: over either family, through the proxy where one is set. `HTTPS_PROXY` says
     /// nothing about an endpoint that is not https.
     #[must_use]
     pub fn proxied(&self, https: bool) -> Client {
-        self.client(None, self.proxy.clone().filter(|_| https))
+        Self::client(None, if https { self.proxied.clone() } else { self.direct.clone() })
     }
 
     /// The proxy's host and port, if calls to `uri` go through one.
     #[must_use]
     pub fn proxy_for(&self, uri: &Uri) -> Option<String> {
-        let proxy = self.proxy.as_ref()?;
-        let proxied = uri.scheme() == Some(&Scheme::HTTPS) && !proxy.is_no_proxy(uri);
-        proxied.then(|| format!("{}:{}", proxy.host(), proxy.port()))
+        let proxy = self.proxied.proxy.as_ref()?;
+        let proxied = uri.scheme() == Some(&Scheme::HTTPS) && proxy.serves(uri);
+        proxied.then(|| proxy.to_string())
+    }
+
+    /// Whether a proxy is set, for whatever hosts.
+    #[must_use]
+    pub const fn has_proxy(&self) -> bool {
+        self.proxied.proxy.is_some()
     }
 
     /// The addresses of a host's name.
     pub fn addresses(&self, host: &str, deadline: Deadline) -> Result<Vec<IpAddr>, Failure> {
-        connect::addresses(host, deadline.left().min(RESOLVE))
-            .map_err(|source| Failure::new(source, None, None))
+        let end = deadline.min(Deadline::after(RESOLVE));
+        let found =
+            lookup::addresses_of(host, 0, end).map_err(|early| early_failure(early, host))?;
+        let mut addresses: Vec<IpAddr> = found.iter().map(SocketAddr::ip).collect();
+        addresses.sort_unstable();
+        Ok(addresses)
     }
 
     /// Agrees on TLS with the server of `uri`, and asks it for nothing. Answers with the protocol's
     /// version, as in `TLS 1.3`.
     pub fn handshake(&self, uri: &Uri, deadline: Deadline) -> Result<&'static str, Failure> {
-        let left = deadline.left().min(CONNECT);
-        connect::handshake(&self.tls, uri, left).map_err(|source| Failure::new(source, None, None))
+        let end = deadline.min(Deadline::after(CONNECT));
+        let host = uri.host().unwrap_or_default();
+        self.direct.handshake(uri, end).map_err(|early| early_failure(early, host))
     }
 
-    fn client(&self, family: Option<Family>, proxy: Option<Proxy>) -> Client {
-        let via = proxy.as_ref().map(|proxy| format!("{}:{}", proxy.host(), proxy.port()));
+    fn client(family: Option<Family>, way: Way) -> Client {
         let config = Config::builder()
             // Nothing here unpacks: a small body must not become a large one.
             .accept_encoding(AutoHeaderValue::None)
             .http_status_as_error(false)
             .input_buffer_size(BUFFER)
             .output_buffer_size(BUFFER)
-            .max_response_header_size(LARGEST_HEAD)
+            .max_response_header_size(MAX_HEAD)
             .ip_family(match family {
                 None => IpFamily::Any,
                 Some(Family::V4) => IpFamily::Ipv4Only,
@@ -121,7 +152,9 @@ impl Network {
             })
             .max_redirects(0)
             .max_redirects_will_error(false)
-            .proxy(proxy)
+            // The way knows its proxy itself: ureq's own gives every read of the proxy's answer a
+            // time-out of its own, and one byte at a time never ends.
+            .proxy(None)
             .timeout_resolve(Some(RESOLVE))
             .timeout_connect(Some(CONNECT))
             .timeout_send_request(Some(SEND))
@@ -129,11 +162,15 @@ impl Network {
             .timeout_recv_response(Some(ANSWER))
             .timeout_recv_body(Some(BODY))
             .timeout_global(Some(EXCHANGE))
-            .user_agent(concat!("autodns/", env!("CARGO_PKG_VERSION")))
+            .user_agent(USER_AGENT)
             .build();
-        let connector = connect::connector(Arc::clone(&self.tls));
-        Client { agent: Agent::with_parts(config, connector, connect::Lookup), family, proxy: via }
+        let agent = Agent::with_parts(config, way.clone(), way.clone());
+        Client { agent, family, proxy: way.proxy }
     }
+}
+
+fn early_failure(early: early::Early, host: &str) -> Failure {
+    Failure::new(&early.into(), Exchange { host, ..Exchange::default() })
 }
 
 /// Connections to one kind of server; a connection that is open is used again.
@@ -142,8 +179,7 @@ pub struct Client {
     agent: Agent,
     /// The one family that connections may have, if they are restricted to one.
     family: Option<Family>,
-    /// The host and port of the proxy, if there is one on the way.
-    proxy: Option<String>,
+    proxy: Option<Arc<Proxy>>,
 }
 
 /// An answer, whatever its status, read whole.
@@ -192,7 +228,11 @@ impl Client {
         cap: u64,
         left: Duration,
     ) -> Result<Answer, Failure> {
-        let failed = |source| Failure::new(source, self.family, self.proxy.as_deref());
+        let host = request.uri().host().unwrap_or_default().to_owned();
+        let failed = |error: ureq::Error| {
+            let proxy = self.proxy.as_deref();
+            Failure::new(&error, Exchange { family: self.family, host: &host, proxy })
+        };
         let time = Some(left.min(EXCHANGE));
         let request = self.agent.configure_request(request).timeout_global(time).build();
         let (parts, body) = self.agent.run(request).map_err(failed)?.into_parts();

@@ -1,76 +1,299 @@
-//! The proxy on the way to AWS, from `HTTPS_PROXY` and `NO_PROXY`. Its password is never quoted.
+//! The proxy on the way to AWS, from `HTTPS_PROXY`, and the hosts that `NO_PROXY` excepts from it.
+//! The proxy's password is never quoted.
 
-use ureq::Proxy;
+use std::fmt;
+use std::net::IpAddr;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::Uri;
+
+use super::connect::port_of;
+use super::lookup::bare;
 use crate::environment::Environment;
 use crate::error::Error;
+use crate::secrets::one_line;
 use crate::url::has_possible_port;
 
-/// The proxy of `HTTPS_PROXY` (or `https_proxy`), without the hosts of `NO_PROXY`.
-pub fn read_proxy(environment: &Environment) -> Result<Option<Proxy>, Error> {
-    let set = ["HTTPS_PROXY", "https_proxy"]
-        .into_iter()
-        .find_map(|variable| environment.get(variable).map(|url| (variable, url)));
-    let Some((variable, url)) = set else { return Ok(None) };
-    // The value may hold a password, and so may the library's error: neither is quoted.
-    let wrong = || Error::Environment {
-        variable,
-        problem: "is not the URL of an HTTP proxy, as in http://proxy.example:3128".into(),
-        source: None,
-    };
-    let parsed = Proxy::new(url).map_err(|_| wrong())?;
-    let http = matches!(parsed.protocol(), ureq::ProxyProtocol::Http | ureq::ProxyProtocol::Https);
-    // A / in a password that is not percent-encoded would make the user name the host.
-    if !http || !has_possible_port(parsed.uri()) || !matches!(parsed.uri().path(), "" | "/") {
-        return Err(wrong());
+/// A proxy, and which servers it is not for.
+#[derive(Clone)]
+pub struct Proxy {
+    host: String,
+    port: u16,
+    /// Whether the proxy itself is behind TLS.
+    https: bool,
+    user: Option<(String, String)>,
+    exceptions: Vec<Exception>,
+}
+
+impl Proxy {
+    /// The proxy of `HTTPS_PROXY` (or `https_proxy`), without the hosts of `NO_PROXY`. The second
+    /// value has a line about each entry of `NO_PROXY` that cannot be understood.
+    pub fn read(environment: &Environment) -> Result<(Option<Self>, Vec<String>), Error> {
+        let set = ["HTTPS_PROXY", "https_proxy"]
+            .into_iter()
+            .find_map(|variable| environment.get(variable).map(|url| (variable, url)));
+        let Some((variable, url)) = set else { return Ok((None, Vec::new())) };
+        // The value may hold a password, and so may the library's error: neither is quoted.
+        let wrong = || Error::Environment {
+            variable,
+            problem: "is not the URL of an HTTP proxy, as in http://proxy.example:3128".into(),
+            source: None,
+        };
+        let parsed = ureq::Proxy::new(url).map_err(|_| wrong())?;
+        let https = match parsed.protocol() {
+            ureq::ProxyProtocol::Http => false,
+            ureq::ProxyProtocol::Https => true,
+            _ => return Err(wrong()),
+        };
+        // A / in a password that is not percent-encoded would make the user name the host.
+        if !has_possible_port(parsed.uri()) || !matches!(parsed.uri().path(), "" | "/") {
+            return Err(wrong());
+        }
+        let (exceptions, notes) = read_exceptions(environment);
+        let user = match (parsed.username(), parsed.password()) {
+            (None, None) => None,
+            (name, password) => {
+                Some((name.unwrap_or_default().into(), password.unwrap_or_default().into()))
+            }
+        };
+        let (host, port) = (parsed.host().to_owned(), parsed.port());
+        Ok((Some(Self { host, port, https, user, exceptions }), notes))
     }
-    let mut proxy = Proxy::builder(parsed.protocol()).host(parsed.host()).port(parsed.port());
-    if let Some(username) = parsed.username() {
-        proxy = proxy.username(username);
+
+    /// Whether requests to `uri` go through it.
+    pub fn serves(&self, uri: &Uri) -> bool {
+        let Some(host) = uri.host() else { return false };
+        let port = port_of(uri);
+        !self.exceptions.iter().any(|exception| exception.covers(host, port))
     }
-    if let Some(password) = parsed.password() {
-        proxy = proxy.password(password);
+
+    pub fn host(&self) -> &str {
+        &self.host
     }
-    let exceptions = environment.get("NO_PROXY").or_else(|| environment.get("no_proxy"));
-    for entry in exceptions.unwrap_or_default().split(',') {
-        let host = entry.trim().trim_start_matches('.');
-        if !host.is_empty() {
-            // As curl and Python have it, a name stands for itself and for all names below it.
-            proxy = proxy.no_proxy(host).no_proxy(&format!(".{host}"));
+
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub const fn is_https(&self) -> bool {
+        self.https
+    }
+
+    pub fn password(&self) -> Option<&str> {
+        self.user.as_ref().map(|(_, password)| password.as_str()).filter(|text| !text.is_empty())
+    }
+
+    /// The value of a `Proxy-Authorization` header, if there is a user name (RFC 7617).
+    pub fn authorization(&self) -> Option<String> {
+        let (name, password) = self.user.as_ref()?;
+        Some(format!("Basic {}", STANDARD.encode(format!("{name}:{password}"))))
+    }
+}
+
+impl fmt::Display for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.host, self.port)
+    }
+}
+
+impl fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Proxy({self})")
+    }
+}
+
+/// One entry of `NO_PROXY`: a host or network, and a port if the entry names one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Exception {
+    whom: Whom,
+    port: Option<u16>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Whom {
+    Everyone,
+    /// A name, in lower case and without dots around it, and all names below it.
+    Name(String),
+    /// The addresses whose first bits are those of this one.
+    Network(IpAddr, u32),
+}
+
+impl Exception {
+    /// Reads an entry as curl, Go and Python's requests do: `*`, a name with or without a dot or
+    /// `*.` in front or a dot behind, an address with or without brackets, a CIDR, and behind any
+    /// of them but a CIDR a port.
+    fn parse(entry: &str) -> Option<Self> {
+        let all_ports = |whom| Some(Self { whom, port: None });
+        if let Some((address, length)) = entry.split_once('/') {
+            let address: IpAddr = bare(address).parse().ok()?;
+            let length = length.parse().ok()?;
+            return (length <= bits_of(address).1)
+                .then_some(Self { whom: Whom::Network(address, length), port: None });
+        }
+        if let Ok(address) = bare(entry).parse() {
+            return all_ports(Whom::of(address));
+        }
+        let (host, port) = match entry.rsplit_once(':') {
+            None => (entry, None),
+            Some((host, port)) => (host, Some(port.parse().ok()?)),
+        };
+        if let Ok(address) = bare(host).parse() {
+            return Some(Self { whom: Whom::of(address), port });
+        }
+        if host == "*" {
+            return Some(Self { whom: Whom::Everyone, port });
+        }
+        let name = host.trim_start_matches("*.").trim_start_matches('.');
+        let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
+        let fit =
+            |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') || !c.is_ascii();
+        (!name.is_empty() && name.chars().all(fit)).then_some(Self { whom: Whom::Name(name), port })
+    }
+
+    fn covers(&self, host: &str, port: Option<u16>) -> bool {
+        if self.port.is_some() && self.port != port {
+            return false;
+        }
+        let address: Option<IpAddr> = bare(host).parse().ok();
+        match (&self.whom, address) {
+            (Whom::Everyone, _) => true,
+            (Whom::Network(network, length), Some(address)) => {
+                let ((network, width), (address, other)) = (bits_of(*network), bits_of(address));
+                let shift = width - (*length).min(width);
+                // A shift by all bits is none: every address is in a network of length 0.
+                width == other
+                    && network.checked_shr(shift).unwrap_or(0)
+                        == address.checked_shr(shift).unwrap_or(0)
+            }
+            (Whom::Name(name), None) => {
+                let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
+                host.strip_suffix(name.as_str())
+                    .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+            }
+            (Whom::Name(_), Some(_)) | (Whom::Network(..), None) => false,
         }
     }
-    proxy.build().map(Some).map_err(|_| wrong())
+}
+
+impl Whom {
+    fn of(address: IpAddr) -> Self {
+        Self::Network(address, bits_of(address).1)
+    }
+}
+
+/// The bits of an address, and how many there are.
+fn bits_of(address: IpAddr) -> (u128, u32) {
+    match address.to_canonical() {
+        IpAddr::V4(address) => (address.to_bits().into(), 32),
+        IpAddr::V6(address) => (address.to_bits(), 128),
+    }
+}
+
+fn read_exceptions(environment: &Environment) -> (Vec<Exception>, Vec<String>) {
+    let text = environment.get("NO_PROXY").or_else(|| environment.get("no_proxy"));
+    let (mut exceptions, mut notes) = (Vec::new(), Vec::new());
+    for entry in text.unwrap_or_default().split([',', ' ', '\t']).filter(|entry| !entry.is_empty())
+    {
+        match Exception::parse(entry) {
+            Some(exception) => exceptions.push(exception),
+            None => notes.push(format!(
+                "NO_PROXY: \"{}\" is not a host, an address or a CIDR, and is ignored",
+                one_line(entry)
+            )),
+        }
+    }
+    (exceptions, notes)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn proxy(variables: &[(&str, &str)]) -> Result<Option<Proxy>, String> {
+    fn proxy(variables: &[(&str, &str)]) -> Result<(Option<Proxy>, Vec<String>), String> {
         let environment =
             variables.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
-        read_proxy(&environment).map_err(|error| error.to_string())
+        Proxy::read(&environment).map_err(|error| error.to_string())
     }
 
     #[test]
-    fn no_proxy_stands_for_a_name_and_all_below() {
-        let proxy = proxy(&[
-            ("HTTPS_PROXY", "http://user:p%40ss@proxy.example:3128"),
-            ("NO_PROXY", "amazonaws.com, .internal.example,127.0.0.1"),
-        ])
-        .unwrap()
-        .unwrap();
-        assert_eq!((proxy.host(), proxy.port()), ("proxy.example", 3128));
-        assert_eq!(proxy.password(), Some("p@ss"));
-        for (url, direct) in [
-            ("https://route53.amazonaws.com/", true),
-            ("https://amazonaws.com/", true),
-            ("https://notamazonaws.com/", false),
-            ("https://a.internal.example/", true),
-            ("https://127.0.0.1:8443/", true),
-            ("https://sns.eu-west-1.amazonaws.com.cn/", false),
+    fn no_proxy_is_read_as_other_tools_read_it() {
+        for (exceptions, url, direct) in [
+            ("amazonaws.com", "https://route53.amazonaws.com/", true),
+            ("amazonaws.com", "https://amazonaws.com/", true),
+            ("amazonaws.com", "https://notamazonaws.com/", false),
+            ("amazonaws.com", "https://sns.eu-west-1.amazonaws.com.cn/", false),
+            ("AmazonAWS.com.", "https://route53.amazonaws.COM/", true),
+            ("amazonaws.com", "https://route53.amazonaws.com./", true),
+            (".internal.example", "https://a.internal.example/", true),
+            ("*.internal.example", "https://a.internal.example/", true),
+            ("x, .internal.example", "https://a.internal.example/", true),
+            ("x internal.example", "https://a.internal.example/", true),
+            ("*", "https://route53.amazonaws.com/", true),
+            ("x,*", "https://127.0.0.1/", true),
+            ("127.0.0.1", "https://127.0.0.1:8443/", true),
+            ("7.0.0.1", "https://127.0.0.1:8443/", false),
+            ("127.0.0.1", "https://127.0.0.11/", false),
+            ("127.0.0.1:8443", "https://127.0.0.1:8443/", true),
+            ("127.0.0.1:8444", "https://127.0.0.1:8443/", false),
+            ("amazonaws.com:443", "https://route53.amazonaws.com/", true),
+            ("amazonaws.com:80", "https://route53.amazonaws.com/", false),
+            ("amazonaws.com:80", "http://route53.amazonaws.com/", true),
+            ("*:8443", "https://127.0.0.1:8443/", true),
+            ("::1", "https://[::1]:8443/", true),
+            ("[::1]", "https://[::1]:8443/", true),
+            ("[::1]:8443", "https://[::1]:8443/", true),
+            ("[::1]:8444", "https://[::1]:8443/", false),
+            ("0:0:0:0:0:0:0:1", "https://[::1]/", true),
+            ("10.0.0.0/8", "https://10.1.2.3/", true),
+            ("10.9.9.9/8", "https://10.1.2.3/", true),
+            ("10.0.0.0/8", "https://11.1.2.3/", false),
+            ("10.0.0.0/8", "https://ten.example/", false),
+            ("0.0.0.0/0", "https://11.1.2.3/", true),
+            ("0.0.0.0/0", "https://[::1]/", false),
+            ("fd00::/8", "https://[fd12::1]/", true),
+            ("::/0", "https://[fd12::1]/", true),
+            ("", "https://127.0.0.1/", false),
+            (",, ,", "https://127.0.0.1/", false),
         ] {
-            assert_eq!(proxy.is_no_proxy(&url.parse().unwrap()), direct, "{url}");
+            let set = [("HTTPS_PROXY", "http://proxy.example:3128"), ("NO_PROXY", exceptions)];
+            let (proxy, notes) = proxy(&set).unwrap();
+            assert_eq!(notes, Vec::<String>::new(), "{exceptions}");
+            assert_eq!(proxy.unwrap().serves(&url.parse().unwrap()), !direct, "{exceptions} {url}");
+        }
+    }
+
+    #[test]
+    fn an_entry_that_cannot_be_understood_is_named() {
+        for entry in
+            ["10.0.0.0/33", "10.*", "::1/129", "a/b", "host:x", "host:99999", ".", "http://a"]
+        {
+            let set = [("HTTPS_PROXY", "proxy.example"), ("no_proxy", entry)];
+            let (_, notes) = proxy(&set).unwrap();
+            let note = format!(
+                "NO_PROXY: \"{entry}\" is not a host, an address or a CIDR, and is ignored"
+            );
+            assert_eq!(notes, [note]);
+        }
+    }
+
+    #[test]
+    fn a_proxy_is_read_with_its_user() {
+        for (url, shown, https, authorization) in [
+            (
+                "http://user:p%40ss@proxy.example:3128",
+                "proxy.example:3128",
+                false,
+                Some("Basic dXNlcjpwQHNz"),
+            ),
+            ("https://proxy.example", "proxy.example:443", true, None),
+            ("proxy.example", "proxy.example:80", false, None),
+            ("http://[::1]:3128/", "[::1]:3128", false, None),
+        ] {
+            let proxy = proxy(&[("https_proxy", url)]).unwrap().0.unwrap();
+            assert_eq!(proxy.to_string(), shown);
+            assert_eq!(proxy.is_https(), https);
+            assert_eq!(proxy.authorization().as_deref(), authorization);
         }
     }
 
@@ -88,6 +311,6 @@ mod tests {
                 "https_proxy is not the URL of an HTTP proxy, as in http://proxy.example:3128"
             );
         }
-        assert!(proxy(&[("HTTPS_PROXY", ""), ("NO_PROXY", "*")]).unwrap().is_none());
+        assert!(proxy(&[("HTTPS_PROXY", ""), ("NO_PROXY", "*")]).unwrap().0.is_none());
     }
 }

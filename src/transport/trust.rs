@@ -17,19 +17,28 @@ use rustls::{
 };
 
 use super::crypto::provider;
-use super::issuer::shown_name;
+use super::issuer::{rsa_bits, rsa_bits_of_der, shown_name};
 use crate::environment::Environment;
 use crate::error::{Cause, Error};
+use crate::files::read_regular;
+
+/// The most bytes that a bundle may have. Mozilla's own has a quarter of a million.
+const MAX_BUNDLE: u64 = 1 << 24;
 
 /// TLS as every connection of a run has it: `AWS_CA_BUNDLE`, else `SSL_CERT_FILE`, else the
-/// built-in Mozilla roots.
-pub fn client_config(environment: &Environment) -> Result<Arc<ClientConfig>, Error> {
+/// built-in Mozilla roots. The second value is a line about what of a bundle cannot be read.
+pub fn client_config(
+    environment: &Environment,
+) -> Result<(Arc<ClientConfig>, Option<String>), Error> {
     let bundle = ["AWS_CA_BUNDLE", "SSL_CERT_FILE"]
         .into_iter()
         .find_map(|variable| environment.get(variable).map(|path| (variable, path)));
-    let (roots, variable) = match bundle {
-        Some((variable, path)) => (read_roots(variable, Path::new(path))?, variable),
-        None => (webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect(), "AWS_CA_BUNDLE"),
+    let (roots, note, variable) = match bundle {
+        Some((variable, path)) => {
+            let (roots, note) = read_roots(variable, Path::new(path))?;
+            (roots, note, variable)
+        }
+        None => (webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect(), None, "AWS_CA_BUNDLE"),
     };
     let provider = provider();
     let verifier = Verifier { roots, algorithms: provider.signature_verification_algorithms };
@@ -43,47 +52,91 @@ pub fn client_config(environment: &Environment) -> Result<Arc<ClientConfig>, Err
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth();
-    Ok(Arc::new(config))
+    Ok((Arc::new(config), note))
 }
 
-/// The certificates of a PEM file that takes the place of the built-in roots.
-fn read_roots(variable: &'static str, path: &Path) -> Result<RootCertStore, Error> {
+/// The certificates of a PEM file that takes the place of the built-in roots, and a line about
+/// those that cannot be read: they do not take the others along.
+fn read_roots(
+    variable: &'static str,
+    path: &Path,
+) -> Result<(RootCertStore, Option<String>), Error> {
     let wrong = |problem: String, source: Option<Cause>| Error::Environment {
         variable,
         problem: format!("{}: {problem}", path.display()),
         source,
     };
-    let pem = std::fs::read(path)
+    let pem = read_regular(path, MAX_BUNDLE)
         .map_err(|error| wrong(format!("cannot be read: {error}"), Some(error.into())))?;
-    let certificates = CertificateDer::pem_slice_iter(&pem)
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| wrong("is not a PEM file".into(), Some(error.into())))?;
-    if certificates.is_empty() {
+    let blocks = certificates(&pem);
+    if blocks.is_empty() {
         return Err(wrong("holds no PEM certificate".into(), None));
     }
-    // One that cannot be read does not take the others along, as in every TLS library.
+    let readable: Vec<_> =
+        blocks.iter().filter_map(|block| CertificateDer::from_pem_slice(block).ok()).collect();
+    if readable.is_empty() {
+        return Err(wrong("is not a PEM file".into(), None));
+    }
     let mut roots = RootCertStore::empty();
-    let (good, _) = roots.add_parsable_certificates(certificates);
+    let (good, _) = roots.add_parsable_certificates(readable);
     if good == 0 {
         return Err(wrong("holds no certificate that can be read".into(), None));
     }
-    Ok(roots)
+    let note = (good < blocks.len()).then(|| {
+        format!(
+            "{variable}: {}: {} of {} certificates cannot be read, and are ignored",
+            path.display(),
+            blocks.len() - good,
+            blocks.len()
+        )
+    });
+    Ok((roots, note))
 }
 
-/// A certificate that no trusted root stands behind, with its issuer's name if it has one.
-#[derive(Debug)]
-pub struct UnknownIssuer(pub Option<String>);
+/// The blocks of a PEM file that say that they are certificates, each from its first line. What
+/// stands between them, a byte order mark or text, belongs to none.
+fn certificates(pem: &[u8]) -> Vec<&[u8]> {
+    const BEGIN: &[u8] = b"-----BEGIN ";
+    let mut starts: Vec<usize> = pem
+        .windows(BEGIN.len())
+        .enumerate()
+        .filter_map(|(at, window)| (window == BEGIN).then_some(at))
+        .collect();
+    starts.push(pem.len());
+    starts
+        .windows(2)
+        .filter_map(|range| pem.get(*range.first()?..*range.last()?))
+        .filter(|block| {
+            block.get(BEGIN.len()..).is_some_and(|b| b.starts_with(b"CERTIFICATE-----"))
+        })
+        .collect()
+}
 
-impl fmt::Display for UnknownIssuer {
+/// What this verifier finds that rustls has no name for.
+#[derive(Debug)]
+pub enum Fault {
+    /// No trusted root stands behind the certificate. Its issuer's name, if it has one.
+    UnknownIssuer(Option<String>),
+    /// An RSA key whose bits are too few, or too many.
+    RsaBits(usize),
+    /// The server's signature does not fit the certificate that it shows.
+    NotItsKey,
+}
+
+/// Never shown: a message has `certificate`'s words.
+impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Some(name) => write!(f, "it is issued by \"{name}\", which is not a trusted root"),
-            None => f.write_str("its issuer is not a trusted root"),
-        }
+        f.write_str("the certificate is not trusted")
     }
 }
 
-impl std::error::Error for UnknownIssuer {}
+impl std::error::Error for Fault {}
+
+impl From<Fault> for rustls::Error {
+    fn from(fault: Fault) -> Self {
+        CertificateError::Other(OtherError(Arc::new(fault))).into()
+    }
+}
 
 /// What rustls's own verifier does, of the same parts, but with a name put to an issuer that it
 /// does not know, and without lists of revoked certificates, of which there are none to read.
@@ -110,15 +163,7 @@ impl ServerCertVerifier for Verifier {
             now,
             self.algorithms.all,
         )
-        .map_err(|error| match error {
-            rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
-                let name = webpki::EndEntityCert::try_from(end_entity)
-                    .ok()
-                    .and_then(|certificate| shown_name(certificate.issuer()));
-                CertificateError::Other(OtherError(Arc::new(UnknownIssuer(name)))).into()
-            }
-            error => error,
-        })?;
+        .map_err(|error| self.named(error, end_entity, intermediates))?;
         verify_server_name(&certificate, server_name)?;
         Ok(ServerCertVerified::assertion())
     }
@@ -130,6 +175,7 @@ impl ServerCertVerifier for Verifier {
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
         verify_tls12_signature(message, certificate, signature, &self.algorithms)
+            .map_err(|error| of_signature(error, certificate))
     }
 
     fn verify_tls13_signature(
@@ -139,9 +185,64 @@ impl ServerCertVerifier for Verifier {
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
         verify_tls13_signature(message, certificate, signature, &self.algorithms)
+            .map_err(|error| of_signature(error, certificate))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.algorithms.supported_schemes()
     }
+}
+
+impl Verifier {
+    /// What rustls found, with the issuer's name or the size of a key where that is what matters.
+    fn named(
+        &self,
+        error: rustls::Error,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+    ) -> rustls::Error {
+        let issuer = webpki::EndEntityCert::try_from(end_entity)
+            .ok()
+            .map(|certificate| certificate.issuer().to_vec());
+        match error {
+            rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
+                Fault::UnknownIssuer(issuer.and_then(|name| shown_name(&name))).into()
+            }
+            rustls::Error::InvalidCertificate(CertificateError::BadSignature) => {
+                let roots = self.roots.roots.iter();
+                let of_roots = roots
+                    .filter(|root| issuer.as_deref() == Some(root.subject.as_ref()))
+                    .filter_map(|root| rsa_bits(&root.subject_public_key_info));
+                let bits = intermediates.iter().filter_map(bits_of).chain(of_roots);
+                bits.into_iter()
+                    .find(|bits| !is_fit(*bits))
+                    .map_or(error, |b| Fault::RsaBits(b).into())
+            }
+            error => error,
+        }
+    }
+}
+
+/// What rustls found about the signature that the server made in the handshake.
+fn of_signature(error: rustls::Error, certificate: &CertificateDer<'_>) -> rustls::Error {
+    match error {
+        rustls::Error::InvalidCertificate(CertificateError::BadSignature) => {
+            match bits_of(certificate).filter(|bits| !is_fit(*bits)) {
+                Some(bits) => Fault::RsaBits(bits).into(),
+                None => Fault::NotItsKey.into(),
+            }
+        }
+        error => error,
+    }
+}
+
+/// The bits of a certificate's RSA key, if it has one.
+fn bits_of(certificate: &CertificateDer<'_>) -> Option<usize> {
+    let certificate = webpki::EndEntityCert::try_from(certificate).ok()?;
+    rsa_bits_of_der(&certificate.subject_public_key_info())
+}
+
+/// Whether the library takes an RSA key of that size.
+const fn is_fit(bits: usize) -> bool {
+    2048 <= bits && bits <= 8192
 }

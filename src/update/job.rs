@@ -69,6 +69,9 @@ impl Job {
             let source = &self.access.credentials.source;
             format!("{}: key id {key} from {source}", config.shown_names())
         });
+        for note in &self.access.notes {
+            self.console.step(|| note.clone());
+        }
         let aws = self.aws();
         self.console.doing(format!(
             "asking for the public address and listing the records of hosted zone {}",

@@ -12,7 +12,9 @@
 mod alerts;
 mod bad_input;
 mod bodies;
+mod certificates;
 mod checks;
+mod connections;
 mod credentials;
 mod deadlines;
 mod emulator;
@@ -26,6 +28,7 @@ mod leaks;
 mod lock_place;
 mod messages;
 mod original;
+mod proxies;
 mod reflectors;
 mod refusals;
 mod retries;

@@ -5,12 +5,15 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
+use crate::connections;
 use crate::hangs;
 use crate::support::aws::Call::{Change, List, Publish};
 use crate::support::aws::{Aws, DateHeader, Fault, KEY_ID};
 use crate::support::ca::Certificate;
 use crate::support::http::{Answer, Family, Reply};
-use crate::support::reflector::Reflector;
+use crate::support::openssl::{OpenSsl, make};
+use crate::support::proxy::Proxy;
+use crate::support::reflector::{HOST, Reflector};
 use crate::support::route53::Row;
 use crate::support::sandbox::Network;
 use crate::support::scene::Scene;
@@ -100,10 +103,75 @@ fn each_message_of_the_readme_comes_out_of_a_run() {
         (
             "network unreachable",
             Box::new(|| {
+                let mut scene = asking("https://198.51.100.1/");
+                scene.sandbox.network(Network::Route);
+                scene.sandbox.prepare("ip route add unreachable 198.51.100.0/24");
+                scene.sandbox.set("AWS_MAX_ATTEMPTS", "1");
+                said(&scene)
+            }),
+        ),
+        (
+            "this machine has no IPv6",
+            Box::new(|| {
                 let mut scene = asking("https://[2001:db8::1]/");
                 scene.configure(|config| config["record_types"] = json!(["AAAA"]));
                 scene.sandbox.network(Network::Route);
                 scene.sandbox.set("AWS_MAX_ATTEMPTS", "1");
+                said(&scene)
+            }),
+        ),
+        (
+            "this machine or a router prohibits the connection",
+            Box::new(|| {
+                let mut scene = asking("https://198.51.100.1/");
+                scene.sandbox.network(Network::Route);
+                scene.sandbox.prepare("ip route add prohibit 198.51.100.0/24");
+                scene.sandbox.set("AWS_MAX_ATTEMPTS", "1");
+                said(&scene)
+            }),
+        ),
+        (
+            "your DNS server blocks this name",
+            Box::new(|| {
+                let scene = asking(&format!("https://api.ipify.org:{}/", refusing.port()));
+                scene.sandbox.hosts("0.0.0.0 api.ipify.org");
+                said(&scene)
+            }),
+        ),
+        ("no file descriptor is left", Box::new(connections::out_of_files)),
+        (
+            "it asks for a user name and a password (407)",
+            Box::new(|| {
+                let mut scene = Scene::new();
+                let proxy = Proxy::with_password(&[]);
+                scene.sandbox.set("HTTPS_PROXY", proxy.url());
+                said(&scene)
+            }),
+        ),
+        (
+            "it made no connection to the host",
+            Box::new(|| {
+                let mut scene = Scene::new();
+                let proxy = Proxy::start(&[]);
+                scene.sandbox.set("HTTPS_PROXY", proxy.url());
+                scene.sandbox.set("AWS_MAX_ATTEMPTS", "1");
+                said(&scene)
+            }),
+        ),
+        ("the server's certificate is for", Box::new(|| with_certificate(Certificate::WrongName))),
+        (
+            "make the server a new one",
+            Box::new(|| {
+                let mut scene = Scene::new();
+                let script = "openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=reflector \
+                              -addext subjectAltName=DNS:reflect.example.net -keyout key.pem \
+                              -out cert.pem";
+                make(&scene.sandbox.home(), script);
+                let server = OpenSsl::serve(&scene.sandbox.home(), &[]);
+                let url = format!("https://{HOST}:{}/", server.port());
+                scene.configure(|config| config["reflect_url"] = json!(url));
+                let bundle = scene.sandbox.path("cert.pem");
+                scene.sandbox.set("AWS_CA_BUNDLE", bundle);
                 said(&scene)
             }),
         ),

@@ -512,8 +512,8 @@ fn the_usual_reflector_is_that_of_amazon() {
         1,
         "",
         "autodns: home.example.com A: could not learn the public IPv4 address from \
-         https://checkip.amazonaws.com: connection refused; check the address and the port, \
-         and that the server runs\n",
+         https://checkip.amazonaws.com: your DNS server blocks this name (Pi-hole, an ad \
+         blocker): it answers 127.0.77.1; allow the name in the settings of that DNS server\n",
     );
 }
 
@@ -538,10 +538,8 @@ fn a_certificate_that_does_not_fit_is_named_for_what_it_is() {
         "Untrusted: the server's certificate is not trusted: it is issued by \"autodns other CA\", \
          which is not a trusted root; check who answers there; a CA of your own goes into \
          AWS_CA_BUNDLE\n\
-         WrongName: the server's certificate is not trusted (invalid peer certificate: \
-         certificate not valid for name \"reflect.example.net\"; certificate is only valid \
-         for DnsName(\"elsewhere.example.org\")); check who answers there; a CA of your own \
-         goes into AWS_CA_BUNDLE\n\
+         WrongName: the server's certificate is for \"elsewhere.example.org\", not for \
+         \"reflect.example.net\"; check the name in the URL, and who answers there\n\
          Expired: the server's certificate expired on {time}, and this machine's clock says \
          {time}; check this machine's clock, then the certificate\n\
          NotYetValid: this machine's clock is likely wrong: it says {time}, and the server's \

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod gate;
 pub mod http;
 pub mod moto;
+pub mod openssl;
 pub mod proxy;
 pub mod reflector;
 pub mod route53;

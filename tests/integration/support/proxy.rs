@@ -1,13 +1,19 @@
 //! An HTTP proxy as `HTTPS_PROXY` names one: CONNECT, with or without a password, and a table of
-//! where each host and port really is. It passes bytes on unread, as a real one does.
+//! where each host and port really is. It passes bytes on unread, as a real one does. It may be
+//! behind TLS itself, and it may be told what to answer in place of a tunnel.
 
-use std::io::{self, BufReader, Write};
+use std::collections::VecDeque;
+use std::io::{self, BufReader, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
-use super::http::{self, Answer};
+use rustls::{ServerConnection, StreamOwned};
+
+use super::ca::{self, Certificate};
+use super::http::{self, Answer, Reply};
 
 /// The Authorization that the proxy wants: `pi:pr0xy/P@ss` in base64.
 pub const USER_PASSWORD: &str = "pi:pr0xy%2FP%40ss";
@@ -18,6 +24,11 @@ struct Shared {
     /// From `host:port` to a port of 127.0.0.1; `*` stands for every other one.
     table: Vec<(String, u16)>,
     wants_password: bool,
+    /// What is answered to the next requests in place of a tunnel, the first first.
+    once: Mutex<VecDeque<Reply>>,
+    /// What is answered to all others, if that is no tunnel either.
+    always: Mutex<Option<Reply>>,
+    tls: Option<Certificate>,
     asked: Mutex<Vec<String>>,
     stop: AtomicBool,
 }
@@ -31,19 +42,27 @@ pub struct Proxy {
 
 impl Proxy {
     pub fn start(table: &[(&str, u16)]) -> Self {
-        Self::start_as(table, false)
+        Self::start_as(table, false, None)
+    }
+
+    /// A proxy that is behind TLS itself.
+    pub fn behind_tls(table: &[(&str, u16)], certificate: Certificate) -> Self {
+        Self::start_as(table, false, Some(certificate))
     }
 
     pub fn with_password(table: &[(&str, u16)]) -> Self {
-        Self::start_as(table, true)
+        Self::start_as(table, true, None)
     }
 
-    fn start_as(table: &[(&str, u16)], wants_password: bool) -> Self {
+    fn start_as(table: &[(&str, u16)], wants_password: bool, tls: Option<Certificate>) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         let address = listener.local_addr().expect("bound");
         let shared = Arc::new(Shared {
             table: table.iter().map(|&(name, port)| (name.to_owned(), port)).collect(),
             wants_password,
+            once: Mutex::default(),
+            always: Mutex::default(),
+            tls,
             asked: Mutex::default(),
             stop: AtomicBool::new(false),
         });
@@ -63,7 +82,18 @@ impl Proxy {
     }
 
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        let scheme = if self.shared.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
+    }
+
+    /// Answers the next request so, in place of a tunnel.
+    pub fn once(&self, reply: impl Into<Reply>) {
+        self.shared.once.lock().unwrap_or_else(PoisonError::into_inner).push_back(reply.into());
+    }
+
+    /// Answers every request so, in place of a tunnel.
+    pub fn always(&self, reply: impl Into<Reply>) {
+        *self.shared.always.lock().unwrap_or_else(PoisonError::into_inner) = Some(reply.into());
     }
 
     pub fn url_with(&self, user_password: &str) -> String {
@@ -88,16 +118,31 @@ impl Drop for Proxy {
 }
 
 fn serve(client: TcpStream, shared: &Shared) -> io::Result<()> {
-    let mut reader = BufReader::new(client.try_clone()?);
+    let Some(certificate) = shared.tls else {
+        let raw = client.try_clone()?;
+        return answer(client, &raw, shared);
+    };
+    let connection = ServerConnection::new(ca::server_config(certificate))
+        .map_err(|error| io::Error::other(error.to_string()))?;
+    let raw = client.try_clone()?;
+    answer(StreamOwned::new(connection, client), &raw, shared)
+}
+
+fn answer<S: Read + Write>(client: S, raw: &TcpStream, shared: &Shared) -> io::Result<()> {
+    let mut reader = BufReader::new(client);
     let Some(request) = http::read_request(&mut reader)? else { return Ok(()) };
     let may = !shared.wants_password || request.header("proxy-authorization") == Some(BASIC);
     let line = format!("{} {}", request.method, request.target);
     shared.asked.lock().unwrap_or_else(PoisonError::into_inner).push(line);
-    let mut client = client;
+    let once = shared.once.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+    let always = || shared.always.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    if let Some(reply) = once.or_else(always) {
+        return http::write_reply(reader.get_mut(), &reply);
+    }
     if !may {
         let answer = Answer::new(407, "text/plain", "who are you?")
             .with("Proxy-Authenticate", "Basic realm=\"tests\"");
-        return client.write_all(&answer.to_bytes());
+        return reader.get_mut().write_all(&answer.to_bytes());
     }
     let port = (request.method == "CONNECT")
         .then(|| {
@@ -108,13 +153,18 @@ fn serve(client: TcpStream, shared: &Shared) -> io::Result<()> {
         })
         .flatten();
     let Some(port) = port else {
-        return client.write_all(&Answer::new(502, "text/plain", "no way there").to_bytes());
+        let answer = Answer::new(502, "text/plain", "no way there");
+        return reader.get_mut().write_all(&answer.to_bytes());
     };
     let server = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-    client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")?;
+    reader.get_mut().write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")?;
+    reader.get_mut().flush()?;
+    if shared.tls.is_some() {
+        return exchange(reader, raw, server);
+    }
     let (mut back, mut forth) = (server.try_clone()?, server);
     let answers = {
-        let mut client = client.try_clone()?;
+        let mut client = raw.try_clone()?;
         std::thread::spawn(move || {
             drop(io::copy(&mut back, &mut client));
             drop(client.shutdown(Shutdown::Write));
@@ -127,4 +177,31 @@ fn serve(client: TcpStream, shared: &Shared) -> io::Result<()> {
     drop(forth.shutdown(Shutdown::Write));
     drop(answers.join());
     Ok(())
+}
+
+/// Passes bytes on in both directions where one thread has to do it: TLS has one state for both.
+fn exchange<S: Read + Write>(
+    mut client: BufReader<S>,
+    raw: &TcpStream,
+    mut server: TcpStream,
+) -> io::Result<()> {
+    let turn = Some(Duration::from_millis(5));
+    raw.set_read_timeout(turn)?;
+    server.set_read_timeout(turn)?;
+    let mut buffer = vec![0; 1 << 14];
+    loop {
+        for to_server in [true, false] {
+            let read = if to_server { client.read(&mut buffer) } else { server.read(&mut buffer) };
+            match read {
+                Ok(0) => return Ok(()),
+                Ok(amount) if to_server => server.write_all(&buffer[..amount])?,
+                Ok(amount) => {
+                    client.get_mut().write_all(&buffer[..amount])?;
+                    client.get_mut().flush()?;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
 }

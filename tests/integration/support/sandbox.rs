@@ -231,6 +231,17 @@ impl Sandbox {
         }
     }
 
+    /// A command that is run in the program's namespaces before it, as `ip route` for a network of
+    /// its own.
+    pub fn prepare(&mut self, command: &str) {
+        self.mounts.push(command.to_owned());
+    }
+
+    /// From now on these names have these addresses as well.
+    pub fn hosts(&self, lines: &str) {
+        self.etc("hosts", format!("{HOSTS}{lines}\n"));
+    }
+
     /// Puts the placeholders in.
     pub fn neutral(&self, text: &str) -> String {
         let mut aliases = self.aliases.clone();

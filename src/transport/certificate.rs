@@ -1,0 +1,407 @@
+//! What is wrong with a server's TLS or its certificate, in words: a row per error of rustls and
+//! webpki, with what to do. Names in certificates are foreign text. Decides nothing about trust.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::time::{Duration, SystemTime};
+
+use rustls::pki_types::UnixTime;
+use rustls::{AlertDescription, CertificateError, PeerIncompatible};
+use webpki::Error as Webpki;
+
+use super::lookup::{bare, is_public_name};
+use super::trust::Fault;
+use crate::clock::timestamp;
+use crate::secrets::one_line;
+
+/// A certificate that ended longer ago than this says more about the clock than about its owner.
+/// No public CA gives one for longer (CA/Browser Forum, 398 days at most).
+const LONG_AGO: Duration = Duration::from_hours(398 * 24);
+/// At most this many of a certificate's names are shown.
+const MAX_NAMES: usize = 3;
+
+const WHO: &str = "check who answers there";
+/// What a TLS server has to offer.
+const OFFER: &str = "let the server offer TLS 1.2 or 1.3 with AES-GCM ciphers, and a certificate \
+                     with an RSA key of 2048 bits or a P-256 key";
+
+/// What is wrong, and what to do.
+pub type Words = (Cow<'static, str>, Cow<'static, str>);
+
+/// The words for an error of TLS with the server that the URL calls `host`.
+pub fn words(error: &rustls::Error, host: &str) -> Words {
+    use rustls::Error as Tls;
+    let fixed = |words: &'static str, advice: &'static str| (words.into(), advice.into());
+    match error {
+        Tls::InvalidCertificate(error) => of_certificate(error, host),
+        Tls::NoCertificatesPresented => fixed("the server shows no certificate", WHO),
+        Tls::PeerIncompatible(
+            PeerIncompatible::ServerDoesNotSupportTls12Or13
+            | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig
+            | PeerIncompatible::SupportedVersionsExtensionRequired
+            | PeerIncompatible::Tls12NotOffered
+            | PeerIncompatible::Tls12NotOfferedOrEnabled,
+        )
+        | Tls::AlertReceived(AlertDescription::ProtocolVersion) => {
+            fixed("the server and autodns have no version of TLS in common: 1.2 or 1.3", OFFER)
+        }
+        Tls::PeerIncompatible(_)
+        | Tls::AlertReceived(
+            AlertDescription::HandshakeFailure
+            | AlertDescription::InsufficientSecurity
+            | AlertDescription::IllegalParameter
+            | AlertDescription::MissingExtension,
+        ) => fixed(
+            "the server and autodns have no cipher, no key exchange or no kind of signature in \
+             common",
+            OFFER,
+        ),
+        Tls::AlertReceived(AlertDescription::UnrecognisedName) => {
+            fixed("the server knows no host of that name", "check the host in the URL")
+        }
+        Tls::AlertReceived(
+            AlertDescription::CertificateRequired
+            | AlertDescription::NoCertificate
+            | AlertDescription::AccessDenied,
+        ) => fixed(
+            "the server wants a certificate of its client, and autodns has none",
+            "let the server take clients without a certificate",
+        ),
+        Tls::AlertReceived(alert) => (
+            format!("the server ended the TLS connection (alert {})", u8::from(*alert)).into(),
+            "look into the server's log".into(),
+        ),
+        Tls::InvalidMessage(_)
+        | Tls::InappropriateMessage { .. }
+        | Tls::InappropriateHandshakeMessage { .. }
+        | Tls::PeerSentOversizedRecord => {
+            fixed("what answers does not speak TLS", "check that a TLS server answers there")
+        }
+        Tls::DecryptError => fixed("what came over TLS was altered on the way", WHO),
+        Tls::PeerMisbehaved(_) => fixed("the server breaks the rules of TLS", WHO),
+        Tls::FailedToGetCurrentTime => fixed(
+            "the certificate's dates cannot be held against this machine's clock",
+            "set the clock (timedatectl shows it)",
+        ),
+        Tls::FailedToGetRandomBytes => {
+            fixed("this machine gives no random numbers", "restart this machine")
+        }
+        Tls::Other(_) | Tls::General(_) => fixed("no TLS connection", WHO),
+        _ => fixed("no TLS connection", "check that a TLS server answers there"),
+    }
+}
+
+fn of_certificate(error: &CertificateError, host: &str) -> Words {
+    use CertificateError as Certificate;
+    let says = |words: &str, advice: &'static str| {
+        (format!("the server's certificate {words}").into(), advice.into())
+    };
+    let new = |words: &str| (format!("the server's certificate {words}").into(), make(host).into());
+    match error {
+        Certificate::Other(other) => {
+            let fault = other.0.downcast_ref::<Fault>().map(|fault| of_fault(fault, host));
+            let webpki = || other.0.downcast_ref::<Webpki>().map(|error| of_webpki(error, host));
+            fault.or_else(webpki).unwrap_or_else(|| says("is not accepted", WHO))
+        }
+        Certificate::ExpiredContext { time, not_after } => {
+            let long = time.as_secs().saturating_sub(not_after.as_secs()) > LONG_AGO.as_secs();
+            of_dates("expired on", *not_after, *time, long)
+        }
+        Certificate::NotValidYetContext { time, not_before } => {
+            of_dates("is not valid before", *not_before, *time, true)
+        }
+        Certificate::Expired => says("has expired", "check this machine's clock, then renew it"),
+        Certificate::NotValidYet => {
+            says("is not valid yet", "set the clock (timedatectl shows it)")
+        }
+        Certificate::UnknownIssuer => of_fault(&Fault::UnknownIssuer(None), host),
+        Certificate::NotValidForName => says("is for another name", WHO),
+        Certificate::NotValidForNameContext { presented, .. } => of_names(presented, host),
+        Certificate::BadEncoding => new("cannot be read: its encoding is wrong"),
+        Certificate::UnhandledCriticalExtension => {
+            new("has an extension that is marked critical and is not supported")
+        }
+        Certificate::BadSignature => says(
+            "has a wrong signature: the CA that is named in it has another key",
+            "check who answers there, and that AWS_CA_BUNDLE has the CA's present certificate",
+        ),
+        Certificate::UnsupportedSignatureAlgorithmContext { signature_algorithm_id, .. }
+        | Certificate::UnsupportedSignatureAlgorithmForPublicKeyContext {
+            signature_algorithm_id,
+            ..
+        } => new(signature(signature_algorithm_id)),
+        Certificate::InvalidPurpose | Certificate::InvalidPurposeContext { .. } => {
+            new("is not meant for a server (its extended key usage lacks serverAuth)")
+        }
+        Certificate::Revoked => says("has been revoked", WHO),
+        #[allow(deprecated, reason = "rustls may still give it")]
+        Certificate::UnsupportedSignatureAlgorithm => new(signature(&[])),
+        _ => says("is not accepted", WHO),
+    }
+}
+
+/// What this program's own verifier found.
+fn of_fault(fault: &Fault, host: &str) -> Words {
+    match fault {
+        Fault::UnknownIssuer(issuer) => (
+            match issuer {
+                Some(name) => format!(
+                    "the server's certificate is not trusted: it is issued by \"{name}\", which \
+                     is not a trusted root"
+                ),
+                None => "the server's certificate is not trusted: its issuer is not a trusted root"
+                    .into(),
+            }
+            .into(),
+            "check who answers there; a CA of your own goes into AWS_CA_BUNDLE".into(),
+        ),
+        Fault::RsaBits(bits) => (
+            format!(
+                "the server's certificate, or its CA's, has an RSA key of {bits} bits: only 2048 \
+                 to 8192 are supported"
+            )
+            .into(),
+            make(host).into(),
+        ),
+        Fault::NotItsKey => {
+            ("the server does not have the key of the certificate that it shows".into(), WHO.into())
+        }
+    }
+}
+
+fn of_webpki(error: &Webpki, host: &str) -> Words {
+    let new = |words: &str| (format!("the server's certificate {words}").into(), make(host).into());
+    match error {
+        Webpki::CaUsedAsEndEntity => {
+            new("is that of a CA (CA:TRUE), which a server must not show as its own")
+        }
+        Webpki::UnsupportedCertVersion => new("has no v3 extensions, so it is for no name"),
+        Webpki::EndEntityUsedAsCa => new("is issued by a certificate that is not a CA's"),
+        Webpki::PathLenConstraintViolated | Webpki::MaximumPathDepthExceeded => {
+            new("has more CAs above it than they allow")
+        }
+        Webpki::NameConstraintViolation => {
+            new("has a name for which its CA may not issue certificates")
+        }
+        Webpki::EmptyEkuExtension => new("has an extended key usage with nothing in it"),
+        Webpki::SignatureAlgorithmMismatch => new("names two different kinds of signature"),
+        Webpki::UnsupportedCriticalExtension => {
+            new("has an extension that is marked critical and is not supported")
+        }
+        Webpki::InvalidSerialNumber => new("has a serial number that is not allowed"),
+        Webpki::CertDistrusted | Webpki::CertRevoked => {
+            ("the server's certificate has been revoked".into(), WHO.into())
+        }
+        Webpki::MaximumSignatureChecksExceeded
+        | Webpki::MaximumPathBuildCallsExceeded
+        | Webpki::MaximumNameConstraintComparisonsExceeded => {
+            ("the server's certificates take too long to check".into(), WHO.into())
+        }
+        _ => new("cannot be read: its encoding is wrong"),
+    }
+}
+
+/// What kind of signature is not supported, by the DER of its algorithm (RFC 3279, 5758, 8692).
+fn signature(algorithm: &[u8]) -> &'static str {
+    const OIDS: [(&[u8], &str); 6] = [
+        (b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x05", "is signed with SHA-1, which is not secure"),
+        (b"\x2a\x86\x48\xce\x3d\x04\x01", "is signed with SHA-1, which is not secure"),
+        (b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x04", "is signed with MD5, which is not secure"),
+        (b"\x2a\x86\x48\xce\x3d\x04\x03\x04", P521),
+        (b"\x2a\x86\x48\xce\x3d\x04\x03\x02", P521),
+        (b"\x2b\x65\x71", "is signed with an Ed448 key, which is not supported"),
+    ];
+    const P521: &str = "is signed with a P-521 key or SHA-512 over ECDSA, which is not supported";
+    let found = OIDS
+        .iter()
+        .find(|(oid, _)| algorithm.windows(oid.len()).any(|window| window == *oid))
+        .map(|(_, words)| *words);
+    found.unwrap_or("is signed in a way that is not supported")
+}
+
+/// What a certificate's names say beside the one that was asked for.
+fn of_names(presented: &[String], host: &str) -> Words {
+    // webpki writes them as `DnsName("a.example")` and `IpAddress(192.0.2.1)`.
+    let names: Vec<String> = presented
+        .iter()
+        .filter(|name| name.starts_with("DnsName") || name.starts_with("IpAddress"))
+        .filter_map(|name| name.split_once('(')?.1.strip_suffix(')'))
+        .map(|name| one_line(name.trim_matches('"')).chars().take(100).collect())
+        .collect();
+    if names.is_empty() {
+        let words = "the server's certificate has no name in it (a common name does not count, \
+                     only a subjectAltName does)";
+        return (words.into(), make(host).into());
+    }
+    let shown: Vec<String> = names.iter().take(MAX_NAMES).map(|n| format!("\"{n}\"")).collect();
+    let more = match names.len().saturating_sub(MAX_NAMES) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let host = bare(host);
+    let words =
+        format!("the server's certificate is for {}{more}, not for \"{host}\"", shown.join(", "));
+    let may_be_completed =
+        host.parse::<IpAddr>().is_err() && !host.ends_with('.') && has_search_list();
+    let advice: Cow<'static, str> = if may_be_completed {
+        format!(
+            "check who answers there, and write the full name with its final dot ({host}.): the \
+             search list of /etc/resolv.conf may lead to another host"
+        )
+        .into()
+    } else {
+        "check the name in the URL, and who answers there".into()
+    };
+    (words.into(), advice)
+}
+
+/// Whether the resolver completes names with domains of this network.
+fn has_search_list() -> bool {
+    let limit = 1 << 16;
+    let text = crate::files::read_regular("/etc/resolv.conf".as_ref(), limit).unwrap_or_default();
+    String::from_utf8_lossy(&text).lines().any(|line| {
+        let mut words = line.split_whitespace();
+        matches!(words.next(), Some("search" | "domain"))
+            && words.any(|domain| domain != "." && domain != "localdomain")
+    })
+}
+
+/// What a certificate's dates say beside this machine's clock.
+fn of_dates(phrase: &str, edge: UnixTime, time: UnixTime, clock: bool) -> Words {
+    let date = |time: UnixTime| {
+        SystemTime::UNIX_EPOCH
+            .checked_add(Duration::from_secs(time.as_secs()))
+            .map_or_else(|| "a time that no calendar has".into(), timestamp)
+    };
+    let (edge, time) = (date(edge), date(time));
+    if clock {
+        let words = format!(
+            "this machine's clock is likely wrong: it says {time}, and the server's certificate \
+             {phrase} {edge}"
+        );
+        (words.into(), "set the clock (timedatectl shows it)".into())
+    } else {
+        let words = format!(
+            "the server's certificate {phrase} {edge}, and this machine's clock says {time}"
+        );
+        (words.into(), "check this machine's clock, then the certificate".into())
+    }
+}
+
+/// How to make a certificate that works, for a server of one's own.
+fn make(host: &str) -> String {
+    let host = bare(host);
+    if is_public_name(host) {
+        return WHO.into();
+    }
+    let name = host.strip_suffix('.').unwrap_or(host);
+    let kind = if name.parse::<IpAddr>().is_ok() { "IP" } else { "DNS" };
+    format!(
+        "make the server a new one with \"openssl req -x509 -newkey rsa:2048 -nodes -days 365 \
+         -subj /CN=autodns -addext basicConstraints=critical,CA:FALSE -addext \
+         subjectAltName={kind}:{name} -keyout key.pem -out cert.pem\", and put cert.pem into \
+         AWS_CA_BUNDLE in place of the old one"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    fn at(seconds: u64) -> UnixTime {
+        UnixTime::since_unix_epoch(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn a_clock_that_is_wrong_is_shown_beside_the_certificates_dates() {
+        let day = 24 * 60 * 60;
+        let expired = |days: u64| CertificateError::ExpiredContext {
+            time: at(1_790_000_000 + days * day),
+            not_after: at(1_790_000_000),
+        };
+        let early =
+            CertificateError::NotValidYetContext { time: at(0), not_before: at(1_790_000_000) };
+        for (error, clock) in [(early, true), (expired(1), false), (expired(400), true)] {
+            let (words, _) = of_certificate(&error, "a.example");
+            assert_eq!(words.starts_with("this machine's clock is likely wrong"), clock, "{words}");
+        }
+        assert_eq!(
+            of_certificate(&expired(400), "a.example").0,
+            "this machine's clock is likely wrong: it says 2027-10-26 14:13:20 UTC, and the \
+             server's certificate expired on 2026-09-21 14:13:20 UTC"
+        );
+    }
+
+    #[test]
+    fn names_of_a_certificate_are_one_bounded_line() {
+        let names: Vec<String> =
+            (0..60).map(|n| format!("DnsName(\"{n}\n{}\")", "x".repeat(250))).collect();
+        let (words, _) = of_names(&names, "a.example");
+        assert!(words.len() < 600 && !words.contains('\n'), "{words}");
+        assert!(
+            words.ends_with("... and 57 more, not for \"a.example\"")
+                || words.contains(" and 57 more")
+        );
+        let (words, _) = of_names(&["IpAddress(192.0.2.1)".into()], "[::1]");
+        assert_eq!(words, "the server's certificate is for \"192.0.2.1\", not for \"::1\"");
+        let (words, _) = of_names(&["DirectoryName".into()], "a.example");
+        assert!(words.contains("has no name in it"), "{words}");
+    }
+
+    #[test]
+    fn every_error_of_certificates_has_words_of_its_own() {
+        use rustls::Error as Tls;
+        let webpki = |error: Webpki| {
+            Tls::InvalidCertificate(CertificateError::Other(rustls::OtherError(Arc::new(error))))
+        };
+        let errors = [
+            Tls::NoCertificatesPresented,
+            Tls::AlertReceived(AlertDescription::ProtocolVersion),
+            Tls::AlertReceived(AlertDescription::HandshakeFailure),
+            Tls::AlertReceived(AlertDescription::UnrecognisedName),
+            Tls::AlertReceived(AlertDescription::CertificateRequired),
+            Tls::AlertReceived(AlertDescription::InternalError),
+            Tls::InvalidMessage(rustls::InvalidMessage::InvalidContentType),
+            Tls::PeerMisbehaved(rustls::PeerMisbehaved::IncorrectBinder),
+            Tls::DecryptError,
+            Tls::FailedToGetCurrentTime,
+            Tls::FailedToGetRandomBytes,
+            Tls::General("x".into()),
+            CertificateError::BadEncoding.into(),
+            CertificateError::BadSignature.into(),
+            CertificateError::UnknownIssuer.into(),
+            CertificateError::InvalidPurpose.into(),
+            CertificateError::Revoked.into(),
+            CertificateError::NotValidForName.into(),
+            CertificateError::Expired.into(),
+            CertificateError::NotValidYet.into(),
+            webpki(Webpki::CaUsedAsEndEntity),
+            webpki(Webpki::UnsupportedCertVersion),
+            webpki(Webpki::EndEntityUsedAsCa),
+            webpki(Webpki::PathLenConstraintViolated),
+            webpki(Webpki::NameConstraintViolation),
+            webpki(Webpki::EmptyEkuExtension),
+            webpki(Webpki::SignatureAlgorithmMismatch),
+            webpki(Webpki::UnsupportedCriticalExtension),
+            webpki(Webpki::InvalidSerialNumber),
+            webpki(Webpki::MaximumSignatureChecksExceeded),
+        ];
+        let mut seen = std::collections::BTreeSet::new();
+        for error in errors {
+            let (words, advice) = super::words(&error, "a.example");
+            assert!(!words.contains(['(', '{']) || !words.contains("Other("), "{words}");
+            assert!(!words.contains(';') && words.len() < 300, "{words}");
+            assert!(!advice.is_empty(), "{words}");
+            assert!(seen.insert(words.clone()), "twice: {words}");
+        }
+    }
+
+    #[test]
+    fn nobody_is_told_to_make_a_certificate_for_aws() {
+        let error = CertificateError::InvalidPurpose.into();
+        assert_eq!(words(&error, "route53.amazonaws.com").1, WHO);
+        assert!(words(&error, "192.0.2.1").1.contains("subjectAltName=IP:192.0.2.1 "));
+        assert!(words(&error, "a.example.").1.contains("subjectAltName=DNS:a.example "));
+    }
+}

@@ -1,0 +1,184 @@
+//! What this machine and the network around it do to a connection: addresses that lead nowhere, a
+//! family that is missing, names that a DNS server blocks, limits of the process.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::support::http::{Family, Reply};
+use crate::support::reflector::HOST;
+use crate::support::sandbox::Network;
+use crate::support::scene::Scene;
+use crate::support::server::Refusing;
+use crate::support::words::unlearnt;
+
+/// A scene that asks `url` in a network of its own, in which nothing of the tests answers.
+fn on_an_island(url: &str, record_type: &str) -> Scene {
+    let mut scene = Scene::new();
+    scene.without("topic_arn");
+    scene.configure(|config| {
+        config["reflect_url"] = json!(url);
+        config["record_types"] = json!([record_type]);
+    });
+    scene.sandbox.network(Network::Route);
+    scene
+}
+
+#[test]
+fn a_machine_without_ipv6_is_told_once_and_tried_once() {
+    let urls = json!(["https://[2001:db8::1]/", "https://[2001:db8::2]/"]);
+    for prepare in
+        ["true", "ip -6 route add prohibit default", "ip -6 route add unreachable default"]
+    {
+        let mut scene = on_an_island("", "AAAA");
+        scene.configure(|config| config["reflect_url"] = urls.clone());
+        scene.sandbox.prepare(prepare);
+        let run = scene.run_with(&["--dry-run", "--verbose"]);
+        let said = "autodns: home.example.com AAAA: could not learn the public IPv6 address from \
+                    https://[2001:db8::1]: this machine has no IPv6; leave AAAA out of \
+                    record_types\n";
+        assert!(run.stderr.contains(said), "{prepare}: {run:?}");
+        assert!(!run.stderr.contains("asking again"), "{prepare}: {run:?}");
+        assert_eq!(run.stderr.matches("asking https://").count(), 1, "{prepare}: {run:?}");
+    }
+}
+
+#[test]
+fn a_way_that_a_router_prohibits_goes_on_to_the_next_address() {
+    let mut scene = Scene::new();
+    scene.sandbox.hosts("2001:db8::9 two.example.net\n127.0.0.1 two.example.net");
+    let url = scene.aws.server().url("two.example.net");
+    scene.sandbox.set("AWS_ENDPOINT_URL", url);
+    let run = scene.run_with(&["--verbose"]);
+    // The certificate is not for that name: so the second address was reached.
+    assert!(run.stderr.contains("not for \"two.example.net\""), "{run:?}");
+}
+
+#[test]
+fn a_prohibited_connection_is_named_without_a_form_of_rust() {
+    let mut scene = on_an_island("https://198.51.100.1/", "A");
+    scene.sandbox.prepare("ip route add prohibit 198.51.100.0/24");
+    let said = "autodns: home.example.com A: could not learn the public IPv4 address from \
+                https://198.51.100.1: this machine or a router prohibits the connection; check the \
+                firewalls of this machine and of the router\n";
+    let run = scene.run_with(&["--dry-run"]);
+    assert!(run.stderr.starts_with(said), "{run:?}");
+}
+
+#[test]
+fn twenty_silent_addresses_take_no_more_than_the_deadline() {
+    let mut scene = Scene::new();
+    // Packets to these addresses come back to the loopback of this network, where nobody takes them.
+    scene.sandbox.network(Network::Route);
+    let lost: Vec<String> = (1..=20).map(|n| format!("192.0.2.{n} twenty.example.net")).collect();
+    scene.sandbox.hosts(&lost.join("\n"));
+    scene.configure(|config| config["reflect_url"] = json!("https://twenty.example.net/"));
+    let began = Instant::now();
+    let config = scene.sandbox.path("autodns.json");
+    let run = scene.run_args(&["check", "--deadline", "6", &config]);
+    assert!(began.elapsed() < Duration::from_secs(9), "{:?} {run:?}", began.elapsed());
+}
+
+#[test]
+fn a_name_that_a_dns_server_blocks_is_named() {
+    let blocked = |address: &str| {
+        format!(
+            "your DNS server blocks this name (Pi-hole, an ad blocker): it answers {address}; \
+             allow the name in the settings of that DNS server\n"
+        )
+    };
+    for (name, address, is_block) in [
+        ("reflector.example.org", "0.0.0.0", true),
+        ("api.ipify.org", "0.0.0.0", true),
+        ("api.ipify.org", "127.0.0.1", true),
+        ("route53.amazonaws.com", "127.0.0.1", true),
+        // A server of one's own.
+        ("reflector.example.org", "127.0.0.1", false),
+    ] {
+        let mut scene = Scene::new();
+        scene.without("topic_arn");
+        scene.sandbox.hosts(&format!("{address} {name}"));
+        let refusing = Refusing::new();
+        let port = refusing.port();
+        let url = format!("https://{name}:{port}");
+        scene.configure(|config| config["reflect_url"] = json!(url));
+        scene.sandbox.alias(&format!(":{port}"), ":{refusing}");
+        let said = if is_block {
+            blocked(address)
+        } else {
+            "connection refused; check the address and the port, and that the server runs\n".into()
+        };
+        let said = format!(
+            "autodns: home.example.com A: could not learn the public IPv4 address from \
+             https://{name}:{{refusing}}: {said}"
+        );
+        scene.run_with(&["--dry-run"]).assert(1, "", &said);
+    }
+}
+
+/// What a run says that may have one file open besides the three that every process has. The
+/// reflector's answer does not end, and the list's connection stays open for the change: so whoever
+/// comes second has no file.
+pub fn out_of_files() -> String {
+    let mut scene = Scene::new();
+    scene.without("topic_arn");
+    scene.sandbox.set("AWS_MAX_ATTEMPTS", "1");
+    // An address needs no look-up, in which the C library would open files of its own.
+    let url = scene.reflector.url().replace(HOST, "127.0.0.1");
+    scene.configure(|config| config["reflect_url"] = json!(url));
+    let slow = Reply::Drip(vec![b' '; 60], Duration::from_secs(1));
+    scene.reflector.replies(Family::V4, slow);
+    let arguments = ["--deadline", "4", &scene.sandbox.path("autodns.json")];
+    scene.finish(scene.sandbox.spawn_by(&["prlimit", "--nofile=4"], &arguments)).stderr
+}
+
+#[test]
+fn a_process_that_may_open_no_file_says_so() {
+    let seen = out_of_files();
+    let said = "this machine opens no further file: no file descriptor is left; check the limit \
+                that ulimit -n shows, and which program has so many files open\n";
+    assert!(seen.contains(said), "{seen}");
+    assert!(!seen.contains("no network") && !seen.contains("no name server"), "{seen}");
+}
+
+#[test]
+fn a_process_that_gets_no_thread_says_so() {
+    let mut scene = Scene::new();
+    scene.sandbox.set("AWS_MAX_ATTEMPTS", "1");
+    let config = scene.sandbox.path("autodns.json");
+    // The stack of a thread is 2 MiB of data. At one of these limits the first threads of a run
+    // have room and the next has none; at lower ones the run says so earlier, in other words.
+    let seen: Vec<bool> = (0..16)
+        .map(|step| {
+            let limit = format!("--data={}", 1_000_000 + step * 700_000);
+            let run = scene.finish(scene.sandbox.spawn_by(&["prlimit", &limit], &[&config]));
+            assert!(!run.stderr.contains("timed out"), "{run:?}");
+            run.stderr.contains(
+                "this machine starts no further thread; check its memory, and the limit that \
+                 ulimit -u shows\n",
+            )
+        })
+        .collect();
+    assert!(seen.contains(&true), "{seen:?}");
+}
+
+#[test]
+fn heads_and_bodies_that_drip_cannot_hold_a_run() {
+    let pause = Duration::from_millis(300);
+    let interim = [b"HTTP/1.1 103 Early Hints\r\n\r\n".repeat(100), b"HTTP/1.1 200 OK".to_vec()];
+    let trailers = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n1.2.3\r\n0\r\n";
+    let trailers = format!("{trailers}X-Trailer: {}\r\n\r\n", "x".repeat(600));
+    let sizes = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let sizes = format!("{sizes}1;{}\r\n", "x".repeat(600));
+    for bytes in [interim.concat(), trailers.into_bytes(), sizes.into_bytes()] {
+        let mut scene = Scene::new();
+        scene.without("topic_arn");
+        scene.reflector.replies(Family::V4, Reply::Drip(bytes, pause));
+        let began = Instant::now();
+        let run = scene.run_with(&["--deadline", "3"]);
+        assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
+        assert_eq!(run.status.code(), Some(1), "{run:?}");
+        assert!(run.stderr.starts_with(&unlearnt(Family::V4)), "{run:?}");
+        assert!(run.stderr.contains("timed out while"), "{run:?}");
+    }
+}

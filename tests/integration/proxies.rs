@@ -1,0 +1,284 @@
+//! The proxy on the way to AWS: what it may answer to CONNECT, and in what time, and for which
+//! hosts `NO_PROXY` leaves it out.
+
+use std::time::{Duration, Instant};
+
+use crate::endpoints::by_proxy;
+use crate::support::aws::Aws;
+use crate::support::aws::Call::{Change, List};
+use crate::support::ca::{self, Certificate};
+use crate::support::http::{Answer, End, Reply};
+use crate::support::proxy::{Proxy, USER_PASSWORD};
+use crate::support::reflector::Reflector;
+use crate::support::scene::Scene;
+use crate::support::server::{Listen, Refusing, Speak};
+use crate::support::words::UNLISTED;
+
+/// A scene in which AWS is reached through that proxy.
+fn behind(proxy: &Proxy) -> Scene {
+    let mut scene = Scene::new();
+    scene.sandbox.set("HTTPS_PROXY", proxy.url());
+    let port = proxy.url().rsplit(':').next().expect("a port").to_owned();
+    scene.sandbox.alias(&format!("127.0.0.1:{port}"), "{proxy}");
+    scene
+}
+
+/// A proxy whose tunnels all lead nowhere yet: it has to know the port of AWS, which comes later.
+fn proxy_to(port: u16) -> Proxy {
+    Proxy::start(&[("*", port)])
+}
+
+#[test]
+fn a_proxy_that_refuses_is_named_without_its_password() {
+    let mut scene = Scene::new();
+    let proxy = Proxy::with_password(&[]);
+    scene.sandbox.set("HTTPS_PROXY", proxy.url_with("pi:wr0ng%2FP%40ssword"));
+    scene.sandbox.secret("wr0ng/P@ssword");
+    let port = proxy.url().rsplit(':').next().expect("a port").to_owned();
+    scene.sandbox.alias(&format!("127.0.0.1:{port}"), "{proxy}");
+    scene
+        .run()
+        .assert(
+            1,
+            "",
+            "autodns: home.example.com A: could not list the records of hosted zone {zone}: \
+         {aws}: the proxy {proxy}: it asks for a user name and a password (407); check the user \
+         name and the password in HTTPS_PROXY\n\
+         autodns: home.example.com: the alert: could not publish to {topic}: {aws}: the proxy \
+         {proxy}: it asks for a user name and a password (407); check the user name and the \
+         password in HTTPS_PROXY\n",
+        )
+        .assert_wrote(&[]);
+    // Right, but it knows no way.
+    scene.sandbox.set("HTTPS_PROXY", proxy.url_with(USER_PASSWORD));
+    scene.run().assert(
+        1,
+        "",
+        "autodns: home.example.com A: could not list the records of hosted zone {zone}: \
+         {aws}: the proxy {proxy}: it made no connection to the host (502); check the proxy; the \
+         next run tries again\n\
+         autodns: home.example.com: the alert: could not publish to {topic}: {aws}: the proxy \
+         {proxy}: it made no connection to the host (502); check the proxy; the next run tries \
+         again\n",
+    );
+    assert_eq!(scene.aws.server().connections(), 0);
+    // Gone altogether.
+    let refusing = Refusing::new();
+    scene.sandbox.alias(&format!("127.0.0.1:{}", refusing.port()), "{refusing}");
+    scene.sandbox.set("HTTPS_PROXY", format!("http://127.0.0.1:{}", refusing.port()));
+    scene.run().assert(
+        1,
+        "",
+        "autodns: home.example.com A: could not list the records of hosted zone {zone}: \
+         {aws}: the proxy {refusing}: connection refused; check HTTPS_PROXY and NO_PROXY\n\
+         autodns: home.example.com: the alert: could not publish to {topic}: {aws}: the proxy \
+         {refusing}: connection refused; check HTTPS_PROXY and NO_PROXY\n",
+    );
+}
+
+#[test]
+fn no_proxy_names_hosts_that_are_reached_directly() {
+    for (exceptions, through) in [
+        ("127.0.0.1", false),
+        ("*", false),
+        ("example.net, 127.0.0.1", false),
+        ("example.net", true),
+        ("", true),
+        ("7.0.0.1", true),
+    ] {
+        let mut scene = Scene::new();
+        let proxy = Proxy::start(&[("*", scene.aws.server().port())]);
+        scene.sandbox.set("HTTPS_PROXY", proxy.url());
+        scene.sandbox.set("NO_PROXY", exceptions);
+        scene.run().assert_silent();
+        assert_eq!(scene.aws.calls(), [List, Change]);
+        assert_eq!(!proxy.asked().is_empty(), through, "{exceptions}");
+    }
+    // A host covers the names below it, as AWS's own tools have it.
+    for (exceptions, through) in
+        [("amazonaws.com", false), (".amazonaws.com", false), ("azonaws.com", true)]
+    {
+        let (mut scene, proxy) = by_proxy();
+        scene.sandbox.set("NO_PROXY", exceptions);
+        let run = scene.run();
+        assert_eq!(!proxy.asked().is_empty(), through, "{exceptions}: {run:?}");
+    }
+}
+
+#[test]
+fn a_refusal_of_connect_is_named_by_its_status() {
+    let proxy = Proxy::start(&[]);
+    for (status, attempts, said) in [
+        (
+            403,
+            1,
+            "it forbids connections to this host (403); allow the host in the proxy, or name it in \
+             NO_PROXY\n",
+        ),
+        (400, 1, "it made no connection (400); check HTTPS_PROXY and NO_PROXY\n"),
+        (404, 1, "it made no connection (404); check HTTPS_PROXY and NO_PROXY\n"),
+        (302, 1, "it made no connection (302); check HTTPS_PROXY and NO_PROXY\n"),
+        (501, 1, "it made no connection to the host (501); check HTTPS_PROXY and NO_PROXY\n"),
+        (
+            511,
+            1,
+            "it wants you to sign in before it lets anything through (511); sign in to this \
+             network\n",
+        ),
+        (
+            503,
+            3,
+            "it made no connection to the host (503); check the proxy; the next run tries again\n",
+        ),
+        (
+            522,
+            3,
+            "it made no connection to the host (522); check the proxy; the next run tries again\n",
+        ),
+    ] {
+        let mut scene = behind(&proxy);
+        scene.without("topic_arn");
+        proxy.always(Answer::new(status, "text/html", "<html>"));
+        let before = proxy.asked().len();
+        let said = format!("{UNLISTED}{{aws}}: the proxy {{proxy}}: {said}");
+        scene.run().assert(1, "", &said);
+        assert_eq!(proxy.asked().len() - before, attempts, "{status}");
+    }
+}
+
+#[test]
+fn a_proxy_that_refuses_for_a_moment_is_asked_again() {
+    for reply in [
+        Reply::from(Answer::new(502, "text/plain", "")),
+        Answer::new(503, "text/plain", "").into(),
+        Answer::new(504, "text/plain", "").into(),
+        Answer::new(429, "text/plain", "").into(),
+        Reply::nothing(),
+    ] {
+        let mut scene = Scene::new();
+        let proxy = proxy_to(scene.aws.server().port());
+        scene.sandbox.set("HTTPS_PROXY", proxy.url());
+        proxy.once(reply);
+        scene.run().assert_silent();
+        assert_eq!(scene.aws.calls(), [List, Change]);
+        assert_eq!(proxy.asked().len(), 2);
+    }
+}
+
+#[test]
+fn an_interim_answer_comes_before_the_tunnel() {
+    let mut scene = Scene::new();
+    let proxy = proxy_to(scene.aws.server().port());
+    scene.sandbox.set("HTTPS_PROXY", proxy.url());
+    let interim = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 503 No\r\n\r\n";
+    proxy.once(Reply::Raw(interim.to_vec(), End::Close));
+    scene.run().assert_silent();
+    assert_eq!(proxy.asked().len(), 2);
+}
+
+#[test]
+fn a_proxy_that_sends_a_byte_a_second_cannot_hold_a_run() {
+    let head = format!("HTTP/1.1 200 OK\r\nX-Padding: {}\r\n\r\n", "x".repeat(600));
+    let interim = b"HTTP/1.1 100 Continue\r\n\r\n".repeat(200);
+    for bytes in [head.into_bytes(), interim] {
+        let proxy = Proxy::start(&[]);
+        proxy.always(Reply::Drip(bytes, Duration::from_millis(400)));
+        let scene = behind(&proxy);
+        let began = Instant::now();
+        let run = scene.run_with(&["--deadline", "5"]);
+        assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+        let said = "{aws}: the proxy {proxy}: timed out while connecting; check HTTPS_PROXY and \
+                    NO_PROXY\n";
+        assert_eq!(run.status.code(), Some(1));
+        assert!(run.stderr.starts_with(&format!("{UNLISTED}{said}")), "{run:?}");
+    }
+}
+
+#[test]
+fn a_proxy_that_answers_what_is_no_http_is_named() {
+    let proxy = Proxy::start(&[]);
+    for bytes in
+        [&b"SSH-2.0-OpenSSH_9.2\r\n"[..], b"HTTP/1.1 OK\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\nx"]
+    {
+        proxy.always(Reply::Raw(bytes.to_vec(), End::Close));
+        let mut scene = behind(&proxy);
+        scene.without("topic_arn");
+        let said = "{aws}: the proxy {proxy}: the answer is not HTTP; check HTTPS_PROXY and \
+                    NO_PROXY\n";
+        scene.run().assert(1, "", &format!("{UNLISTED}{said}"));
+    }
+    proxy.always(Reply::Forever(b"HTTP/1.1 200 OK\r\n".to_vec(), b"X-More: x\r\n".to_vec()));
+    let mut scene = behind(&proxy);
+    scene.without("topic_arn");
+    assert!(scene.run().stderr.contains("the proxy {proxy}: the answer is not HTTP"));
+}
+
+#[test]
+fn a_proxy_behind_tls_is_used_and_its_certificate_checked() {
+    let aws = Aws::start_as(Listen::V4, Speak::Tls(Certificate::Good));
+    let mut scene = Scene::with(aws, Reflector::start());
+    let port = scene.aws.server().port();
+    let proxy = Proxy::behind_tls(&[("*", port)], Certificate::Good);
+    scene.sandbox.set("HTTPS_PROXY", proxy.url());
+    scene.run().assert_silent();
+    assert_eq!(scene.aws.calls(), [List, Change]);
+    assert_eq!(proxy.asked(), [format!("CONNECT 127.0.0.1:{port}")]);
+    scene.without("topic_arn");
+    let stranger = Proxy::behind_tls(&[("*", port)], Certificate::Untrusted);
+    scene.sandbox.set("HTTPS_PROXY", stranger.url());
+    let stranger_port = stranger.url().rsplit(':').next().expect("a port").to_owned();
+    scene.sandbox.alias(&format!("127.0.0.1:{stranger_port}"), "{stranger}");
+    let said = "{aws}: the proxy {stranger}: the server's certificate is not trusted: it is issued \
+                by \"autodns other CA\", which is not a trusted root; check who answers there; a \
+                CA of your own goes into AWS_CA_BUNDLE\n";
+    scene.run().assert(1, "", &format!("{UNLISTED}{said}"));
+    assert_eq!(stranger.asked(), Vec::<String>::new());
+}
+
+#[test]
+fn no_proxy_takes_addresses_networks_and_ports() {
+    let v6 = || Aws::start_as(Listen::V6, Speak::Tls(Certificate::Good));
+    for (host, exceptions, through) in [
+        ("127.0.0.1", "127.0.0.0/8", false),
+        ("127.0.0.1", "10.0.0.0/8", true),
+        ("127.0.0.1", "127.0.0.1:{port}", false),
+        ("127.0.0.1", "127.0.0.1:1", true),
+        ("localhost", "LocalHost.", false),
+        ("[::1]", "::1", false),
+        ("[::1]", "[::1]", false),
+        ("[::1]", "[::1]:{port}", false),
+        ("[::1]", "::/96", false),
+        ("[::1]", "fd00::/8", true),
+    ] {
+        let aws = if host == "[::1]" { v6() } else { Aws::start() };
+        let mut scene = Scene::with(aws, Reflector::start());
+        let port = scene.aws.server().port();
+        let url = scene.aws.server().url(host);
+        scene.sandbox.set("AWS_ENDPOINT_URL", url);
+        scene.sandbox.set("NO_PROXY", exceptions.replace("{port}", &port.to_string()));
+        let proxy = Proxy::start(&[]);
+        scene.sandbox.set("HTTPS_PROXY", proxy.url());
+        scene.without("topic_arn");
+        let run = scene.run();
+        assert_eq!(!proxy.asked().is_empty(), through, "{exceptions}: {run:?}");
+        assert_eq!(run.status.code(), Some(i32::from(through)), "{exceptions}: {run:?}");
+    }
+}
+
+#[test]
+fn an_entry_of_no_proxy_that_is_ignored_is_told_verbosely() {
+    let mut scene = Scene::new();
+    let proxy = proxy_to(scene.aws.server().port());
+    scene.sandbox.set("HTTPS_PROXY", proxy.url());
+    scene.sandbox.set("NO_PROXY", "10.0.0.0/33,192.168.*");
+    scene.run().assert_silent();
+    let run = scene.run_with(&["--verbose"]);
+    for entry in ["10.0.0.0/33", "192.168.*"] {
+        let note = format!(
+            "autodns: NO_PROXY: \"{entry}\" is not a host, an address or a CIDR, and is ignored\n"
+        );
+        assert!(run.stderr.contains(&note), "{run:?}");
+    }
+    // The bundle of the tests' own CA is read whole.
+    assert!(!run.stderr.contains("cannot be read"), "{run:?} {}", ca::pem());
+}
