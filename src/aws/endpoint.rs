@@ -122,6 +122,8 @@ pub struct Settings {
     route53: Option<String>,
     sns: Option<String>,
     dual_stack: bool,
+    /// Whether `AWS_USE_DUALSTACK_ENDPOINT` says so itself, or says no.
+    dual_stack_is_set: bool,
     fips: bool,
     /// The partition of a configuration that has no topic to tell it.
     default_partition: Option<Partition>,
@@ -138,6 +140,7 @@ impl Settings {
     ) -> Result<Self, Error> {
         let mut settings = Self {
             dual_stack: environment.is_true("AWS_USE_DUALSTACK_ENDPOINT"),
+            dual_stack_is_set: environment.get("AWS_USE_DUALSTACK_ENDPOINT").is_some(),
             fips: environment.is_true("AWS_USE_FIPS_ENDPOINT"),
             ..Self::default()
         };
@@ -165,6 +168,18 @@ impl Settings {
         }
         settings.default_partition = Some(Partition::of_environment(environment)?);
         Ok(settings)
+    }
+
+    /// The same for a machine that reaches the Internet over IPv6 alone, and directly: AWS's usual
+    /// hosts have no IPv6 address, so those that have one are called, unless
+    /// `AWS_USE_DUALSTACK_ENDPOINT` says no. The second value is whether that changes a host.
+    #[must_use]
+    pub fn over_ipv6_alone(self) -> (Self, bool) {
+        if self.dual_stack_is_set {
+            return (self, false);
+        }
+        let changes = self.route53.is_none() || self.sns.is_none();
+        (Self { dual_stack: true, ..self }, changes)
     }
 
     /// The partition of a configuration without a topic.
@@ -267,6 +282,23 @@ mod tests {
         ] {
             let expected = Endpoint { base: format!("https://{host}"), region: region.into() };
             assert_eq!(settings.endpoint(&service, partition), expected);
+        }
+    }
+
+    #[test]
+    fn ipv6_alone_takes_dual_stack_hosts_unless_told_not_to() {
+        let set = |value| settings([("AWS_USE_DUALSTACK_ENDPOINT", value)]);
+        let url = "http://127.0.0.1:1";
+        for (before, host, changes) in [
+            (settings([]), "https://route53.global.api.aws", true),
+            (set("true"), "https://route53.global.api.aws", false),
+            (set("false"), "https://route53.amazonaws.com", false),
+            (settings([("AWS_ENDPOINT_URL", url)]), url, false),
+            (settings([("AWS_ENDPOINT_URL_ROUTE_53", url)]), url, true),
+        ] {
+            let (settings, changed) = before.over_ipv6_alone();
+            assert_eq!(settings.endpoint(&Service::Route53, Aws).base, host);
+            assert_eq!(changed, changes, "{host}");
         }
     }
 

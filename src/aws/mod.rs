@@ -27,7 +27,7 @@ use crate::error::Error;
 use crate::record::{AddressRecord, DnsName, FoundRecord};
 use crate::retry::{Limit, RetryAfter};
 use crate::secrets::Secrets;
-use crate::transport::Network;
+use crate::transport::{Network, is_ipv6_only};
 use endpoint::{Endpoint, Partition, Settings};
 use route53::{Start, ZoneId};
 use sender::Sender;
@@ -117,8 +117,15 @@ impl Access {
     ) -> Result<Self, Error> {
         let profile = Profile::read(environment)?;
         let network = Network::from_environment(environment)?;
-        let settings = Settings::read(environment, |service| profile.endpoint_url(service))?;
-        let notes = network.notes().to_vec();
+        let mut settings = Settings::read(environment, |service| profile.endpoint_url(service))?;
+        let mut notes = network.notes().to_vec();
+        if !network.has_proxy() && is_ipv6_only() {
+            let (dual_stack, changes) = settings.over_ipv6_alone();
+            settings = dual_stack;
+            notes.extend(changes.then(|| {
+                "this machine has IPv6 alone, so AWS is called at its dual-stack endpoints".into()
+            }));
+        }
         Ok(Self {
             settings,
             network,

@@ -133,6 +133,29 @@ pub fn out_of_files() -> String {
 }
 
 #[test]
+fn an_ipv6_only_machine_calls_the_dual_stack_endpoints() {
+    for (setting, host) in [
+        (None, "route53.global.api.aws"),
+        (Some("false"), "route53.amazonaws.com"),
+        (Some("true"), "route53.global.api.aws"),
+    ] {
+        let mut scene = on_an_island("https://[2001:db8::1]/", "AAAA");
+        scene.sandbox.network(Network::None);
+        scene.sandbox.prepare("ip -6 route add default dev lo");
+        scene.sandbox.unset("AWS_ENDPOINT_URL");
+        scene.sandbox.set("AWS_MAX_ATTEMPTS", "1");
+        if let Some(setting) = setting {
+            scene.sandbox.set("AWS_USE_DUALSTACK_ENDPOINT", setting);
+        }
+        let run = scene.run_with(&["--verbose", "--deadline", "4"]);
+        let note = "autodns: this machine has IPv6 alone, so AWS is called at its dual-stack \
+                    endpoints\n";
+        assert_eq!(run.stderr.matches(note).count(), usize::from(setting.is_none()), "{run:?}");
+        assert!(run.stderr.contains(&format!("{host}: ")), "{setting:?}: {run:?}");
+    }
+}
+
+#[test]
 fn a_process_that_may_open_no_file_says_so() {
     let seen = out_of_files();
     let said = "this machine opens no further file: no file descriptor is left; check the limit \
