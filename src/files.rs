@@ -35,8 +35,7 @@ pub fn read_regular(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
 
 fn not_regular(kind: FileType) -> io::Error {
     if kind.is_dir() {
-        let problem = "it is a folder, not a regular file";
-        return io::Error::new(io::ErrorKind::IsADirectory, problem);
+        return io::Error::from_raw_os_error(libc::EISDIR);
     }
     let problem = if kind.is_fifo() {
         "it is a named pipe, not a regular file"
@@ -66,7 +65,7 @@ mod tests {
         for (path, limit, kind, problem) in [
             (&*file, 4, io::ErrorKind::FileTooLarge, "it has more than 4 bytes"),
             (&pipe, 5, io::ErrorKind::InvalidInput, "it is a named pipe, not a regular file"),
-            (folder.path(), 5, io::ErrorKind::IsADirectory, "it is a folder, not a regular file"),
+            (folder.path(), 5, io::ErrorKind::IsADirectory, "Is a directory (os error 21)"),
             (
                 Path::new("/dev/zero"),
                 5,
