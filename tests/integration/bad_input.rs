@@ -49,7 +49,7 @@ fn a_file_that_cannot_be_read() {
     assert_text(
         &seen,
         "autodns: {home}/missing.json: cannot be read: No such file or directory (os error 2)\n\
-         autodns: {home}/directory: cannot be read: it is a folder, not a regular file\n\
+         autodns: {home}/directory: cannot be read: Is a directory (os error 21)\n\
          autodns: {home}/dangling: cannot be read: No such file or directory (os error 2)\n\
          autodns: {home}/autodns.json/x: cannot be read: Not a directory (os error 20)\n\
          autodns: /usr/local/etc/autodns.json: cannot be read: No such file or directory (os \
@@ -539,7 +539,7 @@ fn settings_of_the_environment_that_cannot_be() {
          directory (os error 2)\n\
          Some(2) autodns: AWS_CA_BUNDLE {home}/autodns.json: holds no PEM certificate\n\
          Some(2) autodns: AWS_CA_BUNDLE {home}/broken.pem: is not a PEM file\n\
-         Some(2) autodns: AWS_CA_BUNDLE {home}: cannot be read: it is a folder, not a regular file\n\
+         Some(2) autodns: AWS_CA_BUNDLE {home}: cannot be read: Is a directory (os error 21)\n\
          Some(2) autodns: AWS_ENDPOINT_URL is not the URL of an endpoint, as in \
          https://route53.amazonaws.com or http://127.0.0.1:5000\n\
          Some(2) autodns: AWS_ENDPOINT_URL_ROUTE_53 is not the URL of an endpoint, as in \
