@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use crate::address::Reason;
 use crate::aws;
 use crate::record::Family;
+use crate::transport::Failure;
 
 /// An underlying error, kept for those who debug.
 pub type Cause = Box<dyn std::error::Error + Send + Sync + 'static>;
@@ -84,6 +85,22 @@ impl Error {
     #[must_use]
     pub const fn unfinished(what: String) -> Self {
         Self::Unfinished { what, how: "did not end in time" }
+    }
+
+    /// The failure to reach any server, if it is that this machine has no network at all.
+    #[must_use]
+    pub fn no_network(&self) -> Option<&Failure> {
+        let failure = match self {
+            Self::Aws { failure, .. } => match &failure.problem {
+                aws::Problem::NoAnswer { cause, .. } => Some(cause),
+                _ => None,
+            },
+            Self::Address { reasons, .. } => {
+                reasons.iter().find_map(|reason| reason.source.as_ref()?.downcast_ref())
+            }
+            _ => None,
+        };
+        failure.filter(|failure| failure.is_no_network())
     }
 
     /// Whether what failed may have been done all the same, since only the answer was lost.

@@ -186,7 +186,7 @@ impl fmt::Display for Ttl {
 }
 
 /// One record this program looks after.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RecordKey {
     /// The name.
     pub name: DnsName,

@@ -21,11 +21,13 @@ use message::Message;
 ///
 /// `compose` is given the reason why the alert will repeat, if it will. Returns what has to be said
 /// beside it: a lock that cannot be used, an alert that could not be sent. A disk that hangs gets a
-/// part of the time until `deadline`; the alert goes out without it then.
+/// part of the time until `deadline`; the alert goes out without it then. A failure to send the
+/// alert that `is_said` already is not said again.
 pub fn raise(
     lock: &AlertLock,
     now: SystemTime,
     deadline: Deadline,
+    is_said: impl Fn(&Error) -> bool,
     compose: impl Fn(Option<&str>) -> Message,
     publish: impl FnOnce(&Message) -> Result<String, Error>,
 ) -> Vec<String> {
@@ -54,7 +56,9 @@ pub fn raise(
                 // That it may stay is no harm.
                 let _ = on_disk(lock, deadline, move || prepared.leave_if(maybe));
             }
-            lines.push(format!("the alert: {error}"));
+            if !is_said(&error) {
+                lines.push(format!("the alert: {error}"));
+            }
         }
     }
     lines

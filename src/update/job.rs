@@ -2,6 +2,7 @@
 //! are looked up at the same time, then what `settle` makes of them. Runs in a thread that may be
 //! left behind, so it decides nothing about alerts or the exit status.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -30,16 +31,19 @@ pub struct Trouble {
 
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut last = None;
-        for key in &self.records {
-            match last.replace(&key.name) {
-                Some(name) if *name == key.name => write!(f, ", {}", key.record_type)?,
-                Some(_) => write!(f, ", {key}")?,
-                None => write!(f, "{key}")?,
-            }
-        }
-        write!(f, ": {}", self.error)
+        write!(f, "{}: {}", shown(&self.records), self.error)
     }
+}
+
+/// The records for a message, as in "a.example A, AAAA, b.example A".
+fn shown<'a>(records: impl IntoIterator<Item = &'a RecordKey>) -> String {
+    let mut last = None;
+    let word = |key: &RecordKey| match last.replace(key.name.clone()) {
+        Some(name) if name == key.name => key.record_type.to_string(),
+        _ => key.to_string(),
+    };
+    let words: Vec<String> = records.into_iter().map(word).collect();
+    words.join(", ")
 }
 
 /// What came of a run.
@@ -48,6 +52,28 @@ pub struct Outcome {
     pub troubles: Vec<Trouble>,
     /// The records as they were listed last, if they were.
     pub found: Option<Vec<FoundRecord>>,
+}
+
+impl Outcome {
+    /// A line for each cause, and whether one of them is that this machine has no network: that is
+    /// one line, however many servers cannot be reached for it.
+    pub fn lines(&self) -> (Vec<String>, bool) {
+        let mut lines = Vec::new();
+        let mut offline = BTreeSet::new();
+        let mut no_network = None;
+        for trouble in &self.troubles {
+            let Some(failure) = trouble.error.no_network() else {
+                lines.push(trouble.to_string());
+                continue;
+            };
+            no_network = Some(failure);
+            offline.extend(&trouble.records);
+        }
+        if let Some(failure) = no_network {
+            lines.push(format!("{}: {failure}; {}", shown(offline), failure.advice()));
+        }
+        (lines, no_network.is_some())
+    }
 }
 
 /// One configuration's run.

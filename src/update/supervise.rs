@@ -170,11 +170,9 @@ impl<'a> Supervisor<'a> {
     ) -> Status {
         let config = &file.config;
         let all_right = outcome.troubles.is_empty();
-        let lines: Vec<String> = outcome
-            .troubles
-            .iter()
-            .map(|trouble| console.secrets().hide(&trouble.to_string()).into())
-            .collect();
+        let (lines, is_offline) = outcome.lines();
+        let lines: Vec<String> =
+            lines.iter().map(|line| console.secrets().hide(line).into()).collect();
         for line in &lines {
             console.trouble(line);
         }
@@ -184,6 +182,7 @@ impl<'a> Supervisor<'a> {
                 let alert = Arc::new(Alert {
                     lock,
                     troubles: lines,
+                    is_offline,
                     records: record_lines(config, outcome),
                     access: Arc::clone(access),
                     file: Arc::clone(file),
@@ -258,6 +257,8 @@ struct Alert {
     lock: AlertLock,
     /// What keeps records from being right, a line each.
     troubles: Vec<String>,
+    /// Whether what was said of them is that there is no network.
+    is_offline: bool,
     /// What the records say now, a sentence each.
     records: Vec<String>,
     access: Arc<Access>,
@@ -297,7 +298,8 @@ impl Alert {
             let compose = |why: Option<&str>| {
                 message::failure(about, &self.troubles, &self.records, self.now, why)
             };
-            raise(&self.lock, self.now, self.end, compose, publish)
+            let is_said = |error: &Error| self.is_offline && error.no_network().is_some();
+            raise(&self.lock, self.now, self.end, is_said, compose, publish)
         }
     }
 }

@@ -205,3 +205,22 @@ fn heads_and_bodies_that_drip_cannot_hold_a_run() {
         assert!(run.stderr.contains("timed out while"), "{run:?}");
     }
 }
+
+#[test]
+fn no_network_at_all_is_one_line() {
+    let mut scene = Scene::both();
+    scene.sandbox.network(Network::None);
+    scene.sandbox.unset("AWS_ENDPOINT_URL");
+    scene.sandbox.set("AWS_MAX_ATTEMPTS", "1");
+    scene.configure(|config| {
+        config["reflect_url"] =
+            json!(["https://reflect.example.org/", "https://reflect.example.com/"]);
+        config["dns_name"] = json!(["home.example.com", "host.example.com"]);
+    });
+    scene.run_with(&["--deadline", "10"]).assert(
+        1,
+        "",
+        "autodns: home.example.com A, AAAA, host.example.com A, AAAA: no network: this machine has \
+         no route to the Internet; check the cable or the Wi-Fi, and the router\n",
+    );
+}
