@@ -1,7 +1,8 @@
 //! A block of addresses, as in `198.51.100.0/24`: parsed once, asked whether it holds an address.
+//! What a block means is left to those who name it.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::record::Family;
 
@@ -26,6 +27,24 @@ impl Block {
         } else {
             Err("has bits set behind its length, so that it names no network")
         }
+    }
+
+    /// The IPv4 block of that address and length. No bit may be set behind the length.
+    pub(super) const fn v4(octets: [u8; 4], length: u32) -> Self {
+        let [a, b, c, d] = octets;
+        Self { first: IpAddr::V4(Ipv4Addr::new(a, b, c, d)), length }
+    }
+
+    /// The IPv6 block of that length whose address starts with these 16-bit groups and goes on with
+    /// zeros. No bit may be set behind the length.
+    pub(super) const fn v6(groups: &[u16], length: u32) -> Self {
+        let mut bits = 0;
+        let mut index = 0;
+        while index < groups.len() {
+            bits |= (groups[index] as u128) << (112 - 16 * index);
+            index += 1;
+        }
+        Self { first: IpAddr::V6(Ipv6Addr::from_bits(bits)), length }
     }
 
     /// Whether `address` is in this block; one of the other family never is.

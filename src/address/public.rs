@@ -1,93 +1,82 @@
 //! What counts as a public address: one that the rest of the Internet can reach. A table of IANA's
 //! special-purpose registries, and nothing else.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 
-/// A block, its length in bits, and its kind; `None` is a part of a larger block that is globally
-/// reachable after all. The first block that holds an address decides.
-type Block<A> = (A, u32, Option<&'static str>);
+use super::block::Block;
 
-/// IANA IPv4 Special-Purpose Address Registry, with the multicast block (RFC 5771) and the relay
-/// anycast of the withdrawn 6to4 (RFC 7526).
-const IPV4: &[Block<Ipv4Addr>] = &[
-    (Ipv4Addr::UNSPECIFIED, 8, Some("\"this network\"")),
-    (Ipv4Addr::new(10, 0, 0, 0), 8, Some("private")),
-    (Ipv4Addr::new(100, 64, 0, 0), 10, Some("CGNAT (shared with the provider's other customers)")),
-    (Ipv4Addr::new(127, 0, 0, 0), 8, Some("loopback")),
-    (Ipv4Addr::new(169, 254, 0, 0), 16, Some("link-local")),
-    (Ipv4Addr::new(172, 16, 0, 0), 12, Some("private")),
-    (Ipv4Addr::new(192, 0, 0, 9), 32, None),
-    (Ipv4Addr::new(192, 0, 0, 10), 32, None),
-    (Ipv4Addr::new(192, 0, 0, 0), 24, Some("reserved for protocol assignments")),
-    (Ipv4Addr::new(192, 0, 2, 0), 24, Some("documentation")),
-    (Ipv4Addr::new(192, 88, 99, 0), 24, Some("6to4 relay")),
-    (Ipv4Addr::new(192, 168, 0, 0), 16, Some("private")),
-    (Ipv4Addr::new(198, 18, 0, 0), 15, Some("benchmarking")),
-    (Ipv4Addr::new(198, 51, 100, 0), 24, Some("documentation")),
-    (Ipv4Addr::new(203, 0, 113, 0), 24, Some("documentation")),
-    (Ipv4Addr::new(224, 0, 0, 0), 4, Some("multicast")),
-    (Ipv4Addr::BROADCAST, 32, Some("broadcast")),
-    (Ipv4Addr::new(240, 0, 0, 0), 4, Some("reserved")),
-];
+/// The kind of an address that a provider shares among its customers (RFC 6598).
+pub const CGNAT: &str = "CGNAT (shared with the provider's other customers)";
 
-/// IANA IPv6 Special-Purpose Address Registry; what lies outside `2000::/3` (RFC 4291, the global
-/// unicast space in use) is refused whatever it is.
-const IPV6: &[Block<Ipv6Addr>] = &[
-    (v6(&[]), 128, Some("unspecified")),
-    (Ipv6Addr::LOCALHOST, 128, Some("loopback")),
-    (v6(&[0, 0, 0, 0, 0, 0xffff]), 96, Some("IPv4-mapped")),
-    (v6(&[0x64, 0xff9b]), 96, Some("IPv4/IPv6 translation")),
-    (v6(&[0x64, 0xff9b, 1]), 48, Some("IPv4/IPv6 translation")),
-    (v6(&[0x100]), 64, Some("discard-only")),
-    (v6(&[0x2001, 1, 0, 0, 0, 0, 0, 1]), 128, None),
-    (v6(&[0x2001, 1, 0, 0, 0, 0, 0, 2]), 128, None),
-    (v6(&[0x2001, 1, 0, 0, 0, 0, 0, 3]), 128, None),
-    (v6(&[0x2001, 3]), 32, None),
-    (v6(&[0x2001, 4, 0x112]), 48, None),
-    (v6(&[0x2001, 0x20]), 28, None),
-    (v6(&[0x2001, 0x30]), 28, None),
-    (v6(&[0x2001]), 32, Some("Teredo")),
-    (v6(&[0x2001, 2]), 48, Some("benchmarking")),
-    (v6(&[0x2001]), 23, Some("reserved for protocol assignments")),
-    (v6(&[0x2001, 0xdb8]), 32, Some("documentation")),
-    (v6(&[0x2002]), 16, Some("6to4")),
-    (v6(&[0x3fff]), 20, Some("documentation")),
-    (v6(&[0x2000]), 3, None),
-    (v6(&[0xfc00]), 7, Some("unique-local")),
-    (v6(&[0xfe80]), 10, Some("link-local")),
-    (v6(&[0xfec0]), 10, Some("site-local")),
-    (v6(&[0xff00]), 8, Some("multicast")),
-    (v6(&[]), 0, Some("outside the global unicast space 2000::/3")),
+/// Blocks and their kind; `None` is a part of a larger block that is globally reachable after all.
+/// The first block that holds an address decides.
+///
+/// For IPv4, IANA's IPv4 Special-Purpose Address Registry, with the multicast block (RFC 5771) and
+/// the relay anycast of the withdrawn 6to4 (RFC 7526). For IPv6, IANA's IPv6 registry; what lies
+/// outside `2000::/3` (RFC 4291, the global unicast space in use) is refused whatever it is.
+const KINDS: &[(Block, Option<&str>)] = &[
+    (Block::v4([0, 0, 0, 0], 8), Some("\"this network\"")),
+    (Block::v4([10, 0, 0, 0], 8), Some("private")),
+    (Block::v4([100, 64, 0, 0], 10), Some(CGNAT)),
+    (Block::v4([127, 0, 0, 0], 8), Some("loopback")),
+    (Block::v4([169, 254, 0, 0], 16), Some("link-local")),
+    (Block::v4([172, 16, 0, 0], 12), Some("private")),
+    (Block::v4([192, 0, 0, 9], 32), None),
+    (Block::v4([192, 0, 0, 10], 32), None),
+    (Block::v4([192, 0, 0, 0], 24), Some("reserved for protocol assignments")),
+    (Block::v4([192, 0, 2, 0], 24), Some("documentation")),
+    (Block::v4([192, 88, 99, 0], 24), Some("6to4 relay")),
+    (Block::v4([192, 168, 0, 0], 16), Some("private")),
+    (Block::v4([198, 18, 0, 0], 15), Some("benchmarking")),
+    (Block::v4([198, 51, 100, 0], 24), Some("documentation")),
+    (Block::v4([203, 0, 113, 0], 24), Some("documentation")),
+    (Block::v4([224, 0, 0, 0], 4), Some("multicast")),
+    (Block::v4([255, 255, 255, 255], 32), Some("broadcast")),
+    (Block::v4([240, 0, 0, 0], 4), Some("reserved")),
+    (Block::v6(&[], 128), Some("unspecified")),
+    (Block::v6(&[0, 0, 0, 0, 0, 0, 0, 1], 128), Some("loopback")),
+    (Block::v6(&[0, 0, 0, 0, 0, 0xffff], 96), Some("IPv4-mapped")),
+    (Block::v6(&[0x64, 0xff9b], 96), Some("IPv4/IPv6 translation")),
+    (Block::v6(&[0x64, 0xff9b, 1], 48), Some("IPv4/IPv6 translation")),
+    (Block::v6(&[0x100], 64), Some("discard-only")),
+    (Block::v6(&[0x2001, 1, 0, 0, 0, 0, 0, 1], 128), None),
+    (Block::v6(&[0x2001, 1, 0, 0, 0, 0, 0, 2], 128), None),
+    (Block::v6(&[0x2001, 1, 0, 0, 0, 0, 0, 3], 128), None),
+    (Block::v6(&[0x2001, 3], 32), None),
+    (Block::v6(&[0x2001, 4, 0x112], 48), None),
+    (Block::v6(&[0x2001, 0x20], 28), None),
+    (Block::v6(&[0x2001, 0x30], 28), None),
+    (Block::v6(&[0x2001], 32), Some("Teredo")),
+    (Block::v6(&[0x2001, 2], 48), Some("benchmarking")),
+    (Block::v6(&[0x2001], 23), Some("reserved for protocol assignments")),
+    (Block::v6(&[0x2001, 0xdb8], 32), Some("documentation")),
+    (Block::v6(&[0x2002], 16), Some("6to4")),
+    (Block::v6(&[0x3fff], 20), Some("documentation")),
+    (Block::v6(&[0x2000], 3), None),
+    (Block::v6(&[0xfc00], 7), Some("unique-local")),
+    (Block::v6(&[0xfe80], 10), Some("link-local")),
+    (Block::v6(&[0xfec0], 10), Some("site-local")),
+    (Block::v6(&[0xff00], 8), Some("multicast")),
+    (Block::v6(&[], 0), Some("outside the global unicast space 2000::/3")),
 ];
 
 /// Why `address` is not a public one: its kind, as in "private", or `None` if it is public.
 #[must_use]
 pub fn not_public(address: IpAddr) -> Option<&'static str> {
-    match address {
-        IpAddr::V4(address) => IPV4
-            .iter()
-            .find(|(block, bits, _)| {
-                address.to_bits().checked_shr(32 - bits) == block.to_bits().checked_shr(32 - bits)
-            })
-            .and_then(|&(_, _, kind)| kind),
-        IpAddr::V6(address) => IPV6
-            .iter()
-            .find(|(block, bits, _)| {
-                address.to_bits().checked_shr(128 - bits) == block.to_bits().checked_shr(128 - bits)
-            })
-            .and_then(|&(_, _, kind)| kind),
-    }
+    KINDS.iter().find(|(block, _)| block.contains(address)).and_then(|&(_, kind)| kind)
 }
 
-/// The IPv6 address that starts with these 16-bit groups and goes on with zeros.
-const fn v6(groups: &[u16]) -> Ipv6Addr {
-    let mut bits = 0;
-    let mut index = 0;
-    while index < groups.len() {
-        bits |= (groups[index] as u128) << (112 - 16 * index);
-        index += 1;
+/// Whether `address` is one that no host has, on whatever network: unspecified ("this network"),
+/// multicast, reserved, broadcast, or IPv4-mapped, a form for programs (RFC 4291, section 2.5.5.2).
+/// Loopback is not among them: it is an address of this host.
+#[must_use]
+pub fn is_of_no_host(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.octets()[0] == 0 || address >= Ipv4Addr::new(224, 0, 0, 0),
+        IpAddr::V6(address) => {
+            address.is_unspecified() || address.is_multicast() || address.to_ipv4_mapped().is_some()
+        }
     }
-    Ipv6Addr::from_bits(bits)
 }
 
 #[cfg(test)]
@@ -98,7 +87,7 @@ mod tests {
     #[test]
     fn every_kind_is_known_at_its_edges() {
         let private = Some("private");
-        let cgnat = Some("CGNAT (shared with the provider's other customers)");
+        let cgnat = Some(CGNAT);
         let documentation = Some("documentation");
         let protocols = Some("reserved for protocol assignments");
         let outside = Some("outside the global unicast space 2000::/3");
@@ -192,6 +181,39 @@ mod tests {
             ("ff02::1", Some("multicast")),
         ] {
             assert_eq!(not_public(address.parse().unwrap()), kind, "{address}");
+        }
+    }
+
+    #[test]
+    fn addresses_of_no_host_are_known_at_their_edges() {
+        for (address, of_no_host) in [
+            ("0.0.0.0", true),
+            ("0.255.255.255", true),
+            ("1.0.0.0", false),
+            ("10.1.2.3", false),
+            ("127.0.0.1", false),
+            ("223.255.255.255", false),
+            ("224.0.0.0", true),
+            ("240.0.0.1", true),
+            ("255.255.255.255", true),
+            ("::", true),
+            ("::1", false),
+            ("::ffff:0.0.0.0", true),
+            ("::ffff:9.9.9.9", true),
+            ("::fffe:9.9.9.9", false),
+            ("fd00::1", false),
+            ("fe80::1", false),
+            ("ff00::", true),
+            ("ff02::1", true),
+        ] {
+            assert_eq!(is_of_no_host(address.parse().unwrap()), of_no_host, "{address}");
+        }
+    }
+
+    #[test]
+    fn no_block_has_bits_set_behind_its_length() {
+        for (block, _) in KINDS {
+            assert_eq!(Block::parse(&block.to_string()), Ok(*block));
         }
     }
 }
