@@ -140,7 +140,7 @@ impl<'a> Sender<'a> {
             Err(cause) => return Err(Problem::NoAnswer { host, cause }.into()),
         };
         let took = began.elapsed();
-        let Answer { status, headers, body } = answer;
+        let Answer { status, headers, body, .. } = answer;
         let skew = Skew::of(&headers, sent, took);
         if skew.is_some() {
             self.access.note(|clock| clock.seen = skew);

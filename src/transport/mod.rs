@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::uri::Scheme;
-use http::{HeaderMap, Request, Uri};
+use http::{HeaderMap, Request, Uri, Version};
 use ureq::config::{AutoHeaderValue, Config, IpFamily};
 use ureq::{Agent, AsSendBody};
 
@@ -187,6 +187,8 @@ pub struct Client {
 pub struct Answer {
     /// The HTTP status.
     pub status: u16,
+    /// The version of HTTP that it was written in.
+    pub version: Version,
     /// The headers.
     pub headers: HeaderMap,
     /// The body: UTF-8, within the cap that the request named.
@@ -194,11 +196,21 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Whether the answer said how long its body is. If not, the body ends where the connection
-    /// does, and one that was cut off on the way looks whole.
+    /// Whether the answer said how long its body is: by `Content-Length`, or by chunks and nothing
+    /// else (RFC 9112, section 6.3). If not, the body ends where the connection does, and one that
+    /// was cut off on the way looks whole. With any other transfer coding the length is that of
+    /// something else. HTTP/1.0 knows no transfer codings.
     #[must_use]
     pub fn says_its_length(&self) -> bool {
-        self.headers.contains_key(CONTENT_LENGTH) || self.headers.contains_key(TRANSFER_ENCODING)
+        let mut codings = self.headers.get_all(TRANSFER_ENCODING).iter();
+        match (codings.next(), codings.next()) {
+            (None, _) => self.headers.contains_key(CONTENT_LENGTH),
+            (Some(coding), None) => {
+                self.version >= Version::HTTP_11
+                    && coding.as_bytes().eq_ignore_ascii_case(b"chunked")
+            }
+            _ => false,
+        }
     }
 }
 
@@ -243,6 +255,7 @@ impl Client {
             }
             body => body?,
         };
-        Ok(Answer { status: parts.status.as_u16(), headers: parts.headers, body })
+        let (status, version) = (parts.status.as_u16(), parts.version);
+        Ok(Answer { status, version, headers: parts.headers, body })
     }
 }
