@@ -4,7 +4,7 @@
 use std::fmt::Write;
 use std::fs;
 use std::io;
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr, UdpSocket};
 
 use super::public::not_public;
 
@@ -39,8 +39,8 @@ pub struct Entry {
 ///
 /// Never one that is temporary (a privacy address, gone tomorrow), deprecated, tentative, has
 /// failed, or is of the link alone. Where several remain, a public one wins over any other, then
-/// one that was configured by hand (permanent), then the numerically smallest: the same one at
-/// each run.
+/// one in the /64 that the kernel would send from, then one that was configured by hand
+/// (permanent), then the numerically smallest: the same one at each run.
 pub fn address_of(
     interface: &str,
     unfit: impl Fn(Ipv6Addr) -> Option<String>,
@@ -55,7 +55,20 @@ pub fn address_of(
     if entries.is_empty() && fs::symlink_metadata(format!("{INTERFACES}/{interface}")).is_err() {
         return Err(format!("there is no such interface; there are {}", interfaces()));
     }
-    choose(&entries, unfit)
+    choose(&entries, source_of_kernel(), unfit)
+}
+
+/// The address that the kernel would send from to the Internet, if it has a route. While a provider
+/// replaces one prefix by another, this is how to tell which of them is in use. Nothing is sent:
+/// connecting a datagram socket only looks the route up, here to an address for documentation
+/// (RFC 3849).
+fn source_of_kernel() -> Option<Ipv6Addr> {
+    let socket = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).ok()?;
+    socket.connect((Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1), 53)).ok()?;
+    match socket.local_addr().ok()?.ip() {
+        IpAddr::V6(address) => Some(address),
+        IpAddr::V4(_) => None,
+    }
 }
 
 fn interfaces() -> String {
@@ -96,9 +109,11 @@ pub fn parse(table: &str, interface: &str) -> Result<Vec<Entry>, String> {
     Ok(entries)
 }
 
-/// The address among `entries` to publish, as [`address_of`] says.
+/// The address among `entries` to publish, as [`address_of`] says. `source` is the address that the
+/// kernel would send from, of any interface.
 pub fn choose(
     entries: &[Entry],
+    source: Option<Ipv6Addr>,
     unfit: impl Fn(Ipv6Addr) -> Option<String>,
 ) -> Result<Ipv6Addr, String> {
     let good = |entry: &&Entry| {
@@ -108,7 +123,8 @@ pub fn choose(
     };
     let order = |entry: &&Entry| {
         let public = not_public(entry.address.into()).is_none();
-        (!public, entry.flags & PERMANENT == 0, entry.address)
+        let elsewhere = source.is_none_or(|source| !share_prefix(entry.address, source));
+        (!public, elsewhere, entry.flags & PERMANENT == 0, entry.address)
     };
     entries
         .iter()
@@ -116,6 +132,11 @@ pub fn choose(
         .min_by_key(order)
         .map(|entry| entry.address)
         .ok_or_else(|| describe(entries, unfit))
+}
+
+/// Whether two addresses are in one /64, the prefix of a link (RFC 4291, section 2.5.4).
+const fn share_prefix(one: Ipv6Addr, other: Ipv6Addr) -> bool {
+    one.to_bits() >> 64 == other.to_bits() >> 64
 }
 
 /// What the interface has, when none of it will do.
@@ -143,8 +164,13 @@ mod tests {
     use super::*;
 
     fn chosen(table: &str, interface: &str) -> Result<String, String> {
-        choose(&parse(table, interface)?, |address| not_public(address.into()).map(Into::into))
-            .map(|address| address.to_string())
+        chosen_from(None, table, interface)
+    }
+
+    fn chosen_from(source: Option<&str>, table: &str, interface: &str) -> Result<String, String> {
+        let source = source.map(|source| source.parse().unwrap());
+        let unfit = |address: Ipv6Addr| not_public(address.into()).map(Into::into);
+        choose(&parse(table, interface)?, source, unfit).map(|address| address.to_string())
     }
 
     /// A Pi on a home line: a stable address, a temporary one, and a unique-local one.
@@ -186,9 +212,41 @@ fe80000000000000505400fffe9abcde 02 40 20 80   ens3
         }
     }
 
+    /// While a provider replaces one prefix by another, both are valid. The new one is larger.
+    const TWO_PREFIXES: &str = "\
+2a02810d00a41c00ba27ebfffe123456 02 40 00 00   eth0
+2a02810d00b52d00ba27ebfffe123456 02 40 00 00   eth0
+2a02810d00b52d001111222233334444 02 40 00 01   eth0
+fd0012345678000000000000000000aa 02 40 00 80   eth0
+";
+
+    #[test]
+    fn prefix_that_the_kernel_sends_from_is_preferred() {
+        let old = "2a02:810d:a4:1c00:ba27:ebff:fe12:3456";
+        let new = "2a02:810d:b5:2d00:ba27:ebff:fe12:3456";
+        for (source, address) in [
+            (None, old),
+            (Some(old), old),
+            (Some(new), new),
+            // The kernel sends from the temporary address, which is not published.
+            (Some("2a02:810d:b5:2d00:1111:2222:3333:4444"), new),
+            // The kernel sends over another interface, as to a VPN.
+            (Some("2001:470:1f0b::2"), old),
+            // A unique-local source does not win over a public address.
+            (Some("fd00:1234:5678::aa"), old),
+        ] {
+            assert_eq!(chosen_from(source, TWO_PREFIXES, "eth0"), Ok(address.into()), "{source:?}");
+        }
+        // It also wins over one that was configured by hand.
+        let by_hand = TWO_PREFIXES.replacen("40 00 00", "40 00 80", 1);
+        assert_eq!(chosen_from(Some(new), &by_hand, "eth0"), Ok(new.into()));
+        assert_eq!(chosen_from(None, &by_hand, "eth0"), Ok(old.into()));
+    }
+
     #[test]
     fn where_any_address_may_be_published_a_public_one_still_wins() {
-        let any = |table: &str| choose(&parse(table, "eth0")?, |_| None).map(|a| a.to_string());
+        let any =
+            |table: &str| choose(&parse(table, "eth0")?, None, |_| None).map(|a| a.to_string());
         assert_eq!(any(HOME), Ok("2a02:810d:a4:1c00:ba27:ebff:fe12:3456".into()));
         let local = "fe800000000000000000000000000001 02 40 20 80 eth0\n";
         let unique = "fd0012345678000000000000000000aa 02 40 00 00 eth0\n";

@@ -8,6 +8,7 @@ use crate::support::aws::Call::{Change, List, Publish};
 use crate::support::http::{Answer, Family};
 use crate::support::reflector::{HOST, Reflector};
 use crate::support::route53::Row;
+use crate::support::sandbox::Network;
 use crate::support::scene::Scene;
 
 /// The usual scene with a second reflector, on another host, behind the first in the list.
@@ -208,6 +209,29 @@ fn the_kernels_own_table_is_read() {
     });
     scene.run().assert_silent();
     assert_eq!(scene.aws.rows()[1], "home.example.com. AAAA 600 ::1");
+}
+
+#[test]
+fn prefix_that_the_kernel_sends_from_is_published() {
+    // While a provider replaces one prefix by the other, both are valid.
+    let (old, new) = ("2a02:810d:a4:1c00::7", "2a02:810d:b5:2d00::7");
+    for source in [old, new] {
+        let mut scene = Scene::new();
+        scene.configure(|config| {
+            config["record_types"] = json!(["AAAA"]);
+            config["ipv6_interface"] = json!("lo");
+        });
+        scene.sandbox.network(Network::None);
+        scene.sandbox.set("AWS_MAX_ATTEMPTS", "1");
+        for address in [old, new] {
+            scene.sandbox.set_up(&format!("ip address add {address}/64 dev lo nodad"));
+        }
+        scene.sandbox.set_up(&format!("ip -6 route add default dev lo src {source}"));
+        // AWS cannot be reached from there, but what would be published is told before.
+        let run = scene.run_with(&["--verbose", "--dry-run"]);
+        let step = format!("autodns: interface lo has {source}");
+        assert!(run.stderr.lines().any(|line| line == step), "{run:?}");
+    }
 }
 
 #[test]

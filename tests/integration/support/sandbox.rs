@@ -170,6 +170,11 @@ impl Sandbox {
         assert!(made.success(), "mkfifo");
     }
 
+    /// A command that root runs in the program's namespaces before the program is started.
+    pub fn set_up(&mut self, command: &str) {
+        self.mounts.push(command.to_owned());
+    }
+
     /// A folder of the home takes the place of another one, for the program alone.
     pub fn mount_over(&mut self, name: &str, place: &str) {
         // By the number of the process, which stays the program's: `self` would be mount's own.
