@@ -18,7 +18,7 @@ use crate::record::Family;
 use crate::retry::{Again, Attempts, Limit, RetryAfter};
 use crate::transport::{Failure, Network};
 use block::Block;
-use public::not_public;
+use public::{CGNAT, is_of_no_host, not_public};
 use reflector::{Reflector, Unanswered};
 
 /// Where addresses come from, and what they must be, as a configuration says it.
@@ -245,13 +245,16 @@ impl Sources {
                  from"
             ));
         }
-        if !self.allow_non_public
-            && let Some(kind) = not_public(address)
-        {
-            return Some(format!(
-                "not a public address: {kind}; check the way to the reflector, or set \
-                 allow_non_public"
-            ));
+        if let Some(kind) = self.not_publishable(address) {
+            let rest = if is_of_no_host(address) {
+                "; check the reflector"
+            } else if kind == CGNAT {
+                ", so this connection has no public IPv4 address of its own; ask the provider for \
+                 one, or use IPv6 (record_types) or a tunnel"
+            } else {
+                "; check the way to the reflector, or set allow_non_public"
+            };
+            return Some(format!("not a public address: {kind}{rest}"));
         }
         self.outside(address).map(|outside| {
             format!("{outside}; check which way the traffic goes, or expected_networks")
@@ -260,10 +263,13 @@ impl Sources {
 
     /// Why an address may not be published, in a few words, if so.
     fn kind_objected_to(&self, address: IpAddr) -> Option<String> {
-        not_public(address)
-            .filter(|_| !self.allow_non_public)
-            .map(Into::into)
-            .or_else(|| self.outside(address))
+        self.not_publishable(address).map(Into::into).or_else(|| self.outside(address))
+    }
+
+    /// The kind of an address that may not be published because of its kind. What no host can have
+    /// is never published, whatever `allow_non_public` says.
+    fn not_publishable(&self, address: IpAddr) -> Option<&'static str> {
+        not_public(address).filter(|_| !self.allow_non_public || is_of_no_host(address))
     }
 
     fn outside(&self, address: IpAddr) -> Option<String> {
@@ -302,6 +308,11 @@ mod tests {
             (any, false, "9.9.9.9", Family::V6, Some("no IPv6 address")),
             (any, false, "10.1.2.3", Family::V4, Some("not a public address: private")),
             (any, true, "10.1.2.3", Family::V4, None),
+            (any, true, "127.0.0.1", Family::V4, None),
+            (any, true, "0.0.0.0", Family::V4, Some("not a public address: \"this network\"")),
+            (any, true, "224.0.0.1", Family::V4, Some("not a public address: multicast")),
+            (any, true, "::", Family::V6, Some("not a public address: unspecified")),
+            (any, true, "::ffff:9.9.9.9", Family::V6, Some("not a public address: IPv4-mapped")),
             (&["9.9.0.0/16"], false, "9.9.9.9", Family::V4, None),
             (&["9.8.0.0/16", "9.9.0.0/16"], false, "9.9.9.9", Family::V4, None),
             (

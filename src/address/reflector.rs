@@ -3,7 +3,7 @@
 //! address must be this line's.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::SystemTime;
 
 use http::header::{ACCEPT, AUTHORIZATION, LOCATION};
@@ -44,8 +44,7 @@ impl Reflector {
     /// Whether this reflector is on the same host as `other`, so that it is no second opinion.
     #[must_use]
     pub fn has_host_of(&self, other: &Self) -> bool {
-        let host = |reflector: &Self| reflector.0.uri().host().map(str::to_ascii_lowercase);
-        host(self) == host(other)
+        host_of(self.0.uri()) == host_of(other.0.uri())
     }
 
     /// Asks for the address that this machine has as seen over the connections of `client`.
@@ -56,38 +55,47 @@ impl Reflector {
         deadline: Deadline,
     ) -> Result<IpAddr, Unanswered> {
         let mut at = self.0.clone();
+        let mut authorization = at.authorization();
         let mut secrets = secrets.clone();
         for _ in 0..=MOST_REDIRECTS {
             let mut request =
                 Request::builder().uri(at.uri()).header(ACCEPT, "application/json, */*;q=0.5");
-            if let Some(authorization) = at.authorization() {
+            if let Some(authorization) = &authorization {
                 request = request.header(AUTHORIZATION, authorization);
             }
             let request = request.body(Vec::new()).map_err(|error| Unanswered {
                 problem: "the URL cannot be asked".into(),
-                again: Again::No,
-                retry_after: None,
                 source: Some(error.into()),
+                ..Unanswered::for_good(String::new())
             })?;
             let answer = client.send(request, LARGEST_ANSWER, deadline).map_err(|cause| {
                 let problem = format!("{cause}; {}", cause.advice());
-                let again = cause.again();
-                Unanswered { problem, again, retry_after: None, source: Some(cause.into()) }
+                Unanswered {
+                    again: cause.again(),
+                    source: Some(cause.into()),
+                    ..Unanswered::for_good(problem)
+                }
             })?;
             match redirect(&at, &answer) {
                 Some(Ok(next)) => {
                     next.add_secrets(&mut secrets);
+                    // The user name is for the server that the configuration names, and no other.
+                    let kept = authorization.filter(|_| is_same_server(at.uri(), next.uri()));
+                    authorization = next.authorization().or(kept);
                     at = next;
                 }
                 Some(Err(problem)) => return Err(Unanswered::for_good(problem)),
                 None => {
                     let whole = answer.says_its_length();
-                    let address = read_answer(answer.status, &answer.body, whole, &secrets);
-                    return address.map_err(|problem| Unanswered {
-                        again: Again::of_status(answer.status),
-                        retry_after: RetryAfter::of(&answer.headers, SystemTime::now()),
-                        ..Unanswered::for_good(problem)
-                    });
+                    let read = read_answer(answer.status, &answer.body, whole, &secrets);
+                    return match read {
+                        Ok(address) => Ok(address),
+                        Err(problem) => Err(Unanswered {
+                            again: Again::of_status(answer.status),
+                            retry_after: RetryAfter::of(&answer.headers, SystemTime::now()),
+                            ..Unanswered::for_good(problem)
+                        }),
+                    };
                 }
             }
         }
@@ -112,6 +120,31 @@ fn redirect(at: &SecretUrl, answer: &Answer) -> Option<Result<SecretUrl, String>
         return Some(Err(format!("it redirects from https to plain http; {CHECK_URL}")));
     }
     Some(Ok(next))
+}
+
+/// The host of a URL in one spelling: lower case, without the dot that may end a full name, an IPv6
+/// address in its shortest form.
+fn host_of(uri: &Uri) -> String {
+    let host = uri.host().unwrap_or_default();
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    match bare.parse::<Ipv6Addr>() {
+        Ok(address) => address.to_string(),
+        Err(_) => host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase(),
+    }
+}
+
+/// Whether two URLs are of one server: scheme, host and port (RFC 6454, section 4).
+fn is_same_server(one: &Uri, other: &Uri) -> bool {
+    let port = |uri: &Uri| uri.port_u16().or(default_port(uri));
+    one.scheme() == other.scheme() && host_of(one) == host_of(other) && port(one) == port(other)
+}
+
+fn default_port(uri: &Uri) -> Option<u16> {
+    match uri.scheme_str()? {
+        "http" => Some(80),
+        "https" => Some(443),
+        _ => None,
+    }
 }
 
 /// What came from a reflector instead of an address.
@@ -162,9 +195,13 @@ fn join(base: &Uri, location: &str) -> Option<String> {
     Some(format!("{scheme}://{authority}{directory}/{location}"))
 }
 
-/// The address in an answer: JSON with `your_ip` (or `ip`) and an empty `error`, or bare text.
-/// The error is a phrase that follows who was asked. `whole` tells whether the answer came with
-/// its length; if not, JSON still shows its own end, and so does text with a line's end.
+/// The address in an answer: JSON with `your_ip` (or `ip`) and no `error`, or bare text. The error
+/// is a phrase that follows who was asked; of the answer it quotes no more than JSON's `error`.
+/// `whole` tells whether the answer came with its length; if not, JSON still shows its own end, and
+/// so does text with a line's end.
+///
+/// Only status 200 answers the question: 206 is a part of the answer, 203 is what a proxy made of
+/// it, and the other 2xx have none.
 pub fn read_answer(
     status: u16,
     body: &str,
@@ -174,21 +211,21 @@ pub fn read_answer(
     let whole = whole || body.ends_with('\n');
     let body = body.strip_prefix('\u{feff}').unwrap_or(body).trim_ascii();
     let json = body.starts_with('{').then(|| serde_json::from_str::<Value>(body));
-    if !(200..300).contains(&status) {
-        return Err(match json.as_ref().and_then(|json| json.as_ref().ok()?["error"].as_str()) {
-            Some(error) if !error.is_empty() => {
-                format!("it answered {status}: \"{}\"; {CHECK_REFLECTOR}", secrets.quote(error))
-            }
-            _ => format!("it answered {status}; {CHECK_REFLECTOR}"),
-        });
+    let error = json.as_ref().and_then(|json| reported(json.as_ref().ok()?));
+    let quoted = error.and_then(Value::as_str).map(|text| format!("\"{}\"", secrets.quote(text)));
+    if status != 200 {
+        let why = quoted.map_or(String::new(), |quoted| format!(": {quoted}"));
+        return Err(format!("it answered {status}{why}; {}", advice_of(status)));
     }
     let text = match &json {
-        Some(Ok(json)) => match (&json["error"], &json["your_ip"], &json["ip"]) {
-            (Value::String(error), ..) if !error.is_empty() => {
-                return Err(format!("it reported \"{}\"; {CHECK_REFLECTOR}", secrets.quote(error)));
+        None => body,
+        Some(Err(_)) => return Err(format!("it answered broken JSON; {CHECK_REFLECTOR}")),
+        Some(Ok(json)) => match (error, &json["your_ip"], &json["ip"]) {
+            (Some(_), ..) => {
+                let what = quoted.as_deref().unwrap_or("an error");
+                return Err(format!("it reported {what}; {CHECK_REFLECTOR}"));
             }
-            (Value::String(_) | Value::Null, Value::String(ip), _)
-            | (Value::String(_) | Value::Null, Value::Null, Value::String(ip)) => ip.as_str(),
+            (None, Value::String(ip), _) | (None, Value::Null, Value::String(ip)) => ip.as_str(),
             _ => {
                 return Err(format!(
                     "it answered JSON without an address in \"your_ip\" or \"ip\"; \
@@ -196,25 +233,63 @@ pub fn read_answer(
                 ));
             }
         },
-        Some(Err(_)) => return Err(format!("it answered broken JSON; {CHECK_REFLECTOR}")),
-        None => body,
     };
-    if json.is_none() && !whole && !text.is_empty() {
+    if text.is_empty() {
+        return Err(format!("it answered nothing; {CHECK_REFLECTOR}"));
+    }
+    if json.is_none() && !whole {
         return Err(format!(
             "it answered text without saying how long it is, which may be cut off; \
              {CHECK_REFLECTOR}"
         ));
     }
     text.parse().map_err(|_| {
-        let shown = secrets.quote(text);
-        if text.is_empty() {
-            format!("it answered nothing; {CHECK_REFLECTOR}")
-        } else if text.contains(char::is_control) {
-            format!("it answered \"{shown}\" with control characters in it; {CHECK_REFLECTOR}")
-        } else {
-            format!("it answered \"{shown}\", which is no address; {CHECK_REFLECTOR}")
-        }
+        let kind = if json.is_some() { "text in JSON" } else { kind(text) };
+        let (length, s) = (text.len(), if text.len() == 1 { "" } else { "s" });
+        format!("it answered {length} byte{s} of {kind}, not an address; {CHECK_REFLECTOR}")
     })
+}
+
+/// What a reflector reports in the member `error`, if it reports an error. Some always have the
+/// member, and say in it that there was none.
+fn reported(json: &Value) -> Option<&Value> {
+    let error = &json["error"];
+    let is_none = match error {
+        Value::Null => true,
+        Value::Bool(is_error) => !is_error,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => text.trim().is_empty(),
+        Value::Array(list) => list.is_empty(),
+        Value::Object(members) => members.is_empty(),
+    };
+    Some(error).filter(|_| !is_none)
+}
+
+/// What to do about a status. A server's own trouble says nothing about the key.
+const fn advice_of(status: u16) -> &'static str {
+    match (Again::of_status(status), status) {
+        (_, 511) => "sign in to this network with a browser",
+        (Again::No, 500..) => "check the reflector",
+        (Again::No, _) => CHECK_REFLECTOR,
+        _ => "the next run tries again",
+    }
+}
+
+/// What kind of text it is that holds no address, as far as its beginning shows.
+fn kind(text: &str) -> &'static str {
+    let begins =
+        |with: &str| text.get(..with.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(with));
+    if begins("<?xml") {
+        "XML"
+    } else if begins("<") {
+        "HTML"
+    } else if begins("[") || begins("\"") {
+        "JSON"
+    } else if text.contains(|c: char| c.is_control() && !c.is_whitespace()) {
+        "text with control characters"
+    } else {
+        "text"
+    }
 }
 
 #[cfg(test)]
@@ -243,6 +318,11 @@ mod tests {
             ),
             ("{\"ip\":\"8.8.8.8\",\"your_ip\":\"9.9.9.9\"}", "9.9.9.9"),
             ("{\"error\":null,\"ip\":\"9.9.9.9\",\"x\":[{}]}", "9.9.9.9"),
+            ("{\"error\":false,\"ip\":\"9.9.9.9\"}", "9.9.9.9"),
+            ("{\"error\":0,\"ip\":\"9.9.9.9\"}", "9.9.9.9"),
+            ("{\"error\":\" \",\"ip\":\"9.9.9.9\"}", "9.9.9.9"),
+            ("{\"error\":[],\"ip\":\"9.9.9.9\"}", "9.9.9.9"),
+            ("{\"error\":{},\"ip\":\"9.9.9.9\"}", "9.9.9.9"),
         ] {
             assert_eq!(read(200, body), Ok(address.into()), "{body}");
         }
@@ -252,13 +332,22 @@ mod tests {
     fn anything_else_is_a_failure_that_says_what_came() {
         for (status, body, problem) in [
             (200, "", "it answered nothing"),
-            (200, "9.9.9", "it answered \"9.9.9\", which is no address"),
-            (200, "9.9.9.09", "it answered \"9.9.9.09\", which is no address"),
-            (200, "9.9.9.9 8.8.8.8", "it answered \"9.9.9.9 8.8.8.8\", which is no address"),
-            (200, "9.9.9.9, 10.0.0.1", "it answered \"9.9.9.9, 10.0.0.1\", which is no address"),
-            (200, "<b>9.9.9.9</b>", "it answered \"<b>9.9.9.9</b>\", which is no address"),
-            (200, "key verysecret", "it answered \"key [hidden]\", which is no address"),
-            (200, "9.9.9\0.9", "it answered \"9.9.9 .9\" with control characters in it"),
+            (200, "9", "it answered 1 byte of text, not an address"),
+            (200, "9.9.9", "it answered 5 bytes of text, not an address"),
+            (200, "9.9.9.09", "it answered 8 bytes of text, not an address"),
+            (200, "9.9.9.9 8.8.8.8", "it answered 15 bytes of text, not an address"),
+            (200, "9.9.9.9, 10.0.0.1", "it answered 17 bytes of text, not an address"),
+            (200, "<b>9.9.9.9</b>", "it answered 14 bytes of HTML, not an address"),
+            (200, "<?xml?><a/>", "it answered 11 bytes of XML, not an address"),
+            (200, "[\"9.9.9.9\"]", "it answered 11 bytes of JSON, not an address"),
+            (200, "\u{fc}", "it answered 2 bytes of text, not an address"),
+            (200, "key verysecret", "it answered 14 bytes of text, not an address"),
+            (
+                200,
+                "9.9.9\0.9",
+                "it answered 8 bytes of text with control characters, not an address",
+            ),
+            (200, "{\"ip\":\"9.9.9\"}", "it answered 5 bytes of text in JSON, not an address"),
             (
                 200,
                 "{\"error\":\"no verysecret\",\"your_ip\":\"9.9.9.9\"}",
@@ -270,19 +359,67 @@ mod tests {
                 "{\"your_ip\":9}",
                 "it answered JSON without an address in \"your_ip\" or \"ip\"",
             ),
-            (
-                200,
-                "{\"error\":1,\"ip\":\"9.9.9.9\"}",
-                "it answered JSON without an address in \"your_ip\" or \"ip\"",
-            ),
+            (200, "{\"error\":1,\"ip\":\"9.9.9.9\"}", "it reported an error"),
+            (200, "{\"error\":true,\"ip\":\"9.9.9.9\"}", "it reported an error"),
+            (200, "{\"error\":[\"x\"],\"ip\":\"9.9.9.9\"}", "it reported an error"),
+            (200, "{\"error\":{\"code\":7},\"ip\":\"9.9.9.9\"}", "it reported an error"),
+            (403, "{\"error\":true}", "it answered 403"),
             (200, "{\"ip\":\"9.9.9.9\"", "it answered broken JSON"),
             (200, "{\"ip\":\"9.9.9.9\"} x", "it answered broken JSON"),
             (403, "{\"error\":\"wrong key\"}", "it answered 403: \"wrong key\""),
             (403, "{\"error\":\"\",\"your_ip\":\"9.9.9.9\"}", "it answered 403"),
             (500, "9.9.9.9", "it answered 500"),
             (304, "", "it answered 304"),
+            (201, "9.9.9.9", "it answered 201"),
+            (203, "9.9.9.9", "it answered 203"),
+            (204, "", "it answered 204"),
+            (206, "9.9.9.9", "it answered 206"),
         ] {
             assert_eq!(read(status, body), Err(problem.into()), "{body}");
+        }
+    }
+
+    #[test]
+    fn advice_about_a_status_names_the_key_only_where_it_can_be_the_cause() {
+        for (status, advice) in [
+            (401, CHECK_REFLECTOR),
+            (403, CHECK_REFLECTOR),
+            (404, CHECK_REFLECTOR),
+            (206, CHECK_REFLECTOR),
+            (429, "the next run tries again"),
+            (500, "the next run tries again"),
+            (503, "the next run tries again"),
+            (501, "check the reflector"),
+            (505, "check the reflector"),
+            (511, "sign in to this network with a browser"),
+        ] {
+            assert_eq!(advice_of(status), advice, "{status}");
+        }
+    }
+
+    #[test]
+    fn hosts_of_one_server_are_equal_in_every_spelling() {
+        for (one, other, equal) in [
+            ("https://a.example", "https://A.Example./x?y", true),
+            ("https://a.example:8443", "https://a.example", true),
+            ("https://user@a.example", "https://a.example", true),
+            ("https://[2001:DB8::1]", "https://[2001:db8:0::1]/", true),
+            ("https://a.example", "https://b.example", false),
+            ("https://a.example", "https://a.example.org", false),
+        ] {
+            let reflector = |url: &str| Reflector::parse(url).unwrap();
+            assert_eq!(reflector(one).has_host_of(&reflector(other)), equal, "{one} {other}");
+        }
+        for (one, other, same) in [
+            ("https://a.example/1", "https://a.example:443/2", true),
+            ("https://a.example/1", "https://A.example./1", true),
+            ("https://a.example/1", "https://a.example:8443/1", false),
+            ("https://a.example/1", "http://a.example/1", false),
+            ("https://a.example/1", "http://a.example:443/1", false),
+            ("https://a.example/1", "https://b.example/1", false),
+        ] {
+            let uri = |url: &str| url.parse::<Uri>().unwrap();
+            assert_eq!(is_same_server(&uri(one), &uri(other)), same, "{one} {other}");
         }
     }
 

@@ -250,8 +250,8 @@ fn a_captive_portal_that_says_so_has_carried_nothing_out() {
     let mut scene = Scene::new();
     scene.without("topic_arn");
     scene.reflector.replies(Family::V4, portal());
-    let expected = unlearnt(Family::V4)
-        + "it answered 511; check the reflector, and the key in reflect_url if it has one\n";
+    let expected =
+        unlearnt(Family::V4) + "it answered 511; sign in to this network with a browser\n";
     run(&mut scene).assert(1, "", &expected);
 }
 
@@ -314,12 +314,10 @@ fn a_reflectors_answer_that_is_none_is_an_error() {
          connection; the next run tries again\n\
          a length too short: it answered broken JSON; check the reflector, and the key in \
          reflect_url if it has one\n\
-         a portal's page: it answered \"<!DOCTYPE html><html><body>Please accept the \
-         terms<br></body></html>\", which is no address; check the reflector, and the key in \
-         reflect_url if it has one\n\
-         a portal's page of XML: it answered \"<html><body><p>Please sign \
-         in</p></body></html>\", which is no address; check the reflector, and the key in \
-         reflect_url if it has one\n",
+         a portal's page: it answered 68 bytes of HTML, not an address; check the reflector, and \
+         the key in reflect_url if it has one\n\
+         a portal's page of XML: it answered 47 bytes of HTML, not an address; check the \
+         reflector, and the key in reflect_url if it has one\n",
     );
 }
 

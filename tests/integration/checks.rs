@@ -187,8 +187,8 @@ fn every_source_is_asked_and_held_against_the_others() {
          not ok  address      {reflector}/reflect/v1 says 192.175.48.7, but {other}/reflect/v1 \
          says 192.175.48.9; nothing would be changed: check which is right\n\
          ok      address      {reflector}/reflect/v1 says 2620:4f:8000::7, in  ms\n\
-         not ok  address      {other}/reflect/v1 over IPv6: it answered 503; check the reflector, \
-         and the key in reflect_url if it has one\n",
+         not ok  address      {other}/reflect/v1 over IPv6: it answered 503; the next run tries \
+         again\n",
     );
 }
 

@@ -90,7 +90,7 @@ fn a_good_key_changes_the_record_alerts_and_recovers() {
             1,
             "",
             "autodns: home.example.com AAAA: could not learn the public IPv6 address from \
-         {reflector}/reflect/v1: it answered \"out of order\", which is no address; check the \
+         {reflector}/reflect/v1: it answered 12 bytes of text, not an address; check the \
          reflector, and the key in reflect_url if it has one\n",
         );
     }
@@ -227,7 +227,7 @@ fn a_user_who_may_not_publish_is_told_so_each_time() {
                 1,
                 "",
                 "autodns: home.example.com A: could not learn the public IPv4 address from \
-         {reflector}/reflect/v1: it answered \"out of order\", which is no address; check the \
+         {reflector}/reflect/v1: it answered 12 bytes of text, not an address; check the \
          reflector, and the key in reflect_url if it has one\n\
          autodns: home.example.com: the alert: could not publish to {topic}: AccessDenied: \
          User: arn:aws:iam::123456789012:user/no_publish is not authorized to \

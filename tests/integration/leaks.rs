@@ -49,15 +49,22 @@ fn a_reflector_that_says_its_query_back() {
         // A cut that falls into the secret leaves no half of it.
         (format!("{padding} {SECRET_DECODED}"), format!("{padding} [hidden]")),
     ] {
-        for (status, body, reason) in [
-            (200, json!({ "error": echo }).to_string(), format!("it reported \"{left}\"")),
+        for (status, body, reason, advice) in [
+            (200, json!({ "error": echo }).to_string(), format!("it reported \"{left}\""), advice),
             (
                 403,
                 json!({ "error": echo, "your_ip": "" }).to_string(),
                 format!("it answered 403: \"{left}\""),
+                advice,
             ),
-            (200, echo.clone(), format!("it answered \"{left}\", which is no address")),
-            (500, echo.clone(), "it answered 500".to_owned()),
+            // Of anything else not a word is quoted.
+            (
+                200,
+                echo.clone(),
+                format!("it answered {} bytes of text, not an address", echo.len()),
+                advice,
+            ),
+            (500, echo.clone(), "it answered 500".to_owned(), "the next run tries again"),
         ] {
             let scene = scene();
             scene.reflector.replies(Family::V4, Answer::new(status, "text/plain", body));
@@ -85,13 +92,13 @@ fn a_redirect_with_a_secret_in_it() {
         "autodns: Route 53 has A 192.175.48.1 for home.example.com\n\
          autodns: asking {reflector}/reflect/v1 over IPv4\n\
          autodns: home.example.com A: could not learn the public IPv4 address from \
-         {reflector}/reflect/v1: it answered \"out of order\", which is no address; check the \
+         {reflector}/reflect/v1: it answered 12 bytes of text, not an address; check the \
          reflector, and the key in reflect_url if it has one\n\
          autodns: home.example.com: key id ...ST07 from the environment\n\
          autodns: listing home.example.com in hosted zone {zone}\n\
          autodns: published message 567910cd-659e-55d4-8ccb-5aaf14679dc0 to {topic}\n\
-         autodns: {reflector}/reflect/v1 over IPv4: it answered \"out of order\", which is no \
-         address; check the reflector, and the key in reflect_url if it has one\n",
+         autodns: {reflector}/reflect/v1 over IPv4: it answered 12 bytes of text, not \
+         an address; check the reflector, and the key in reflect_url if it has one\n",
     );
     scene
         .reflector

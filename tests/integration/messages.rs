@@ -298,10 +298,18 @@ fn each_message_of_the_readme_comes_out_of_a_run() {
             }),
         ),
         (
-            "which is not a public address",
+            "no public IPv4 address of its own",
             Box::new(|| {
                 let scene = Scene::new();
                 scene.reflector.says(Family::V4, "100.64.0.1");
+                said(&scene)
+            }),
+        ),
+        (
+            "which is not a public address",
+            Box::new(|| {
+                let scene = Scene::new();
+                scene.reflector.says(Family::V4, "10.1.2.3");
                 said(&scene)
             }),
         ),

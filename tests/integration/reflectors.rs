@@ -39,7 +39,7 @@ fn reason(family: Family, run: &Run) -> String {
 }
 
 #[test]
-fn an_answer_that_names_no_address_is_quoted_as_far_as_it_says_why() {
+fn answer_without_an_address_is_described_and_only_its_error_quoted() {
     let json = |text: &str| Reply::from(Answer::new(200, "application/json", text));
     let text = |text: &str| Reply::from(Answer::text(text));
     let of = |status, text: &str| Reply::from(Answer::new(status, "application/json", text));
@@ -55,6 +55,11 @@ fn an_answer_that_names_no_address_is_quoted_as_far_as_it_says_why() {
         ("404 with a page", of(404, "<html><body>192.175.48.7</body></html>")),
         ("429", of(429, "slow down")),
         ("204", Reply::Raw(b"HTTP/1.1 204 No Content\r\n\r\n".to_vec(), End::Close)),
+        // A part of an answer is not the answer.
+        ("206", of(206, "192.175.48.7\n")),
+        ("201", of(201, "192.175.48.7\n")),
+        ("an error that is true", json(r#"{"error":true,"ip":"192.175.48.7"}"#)),
+        ("an error that is an object", json(r#"{"error":{"code":7},"ip":"192.175.48.7"}"#)),
         ("no address", json(r#"{"error":""}"#)),
         ("an empty address", json(r#"{"error":"","your_ip":""}"#)),
         ("a number", json(r#"{"error":"","your_ip":7}"#)),
@@ -78,44 +83,47 @@ fn an_answer_that_names_no_address_is_quoted_as_far_as_it_says_why() {
          reflect_url if it has one\n\
          its error of several lines: it reported \"first second [31m\"; check the reflector, \
          and the key in reflect_url if it has one\n\
-         503 with an error: it answered 503: \"out of order\"; check the reflector, and the \
-         key in reflect_url if it has one\n\
-         403 with an error: it answered 403: \"wrong apikey\"; check the reflector, and the \
-         key in reflect_url if it has one\n\
-         503 with an address: it answered 503; check the reflector, and the key in \
-         reflect_url if it has one\n\
+         503 with an error: it answered 503: \"out of order\"; the next run tries again\n\
+         403 with an error: it answered 403: \"wrong apikey\"; check the reflector, and the key \
+         in reflect_url if it has one\n\
+         503 with an address: it answered 503; the next run tries again\n\
          404 with a page: it answered 404; check the reflector, and the key in reflect_url if \
          it has one\n\
-         429: it answered 429; check the reflector, and the key in reflect_url if it has one\n\
-         204: it answered nothing; check the reflector, and the key in reflect_url if it has \
-         one\n\
+         429: it answered 429; the next run tries again\n\
+         204: it answered 204; check the reflector, and the key in reflect_url if it has one\n\
+         206: it answered 206; check the reflector, and the key in reflect_url if it has one\n\
+         201: it answered 201; check the reflector, and the key in reflect_url if it has one\n\
+         an error that is true: it reported an error; check the reflector, and the key in \
+         reflect_url if it has one\n\
+         an error that is an object: it reported an error; check the reflector, and the key in \
+         reflect_url if it has one\n\
          no address: it answered JSON without an address in \"your_ip\" or \"ip\"; check the \
          reflector, and the key in reflect_url if it has one\n\
-         an empty address: it answered nothing; check the reflector, and the key in \
-         reflect_url if it has one\n\
+         an empty address: it answered nothing; check the reflector, and the key in reflect_url \
+         if it has one\n\
          a number: it answered JSON without an address in \"your_ip\" or \"ip\"; check the \
          reflector, and the key in reflect_url if it has one\n\
-         a list: it answered \"[\"192.175.48.7\"]\", which is no address; check the \
-         reflector, and the key in reflect_url if it has one\n\
+         a list: it answered 16 bytes of JSON, not an address; check the reflector, and the key \
+         in reflect_url if it has one\n\
          JSON and more: it answered broken JSON; check the reflector, and the key in \
          reflect_url if it has one\n\
-         half of JSON: it answered broken JSON; check the reflector, and the key in \
-         reflect_url if it has one\n\
+         half of JSON: it answered broken JSON; check the reflector, and the key in reflect_url \
+         if it has one\n\
          nothing: it answered nothing; check the reflector, and the key in reflect_url if it \
          has one\n\
-         a page: it answered \"<!DOCTYPE html><p>Your address is 192.175.48.7</p>\", which is \
-         no address; check the reflector, and the key in reflect_url if it has one\n\
-         two addresses: it answered \"192.175.48.7, 10.0.0.1\", which is no address; check \
-         the reflector, and the key in reflect_url if it has one\n\
-         two lines: it answered \"192.175.48.7 192.175.48.8\" with control characters in it; \
-         check the reflector, and the key in reflect_url if it has one\n\
-         a port: it answered \"192.175.48.7:443\", which is no address; check the reflector, \
-         and the key in reflect_url if it has one\n\
-         leading zeros: it answered \"192.175.048.007\", which is no address; check the \
-         reflector, and the key in reflect_url if it has one\n\
-         a piece: it answered \"192.175.48.\", which is no address; check the reflector, and \
+         a page: it answered 50 bytes of HTML, not an address; check the reflector, and the key \
+         in reflect_url if it has one\n\
+         two addresses: it answered 22 bytes of text, not an address; check the reflector, and \
          the key in reflect_url if it has one\n\
-         a NUL: it answered \"192.175.48.7\" with control characters in it; check the \
+         two lines: it answered 25 bytes of text, not an address; check the reflector, and the \
+         key in reflect_url if it has one\n\
+         a port: it answered 16 bytes of text, not an address; check the reflector, and the key \
+         in reflect_url if it has one\n\
+         leading zeros: it answered 15 bytes of text, not an address; check the reflector, and \
+         the key in reflect_url if it has one\n\
+         a piece: it answered 11 bytes of text, not an address; check the reflector, and the \
+         key in reflect_url if it has one\n\
+         a NUL: it answered 13 bytes of text with control characters, not an address; check the \
          reflector, and the key in reflect_url if it has one\n\
          not UTF-8: the answer is not UTF-8; check who answers there\n\
          the other family: it answered 2620:4f:8000::7, which is no IPv4 address; use a \
@@ -173,6 +181,91 @@ fn an_answer_that_does_not_come_whole_is_no_answer() {
     );
 }
 
+/// A reflector that says 192.175.48.76, as text without a line's end, is cut off behind the first
+/// digit of the last number. Which headers came before decides whether that can be seen.
+#[test]
+fn text_that_is_cut_off_is_refused_whatever_its_headers_say() {
+    let cut = |version: &str, headers: &str, body: &str| {
+        let text = format!("HTTP/{version} 200 OK\r\n{headers}\r\n{body}");
+        Reply::Raw(text.into_bytes(), End::Close)
+    };
+    let chunk = "c\r\n192.175.48.7\r\n";
+    let coding =
+        |coding: &str, body: &str| cut("1.1", &format!("Transfer-Encoding: {coding}\r\n"), body);
+    let unseen = "it answered text without saying how long it is, which may be cut off; check the \
+                  reflector, and the key in reflect_url if it has one\n";
+    let seen = "the connection was closed before the answer was whole; check the connection; the \
+                next run tries again\n";
+    let text = "192.175.48.7";
+    for (what, reply, expected) in [
+        ("identity", coding("identity", text), unseen),
+        ("gzip", coding("gzip", text), unseen),
+        ("deflate", coding("deflate", text), unseen),
+        ("a coding that nobody knows", coding("x-chunked", text), unseen),
+        ("an empty coding", coding("", text), unseen),
+        ("chunked by HTTP/1.0", cut("1.0", "Transfer-Encoding: chunked\r\n", text), unseen),
+        ("no header", cut("1.1", "", text), unseen),
+        ("chunked", coding("chunked", chunk), seen),
+        (
+            "chunked with a length",
+            cut("1.1", "Content-Length: 12\r\nTransfer-Encoding: chunked\r\n", chunk),
+            seen,
+        ),
+        (
+            "identity and a length that is that of the rest",
+            cut("1.1", "Content-Length: 12\r\nTransfer-Encoding: identity\r\n", text),
+            unseen,
+        ),
+        // The end of the chunks is seen, but not that of what the other coding made of the text.
+        ("gzip, chunked", coding("gzip, chunked", &format!("{chunk}0\r\n\r\n")), unseen),
+        ("chunked, gzip", coding("chunked, gzip", &format!("{chunk}0\r\n\r\n")), unseen),
+        (
+            "two codings",
+            cut(
+                "1.1",
+                "Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n",
+                &format!("{chunk}0\r\n\r\n"),
+            ),
+            unseen,
+        ),
+        ("a length", cut("1.1", "Content-Length: 13\r\n", text), seen),
+        (
+            "the same length twice",
+            cut("1.1", "Content-Length: 13\r\nContent-Length: 13\r\n", text),
+            seen,
+        ),
+        ("a length in HTTP/1.0", cut("1.0", "Content-Length: 13\r\n", text), seen),
+    ] {
+        assert_text(&said_of(vec![(what, reply)]), &format!("{what}: {expected}"));
+    }
+}
+
+#[test]
+fn text_that_is_whole_is_taken_whichever_way_that_shows() {
+    for (what, head, body) in [
+        ("a length", "1.1 200 OK\r\nContent-Length: 12\r\n", "192.175.48.7"),
+        (
+            "the same length twice",
+            "1.1 200 OK\r\nContent-Length: 12\r\nContent-Length: 12\r\n",
+            "192.175.48.7",
+        ),
+        (
+            "chunked",
+            "1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n",
+            "b\r\n192.175.48.\r\n1\r\n7\r\n0\r\n\r\n",
+        ),
+        ("a line", "1.1 200 OK\r\n", "192.175.48.7\n"),
+        ("a line of HTTP/1.0", "1.0 200 OK\r\n", "192.175.48.7\r\n"),
+        ("JSON", "1.0 200 OK\r\n", r#"{"ip":"192.175.48.7"}"#),
+    ] {
+        let scene = Scene::new();
+        let reply = format!("HTTP/{head}\r\n{body}");
+        scene.reflector.replies(Family::V4, Reply::Raw(reply.into_bytes(), End::Close));
+        scene.run().assert_silent();
+        assert_eq!(scene.aws.rows()[0], "home.example.com. A 300 192.175.48.7", "{what}");
+    }
+}
+
 #[test]
 fn an_answer_of_exactly_four_kib_is_read() {
     let scene = Scene::new();
@@ -199,6 +292,9 @@ fn your_ip_wins_and_other_members_do_not_matter() {
         (r#"{"ip":"192.175.48.9","your_ip":"192.175.48.8"}"#, "192.175.48.8"),
         (r#"{"your_ip":"192.175.48.8","ip":"nonsense"}"#, "192.175.48.8"),
         (r#"{"ip":"192.175.48.9","error":"","x":[1,{"y":null}]}"#, "192.175.48.9"),
+        (r#"{"ip":"192.175.48.9","error":false}"#, "192.175.48.9"),
+        (r#"{"ip":"192.175.48.9","error":0}"#, "192.175.48.9"),
+        (r#"{"ip":"192.175.48.9","error":{}}"#, "192.175.48.9"),
         (" \r\n 192.175.48.10 \r\n", "192.175.48.10"),
     ];
     for (body, address) in table {
@@ -263,21 +359,24 @@ fn an_address_that_is_not_public_is_refused_and_its_kind_named() {
             scene.reflector.says(family, address);
             let run = scene.run_with(&["--dry-run"]);
             let reason = reason(family, &run);
-            let kind = reason
+            let said = reason
                 .strip_prefix(&format!("it answered {address}, which is not a public address: "))
-                .and_then(|rest| {
-                    rest.strip_suffix("; check the way to the reflector, or set allow_non_public\n")
-                });
-            seen += &format!("{address}: {}\n", kind.unwrap_or(&reason));
+                .unwrap_or(&reason)
+                .replace("; check the way to the reflector, or set allow_non_public", "");
+            seen += &format!("{address}: {said}");
         }
     }
     assert_text(
         &seen,
-        "0.0.0.0: \"this network\"\n\
-         0.1.2.3: \"this network\"\n\
+        "0.0.0.0: \"this network\"; check the reflector\n\
+         0.1.2.3: \"this network\"; check the reflector\n\
          10.1.2.3: private\n\
-         100.64.0.1: CGNAT (shared with the provider's other customers)\n\
-         100.127.255.254: CGNAT (shared with the provider's other customers)\n\
+         100.64.0.1: CGNAT (shared with the provider's other customers), so this \
+         connection has no public IPv4 address of its own; ask the provider for one, or use IPv6 \
+         (record_types) or a tunnel\n\
+         100.127.255.254: CGNAT (shared with the provider's other customers), so this \
+         connection has no public IPv4 address of its own; ask the provider for one, or use IPv6 \
+         (record_types) or a tunnel\n\
          127.0.0.1: loopback\n\
          169.254.1.1: link-local\n\
          172.16.0.1: private\n\
@@ -290,13 +389,13 @@ fn an_address_that_is_not_public_is_refused_and_its_kind_named() {
          198.19.255.254: benchmarking\n\
          198.51.100.1: documentation\n\
          203.0.113.1: documentation\n\
-         224.0.0.1: multicast\n\
-         239.255.255.250: multicast\n\
-         240.0.0.1: reserved\n\
-         255.255.255.255: broadcast\n\
-         ::: unspecified\n\
+         224.0.0.1: multicast; check the reflector\n\
+         239.255.255.250: multicast; check the reflector\n\
+         240.0.0.1: reserved; check the reflector\n\
+         255.255.255.255: broadcast; check the reflector\n\
+         ::: unspecified; check the reflector\n\
          ::1: loopback\n\
-         ::ffff:192.175.48.7: IPv4-mapped\n\
+         ::ffff:192.175.48.7: IPv4-mapped; check the reflector\n\
          64:ff9b::c0af:3007: IPv4/IPv6 translation\n\
          64:ff9b:1::1: IPv4/IPv6 translation\n\
          100::1: discard-only\n\
@@ -310,7 +409,7 @@ fn an_address_that_is_not_public_is_refused_and_its_kind_named() {
          5f00::1: outside the global unicast space 2000::/3\n\
          fd00::1: unique-local\n\
          fe80::1: link-local\n\
-         ff02::1: multicast\n",
+         ff02::1: multicast; check the reflector\n",
     );
 }
 
@@ -365,6 +464,31 @@ fn an_address_that_is_not_public_is_taken_where_the_config_says_so() {
 }
 
 #[test]
+fn address_that_no_host_has_is_refused_even_with_allow_non_public() {
+    let mut scene = Scene::new();
+    scene.configure(|config| config["allow_non_public"] = json!(true));
+    for (family, types, addresses) in [
+        (
+            Family::V4,
+            json!(["A"]),
+            &["0.0.0.0", "0.1.2.3", "224.0.0.1", "240.0.0.1", "255.255.255.255"][..],
+        ),
+        (Family::V6, json!(["AAAA"]), &["::", "::ffff:192.175.48.7", "ff02::1"][..]),
+    ] {
+        scene.configure(|config| config["record_types"] = types);
+        for address in addresses {
+            scene.reflector.says(family, address);
+            let run = scene.run();
+            let reason = reason(family, &run);
+            let start = format!("it answered {address}, which is not a public address: ");
+            assert!(reason.starts_with(&start), "{reason}");
+            assert!(reason.ends_with("; check the reflector\n"), "{reason}");
+        }
+    }
+    assert!(!scene.aws.calls().contains(&Change));
+}
+
+#[test]
 fn a_failure_leaves_the_record_alone_and_alerts_once() {
     let scene = Scene::new();
     scene.reflector.replies(Family::V4, Answer::text("<html>"));
@@ -374,7 +498,7 @@ fn a_failure_leaves_the_record_alone_and_alerts_once() {
             1,
             "",
             "autodns: home.example.com A: could not learn the public IPv4 address from \
-         {reflector}/reflect/v1: it answered \"<html>\", which is no address; check the \
+         {reflector}/reflect/v1: it answered 6 bytes of HTML, not an address; check the \
          reflector, and the key in reflect_url if it has one\n",
         )
         .assert_wrote(&["+ autodns.lock"]);
@@ -407,7 +531,7 @@ fn one_familys_failure_neither_stops_nor_hides_the_other() {
         1,
         "",
         "autodns: home.example.com A: could not learn the public IPv4 address from \
-         {reflector}/reflect/v1: it answered \"out of order\", which is no address; check the \
+         {reflector}/reflect/v1: it answered 12 bytes of text, not an address; check the \
          reflector, and the key in reflect_url if it has one\n",
     );
     assert_eq!(
@@ -425,7 +549,7 @@ fn both_families_failing_are_two_lines_and_one_alert() {
         1,
         "",
         "autodns: home.example.com A: could not learn the public IPv4 address from \
-         {reflector}/reflect/v1: it answered \"out of order\", which is no address; check the \
+         {reflector}/reflect/v1: it answered 12 bytes of text, not an address; check the \
          reflector, and the key in reflect_url if it has one\n\
          autodns: home.example.com AAAA: could not learn the public IPv6 address from \
          {reflector}/reflect/v1: it answered fe80::1, which is not a public address: \
@@ -496,11 +620,53 @@ fn a_user_and_password_in_the_url_are_sent_and_never_shown() {
     assert_eq!(requests[0].header("authorization"), Some("Basic cGk6VXMzcnMvUGFzc3cwcmQ="));
     // Said back in any of its forms it stays a secret.
     for echo in ["Us3rs/Passw0rd", "Us3rs%2FPassw0rd", "pi:Us3rs/Passw0rd"] {
-        scene.reflector.replies(Family::V4, Answer::text(format!("not you, {echo}!")));
+        let error = json!({ "error": format!("not you, {echo}!") });
+        scene.reflector.replies(Family::V4, Answer::json(&error));
         let run = scene.run_with(&["--verbose"]);
         assert_eq!(run.status.code(), Some(1), "{run:?}");
-        assert!(run.stderr.contains("it answered \"not you, "), "{run:?}");
+        assert!(run.stderr.contains("it reported \"not you, "), "{run:?}");
     }
+}
+
+#[test]
+fn redirect_keeps_the_user_name_on_the_same_server_alone() {
+    let mut scene = Scene::new();
+    scene.sandbox.secret("Us3rs/Passw0rd");
+    let port = scene.reflector.server().port();
+    let url = |host: &str| format!("https://{host}:{port}");
+    let with_user = |url: &str| url.replace("https://", "https://pi:Us3rs%2FPassw0rd@");
+    let start = with_user(&url(HOST)) + "/start";
+    let elsewhere = Reflector::start();
+    let capitals = url(&HOST.to_uppercase()) + "/2";
+    for (location, kept) in [
+        ("/2".to_owned(), true),
+        (url(HOST) + "/2", true),
+        (capitals, true),
+        (url("reflect2.example.net") + "/2", false),
+        (elsewhere.server().url(HOST) + "/2", false),
+    ] {
+        scene.reflector.at("/start", Answer::redirect(302, &location));
+        for reflector in [&scene.reflector, &elsewhere] {
+            reflector.at("/2", say(Form::Bare, "192.175.48.7"));
+        }
+        scene.configure(|config| config["reflect_url"] = json!(start));
+        scene.run().assert_silent();
+        let requests =
+            [scene.reflector.server().requests(), elsewhere.server().requests()].concat();
+        let last = requests.iter().rev().find(|request| request.target == "/2").expect("followed");
+        let sent = last.header("authorization");
+        let expected = kept.then_some("Basic cGk6VXMzcnMvUGFzc3cwcmQ=");
+        assert_eq!(sent, expected, "{location}");
+    }
+    // Gone with the first other server, it does not come back.
+    let back = url(HOST) + "/3";
+    scene.reflector.at("/start", Answer::redirect(302, &(url("reflect2.example.net") + "/2")));
+    scene.reflector.at("/2", Answer::redirect(302, &back));
+    scene.reflector.at("/3", say(Form::Bare, "192.175.48.7"));
+    scene.run().assert_silent();
+    let requests = scene.reflector.server().requests();
+    assert_eq!(requests.last().expect("asked").target, "/3");
+    assert_eq!(requests.last().expect("asked").header("authorization"), None);
 }
 
 #[test]

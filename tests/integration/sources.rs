@@ -104,8 +104,7 @@ fn a_change_that_no_other_source_can_confirm_is_made_and_said_so() {
          autodns: home.example.com: key id ...ST07 from the environment\n\
          autodns: listing home.example.com in hosted zone {zone}\n\
          autodns: {reflector}/reflect/v1 answered 192.175.48.7\n\
-         autodns: {second}/reflect/v1 over IPv4: it answered \"out of order\", which is no \
-         address; check the reflector, and the key in reflect_url if it has one\n",
+         autodns: {second}/reflect/v1 over IPv4: it answered 12 bytes of text, not an address; check the reflector, and the key in reflect_url if it has one\n",
     );
     assert_eq!(scene.aws.rows()[0], CHANGED);
 }
@@ -143,7 +142,7 @@ fn when_all_sources_fail_one_line_has_the_reason_of_each() {
         1,
         "",
         "autodns: home.example.com A: could not learn the public IPv4 address from \
-         {reflector}/reflect/v1: it answered \"out of order\", which is no address; check the \
+         {reflector}/reflect/v1: it answered 12 bytes of text, not an address; check the \
          reflector, and the key in reflect_url if it has one; nor from {second}/reflect/v1: \
          it answered 10.1.2.3, which is not a public address: private; check the way to the \
          reflector, or set allow_non_public\n",
@@ -235,6 +234,24 @@ fn prefix_that_the_kernel_sends_from_is_published() {
 }
 
 #[test]
+fn interface_address_that_no_host_has_is_never_published() {
+    let mut scene = Scene::new();
+    scene.configure(|config| {
+        config["record_types"] = json!(["AAAA"]);
+        config["ipv6_interface"] = json!("eth0");
+        config["allow_non_public"] = json!(true);
+    });
+    with_table(&mut scene, "00000000000000000000ffffc0af3007 02 40 00 80     eth0\n");
+    scene.run().assert(
+        1,
+        "",
+        "autodns: home.example.com AAAA: could not learn the public IPv6 address from interface \
+         eth0: none of its addresses will do: ::ffff:192.175.48.7 (IPv4-mapped); check \
+         ipv6_interface\n",
+    );
+}
+
+#[test]
 fn an_interface_that_will_not_do_is_described() {
     let mut scene = Scene::both();
     scene.configure(|config| config["ipv6_interface"] = json!("eth0"));
@@ -280,8 +297,7 @@ fn several_names_are_listed_one_by_one_and_changed_in_one_batch() {
         1,
         "",
         "autodns: home.example.com A, *.home.example.com A: could not learn the public IPv4 \
-         address from {reflector}/reflect/v1: it answered \"out of order\", which is no \
-         address; check the reflector, and the key in reflect_url if it has one\n",
+         address from {reflector}/reflect/v1: it answered 12 bytes of text, not an address; check the reflector, and the key in reflect_url if it has one\n",
     );
     assert_eq!(
         scene.aws.published()[0].subject,

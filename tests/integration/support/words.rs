@@ -19,7 +19,7 @@ pub fn unlearnt(family: Family) -> String {
 /// What is said of a reflector that answers `out of order`.
 pub fn out_of_order(family: Family) -> String {
     unlearnt(family)
-        + "it answered \"out of order\", which is no address; check the reflector, and the key in \
+        + "it answered 12 bytes of text, not an address; check the reflector, and the key in \
            reflect_url if it has one\n"
 }
 
