@@ -116,21 +116,29 @@ impl Config {
         });
         let record_types: BTreeSet<_> =
             raw.record_types.unwrap_or_else(|| vec![RecordType::A]).into_iter().collect();
+        let sources = Sources {
+            reflectors: match raw.reflectors {
+                Some(reflectors) => reflectors,
+                None => vec![Reflector::parse(Reflector::DEFAULT)?],
+            },
+            ipv6_interface: raw.ipv6_interface,
+            expected_networks: raw.expected_networks.unwrap_or_default(),
+            allow_non_public: raw.allow_non_public.unwrap_or(false),
+            require_confirmation: raw.require_confirmation.unwrap_or(false),
+        };
+        let families = record_types.iter().map(|record_type: &RecordType| record_type.family());
+        if !sources.can_confirm(families) {
+            return Err("\"require_confirmation\" needs reflectors on two different hosts in \
+                        \"reflect_url\""
+                .into());
+        }
         Ok(Self {
             zone: raw.zone.ok_or_else(|| required("hosted_zone_id"))?,
             names: raw.names.ok_or_else(|| required("dns_name"))?,
             record_types: record_types.into_iter().collect(),
             ttl: raw.ttl.unwrap_or(Ttl::DEFAULT),
             alerts,
-            sources: Sources {
-                reflectors: match raw.reflectors {
-                    Some(reflectors) => reflectors,
-                    None => vec![Reflector::parse(Reflector::DEFAULT)?],
-                },
-                ipv6_interface: raw.ipv6_interface,
-                expected_networks: raw.expected_networks.unwrap_or_default(),
-                allow_non_public: raw.allow_non_public.unwrap_or(false),
-            },
+            sources,
             heartbeat: raw
                 .heartbeat_url
                 .map(|url| Heartbeat { url, tells_failure: raw.heartbeat_fail.unwrap_or(false) }),
@@ -273,7 +281,8 @@ mod tests {
                 full(", \"colour\": 1"),
                 "line 1, column 68: unknown key \"colour\"; the keys are hosted_zone_id, dns_name, \
                  topic_arn, alert_lock, reflect_url, record_types, ttl, allow_non_public, \
-                 notify_recovery, expected_networks, ipv6_interface, heartbeat_url, heartbeat_fail",
+                 notify_recovery, expected_networks, require_confirmation, ipv6_interface, \
+                 heartbeat_url, heartbeat_fail",
             ),
             (full(", \"ttl\": 1, \"ttl\": 2"), "line 1, column 75: \"ttl\" is there twice"),
             (

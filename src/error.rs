@@ -57,6 +57,13 @@ pub enum Error {
         /// Who was asked second, and what it said.
         second: (String, IpAddr),
     },
+    /// No second source confirms an address that may only be written if one does.
+    Unconfirmed {
+        /// Who named the address.
+        first: (String, IpAddr),
+        /// Why each of the others does not confirm it.
+        reasons: Vec<Reason>,
+    },
     /// A call to AWS failed, or may have.
     Aws {
         /// What was tried.
@@ -161,6 +168,17 @@ impl fmt::Display for Error {
                 "nothing was changed: {one} says that the address is {said}, but {other} says \
                  {objected}; check which is right"
             ),
+            Self::Unconfirmed { first: (one, said), reasons } => {
+                write!(
+                    f,
+                    "nothing was changed: {one} says that the address is {said}, and no other \
+                     source confirms it"
+                )?;
+                for Reason { asked, problem, .. } in reasons {
+                    write!(f, "; {asked}: {problem}")?;
+                }
+                Ok(())
+            }
             Self::Aws { action, failure } => f.write_str(&failure.message(action)),
             Self::Unfinished { what, how } => {
                 write!(f, "{what} {how}; check the disk and the system's log (dmesg)")
@@ -179,7 +197,7 @@ impl std::error::Error for Error {
                 source.as_deref().map(|cause| cause as &(dyn std::error::Error + 'static))
             }
             Self::Aws { failure, .. } => Some(failure),
-            Self::Address { reasons, .. } => reasons
+            Self::Address { reasons, .. } | Self::Unconfirmed { reasons, .. } => reasons
                 .iter()
                 .find_map(|reason| reason.source.as_deref())
                 .map(|cause| cause as &(dyn std::error::Error + 'static)),

@@ -1,25 +1,26 @@
-//! The public address of this line: whom to ask and in what order, whom to ask again before a
-//! change, and what an answer must be. Asking one reflector is `reflector`'s, reading the
-//! interface's addresses is `interface`'s; what counts as public is in `public`.
+//! The public address of this connection: whom to ask and in what order, who confirms an address
+//! before a change, and what an address must be. Asking one reflector is left to `reflector`,
+//! asking several in the time there is to `asking`, reading the interface's addresses to
+//! `interface`; what counts as public is in `public`.
 
+mod asking;
 pub mod block;
 pub mod interface;
 pub mod public;
 pub mod reflector;
 
-use std::collections::BTreeMap;
-use std::net::IpAddr;
-use std::thread;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv6Addr};
 
 use crate::console::Console;
-use crate::deadline::Deadline;
 use crate::error::{Cause, Error};
 use crate::record::Family;
-use crate::retry::{Again, Attempts, Limit, RetryAfter};
-use crate::transport::{Failure, Network};
+use crate::retry::Again;
+pub use asking::Asking;
+use asking::{Failures, Said};
 use block::Block;
 use public::{CGNAT, is_of_no_host, not_public};
-use reflector::{Reflector, Unanswered};
+use reflector::{Reflector, Reply, Unanswered};
 
 /// Where addresses come from, and what they must be, as a configuration says it.
 #[derive(Debug)]
@@ -32,10 +33,12 @@ pub struct Sources {
     pub expected_networks: Vec<Block>,
     /// Whether an address may be published that the Internet cannot reach.
     pub allow_non_public: bool,
+    /// Whether a reflector's address may be published only if one on another host confirms it.
+    pub require_confirmation: bool,
 }
 
 /// One source of addresses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Source {
     /// The interface.
     Interface,
@@ -44,12 +47,25 @@ pub enum Source {
 }
 
 /// An address, and who named it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Answer {
     /// The address.
     pub address: IpAddr,
     /// Who named it.
     by: Source,
+    /// The hosts that had a part in it.
+    hosts: BTreeSet<String>,
+    /// Those that were asked before, and would fail alike if they were asked again.
+    lasting: BTreeMap<Source, Lasting>,
+}
+
+/// A source's failure that lasts.
+#[derive(Clone, Debug)]
+struct Lasting {
+    /// What came instead of an address, and what to do.
+    problem: String,
+    /// The address that it named, if that is one that may not be published.
+    named: Option<IpAddr>,
 }
 
 /// Why one source named no address.
@@ -59,124 +75,93 @@ pub struct Reason {
     pub asked: String,
     /// What came instead of an address, and what to do.
     pub problem: String,
-    /// When the source wants to be asked again, if it says so.
-    pub retry_after: Option<RetryAfter>,
     /// Why, where something else failed.
     pub source: Option<Cause>,
 }
 
-impl Reason {
-    /// Whether it is this machine that has no way to any source of that family.
-    fn is_of_this_machine(&self) -> bool {
-        let cause = self.source.as_ref().and_then(|cause| cause.downcast_ref::<Failure>());
-        cause.is_some_and(Failure::is_no_way)
-    }
-}
-
-/// The later of two times that servers named.
-fn later(one: Option<RetryAfter>, other: Option<RetryAfter>) -> Option<RetryAfter> {
-    let length = |after: RetryAfter| match after {
-        RetryAfter::Required(length) | RetryAfter::Suggested(length) => length,
-    };
-    one.into_iter().chain(other).max_by_key(|after| length(*after))
-}
-
-/// With what, and for how long, sources are asked.
-#[derive(Clone, Copy, Debug)]
-pub struct Asking<'a> {
-    /// The way to reflectors.
-    pub network: &'a Network,
-    /// Where steps are told.
-    pub console: &'a Console,
-    /// How often.
-    pub limit: Limit,
-    /// Until when.
-    pub deadline: Deadline,
-}
-
 impl Sources {
-    /// The public address of `family`: the first that a source names. When all have failed, those
-    /// that may answer in a moment are asked again; only when that is over is it an error, which
-    /// has each one's reason.
+    /// The public address of `family`: the first that a source names. Only when all have failed is
+    /// it an error, which has each one's reason.
     pub fn find(&self, family: Family, asking: Asking<'_>) -> Result<Answer, Error> {
-        let mut attempts = Attempts::new(asking.limit);
-        // In the order of the list, each source's last reason.
-        let mut reasons: BTreeMap<usize, Reason> = BTreeMap::new();
-        let mut open: Vec<(usize, Source)> =
-            self.of_family(family).into_iter().enumerate().collect();
-        loop {
-            let mut passing = Vec::new();
-            let (mut again, mut retry_after) = (Again::No, None);
-            for (done, &(place, source)) in open.iter().enumerate() {
-                // One that hangs leaves the others their time.
-                let deadline = asking.deadline.share(open.len() - done);
-                match self.ask(source, family, Asking { deadline, ..asking }) {
-                    Ok(address) => return Ok(Answer { address, by: source }),
-                    Err((reason, its)) => {
-                        if reason.is_of_this_machine() {
-                            // The others would fail alike: one cause is said once.
-                            again = its;
-                            passing.clone_from(&open);
-                            reasons = BTreeMap::from([(place, reason)]);
-                            break;
-                        }
-                        let after = reason.retry_after;
-                        reasons.insert(place, reason);
-                        let too_long = matches!(after, Some(RetryAfter::Required(length))
-                            if length >= asking.deadline.left());
-                        if its != Again::No && !too_long {
-                            again = again.max(its);
-                            retry_after = later(retry_after, after);
-                            passing.push((place, source));
-                        }
-                    }
-                }
+        let sources = self.of_family(family);
+        match self.first_of(&sources, family, asking, |source, said| Ok((source, said?))) {
+            (Some((by, Reply { address, hosts })), failed) => {
+                let lasting = failed
+                    .into_iter()
+                    .filter(|(_, failed)| failed.again == Again::No)
+                    .map(|(source, Unanswered { problem, named, .. })| {
+                        (source, Lasting { problem, named })
+                    })
+                    .collect();
+                Ok(Answer { address, by, hosts, lasting })
             }
-            let Some(wait) = attempts.before(asking.deadline, again, retry_after) else {
-                return Err(Error::Address { family, reasons: reasons.into_values().collect() });
-            };
-            asking.console.step(|| {
-                format!(
-                    "no source of the {family} address; asking again in {} ms",
-                    wait.as_millis()
-                )
-            });
-            thread::sleep(wait);
-            open = passing;
+            (None, failed) => Err(Error::Address { family, reasons: self.reasons(failed) }),
         }
     }
 
-    /// Asks a second reflector, of another host, before `answer` is written. One that names
-    /// another address is an error; that no other answers is not, since a change must not depend
-    /// on two.
+    /// Asks for a second opinion before `answer` is written: reflectors on other hosts, those in
+    /// front of the first that answered included, unless their failure lasts. The first of them
+    /// that names an address decides; another address is an error, even one that may not be
+    /// published. That none answers is an error only with `require_confirmation`: a change must
+    /// not depend on two unless someone wants it to. The address of an interface needs no other.
     pub fn confirm(&self, answer: &Answer, asking: Asking<'_>) -> Result<(), Error> {
         let Source::Reflector(first) = answer.by else { return Ok(()) };
-        if self.reflectors.len() == 1 {
+        if self.reflectors.len() == 1 && !self.require_confirmation {
             return Ok(());
         }
-        let family = Family::of(answer.address);
-        let said_by = &self.reflectors[first];
-        // Those in front of the first that answered have just failed.
-        for index in first + 1..self.reflectors.len() {
-            let other = &self.reflectors[index];
-            if other.has_host_of(said_by) {
-                continue;
-            }
-            let deadline = asking.deadline.share(self.reflectors.len() - index);
-            match self.ask(Source::Reflector(index), family, Asking { deadline, ..asking }) {
-                Ok(address) if address == answer.address => return Ok(()),
-                Ok(address) => {
-                    return Err(Error::Disagreement {
-                        first: (said_by.to_string(), answer.address),
-                        second: (other.to_string(), address),
-                    });
-                }
-                Err(_) => {}
+        let (address, family) = (answer.address, Family::of(answer.address));
+        let dispute = |source, other| Error::Disagreement {
+            first: (self.shown(answer.by), address),
+            second: (self.shown(source), other),
+        };
+        let shared = |hosts: &BTreeSet<String>| answer.hosts.intersection(hosts).next().cloned();
+        let mut failed = Failures::new();
+        let mut others = Vec::new();
+        // Those in front have just failed, or are slow.
+        for index in (first + 1..self.reflectors.len()).chain(0..first) {
+            let source = Source::Reflector(index);
+            let host = BTreeSet::from([self.reflectors[index].host()]);
+            if let Some(host) = shared(&host) {
+                failed.insert(source, same_host(&host));
+            } else if let Some(Lasting { problem, .. }) = answer.lasting.get(&source) {
+                failed.insert(source, Unanswered::for_good(problem.clone()));
+            } else {
+                others.push(source);
             }
         }
-        let address = answer.address;
+        let (verdict, now) = self.first_of(&others, family, asking, |source, said| match said {
+            Ok(reply) if reply.address == address => match shared(&reply.hosts) {
+                Some(host) => Err(same_host(&host)),
+                None => Ok(Ok(())),
+            },
+            Ok(Reply { address: other, .. }) | Err(Unanswered { named: Some(other), .. }) => {
+                Ok(Err(dispute(source, other)))
+            }
+            Err(unanswered) => Err(unanswered),
+        });
+        if let Some(verdict) = verdict {
+            return verdict;
+        }
+        if let Some((&source, other)) =
+            answer.lasting.iter().find_map(|(source, lasting)| Some((source, lasting.named?)))
+        {
+            return Err(dispute(source, other));
+        }
+        if self.require_confirmation {
+            failed.extend(now);
+            let first = (self.shown(answer.by), address);
+            return Err(Error::Unconfirmed { first, reasons: self.reasons(failed) });
+        }
         asking.console.step(|| format!("{address} is not confirmed: no other source answers"));
         Ok(())
+    }
+
+    /// Whether the answers of those families can be confirmed where that is required.
+    #[must_use]
+    pub fn can_confirm(&self, mut families: impl Iterator<Item = Family>) -> bool {
+        let hosts: BTreeSet<String> = self.reflectors.iter().map(Reflector::host).collect();
+        let of_reflectors = |family| family == Family::V4 || self.ipv6_interface.is_none();
+        !self.require_confirmation || hosts.len() > 1 || !families.any(of_reflectors)
     }
 
     /// The sources of that family's address, in the order in which they are asked.
@@ -195,45 +180,66 @@ impl Sources {
         family: Family,
         asking: Asking<'_>,
     ) -> Result<IpAddr, (Reason, Again)> {
-        let Asking { network, console, deadline, .. } = asking;
-        let reflector = match source {
-            Source::Reflector(index) => &self.reflectors[index],
-            Source::Interface => {
-                let name = self.ipv6_interface.as_deref().unwrap_or_default();
-                return self.of_interface(name, console).map_err(|reason| (reason, Again::No));
+        let said = self.question(source, family, asking)();
+        match self.examined(source, family, said, asking.console) {
+            Ok(reply) => Ok(reply.address),
+            Err(unanswered) => {
+                let again = unanswered.again;
+                Err((self.reason(source, unanswered), again))
             }
-        };
-        console.step(|| format!("asking {reflector} over {family}"));
-        let answer = reflector.ask(&network.direct(family), console.secrets(), deadline).and_then(
-            |address| match self.objection(address, family) {
-                Some(objection) => Err(Unanswered::for_good(format!(
-                    "it answered {address}, which is {objection}"
-                ))),
-                None => Ok(address),
-            },
-        );
-        console.step(|| match &answer {
-            Ok(address) => format!("{reflector} answered {address}"),
-            Err(unanswered) => format!("{reflector} over {family}: {}", unanswered.problem),
-        });
-        answer.map_err(|Unanswered { problem, again, retry_after, source }| {
-            (Reason { asked: reflector.to_string(), problem, retry_after, source }, again)
-        })
+        }
     }
 
-    fn of_interface(&self, interface: &str, console: &Console) -> Result<IpAddr, Reason> {
-        let unfit = |address: std::net::Ipv6Addr| self.kind_objected_to(address.into());
-        match interface::address_of(interface, unfit) {
-            Ok(address) => {
-                console.step(|| format!("interface {interface} has {address}"));
-                Ok(address.into())
-            }
-            Err(problem) => Err(Reason {
-                asked: format!("interface {interface}"),
-                problem: format!("{problem}; check ipv6_interface"),
-                retry_after: None,
-                source: None,
+    /// What a source said, if it may be published; and tells the step.
+    fn examined(&self, source: Source, family: Family, said: Said, console: &Console) -> Said {
+        let said = said.and_then(|reply| match self.objection(reply.address, family) {
+            Some(objection) => Err(Unanswered {
+                named: Some(reply.address),
+                ..Unanswered::for_good(format!(
+                    "it answered {}, which is {objection}",
+                    reply.address
+                ))
             }),
+            None => Ok(reply),
+        });
+        console.step(|| {
+            let shown = self.shown(source);
+            match (&said, source) {
+                (Ok(Reply { address, .. }), Source::Interface) => format!("{shown} has {address}"),
+                (Ok(Reply { address, .. }), _) => format!("{shown} answered {address}"),
+                (Err(unanswered), _) => format!("{shown} over {family}: {}", unanswered.problem),
+            }
+        });
+        said
+    }
+
+    fn of_interface(&self) -> Said {
+        let interface = self.ipv6_interface.as_deref().unwrap_or_default();
+        let unfit = |address: Ipv6Addr| self.kind_objected_to(address.into());
+        match interface::address_of(interface, unfit) {
+            Ok(address) => Ok(Reply { address: address.into(), hosts: BTreeSet::new() }),
+            Err(problem) => Err(Unanswered::for_good(format!("{problem}; check ipv6_interface"))),
+        }
+    }
+
+    fn reasons(&self, failed: Failures) -> Vec<Reason> {
+        failed.into_iter().map(|(source, unanswered)| self.reason(source, unanswered)).collect()
+    }
+
+    fn reason(
+        &self,
+        source: Source,
+        Unanswered { problem, source: cause, .. }: Unanswered,
+    ) -> Reason {
+        Reason { asked: self.shown(source), problem, source: cause }
+    }
+
+    fn shown(&self, source: Source) -> String {
+        match source {
+            Source::Interface => {
+                format!("interface {}", self.ipv6_interface.as_deref().unwrap_or_default())
+            }
+            Source::Reflector(index) => self.reflectors[index].to_string(),
         }
     }
 
@@ -285,6 +291,13 @@ impl Sources {
     }
 }
 
+/// Why one that names the same address does not confirm it.
+fn same_host(host: &str) -> Unanswered {
+    Unanswered::for_good(format!(
+        "its answer is that of {host}, which has answered already; name a source on another host"
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -295,6 +308,7 @@ mod tests {
             ipv6_interface: None,
             expected_networks: networks.iter().map(|text| Block::parse(text).unwrap()).collect(),
             allow_non_public,
+            require_confirmation: false,
         }
     }
 

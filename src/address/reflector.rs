@@ -2,6 +2,7 @@
 //! family, and believes nothing but one whole, well-formed address. Never goes through a proxy: the
 //! address must be this line's.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::SystemTime;
@@ -14,7 +15,7 @@ use crate::deadline::Deadline;
 use crate::error::Cause;
 use crate::retry::{Again, RetryAfter};
 use crate::secrets::Secrets;
-use crate::transport::{Answer, Client};
+use crate::transport::{Answer, Client, Failure};
 use crate::url::SecretUrl;
 
 /// The most bytes an answer may have.
@@ -41,10 +42,10 @@ impl Reflector {
         &self.0
     }
 
-    /// Whether this reflector is on the same host as `other`, so that it is no second opinion.
+    /// Its host, in one spelling: two reflectors on the same host are one source.
     #[must_use]
-    pub fn has_host_of(&self, other: &Self) -> bool {
-        host_of(self.0.uri()) == host_of(other.0.uri())
+    pub fn host(&self) -> String {
+        host_of(self.0.uri())
     }
 
     /// Asks for the address that this machine has as seen over the connections of `client`.
@@ -53,11 +54,13 @@ impl Reflector {
         client: &Client,
         secrets: &Secrets,
         deadline: Deadline,
-    ) -> Result<IpAddr, Unanswered> {
+    ) -> Result<Reply, Unanswered> {
         let mut at = self.0.clone();
         let mut authorization = at.authorization();
         let mut secrets = secrets.clone();
+        let mut hosts = BTreeSet::new();
         for _ in 0..=MOST_REDIRECTS {
+            hosts.insert(host_of(at.uri()));
             let mut request =
                 Request::builder().uri(at.uri()).header(ACCEPT, "application/json, */*;q=0.5");
             if let Some(authorization) = &authorization {
@@ -89,7 +92,7 @@ impl Reflector {
                     let whole = answer.says_its_length();
                     let read = read_answer(answer.status, &answer.body, whole, &secrets);
                     return match read {
-                        Ok(address) => Ok(address),
+                        Ok(address) => Ok(Reply { address, hosts }),
                         Err(problem) => Err(Unanswered {
                             again: Again::of_status(answer.status),
                             retry_after: RetryAfter::of(&answer.headers, SystemTime::now()),
@@ -147,6 +150,16 @@ fn default_port(uri: &Uri) -> Option<u16> {
     }
 }
 
+/// An address, and whose word it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// The address.
+    pub address: IpAddr,
+    /// The hosts that had a part in it: the reflector's own, and those that it redirected to. Each
+    /// of them could have named another address.
+    pub hosts: BTreeSet<String>,
+}
+
 /// What came from a reflector instead of an address.
 #[derive(Debug)]
 pub struct Unanswered {
@@ -156,6 +169,8 @@ pub struct Unanswered {
     pub again: Again,
     /// What it says about the time of the next request.
     pub retry_after: Option<RetryAfter>,
+    /// The address that it named, if that is one that may not be published.
+    pub named: Option<IpAddr>,
     /// Why, where something else failed.
     pub source: Option<Cause>,
 }
@@ -163,7 +178,13 @@ pub struct Unanswered {
 impl Unanswered {
     /// It would not answer another time either.
     pub(super) const fn for_good(problem: String) -> Self {
-        Self { problem, again: Again::No, retry_after: None, source: None }
+        Self { problem, again: Again::No, retry_after: None, named: None, source: None }
+    }
+
+    /// Whether it is this machine that has no way to any source of the family.
+    pub(super) fn is_no_way(&self) -> bool {
+        let cause = self.source.as_ref().and_then(|cause| cause.downcast_ref::<Failure>());
+        cause.is_some_and(Failure::is_no_way)
     }
 }
 
@@ -407,8 +428,8 @@ mod tests {
             ("https://a.example", "https://b.example", false),
             ("https://a.example", "https://a.example.org", false),
         ] {
-            let reflector = |url: &str| Reflector::parse(url).unwrap();
-            assert_eq!(reflector(one).has_host_of(&reflector(other)), equal, "{one} {other}");
+            let host = |url: &str| Reflector::parse(url).unwrap().host();
+            assert_eq!(host(one) == host(other), equal, "{one} {other}");
         }
         for (one, other, same) in [
             ("https://a.example/1", "https://a.example:443/2", true),

@@ -27,6 +27,7 @@ pub const KEYS: &[&str] = &[
     "allow_non_public",
     "notify_recovery",
     "expected_networks",
+    "require_confirmation",
     "ipv6_interface",
     "heartbeat_url",
     "heartbeat_fail",
@@ -49,6 +50,7 @@ pub struct Raw {
     pub allow_non_public: Option<bool>,
     pub notify_recovery: Option<bool>,
     pub expected_networks: Option<Vec<Block>>,
+    pub require_confirmation: Option<bool>,
     pub ipv6_interface: Option<String>,
     pub heartbeat_url: Option<SecretUrl>,
     pub heartbeat_fail: Option<bool>,
@@ -134,6 +136,7 @@ impl Raw {
                     format!("must be a whole number of seconds from 1 to {}", Ttl::MAX)
                 })?);
             }
+            "require_confirmation" => self.require_confirmation = Some(value.boolean()?),
             "allow_non_public" => self.allow_non_public = Some(value.boolean()?),
             "heartbeat_url" => self.heartbeat_url = Some(SecretUrl::parse(&value.string()?)?),
             "heartbeat_fail" => self.heartbeat_fail = Some(value.boolean()?),

@@ -171,17 +171,17 @@ fn a_key_that_is_unknown_is_told_its_nearest_name() {
          did you mean \"allow_non_public\"?\n\
          autodns: {home}/autodns.json: line 2, column 7: unknown key \"\"; the keys are \
          hosted_zone_id, dns_name, topic_arn, alert_lock, reflect_url, record_types, ttl, \
-         allow_non_public, notify_recovery, expected_networks, ipv6_interface, \
-         heartbeat_url, heartbeat_fail\n\
+         allow_non_public, notify_recovery, expected_networks, require_confirmation, \
+         ipv6_interface, heartbeat_url, heartbeat_fail\n\
          autodns: {home}/autodns.json: line 6, column 30: unknown key \"something else \
          entirely\"; the keys are hosted_zone_id, dns_name, topic_arn, alert_lock, \
          reflect_url, record_types, ttl, allow_non_public, notify_recovery, \
-         expected_networks, ipv6_interface, \
+         expected_networks, require_confirmation, ipv6_interface, \
          heartbeat_url, heartbeat_fail\n\
          autodns: {home}/autodns.json: line 7, column 8: unknown key \"ü\"; the keys are \
          hosted_zone_id, dns_name, topic_arn, alert_lock, reflect_url, record_types, ttl, \
-         allow_non_public, notify_recovery, expected_networks, ipv6_interface, \
-         heartbeat_url, heartbeat_fail\n",
+         allow_non_public, notify_recovery, expected_networks, require_confirmation, \
+         ipv6_interface, heartbeat_url, heartbeat_fail\n",
     );
 }
 
@@ -201,6 +201,7 @@ fn a_value_of_the_wrong_type() {
         ("ttl", json!(60.5)),
         ("allow_non_public", json!("yes")),
         ("notify_recovery", json!(0)),
+        ("require_confirmation", json!("true")),
     ]);
     assert_text(
         &seen,
@@ -242,6 +243,9 @@ fn a_value_of_the_wrong_type() {
          true or false\n\
          0\n\
          \x20   autodns: {home}/autodns.json: line 5, column 22: \"notify_recovery\" must be \
+         true or false\n\
+         \"true\"\n\
+         \x20   autodns: {home}/autodns.json: line 6, column 27: \"require_confirmation\" must be \
          true or false\n",
     );
 }

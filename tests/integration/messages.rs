@@ -298,6 +298,20 @@ fn each_message_of_the_readme_comes_out_of_a_run() {
             }),
         ),
         (
+            "no other source confirms it",
+            Box::new(|| {
+                let mut scene = Scene::new();
+                let other = scene.reflector.server().url("reflect2.example.net");
+                scene.reflector.at("/other", Answer::new(404, "text/plain", ""));
+                let urls = [scene.reflector.url(), format!("{other}/other")];
+                scene.configure(|config| {
+                    config["reflect_url"] = json!(urls);
+                    config["require_confirmation"] = json!(true);
+                });
+                said(&scene)
+            }),
+        ),
+        (
             "no public IPv4 address of its own",
             Box::new(|| {
                 let scene = Scene::new();

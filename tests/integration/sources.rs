@@ -1,15 +1,18 @@
 //! Where the address comes from: several reflectors, a second opinion before a change, expected
 //! networks, the interface; and several names that follow one address.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use crate::support::assert_text;
 use crate::support::aws::Call::{Change, List, Publish};
-use crate::support::http::{Answer, Family};
-use crate::support::reflector::{HOST, Reflector};
+use crate::support::http::{Answer, Family, Reply};
+use crate::support::reflector::{Form, HOST, Reflector, say};
 use crate::support::route53::Row;
 use crate::support::sandbox::Network;
 use crate::support::scene::Scene;
+use crate::support::server::Silent;
 
 /// The usual scene with a second reflector, on another host, behind the first in the list.
 fn two() -> (Scene, Reflector) {
@@ -23,6 +26,10 @@ fn two() -> (Scene, Reflector) {
 
 const UNCHANGED: &str = "home.example.com. A 300 192.175.48.1";
 const CHANGED: &str = "home.example.com. A 300 192.175.48.7";
+/// What is said where the second of `two` names 192.175.48.9.
+const DISPUTED: &str = "autodns: home.example.com A: nothing was changed: {reflector}/reflect/v1 \
+                        says that the address is 192.175.48.7, but {second}/reflect/v1 says \
+                        192.175.48.9; check which is right\n";
 
 #[test]
 fn a_quiet_run_asks_the_first_alone() {
@@ -104,33 +111,314 @@ fn a_change_that_no_other_source_can_confirm_is_made_and_said_so() {
          autodns: home.example.com: key id ...ST07 from the environment\n\
          autodns: listing home.example.com in hosted zone {zone}\n\
          autodns: {reflector}/reflect/v1 answered 192.175.48.7\n\
-         autodns: {second}/reflect/v1 over IPv4: it answered 12 bytes of text, not an address; check the reflector, and the key in reflect_url if it has one\n",
+         autodns: {second}/reflect/v1 over IPv4: it answered 12 bytes of text, not an \
+         address; check the reflector, and the key in reflect_url if it has one\n",
     );
     assert_eq!(scene.aws.rows()[0], CHANGED);
 }
 
 #[test]
 fn another_url_of_the_same_host_is_no_second_opinion() {
-    let mut scene = Scene::new();
-    let second = Reflector::start();
-    second.says(Family::V4, "192.175.48.9");
-    let urls = json!([scene.reflector.url(), second.url_of(&HOST.to_uppercase())]);
-    scene.configure(|config| config["reflect_url"] = urls);
-    scene.run().assert_silent();
-    assert_eq!(second.server().connections(), 0);
-    assert_eq!(scene.aws.rows()[0], CHANGED);
+    for host in [HOST.to_uppercase(), format!("{HOST}.")] {
+        let mut scene = Scene::new();
+        let second = Reflector::start();
+        second.says(Family::V4, "192.175.48.9");
+        let urls = json!([scene.reflector.url(), second.url_of(&host)]);
+        scene.configure(|config| config["reflect_url"] = urls);
+        scene.run().assert_silent();
+        assert_eq!(second.server().connections(), 0, "{host}");
+        assert_eq!(scene.aws.rows()[0], CHANGED, "{host}");
+    }
 }
 
 #[test]
 fn a_source_that_fails_passes_on_to_the_next() {
     let (scene, second) = two();
-    for broken in ["out of order", "10.1.2.3\n", "2620:4f:8000::7\n", ""] {
+    for broken in ["out of order", "192.175.48\n", ""] {
         scene.aws.put(Row::new("home.example.com", "A", 300, &["192.175.48.1"]));
         scene.reflector.replies(Family::V4, Answer::text(broken));
         scene.run().assert_silent();
         assert_eq!(scene.aws.rows()[0], CHANGED, "{broken:?}");
     }
-    assert_eq!(second.server().requests().len(), 4);
+    assert_eq!(second.server().requests().len(), 3);
+}
+
+#[test]
+fn second_source_that_names_an_unusable_address_disagrees() {
+    let (scene, second) = two();
+    for address in ["100.64.0.1", "10.1.2.3", "0.0.0.0", "2620:4f:8000::7"] {
+        second.says(Family::V4, address);
+        let said = format!(
+            "autodns: home.example.com A: nothing was changed: {{reflector}}/reflect/v1 says that \
+             the address is 192.175.48.7, but {{second}}/reflect/v1 says {address}; check which is \
+             right\n"
+        );
+        scene.run().assert(1, "", &said);
+    }
+    assert_eq!(scene.aws.rows()[0], UNCHANGED);
+}
+
+#[test]
+fn second_source_outside_the_expected_networks_disagrees() {
+    let (mut scene, second) = two();
+    scene.configure(|config| config["expected_networks"] = json!(["192.175.48.0/29"]));
+    second.says(Family::V4, "192.175.48.9");
+    scene.run().assert(1, "", DISPUTED);
+    assert_eq!(scene.aws.rows()[0], UNCHANGED);
+}
+
+#[test]
+fn source_in_front_that_names_an_unusable_address_disagrees() {
+    let (scene, _second) = two();
+    scene.reflector.says(Family::V4, "100.64.0.1");
+    scene.run().assert(
+        1,
+        "",
+        "autodns: home.example.com A: nothing was changed: {second}/reflect/v1 says that the \
+         address is 192.175.48.7, but {reflector}/reflect/v1 says 100.64.0.1; check which is \
+         right\n",
+    );
+    // Where nothing would be changed, there is nothing to dispute.
+    scene.aws.put(Row::new("home.example.com", "A", 300, &["192.175.48.7"]));
+    scene.run().assert_silent();
+}
+
+#[test]
+fn unusable_address_in_front_is_outvoted_by_two_that_agree() {
+    let (mut scene, second) = two();
+    let third = Reflector::start();
+    let urls = json!([
+        scene.reflector.url(),
+        second.url_of("127.0.0.1"),
+        third.url_of("reflect2.example.net")
+    ]);
+    scene.configure(|config| config["reflect_url"] = urls);
+    scene.reflector.says(Family::V4, "100.64.0.1");
+    scene.run().assert_silent();
+    assert_eq!(scene.aws.rows()[0], CHANGED);
+}
+
+#[test]
+fn second_source_that_fails_for_a_moment_is_asked_again() {
+    for passing in [Reply::reset(), Answer::new(503, "text/plain", "").into(), Reply::nothing()] {
+        let (scene, second) = two();
+        second.once(Family::V4, passing.clone());
+        second.says(Family::V4, "192.175.48.9");
+        scene.run().assert(1, "", DISPUTED);
+        assert_eq!(scene.aws.rows()[0], UNCHANGED);
+        assert_eq!(second.server().requests().len(), 2);
+
+        second.once(Family::V4, passing);
+        second.says(Family::V4, "192.175.48.7");
+        let run = scene.run();
+        assert_eq!((run.status.code(), run.stderr.as_str()), (Some(0), ""));
+        assert_eq!(scene.aws.rows()[0], CHANGED);
+        assert_eq!(second.server().requests().len(), 4);
+    }
+}
+
+#[test]
+fn source_in_front_that_failed_for_a_moment_is_asked_again() {
+    for passing in [Reply::reset(), Answer::new(503, "text/plain", "").into()] {
+        let (scene, second) = two();
+        scene.reflector.once(Family::V4, passing);
+        second.says(Family::V4, "192.175.48.9");
+        scene.run().assert(
+            1,
+            "",
+            "autodns: home.example.com A: nothing was changed: {second}/reflect/v1 says that the \
+             address is 192.175.48.9, but {reflector}/reflect/v1 says 192.175.48.7; check which is \
+             right\n",
+        );
+        assert_eq!(scene.aws.rows()[0], UNCHANGED);
+        assert_eq!(scene.reflector.asked().len(), 2);
+    }
+}
+
+#[test]
+fn source_whose_failure_lasts_is_not_asked_again() {
+    let (scene, second) = two();
+    scene.reflector.replies(Family::V4, Answer::new(404, "text/plain", ""));
+    scene.run().assert_silent();
+    assert_eq!(scene.aws.rows()[0], CHANGED);
+    assert_eq!((scene.reflector.asked().len(), second.asked().len()), (1, 1));
+}
+
+/// `two`, with a change that has to be confirmed.
+fn two_that_must_agree() -> (Scene, Reflector) {
+    let (mut scene, second) = two();
+    scene.configure(|config| config["require_confirmation"] = json!(true));
+    scene.sandbox.set("AWS_MAX_ATTEMPTS", "2");
+    (scene, second)
+}
+
+#[test]
+fn required_confirmation_that_nobody_gives_refuses_the_change() {
+    let unconfirmed = "autodns: home.example.com A: nothing was changed: {reflector}/reflect/v1 \
+                       says that the address is 192.175.48.7, and no other source confirms it; \
+                       {second}/reflect/v1: ";
+    let (scene, second) = two_that_must_agree();
+    for (reply, reason, asked) in [
+        (
+            Reply::from(Answer::text("out of order")),
+            "it answered 12 bytes of text, not an address; check the reflector, and the key in \
+             reflect_url if it has one\n",
+            1,
+        ),
+        (
+            Reply::reset(),
+            "the connection was closed before the answer was whole; check the connection; the next \
+             run tries again\n",
+            2,
+        ),
+        (
+            Answer::redirect(302, &scene.reflector.url()).into(),
+            "its answer is that of reflect.example.net, which has answered already; name a source \
+             on another host\n",
+            1,
+        ),
+    ] {
+        let before = second.asked().len();
+        second.replies(Family::V4, reply);
+        scene.run().assert(1, "", &format!("{unconfirmed}{reason}"));
+        assert_eq!(second.asked().len(), before + asked, "{reason}");
+    }
+    assert_eq!(scene.aws.rows()[0], UNCHANGED);
+}
+
+#[test]
+fn required_confirmation_names_a_source_in_front_that_failed() {
+    let (scene, _second) = two_that_must_agree();
+    scene.reflector.replies(Family::V4, Answer::new(404, "text/plain", ""));
+    scene.run().assert(
+        1,
+        "",
+        "autodns: home.example.com A: nothing was changed: {second}/reflect/v1 says that the \
+         address is 192.175.48.7, and no other source confirms it; {reflector}/reflect/v1: it \
+         answered 404; check the reflector, and the key in reflect_url if it has one\n",
+    );
+    assert_eq!(scene.aws.rows()[0], UNCHANGED);
+}
+
+#[test]
+fn required_confirmation_that_is_given_lets_the_change_through() {
+    let (scene, second) = two_that_must_agree();
+    scene.run().assert_silent();
+    assert_eq!(scene.aws.rows()[0], CHANGED);
+    // With nothing to change nobody has to confirm anything.
+    second.replies(Family::V4, Answer::text("out of order"));
+    scene.run().assert_silent();
+    assert_eq!(second.asked().len(), 1);
+}
+
+#[test]
+fn interface_address_needs_no_confirmation() {
+    let mut scene = Scene::new();
+    scene.configure(|config| {
+        config["record_types"] = json!(["AAAA"]);
+        config["ipv6_interface"] = json!("eth0");
+        config["require_confirmation"] = json!(true);
+    });
+    with_table(&mut scene, TABLE);
+    scene.run().assert_silent();
+    assert_eq!(scene.aws.rows()[1], "home.example.com. AAAA 600 2620:4f:8000::3");
+}
+
+#[test]
+fn required_confirmation_without_two_hosts_is_a_bad_config() {
+    let (mut scene, second) = two();
+    let base = scene.reflector.server().url(HOST);
+    for urls in [
+        json!(scene.reflector.url()),
+        json!([
+            scene.reflector.url(),
+            format!("{}/2", base.to_uppercase().replace("HTTPS", "https"))
+        ]),
+        json!([scene.reflector.url(), second.url_of(&format!("{HOST}."))]),
+    ] {
+        scene.configure(|config| {
+            config["require_confirmation"] = json!(true);
+            config["reflect_url"] = urls;
+        });
+        let run = scene.run();
+        run.assert(
+            2,
+            "",
+            "autodns: {home}/autodns.json: \"require_confirmation\" needs reflectors on two \
+             different hosts in \"reflect_url\"\n",
+        );
+        scene.assert_untouched(&run);
+    }
+}
+
+#[test]
+fn sources_that_redirect_to_one_host_are_one_source() {
+    let (mut scene, second) = two();
+    let common = Reflector::start();
+    let target = common.url_of("only4.example.net");
+    for reflector in [&scene.reflector, &second] {
+        reflector.replies(Family::V4, Answer::redirect(302, &target));
+    }
+    common.says(Family::V4, "192.175.48.9");
+    scene.configure(|config| config["require_confirmation"] = json!(true));
+    scene.run().assert(
+        1,
+        "",
+        "autodns: home.example.com A: nothing was changed: {reflector}/reflect/v1 says that the \
+         address is 192.175.48.9, and no other source confirms it; {second}/reflect/v1: its answer \
+         is that of only4.example.net, which has answered already; name a source on another host\n",
+    );
+    assert_eq!(scene.aws.rows()[0], UNCHANGED);
+}
+
+#[test]
+fn sources_that_answer_slowly_are_not_starved_by_their_number() {
+    let mut scene = Scene::new();
+    // A second, which is eight times an equal share.
+    let bytes = say(Form::Bare, "192.175.48.7").to_bytes();
+    let pause = Duration::from_secs(1) / u32::try_from(bytes.len()).expect("a small number");
+    scene.reflector.replies(Family::V4, Reply::Drip(bytes, pause));
+    let urls: Vec<String> = (0..60).map(|n| format!("{}&n={n}", scene.reflector.url())).collect();
+    scene.configure(|config| config["reflect_url"] = json!(urls));
+    scene.run_with(&["--deadline", "20"]).assert_silent();
+    assert_eq!(scene.aws.rows()[0], CHANGED);
+}
+
+#[test]
+fn second_opinion_is_not_starved_by_the_number_of_sources() {
+    let (mut scene, second) = two();
+    second.says(Family::V4, "192.175.48.9");
+    let silent = Silent::start();
+    let mut urls = vec![scene.reflector.url()];
+    urls.extend((0..30).map(|n| format!("https://only4.example.net:{}/{n}", silent.port())));
+    urls.push(second.url_of("127.0.0.1"));
+    scene.configure(|config| config["reflect_url"] = json!(urls));
+    scene.run_with(&["--deadline", "20"]).assert(1, "", DISPUTED);
+    assert_eq!(scene.aws.rows()[0], UNCHANGED);
+}
+
+#[test]
+fn source_behind_many_that_hang_is_heard() {
+    let mut scene = Scene::new();
+    let silent = Silent::start();
+    let mut urls: Vec<String> =
+        (0..30).map(|n| format!("https://only4.example.net:{}/{n}", silent.port())).collect();
+    urls.push(scene.reflector.url());
+    scene.configure(|config| config["reflect_url"] = json!(urls));
+    scene.run_with(&["--deadline", "20"]).assert_silent();
+    assert_eq!(scene.aws.rows()[0], CHANGED);
+}
+
+#[test]
+fn source_that_hangs_does_not_keep_another_from_being_asked_again() {
+    let mut scene = Scene::new();
+    let silent = Silent::start();
+    let urls = [format!("https://only4.example.net:{}/", silent.port()), scene.reflector.url()];
+    scene.configure(|config| config["reflect_url"] = json!(urls));
+    scene.reflector.once(Family::V4, Reply::reset());
+    let run = scene.run_with(&["--deadline", "20", "--dry-run"]);
+    run.assert(0, "home.example.com A: 192.175.48.1 -> 192.175.48.7\n", "");
+    assert_eq!(scene.reflector.asked().len(), 2);
 }
 
 #[test]
@@ -157,8 +445,14 @@ fn an_address_outside_the_expected_networks_is_refused() {
     scene.configure(|config| config["expected_networks"] = json!(["192.175.48.8/29"]));
     second.says(Family::V4, "192.175.48.9");
     // The first one's is outside, the second one's inside.
-    scene.run().assert_silent();
-    assert_eq!(scene.aws.rows()[0], "home.example.com. A 300 192.175.48.9");
+    scene.run().assert(
+        1,
+        "",
+        "autodns: home.example.com A: nothing was changed: {second}/reflect/v1 says that the \
+         address is 192.175.48.9, but {reflector}/reflect/v1 says 192.175.48.7; check which is \
+         right\n",
+    );
+    assert_eq!(scene.aws.rows()[0], UNCHANGED);
 
     let mut scene = Scene::both();
     scene.configure(|config| config["expected_networks"] = json!(["192.175.49.0/24"]));
@@ -297,7 +591,8 @@ fn several_names_are_listed_one_by_one_and_changed_in_one_batch() {
         1,
         "",
         "autodns: home.example.com A, *.home.example.com A: could not learn the public IPv4 \
-         address from {reflector}/reflect/v1: it answered 12 bytes of text, not an address; check the reflector, and the key in reflect_url if it has one\n",
+         address from {reflector}/reflect/v1: it answered 12 bytes of text, not an \
+         address; check the reflector, and the key in reflect_url if it has one\n",
     );
     assert_eq!(
         scene.aws.published()[0].subject,
