@@ -55,17 +55,8 @@ pub struct Answer {
     by: Source,
     /// The hosts that had a part in it.
     hosts: BTreeSet<String>,
-    /// Those that were asked before, and would fail alike if they were asked again.
-    lasting: BTreeMap<Source, Lasting>,
-}
-
-/// A source's failure that lasts.
-#[derive(Clone, Debug)]
-struct Lasting {
-    /// What came instead of an address, and what to do.
-    problem: String,
-    /// The address that it named, if that is one that may not be published.
-    named: Option<IpAddr>,
+    /// Those that were asked before and whose failure lasts, with what came instead of an address.
+    lasting: BTreeMap<Source, String>,
 }
 
 /// Why one source named no address.
@@ -89,9 +80,7 @@ impl Sources {
                 let lasting = failed
                     .into_iter()
                     .filter(|(_, failed)| failed.again == Again::No)
-                    .map(|(source, Unanswered { problem, named, .. })| {
-                        (source, Lasting { problem, named })
-                    })
+                    .map(|(source, Unanswered { problem, .. })| (source, problem))
                     .collect();
                 Ok(Answer { address, by, hosts, lasting })
             }
@@ -123,7 +112,7 @@ impl Sources {
             let host = BTreeSet::from([self.reflectors[index].host()]);
             if let Some(host) = shared(&host) {
                 failed.insert(source, same_host(&host));
-            } else if let Some(Lasting { problem, .. }) = answer.lasting.get(&source) {
+            } else if let Some(problem) = answer.lasting.get(&source) {
                 failed.insert(source, Unanswered::for_good(problem.clone()));
             } else {
                 others.push(source);
@@ -141,11 +130,6 @@ impl Sources {
         });
         if let Some(verdict) = verdict {
             return verdict;
-        }
-        if let Some((&source, other)) =
-            answer.lasting.iter().find_map(|(source, lasting)| Some((source, lasting.named?)))
-        {
-            return Err(dispute(source, other));
         }
         if self.require_confirmation {
             failed.extend(now);
