@@ -34,8 +34,8 @@ pub struct Config {
     pub names: Vec<DnsName>,
     /// Their types, in order, each once.
     pub record_types: Vec<RecordType>,
-    /// The TTL of a record that does not exist yet.
-    pub ttl: Ttl,
+    /// The TTL that the records have. Without it, a record keeps its own.
+    pub ttl: Option<Ttl>,
     /// Whom to tell, and how to do so once.
     pub alerts: Option<Alerts>,
     /// Where their address comes from.
@@ -136,7 +136,7 @@ impl Config {
             zone: raw.zone.ok_or_else(|| required("hosted_zone_id"))?,
             names: raw.names.ok_or_else(|| required("dns_name"))?,
             record_types: record_types.into_iter().collect(),
-            ttl: raw.ttl.unwrap_or(Ttl::DEFAULT),
+            ttl: raw.ttl,
             alerts,
             sources,
             heartbeat: raw
@@ -213,7 +213,7 @@ mod tests {
             assert_eq!(config.zone.to_string(), "Z0123456789ABCDEFGHIJ");
             assert_eq!(config.shown_names(), "home.example.com");
             assert_eq!(config.record_types, [RecordType::A]);
-            assert_eq!(config.ttl, Ttl::DEFAULT);
+            assert_eq!(config.ttl, None);
             assert_eq!(reflectors(&config), ["https://api.example.net/reflect/v1"]);
             assert!(!config.sources.allow_non_public);
             let alerts = config.alerts.unwrap();
@@ -236,7 +236,7 @@ mod tests {
         assert_eq!(heartbeat.url.to_string(), "https://h.example/ping/1");
         let records: Vec<String> = config.records().map(|key| key.to_string()).collect();
         assert_eq!(records, ["*.home.example.com A", "*.home.example.com AAAA"]);
-        assert_eq!(config.ttl, Ttl::new(60).unwrap());
+        assert_eq!(config.ttl, Ttl::new(60));
         assert!(config.sources.allow_non_public);
         assert!(config.alerts.is_none());
         assert_eq!(reflectors(&config), ["https://checkip.amazonaws.com"]);

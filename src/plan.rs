@@ -1,5 +1,6 @@
 //! What is to be done with one record: wanted and found in, a [`Plan`] out. Pure.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use crate::record::{AddressRecord, Family, FoundRecord, RecordKey, Ttl};
@@ -10,12 +11,7 @@ pub enum Plan {
     /// It is right.
     Keep,
     /// It is to be written.
-    Change {
-        /// The value it has; `None` where there is no such record.
-        from: Option<String>,
-        /// What it becomes.
-        to: AddressRecord,
-    },
+    Change(Change),
     /// It is not this program's to overwrite.
     Refuse {
         /// What the record is.
@@ -25,20 +21,71 @@ pub enum Plan {
     },
 }
 
+/// A record that is to be written.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Change {
+    /// What Route 53 has; `None` where there is no such record.
+    pub from: Option<Present>,
+    /// What the record becomes.
+    pub to: AddressRecord,
+}
+
+/// A record of one value, as Route 53 has it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Present {
+    /// The value as listed, which need not be an address.
+    pub value: String,
+    /// The TTL.
+    pub ttl: Ttl,
+}
+
+impl Present {
+    fn has(&self, address: IpAddr) -> bool {
+        self.value.parse() == Ok(address)
+    }
+}
+
+impl Change {
+    /// Whether the record gets another address than it has. If not, only its TTL changes.
+    #[must_use]
+    pub fn moves_address(&self) -> bool {
+        !self.from.as_ref().is_some_and(|from| from.has(self.to.address))
+    }
+}
+
+/// As in `192.0.2.1 -> 192.0.2.7, TTL 300 -> 60`: only what changes.
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let AddressRecord { ttl, address, .. } = &self.to;
+        let Some(from) = &self.from else { return write!(f, "is not there -> {address}") };
+        if self.moves_address() {
+            write!(f, "{} -> {address}", from.value)?;
+        }
+        if from.ttl != *ttl {
+            let comma = if self.moves_address() { ", " } else { "" };
+            write!(f, "{comma}TTL {} -> {ttl}", from.ttl)?;
+        }
+        Ok(())
+    }
+}
+
 impl Plan {
     /// Whether it would write `address` over another value.
     #[must_use]
     pub fn writes(&self, address: IpAddr) -> bool {
-        matches!(self, Self::Change { to, .. } if to.address == address)
+        let moves = |change: &Change| change.to.address == address && change.moves_address();
+        matches!(self, Self::Change(change) if moves(change))
     }
 
-    /// What to do so that the record `key` has `address`, given all the records `found` of its
-    /// name. A record that exists keeps its TTL; a new one gets `ttl`.
+    /// What to do so that the record `key` has `address` and `ttl`, given all the records `found`
+    /// of its name. Without a `ttl`, a record that exists keeps its own and a new one gets
+    /// [`Ttl::DEFAULT`].
     #[must_use]
-    pub fn new(key: &RecordKey, address: IpAddr, ttl: Ttl, found: &[FoundRecord]) -> Self {
+    pub fn new(key: &RecordKey, address: IpAddr, ttl: Option<Ttl>, found: &[FoundRecord]) -> Self {
         let refuse = |why: String, advice| Self::Refuse { why, advice };
-        let change =
-            |from, ttl| Self::Change { from, to: AddressRecord { key: key.clone(), ttl, address } };
+        let change = |from, ttl| {
+            Self::Change(Change { from, to: AddressRecord { key: key.clone(), ttl, address } })
+        };
         let of_name = || found.iter().filter(|row| row.name == key.name);
         if of_name().any(|row| row.record_type == "CNAME") {
             return refuse(
@@ -48,7 +95,7 @@ impl Plan {
         }
         let mut rows = of_name().filter(|row| row.record_type == key.record_type.as_str());
         let (row, more) = (rows.next(), rows.next());
-        let Some(row) = row else { return change(None, ttl) };
+        let Some(row) = row else { return change(None, ttl.unwrap_or(Ttl::DEFAULT)) };
         if let Some((what, advice)) = foreign_kind(row) {
             return refuse(what, advice);
         }
@@ -56,11 +103,13 @@ impl Plan {
             return refuse("there are several record sets of that name and type".into(), SIMPLE);
         }
         match (row.values.as_slice(), row.ttl) {
-            ([value], Some(ttl)) => {
-                if value.parse() == Ok(address) {
+            ([value], Some(found)) => {
+                let from = Present { value: value.clone(), ttl: found };
+                let wanted = ttl.unwrap_or(found);
+                if from.has(address) && found == wanted {
                     Self::Keep
                 } else {
-                    change(Some(value.clone()), ttl)
+                    change(Some(from), wanted)
                 }
             }
             ([], _) | (_, None) => refuse("it has no value or no TTL".into(), SIMPLE),
@@ -77,7 +126,7 @@ impl Plan {
 pub fn all(
     records: impl Iterator<Item = RecordKey>,
     addresses: &[IpAddr],
-    ttl: Ttl,
+    ttl: Option<Ttl>,
     found: &[FoundRecord],
 ) -> Vec<(RecordKey, Plan)> {
     records
@@ -142,18 +191,20 @@ mod tests {
     }
 
     fn plan(record_type: RecordType, address: &str, found: &[FoundRecord]) -> Plan {
-        Plan::new(&key(record_type), address.parse().unwrap(), Ttl::DEFAULT, found)
+        Plan::new(&key(record_type), address.parse().unwrap(), None, found)
     }
 
-    fn change(record_type: RecordType, from: Option<&str>, to: &str, ttl: u64) -> Plan {
-        Plan::Change {
-            from: from.map(Into::into),
-            to: AddressRecord {
-                key: key(record_type),
-                ttl: Ttl::new(ttl).unwrap(),
-                address: to.parse().unwrap(),
-            },
-        }
+    fn ttl(seconds: u64) -> Ttl {
+        Ttl::new(seconds).unwrap()
+    }
+
+    /// A change from a record whose TTL is 300.
+    fn change(record_type: RecordType, from: Option<&str>, to: &str, seconds: u64) -> Plan {
+        let address = to.parse().unwrap();
+        Plan::Change(Change {
+            from: from.map(|value| Present { value: value.into(), ttl: ttl(300) }),
+            to: AddressRecord { key: key(record_type), ttl: ttl(seconds), address },
+        })
     }
 
     #[test]
@@ -179,6 +230,45 @@ mod tests {
             ),
         ] {
             assert_eq!(plan(record_type, address, &found), expected);
+        }
+    }
+
+    #[test]
+    fn configured_ttl_is_written_and_shown_where_it_differs() {
+        const ADDRESS: &str = "192.0.2.1";
+        for (configured, found, expected, shown) in [
+            (None, Some((ADDRESS, 300)), None, ""),
+            (Some(300), Some((ADDRESS, 300)), None, ""),
+            (Some(60), Some((ADDRESS, 300)), Some((60, false)), "TTL 300 -> 60"),
+            (None, Some(("192.0.2.9", 300)), Some((300, true)), "192.0.2.9 -> 192.0.2.1"),
+            (
+                Some(60),
+                Some(("192.0.2.9", 300)),
+                Some((60, true)),
+                "192.0.2.9 -> 192.0.2.1, TTL 300 -> 60",
+            ),
+            (Some(60), None, Some((60, true)), "is not there -> 192.0.2.1"),
+            (None, None, Some((600, true)), "is not there -> 192.0.2.1"),
+        ] {
+            let found: Vec<_> = found
+                .map(|(value, seconds)| FoundRecord {
+                    ttl: Ttl::new(seconds),
+                    ..row("A", &[value], &[])
+                })
+                .into_iter()
+                .collect();
+            let configured = configured.map(ttl);
+            let address = ADDRESS.parse().unwrap();
+            match (Plan::new(&key(RecordType::A), address, configured, &found), expected) {
+                (Plan::Keep, None) => {}
+                (Plan::Change(change), Some((seconds, moves))) => {
+                    assert_eq!(change.to.ttl, ttl(seconds));
+                    assert_eq!(change.to.address, address);
+                    assert_eq!(change.moves_address(), moves);
+                    assert_eq!(change.to_string(), shown);
+                }
+                (plan, _) => panic!("{configured:?} {found:?}: {plan:?}"),
+            }
         }
     }
 
@@ -232,8 +322,9 @@ mod tests {
         }
     }
 
-    /// Every combination of two names, two types, an address or none for each family, and a state
-    /// of each of the four records: what no combination may lead to.
+    /// Every combination of two names, two types, an address or none for each family, a TTL of the
+    /// configuration or none, and a state of each of the four records: what no combination may lead
+    /// to.
     #[test]
     fn no_combination_writes_what_no_source_named_or_drops_a_name() {
         let names = ["a.example", "b.example"].map(|name| DnsName::from_config(name).unwrap());
@@ -245,7 +336,7 @@ mod tests {
         };
         let v4: IpAddr = "192.0.2.1".parse().unwrap();
         let v6: IpAddr = "2001:db8::1".parse().unwrap();
-        // Absent, right, another address, several values, an alias.
+        // Absent, right, another address, several values, an alias, right with another TTL.
         let state = |key: &RecordKey, state: usize| {
             let (right, other) = match key.record_type {
                 RecordType::A => ("192.0.2.1", "192.0.2.2"),
@@ -256,19 +347,27 @@ mod tests {
                 1 => row(key.record_type.as_str(), &[right], &[]),
                 2 => row(key.record_type.as_str(), &[other], &[]),
                 3 => row(key.record_type.as_str(), &[right, other], &[]),
-                _ => row(key.record_type.as_str(), &[], &["AliasTarget"]),
+                4 => row(key.record_type.as_str(), &[], &["AliasTarget"]),
+                _ => FoundRecord {
+                    ttl: Ttl::new(60),
+                    ..row(key.record_type.as_str(), &[right], &[])
+                },
             };
             found.name = key.name.clone();
             Some(found)
         };
-        for addresses in [vec![], vec![v4], vec![v6], vec![v4, v6]] {
-            for states in 0..5_usize.pow(4) {
-                let state_of = |index: usize| states / 5_usize.pow(index.try_into().unwrap()) % 5;
+        let ways = [vec![], vec![v4], vec![v6], vec![v4, v6]];
+        let ttls = [None, Some(ttl(300)), Some(ttl(60))];
+        for (addresses, configured) in
+            ways.iter().flat_map(|addresses| ttls.map(|ttl| (addresses, ttl)))
+        {
+            for states in 0..6_usize.pow(4) {
+                let state_of = |index: usize| states / 6_usize.pow(index.try_into().unwrap()) % 6;
                 let found: Vec<_> = keys()
                     .enumerate()
                     .filter_map(|(index, key)| state(&key, state_of(index)))
                     .collect();
-                let plans = all(keys(), &addresses, Ttl::DEFAULT, &found);
+                let plans = all(keys(), addresses, configured, &found);
                 let known = |key: &RecordKey| {
                     addresses.iter().any(|&a| Family::of(a) == key.record_type.family())
                 };
@@ -280,12 +379,28 @@ mod tests {
                     let Some((_, plan)) = plans.iter().find(|(planned, _)| *planned == key) else {
                         continue;
                     };
+                    let found_ttl = match state_of(index) {
+                        0 => None,
+                        5 => Some(ttl(60)),
+                        _ => Some(ttl(300)),
+                    };
+                    let is_right = configured.is_none() || configured == found_ttl;
                     match (state_of(index), plan) {
-                        (0 | 2, Plan::Change { to, .. }) => {
-                            assert_eq!(to.key, key);
-                            assert!(addresses.contains(&to.address));
+                        (0 | 2, Plan::Change(change)) => {
+                            assert_eq!(change.to.key, key);
+                            assert!(addresses.contains(&change.to.address));
+                            assert!(change.moves_address());
+                            let expected = configured.or(found_ttl).unwrap_or(Ttl::DEFAULT);
+                            assert_eq!(change.to.ttl, expected);
                         }
-                        (1, Plan::Keep) | (3 | 4, Plan::Refuse { .. }) => {}
+                        (1 | 5, Plan::Change(change)) if !is_right => {
+                            assert_eq!(change.to.key, key);
+                            assert!(addresses.contains(&change.to.address));
+                            assert!(!change.moves_address());
+                            assert_eq!(Some(change.to.ttl), configured);
+                        }
+                        (1 | 5, Plan::Keep) => assert!(is_right),
+                        (3 | 4, Plan::Refuse { .. }) => {}
                         (state, plan) => panic!("{key} in state {state}: {plan:?}"),
                     }
                 }

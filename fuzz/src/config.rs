@@ -66,7 +66,8 @@ fn assert_possible(config: &Config) {
         assert_eq!(DnsName::from_route53(&format!("{}.", name.normalised())).as_ref(), Ok(name));
     }
     assert_eq!(config.records().count(), config.names.len() * config.record_types.len());
-    assert!(config.ttl.to_string().parse().ok().and_then(Ttl::new) == Some(config.ttl));
+    let again = |ttl: Ttl| ttl.to_string().parse().ok().and_then(Ttl::new);
+    assert_eq!(config.ttl.and_then(again), config.ttl);
     if let Some(alerts) = &config.alerts {
         assert_eq!(TopicArn::parse(&alerts.topic.to_string()).as_ref(), Ok(&alerts.topic));
         if let Some(path) = &alerts.lock {

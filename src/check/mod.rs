@@ -252,9 +252,9 @@ impl Job<'_> {
                 Some(Plan::Keep) => {
                     Finding::good("record", format!("{key} {now}, as it should be"))
                 }
-                Some(Plan::Change { to, .. }) => Finding::good(
+                Some(Plan::Change(change)) => Finding::good(
                     "record",
-                    format!("{key} {now}, and a run makes it {}", to.address),
+                    format!("{key} {now}, and a run makes it {}", change.to.address),
                 ),
                 Some(Plan::Refuse { why, advice }) => {
                     let detail = format!("{key} is not ours to overwrite: {why}");

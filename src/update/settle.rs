@@ -165,9 +165,7 @@ impl<'a> Settling<'a> {
 
     /// Whether a plan would write an open record.
     fn writes(&self, plans: &[(RecordKey, Plan)]) -> bool {
-        plans
-            .iter()
-            .any(|(key, plan)| matches!(plan, Plan::Change { .. }) && self.open.contains(key))
+        plans.iter().any(|(key, plan)| matches!(plan, Plan::Change(_)) && self.open.contains(key))
     }
 
     /// Reports the plans of the open records, closes those that need no change or may not have
@@ -183,16 +181,15 @@ impl<'a> Settling<'a> {
                     self.report(&key, "up to date");
                     self.open.retain(|open| *open != key);
                 }
-                Plan::Change { from, to } => {
-                    let line = match from {
-                        Some(from) => format!("{from} -> {}", to.address),
+                Plan::Change(change) => {
+                    let line = match &change.from {
                         None if self.job.options.dry_run => {
-                            format!("would be created with {}", to.address)
+                            format!("would be created with {}", change.to.address)
                         }
-                        None => format!("is not there -> {}", to.address),
+                        _ => change.to_string(),
                     };
                     self.report(&key, &line);
-                    changes.push(to);
+                    changes.push(change.to);
                 }
                 Plan::Refuse { why, advice } => {
                     self.close(|open| *open == key, Error::Refused { why, advice });

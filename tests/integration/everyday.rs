@@ -8,7 +8,7 @@ use crate::support::aws::Call::{Change, List};
 use crate::support::aws::{Fault, ZONE_ID};
 use crate::support::gate::Gate;
 use crate::support::http::{Family, Reply};
-use crate::support::reflector::{Form, SECRET_QUERY, say};
+use crate::support::reflector::{Form, Reflector, SECRET_QUERY, say};
 use crate::support::route53::Row;
 use crate::support::scene::Scene;
 
@@ -45,11 +45,61 @@ fn a_new_address_is_written_on_the_connection_that_read_the_old_one() {
 }
 
 #[test]
-fn an_existing_record_keeps_its_ttl() {
-    let mut scene = Scene::new();
-    scene.configure(|config| config["ttl"] = json!(60));
+fn existing_record_keeps_its_ttl_without_the_key() {
+    let scene = Scene::new();
     scene.run().assert_silent();
     assert_eq!(scene.aws.rows()[0], "home.example.com. A 300 192.175.48.7");
+}
+
+#[test]
+fn configured_ttl_is_written_with_the_address() {
+    let mut scene = Scene::new();
+    scene.configure(|config| config["ttl"] = json!(60));
+    scene.run_with(&["--dry-run"]).assert(
+        0,
+        "home.example.com A: 192.175.48.1 -> 192.175.48.7, TTL 300 -> 60\n",
+        "",
+    );
+    scene.run().assert_silent();
+    assert_eq!(scene.aws.rows()[0], "home.example.com. A 60 192.175.48.7");
+}
+
+#[test]
+fn configured_ttl_is_written_where_the_address_is_right() {
+    let mut scene = Scene::both();
+    scene.aws.put(Row::new("home.example.com", "A", 300, &["192.175.48.7"]));
+    scene.aws.put(Row::new("home.example.com", "AAAA", 60, &["2620:4f:8000::7"]));
+    scene.configure(|config| config["ttl"] = json!(60));
+    scene.run_with(&["--dry-run"]).assert(
+        0,
+        "home.example.com A: TTL 300 -> 60\nhome.example.com AAAA: up to date\n",
+        "",
+    );
+    for _ in 0..2 {
+        scene.run().assert_silent();
+        assert_eq!(
+            scene.aws.rows()[..2],
+            ["home.example.com. A 60 192.175.48.7", "home.example.com. AAAA 60 2620:4f:8000::7"]
+        );
+    }
+    assert_eq!(scene.aws.calls(), [List, List, Change, List]);
+    assert_eq!(scene.aws.world().route53.batches[0].len(), 1);
+}
+
+#[test]
+fn changed_ttl_alone_asks_no_second_source() {
+    let mut scene = Scene::new();
+    scene.aws.put(Row::new("home.example.com", "A", 300, &["192.175.48.7"]));
+    let other = Reflector::start();
+    other.says(Family::V4, "192.175.48.9");
+    let urls = json!([scene.reflector.url(), other.url_of("reflect2.example.net")]);
+    scene.configure(|config| {
+        config["ttl"] = json!(60);
+        config["reflect_url"] = urls;
+    });
+    scene.run().assert_silent();
+    assert_eq!(scene.aws.rows()[0], "home.example.com. A 60 192.175.48.7");
+    assert_eq!(other.asked().len(), 0);
 }
 
 #[test]
