@@ -4,27 +4,47 @@
 
 _autodns() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command='' words name
+    local -i at first=0
     COMPREPLY=()
-    if ((COMP_CWORD > 1)); then
-        case ${COMP_WORDS[1]} in
-            check | policy) command=${COMP_WORDS[1]} ;;
+    # The command is the first word that is not an option; a number of seconds belongs to one.
+    for ((at = 1; at < COMP_CWORD; at++)); do
+        case ${COMP_WORDS[at]} in
+            --) first=$at ;;
+            -* | =) continue ;;
+            *)
+                case ${COMP_WORDS[at - 1]} in
+                    --deadline | =) continue ;;
+                esac
+                first=$at
+                case ${COMP_WORDS[at]} in
+                    check | policy | help | version) command=${COMP_WORDS[at]} ;;
+                esac
+                ;;
         esac
-    fi
+        break
+    done
     case $command:$before in
-        :--deadline) return ;;
+        :--deadline | check:--deadline) return ;;
     esac
     if [[ $word == -* ]]; then
         case $command in
-            check) words='--alert --json --help --version' ;;
-            policy) words='--help --version' ;;
+            check) words='--alert --write --json --verbose --deadline --help --version -v' ;;
+            policy | help | version) words='--help --version' ;;
             *) words='--dry-run --verbose --deadline --help --version -n -v -h -V' ;;
         esac
         mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
         return
     fi
-    if ((COMP_CWORD == 1)); then
-        mapfile -t COMPREPLY < <(compgen -W 'check policy' -- "$word")
+    if ((first == 0)); then
+        mapfile -t COMPREPLY < <(compgen -W 'check policy help version' -- "$word")
     fi
+    case $command in
+        help)
+            mapfile -t COMPREPLY < <(compgen -W 'check policy' -- "$word")
+            return
+            ;;
+        version) return ;;
+    esac
     # A configuration: names that end in .json, and folders on the way to one.
     compopt -o filenames 2>/dev/null
     while IFS= read -r name; do

@@ -1,33 +1,58 @@
 # Completion of autodns for fish: the options, the commands where a command may stand, and files.
 
-function __autodns_command
+# The first word that is not an option; a number of seconds belongs to one.
+function __autodns_first
     set -l words (commandline -opc)
-    set -q words[2]; and contains -- $words[2] check policy; and echo $words[2]
+    set -l before
+    for word in $words[2..-1]
+        switch $word
+            case --
+                return
+            case '-*'
+            case '*'
+                if test "$before" != --deadline
+                    echo $word
+                    return
+                end
+        end
+        set before $word
+    end
+end
+
+function __autodns_command
+    set -l first (__autodns_first)
+    set -q first[1]; and contains -- $first check policy help version; and echo $first
 end
 
 function __autodns_command_is
-    contains -- $argv[1] (__autodns_command)
+    contains -- (__autodns_command) $argv
 end
 
 function __autodns_is_first
-    test (count (commandline -opc)) -eq 1
+    not contains -- -- (commandline -opc); and test -z "$(__autodns_first)"
 end
 
 complete -c autodns -f
-complete -c autodns -k -a '(__fish_complete_suffix .json)'
-complete -c autodns -n __autodns_is_first -a check \
-    -d 'Look at everything that a run needs, change nothing'
-complete -c autodns -n __autodns_is_first -a policy -d 'Print the smallest IAM policy that will do'
+complete -c autodns -k -n 'not __autodns_command_is help version' \
+    -a '(__fish_complete_suffix .json)'
+complete -c autodns -n '__autodns_is_first; or __autodns_command_is help' -a check \
+    -d 'Test everything that a run needs, change nothing'
+complete -c autodns -n '__autodns_is_first; or __autodns_command_is help' -a policy \
+    -d 'Print the smallest IAM policy that will do'
+complete -c autodns -n __autodns_is_first -a help -d 'Print the options of a command'
+complete -c autodns -n __autodns_is_first -a version -d 'Print the version'
 
 complete -c autodns -n 'not __autodns_command >/dev/null' -s n -l dry-run \
     -d 'Say what a run would do, change nothing'
-complete -c autodns -n 'not __autodns_command >/dev/null' -s v -l verbose \
+complete -c autodns -n 'not __autodns_command_is policy help version' -s v -l verbose \
     -d 'Tell each step on standard error'
-complete -c autodns -n 'not __autodns_command >/dev/null' -l deadline -x \
+complete -c autodns -n 'not __autodns_command_is policy help version' -l deadline -x \
     -d 'End a configuration after so many seconds (default 90)'
 complete -c autodns -n '__autodns_command_is check' -l alert \
-    -d 'Send a test message to the topic as well'
+    -d 'Publish a test message to the topic'
+complete -c autodns -n '__autodns_command_is check' -l write \
+    -d 'Write each record exactly as it is'
 complete -c autodns -n '__autodns_command_is check' -l json \
-    -d 'Print what was found as JSON'
+    -d 'Print one JSON object'
 complete -c autodns -s h -l help -d 'Print the help'
 complete -c autodns -s V -l version -d 'Print the version'

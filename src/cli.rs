@@ -1,52 +1,94 @@
-//! The command line: argv in, a [`Command`] out. Touches neither files nor the terminal.
+//! The command line: argv in, a [`Command`] out. Touches neither files nor the terminal; whether a
+//! file exists is an argument.
 
 use std::ffi::{OsStr, OsString};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use lexopt::prelude::{Long, Short, Value};
 
 use crate::error::Error;
 
-/// Where the configuration is when none is named.
-pub const DEFAULT_CONFIG: &str = "/usr/local/etc/autodns.json";
+/// The words that are commands where they are the first word that is not an option.
+pub const COMMANDS: [&str; 4] = ["check", "policy", "help", "version"];
 
 /// How long one configuration's run may take, unless `--deadline` says otherwise.
 pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(90);
 
-/// The text of `--help`.
+/// The text of `autodns --help`.
 pub const HELP: &str = "\
-autodns keeps a Route 53 record pointing at this line's public address.
+autodns keeps a Route 53 record pointing at this connection's public address.
 
-Usage: autodns [OPTIONS] [CONFIG]...
-       autodns check [--alert] [--json] [CONFIG]...    look, and change nothing
-       autodns policy [CONFIG]...    print the smallest IAM policy that will do
+Usage: autodns [OPTIONS] [CONFIG]...        bring the records up to date
+       autodns check [OPTIONS] [CONFIG]...  test everything that a run needs
+       autodns policy [CONFIG]...           print the smallest IAM policy
+       autodns help [COMMAND]               print the options of a command
 
-CONFIG is a JSON file, /usr/local/etc/autodns.json unless named. Several files
-are several jobs; one that fails does not stop the next.
+CONFIG is a JSON file. If none is named, the first of these that exists is used:
+~/.config/autodns/autodns.json, /etc/autodns/autodns.json,
+/usr/local/etc/autodns.json. Several files are run one after the other.
 
 Options:
   -n, --dry-run   ask as a real run would, say what it would do, change nothing
   -v, --verbose   tell each step on standard error, with its time
   --deadline SEC  time for each file, 90 by default, the last 10 for the alert
-  -h, --help      print this help
-  -V, --version   print the version
+  -h, --help      print this help; after a command, its options
+  -V, --version   print the version, as autodns version does
 
 Exit status:
   0  every record is right
   1  a record could not be brought up to date (an alert goes to topic_arn, once)
   2  nothing was tried: usage, configuration or credentials
 
-Example, for cron:
-  */5 * * * * /usr/local/bin/autodns /home/pi/autodns.json
+For cron: 3-59/5 * * * * /usr/local/bin/autodns  (start at your own minute)
 ";
 
-/// What the command line asks for.
+/// The text of `autodns check --help`.
+pub const CHECK_HELP: &str = "\
+autodns check tests everything that a run needs, and changes nothing.
+
+Usage: autodns check [OPTIONS] [CONFIG]...
+
+Each line is ok, warning (a run works, but you should know), failed or
+not tested. The last line counts them.
+
+Options:
+  --alert         publish a test message to topic_arn
+  --write         write each record exactly as it is, to test the right to do so
+  --json          print one JSON object, for programs
+  -v, --verbose   tell each step on standard error, with its time
+  --deadline SEC  time for each file, 90 by default
+  -h, --help      print this help
+
+Exit status:
+  0  nothing failed; what was not tested is unknown
+  1  something failed
+  2  a run would not be tried: usage, configuration or credentials
+";
+
+/// The text of `autodns policy --help`.
+pub const POLICY_HELP: &str = "\
+autodns policy prints the smallest IAM policy with which CONFIG works, as JSON.
+
+Usage: autodns policy [CONFIG]...
+
+Several files get one policy for all of them. It needs no key and no network.
+
+Options:
+  -h, --help      print this help
+
+Exit status:
+  0  the policy was printed
+  1  it could not be printed
+  2  a configuration cannot be used
+";
+
+/// What the command line asks for. Where no configuration is named, `configs` is empty.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Command {
     /// Bring the records of these configurations up to date.
     Update {
-        /// The configuration files, at least one.
+        /// The configuration files.
         configs: Vec<PathBuf>,
         /// Say what would be done and change nothing.
         dry_run: bool,
@@ -55,90 +97,209 @@ pub enum Command {
         /// How long one configuration's run may take.
         deadline: Duration,
     },
-    /// Look at everything that a run of these configurations needs.
+    /// Test everything that a run of these configurations needs.
     Check {
-        /// The configuration files, at least one.
+        /// The configuration files.
         configs: Vec<PathBuf>,
         /// Publish a test message.
         alert: bool,
+        /// Write each record exactly as it is.
+        write: bool,
         /// Print JSON.
         json: bool,
+        /// Tell each step.
+        verbose: bool,
         /// How long one configuration may take.
         deadline: Duration,
     },
     /// Print the IAM policy for these configurations.
     Policy {
-        /// The configuration files, at least one.
+        /// The configuration files.
         configs: Vec<PathBuf>,
     },
-    /// Print the help.
-    Help,
+    /// Print this text.
+    Help(&'static str),
     /// Print the version.
     Version,
 }
 
 impl Command {
-    /// Reads the arguments that follow the program's name.
-    pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, Error> {
-        let mut configs: Vec<PathBuf> = Vec::new();
-        let mut word = "";
-        // The options given, each of which must be one of the command's.
-        let mut given: Vec<&'static str> = Vec::new();
-        let mut deadline = DEFAULT_DEADLINE;
-        let mut first = true;
-        let arguments: Vec<OsString> = arguments.into_iter().collect();
-        let after_dashes = arguments.first().is_some_and(|argument| argument == "--");
+    /// Reads the arguments that follow the program's name. `exists` tells whether there may be a
+    /// file at a path: a word that is neither a command nor a file is a slip of the hand, and must
+    /// not become a run.
+    pub fn parse(
+        arguments: impl IntoIterator<Item = OsString>,
+        exists: impl Fn(&Path) -> bool,
+    ) -> Result<Self, Error> {
+        let mut line = Line::default();
         let mut parser = lexopt::Parser::from_args(arguments);
-        while let Some(argument) = parser.next().map_err(usage)? {
+        loop {
+            // Behind `--` everything is a file.
+            let rest = parser.try_raw_args();
+            line.only_files |=
+                rest.is_some_and(|rest| rest.peek().is_some_and(|next| next == "--"));
+            let Some(argument) = parser.next().map_err(usage)? else { break };
             match argument {
-                Short('n') | Long("dry-run") => given.push("--dry-run"),
-                Short('v') | Long("verbose") => given.push("--verbose"),
-                Long("alert") => given.push("--alert"),
-                Long("json") => given.push("--json"),
+                Short('n') | Long("dry-run") => line.given.push("--dry-run"),
+                Short('v') | Long("verbose") => line.given.push("--verbose"),
+                Long("alert") => line.given.push("--alert"),
+                Long("write") => line.given.push("--write"),
+                Long("json") => line.given.push("--json"),
                 Long("deadline") => {
-                    given.push("--deadline");
-                    deadline = parse_deadline(&parser.value().map_err(usage)?)?;
+                    line.given.push("--deadline");
+                    line.deadline = Some(parse_deadline(&parser.value().map_err(usage)?)?);
                 }
-                Short('h') | Long("help") => return Ok(Self::Help),
+                Short('h') | Long("help") => {
+                    let word = line.word.or_else(|| next_command(&mut parser));
+                    return Ok(Self::Help(line.topic.or(word).map_or(HELP, Word::help)));
+                }
                 Short('V') | Long("version") => return Ok(Self::Version),
-                Value(path) if path.is_empty() => {
-                    return Err(Error::Usage("the name of a configuration file is empty".into()));
-                }
-                Value(path) if first && path == "check" && !after_dashes => word = "check",
-                Value(path) if first && path == "policy" && !after_dashes => word = "policy",
-                Value(path) => configs.push(path.into()),
+                Value(word) => line.take(&word, &exists)?,
                 _ => return Err(usage(argument.unexpected())),
             }
-            first = false;
         }
-        if configs.is_empty() {
-            configs.push(DEFAULT_CONFIG.into());
+        line.into_command()
+    }
+}
+
+/// A command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Word {
+    Check,
+    Policy,
+    Help,
+    Version,
+}
+
+impl Word {
+    /// In the order of [`COMMANDS`].
+    const ALL: [Self; COMMANDS.len()] = [Self::Check, Self::Policy, Self::Help, Self::Version];
+
+    fn parse(text: &OsStr) -> Option<Self> {
+        let place = COMMANDS.iter().position(|word| text == *word)?;
+        Self::ALL.get(place).copied()
+    }
+
+    const fn as_str(self) -> &'static str {
+        COMMANDS[self as usize]
+    }
+
+    const fn help(self) -> &'static str {
+        match self {
+            Self::Check => CHECK_HELP,
+            Self::Policy => POLICY_HELP,
+            Self::Help | Self::Version => HELP,
         }
-        let (of_command, whose): (&[&str], _) = match word {
-            "check" => (&["--alert", "--json", "--deadline"], "autodns check"),
-            "policy" => (&[], "autodns policy"),
-            _ => (&["--dry-run", "--verbose", "--deadline"], "a run"),
-        };
-        if let Some(option) = given.iter().find(|option| !of_command.contains(option)) {
-            return Err(Error::Usage(format!("{option} is no option of {whose}")));
+    }
+
+    const fn options(self) -> &'static [&'static str] {
+        match self {
+            Self::Check => &["--alert", "--write", "--json", "--verbose", "--deadline"],
+            Self::Policy | Self::Help | Self::Version => &[],
         }
-        let has = |option| given.contains(&option);
-        Ok(match word {
-            "check" => {
-                Self::Check { configs, alert: has("--alert"), json: has("--json"), deadline }
+    }
+}
+
+/// The options of a run.
+const OF_A_RUN: &[&str] = &["--dry-run", "--verbose", "--deadline"];
+
+/// What was read of the command line so far.
+#[derive(Default)]
+struct Line {
+    word: Option<Word>,
+    /// The command that help is wanted about.
+    topic: Option<Word>,
+    files: Vec<PathBuf>,
+    only_files: bool,
+    given: Vec<&'static str>,
+    deadline: Option<Duration>,
+}
+
+impl Line {
+    /// Takes a word that is no option.
+    fn take(&mut self, word: &OsStr, exists: impl Fn(&Path) -> bool) -> Result<(), Error> {
+        let path = PathBuf::from(word);
+        let shown = word.to_string_lossy();
+        let command = Word::parse(word).filter(|_| !self.only_files);
+        match (command, self.word) {
+            _ if word.is_empty() => {
+                return Err(Error::Usage("the name of a configuration file is empty".into()));
             }
-            "policy" => Self::Policy { configs },
-            _ => Self::Update {
-                configs,
+            (Some(topic), Some(Word::Help)) if self.topic.is_none() => self.topic = Some(topic),
+            (None, Some(Word::Help)) => {
+                return Err(Error::Usage(format!("{shown:?} is not a command; {}", commands())));
+            }
+            (Some(command), None) if self.files.is_empty() => self.word = Some(command),
+            (Some(_), _) => {
+                return Err(Error::Usage(format!(
+                    "{shown} is a command, and only the first word can be one; write a \
+                     configuration file of that name as ./{shown}"
+                )));
+            }
+            // What is wrong with a file that has a path is better said by whoever reads it.
+            (None, _) if self.only_files || shown.contains('/') || exists(&path) => {
+                self.files.push(path);
+            }
+            (None, _) => {
+                return Err(Error::Usage(format!(
+                    "{shown:?} is neither a command nor an existing file; {}",
+                    commands()
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    fn into_command(self) -> Result<Command, Error> {
+        let (options, whose) = match self.word {
+            None => (OF_A_RUN, "a run".into()),
+            Some(word) => (word.options(), format!("autodns {}", word.as_str())),
+        };
+        if let Some(option) = self.given.iter().find(|option| !options.contains(option)) {
+            return Err(Error::Usage(format!("{option} is not an option of {whose}")));
+        }
+        let has = |option| self.given.contains(&option);
+        let deadline = self.deadline.unwrap_or(DEFAULT_DEADLINE);
+        Ok(match self.word {
+            None => Command::Update {
                 dry_run: has("--dry-run"),
                 verbose: has("--verbose"),
+                configs: self.files,
                 deadline,
             },
+            Some(Word::Check) => Command::Check {
+                alert: has("--alert"),
+                write: has("--write"),
+                json: has("--json"),
+                verbose: has("--verbose"),
+                configs: self.files,
+                deadline,
+            },
+            Some(Word::Policy) => Command::Policy { configs: self.files },
+            Some(Word::Help | Word::Version) if !self.files.is_empty() => {
+                return Err(Error::Usage(format!("{whose} takes no configuration")));
+            }
+            Some(Word::Help) => Command::Help(self.topic.map_or(HELP, Word::help)),
+            Some(Word::Version) => Command::Version,
         })
     }
 }
 
-/// A length of time in whole seconds, which no run at intervals should need more of than an hour.
+/// The command that follows `--help`, if there is one. Whoever asks for help is told nothing else.
+fn next_command(parser: &mut lexopt::Parser) -> Option<Word> {
+    while let Ok(Some(argument)) = parser.next() {
+        if let Value(word) = argument {
+            return Word::parse(&word);
+        }
+    }
+    None
+}
+
+fn commands() -> String {
+    format!("the commands are {}", COMMANDS.join(", "))
+}
+
+/// A length of time in whole seconds. No run at intervals should need more than an hour.
 fn parse_deadline(text: &OsStr) -> Result<Duration, Error> {
     let seconds = text.to_str().and_then(|text| text.parse().ok());
     match seconds.filter(|seconds| (1..=3600).contains(seconds)) {
@@ -156,8 +317,13 @@ fn usage(error: lexopt::Error) -> Error {
 mod tests {
     use super::*;
 
+    /// Files that exist are those whose names end in `.json`, and one that is called like a command.
     fn parse(arguments: &[&str]) -> Result<Command, String> {
-        Command::parse(arguments.iter().map(OsString::from)).map_err(|error| error.to_string())
+        let exists = |path: &Path| {
+            path.extension().is_some_and(|end| end == "json") || path == Path::new("check")
+        };
+        Command::parse(arguments.iter().map(OsString::from), exists)
+            .map_err(|error| error.to_string())
     }
 
     fn update(configs: &[&str], dry_run: bool, verbose: bool) -> Command {
@@ -165,9 +331,25 @@ mod tests {
         Command::Update { configs, dry_run, verbose, deadline: DEFAULT_DEADLINE }
     }
 
+    fn check(configs: &[&str], options: &[&str]) -> Command {
+        let has = |option| options.contains(&option);
+        Command::Check {
+            configs: configs.iter().map(PathBuf::from).collect(),
+            alert: has("--alert"),
+            write: has("--write"),
+            json: has("--json"),
+            verbose: has("--verbose"),
+            deadline: DEFAULT_DEADLINE,
+        }
+    }
+
+    fn policy(configs: &[&str]) -> Command {
+        Command::Policy { configs: configs.iter().map(PathBuf::from).collect() }
+    }
+
     #[test]
-    fn arguments_become_commands() {
-        assert_eq!(parse(&[]), Ok(update(&[DEFAULT_CONFIG], false, false)));
+    fn arguments_become_a_run() {
+        assert_eq!(parse(&[]), Ok(update(&[], false, false)));
         assert_eq!(parse(&["a.json", "b.json"]), Ok(update(&["a.json", "b.json"], false, false)));
         assert_eq!(
             parse(&["a.json", "--dry-run", "--verbose"]),
@@ -178,56 +360,97 @@ mod tests {
             let Ok(Command::Update { deadline, .. }) = parse(arguments) else { panic!() };
             assert_eq!(deadline, Duration::from_secs(20));
         }
-        assert_eq!(parse(&["--", "--verbose"]), Ok(update(&["--verbose"], false, false)));
-        assert_eq!(parse(&["a.json", "--help"]), Ok(Command::Help));
-        assert_eq!(parse(&["-V"]), Ok(Command::Version));
-        let check = |alert, json| {
-            let configs = vec!["a.json".into()];
-            Ok(Command::Check { configs, alert, json, deadline: DEFAULT_DEADLINE })
-        };
-        assert_eq!(parse(&["check", "a.json"]), check(false, false));
-        assert_eq!(parse(&["check", "--alert", "a.json", "--json"]), check(true, true));
-        let policy = |config: &str| Ok(Command::Policy { configs: vec![config.into()] });
-        assert_eq!(parse(&["policy"]), policy(DEFAULT_CONFIG));
-        assert_eq!(parse(&["policy", "a.json"]), policy("a.json"));
-        assert_eq!(parse(&["--", "policy"]), Ok(update(&["policy"], false, false)));
-        assert_eq!(parse(&["./policy"]), Ok(update(&["./policy"], false, false)));
     }
 
     #[test]
-    fn what_is_not_understood_is_named() {
-        for (arguments, problem) in [
-            (&["--dryrun"][..], "invalid option '--dryrun'; see autodns --help"),
-            (&["-x"], "invalid option '-x'; see autodns --help"),
-            (
-                &["--verbose=yes"],
-                "unexpected argument for option '--verbose': \"yes\"; see autodns --help",
-            ),
-            (&["policy", "-v"], "--verbose is no option of autodns policy; see autodns --help"),
-            (
-                &["policy", "--deadline", "20"],
-                "--deadline is no option of autodns policy; see autodns --help",
-            ),
-            (&["check", "-n"], "--dry-run is no option of autodns check; see autodns --help"),
-            (&["--json"], "--json is no option of a run; see autodns --help"),
-            (
-                &["--deadline", "0"],
-                "--deadline must be a number of seconds from 1 to 3600; see autodns --help",
-            ),
-            (
-                &["--deadline=1m"],
-                "--deadline must be a number of seconds from 1 to 3600; see autodns --help",
-            ),
-            (&["--deadline"], "missing argument for option '--deadline'; see autodns --help"),
-            (&[""], "the name of a configuration file is empty; see autodns --help"),
+    fn first_word_that_is_no_option_is_the_command() {
+        for (arguments, expected) in [
+            (&["check"][..], check(&[], &[])),
+            (&["check", "a.json"], check(&["a.json"], &[])),
+            (&["--verbose", "check", "a.json"], check(&["a.json"], &["--verbose"])),
+            (&["-v", "check", "--json", "a.json"], check(&["a.json"], &["--verbose", "--json"])),
+            (&["--deadline", "90", "check", "a.json"], check(&["a.json"], &[])),
+            (&["--json", "--alert", "check"], check(&[], &["--json", "--alert"])),
+            (&["check", "a.json", "--write"], check(&["a.json"], &["--write"])),
+            (&["check", "--", "policy"], check(&["policy"], &[])),
+            (&["policy", "a.json", "b.json"], policy(&["a.json", "b.json"])),
+            (&["policy", "./policy"], policy(&["./policy"])),
+            (&["./check"], update(&["./check"], false, false)),
+            (&["--", "check"], update(&["check"], false, false)),
+            (&["-n", "--", "--odd.json", "--"], update(&["--odd.json", "--"], true, false)),
+            (&["--deadline", "90", "a.json"], update(&["a.json"], false, false)),
+            (&["/missing"], update(&["/missing"], false, false)),
+            (&["version"], Command::Version),
+            (&["--version", "missing"], Command::Version),
+            (&["check", "-V"], Command::Version),
         ] {
-            assert_eq!(parse(arguments), Err(problem.into()), "{arguments:?}");
+            assert_eq!(parse(arguments), Ok(expected), "{arguments:?}");
         }
     }
 
     #[test]
-    fn the_help_fits_a_screen() {
-        assert!(HELP.lines().count() <= 24);
-        assert!(HELP.lines().all(|line| line.len() <= 80));
+    fn help_is_that_of_the_command() {
+        for (arguments, expected) in [
+            (&["--help"][..], HELP),
+            (&["-h", "--nonsense", "nonsense"], HELP),
+            (&["help"], HELP),
+            (&["help", "version"], HELP),
+            (&["check", "--help"], CHECK_HELP),
+            (&["check", "a.json", "-h"], CHECK_HELP),
+            (&["--help", "check"], CHECK_HELP),
+            (&["-v", "--help", "--json", "check"], CHECK_HELP),
+            (&["help", "check"], CHECK_HELP),
+            (&["help", "--help"], HELP),
+            (&["policy", "--help"], POLICY_HELP),
+            (&["help", "policy"], POLICY_HELP),
+        ] {
+            assert_eq!(parse(arguments), Ok(Command::Help(expected)), "{arguments:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_understood_is_named() {
+        const COMMANDS: &str = "; the commands are check, policy, help, version";
+        const NEITHER: &str = "is neither a command nor an existing file";
+        const COMMAND: &str = "is a command, and only the first word can be one; write a \
+                               configuration file of that name as";
+        for (arguments, problem) in [
+            (&["--dryrun"][..], "invalid option '--dryrun'".into()),
+            (&["-x"], "invalid option '-x'".into()),
+            (&["--verbose=yes"], "unexpected argument for option '--verbose': \"yes\"".into()),
+            (&["policy", "-v"], "--verbose is not an option of autodns policy".into()),
+            (&["-v", "policy"], "--verbose is not an option of autodns policy".into()),
+            (
+                &["policy", "--deadline", "20"],
+                "--deadline is not an option of autodns policy".into(),
+            ),
+            (&["check", "-n"], "--dry-run is not an option of autodns check".into()),
+            (&["--json"], "--json is not an option of a run".into()),
+            (&["--write", "a.json"], "--write is not an option of a run".into()),
+            (&["version", "-v"], "--verbose is not an option of autodns version".into()),
+            (&["version", "a.json"], "autodns version takes no configuration".into()),
+            (&["--deadline", "0"], "--deadline must be a number of seconds from 1 to 3600".into()),
+            (&["--deadline=1m"], "--deadline must be a number of seconds from 1 to 3600".into()),
+            (&["--deadline"], "missing argument for option '--deadline'".into()),
+            (&[""], "the name of a configuration file is empty".into()),
+            (&["chekc", "a.json"], format!("\"chekc\" {NEITHER}{COMMANDS}")),
+            (&["a.json", "chekc"], format!("\"chekc\" {NEITHER}{COMMANDS}")),
+            (&["check", "missing"], format!("\"missing\" {NEITHER}{COMMANDS}")),
+            (&["help", "a.json"], format!("\"a.json\" is not a command{COMMANDS}")),
+            (&["a.json", "check"], format!("check {COMMAND} ./check")),
+            (&["check", "check"], format!("check {COMMAND} ./check")),
+            (&["check", "policy", "a.json"], format!("policy {COMMAND} ./policy")),
+        ] {
+            let problem = format!("{problem}; see autodns --help");
+            assert_eq!(parse(arguments), Err(problem), "{arguments:?}");
+        }
+    }
+
+    #[test]
+    fn help_fits_a_screen() {
+        for help in [HELP, CHECK_HELP, POLICY_HELP] {
+            assert!(help.lines().count() <= 24, "{}", help.lines().count());
+            assert!(help.lines().all(|line| line.len() <= 80), "{help}");
+        }
     }
 }

@@ -2,6 +2,7 @@
 //! where a file is wrong; takes no lock, and asks nobody.
 
 use std::collections::BTreeSet;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::address::Sources;
@@ -10,7 +11,7 @@ use crate::alert::lock::AlertLock;
 use crate::alert::owner::Owner;
 use crate::aws::route53::ZoneId;
 use crate::aws::sns::TopicArn;
-use crate::environment::Environment;
+use crate::environment::{Environment, command_as_owner};
 use crate::error::{Cause, Error};
 use crate::files::read_regular;
 use crate::heartbeat::Heartbeat;
@@ -19,6 +20,7 @@ use crate::secrets::Secrets;
 use crate::url::SecretUrl;
 
 mod json;
+pub mod place;
 
 pub use json::KEYS;
 
@@ -74,8 +76,16 @@ impl ConfigFile {
             problem,
             source,
         };
-        let cannot =
-            |error: std::io::Error| wrong(format!("cannot be read: {error}"), Some(error.into()));
+        let cannot = |error: std::io::Error| {
+            let advice = if error.kind() == ErrorKind::PermissionDenied {
+                let absolute = std::path::absolute(path).unwrap_or_else(|_| path.into());
+                let command = command_as_owner(path, &["check", &absolute.to_string_lossy()]);
+                format!("; run it as a user who may read it: {command}")
+            } else {
+                String::new()
+            };
+            wrong(format!("cannot be read: {error}{advice}"), Some(error.into()))
+        };
         let bytes = read_regular(path, MAX_SIZE).map_err(cannot)?;
         let text = std::str::from_utf8(&bytes).map_err(|error| {
             let line = bytes[..error.valid_up_to()].split(|&byte| byte == b'\n').count();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::paste;
 
@@ -98,18 +98,45 @@ pub fn command(words: &[&str]) -> String {
     sudo + &paste::command(&program, words)
 }
 
+/// The command line by which a person runs this program with `words` as the user who may read
+/// `path`: its owner. Where the owner is hidden, it is the user of the installations for the whole
+/// machine, whose folder is closed to others.
+#[must_use]
+pub fn command_as_owner(path: &Path, words: &[&str]) -> String {
+    let program = std::env::current_exe().unwrap_or_else(|_| "autodns".into());
+    let owner = fs::metadata(path).ok().map(|metadata| metadata.uid());
+    let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    sudo_as(owner, &users) + &paste::command(&program, words)
+}
+
+/// What stands before a command that is to be run as `owner`, with a space behind it.
+fn sudo_as(owner: Option<u32>, users: &str) -> String {
+    match owner {
+        None => "sudo -u autodns ".into(),
+        Some(0) => "sudo ".into(),
+        Some(owner) => match entry_of(owner, users).as_deref() {
+            Some([name, ..]) => format!("sudo -u {name} "),
+            _ => format!("sudo -u '#{owner}' "),
+        },
+    }
+}
+
+/// The fields of a user in the text of /etc/passwd.
+fn entry_of(user: u32, users: &str) -> Option<Vec<&str>> {
+    let user = user.to_string();
+    users
+        .lines()
+        .map(|line| line.split(':').collect::<Vec<_>>())
+        .find(|fields| fields.len() == 7 && fields.get(2).is_some_and(|&number| number == user))
+}
+
 /// What stands before a command that `user` is to run, with a space behind it, if anything has to:
 /// `users` is the text of /etc/passwd, which says who has a login shell.
 fn sudo_for(user: u32, users: &str) -> String {
     if user == 0 {
         return "sudo ".into();
     }
-    let user = user.to_string();
-    let entry = users
-        .lines()
-        .map(|line| line.split(':').collect::<Vec<_>>())
-        .find(|fields| fields.len() == 7 && fields.get(2).is_some_and(|&number| number == user));
-    match entry.as_deref() {
+    match entry_of(user, users).as_deref() {
         Some([name, .., shell]) if shell.ends_with("/nologin") || shell.ends_with("/false") => {
             format!("sudo -u {name} ")
         }
@@ -156,6 +183,19 @@ mod tests {
         assert_eq!(environment.file("G", ".aws/config"), Some("relative".into()));
         assert_eq!(environment.file("H", ".aws/config"), Some("/home/pi/.aws/config".into()));
         assert_eq!(Environment::default().file("H", ".aws/config"), None);
+    }
+
+    #[test]
+    fn command_is_run_as_the_owner_of_the_file() {
+        let users = "root:x:0:0::/root:/bin/bash\npi:x:1000:1000::/home/pi:/bin/bash\n";
+        for (owner, sudo) in [
+            (Some(0), "sudo "),
+            (Some(1000), "sudo -u pi "),
+            (Some(1001), "sudo -u '#1001' "),
+            (None, "sudo -u autodns "),
+        ] {
+            assert_eq!(sudo_as(owner, users), sudo, "{owner:?}");
+        }
     }
 
     #[test]

@@ -1,17 +1,19 @@
 //! The program: reads argv, the environment and the clock, calls the library, exits.
 
-use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::io::{self, ErrorKind, IsTerminal};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
 use autodns::aws::endpoint::Partition;
 use autodns::check::{self, report::Form};
-use autodns::cli::{Command, HELP};
-use autodns::config::ConfigFile;
+use autodns::cli::{Command, DEFAULT_DEADLINE};
+use autodns::config::{ConfigFile, place};
 use autodns::console::Console;
 use autodns::deadline::Deadline;
-use autodns::environment::Environment;
+use autodns::detached;
+use autodns::environment::{Environment, command_as_owner};
 use autodns::error::Error;
 use autodns::policy::policy;
 use autodns::secrets::Secrets;
@@ -21,46 +23,88 @@ use autodns::update::{Options, Status, update};
 const TIME_TO_PRINT: Duration = Duration::from_millis(300);
 
 fn main() -> ExitCode {
-    let command = Command::parse(std::env::args_os().skip(1));
-    let verbose = matches!(command, Ok(Command::Update { verbose: true, .. }));
+    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    // A file that cannot be looked at may exist: whoever reads it says what is wrong.
+    let command = Command::parse(arguments.clone(), |path| exists(path).unwrap_or(true));
+    let verbose = matches!(
+        command,
+        Ok(Command::Update { verbose: true, .. } | Command::Check { verbose: true, .. })
+    );
     let console = Console::new(verbose, Secrets::default());
-    let status = match command {
-        Ok(Command::Update { configs, dry_run, deadline, .. }) => {
-            let options = Options { dry_run, deadline };
-            let environment = Environment::of_process();
-            update(&environment, &configs, options, SystemTime::now(), &console)
+    let status = command.and_then(|command| run(command, &arguments, &console));
+    let status = status.unwrap_or_else(|error| {
+        console.trouble(&error.to_string());
+        Status::NotTried
+    });
+    ExitCode::from(finish(&console, status) as u8)
+}
+
+fn run(command: Command, arguments: &[OsString], console: &Console) -> Result<Status, Error> {
+    let environment = Environment::of_process();
+    let now = SystemTime::now();
+    Ok(match command {
+        Command::Update { configs, dry_run, deadline, .. } => {
+            let configs = named_or_found(configs, &environment, arguments, deadline)?;
+            update(&environment, &configs, Options { dry_run, deadline }, now, console)
         }
-        Ok(Command::Check { configs, alert, json, deadline }) => {
-            let environment = Environment::of_process();
+        Command::Check { configs, alert, write, json, deadline, .. } => {
+            let configs = named_or_found(configs, &environment, arguments, deadline)?;
             let form = match json {
                 true => Form::Json,
                 false if is_colourful(&environment) => Form::ColouredLines,
                 false => Form::Lines,
             };
-            let options = check::Options { form, alert, deadline };
-            check::check(&environment, &configs, options, SystemTime::now(), &console)
+            let options = check::Options { form, alert, write, deadline };
+            check::check(&environment, &configs, options, now, console)
         }
-        Ok(Command::Policy { configs }) => match print_policy(&configs, &console) {
-            Ok(()) => Status::Right,
-            Err(error) => {
-                console.trouble(&error.to_string());
-                Status::NotTried
-            }
-        },
-        Ok(Command::Help) => {
-            console.say(HELP.trim_end());
+        Command::Policy { configs } => {
+            let configs = named_or_found(configs, &environment, arguments, DEFAULT_DEADLINE)?;
+            console.say(&policy_of(&configs, &environment)?);
             Status::Right
         }
-        Ok(Command::Version) => {
+        Command::Help(text) => {
+            console.say(text.trim_end());
+            Status::Right
+        }
+        Command::Version => {
             console.say(concat!("autodns ", env!("CARGO_PKG_VERSION")));
             Status::Right
         }
-        Err(error) => {
-            console.trouble(&error.to_string());
-            Status::NotTried
+    })
+}
+
+/// The configurations that were named, else the one at the usual place.
+fn named_or_found(
+    configs: Vec<PathBuf>,
+    environment: &Environment,
+    arguments: &[OsString],
+    time: Duration,
+) -> Result<Vec<PathBuf>, Error> {
+    if !configs.is_empty() {
+        return Ok(configs);
+    }
+    let words: Vec<String> =
+        arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    let environment = environment.clone();
+    // A place may be on a disk that hangs.
+    let found = detached::within(Deadline::after(time), move || {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        place::find(&environment, exists, |place| command_as_owner(place, &words))
+    });
+    found
+        .unwrap_or_else(|_| Err(Error::unfinished("looking for a configuration".into())))
+        .map(|found| vec![found])
+}
+
+/// Whether something is at `path`, be it a link that leads nowhere.
+fn exists(path: &Path) -> io::Result<bool> {
+    match path.symlink_metadata() {
+        Ok(_) => Ok(true),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            Ok(false)
         }
-    };
-    ExitCode::from(finish(&console, status) as u8)
+        Err(error) => Err(error),
+    }
 }
 
 /// Waits until everything is printed. What was asked for and cannot be printed is a failure.
@@ -83,12 +127,11 @@ fn is_colourful(environment: &Environment) -> bool {
         && environment.get("TERM") != Some("dumb")
 }
 
-fn print_policy(paths: &[PathBuf], console: &Console) -> Result<(), Error> {
+fn policy_of(paths: &[PathBuf], environment: &Environment) -> Result<String, Error> {
     let mut configs = Vec::new();
     for path in paths {
         configs.push(ConfigFile::read(path)?.config);
     }
-    let partition = Partition::of_environment(&Environment::of_process())?;
-    console.say(&policy(&configs, partition));
-    Ok(())
+    let partition = Partition::of_environment(environment)?;
+    Ok(policy(&configs, partition))
 }

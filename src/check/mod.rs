@@ -35,6 +35,8 @@ pub struct Options {
     pub form: Form,
     /// Publish a test message to the topic.
     pub alert: bool,
+    /// Write each record exactly as it is.
+    pub write: bool,
     /// How long one configuration may take.
     pub deadline: Duration,
 }

@@ -90,15 +90,20 @@ test_completions() {
     mkdir -p "$scratch/home" "$scratch/work/folder"
     cd "$scratch/work"
     touch home.json office.json
-    offers 'autodns ' check policy folder home.json office.json
+    offers 'autodns ' check policy help version folder home.json office.json
     offers 'autodns p' policy
     offers 'autodns --' --dry-run --verbose --deadline --help --version
     offers 'autodns --d' --dry-run --deadline
-    offers 'autodns check --' --alert --json --help --version
+    offers 'autodns check --' --alert --write --json --verbose --deadline --help --version
     offers 'autodns policy --' --help --version
     offers 'autodns check ' folder home.json office.json
     offers 'autodns policy o' office.json
-    offers 'autodns --verbose h' home.json
+    offers 'autodns --verbose h' help home.json
+    offers 'autodns --verbose c' check
+    offers 'autodns --verbose check --a' --alert
+    offers 'autodns --deadline 20 p' policy
+    offers 'autodns help ' check policy
+    offers 'autodns home.json o' office.json
     offers 'autodns --deadline ' ''
 }
 

@@ -2,11 +2,12 @@
 //! what was expected, and nothing is tried.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 
 use serde_json::{Value, json};
 
 use crate::support::assert_text;
+use crate::support::aws::Call;
 use crate::support::scene::Scene;
 
 /// What a run says of a config of this text, with no server asked and nothing written.
@@ -52,8 +53,8 @@ fn a_file_that_cannot_be_read() {
          autodns: {home}/directory: cannot be read: Is a directory (os error 21)\n\
          autodns: {home}/dangling: cannot be read: No such file or directory (os error 2)\n\
          autodns: {home}/autodns.json/x: cannot be read: Not a directory (os error 20)\n\
-         autodns: /usr/local/etc/autodns.json: cannot be read: No such file or directory (os \
-         error 2)\n",
+         autodns: no configuration found: there is no {home}/.config/autodns/autodns.json, no \
+         /etc/autodns/autodns.json, no /usr/local/etc/autodns.json; see autodns --help\n",
     );
 }
 
@@ -463,6 +464,32 @@ fn a_reflector_or_a_lock_that_cannot_be() {
 }
 
 #[test]
+fn place_that_is_closed_is_an_error_that_says_who_may_look() {
+    let scene = Scene::new();
+    let config = scene.config().to_string();
+    scene.sandbox.etc("autodns/autodns.json", &config);
+    // Another configuration behind it must not take its place.
+    scene.sandbox.local_etc("autodns.json", &config);
+    scene.sandbox.etc_mode("autodns", 0o000);
+    // A folder that root may not enter is one for a process without capabilities.
+    let powerless = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"];
+    let run = scene.finish(scene.sandbox.spawn_by(&powerless, &["check", "--json"]));
+    scene.sandbox.etc_mode("autodns", 0o700);
+    let said = "autodns: /etc/autodns/autodns.json: cannot be looked at: Permission denied (os error \
+                13); run it as a user who may read it: sudo -u autodns {program} check --json\n";
+    scene.assert_untouched(run.assert(2, "", said));
+    // The same where it is named: then the check of that file is advised.
+    scene.sandbox.etc_mode("autodns", 0o000);
+    let named = ["--verbose", "/etc/autodns/autodns.json"];
+    let run = scene.finish(scene.sandbox.spawn_by(&powerless, &named));
+    scene.sandbox.etc_mode("autodns", 0o700);
+    let said = "autodns: /etc/autodns/autodns.json: cannot be read: Permission denied (os error \
+                13); run it as a user who may read it: sudo -u autodns {program} check \
+                /etc/autodns/autodns.json\n";
+    scene.assert_untouched(run.assert(2, "", said));
+}
+
+#[test]
 fn what_was_expected_is_said_without_the_secret_of_a_broken_url() {
     let scene = Scene::new();
     let text = "{\"reflect_url\": \"https://reflect.example.net/?apikey=v3ry%2FSecret%2BValue\"x}";
@@ -483,6 +510,11 @@ fn a_command_line_that_is_not_understood() {
         &["--dry-run=yes"],
         &[""],
         &["--verbose", "--config", "autodns.json"],
+        &["chekc", "autodns.json"],
+        &["--verbose", "autodns.json", "chekc"],
+        &["autodns.json", "check"],
+        &["--verbose", "policy", "autodns.json"],
+        &["--dry-run", "check", "autodns.json"],
     ] {
         let run = scene.run_args(arguments);
         assert_eq!((run.status.code(), run.stdout.as_str()), (Some(2), ""));
@@ -495,15 +527,117 @@ fn a_command_line_that_is_not_understood() {
          autodns: invalid option '-x'; see autodns --help\n\
          autodns: unexpected argument for option '--dry-run': \"yes\"; see autodns --help\n\
          autodns: the name of a configuration file is empty; see autodns --help\n\
-         autodns: invalid option '--config'; see autodns --help\n",
+         autodns: invalid option '--config'; see autodns --help\n\
+         autodns: \"chekc\" is neither a command nor an existing file; the commands are check, \
+         policy, help, version; see autodns --help\n\
+         autodns: \"chekc\" is neither a command nor an existing file; the commands are check, \
+         policy, help, version; see autodns --help\n\
+         autodns: check is a command, and only the first word can be one; write a configuration \
+         file of that name as ./check; see autodns --help\n\
+         autodns: --verbose is not an option of autodns policy; see autodns --help\n\
+         autodns: --dry-run is not an option of autodns check; see autodns --help\n",
     );
+}
+
+#[test]
+fn command_is_found_behind_options_and_changes_nothing() {
+    let scene = Scene::new();
+    let before = scene.aws.rows();
+    let config = scene.sandbox.path("autodns.json");
+    fs::set_permissions(&config, fs::Permissions::from_mode(0o600)).expect("chmod");
+    // A file of a command's name in the current folder does not matter.
+    scene.write_config("check", &scene.config());
+    for arguments in [
+        &["--verbose", "check", &config][..],
+        &["--deadline", "60", "check", &config],
+        &["--json", "check", &config],
+        &["check", &config, "--json"],
+    ] {
+        let run = scene.run_args(arguments);
+        assert_eq!(run.status.code(), Some(0), "{run:?}");
+        assert!(run.stdout.contains("config"), "{run:?}");
+        assert_eq!(scene.aws.rows(), before);
+        assert!(!scene.aws.calls().contains(&Call::Change), "{arguments:?}");
+    }
+    let list_alone = scene.aws.calls();
+    let run = scene.run_args(&["policy", "autodns.json"]);
+    assert_eq!((run.status.code(), run.stdout.starts_with('{')), (Some(0), true), "{run:?}");
+    assert_eq!(scene.aws.calls(), list_alone);
+    // Written with its folder, or behind `--`, it is a configuration.
+    for arguments in [&["--dry-run", "./check"][..], &["--dry-run", "--", "check"]] {
+        scene.run_args(arguments).assert(
+            0,
+            "home.example.com A: 192.175.48.1 -> 192.175.48.7\n",
+            "",
+        );
+    }
+}
+
+#[test]
+fn output_that_cannot_be_written_is_exit_status_1() {
+    let mut scene = Scene::new();
+    let config = scene.sandbox.path("autodns.json");
+    scene.sandbox.alias(&config, "{config}");
+    let full = ["sh", "-c", "exec \"$@\" >/dev/full", "sh"];
+    for arguments in [
+        &["policy", &config][..],
+        &["check", &config],
+        &["check", "--json", &config],
+        &["--dry-run", &config],
+        &["--help"],
+        &["help", "check"],
+        &["--version"],
+    ] {
+        let run = scene.finish(scene.sandbox.spawn_by(&full, arguments));
+        run.assert(
+            1,
+            "",
+            "autodns: standard output cannot be written to: No space left on device (os error \
+             28)\n",
+        );
+    }
+}
+
+#[test]
+fn pipe_that_is_closed_is_exit_status_1() {
+    let scene = Scene::new();
+    let config = scene.sandbox.path("autodns.json");
+    let closed = "mkfifo pipe; exec 3<>pipe 4>pipe 3>&-; exec \"$@\" >&4 4>&-";
+    for arguments in [&["policy", &config][..], &["--help"], &["check", "--json", &config]] {
+        drop(fs::remove_file(scene.sandbox.path("pipe")));
+        let run = scene.finish(scene.sandbox.spawn_by(&["sh", "-c", closed, "sh"], arguments));
+        assert_eq!(run.status.code(), Some(1), "{run:?}");
+    }
+}
+
+#[test]
+fn configuration_is_found_where_it_is_looked_for_first() {
+    let mut scene = Scene::new();
+    let dry = |scene: &Scene| scene.run_args(&["-n"]).stdout;
+    let config = |name: &str| {
+        let mut config = scene.config();
+        config["dns_name"] = json!(format!("{name}.example.com"));
+        config.to_string()
+    };
+    let line = |name: &str| format!("{name}.example.com A: would be created with 192.175.48.7\n");
+    let texts = ["local", "etc", "user", "xdg"].map(config);
+    scene.sandbox.local_etc("autodns.json", &texts[0]);
+    assert_eq!(dry(&scene), line("local"));
+    scene.sandbox.etc("autodns/autodns.json", &texts[1]);
+    assert_eq!(dry(&scene), line("etc"));
+    scene.sandbox.write(".config/autodns/autodns.json", &texts[2]);
+    assert_eq!(dry(&scene), line("user"));
+    scene.sandbox.write("xdg/autodns/autodns.json", &texts[3]);
+    let folder = scene.sandbox.path("xdg");
+    scene.sandbox.set("XDG_CONFIG_HOME", folder);
+    assert_eq!(dry(&scene), line("xdg"));
 }
 
 #[test]
 fn help_and_version_are_for_stdout() {
     let scene = Scene::new();
     let version = format!("autodns {}\n", env!("CARGO_PKG_VERSION"));
-    for arguments in [&["--version"][..], &["-V"], &["--version", "missing.json"]] {
+    for arguments in [&["--version"][..], &["-V"], &["version"], &["--version", "missing.json"]] {
         scene.assert_untouched(scene.run_args(arguments).assert(0, &version, ""));
     }
     let help = scene.run_args(&["--help"]);
@@ -511,7 +645,18 @@ fn help_and_version_are_for_stdout() {
     for part in ["--dry-run", "--verbose", "--version", "/usr/local/etc/autodns.json"] {
         assert!(help.stdout.contains(part), "{part} is not in:\n{}", help.stdout);
     }
-    assert_eq!(scene.run_args(&["-h"]).stdout, help.stdout);
+    assert!(!help.stdout.contains("*/5"));
+    for arguments in [&["-h"][..], &["help"], &["help", "help"]] {
+        assert_eq!(scene.run_args(arguments).stdout, help.stdout);
+    }
+    let of_check = scene.run_args(&["check", "--help"]);
+    for part in ["--write", "--alert", "--json", "--verbose", "--deadline", "not tested"] {
+        assert!(of_check.stdout.contains(part), "{part} is not in:\n{}", of_check.stdout);
+    }
+    for arguments in [&["help", "check"][..], &["--help", "check"], &["-v", "check", "-h"]] {
+        scene.assert_untouched(scene.run_args(arguments).assert(0, &of_check.stdout, ""));
+    }
+    assert!(scene.run_args(&["policy", "--help"]).stdout.contains("autodns policy"));
 }
 
 #[test]

@@ -125,7 +125,15 @@ impl Sandbox {
 
     /// Puts a file into /etc, as the program sees it.
     pub fn etc(&self, name: &str, content: impl AsRef<[u8]>) {
-        fs::write(self.root.path().join("etc").join(name), content).expect("a file in etc");
+        let path = self.root.path().join("etc").join(name);
+        fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
+        fs::write(path, content).expect("a file in etc");
+    }
+
+    /// Sets the mode of a file or folder in /etc, as the program sees it.
+    pub fn etc_mode(&self, name: &str, mode: u32) {
+        let path = self.root.path().join("etc").join(name);
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("chmod");
     }
 
     /// Puts a file into /usr/local/etc, as the program sees it.
