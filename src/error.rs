@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use crate::address::Reason;
-use crate::aws;
-use crate::record::Family;
+use crate::aws::{self, route53::ZoneId};
+use crate::record::{DnsName, Family};
 use crate::transport::Failure;
 
 /// An underlying error, kept for those who debug.
@@ -77,6 +77,13 @@ pub enum Error {
         what: String,
         /// What it did instead of ending well.
         how: &'static str,
+    },
+    /// The record does not exist, and cannot: its name is outside of its hosted zone.
+    OutsideZone {
+        /// The zone.
+        zone: ZoneId,
+        /// The zone's name.
+        name: DnsName,
     },
     /// The record is not this program's to overwrite.
     Refused {
@@ -183,6 +190,11 @@ impl fmt::Display for Error {
             Self::Unfinished { what, how } => {
                 write!(f, "{what} {how}; check the disk and the system's log (dmesg)")
             }
+            Self::OutsideZone { zone, name } => write!(
+                f,
+                "cannot be created: hosted zone {zone} is {name}, and the name is not inside it; \
+                 check dns_name and hosted_zone_id"
+            ),
             Self::Refused { why, advice } => write!(f, "not ours to overwrite: {why}; {advice}"),
         }
     }
@@ -204,6 +216,7 @@ impl std::error::Error for Error {
             Self::Usage(_)
             | Self::Disagreement { .. }
             | Self::Unfinished { .. }
+            | Self::OutsideZone { .. }
             | Self::Refused { .. } => None,
         }
     }

@@ -13,7 +13,7 @@
 //! * [`aws`]: the current record and its change (Route 53), the alert (SNS); signed by hand.
 //! * [`plan`]: wanted and found in, keep, change or refuse out. Pure.
 //! * [`alert`]: what to say, when, and once; [`heartbeat`]: a sign of life.
-//! * [`check`]: looks at all of it for `autodns check`, and changes nothing.
+//! * [`check`]: tests all of it for `autodns check`, and changes nothing unless asked to write.
 //! * [`policy`]: the IAM policy that allows just this, for `autodns policy`. Pure.
 //! * [`retry`], [`deadline`], [`detached`]: whether to try again, how much time there is, and work
 //!   that may be left behind.

@@ -139,6 +139,18 @@ pub fn all(
         .collect()
 }
 
+/// The record `key` exactly as it is, if it is there and this program's to write.
+#[must_use]
+pub fn as_it_is(key: &RecordKey, found: &[FoundRecord]) -> Option<AddressRecord> {
+    let of_key =
+        |row: &&FoundRecord| row.name == key.name && row.record_type == key.record_type.as_str();
+    let row = found.iter().find(of_key)?;
+    let address = row.values.first()?.parse().ok()?;
+    let is_ours = Plan::new(key, address, None, found) == Plan::Keep;
+    let record = AddressRecord { key: key.clone(), ttl: row.ttl?, address };
+    is_ours.then_some(record)
+}
+
 const SIMPLE: &str = "make it a simple record with one value, or use another name";
 
 /// What makes a record set more than a name, a type, a TTL and values, and what to do about it.

@@ -68,6 +68,14 @@ impl DnsName {
         Ok(Self(name))
     }
 
+    /// Whether it is `zone` or a name below it.
+    #[must_use]
+    pub fn is_within(&self, zone: &Self) -> bool {
+        // A dot inside a label is escaped, so every dot here divides labels.
+        let below = self.0.strip_suffix(&zone.0);
+        below.is_some_and(|below| below.is_empty() || below.ends_with('.'))
+    }
+
     /// The normalised form without the trailing dot, as the IAM condition key
     /// `route53:ChangeResourceRecordSetsNormalizedRecordNames` has it.
     #[must_use]
@@ -304,6 +312,22 @@ mod tests {
             ("\\141.example", "has the character '\\\\', which no host name has"),
         ] {
             assert_eq!(DnsName::from_config(spelling), Err(reason.into()), "{spelling}");
+        }
+    }
+
+    #[test]
+    fn name_is_within_its_zone_by_whole_labels() {
+        let name = |text| DnsName::from_route53(text).unwrap();
+        for (inner, zone, within) in [
+            ("home.example.com", "example.com.", true),
+            ("*.home.Example.com", "example.com", true),
+            ("example.com", "example.com", true),
+            ("home.exmaple.com", "example.com", false),
+            ("myexample.com", "example.com", false),
+            ("com", "example.com", false),
+            ("my\\056example.com", "example.com", false),
+        ] {
+            assert_eq!(name(inner).is_within(&name(zone)), within, "{inner} {zone}");
         }
     }
 

@@ -10,9 +10,19 @@ use autodns::record::{DnsName, RecordKey, RecordType, Ttl};
 use autodns::secrets::Secrets;
 use roxmltree::{Document, Node};
 
-/// Rows are those of the name that was asked for, all of them, and no cut answer is a shorter list.
+/// Rows are those of the name that was asked for, all of them, and no cut answer is a shorter list
+/// or names another zone.
 pub fn route53_list(data: &[u8]) {
     let Ok(answer) = str::from_utf8(data) else { return };
+    let zone = route53::read_zone_name(answer);
+    assert_eq!(zone, route53::read_zone_name(answer), "read twice");
+    if let Err(problem) = &zone {
+        assert_problem(problem);
+    }
+    for beginning in super::beginnings(answer) {
+        let cut = route53::read_zone_name(beginning);
+        assert!(cut.is_err() || cut == zone, "cut off, and yet a zone: {beginning:?}");
+    }
     for name in ["home.example.com", "*.home.example.com"] {
         let name = DnsName::from_config(name).expect("a good name");
         let read = route53::read_list(&name, answer);

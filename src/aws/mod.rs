@@ -244,6 +244,13 @@ impl<'a> Aws<'a> {
         Err(action.failed(Failure { problem, maybe_before: false }))
     }
 
+    /// The name of `zone`, if its first rows have it.
+    pub fn zone_name(&self, zone: &ZoneId, deadline: Deadline) -> Result<Option<DnsName>, Error> {
+        let action = Action::List(self.partition, zone.clone());
+        let name = self.route53.call(&route53::first_rows(zone), route53::read_zone_name, deadline);
+        name.map_err(|failure| action.failed(failure))
+    }
+
     /// Creates or replaces `records` in one batch, in one attempt: before another one, the caller
     /// has to look what the records are by then. Returns the id and status of the change.
     pub fn change(

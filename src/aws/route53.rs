@@ -83,6 +83,25 @@ pub fn list(zone: &ZoneId, start: &Start) -> Call {
     Call::get(Service::Route53, path)
 }
 
+/// The request for the first rows of a zone, which are those of its apex. An apex has few types that
+/// sort before SOA.
+#[must_use]
+pub fn first_rows(zone: &ZoneId) -> Call {
+    Call::get(Service::Route53, format!("/2013-04-01/hostedzone/{zone}/rrset?maxitems={PAGE}"))
+}
+
+/// Reads the zone's name from its first rows: the name of the SOA record, which every zone has at its
+/// apex and nowhere else, or of an NS record in the first row's place. `None` if neither is there.
+pub fn read_zone_name(answer: &str) -> Result<Option<DnsName>, String> {
+    let root = expect_root(answer, "ListResourceRecordSetsResponse")?;
+    let sets = root.child("ResourceRecordSets").ok_or("lacks ResourceRecordSets")?;
+    let rows = sets.children.iter().map(read_row).collect::<Result<Vec<_>, _>>()?;
+    let of_type = |record_type| rows.iter().find(|row| row.record_type == record_type);
+    let at_first = |row: &&FoundRecord| rows.first().is_some_and(|first| first.name == row.name);
+    let apex = of_type("SOA").or_else(|| of_type("NS").filter(at_first));
+    Ok(apex.map(|row| row.name.clone()))
+}
+
 /// Reads one page of the list that was started at `name`. The error is a phrase about the answer.
 pub fn read_list(name: &DnsName, answer: &str) -> Result<Page, String> {
     let root = expect_root(answer, "ListResourceRecordSetsResponse")?;
@@ -282,6 +301,27 @@ mod tests {
         );
         let page = read_list(&name("absent.example.com"), &answer(&rows, WHOLE)).unwrap();
         assert_eq!(page, Page { rows: vec![], next: None });
+    }
+
+    #[test]
+    fn zone_name_is_that_of_the_soa_or_first_ns_record() {
+        assert_eq!(
+            first_rows(&ZoneId::parse("Z1").unwrap()).path_and_query,
+            "/2013-04-01/hostedzone/Z1/rrset?maxitems=10"
+        );
+        let (apex, inside) = ("Example.com.", "a.example.com.");
+        let name_in = |rows: &[String]| read_zone_name(&answer(&rows.concat(), WHOLE));
+        let found = || Ok(Some(name("example.com")));
+        assert_eq!(name_in(&[row(apex, "A", ADDRESS), row(apex, "SOA", "")]), found());
+        assert_eq!(name_in(&[row(inside, "A", ADDRESS), row(apex, "SOA", "")]), found());
+        assert_eq!(name_in(&[row(apex, "A", ADDRESS), row(apex, "NS", "")]), found());
+        // A subdomain may be delegated, so an NS record further on says nothing.
+        assert_eq!(name_in(&[row(apex, "A", ADDRESS), row(inside, "NS", "")]), Ok(None));
+        assert_eq!(name_in(&[]), Ok(None));
+        assert_eq!(
+            read_zone_name("<html/>"),
+            Err("is XML, but no ListResourceRecordSetsResponse".into())
+        );
     }
 
     #[test]

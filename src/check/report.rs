@@ -2,8 +2,9 @@
 //! itself.
 
 use std::fmt::Write;
+use std::path::Path;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::console::Console;
 use crate::error::split_advice;
@@ -13,104 +14,168 @@ use crate::error::split_advice;
 pub enum Form {
     /// A line each, as they are found.
     Lines,
-    /// The same with the verdicts in colour.
+    /// The same with the statuses in colour.
     ColouredLines,
     /// One JSON object when all is done:
-    /// `{"ok": …, "checks": [{"name", "ok", "detail", "hint"}]}`.
+    /// `{"ok": …, "counts": {…}, "checks": [{"config", "name", "status", "detail", "hint"}]}`, with
+    /// `config` where several configurations are checked.
     Json,
+}
+
+/// What came of one test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It is as it should be.
+    Ok,
+    /// A run works, but a person should know.
+    Warning,
+    /// It keeps a run from doing its work.
+    Failed,
+    /// It is unknown.
+    NotTested,
+}
+
+impl Verdict {
+    const ALL: [Self; 4] = [Self::Ok, Self::Warning, Self::Failed, Self::NotTested];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warning => "warning",
+            Self::Failed => "failed",
+            Self::NotTested => "not tested",
+        }
+    }
+
+    /// The number of the colour on a terminal; green is for what was tested alone.
+    const fn colour(self) -> u8 {
+        match self {
+            Self::Ok => 32,
+            Self::Warning => 33,
+            Self::Failed => 31,
+            Self::NotTested => 35,
+        }
+    }
 }
 
 /// One thing that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
+pub(super) struct Finding {
     /// What was looked at, in a word.
-    pub name: &'static str,
-    /// Whether it is as it should be.
-    pub ok: bool,
+    name: &'static str,
+    status: Verdict,
     /// What was found.
-    pub detail: String,
-    /// What to do, if it is not.
-    pub hint: Option<String>,
+    detail: String,
+    /// What to do about it.
+    hint: Option<String>,
 }
 
 impl Finding {
-    /// Something is as it should be.
-    #[must_use]
-    pub const fn good(name: &'static str, detail: String) -> Self {
-        Self { name, ok: true, detail, hint: None }
+    /// Something was tested, and is as it should be.
+    pub const fn ok(name: &'static str, detail: String) -> Self {
+        Self { name, status: Verdict::Ok, detail, hint: None }
     }
 
-    /// Something is not, and what to do about it.
-    #[must_use]
-    pub const fn bad(name: &'static str, detail: String, hint: String) -> Self {
-        Self { name, ok: false, detail, hint: Some(hint) }
+    /// A run works in spite of something that a person should know.
+    pub const fn warning(name: &'static str, detail: String, hint: String) -> Self {
+        Self { name, status: Verdict::Warning, detail, hint: Some(hint) }
     }
 
-    /// Something failed with a message that ends with what to do.
-    #[must_use]
-    pub fn failing(name: &'static str, problem: &impl ToString) -> Self {
-        let problem = problem.to_string();
-        let (detail, hint) = split_advice(&problem);
-        Self { name, ok: false, detail: detail.into(), hint: hint.map(Into::into) }
+    /// Something keeps a run from doing its work.
+    pub const fn failed(name: &'static str, detail: String, hint: String) -> Self {
+        Self { name, status: Verdict::Failed, detail, hint: Some(hint) }
+    }
+
+    /// Something failed with a message that ends with its advice.
+    pub fn error(name: &'static str, error: &impl ToString) -> Self {
+        Self { status: Verdict::Failed, ..Self::unknown(name, error) }
+    }
+
+    /// Something could not be tested for a reason that ends with its advice.
+    pub fn unknown(name: &'static str, reason: &impl ToString) -> Self {
+        let reason = reason.to_string();
+        let (detail, hint) = split_advice(&reason);
+        Self { name, status: Verdict::NotTested, detail: detail.into(), hint: hint.map(Into::into) }
+    }
+
+    /// The same without the secrets of a console.
+    pub fn hidden_by(self, console: &Console) -> Self {
+        let hide = |text: String| console.secrets().hide(&text).into_owned();
+        Self { detail: hide(self.detail), hint: self.hint.map(hide), ..self }
     }
 }
 
 /// All findings so far.
 #[derive(Debug)]
-pub struct Report {
+pub(super) struct Report {
     form: Form,
-    findings: Vec<Finding>,
+    findings: Vec<(String, Finding)>,
+    names_configs: bool,
 }
 
 impl Report {
-    /// None yet.
-    #[must_use]
-    pub const fn new(form: Form) -> Self {
-        Self { form, findings: Vec::new() }
+    /// None yet. With `names_configs`, JSON says of each finding whose it is.
+    pub const fn new(form: Form, names_configs: bool) -> Self {
+        Self { form, findings: Vec::new(), names_configs }
     }
 
-    /// Takes a finding, and shows it where findings are lines. Secrets are hidden by `console`.
-    pub fn add(&mut self, console: &Console, finding: Finding) {
-        let Finding { name, ok, detail, hint } = finding;
-        let hide = |text: String| console.secrets().hide(&text).into_owned();
-        let finding = Finding { name, ok, detail: hide(detail), hint: hint.map(hide) };
+    /// Takes a finding about `config`, and shows it where findings are lines.
+    pub fn add(&mut self, console: &Console, config: &Path, finding: Finding) {
         if self.form != Form::Json {
             console.say(&line(&finding, self.form == Form::ColouredLines));
         }
-        self.findings.push(finding);
+        self.findings.push((config.display().to_string(), finding));
     }
 
-    /// Whether all is as it should be.
-    #[must_use]
+    /// Whether nothing failed.
     pub fn is_ok(&self) -> bool {
-        self.findings.iter().all(|finding| finding.ok)
+        self.count(Verdict::Failed) == 0
     }
 
-    /// Shows what is shown at the end.
+    /// Shows what is shown at the end: the counts, or all of the JSON.
     pub fn finish(&self, console: &Console) {
-        if self.form == Form::Json {
-            console.say(&self.to_json().to_string());
-        }
+        console.say(&match self.form {
+            Form::Json => self.to_json().to_string(),
+            Form::Lines | Form::ColouredLines => self.counts(),
+        });
+    }
+
+    fn count(&self, status: Verdict) -> usize {
+        self.findings.iter().filter(|(_, finding)| finding.status == status).count()
+    }
+
+    fn counts(&self) -> String {
+        Verdict::ALL.map(|status| format!("{} {}", self.count(status), status.as_str())).join(", ")
     }
 
     fn to_json(&self) -> Value {
+        let counts: Map<String, Value> = Verdict::ALL
+            .into_iter()
+            .map(|status| (status.as_str().into(), self.count(status).into()))
+            .collect();
         let checks: Vec<Value> = self
             .findings
             .iter()
-            .map(|Finding { name, ok, detail, hint }| {
-                json!({ "name": name, "ok": ok, "detail": detail, "hint": hint })
+            .map(|(config, Finding { name, status, detail, hint })| {
+                let status = status.as_str();
+                let mut row =
+                    json!({ "name": name, "status": status, "detail": detail, "hint": hint });
+                if self.names_configs {
+                    row["config"] = config.as_str().into();
+                }
+                row
             })
             .collect();
-        json!({ "ok": self.is_ok(), "checks": checks })
+        json!({ "ok": self.is_ok(), "counts": counts, "checks": checks })
     }
 }
 
 fn line(finding: &Finding, coloured: bool) -> String {
-    let (verdict, colour) = if finding.ok { ("ok", 32) } else { ("not ok", 31) };
     // Padded before it is coloured: an escape sequence has no width on a terminal.
-    let verdict = format!("{verdict:6}");
-    let verdict = if coloured { format!("\u{1b}[{colour}m{verdict}\u{1b}[0m") } else { verdict };
-    let mut line = format!("{verdict}  {:11}  {}", finding.name, finding.detail);
+    let status = format!("{:10}", finding.status.as_str());
+    let colour = finding.status.colour();
+    let status = if coloured { format!("\u{1b}[{colour}m{status}\u{1b}[0m") } else { status };
+    let mut line = format!("{status}  {:11}  {}", finding.name, finding.detail);
     if let Some(hint) = &finding.hint {
         // Writing to a String cannot fail.
         let _ = write!(line, "; {hint}");
@@ -122,33 +187,71 @@ fn line(finding: &Finding, coloured: bool) -> String {
 mod tests {
     use super::*;
 
-    fn finding(ok: bool, hint: Option<&str>) -> Finding {
-        Finding { name: "clock", ok, detail: "9 hours slow".into(), hint: hint.map(Into::into) }
+    fn findings() -> [Finding; 4] {
+        let text = |text: &str| text.to_owned();
+        [
+            Finding::ok("clock", text("right")),
+            Finding::warning("clock", text("slow"), text("set it")),
+            Finding::error("clock", &"stopped; set it; now"),
+            Finding::unknown("clock", &"nobody said"),
+        ]
     }
 
     #[test]
-    fn a_line_has_verdict_name_detail_and_hint() {
-        assert_eq!(line(&finding(true, None), false), "ok      clock        9 hours slow");
-        let bad = finding(false, Some("set it"));
-        assert_eq!(line(&bad, false), "not ok  clock        9 hours slow; set it");
-        assert_eq!(
-            line(&bad, true),
-            "\u{1b}[31mnot ok\u{1b}[0m  clock        9 hours slow; set it"
-        );
+    fn line_has_status_name_detail_and_hint() {
+        for (finding, colour, expected) in findings()
+            .into_iter()
+            .zip([32, 33, 31, 35])
+            .zip([
+                "ok          clock        right",
+                "warning     clock        slow; set it",
+                "failed      clock        stopped; set it; now",
+                "not tested  clock        nobody said",
+            ])
+            .map(|((finding, colour), expected)| (finding, colour, expected))
+        {
+            assert_eq!(line(&finding, false), expected);
+            let (status, rest) = expected.split_at(10);
+            assert_eq!(line(&finding, true), format!("\u{1b}[{colour}m{status}\u{1b}[0m{rest}"));
+        }
     }
 
     #[test]
     fn json_has_all_of_it() {
-        let report = Report {
+        let report = |names_configs, findings: &[Finding]| Report {
             form: Form::Json,
-            findings: vec![finding(true, None), finding(false, Some("set it"))],
+            findings: findings.iter().map(|f| ("/etc/a.json".into(), f.clone())).collect(),
+            names_configs,
         };
+        let all = findings();
+        let one = report(true, &all[..2]);
         assert_eq!(
-            report.to_json(),
-            json!({ "ok": false, "checks": [
-                { "name": "clock", "ok": true, "detail": "9 hours slow", "hint": null },
-                { "name": "clock", "ok": false, "detail": "9 hours slow", "hint": "set it" },
-            ]})
+            one.to_json(),
+            json!({
+                "ok": true,
+                "counts": { "ok": 1, "warning": 1, "failed": 0, "not tested": 0 },
+                "checks": [
+                    { "config": "/etc/a.json", "name": "clock", "status": "ok",
+                      "detail": "right", "hint": null },
+                    { "config": "/etc/a.json", "name": "clock", "status": "warning",
+                      "detail": "slow", "hint": "set it" },
+                ],
+            })
+        );
+        let other = report(false, &all[2..]);
+        assert_eq!(other.counts(), "0 ok, 0 warning, 1 failed, 1 not tested");
+        assert_eq!(
+            other.to_json(),
+            json!({
+                "ok": false,
+                "counts": { "ok": 0, "warning": 0, "failed": 1, "not tested": 1 },
+                "checks": [
+                    { "name": "clock", "status": "failed", "detail": "stopped",
+                      "hint": "set it; now" },
+                    { "name": "clock", "status": "not tested", "detail": "nobody said",
+                      "hint": null },
+                ],
+            })
         );
     }
 }

@@ -91,6 +91,12 @@ impl Failure {
         matches!(self.told.kind, Kind::NoNetwork | Kind::NoWayOf(_))
     }
 
+    /// Whether the name was looked up, and there is no host of that name.
+    #[must_use]
+    pub const fn is_no_such_host(&self) -> bool {
+        matches!(self.told.kind, Kind::NoSuchHost)
+    }
+
     /// Whether the server may have had the whole request, so that a change may have been made.
     #[must_use]
     pub const fn may_have_arrived(&self) -> bool {

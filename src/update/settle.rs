@@ -182,6 +182,13 @@ impl<'a> Settling<'a> {
                     self.open.retain(|open| *open != key);
                 }
                 Plan::Change(change) => {
+                    if change.from.is_none()
+                        && self.job.options.dry_run
+                        && let Err(error) = self.can_be_created(&key)
+                    {
+                        self.close(|open| open.name == key.name, error);
+                        continue;
+                    }
                     let line = match &change.from {
                         None if self.job.options.dry_run => {
                             format!("would be created with {}", change.to.address)
@@ -197,6 +204,18 @@ impl<'a> Settling<'a> {
             }
         }
         changes
+    }
+
+    /// Whether a record that is not there can be: Route 53 rejects one whose name is not inside the
+    /// zone. A dry run asks, so that it does not promise what a real run cannot do.
+    fn can_be_created(&self, key: &RecordKey) -> Result<(), Error> {
+        let zone = &self.job.file.config.zone;
+        match self.aws.zone_name(zone, self.job.times.work)? {
+            Some(name) if !key.name.is_within(&name) => {
+                Err(Error::OutsideZone { zone: zone.clone(), name })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Sends the changes in one batch, in one attempt.

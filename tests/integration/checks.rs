@@ -3,11 +3,13 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use crate::support::aws::Aws;
-use crate::support::aws::Call::{List, Publish};
+use crate::support::aws::Call::{Change, List, Publish};
+use crate::support::aws::{Fault, KEY_ID};
 use crate::support::ca::Certificate;
 use crate::support::http::{Answer, Family};
 use crate::support::proxy::Proxy;
@@ -15,7 +17,7 @@ use crate::support::reflector::{HOST, Reflector};
 use crate::support::route53::Row;
 use crate::support::sandbox::Run;
 use crate::support::scene::Scene;
-use crate::support::server::{Listen, Speak};
+use crate::support::server::{Listen, Silent, Speak};
 use crate::support::{assert_text, clock};
 
 fn check(scene: &Scene, options: &[&str]) -> Run {
@@ -41,38 +43,52 @@ fn neutral(text: &str) -> String {
     shown
 }
 
-/// What a check of the usual scene prints, with other lines put in place of some.
+/// What a check of the usual scene prints, with other lines put in place of some, and counted.
 fn expected(others: &[(&str, &str)]) -> String {
     let mut text = "\
-ok      config       {home}/autodns.json: home.example.com A in hosted zone {zone}
-ok      permissions  {home}/autodns.json has mode 0600
-ok      credentials  key id ...ST07 from the environment
-ok      alert_lock   {home}/autodns.lock: no alert is out
-ok      dns          reflect.example.net is 127.0.0.1, ::1
-ok      tls          reflect.example.net is trusted, TLS 1.3, in  ms
-ok      tls          127.0.0.1 is trusted, TLS 1.3, in  ms
-ok      address      {reflector}/reflect/v1 says 192.175.48.7, in  ms
-ok      record       home.example.com A is 192.175.48.1, and a run makes it 192.175.48.7
-ok      clock        {seconds} off by AWS's clock, which is near enough
-ok      change       whether this key may change records of {zone} is known only when it does; \
-                         autodns policy prints what it needs
-ok      topic        {topic} was not tried; --alert sends it a message
+ok          config       {home}/autodns.json: home.example.com A in hosted zone {zone}
+ok          permissions  {home}/autodns.json has mode 0600
+ok          credentials  key id ...ST07 from the environment
+ok          alert_lock   {home}/autodns.lock: no alert is out
+ok          dns          reflect.example.net is 127.0.0.1, ::1
+ok          tls          reflect.example.net is trusted, TLS 1.3, in  ms
+ok          tls          127.0.0.1 is trusted, TLS 1.3, in  ms
+ok          address      {reflector}/reflect/v1 says 192.175.48.7, in  ms
+ok          zone         hosted zone {zone} is example.com, and home.example.com is inside it
+ok          record       home.example.com A is 192.175.48.1, and a run makes it 192.175.48.7
+ok          ttl          home.example.com A has TTL 300, which it keeps: ttl is not set
+ok          public dns   this machine's resolver says 192.175.48.1 for home.example.com
+ok          clock        {seconds} off by AWS's clock, which is near enough
+not tested  change       whether this key may change records of {zone}; --write writes each as it \
+                         is, to see
+not tested  topic        whether {topic} takes messages; --alert sends it one
 "
     .to_owned();
     for (from, to) in others {
         assert!(text.contains(from), "{from}");
         text = text.replace(from, to);
     }
-    text
+    counted(&text)
 }
 
-/// The usual scene, whose config nobody else can read.
+/// The lines with the line behind them that counts them.
+fn counted(lines: &str) -> String {
+    let count = |status: &str| {
+        let begins = |line: &&str| line.starts_with(&format!("{status:10}  "));
+        format!("{} {status}", lines.lines().filter(begins).count())
+    };
+    format!("{lines}{}\n", ["ok", "warning", "failed", "not tested"].map(count).join(", "))
+}
+
+/// The usual scene, whose config nobody else can read, and whose record is found by this machine's
+/// resolver.
 fn scene() -> Scene {
     private(Scene::new())
 }
 
 fn private(scene: Scene) -> Scene {
     set_mode(&scene, "autodns.json", 0o600);
+    scene.sandbox.host("192.175.48.1 home.example.com");
     scene
 }
 
@@ -85,36 +101,192 @@ fn all_is_well_and_nothing_is_changed() {
     let scene = scene();
     let run = check(&scene, &[]);
     run.assert(0, &expected(&[]), "").assert_wrote(&[]);
-    assert_eq!(scene.aws.calls(), [List]);
+    assert_eq!(scene.aws.calls(), [List, List]);
     assert_eq!(scene.aws.rows()[0], "home.example.com. A 300 192.175.48.1");
     assert_eq!(scene.reflector.asked().len(), 1);
 }
 
 #[test]
 fn a_record_that_is_right_or_not_there_or_not_ours_is_said_so() {
-    let record = "ok      record       home.example.com A is 192.175.48.1, and a run makes it \
+    let record = "ok          record       home.example.com A is 192.175.48.1, and a run makes it \
                   192.175.48.7";
     let scene = scene();
     scene.aws.put(Row::new("home.example.com", "A", 300, &["192.175.48.7"]));
-    let right = "ok      record       home.example.com A is 192.175.48.7, as it should be";
-    check(&scene, &[]).assert(0, &expected(&[(record, right)]), "");
+    let right = "ok          record       home.example.com A is 192.175.48.7, as it should be";
+    let resolver = "ok          public dns   this machine's resolver says 192.175.48.1 for \
+                    home.example.com";
+    let other = "warning     public dns   this machine's resolver says 192.175.48.1 for \
+                 home.example.com, and Route 53 has {has}: not delegated to this zone, a private \
+                 zone, a local override, or a change younger than its TTL; compare the zone's NS \
+                 record with the name servers at the domain's registrar";
+    let differs = other.replace("{has}", "192.175.48.7");
+    check(&scene, &[]).assert(0, &expected(&[(record, right), (resolver, &differs)]), "");
     scene.aws.remove("home.example.com", "A");
+    let differs = other.replace("{has}", "no IPv4 address");
+    let ttl = "ok          ttl          home.example.com A has TTL 300, which it keeps: ttl is not \
+               set";
+    let made = "ok          ttl          home.example.com A is made with TTL 600";
     let absent =
-        "ok      record       home.example.com A is not there, and a run makes it 192.175.48.7";
-    check(&scene, &[]).assert(0, &expected(&[(record, absent)]), "");
+        "ok          record       home.example.com A is not there, and a run makes it 192.175.48.7";
+    check(&scene, &[]).assert(
+        0,
+        &expected(&[(record, absent), (resolver, &differs), (ttl, made)]),
+        "",
+    );
     scene.aws.put(Row::alias("home.example.com", "A", "elsewhere.example.com."));
-    let foreign = "not ok  record       home.example.com A is not ours to overwrite: it is an \
+    let foreign = "failed      record       home.example.com A is not ours to overwrite: it is an \
                    alias; make it a simple record with one value, or use another name";
-    check(&scene, &[]).assert(1, &expected(&[(record, foreign)]), "");
+    let unknown = "not tested  public dns   home.example.com A: Route 53 has more than a simple \
+                   record";
+    let not_ours = "not tested  ttl          home.example.com A is not ours to overwrite";
+    check(&scene, &[]).assert(
+        1,
+        &expected(&[(record, foreign), (resolver, unknown), (ttl, not_ours)]),
+        "",
+    );
+}
+
+#[test]
+fn resolver_without_an_answer_is_not_tested() {
+    let scene = Scene::new();
+    set_mode(&scene, "autodns.json", 0o600);
+    let resolver = "ok          public dns   this machine's resolver says 192.175.48.1 for \
+                    home.example.com";
+    let unknown = "not tested  public dns   home.example.com: no name server answered for the \
+                   host's name; check the router, and the name servers in /etc/resolv.conf";
+    check(&scene, &[]).assert(0, &expected(&[(resolver, unknown)]), "");
+}
+
+#[test]
+fn name_outside_the_zone_fails_and_its_record_is_not_promised() {
+    let mut scene = scene();
+    scene.configure(|config| config["dns_name"] = json!("home.exmaple.com"));
+    let run = check(&scene, &[]);
+    assert_eq!(run.status.code(), Some(1), "{run:?}");
+    let outside = "failed      zone         hosted zone {zone} is example.com, and \
+                   home.exmaple.com is not inside it; check dns_name and hosted_zone_id\n";
+    assert!(run.stdout.contains(outside), "{run:?}");
+    for row in ["record", "ttl", "public dns"] {
+        assert!(!run.stdout.contains(&format!("  {row:11}  ")), "{row}: {run:?}");
+    }
+    let said = "autodns: home.exmaple.com A: cannot be created: hosted zone {zone} is \
+                example.com, and the name is not inside it; check dns_name and hosted_zone_id\n";
+    scene.run_with(&["--dry-run"]).assert(1, "", said);
+    scene.configure(|config| {
+        config["dns_name"] = json!(["home.exmaple.com", "host.example.com"]);
+    });
+    let run = check(&scene, &[]);
+    assert!(run.stdout.contains(outside), "{run:?}");
+    let inside = "ok          zone         hosted zone {zone} is example.com, and \
+                  host.example.com is inside it\n";
+    assert!(run.stdout.contains(inside), "{run:?}");
+}
+
+#[test]
+fn ttl_is_held_against_the_configured_one() {
+    let mut scene = scene();
+    let ttl = "ok          ttl          home.example.com A has TTL 300, which it keeps: ttl is not \
+               set";
+    for (seconds, said) in [
+        (300, "ok          ttl          home.example.com A has TTL 300, as configured"),
+        (60, "ok          ttl          home.example.com A has TTL 300, and a run makes it 60"),
+    ] {
+        scene.configure(|config| config["ttl"] = json!(seconds));
+        set_mode(&scene, "autodns.json", 0o600);
+        check(&scene, &[]).assert(0, &expected(&[(ttl, said)]), "");
+    }
+}
+
+const UNTRIED: &str = "not tested  change       whether this key may change records of {zone}; \
+                       --write writes each as it is, to see";
+
+#[test]
+fn with_write_each_record_is_written_as_it_is() {
+    let scene = private(Scene::both());
+    scene.aws.put(Row::new("home.example.com", "A", 120, &["192.175.48.1"]));
+    let before = scene.aws.rows();
+    let run = check(&scene, &["--write"]);
+    assert_eq!(run.status.code(), Some(0), "{run:?}");
+    let changes: Vec<&str> =
+        run.stdout.lines().filter(|line| line.contains("  change       ")).collect();
+    assert_eq!(
+        changes,
+        [
+            "ok          change       home.example.com A was written as it is: 192.175.48.1, TTL \
+             120",
+            "not tested  change       home.example.com AAAA is left alone: it is absent, or not \
+             ours",
+        ]
+    );
+    assert_eq!(scene.aws.rows(), before);
+    assert_eq!(scene.aws.calls(), [List, List, List, Change]);
+    let batches = scene.aws.world().route53.batches.clone();
+    assert_eq!((batches.len(), batches[0].len()), (1, 1));
+    assert_eq!(batches[0][0].action, "UPSERT");
+}
+
+#[test]
+fn with_write_a_record_that_is_not_ours_is_left_alone() {
+    let scene = scene();
+    scene.aws.put(Row::new("home.example.com", "A", 300, &["192.175.48.1", "192.175.48.2"]));
+    let run = check(&scene, &["--write"]);
+    assert!(
+        run.stdout.contains(
+            "not tested  change       home.example.com A is left alone: it is absent, or not ours\n"
+        ),
+        "{run:?}"
+    );
+    assert!(!scene.aws.calls().contains(&Change));
+}
+
+#[test]
+fn with_write_a_key_that_may_not_change_records_fails() {
+    let scene = scene();
+    scene.aws.world().denied.push((KEY_ID.into(), Change));
+    let before = scene.aws.rows();
+    check(&scene, &[]).assert(0, &expected(&[]), "");
+    let run = check(&scene, &["--write"]);
+    assert_eq!(run.status.code(), Some(1), "{run:?}");
+    let said = "failed      change       home.example.com A: could not change the record in hosted \
+                zone {zone}: AccessDenied";
+    assert!(run.stdout.contains(said), "{run:?}");
+    assert!(!run.stdout.contains(UNTRIED));
+    assert_eq!(scene.aws.rows(), before);
+}
+
+#[test]
+fn with_write_a_change_that_was_throttled_is_made_of_a_new_list() {
+    let scene = scene();
+    scene.aws.fault(Change, Fault::error(400, "Throttling", "Rate exceeded"));
+    let run = check(&scene, &["--write"]);
+    assert_eq!(run.status.code(), Some(0), "{run:?}");
+    assert_eq!(scene.aws.calls(), [List, List, List, Change, List, Change]);
+}
+
+#[test]
+fn with_write_each_refused_record_of_several_is_named() {
+    let scene = private(Scene::both());
+    scene.aws.put(Row::new("home.example.com", "AAAA", 300, &["2620:4f:8000::1"]));
+    scene.aws.world().route53.refused_values = vec!["2620:4f:8000::1".into()];
+    let run = check(&scene, &["--write"]);
+    assert_eq!(run.status.code(), Some(1), "{run:?}");
+    for said in [
+        "ok          change       home.example.com A was written as it is: 192.175.48.1, TTL 300\n",
+        "failed      change       home.example.com AAAA: could not change the record in hosted zone \
+         {zone}: InvalidChangeBatch",
+    ] {
+        assert!(run.stdout.contains(said), "{run:?}");
+    }
 }
 
 #[test]
 fn with_alert_a_test_message_is_published() {
     let scene = scene();
     let said = "{topic} took the test message 567910cd-659e-55d4-8ccb-5aaf14679dc0";
-    let untried = "{topic} was not tried; --alert sends it a message";
-    check(&scene, &["--alert"]).assert(0, &expected(&[(untried, said)]), "");
-    assert_eq!(scene.aws.calls(), [List, Publish]);
+    let said = format!("ok          topic        {said}");
+    let untried = "not tested  topic        whether {topic} takes messages; --alert sends it one";
+    check(&scene, &["--alert"]).assert(0, &expected(&[(untried, &said)]), "");
+    assert_eq!(scene.aws.calls(), [List, List, Publish]);
     let published = scene.aws.published();
     assert_eq!(published[0].subject, "autodns: a test from raspberrypi");
     assert_text(
@@ -139,21 +311,33 @@ fn files_that_others_may_read_are_said() {
         ),
     );
     set_mode(&scene, ".aws/credentials", 0o640);
-    let config = "not ok  permissions  {home}/autodns.json has a secret in it, and other users may \
+    let config = "warning     permissions  {home}/autodns.json has a secret in it, and other users may \
                   use it: its mode is 0644; chmod 600 {home}/autodns.json\n\
-                  ok      permissions  {home}/.aws/credentials has mode 0640";
+                  ok          permissions  {home}/.aws/credentials has mode 0640";
     let source = "key id ...ST07 from [default] of {home}/.aws/credentials";
     check(&scene, &[]).assert(
-        1,
+        0,
         &expected(&[
-            ("ok      permissions  {home}/autodns.json has mode 0600", config),
+            ("ok          permissions  {home}/autodns.json has mode 0600", config),
             ("key id ...ST07 from the environment", source),
         ]),
         "",
     );
     set_mode(&scene, ".aws/credentials", 0o604);
     let run = check(&scene, &[]);
-    assert!(run.stdout.contains("not ok  permissions  {home}/.aws/credentials has a secret in it"));
+    assert!(
+        run.stdout.contains("warning     permissions  {home}/.aws/credentials has a secret in it")
+    );
+}
+
+#[test]
+fn advised_command_has_an_absolute_quoted_path() {
+    let scene = scene();
+    let config = scene.sandbox.write("my dns's.json", scene.config().to_string());
+    let run = scene.run_args(&["check", "my dns's.json"]);
+    let path = config.replace('\'', "'\\''");
+    let said = format!("its mode is 0644; chmod 600 '{path}'\n");
+    assert!(run.stdout.contains(&scene.sandbox.neutral(&said)), "{run:?}");
 }
 
 #[test]
@@ -182,12 +366,12 @@ fn every_source_is_asked_and_held_against_the_others() {
         run.stdout.lines().filter(|line| line.contains("  address  ")).collect();
     assert_text(
         &(addresses.join("\n") + "\n"),
-        "ok      address      {reflector}/reflect/v1 says 192.175.48.7, in  ms\n\
-         ok      address      {other}/reflect/v1 says 192.175.48.9, in  ms\n\
-         not ok  address      {reflector}/reflect/v1 says 192.175.48.7, but {other}/reflect/v1 \
+        "ok          address      {reflector}/reflect/v1 says 192.175.48.7, in  ms\n\
+         ok          address      {other}/reflect/v1 says 192.175.48.9, in  ms\n\
+         failed      address      {reflector}/reflect/v1 says 192.175.48.7, but {other}/reflect/v1 \
          says 192.175.48.9; nothing would be changed: check which is right\n\
-         ok      address      {reflector}/reflect/v1 says 2620:4f:8000::7, in  ms\n\
-         not ok  address      {other}/reflect/v1 over IPv6: it answered 503; the next run tries \
+         ok          address      {reflector}/reflect/v1 says 2620:4f:8000::7, in  ms\n\
+         failed      address      {other}/reflect/v1 over IPv6: it answered 503; the next run tries \
          again\n",
     );
 }
@@ -199,12 +383,12 @@ fn a_wrong_clock_and_a_lock_that_holds_or_cannot_are_said() {
     scene.sandbox.write("autodns.lock", "");
     let run = check(&scene, &[]);
     run.assert(
-        1,
+        0,
         &expected(&[
             ("no alert is out", "an alert is out since {time}"),
             (
-                "ok      clock        {seconds} off by AWS's clock, which is near enough",
-                "not ok  clock        this machine's clock is 3 hours slow; set it (timedatectl \
+                "ok          clock        {seconds} off by AWS's clock, which is near enough",
+                "warning     clock        this machine's clock is 3 hours slow; set it (timedatectl \
                  shows it); a run corrects its signatures until then",
             ),
         ]),
@@ -212,14 +396,14 @@ fn a_wrong_clock_and_a_lock_that_holds_or_cannot_are_said() {
     );
     scene.aws.world().ahead = time::Duration::ZERO;
     scene.sandbox.write("autodns.lock", "notes");
-    let unusable = "not ok  alert_lock   {home}/autodns.lock is a file that autodns did not \
+    let unusable = "failed      alert_lock   {home}/autodns.lock is a file that autodns did not \
                     write; alerts would repeat at every failing run: name another file";
-    let held = "ok      alert_lock   {home}/autodns.lock: no alert is out";
+    let held = "ok          alert_lock   {home}/autodns.lock: no alert is out";
     check(&scene, &[]).assert(1, &expected(&[(held, unusable)]), "");
     let lock = scene.sandbox.path("missing/lock");
     scene.configure(|config| config["alert_lock"] = json!(lock));
-    let missing = "not ok  alert_lock   alert_lock {home}/missing/lock: there is no folder \
-                   {home}/missing; make it, or name another place";
+    let missing = "failed      alert_lock   {home}/missing/lock: there is no folder \
+                   {home}/missing; mkdir -p {home}/missing";
     check(&private(scene), &[]).assert(1, &expected(&[(held, missing)]), "");
 }
 
@@ -231,17 +415,21 @@ fn an_aws_that_is_not_trusted_is_said_at_each_step() {
                which is not a trusted root; check who answers there; a CA of your own goes into \
                AWS_CA_BUNDLE";
     let usual = expected(&[]);
-    let until_record = usual.split("ok      record").next().expect("a beginning");
+    let until_record = usual.split("ok          zone").next().expect("a beginning");
     let said = until_record.replace(
-        "ok      tls          127.0.0.1 is trusted, TLS 1.3, in  ms",
-        &format!("not ok  tls          127.0.0.1: {why}"),
+        "ok          tls          127.0.0.1 is trusted, TLS 1.3, in  ms",
+        &format!("failed      tls          127.0.0.1: {why}"),
     ) + &format!(
-        "not ok  route53      could not list the records of hosted zone {{zone}}: {{aws}}: {why}\n\
-         not ok  clock        no answer of AWS to hold this machine's clock against; mend what \
-         keeps AWS from answering\n\
-         ok      topic        {{topic}} was not tried; --alert sends it a message\n"
+        "failed      route53      could not list the records of hosted zone {{zone}}: {{aws}}: {why}\n\
+         not tested  zone         the records could not be listed\n\
+         not tested  record       the records could not be listed\n\
+         not tested  ttl          the records could not be listed\n\
+         not tested  public dns   the records could not be listed\n\
+         not tested  clock        no answer of AWS to hold this machine's clock against\n\
+         not tested  change       the records could not be listed\n\
+         not tested  topic        whether {{topic}} takes messages; --alert sends it one\n"
     );
-    check(&scene, &[]).assert(1, &said, "");
+    check(&scene, &[]).assert(1, &counted(&said), "");
 }
 
 #[test]
@@ -251,8 +439,9 @@ fn a_proxy_is_named_and_looks_names_up_itself() {
     let shown = proxy.url().trim_start_matches("http://").to_owned();
     scene.sandbox.alias(&shown, "{proxy}");
     scene.sandbox.set("HTTPS_PROXY", proxy.url());
-    let direct = "ok      tls          127.0.0.1 is trusted, TLS 1.3, in  ms";
-    let through = "ok      proxy        127.0.0.1 is reached through {proxy}";
+    let direct = "ok          tls          127.0.0.1 is trusted, TLS 1.3, in  ms";
+    let through = "not tested  proxy        127.0.0.1 is reached through {proxy}, which looks its \
+                   name up itself";
     check(&scene, &[]).assert(0, &expected(&[(direct, through)]), "");
 }
 
@@ -263,17 +452,20 @@ fn what_keeps_a_run_from_being_tried_is_exit_status_2() {
     let broken = scene.sandbox.path("broken.json");
     let good = scene.sandbox.path("autodns.json");
     let run = scene.run_args(&["check", &broken, &good]);
-    let said = "not ok  config       {home}/broken.json: line 1, column 1: the file ends too \
+    let said = "failed      config       {home}/broken.json: line 1, column 1: the file ends too \
                 early: a }, a ] or a \" is missing\n";
     assert_eq!(run.status.code(), Some(2));
-    assert_text(&neutral(&run.stdout), &(said.to_owned() + &expected(&[])));
+    let usual = expected(&[]);
+    let (lines, _) = usual.trim_end().rsplit_once('\n').expect("lines");
+    assert_text(&neutral(&run.stdout), &counted(&format!("{said}{lines}\n")));
     scene.sandbox.unset("AWS_SECRET_ACCESS_KEY");
     let run = check(&scene, &[]);
     run.assert(
         2,
-        "ok      config       {home}/autodns.json: home.example.com A in hosted zone {zone}\n\
-         not ok  credentials  half a credential: the environment lacks AWS_SECRET_ACCESS_KEY; set \
-         both halves, or neither\n",
+        "ok          config       {home}/autodns.json: home.example.com A in hosted zone {zone}\n\
+         failed      credentials  half a credential: the environment lacks AWS_SECRET_ACCESS_KEY; set \
+         both halves, or neither\n\
+         1 ok, 0 warning, 1 failed, 0 not tested\n",
         "",
     );
 }
@@ -282,7 +474,12 @@ fn what_keeps_a_run_from_being_tried_is_exit_status_2() {
 fn a_terminal_is_written_on_in_colour_unless_no_color_is_set() {
     // A terminal of its own for the program, which `script` of util-linux makes.
     let terminal = ["sh", "-c", "exec script --quiet --return --command \"$*\" /dev/null", "sh"];
-    let (good, bad) = ("\u{1b}[32mok    \u{1b}[0m  ", "\u{1b}[31mnot ok\u{1b}[0m  ");
+    let statuses = [
+        ("\u{1b}[32mok        \u{1b}[0m  ", "ok          "),
+        ("\u{1b}[33mwarning   \u{1b}[0m  ", "warning     "),
+        ("\u{1b}[31mfailed    \u{1b}[0m  ", "failed      "),
+        ("\u{1b}[35mnot tested\u{1b}[0m  ", "not tested  "),
+    ];
     for (variables, coloured) in [
         (&[][..], true),
         (&[("NO_COLOR", "1")], false),
@@ -291,15 +488,16 @@ fn a_terminal_is_written_on_in_colour_unless_no_color_is_set() {
     ] {
         let mut scene = scene();
         set_mode(&scene, "autodns.json", 0o644);
+        scene.aws.put(Row::alias("home.example.com", "A", "elsewhere.example.com."));
         for (name, value) in variables {
             scene.sandbox.set(name, *value);
         }
         let config = scene.sandbox.path("autodns.json");
         let run = scene.finish(scene.sandbox.spawn_by(&terminal, &["check", &config]));
         assert_eq!(run.status.code(), Some(1), "{run:?}");
-        for (verdict, plain) in [(good, "ok      "), (bad, "not ok  ")] {
+        for (status, plain) in statuses {
             let begins = |start: &str| run.stdout.lines().any(|line| line.starts_with(start));
-            assert_eq!((begins(verdict), begins(plain)), (coloured, !coloured), "{run:?}");
+            assert_eq!((begins(status), begins(plain)), (coloured, !coloured), "{run:?}");
         }
     }
     // A pipe is not.
@@ -317,12 +515,15 @@ fn json_is_one_object_with_the_same_findings() {
     let lines: String = checks
         .iter()
         .map(|check| {
-            assert_eq!(check["hint"], Value::Null);
             let text = |key: &str| check[key].as_str().expect("a text").to_owned();
-            format!("ok      {:11}  {}\n", text("name"), text("detail"))
+            let hint = check["hint"].as_str().map_or(String::new(), |hint| format!("; {hint}"));
+            assert_eq!(check.get("config"), None);
+            format!("{:10}  {:11}  {}{hint}\n", text("status"), text("name"), text("detail"))
         })
         .collect();
-    assert_text(&lines, &expected(&[]));
+    assert_text(&counted(&lines), &expected(&[]));
+    let counts = json!({ "ok": 13, "warning": 0, "failed": 0, "not tested": 2 });
+    assert_eq!(json["counts"], counts);
     scene.aws.put(Row::alias("home.example.com", "A", "elsewhere.example.com."));
     let run = check(&scene, &["--json"]);
     let json: Value = serde_json::from_str(&run.stdout).expect("JSON");
@@ -331,12 +532,89 @@ fn json_is_one_object_with_the_same_findings() {
         .as_array()
         .expect("a list")
         .iter()
-        .filter(|check| check["ok"] == false)
+        .filter(|check| check["status"] == "failed")
         .collect();
     let expected = json!({
-        "name": "record", "ok": false,
+        "name": "record", "status": "failed",
         "detail": "home.example.com A is not ours to overwrite: it is an alias",
         "hint": "make it a simple record with one value, or use another name",
     });
     assert_eq!(bad, [&expected]);
+}
+
+#[test]
+fn json_says_whose_each_finding_is_and_counts_them() {
+    let scene = scene();
+    let (first, broken) =
+        (scene.sandbox.path("autodns.json"), scene.sandbox.write("broken.json", "{"));
+    let run = scene.run_args(&["check", "--json", &first, &broken]);
+    assert_eq!((run.status.code(), run.stderr.as_str()), (Some(2), ""));
+    let json: Value = serde_json::from_str(&run.stdout).expect("JSON");
+    let checks = json["checks"].as_array().expect("a list");
+    let of = |config: &str| checks.iter().filter(|check| check["config"] == config).count();
+    assert_eq!((of("{home}/autodns.json"), of("{home}/broken.json")), (15, 1));
+    let counts = json!({ "ok": 13, "warning": 0, "failed": 1, "not tested": 2 });
+    assert_eq!((&json["counts"], &json["ok"]), (&counts, &json!(false)));
+}
+
+#[test]
+fn heartbeat_that_was_not_fetched_is_not_tested() {
+    let mut scene = scene();
+    let url = format!("{}/ping/1?key=x", scene.reflector.server().url(HOST));
+    scene.configure(|config| config["heartbeat_url"] = json!(url));
+    let run = check(&private(scene), &[]);
+    assert!(run.stdout.contains("\nnot tested  heartbeat    "), "{run:?}");
+}
+
+/// Runs a check that may take 3 s, and fails if it takes 3 s longer.
+fn check_in_time(scene: &Scene, wrapper: &[&str]) -> Run {
+    let path = scene.sandbox.path("autodns.json");
+    let began = Instant::now();
+    let arguments = ["check", "--deadline", "3", &path];
+    let run = scene.finish(scene.sandbox.spawn_by(wrapper, &arguments));
+    assert!(began.elapsed() < Duration::from_secs(6), "{:?}: {run:?}", began.elapsed());
+    assert_eq!(run.status.code(), Some(1), "{run:?}");
+    run
+}
+
+#[test]
+fn names_that_are_never_looked_up_do_not_hold_a_check() {
+    let scene = scene();
+    scene.sandbox.hanging_names();
+    let run = check_in_time(&scene, &[]);
+    for said in [
+        "failed      dns          reflect.example.net: timed out while looking the host's name up",
+        "failed      address      {reflector}/reflect/v1 over IPv4: timed out while looking",
+        "ok          zone         ",
+        "not tested  public dns   home.example.com: timed out while looking the host's name up",
+    ] {
+        assert!(run.stdout.contains(said), "{said}: {run:?}");
+    }
+}
+
+#[test]
+fn servers_that_are_silent_do_not_hold_a_check() {
+    let mut scene = scene();
+    let silent: Vec<Silent> = (0..12).map(|_| Silent::start()).collect();
+    let mut urls: Vec<String> =
+        silent.iter().map(|one| format!("https://127.0.0.1:{}/", one.port())).collect();
+    urls.push(scene.reflector.url());
+    scene.configure(|config| config["reflect_url"] = json!(urls));
+    let run = check_in_time(&scene, &[]);
+    // One that answers is not starved by those that do not.
+    for said in
+        ["ok          address      {reflector}/reflect/v1 says", "ok          record       home"]
+    {
+        assert!(run.stdout.contains(said), "{said}: {run:?}");
+    }
+}
+
+#[test]
+fn output_that_nobody_reads_does_not_hold_a_check() {
+    let scene = scene();
+    // The pipe stays open for reading, and is full.
+    let full = "mkfifo full; exec 3<>full; dd if=/dev/zero of=full bs=64k count=1 2>/dev/null; \
+                exec \"$@\" >full";
+    let run = check_in_time(&scene, &["sh", "-c", full, "sh"]);
+    assert!(run.stderr.contains("standard output"), "{run:?}");
 }

@@ -299,7 +299,8 @@ fn a_dry_run_says_what_would_be_done_and_does_nothing() {
         )
         .assert_wrote(&[]);
     assert_eq!(scene.aws.rows()[0], before[0]);
-    assert_eq!(scene.aws.calls(), [List, List]);
+    // The third asks for the zone's name, since a record would be created.
+    assert_eq!(scene.aws.calls(), [List, List, List]);
     assert_eq!(scene.reflector.asked().len(), 4);
 }
 

@@ -258,6 +258,16 @@ fn each_message_of_the_readme_comes_out_of_a_run() {
             }),
         ),
         (
+            "cannot be created",
+            Box::new(|| {
+                let mut scene = Scene::new();
+                scene.configure(|config| config["dns_name"] = json!("home.exmaple.com"));
+                let run = scene.run_with(&["--dry-run"]);
+                assert_eq!((run.status.code(), run.stdout.as_str()), (Some(1), ""), "{run:?}");
+                run.stderr
+            }),
+        ),
+        (
             "InvalidChangeBatch",
             Box::new(|| {
                 let mut scene = Scene::new();

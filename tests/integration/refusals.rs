@@ -164,7 +164,7 @@ fn a_dry_run_refuses_as_a_real_run_would_and_alerts_nobody() {
          record with one value, or use another name\n",
         )
         .assert_wrote(&[]);
-    assert_eq!(scene.aws.calls(), [List]);
+    assert_eq!(scene.aws.calls(), [List, List]);
 }
 
 #[test]

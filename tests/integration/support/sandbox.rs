@@ -130,6 +130,13 @@ impl Sandbox {
         fs::write(path, content).expect("a file in etc");
     }
 
+    /// Adds a line to /etc/hosts, as the program sees it.
+    pub fn host(&self, line: &str) {
+        let path = self.root.path().join("etc/hosts");
+        let hosts = fs::read_to_string(&path).expect("etc/hosts");
+        fs::write(path, format!("{hosts}{line}\n")).expect("etc/hosts");
+    }
+
     /// Sets the mode of a file or folder in /etc, as the program sees it.
     pub fn etc_mode(&self, name: &str, mode: u32) {
         let path = self.root.path().join("etc").join(name);

@@ -1,0 +1,147 @@
+//! What public DNS says of a record, held against what Route 53 has. Pure.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use super::report::Finding;
+use crate::record::{DnsName, Family, FoundRecord, RecordKey};
+use crate::transport::Failure;
+
+const NAME: &str = "public dns";
+
+/// The name that is looked up for a record: a wildcard is asked for through a name that it covers.
+pub fn asked(name: &DnsName) -> String {
+    let name = name.to_string();
+    match name.strip_prefix('*') {
+        Some(rest) => format!("autodns-check{rest}"),
+        None => name,
+    }
+}
+
+/// Holds what this machine's resolver `said` of `name` against the record `key` as Route 53 has it:
+/// `rows` are the record sets of its name.
+pub fn compared(
+    key: &RecordKey,
+    name: &str,
+    said: &Result<Vec<IpAddr>, Failure>,
+    rows: &[FoundRecord],
+) -> Finding {
+    let Some(has) = simple_values(key, rows) else {
+        return Finding::unknown(NAME, &format!("{key}: Route 53 has more than a simple record"));
+    };
+    let family = key.record_type.family();
+    let of_family = |addresses: &[IpAddr]| -> BTreeSet<IpAddr> {
+        addresses.iter().copied().filter(|&address| Family::of(address) == family).collect()
+    };
+    let said = match said {
+        Ok(addresses) => of_family(addresses),
+        Err(failure) if failure.is_no_such_host() => BTreeSet::new(),
+        Err(failure) => {
+            return Finding::unknown(NAME, &format!("{name}: {failure}; {}", failure.advice()));
+        }
+    };
+    if said == has {
+        return if has.is_empty() {
+            Finding::unknown(NAME, &format!("{key}: there is no record to be found yet"))
+        } else {
+            let said = shown(&said, family);
+            Finding::ok(NAME, format!("this machine's resolver says {said} for {name}"))
+        };
+    }
+    let detail = format!(
+        "this machine's resolver says {} for {name}, and Route 53 has {}: not delegated to this zone, \
+         a private zone, a local override, or a change younger than its TTL",
+        shown(&said, family),
+        shown(&has, family)
+    );
+    let hint = "compare the zone's NS record with the name servers at the domain's registrar";
+    Finding::warning(NAME, detail, hint.into())
+}
+
+/// The addresses of the record, if it is one that DNS answers as it stands.
+fn simple_values(key: &RecordKey, rows: &[FoundRecord]) -> Option<BTreeSet<IpAddr>> {
+    let mut values = BTreeSet::new();
+    for row in rows.iter().filter(|row| row.name == key.name) {
+        if row.record_type == "CNAME" {
+            return None;
+        }
+        if row.record_type == key.record_type.as_str() {
+            if !row.other_members.is_empty() {
+                return None;
+            }
+            for value in &row.values {
+                values.insert(value.parse().ok()?);
+            }
+        }
+    }
+    Some(values)
+}
+
+fn shown(addresses: &BTreeSet<IpAddr>, family: Family) -> String {
+    if addresses.is_empty() {
+        return format!("no {family} address");
+    }
+    addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{RecordType, Ttl};
+
+    #[test]
+    fn resolver_is_held_against_route_53() {
+        let name = DnsName::from_config("home.example.com").unwrap();
+        let key = RecordKey { name: name.clone(), record_type: RecordType::A };
+        let row = |values: &[&str], other: &[&str]| FoundRecord {
+            name: name.clone(),
+            record_type: "A".into(),
+            ttl: Some(Ttl::DEFAULT),
+            values: values.iter().map(|&value| value.into()).collect(),
+            other_members: other.iter().map(|&member| member.into()).collect(),
+        };
+        let differs = |said: &str, has: &str| {
+            Finding::warning(
+                NAME,
+                format!(
+                    "this machine's resolver says {said} for n, and Route 53 has {has}: not \
+                     delegated to this zone, a private zone, a local override, or a change younger than its \
+                     TTL"
+                ),
+                "compare the zone's NS record with the name servers at the domain's registrar"
+                    .into(),
+            )
+        };
+        let unknown = |why: &str| Finding::unknown(NAME, &format!("home.example.com A: {why}"));
+        for (said, rows, expected) in [
+            (
+                &["192.0.2.1", "2001:db8::1"][..],
+                vec![row(&["192.0.2.1"], &[])],
+                Finding::ok(NAME, "this machine's resolver says 192.0.2.1 for n".into()),
+            ),
+            (&["192.0.2.9"], vec![row(&["192.0.2.1"], &[])], differs("192.0.2.9", "192.0.2.1")),
+            (
+                &["2001:db8::1"],
+                vec![row(&["192.0.2.1"], &[])],
+                differs("no IPv4 address", "192.0.2.1"),
+            ),
+            (&["192.0.2.9"], vec![], differs("192.0.2.9", "no IPv4 address")),
+            (&[], vec![], unknown("there is no record to be found yet")),
+            (
+                &["192.0.2.1"],
+                vec![row(&["192.0.2.1"], &["Weight"])],
+                unknown("Route 53 has more than a simple record"),
+            ),
+        ] {
+            let said = Ok(said.iter().map(|address| address.parse().unwrap()).collect());
+            assert_eq!(compared(&key, "n", &said, &rows), expected);
+        }
+    }
+
+    #[test]
+    fn wildcard_is_asked_through_a_name_that_it_covers() {
+        let name = |text| asked(&DnsName::from_config(text).unwrap());
+        assert_eq!(name("*.home.example.com"), "autodns-check.home.example.com");
+        assert_eq!(name("home.example.com"), "home.example.com");
+    }
+}

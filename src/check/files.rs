@@ -1,0 +1,73 @@
+//! Files that only their user should be able to read. Asks nobody, and prints nothing.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, absolute};
+
+use super::report::Finding;
+use crate::paste;
+
+/// Whether others than its owner and group can read or change a file with a secret in it. A run works
+/// all the same.
+pub fn permissions_of(path: &Path) -> Finding {
+    // What is advised can be pasted anywhere.
+    let path = absolute(path).unwrap_or_else(|_| path.into());
+    let shown = path.display();
+    match fs::metadata(&path) {
+        Ok(metadata) => {
+            let mode = metadata.mode() & 0o7777;
+            if mode & 0o027 == 0 {
+                return Finding::ok("permissions", format!("{shown} has mode {mode:04o}"));
+            }
+            let detail = format!(
+                "{shown} has a secret in it, and other users may use it: its mode is {mode:04o}"
+            );
+            let hint = private(&path, metadata.uid(), own_user());
+            Finding::warning("permissions", detail, hint)
+        }
+        Err(error) => {
+            Finding::unknown("permissions", &format!("{shown} cannot be looked at: {error}"))
+        }
+    }
+}
+
+/// The command that keeps a file of user `owner` from all others but user `own`, who reads it.
+fn private(path: &Path, owner: u32, own: Option<u32>) -> String {
+    let path = path.to_string_lossy();
+    let command = |program: &str, words: &[&str]| paste::command(Path::new(program), words);
+    match own {
+        Some(own) if own != owner && own != 0 => format!(
+            "{} && {}",
+            command("sudo", &["chown", &own.to_string(), &path]),
+            command("sudo", &["chmod", "600", &path])
+        ),
+        _ => command("chmod", &["600", &path]),
+    }
+}
+
+/// The user that this process runs as.
+fn own_user() -> Option<u32> {
+    fs::metadata("/proc/self").ok().map(|process| process.uid())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn command_to_make_a_file_private_can_be_pasted() {
+        for (path, owner, own, expected) in [
+            ("/home/pi/a.json", 1000, Some(1000), "chmod 600 /home/pi/a.json"),
+            ("/home/pi/it's a.json", 1000, None, r"chmod 600 '/home/pi/it'\''s a.json'"),
+            ("/home/pi/a.json", 1000, Some(0), "chmod 600 /home/pi/a.json"),
+            (
+                "/etc/boto.cfg",
+                0,
+                Some(1000),
+                "sudo chown 1000 /etc/boto.cfg && sudo chmod 600 /etc/boto.cfg",
+            ),
+        ] {
+            assert_eq!(private(Path::new(path), owner, own), expected);
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! The tests that Route 53 answers: the zone, each record with its TTL and what public DNS says of
+//! it, and with `--write` the right to change.
+
+use std::net::IpAddr;
+use std::thread;
+use std::time::Duration;
+
+use super::answers;
+use super::report::Finding;
+use super::steps::Steps;
+use crate::aws::Aws;
+use crate::deadline::Deadline;
+use crate::error::Error;
+use crate::plan::{self, Plan};
+use crate::record::{AddressRecord, DnsName, FoundRecord, RecordKey};
+use crate::retry::Attempts;
+
+/// A list older than this says too little about a record to write it as it was.
+const FRESH_LIST: Duration = Duration::from_secs(5);
+
+impl Steps<'_> {
+    /// Lists the records, and tells everything that follows from the list.
+    pub(super) fn records(&self, aws: &Aws<'_>, addresses: &[IpAddr], tell: &impl Fn(Finding)) {
+        let rows = match self.list(aws) {
+            Ok(rows) => rows,
+            Err(error) => {
+                tell(Finding::error("route53", &error));
+                for name in ["zone", "record", "ttl", "public dns"] {
+                    tell(Finding::unknown(name, &"the records could not be listed"));
+                }
+                tell(self.clock());
+                return tell(Finding::unknown("change", &"the records could not be listed"));
+            }
+        };
+        let zone = self.zone(aws, tell);
+        let outside = |key: &RecordKey| zone.as_ref().is_some_and(|zone| !key.name.is_within(zone));
+        let config = &self.file.config;
+        let keys = || config.records().filter(|key| !outside(key));
+        let plans = plan::all(keys(), addresses, config.ttl, &rows);
+        for key in keys() {
+            let plan = plans.iter().find(|(planned, _)| *planned == key).map(|(_, plan)| plan);
+            let row = rows
+                .iter()
+                .find(|row| row.name == key.name && row.record_type == key.record_type.as_str());
+            tell(record(&key, plan, row, zone.is_some()));
+            tell(self.ttl(&key, plan, row));
+        }
+        for name in config.names.iter().filter(|name| keys().any(|key| key.name == **name)) {
+            let asked = answers::asked(name);
+            self.console.doing(format!("looking {asked} up"));
+            let said = self.access.network.addresses(&asked, self.deadline.share(2));
+            for key in keys().filter(|key| key.name == *name) {
+                tell(answers::compared(&key, &asked, &said, &rows));
+            }
+        }
+        tell(self.clock());
+        self.console.doing("writing the records as they are");
+        if self.options.write {
+            self.write(aws, keys().collect(), tell);
+        } else if keys().next().is_some() {
+            let detail = format!(
+                "whether this key may change records of {}; --write writes each as it is, to see",
+                config.zone
+            );
+            tell(Finding::unknown("change", &detail));
+        }
+    }
+
+    fn list(&self, aws: &Aws<'_>) -> Result<Vec<FoundRecord>, Error> {
+        let config = &self.file.config;
+        let mut found = Vec::new();
+        for name in &config.names {
+            found.extend(aws.list(&config.zone, name, self.deadline)?);
+        }
+        Ok(found)
+    }
+
+    /// Tells whether the names are inside the zone. Returns the zone's name if it is known.
+    fn zone(&self, aws: &Aws<'_>, tell: &impl Fn(Finding)) -> Option<DnsName> {
+        const NAME: &str = "zone";
+        let config = &self.file.config;
+        let id = &config.zone;
+        let zone = match aws.zone_name(id, self.deadline) {
+            Ok(Some(zone)) => zone,
+            Ok(None) => {
+                tell(Finding::unknown(NAME, &format!("the first records of {id} do not name it")));
+                return None;
+            }
+            Err(error) => {
+                tell(Finding::error(NAME, &error));
+                return None;
+            }
+        };
+        let (inside, outside): (Vec<_>, Vec<_>) =
+            config.names.iter().partition(|name| name.is_within(&zone));
+        let shown = |names: Vec<&DnsName>| {
+            names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+        };
+        if !outside.is_empty() {
+            let detail =
+                format!("hosted zone {id} is {zone}, and {} is not inside it", shown(outside));
+            let hint = "check dns_name and hosted_zone_id".into();
+            tell(Finding::failed(NAME, detail, hint));
+        }
+        if !inside.is_empty() {
+            let detail = format!("hosted zone {id} is {zone}, and {} is inside it", shown(inside));
+            tell(Finding::ok(NAME, detail));
+        }
+        Some(zone)
+    }
+
+    fn ttl(&self, key: &RecordKey, plan: Option<&Plan>, row: Option<&FoundRecord>) -> Finding {
+        const NAME: &str = "ttl";
+        let configured = self.file.config.ttl;
+        match (plan, row.and_then(|row| row.ttl), configured) {
+            (Some(Plan::Refuse { .. }), ..) => {
+                Finding::unknown(NAME, &format!("{key} is not ours to overwrite"))
+            }
+            (_, Some(has), Some(configured)) if has == configured => {
+                Finding::ok(NAME, format!("{key} has TTL {has}, as configured"))
+            }
+            (_, Some(has), Some(configured)) => {
+                Finding::ok(NAME, format!("{key} has TTL {has}, and a run makes it {configured}"))
+            }
+            (_, Some(has), None) => {
+                Finding::ok(NAME, format!("{key} has TTL {has}, which it keeps: ttl is not set"))
+            }
+            (Some(Plan::Change(change)), None, _) => {
+                Finding::ok(NAME, format!("{key} is made with TTL {}", change.to.ttl))
+            }
+            (_, None, _) => Finding::unknown(NAME, &format!("{key} is not there")),
+        }
+    }
+
+    /// Writes each of the records `keys` exactly as it is, and tells whether that was allowed.
+    fn write(&self, aws: &Aws<'_>, keys: Vec<RecordKey>, tell: &impl Fn(Finding)) {
+        const NAME: &str = "change";
+        let mut batches = vec![keys];
+        while let Some(batch) = batches.pop() {
+            match self.write_as_they_are(aws, &batch) {
+                Ok(written) => {
+                    for key in batch {
+                        tell(match written.iter().find(|record| record.key == key) {
+                            Some(AddressRecord { ttl, address, .. }) => Finding::ok(
+                                NAME,
+                                format!("{key} was written as it is: {address}, TTL {ttl}"),
+                            ),
+                            None => Finding::unknown(
+                                NAME,
+                                &format!("{key} is left alone: it is absent, or not ours"),
+                            ),
+                        });
+                    }
+                }
+                // Each alone, to say which of them is rejected.
+                Err(error) if batch.len() > 1 && error.is_refusal() => {
+                    batches.extend(batch.into_iter().rev().map(|key| vec![key]));
+                }
+                Err(error) => {
+                    let names: Vec<String> = batch.iter().map(ToString::to_string).collect();
+                    tell(Finding::error(NAME, &format!("{}: {error}", names.join(", "))));
+                }
+            }
+        }
+    }
+
+    /// Writes those of the records that exist and are ours, in one batch. They are listed right before
+    /// each attempt, and an attempt may take no longer than a list is fresh, so that what another run
+    /// changes meanwhile is not undone.
+    fn write_as_they_are(
+        &self,
+        aws: &Aws<'_>,
+        keys: &[RecordKey],
+    ) -> Result<Vec<AddressRecord>, Error> {
+        let mut attempts = Attempts::new(self.access.limit);
+        loop {
+            let rows = self.list(aws)?;
+            let records: Vec<_> =
+                keys.iter().filter_map(|key| plan::as_it_is(key, &rows)).collect();
+            if records.is_empty() {
+                return Ok(records);
+            }
+            let deadline = self.deadline.min(Deadline::after(FRESH_LIST));
+            let Err(failed) = aws.change(&self.file.config.zone, &records, deadline) else {
+                return Ok(records);
+            };
+            let again = failed.problem.again();
+            match attempts.before(self.deadline, again, failed.retry_after) {
+                Some(delay) => thread::sleep(delay),
+                None => return Err(failed.into_error()),
+            }
+        }
+    }
+}
+
+/// What a run would do about a record, given its `plan`, if its address is known, its record set, and
+/// whether it is known that its name is inside the zone.
+fn record(
+    key: &RecordKey,
+    plan: Option<&Plan>,
+    row: Option<&FoundRecord>,
+    inside: bool,
+) -> Finding {
+    const NAME: &str = "record";
+    let values = row.map(|row| row.values.join(", ")).filter(|values| !values.is_empty());
+    let now = values.map_or_else(|| "is not there".into(), |values| format!("is {values}"));
+    match plan {
+        Some(Plan::Change(change)) if change.from.is_none() && !inside => {
+            let detail = format!("{key} {now}, and whether it can be made is unknown");
+            Finding::unknown(NAME, &detail)
+        }
+        Some(Plan::Change(change)) if change.moves_address() => {
+            Finding::ok(NAME, format!("{key} {now}, and a run makes it {}", change.to.address))
+        }
+        Some(Plan::Keep | Plan::Change(_)) => {
+            Finding::ok(NAME, format!("{key} {now}, as it should be"))
+        }
+        Some(Plan::Refuse { why, advice }) => {
+            let detail = format!("{key} is not ours to overwrite: {why}");
+            Finding::failed(NAME, detail, (*advice).into())
+        }
+        None => {
+            let detail = format!("{key} {now}, and the address that it should have is unknown");
+            Finding::unknown(NAME, &detail)
+        }
+    }
+}

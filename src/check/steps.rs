@@ -1,0 +1,224 @@
+//! The tests of one configuration, in the order in which a person would look: files, servers,
+//! addresses, the zone and its records (`records`), the clock, the topic. Each asks what a run asks,
+//! with the run's own code.
+
+use std::net::IpAddr;
+use std::path::{Path, absolute};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::files::permissions_of;
+use super::report::Finding;
+use super::{Options, ways};
+use crate::address::{Asking, Reason, Source};
+use crate::alert::lock::{AlertLock, NO_PLACE};
+use crate::alert::message::{self, About};
+use crate::alert::state::State;
+use crate::aws::{Access, Aws};
+use crate::clock::timestamp;
+use crate::config::{Alerts, ConfigFile};
+use crate::console::Console;
+use crate::deadline::Deadline;
+use crate::detached;
+use crate::environment::{Environment, host_name};
+use crate::paste;
+use crate::record::Family;
+use crate::retry::Limit;
+use crate::transport::Network;
+
+/// How much longer than its deadline a source is waited for: it ends by then of itself, and says why,
+/// unless something in it hangs.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// What the tests of one configuration share.
+pub struct Steps<'a> {
+    pub environment: &'a Environment,
+    pub file: Arc<ConfigFile>,
+    pub access: &'a Access,
+    pub options: Options,
+    pub deadline: Deadline,
+    pub console: &'a Console,
+}
+
+impl Steps<'_> {
+    /// Tests everything, and tells each finding as soon as it is there.
+    pub fn all(&self, tell: &impl Fn(Finding)) {
+        let config = &self.file.config;
+        let partition = self.access.partition_of(config.alerts.as_ref().map(|a| &a.topic));
+        let aws = Aws::new(self.access, partition, self.console);
+        self.console.doing("looking at files");
+        self.files(tell);
+        self.console.doing("reaching the servers");
+        ways::ways(config, &self.access.network, &aws, self.deadline.share(2), tell);
+        self.console.doing("asking for the public address");
+        let addresses = self.addresses(tell);
+        self.console.doing("listing the records");
+        self.records(&aws, &addresses, tell);
+        if let Some(alerts) = &config.alerts {
+            self.console.doing("publishing a test message");
+            tell(self.topic(alerts, &aws));
+        }
+        if let Some(heartbeat) = &config.heartbeat {
+            let detail = format!("{} is fetched by a real run only", heartbeat.url);
+            tell(Finding::unknown("heartbeat", &detail));
+        }
+    }
+
+    fn files(&self, tell: &impl Fn(Finding)) {
+        let credentials = &self.access.credentials;
+        let config = self.file.config.has_secret().then_some(self.file.path.as_path());
+        for path in [config, credentials.file.as_deref()].into_iter().flatten() {
+            tell(permissions_of(path));
+        }
+        let (key, source) = (credentials.shown_key_id(), &credentials.source);
+        tell(Finding::ok("credentials", format!("key id {key} from {source}")));
+        if let Some(lock) = self.file.alert_lock(self.environment) {
+            tell(lock_of(&lock));
+        }
+    }
+
+    /// Asks every source, not only the first that answers, and says whether they agree. All of them
+    /// are asked at the same time, so that one that hangs costs no other its time. Returns the
+    /// address of each family that a run would take.
+    fn addresses(&self, tell: &impl Fn(Finding)) -> Vec<IpAddr> {
+        let sources = &self.file.config.sources;
+        let deadline = self.deadline.share(2);
+        let mut asked = Vec::new();
+        for record_type in &self.file.config.record_types {
+            let family = record_type.family();
+            for source in sources.of_family(family) {
+                let question = Question {
+                    file: Arc::clone(&self.file),
+                    network: self.access.network.clone(),
+                    limit: self.access.limit,
+                    console: self.console.clone(),
+                    deadline,
+                };
+                let answer = detached::start(move |sender| {
+                    // Nobody listens any more when it took too long.
+                    let _ = sender.send(question.ask(source, family));
+                });
+                asked.push((family, source, answer));
+            }
+        }
+        let mut taken = Vec::new();
+        for record_type in &self.file.config.record_types {
+            let family = record_type.family();
+            let mut said: Vec<(String, IpAddr)> = Vec::new();
+            for (_, source, answer) in asked.iter().filter(|(of, ..)| *of == family) {
+                let shown = self.shown(*source);
+                match answer.as_ref().map(|answer| detached::next(answer, deadline.later(GRACE))) {
+                    Ok(Ok(Ok((address, took)))) => {
+                        let took = took.as_millis();
+                        tell(Finding::ok(
+                            "address",
+                            format!("{shown} says {address}, in {took} ms"),
+                        ));
+                        said.push((shown, address));
+                    }
+                    Ok(Ok(Err(Reason { asked, problem, .. }))) => {
+                        tell(Finding::error(
+                            "address",
+                            &format!("{asked} over {family}: {problem}"),
+                        ));
+                    }
+                    Ok(Err(_)) | Err(_) => {
+                        let detail = format!("{shown} over {family}: it did not end in time");
+                        tell(Finding::failed("address", detail, "check the connection".into()));
+                    }
+                }
+            }
+            let Some((first, address)) = said.first() else { continue };
+            taken.push(*address);
+            if let Some((other, another)) = said.iter().find(|(_, another)| another != address) {
+                let detail = format!("{first} says {address}, but {other} says {another}");
+                let hint = "nothing would be changed: check which is right".into();
+                tell(Finding::failed("address", detail, hint));
+            }
+        }
+        taken
+    }
+
+    fn shown(&self, source: Source) -> String {
+        match source {
+            Source::Interface => "the interface".into(),
+            Source::Reflector(index) => self.file.config.sources.reflectors[index].to_string(),
+        }
+    }
+
+    pub(super) fn clock(&self) -> Finding {
+        const NAME: &str = "clock";
+        match self.access.seen_skew() {
+            None => {
+                Finding::unknown(NAME, &"no answer of AWS to hold this machine's clock against")
+            }
+            Some(skew) if skew.is_large() => Finding::warning(
+                NAME,
+                format!("this machine's clock is {skew}"),
+                "set it (timedatectl shows it); a run corrects its signatures until then".into(),
+            ),
+            Some(skew) => Finding::ok(NAME, format!("{skew} by AWS's clock, which is near enough")),
+        }
+    }
+
+    fn topic(&self, alerts: &Alerts, aws: &Aws<'_>) -> Finding {
+        const NAME: &str = "topic";
+        let topic = &alerts.topic;
+        if !self.options.alert {
+            let detail = format!("whether {topic} takes messages; --alert sends it one");
+            return Finding::unknown(NAME, &detail);
+        }
+        let (host, names) = (host_name(), self.file.config.shown_names());
+        let message =
+            message::test(About { host: &host, config: &self.file.id, names: &names, command: "" });
+        match aws.publish(topic, &message.subject, &message.body, self.deadline) {
+            Ok(id) => Finding::ok(NAME, format!("{topic} took the test message {id}")),
+            Err(error) => Finding::error(NAME, &error),
+        }
+    }
+}
+
+/// Whether the lock can remember that an alert was sent. Without that, alerts repeat.
+fn lock_of(lock: &AlertLock) -> Finding {
+    const NAME: &str = "alert_lock";
+    const REPEATS: &str = "alerts would repeat at every failing run";
+    let Some(path) = lock.path() else {
+        let detail = format!("alert_lock {NO_PLACE}");
+        return Finding::failed(NAME, detail, format!("{REPEATS}: set alert_lock"));
+    };
+    let shown = path.display();
+    let folder = path.parent().filter(|folder| !lock.makes_folder() && !folder.is_dir());
+    if let Some(folder) = folder {
+        let detail = format!("{shown}: there is no folder {}", folder.display());
+        let folder = absolute(folder).unwrap_or_else(|_| folder.into());
+        let make = paste::command(Path::new("mkdir"), &["-p", &folder.to_string_lossy()]);
+        return Finding::failed(NAME, detail, make);
+    }
+    match lock.state() {
+        State::Absent => Finding::ok(NAME, format!("{shown}: no alert is out")),
+        State::Held { since, .. } => {
+            Finding::ok(NAME, format!("{shown}: an alert is out since {}", timestamp(since)))
+        }
+        State::Unusable(why) => Finding::failed(NAME, why, format!("{REPEATS}: name another file")),
+    }
+}
+
+/// One source that is asked in a thread of its own.
+struct Question {
+    file: Arc<ConfigFile>,
+    network: Network,
+    limit: Limit,
+    console: Console,
+    deadline: Deadline,
+}
+
+impl Question {
+    /// The address that the source says, and how long it took.
+    fn ask(&self, source: Source, family: Family) -> Result<(IpAddr, Duration), Reason> {
+        let Self { network, limit, console, deadline, .. } = self;
+        let asking = Asking { network, console, limit: *limit, deadline: *deadline };
+        let began = Instant::now();
+        let said = self.file.config.sources.ask(source, family, asking);
+        said.map(|address| (address, began.elapsed())).map_err(|(reason, _)| reason)
+    }
+}
