@@ -1,0 +1,89 @@
+"""The policy that an earlier version printed still lets this version do all of its work.
+
+Nobody replaces a user's policy because the program was upgraded. A file of policies/ is what
+`autodns policy` of that version printed for the configuration below, and is never changed.
+"""
+
+import json
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import boto3
+import pytest
+
+import iam
+from recorder import record
+
+POLICIES = sorted((Path(__file__).parent / "policies").glob("*.json"))
+NAMES = ["home.example.com", "*.home.example.com"]
+
+
+@contextmanager
+def reflector():
+    """Yields (url, said); it answers what said[0] is."""
+    said = ["192.175.48.7"]
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            body = said[0].encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "text/plain")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}/", said
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize("path", POLICIES, ids=lambda path: path.stem)
+def test_each_request_is_allowed(moto, autodns, tmp_path, path):
+    zone = boto3.client("route53", endpoint_url=moto.url).create_hosted_zone(
+        Name="example.com", CallerReference="test")
+    zone_id = zone["HostedZone"]["Id"].removeprefix("/hostedzone/")
+    topic = boto3.client("sns", endpoint_url=moto.url).create_topic(Name="autodns")["TopicArn"]
+    policy = json.loads(path.read_text().replace("Z0EXAMPLE", zone_id))
+    config = {"hosted_zone_id": zone_id, "dns_name": NAMES, "topic_arn": topic,
+              "alert_lock": str(tmp_path / "alert.lock")}
+    with reflector() as (url, said), record(moto.address) as (endpoint, requests):
+
+        def run(*arguments, status=0, **keys):
+            """The actions that a run asks for, each held against the policy."""
+            file = tmp_path / "autodns.json"
+            file.write_text(json.dumps(config | {"reflect_url": url} | keys))
+            file.chmod(0o600)
+            before = len(requests)
+            result = autodns(
+                *arguments, file, AWS_ENDPOINT_URL=endpoint, AWS_ACCESS_KEY_ID="AKIAEXAMPLE",
+                AWS_SECRET_ACCESS_KEY="secretOfATest")
+            assert result.returncode == status, result.stdout + result.stderr
+            read = [iam.read(*request) for request in requests[before:]]
+            assert [request for request in read if not iam.allows(policy, request)] == []
+            return {request.action for request in read}
+
+        assert run("--dry-run") == {iam.LIST}
+        assert run() == {iam.LIST, iam.CHANGE}  # the records are created
+        assert run() == {iam.LIST}
+        said[0] = "192.175.48.8"
+        assert run() == {iam.LIST, iam.CHANGE}
+        assert run(ttl=60) == {iam.LIST, iam.CHANGE}
+        assert run("check") == {iam.LIST}
+        assert run("check", "--write", "--alert") == {iam.LIST, iam.CHANGE, iam.PUBLISH}
+        said[0] = "out of order"
+        assert run(status=1) == {iam.LIST, iam.PUBLISH}
+        said[0] = "192.175.48.8"
+        assert run(ttl=60) == {iam.LIST, iam.PUBLISH}  # it is up to date again
+
+
+def test_there_is_a_policy_of_the_first_version():
+    assert [path.stem for path in POLICIES][0] == "0.1.0"
