@@ -62,7 +62,7 @@ pub fn ini(data: &[u8]) {
 pub fn credential_process(data: &[u8]) {
     const SECRETS: &[&str] = &["SecretAccessKey", "SessionToken"];
     let now = SystemTime::UNIX_EPOCH + Duration::from_hours(500_000);
-    let read = |printed| process::read(printed, "helper", "credential_process", now);
+    let read = |printed| process::read(printed, "credential_process", now);
     let json: Value = serde_json::from_slice(data).unwrap_or_default();
     match read(data) {
         Ok(credentials) => {
@@ -92,10 +92,16 @@ pub fn credential_process(data: &[u8]) {
         Err(error) => super::assert_is_one_of(
             &error.to_string(),
             &[
-                "credential_process: helper: it printed broken JSON (line #, column #)",
-                "credential_process: helper: it printed JSON whose \"Version\" is not #",
-                "credential_process: helper: it printed an \"Expiration\" that is no RFC # time",
-                "credential_process: helper: it printed credentials that have expired",
+                "credential_process: it printed nothing; run that command by hand to see what it \
+                 prints",
+                "credential_process: it printed broken JSON (line #, column #); run that command \
+                 by hand to see what it prints",
+                "credential_process: it printed JSON whose \"Version\" is not #; run that command \
+                 by hand to see what it prints",
+                "credential_process: it printed an \"Expiration\" that is not a time such as \
+                 #-#-#T#:#:#Z; run that command by hand to see what it prints",
+                "credential_process: it printed credentials that have expired; run that command by \
+                 hand to see what it prints",
                 "credential_process: it printed no AccessKeyId",
                 "half a credential: credential_process lacks AccessKeyId; set both halves, or \
                  neither",

@@ -4,6 +4,7 @@
 //! Order: environment, `~/.aws/credentials`, `credential_process`, `~/.aws/config`, boto's files.
 
 mod boto;
+mod expiration;
 pub mod ini;
 pub mod process;
 pub mod profile;

@@ -15,6 +15,7 @@ mod bodies;
 mod certificates;
 mod checks;
 mod connections;
+mod credential_process;
 mod credentials;
 mod deadlines;
 mod emulator;

@@ -1,0 +1,219 @@
+//! `credential_process`: how a helper program is run, what is said when it fails, that nothing of it
+//! is quoted, and that no process of it is left.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::support::assert_text;
+use crate::support::aws::Call::{Change, List};
+use crate::support::aws::{KEY_ID, SECRET_KEY};
+use crate::support::sandbox::Run;
+use crate::support::scene::Scene;
+use crate::support::sigv4::Secret;
+
+/// A scene whose key is printed by a program: this line of the profile.
+fn scene_with(command: &str) -> Scene {
+    let mut scene = Scene::new();
+    scene.sandbox.unset("AWS_ACCESS_KEY_ID");
+    scene.sandbox.unset("AWS_SECRET_ACCESS_KEY");
+    scene.sandbox.write(".aws/config", format!("[default]\ncredential_process = {command}\n"));
+    scene
+}
+
+/// A scene with such a script.
+fn scene_of(script: &str) -> Scene {
+    let scene = scene_with("keys.sh");
+    let path = scene.sandbox.script("keys.sh", &format!("#!/bin/sh\n{script}\n"));
+    scene.sandbox.write(".aws/config", format!("[default]\ncredential_process = {path}\n"));
+    scene
+}
+
+fn json() -> String {
+    format!("{{\"Version\":1,\"AccessKeyId\":\"{KEY_ID}\",\"SecretAccessKey\":\"{SECRET_KEY}\"}}")
+}
+
+#[track_caller]
+fn assert_works(scene: &Scene) {
+    scene.run().assert_silent();
+    assert_eq!(scene.aws.calls(), [List, Change]);
+}
+
+/// What is said where nothing is tried.
+#[track_caller]
+fn said(scene: &Scene, run: &Run) -> String {
+    assert_eq!((run.status.code(), run.stdout.as_str()), (Some(2), ""), "{run:?}");
+    assert_eq!(scene.aws.server().connections(), 0, "connections to AWS");
+    run.stderr.clone()
+}
+
+/// Waits until the processes are gone whose ids a helper wrote into the file.
+#[track_caller]
+fn assert_all_gone(scene: &Scene, file: &str, count: usize) {
+    let ids = scene.sandbox.read(file).expect("ids of processes");
+    assert_eq!(ids.lines().count(), count, "{ids}");
+    let end = Instant::now() + Duration::from_secs(20);
+    for id in ids.lines() {
+        // One that nobody waited for stays in the table until its new parent looks.
+        let lives = || {
+            let stat = std::fs::read_to_string(Path::new("/proc").join(id).join("stat"));
+            stat.is_ok_and(|stat| !stat.contains(") Z "))
+        };
+        while lives() {
+            assert!(Instant::now() < end, "process {id} lives on");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+#[test]
+fn command_line_is_split_as_by_a_shell_and_run_without() {
+    let mut scene = scene_with("");
+    let token = "FwoGZXIvYXdzEJr//t0ken/With+Every=Char==";
+    scene.sandbox.secret(token);
+    let secret = Secret { secret: SECRET_KEY.into(), token: Some(token.into()) };
+    scene.aws.world().keys.insert(KEY_ID.into(), secret);
+    let script = scene.sandbox.script(
+        "bin dir/keys.sh",
+        &format!(
+            "#!/bin/sh\n[ \"$#\" = 3 ] && [ \"$1\" = 'a b' ] \
+             && [ \"$2\" = '$HOME' ] && [ \"$3\" = c ] \
+             || \
+             exit 9\necho '{{\"Version\": 1, \"AccessKeyId\": \"{KEY_ID}\", \"SecretAccessKey\": \
+             \"{SECRET_KEY}\", \"SessionToken\": \"{token}\", \"Expiration\": \
+             \"2999-01-01T00:00:00Z\"}}'\n"
+        ),
+    );
+    let config = format!("[default]\ncredential_process = \"{script}\" 'a b' $HOME \\c\n");
+    scene.sandbox.write(".aws/config", config);
+    assert_works(&scene);
+}
+
+#[test]
+fn helper_that_fails_is_named_by_its_profile_alone() {
+    let answer = |json: &str| format!("echo '{json}'");
+    let expiring =
+        |moment: &str| answer(&json().replace('}', &format!(",\"Expiration\":\"{moment}\"}}")));
+    let mut seen = String::new();
+    for (what, script) in [
+        ("a non-zero exit", "echo 'vault is sealed' >&2\nexit 3".to_owned()),
+        ("a traced script", format!("set -x\nexport KEY={SECRET_KEY}\necho {SECRET_KEY}\nexit 1")),
+        ("a signal", "kill -9 $$".to_owned()),
+        ("nothing", String::new()),
+        ("no JSON", answer(&format!("{SECRET_KEY} is my secret"))),
+        ("cut off", answer(json().trim_end_matches('}'))),
+        ("an old version", answer("{\"Version\": 2}")),
+        ("a version as text", answer(&json().replace(":1,", ":\"1\","))),
+        ("half a key", answer(&format!("{{\"Version\": 1, \"AccessKeyId\": \"{KEY_ID}\"}}"))),
+        ("expired", expiring("2020-01-01T00:00:00Z")),
+        ("no date", expiring(SECRET_KEY)),
+        ("without end", "exec yes".to_owned()),
+    ] {
+        let scene = scene_of(&script);
+        seen += &format!("{what}: {}", said(&scene, &scene.run()));
+    }
+    for (what, command) in [
+        ("not there", format!("/missing/keys --secret {SECRET_KEY}")),
+        ("a secret as its name", SECRET_KEY.to_owned()),
+        ("a variable", format!("PASSPHRASE={SECRET_KEY} /bin/echo")),
+        ("an open quote", format!("\"/bin/echo {SECRET_KEY}")),
+        ("a folder", "/bin".to_owned()),
+        ("a wrong argument", format!("false {SECRET_KEY}")),
+    ] {
+        let scene = scene_with(&command);
+        seen += &format!("{what}: {}", said(&scene, &scene.run()));
+    }
+    let place = "autodns: credential_process of profile default in {home}/.aws/config";
+    let look = "run that command by hand to see what it prints";
+    assert_text(
+        &seen.replace(place, "PLACE").replace(look, "LOOK"),
+        "a non-zero exit: PLACE: it ended with exit status 3; run that command by hand to see why\n\
+         a traced script: PLACE: it ended with exit status 1; run that command by hand to see why\n\
+         a signal: PLACE: it was ended by signal 9; run that command by hand to see why\n\
+         nothing: PLACE: it printed nothing; LOOK\n\
+         no JSON: PLACE: it printed broken JSON (line 1, column 1); LOOK\n\
+         cut off: PLACE: it printed broken JSON (line 2, column 0); LOOK\n\
+         an old version: PLACE: it printed JSON whose \"Version\" is not 1; LOOK\n\
+         a version as text: PLACE: it printed JSON whose \"Version\" is not 1; LOOK\n\
+         half a key: autodns: half a credential: credential_process of profile default \
+         in {home}/.aws/config lacks SecretAccessKey; set both halves, or neither\n\
+         expired: PLACE: it printed credentials that have expired; LOOK\n\
+         no date: PLACE: it printed an \"Expiration\" that is not a time such as \
+         2030-01-31T12:00:00Z; LOOK\n\
+         without end: PLACE: it printed more than a megabyte; run that command by hand to see why\n\
+         not there: PLACE: its program cannot be run: No such file or directory (os error 2); check \
+         its path, and that this user may run it\n\
+         a secret as its name: PLACE: its program cannot be run: No such file or directory (os \
+         error 2); check its path, and that this user may run it\n\
+         a variable: PLACE: no shell runs it, so it cannot begin with NAME=VALUE; write a script \
+         that sets the variable, and name the script here\n\
+         an open quote: PLACE: it is not a command line; check its quotes\n\
+         a folder: PLACE: its program cannot be run: Permission denied (os error 13); check its \
+         path, and that this user may run it\n\
+         a wrong argument: PLACE: it ended with exit status 1; run that command by hand to see why\n",
+    );
+}
+
+#[test]
+fn answer_counts_though_an_agent_holds_the_outputs() {
+    let json = json();
+    for script in [
+        format!("sleep 600 & echo $! >ids; echo '{json}'"),
+        format!("sleep 600 >&- & echo $! >ids; echo '{json}'; exec >&-"),
+        format!("sleep 600 2>&- & echo $! >ids; echo '{json}'"),
+        format!(
+            "echo '{json}'; (sleep 600 & echo $! >ids; trap '' TERM HUP; wait) & \
+                 while ! [ -s ids ]; do :; done"
+        ),
+    ] {
+        let scene = scene_of(&script);
+        let began = Instant::now();
+        assert_works(&scene);
+        // The limit of a helper, which an answer must not wait for.
+        assert!(began.elapsed() < Duration::from_secs(30), "{script}");
+        assert_all_gone(&scene, "ids", 1);
+    }
+}
+
+#[test]
+fn helper_that_hangs_ends_with_its_children_in_time() {
+    for script in [
+        "trap '' TERM INT HUP; sleep 600 & echo $! >ids; echo $$ >>ids; wait",
+        // Its output is closed, or its whole answer there, long before it ends.
+        "echo $$ >ids; exec sleep 600 >&- 2>&-",
+        "echo $$ >ids; echo '{}'; exec sleep 600",
+        "echo $$ >ids; kill -STOP $$",
+        // It asks somebody who is not there.
+        "echo $$ >ids; cat </dev/tty; sleep 600",
+    ] {
+        let scene = scene_of(script);
+        let config = scene.sandbox.path("autodns.json");
+        let began = Instant::now();
+        let run = scene.run_args(&["--deadline", "4", &config]);
+        assert!(began.elapsed() < Duration::from_secs(7), "{script}: {:?}", began.elapsed());
+        assert_text(
+            &said(&scene, &run),
+            "autodns: credential_process of profile default in {home}/.aws/config: it did not end \
+             within 3 seconds; run that command by hand to see why\n",
+        );
+        assert_all_gone(&scene, "ids", if script.contains("trap") { 2 } else { 1 });
+    }
+}
+
+#[test]
+fn helper_that_reads_its_input_finds_none() {
+    assert_works(&scene_of(&format!("read -r answer\n[ -z \"$answer\" ] && echo '{}'", json())));
+}
+
+#[test]
+fn helper_has_the_environment_of_the_run_and_no_more() {
+    let script = format!("cat /proc/$$/environ >environment; echo '{}'", json());
+    let mut scene = scene_of(&script);
+    scene.sandbox.set("PASSPHRASE", "of the helper's own");
+    assert_works(&scene);
+    let environment = scene.sandbox.read("environment").expect("it was written");
+    let names: Vec<&str> =
+        environment.split_terminator('\0').filter_map(|one| Some(one.split_once('=')?.0)).collect();
+    let mut names: Vec<&str> = names.into_iter().filter(|name| *name != "PWD").collect();
+    names.sort_unstable();
+    assert_eq!(names, ["AWS_CA_BUNDLE", "AWS_ENDPOINT_URL", "HOME", "PASSPHRASE", "PATH"]);
+}
