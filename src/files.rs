@@ -1,7 +1,7 @@
 //! Reads a file that a user named. Such a file is a regular file of a bounded size: a named pipe
 //! or a device would hold the run, or never end. Knows nothing of what is in it.
 
-use std::fs::{FileType, OpenOptions};
+use std::fs::{FileType, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
@@ -12,6 +12,15 @@ use std::path::Path;
 ///
 /// `/dev/null` counts as an empty file: it is what people set a variable to that must name a file.
 pub fn read_regular(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    read_checked(path, limit, |_| Ok(()))
+}
+
+/// The same, if `check` has nothing against what is opened, such as its owner.
+pub fn read_checked(
+    path: &Path,
+    limit: u64,
+    check: impl FnOnce(&Metadata) -> io::Result<()>,
+) -> io::Result<Vec<u8>> {
     // Without O_NONBLOCK, opening a named pipe waits for someone to write to it. With O_NOCTTY a
     // terminal does not become this process's own.
     let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
@@ -24,6 +33,7 @@ pub fn read_regular(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
         }
         return Err(not_regular(kind));
     }
+    check(&metadata)?;
     let mut bytes = Vec::new();
     file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {

@@ -11,6 +11,7 @@ use autodns::check::{self, report::Form};
 use autodns::cli::{Command, DEFAULT_DEADLINE};
 use autodns::config::{ConfigFile, place};
 use autodns::console::Console;
+use autodns::credentials::{folder_of, profile::Profile};
 use autodns::deadline::Deadline;
 use autodns::detached;
 use autodns::environment::{Environment, command_as_owner};
@@ -132,6 +133,8 @@ fn policy_of(paths: &[PathBuf], environment: &Environment) -> Result<String, Err
     for path in paths {
         configs.push(ConfigFile::read(path)?.config);
     }
-    let partition = Partition::of_environment(environment)?;
+    let folder = paths.first().map(|path| folder_of(path)).unwrap_or_default();
+    let profile = Profile::read(environment, &folder)?;
+    let partition = Partition::default_of(environment, profile.region())?;
     Ok(policy(&configs, partition))
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use autodns::credentials::ini::Ini;
+use autodns::credentials::ini::{Ini, Repeated};
 use autodns::credentials::process;
 use serde_json::Value;
 
@@ -20,38 +20,41 @@ const KEYS: &[&str] = &[
 ];
 
 /// An error quotes nothing; a value stands in the file, and is the same when it is written again.
+/// What botocore reads, boto 2 reads alike.
 pub fn ini(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
-    let ini = match Ini::parse(text) {
+    let merged = Ini::parse(text, Repeated::Merged);
+    let ini = match Ini::parse(text, Repeated::Refused) {
         Ok(ini) => ini,
         Err(problem) => {
-            assert_eq!(Ini::parse(text).err(), Some(problem.clone()), "read twice");
             let line = problem.split([' ', ':']).nth(1).and_then(|line| line.parse::<usize>().ok());
             assert!(line.is_some_and(|line| (1..=text.lines().count()).contains(&line)));
             return super::assert_is_one_of(
                 &problem,
                 &[
                     "line #: a section lacks its ]",
+                    "line #: a section without a name",
                     "line #: a key before any section; expected [default] or the like",
                     "line #: expected KEY = VALUE, found no =",
                     "line #: expected KEY = VALUE, found no key",
+                    "line #: line # has this section already; remove one of the two",
+                    "line #: line # has this key already; remove one of the two",
                 ],
             );
         }
     };
-    let again = Ini::parse(text).ok();
-    let again = again.as_ref();
+    let merged = merged.expect("it is good for botocore");
     for section in SECTIONS {
         for key in KEYS {
             let found = ini.get(section, key);
-            assert_eq!(found, again.and_then(|ini| ini.get(section, key)), "read twice");
+            assert_eq!(found, merged.get(section, key), "read by boto's rules");
             let Some(value) = found else { continue };
             assert!(ini.has(section) && !value.trim().is_empty());
             for line in value.lines() {
                 assert!(text.contains(line), "a value that the file does not have");
             }
             let written = format!("[{section}]\n{key}={}\n", value.replace('\n', "\n  "));
-            let read = Ini::parse(&written).expect("what was written is good");
+            let read = Ini::parse(&written, Repeated::Refused).expect("what was written is good");
             assert_eq!(read.get(section, key), Some(value), "written again");
         }
     }
@@ -109,6 +112,11 @@ pub fn credential_process(data: &[u8]) {
                  neither",
                 "AccessKeyId in credential_process holds a blank or a character that no key has",
                 "SecretAccessKey in credential_process holds a blank or a character that no key has",
+                "the value of AccessKeyId in credential_process has quotes around it; remove them",
+                "the value of SecretAccessKey in credential_process has quotes around it; remove \
+                 them",
+                "the value of the session token in credential_process has quotes around it; remove \
+                 them",
                 "the session token in credential_process holds a blank or a character that no key \
                  has",
             ],

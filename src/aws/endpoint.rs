@@ -57,8 +57,12 @@ impl Partition {
     }
 
     /// The partition of a configuration that has no topic to tell it: that of `AWS_REGION` or
-    /// `AWS_DEFAULT_REGION`, else `aws`.
-    pub fn of_environment(environment: &Environment) -> Result<Self, Error> {
+    /// `AWS_DEFAULT_REGION`, else that of the profile's region, which comes with the place where it
+    /// is set, else `aws`.
+    pub fn default_of(
+        environment: &Environment,
+        profile_region: Option<(&str, String)>,
+    ) -> Result<Self, Error> {
         for variable in ["AWS_REGION", "AWS_DEFAULT_REGION"] {
             if let Some(region) = environment.get(variable) {
                 return Self::of_region(region).map_err(|problem| Error::Environment {
@@ -68,7 +72,11 @@ impl Partition {
                 });
             }
         }
-        Ok(Self::Aws)
+        let Some((region, place)) = profile_region else { return Ok(Self::Aws) };
+        Self::of_region(region).map_err(|problem| Error::Credentials {
+            problem: format!("{place} {problem}"),
+            source: None,
+        })
     }
 
     /// The region that signs for Route 53, which has one address a partition.
@@ -133,10 +141,12 @@ impl Settings {
     /// Reads `AWS_ENDPOINT_URL_…`, `AWS_ENDPOINT_URL`, `AWS_USE_DUALSTACK_ENDPOINT`,
     /// `AWS_USE_FIPS_ENDPOINT`, `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS`, `AWS_REGION` and
     /// `AWS_DEFAULT_REGION`; `profile` gives the overrides of the profile, by service id
-    /// (`route_53`, `sns`) or, without one, its `endpoint_url`.
+    /// (`route_53`, `sns`) or, without one, its `endpoint_url`, and `profile_region` its region and
+    /// the place where that is set.
     pub fn read(
         environment: &Environment,
         profile: impl Fn(Option<&str>) -> Option<String>,
+        profile_region: Option<(&str, String)>,
     ) -> Result<Self, Error> {
         let mut settings = Self {
             dual_stack: environment.is_true("AWS_USE_DUALSTACK_ENDPOINT"),
@@ -166,7 +176,7 @@ impl Settings {
             settings.route53 = find("AWS_ENDPOINT_URL_ROUTE_53", "route_53")?;
             settings.sns = find("AWS_ENDPOINT_URL_SNS", "sns")?;
         }
-        settings.default_partition = Some(Partition::of_environment(environment)?);
+        settings.default_partition = Some(Partition::default_of(environment, profile_region)?);
         Ok(settings)
     }
 
@@ -239,7 +249,7 @@ mod tests {
     use super::*;
 
     fn settings<const N: usize>(variables: [(&str, &str); N]) -> Settings {
-        Settings::read(&Environment::from(variables), |_| None).unwrap()
+        Settings::read(&Environment::from(variables), |_| None, None).unwrap()
     }
 
     fn sns(region: &str) -> Service {
@@ -330,7 +340,7 @@ mod tests {
         ] {
             let environment =
                 variables.iter().map(|(n, v)| ((*n).into(), (*v).into())).collect::<Environment>();
-            let settings = Settings::read(&environment, profile).unwrap();
+            let settings = Settings::read(&environment, profile, None).unwrap();
             let base = |service| settings.endpoint(&service, Partition::Aws).base;
             assert_eq!(base(Service::Route53), route53);
             assert_eq!(base(sns("eu-west-1")), sns_base);
@@ -355,7 +365,7 @@ mod tests {
             ("AWS_ENDPOINT_URL", "http://user:hush@a"),
             ("AWS_REGION", "us-iso-east-1"),
         ] {
-            let error = Settings::read(&Environment::from([(variable, value)]), |_| None);
+            let error = Settings::read(&Environment::from([(variable, value)]), |_| None, None);
             let message = error.unwrap_err().to_string();
             assert!(
                 message.starts_with(&format!("{variable} ")) && !message.contains("hush"),

@@ -13,6 +13,7 @@ pub mod skew;
 pub mod sns;
 pub mod xml;
 
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
@@ -83,7 +84,7 @@ impl Call {
     }
 }
 
-/// What it takes to call AWS, for all configurations of a run.
+/// What it takes to call AWS for one configuration.
 #[derive(Debug)]
 pub struct Access {
     /// The way there.
@@ -109,15 +110,18 @@ struct Clock {
 }
 
 impl Access {
-    /// Finds all of it, as of `now`; a program that prints credentials has until `deadline`.
+    /// Finds all of it for a configuration in `folder`, as of `now`; a program that prints
+    /// credentials has until `deadline`.
     pub fn open(
         environment: &Environment,
+        folder: &Path,
         now: SystemTime,
         deadline: Deadline,
     ) -> Result<Self, Error> {
-        let profile = Profile::read(environment)?;
+        let profile = Profile::read(environment, folder)?;
         let network = Network::from_environment(environment)?;
-        let mut settings = Settings::read(environment, |service| profile.endpoint_url(service))?;
+        let endpoint_url = |service: Option<&str>| profile.endpoint_url(service);
+        let mut settings = Settings::read(environment, endpoint_url, profile.region())?;
         let mut notes = network.notes().to_vec();
         if !network.has_proxy() && is_ipv6_only() {
             let (dual_stack, changes) = settings.over_ipv6_alone();

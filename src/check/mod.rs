@@ -17,6 +17,7 @@ use std::time::{Duration, SystemTime};
 use crate::aws::Access;
 use crate::config::ConfigFile;
 use crate::console::Console;
+use crate::credentials::folder_of;
 use crate::deadline::Deadline;
 use crate::detached;
 use crate::environment::Environment;
@@ -159,7 +160,7 @@ impl Work {
         let console = console.hiding(secrets.clone());
         tell(&console, Finding::ok("config", described(&path, &file)));
         console.doing("reading the credentials and settings");
-        let access = match Access::open(&environment, now, deadline.share(2)) {
+        let access = match Access::open(&environment, &folder_of(&path), now, deadline.share(2)) {
             Ok(access) => access,
             Err(error) => {
                 tell(&console, Finding::error("credentials", &error));

@@ -3,9 +3,9 @@
 
 use time::{Date, Month, OffsetDateTime, PrimitiveDateTime, Time, UtcOffset};
 
-/// Reads a moment: `2030-01-31T12:00:00Z`, also without the hyphens or colons, with a blank for the
-/// `T`, without seconds, with a fraction of them (which is dropped), with `+01:00`, `+0100` or `+01`
-/// for the `Z`. Without an offset nobody knows which moment it is: `None`.
+/// Reads a moment: `2030-01-31T12:00:00Z`, also without the hyphens or colons, with a blank for
+/// the `T`, without seconds, with a fraction of them (which is dropped), with `+01:00`, `+0100` or
+/// `+01` for the `Z`. Without an offset nobody knows which moment it is: `None`.
 pub fn parse(text: &str) -> Option<OffsetDateTime> {
     let mut rest = Rest(text.trim());
     let year = rest.number(4)?;

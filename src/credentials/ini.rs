@@ -1,56 +1,106 @@
-//! The INI of AWS's and boto's files, as the tools that own them read it. Pure, and never quotes a
-//! value: most of them are secrets.
+//! The INI of AWS's and boto's files, read as Python's `configparser` reads it, since botocore and
+//! boto do. Pure, and never quotes a value: most of them are secrets.
 
-/// A parsed file: sections in order, each a name and its settings.
+/// A parsed file. Each section's name is there once.
 #[derive(Clone, Default)]
-pub struct Ini(Vec<(String, Vec<(String, String)>)>);
+pub struct Ini(Vec<Section>);
+
+#[derive(Clone)]
+struct Section {
+    /// What stands between the brackets.
+    name: String,
+    line: usize,
+    settings: Vec<Setting>,
+}
+
+/// A key and its value.
+#[derive(Clone)]
+pub(super) struct Setting {
+    key: String,
+    /// As it stands in the file, which may have a comment behind it.
+    value: String,
+    pub(super) line: usize,
+}
+
+/// What a section or a key means that a file has twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repeated {
+    /// It is an error, as for botocore: nobody can say which key is meant.
+    Refused,
+    /// Sections are merged, and the last value wins, as for boto 2.
+    Merged,
+}
+
+/// The section whose settings hold for all others, a feature of `configparser`.
+const DEFAULTS: &str = "DEFAULT";
 
 impl Ini {
     /// Parses a file's text. The error begins with the line.
     ///
-    /// Key names come in any case; `=` and `:` separate; `%` and quotes are plain; a `#` after
-    /// white space starts a comment. A line that is indented deeper than the key above belongs to
-    /// that key: where the key has no value of its own it is a nested setting, found as
-    /// `key.nested` (the `services` sections of AWS's config file), else it continues the value.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let mut sections: Vec<(String, Vec<(String, String)>)> = Vec::new();
+    /// Key names come in any case; `=` and `:` separate; `%` and quotes are plain. A line that is
+    /// indented deeper than the key above belongs to that key: where the key has no value of its
+    /// own it is a nested setting, found as `key.nested` (the `services` sections of AWS's config
+    /// file), else it continues the value.
+    pub fn parse(text: &str, repeated: Repeated) -> Result<Self, String> {
+        let mut sections: Vec<Section> = Vec::new();
+        let mut current: Option<usize> = None;
         // The key that an indented line would belong to, its indent, and whether it has a value.
         let mut above: Option<(String, usize, bool)> = None;
-        for (number, line) in text.strip_prefix('\u{feff}').unwrap_or(text).lines().enumerate() {
-            let wrong = |problem: &str| format!("line {}: {problem}", number + 1);
-            let content = without_comment(line);
-            if content.is_empty() {
+        for (index, line) in text.strip_prefix('\u{feff}').unwrap_or(text).lines().enumerate() {
+            let number = index + 1;
+            let wrong = |problem: &str| format!("line {number}: {problem}");
+            let content = line.trim();
+            if content.is_empty() || content.starts_with(['#', ';']) {
                 continue;
             }
             let indent = line.len() - line.trim_start().len();
             let owner = above.as_ref().filter(|(_, of_key, _)| indent > *of_key);
             if let (None, Some(rest)) = (owner, content.strip_prefix('[')) {
-                let name = rest.strip_suffix(']').ok_or_else(|| wrong("a section lacks its ]"))?;
-                sections.push((name.trim().into(), Vec::new()));
+                // What stands behind the last bracket is no part of the name.
+                let end = rest.rfind(']').ok_or_else(|| wrong("a section lacks its ]"))?;
+                let name = rest[..end].trim();
+                if name.is_empty() {
+                    return Err(wrong("a section without a name"));
+                }
+                let known = sections.iter().position(|section| section.name == name);
+                if let Some(first) = known.filter(|_| name != DEFAULTS) {
+                    refuse(repeated, "this section", sections[first].line)
+                        .map_err(|e| wrong(&e))?;
+                }
+                current = known.or_else(|| {
+                    sections.push(Section { name: name.into(), line: number, settings: vec![] });
+                    sections.len().checked_sub(1)
+                });
                 above = None;
                 continue;
             }
-            let Some((_, settings)) = sections.last_mut() else {
+            let Some(Section { settings, .. }) = current.and_then(|at| sections.get_mut(at)) else {
                 return Err(wrong("a key before any section; expected [default] or the like"));
             };
-            if let (Some((_, _, true)), Some((_, value))) = (owner, settings.last_mut()) {
+            if let (Some((_, _, true)), Some(Setting { value, .. })) = (owner, settings.last_mut())
+            {
                 value.push('\n');
                 value.push_str(content);
                 continue;
             }
+            let separators: &[char] = if owner.is_some() { &['='] } else { &['=', ':'] };
             let (key, value) = content
-                .split_once(['=', ':'])
+                .split_once(separators)
                 .ok_or_else(|| wrong("expected KEY = VALUE, found no ="))?;
-            let (key, value) = (key.trim_end().to_ascii_lowercase(), value.trim_start());
+            let (key, value) = (key.trim_end().to_ascii_lowercase(), value.trim_start().to_owned());
             if key.is_empty() {
                 return Err(wrong("expected KEY = VALUE, found no key"));
             }
-            if let Some((owner, ..)) = owner {
-                settings.push((format!("{owner}.{key}"), value.into()));
+            let key = if let Some((owner, ..)) = owner {
+                format!("{owner}.{key}")
             } else {
+                if let Some(first) = settings.iter().find(|setting| setting.key == key) {
+                    refuse(repeated, "this key", first.line).map_err(|e| wrong(&e))?;
+                }
                 above = Some((key.clone(), indent, !value.is_empty()));
-                settings.push((key, value.into()));
-            }
+                key
+            };
+            settings.push(Setting { key, value, line: number });
         }
         Ok(Self(sections))
     }
@@ -58,50 +108,60 @@ impl Ini {
     /// Whether there is a section of that name.
     #[must_use]
     pub fn has(&self, section: &str) -> bool {
-        self.0.iter().any(|(name, _)| is_named(name, section))
+        section != DEFAULTS && self.section(section).is_some()
     }
 
-    /// The value of `key` in `section`: the last one, should there be several. An empty value
-    /// counts as not set.
+    /// The name of the last section that `is` one of those looked for.
+    pub(super) fn last(&self, is: impl Fn(&str) -> bool) -> Option<&str> {
+        self.0.iter().rev().map(|section| section.name.as_str()).find(|name| is(name))
+    }
+
+    /// The setting `key` in `section`, unless its value is empty.
+    pub(super) fn find(&self, section: &str, key: &str) -> Option<&Setting> {
+        let own = &self.section(section)?.settings;
+        let defaults = self.section(DEFAULTS).map_or(&[][..], |section| &section.settings);
+        let found = defaults.iter().chain(own).rev().find(|setting| setting.key == key)?;
+        Some(found).filter(|setting| !setting.value().is_empty())
+    }
+
+    /// The value of `key` in `section`. An empty value counts as not set.
     #[must_use]
     pub fn get(&self, section: &str, key: &str) -> Option<&str> {
-        self.0
-            .iter()
-            .filter(|(name, _)| is_named(name, section))
-            .flat_map(|(_, settings)| settings)
-            .rev()
-            .find(|(name, _)| name == key)
-            .map(|(_, value)| value.as_str())
-            .filter(|value| !value.is_empty())
+        self.find(section, key).map(Setting::value)
+    }
+
+    fn section(&self, name: &str) -> Option<&Section> {
+        self.0.iter().find(|section| section.name == name)
     }
 }
 
-/// Whether a section's header names `section`; AWS's `[profile NAME]` may have any white space
-/// between the two words, and quotes around the name.
-fn is_named(header: &str, section: &str) -> bool {
-    match (header.split_once(char::is_whitespace), section.split_once(' ')) {
-        (Some((kind, name)), Some((wanted_kind, wanted))) => {
-            let name = name.trim();
-            let bare = ['"', '\'']
-                .into_iter()
-                .find_map(|quote| name.strip_prefix(quote)?.strip_suffix(quote));
-            kind == wanted_kind && bare.unwrap_or(name) == wanted
-        }
-        _ => header == section,
+impl Setting {
+    /// The value without a comment. A `#` or `;` behind white space starts one, as in AWS's SDKs
+    /// for Rust and Go and in boto 2; botocore has it in the value. No key has a blank in it.
+    pub(super) fn value(&self) -> &str {
+        let value = self.value.as_str();
+        let starts = |at: usize| value[..at].chars().next_back().is_none_or(char::is_whitespace);
+        let comment = value.match_indices(['#', ';']).map(|(at, _)| at).find(|&at| starts(at));
+        value[..comment.unwrap_or(value.len())].trim_end()
+    }
+
+    /// The value as it stands in the file: a command line has its own rules for `#` and `;`.
+    pub(super) fn whole_value(&self) -> &str {
+        &self.value
     }
 }
 
-/// The line without its comment and surrounding white space.
-fn without_comment(line: &str) -> &str {
-    let line = line.trim();
-    if line.starts_with(['#', ';']) {
-        return "";
+/// Whether a section is `[KIND NAME]`, as in `[profile dev]`, its words split as a shell would.
+pub(super) fn is_named(section: &str, kind: &str, name: &str) -> bool {
+    section.starts_with(kind)
+        && shlex::split(section).is_some_and(|words| words.len() == 2 && words[1] == name)
+}
+
+fn refuse(repeated: Repeated, what: &str, first: usize) -> Result<(), String> {
+    match repeated {
+        Repeated::Merged => Ok(()),
+        Repeated::Refused => Err(format!("line {first} has {what} already; remove one of the two")),
     }
-    let comment = line
-        .match_indices('#')
-        .map(|(at, _)| at)
-        .find(|&at| line[..at].ends_with(char::is_whitespace));
-    line[..comment.unwrap_or(line.len())].trim_end()
 }
 
 #[cfg(test)]
@@ -111,24 +171,29 @@ mod tests {
     #[test]
     fn settings_are_read_as_the_tools_read_them() {
         let ini = Ini::parse(
-            "\u{feff}# comment\r\n; comment\r\n[default]\r\nAWS_Access_Key_Id = AKID # mine\r\n\
-             aws_secret_access_key: a=b:c%d#e\r\nquoted = \"x\"\r\nempty =\r\n\r\n\
+            "\u{feff}# comment\r\n; comment\r\n[default] ; comment\r\n\
+             AWS_Access_Key_Id = AKID # mine\r\n\
+             aws_secret_access_key: a=b:c%d#e;f\r\nquoted = \"x\"\r\nempty =\r\n\r\n\
+             semicolon = x ; y\nall = #none\nlong = a\n  b = c\n\
              [profile  dev]\n  region = eu-west-1\n  services = s\n[profile \"with space\"]\nk=v\n\
-             [services s]\nroute_53 =\n  endpoint_url = http://127.0.0.1:1\n  x = y\nsns =\n\
-             \tendpoint_url = http://127.0.0.1:2\n[default]\nquoted = 'y'\ncomment = # none\n\
-             long = a\n  b = c\n",
+             [services s]\nroute_53 =\n  endpoint_url = http://127.0.0.1:1\n\n  x = y\nsns =\n\
+             \tendpoint_url = http://127.0.0.1:2\n[DEFAULT]\nk = defaults\n[DEFAULT]\nl = too\n",
+            Repeated::Refused,
         )
         .unwrap();
         for (section, key, value) in [
             ("default", "aws_access_key_id", Some("AKID")),
-            ("default", "aws_secret_access_key", Some("a=b:c%d#e")),
-            ("default", "quoted", Some("'y'")),
+            ("default", "aws_secret_access_key", Some("a=b:c%d#e;f")),
+            ("default", "quoted", Some("\"x\"")),
             ("default", "empty", None),
-            ("default", "comment", None),
+            ("default", "semicolon", Some("x")),
+            ("default", "all", None),
             ("default", "long", Some("a\nb = c")),
-            ("profile dev", "region", Some("eu-west-1")),
-            ("profile dev", "services", Some("s")),
-            ("profile with space", "k", Some("v")),
+            ("default", "k", Some("defaults")),
+            ("default", "l", Some("too")),
+            ("profile  dev", "region", Some("eu-west-1")),
+            ("profile  dev", "services", Some("s")),
+            ("profile \"with space\"", "k", Some("v")),
             ("services s", "route_53.endpoint_url", Some("http://127.0.0.1:1")),
             ("services s", "route_53.x", Some("y")),
             ("services s", "sns.endpoint_url", Some("http://127.0.0.1:2")),
@@ -136,7 +201,30 @@ mod tests {
         ] {
             assert_eq!(ini.get(section, key), value, "[{section}] {key}");
         }
-        assert!(ini.has("profile dev") && !ini.has("profile prod"));
+        let semicolon = ini.find("default", "semicolon").unwrap();
+        assert_eq!((semicolon.whole_value(), semicolon.line), ("x ; y", 9));
+        for (name, section) in [
+            ("dev", Some("profile  dev")),
+            ("with space", Some("profile \"with space\"")),
+            ("prod", None),
+        ] {
+            assert_eq!(ini.last(|section| is_named(section, "profile", name)), section);
+        }
+        assert!(ini.has("default") && !ini.has("dev") && !ini.has("DEFAULT"));
+    }
+
+    #[test]
+    fn what_is_there_twice_is_an_error_or_merged() {
+        let sections = "[a]\nk = 1\nl = 2\n[a]\nk = 3\n";
+        let keys = "[a]\nk = 1\nK: 3\n";
+        for (text, problem) in [
+            (sections, "line 4: line 1 has this section already; remove one of the two"),
+            (keys, "line 3: line 2 has this key already; remove one of the two"),
+        ] {
+            assert_eq!(Ini::parse(text, Repeated::Refused).err().as_deref(), Some(problem));
+            let merged = Ini::parse(text, Repeated::Merged).unwrap();
+            assert_eq!(merged.get("a", "k"), Some("3"));
+        }
     }
 
     #[test]
@@ -146,9 +234,10 @@ mod tests {
             ("[default]\n= hush", "line 2: expected KEY = VALUE, found no key"),
             ("\nhush = 1", "line 2: a key before any section; expected [default] or the like"),
             ("[default\nk = v", "line 1: a section lacks its ]"),
+            ("[ ]\nk = v", "line 1: a section without a name"),
             ("[default]\nk =\n  hush", "line 3: expected KEY = VALUE, found no ="),
         ] {
-            assert_eq!(Ini::parse(text).err(), Some(problem.into()), "{text}");
+            assert_eq!(Ini::parse(text, Repeated::Refused).err(), Some(problem.into()), "{text}");
         }
     }
 }

@@ -1,25 +1,34 @@
 //! Who calls AWS: looks where boto and AWS's own tools look, in their order, and says where it
 //! looked. Reads files and may run one program; never shows a secret.
 //!
-//! Order: environment, `~/.aws/credentials`, `credential_process`, `~/.aws/config`, boto's files.
+//! Order: environment, the file `credentials` beside the configuration, `~/.aws/credentials`,
+//! `credential_process`, `~/.aws/config`, boto's files.
 
 mod boto;
 mod expiration;
+mod file;
 pub mod ini;
 pub mod process;
 pub mod profile;
 
 use std::fmt;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 use std::time::SystemTime;
 
 use crate::deadline::Deadline;
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::secrets::Secrets;
-use ini::Ini;
+use file::{IniFile, Place};
 use profile::Profile;
+
+/// The folder in which a configuration has its file `credentials`: that of the path by which the
+/// configuration was named. A link to a configuration counts as one; what it points to does not.
+#[must_use]
+pub fn folder_of(config: &Path) -> PathBuf {
+    let config = path::absolute(config).unwrap_or_else(|_| config.into());
+    config.parent().unwrap_or(Path::new("/")).into()
+}
 
 /// An access key. Its `Debug` shows neither the secret key nor the session token.
 #[derive(Clone, PartialEq, Eq)]
@@ -54,15 +63,11 @@ impl Credentials {
         if let Some(found) = boto.credentials()? {
             return Ok(found);
         }
-        let places: Vec<String> = ["the environment (AWS_ACCESS_KEY_ID)".to_owned()]
-            .into_iter()
-            .chain(profile.places())
-            .chain(boto.places())
-            .collect();
-        Err(wrong(format!(
-            "no AWS credentials found; looked in {}; put an access key into one of them",
-            places.join(", ")
-        )))
+        let files: Vec<&IniFile> = profile.files().chain(boto.all()).collect();
+        let lacking = format!("key for profile {}", profile.name());
+        let states = file::states("AWS_ACCESS_KEY_ID is not set", &files, &lacking);
+        let advice = profile.first().advice();
+        Err(wrong(format!("no AWS credentials found: {states}; {advice}")))
     }
 
     /// The key id by its last four characters, as in `...AB12`.
@@ -74,7 +79,7 @@ impl Credentials {
 
     /// The same, with the file that the secret key is in.
     fn in_file(self, file: &IniFile) -> Self {
-        Self { file: file.path.clone(), ..self }
+        Self { file: file.path().map(Into::into), ..self }
     }
 
     /// Adds what must not be shown.
@@ -107,13 +112,21 @@ impl Credentials {
             (None, Some(_)) => return missing(names[0]),
             (Some(key_id), Some(secret_key)) => (key_id, secret_key),
         };
-        // What is sent in a header must fit one; a key with a blank in it is a slip of copying.
+        // What is sent in a header must fit one; a key with a blank or quotes is a slip of copying.
         for (name, value) in [
             (names[0], Some(key_id)),
             (names[1], Some(secret_key)),
             ("the session token", session_token),
         ] {
-            if value.is_some_and(|value| !value.bytes().all(|b| b.is_ascii_graphic())) {
+            let Some(value) = value else { continue };
+            if value.len() > 1
+                && ['"', '\''].iter().any(|&q| value.starts_with(q) && value.ends_with(q))
+            {
+                return Err(wrong(format!(
+                    "the value of {name} in {place} has quotes around it; remove them"
+                )));
+            }
+            if !value.bytes().all(|byte| byte.is_ascii_graphic()) {
                 return Err(wrong(format!(
                     "{name} in {place} holds a blank or a character that no key has"
                 )));
@@ -142,7 +155,8 @@ fn from_environment(environment: &Environment) -> Result<Option<Credentials>, Er
     Credentials::from_halves(
         environment.get("AWS_ACCESS_KEY_ID"),
         environment.get("AWS_SECRET_ACCESS_KEY"),
-        environment.get("AWS_SESSION_TOKEN"),
+        // The old name first, as botocore has it.
+        environment.get("AWS_SECURITY_TOKEN").or_else(|| environment.get("AWS_SESSION_TOKEN")),
         ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"],
         "the environment",
     )
@@ -150,64 +164,4 @@ fn from_environment(environment: &Environment) -> Result<Option<Credentials>, Er
 
 fn wrong(problem: String) -> Error {
     Error::Credentials { problem, source: None }
-}
-
-/// A file that may be absent, and what is in it.
-struct IniFile {
-    /// The file, if there is a place for it at all.
-    path: Option<PathBuf>,
-    /// Its settings; `None` if there is no such file.
-    ini: Option<Ini>,
-}
-
-impl IniFile {
-    /// Reads a file. One that is not there is `ini: None`; one that cannot be read or understood
-    /// is an error: what it says is unknown, which is not the same as nothing.
-    fn read(path: Option<PathBuf>) -> Result<Self, Error> {
-        let Some(file) = &path else { return Ok(Self { path, ini: None }) };
-        let about = |problem: String| format!("{}: {problem}", file.display());
-        let ini = match fs::read(file) {
-            Ok(bytes) => {
-                let text = String::from_utf8(bytes).map_err(|error| {
-                    let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-                    let line = before.split(|&byte| byte == b'\n').count();
-                    wrong(about(format!("line {line}: is not UTF-8")))
-                })?;
-                Some(Ini::parse(&text).map_err(|problem| wrong(about(problem)))?)
-            }
-            Err(error) if is_absence(&error) => None,
-            Err(error) => {
-                return Err(Error::Credentials {
-                    problem: about(format!("cannot be read: {error}")),
-                    source: Some(error.into()),
-                });
-            }
-        };
-        Ok(Self { path, ini })
-    }
-
-    fn get(&self, section: &str, key: &str) -> Option<&str> {
-        self.ini.as_ref()?.get(section, key)
-    }
-
-    fn has(&self, section: &str) -> bool {
-        self.ini.as_ref().is_some_and(|ini| ini.has(section))
-    }
-
-    /// The file's name for a message, with a word if it is not there.
-    fn shown(&self, default: &str) -> String {
-        match (&self.path, &self.ini) {
-            (Some(path), Some(_)) => path.display().to_string(),
-            (Some(path), None) => format!("{} (no such file)", path.display()),
-            (None, _) => format!("{default} (HOME is not set)"),
-        }
-    }
-
-    fn display(&self) -> String {
-        self.path.as_deref().unwrap_or(Path::new("")).display().to_string()
-    }
-}
-
-fn is_absence(error: &std::io::Error) -> bool {
-    matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory)
 }

@@ -52,7 +52,8 @@ pub fn run(
     let printed = output(command, LIMIT.min(deadline.left())).map_err(|problem| match problem {
         Problem::CannotRun(error) => Error::Credentials {
             problem: format!(
-                "{place}: its program cannot be run: {error}; check its path, and that this user may run it"
+                "{place}: its program cannot be run: {error}; check its path, and that this user \
+                 may run it"
             ),
             source: Some(error.into()),
         },

@@ -1,62 +1,121 @@
-//! AWS's profile files, `~/.aws/credentials` and `~/.aws/config`: the access key in them, the
-//! program that prints one, and the endpoints of the profile. Roles and single sign-on need calls
-//! that this program does not make: a profile that needs them gets an error.
+//! AWS's profile files: the file `credentials` beside the configuration, `~/.aws/credentials` and
+//! `~/.aws/config`. The access key in them, the program that prints one, and where the profile says
+//! that AWS is. Read as botocore reads them. Roles and single sign-on need calls that this program
+//! does not make: a profile that needs them gets an error.
 
+use std::path::Path;
 use std::time::SystemTime;
 
-use super::{Credentials, IniFile, process, wrong};
+use super::ini::{Repeated, Setting, is_named};
+use super::{Credentials, IniFile, Place, file, process, wrong};
 use crate::deadline::Deadline;
 use crate::environment::Environment;
 use crate::error::Error;
 
-/// The profile of this run: `AWS_PROFILE`, else `default`.
+/// The variables that name the profile, the one that wins first: botocore's order.
+const VARIABLES: [&str; 2] = ["AWS_DEFAULT_PROFILE", "AWS_PROFILE"];
+
+/// The profile of one configuration's run: the one that a variable names, else `default`.
 pub struct Profile {
     name: String,
-    /// Its section in the config file, `default` or `profile NAME`.
-    config_section: String,
-    credentials: IniFile,
-    config: IniFile,
+    /// Its sections, of the file that wins first.
+    sections: Vec<Section>,
+}
+
+/// What one file has of the profile.
+struct Section {
+    file: IniFile,
+    /// The section's name, if it has the section.
+    name: Option<String>,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// The file beside the configuration, a source of its own.
+    Beside,
+    Credentials,
+    Config,
 }
 
 impl Profile {
-    /// Reads both files. One that is not there is as good as empty.
-    pub fn read(environment: &Environment) -> Result<Self, Error> {
-        let credentials = environment.file("AWS_SHARED_CREDENTIALS_FILE", ".aws/credentials");
-        let config = IniFile::read(environment.file("AWS_CONFIG_FILE", ".aws/config"))?;
-        let named = environment.get("AWS_PROFILE");
-        let name = named.unwrap_or("default").to_owned();
-        let with_word = format!("profile {name}");
-        let config_section =
-            if name == "default" && !config.has(&with_word) { name.clone() } else { with_word };
-        let profile =
-            Self { name, config_section, credentials: IniFile::read(credentials)?, config };
+    /// Reads the files of a configuration in `folder`. One that is not there is as good as empty.
+    pub fn read(environment: &Environment, folder: &Path) -> Result<Self, Error> {
+        let mut places = Vec::new();
+        if let Some(path) = environment.get("AWS_SHARED_CREDENTIALS_FILE") {
+            places.push((Place::named(environment, path), Kind::Credentials));
+        } else {
+            let beside = folder.join("credentials");
+            // A configuration may be in ~/.aws itself.
+            if environment.home(".aws/credentials").as_ref() != Some(&beside) {
+                places.push((Place::beside(beside), Kind::Beside));
+            }
+            places.push((Place::home(environment, ".aws/credentials"), Kind::Credentials));
+        }
+        let config = match environment.get("AWS_CONFIG_FILE") {
+            Some(path) => Place::named(environment, path),
+            None => Place::home(environment, ".aws/config"),
+        };
+        places.push((config, Kind::Config));
+
+        let variable = VARIABLES.into_iter().find_map(|name| Some((name, environment.get(name)?)));
+        let name = variable.map_or("default", |(_, name)| name);
+        let mut sections = Vec::new();
+        for (place, kind) in places {
+            let file = IniFile::read(place, Repeated::Refused)?;
+            let name = section_name(&file, kind, name);
+            sections.push(Section { file, name, kind });
+        }
+        let profile = Self { name: name.into(), sections };
         // Even where a key is found elsewhere: the profile also says where AWS is.
-        if named.is_some() && !profile.exists() {
-            let [credentials, config] = profile.files();
+        if let Some((variable, name)) = variable.filter(|_| !profile.exists()) {
+            let files: Vec<&IniFile> = profile.files().collect();
+            let states = file::states("", &files, "such profile");
             return Err(wrong(format!(
-                "no profile {} (from AWS_PROFILE) in {credentials} or {config}",
-                profile.name
+                "no profile {name} (from {variable}): {states}; correct {variable}"
             )));
         }
         Ok(profile)
     }
 
+    /// The profile's name.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The files, of the one that wins first.
+    pub(super) fn files(&self) -> impl Iterator<Item = &IniFile> {
+        self.sections.iter().map(|section| &section.file)
+    }
+
+    /// The file in which a key is best put.
+    pub(super) fn first(&self) -> &IniFile {
+        &self.sections[0].file
+    }
+
     fn exists(&self) -> bool {
-        self.credentials.has(&self.name) || self.config.has(&self.config_section)
+        self.sections.iter().any(|section| section.name.is_some())
     }
 
     /// The `endpoint_url` of a service (`route_53`, `sns`) in the profile's `services` section,
     /// or, without a service, of the profile itself.
     #[must_use]
     pub fn endpoint_url(&self, service: Option<&str>) -> Option<String> {
-        let url = match service {
-            None => self.config.get(&self.config_section, "endpoint_url"),
-            Some(service) => {
-                let services = self.config.get(&self.config_section, "services")?;
-                self.config.get(&format!("services {services}"), &format!("{service}.endpoint_url"))
-            }
+        let all = || self.sections.iter();
+        let Some(service) = service else {
+            return Some(find(all(), "endpoint_url")?.0.value().into());
         };
-        url.map(Into::into)
+        let services = find(all(), "services")?.0.value();
+        let config = all().find(|section| section.kind == Kind::Config)?.file.ini()?;
+        let section = config.last(|section| is_named(section, "services", services))?;
+        config.get(section, &format!("{service}.endpoint_url")).map(Into::into)
+    }
+
+    /// The profile's `region`, and the place where it says so.
+    #[must_use]
+    pub fn region(&self) -> Option<(&str, String)> {
+        let (setting, section) = find(self.sections.iter(), "region")?;
+        Some((setting.value(), format!("region in {section}")))
     }
 
     /// The access key of the profile, `None` if it has none.
@@ -65,58 +124,99 @@ impl Profile {
         now: SystemTime,
         deadline: Deadline,
     ) -> Result<Option<Credentials>, Error> {
-        let sections =
-            [(&self.credentials, self.name.as_str()), (&self.config, self.config_section.as_str())];
-        let find = |key| {
-            sections.iter().find_map(|(file, section)| Some((file.get(section, key)?, *file)))
-        };
-        // A role wins over a key beside it, as in AWS's tools: the key alone is someone else.
-        if let Some((_, file)) = find("role_arn") {
-            return Err(self.needs("assumes a role (role_arn)", file));
+        // What is beside the configuration is that configuration's, whatever the user's files say.
+        let (beside, usual): (Vec<_>, Vec<_>) =
+            self.sections.iter().partition(|section| section.kind == Kind::Beside);
+        for sections in [beside, usual] {
+            if let Some(found) = self.credentials_of(&sections, now, deadline)? {
+                return Ok(Some(found));
+            }
         }
-        let key = |file: &IniFile, section: &str| -> Result<Option<Credentials>, Error> {
-            let found = Credentials::from_halves(
-                file.get(section, "aws_access_key_id"),
-                file.get(section, "aws_secret_access_key"),
-                file.get(section, "aws_session_token"),
-                ["aws_access_key_id", "aws_secret_access_key"],
-                &format!("[{section}] of {}", file.display()),
-            )?;
-            Ok(found.map(|found| found.in_file(file)))
+        Ok(None)
+    }
+
+    fn credentials_of(
+        &self,
+        sections: &[&Section],
+        now: SystemTime,
+        deadline: Deadline,
+    ) -> Result<Option<Credentials>, Error> {
+        let find = |keys: &[&str]| keys.iter().find_map(|key| find(sections.iter().copied(), key));
+        let refuse_if = |what: &str, keys: &[&str]| match find(keys) {
+            Some((_, section)) => Err(self.needs(what, section)),
+            None => Ok(()),
         };
-        if let Some(found) = key(&self.credentials, &self.name)? {
+        let key_of = |config: bool| -> Result<Option<Credentials>, Error> {
+            match sections.iter().find(|section| (section.kind == Kind::Config) == config) {
+                Some(section) => section.key(),
+                None => Ok(None),
+            }
+        };
+        // A role and single sign-on win over a key beside them, as in botocore: the key alone is
+        // someone else.
+        refuse_if("assumes a role (role_arn)", &["role_arn"])?;
+        refuse_if("signs in through SSO", &["sso_account_id", "sso_role_name"])?;
+        if let Some(found) = key_of(false)? {
             return Ok(Some(found));
         }
-        if let Some((command, file)) = find("credential_process") {
-            let place =
-                format!("credential_process of profile {} in {}", self.name, file.display());
-            return process::run(command, &place, now, deadline).map(Some);
+        refuse_if("signs in through aws login", &["login_session"])?;
+        if let Some((setting, section)) = find(&["credential_process"]) {
+            let place = format!("credential_process in {section}, line {}", setting.line);
+            return process::run(setting.whole_value(), &place, now, deadline).map(Some);
         }
-        if let Some(found) = key(&self.config, &self.config_section)? {
+        if let Some(found) = key_of(true)? {
             return Ok(Some(found));
         }
-        match find("sso_session").or_else(|| find("sso_start_url")) {
-            Some((_, file)) => Err(self.needs("signs in through SSO", file)),
-            None => Ok(None),
-        }
+        refuse_if("signs in through SSO", &["sso_session", "sso_start_url"])?;
+        Ok(None)
     }
 
-    /// Where was looked, for a message.
-    pub(super) fn places(&self) -> impl Iterator<Item = String> {
-        let name = &self.name;
-        self.files().into_iter().map(move |file| format!("profile {name} of {file}"))
-    }
-
-    fn files(&self) -> [String; 2] {
-        [self.credentials.shown("~/.aws/credentials"), self.config.shown("~/.aws/config")]
-    }
-
-    fn needs(&self, what: &str, file: &IniFile) -> Error {
+    fn needs(&self, what: &str, section: &Section) -> Error {
         wrong(format!(
             "profile {} in {} {what}, which autodns does not do; use an access key of an IAM user, \
              or a credential_process such as aws configure export-credentials",
-            self.name,
-            file.display()
+            self.name, section.file
         ))
+    }
+}
+
+/// The setting of the first section that has it.
+fn find<'a>(
+    mut sections: impl Iterator<Item = &'a Section>,
+    key: &str,
+) -> Option<(&'a Setting, &'a Section)> {
+    sections.find_map(|section| Some((section.file.find(section.name.as_deref()?, key)?, section)))
+}
+
+/// What a file calls the profile: only in the config file with the word `profile` in front.
+fn section_name(file: &IniFile, kind: Kind, name: &str) -> Option<String> {
+    let ini = file.ini()?;
+    if kind != Kind::Config {
+        return ini.has(name).then(|| name.into());
+    }
+    let is_default = |section: &str| section == name && name == "default";
+    let is = |section: &str| is_default(section) || is_named(section, "profile", name);
+    ini.last(is).map(Into::into)
+}
+
+impl Section {
+    /// The access key in it.
+    fn key(&self) -> Result<Option<Credentials>, Error> {
+        let get = |key| self.file.get(self.name.as_deref()?, key);
+        let found = Credentials::from_halves(
+            get("aws_access_key_id"),
+            get("aws_secret_access_key"),
+            // The old name first, as botocore has it.
+            get("aws_security_token").or_else(|| get("aws_session_token")),
+            ["aws_access_key_id", "aws_secret_access_key"],
+            &self.to_string(),
+        )?;
+        Ok(found.map(|found| found.in_file(&self.file)))
+    }
+}
+
+impl std::fmt::Display for Section {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "[{}] of {}", self.name.as_deref().unwrap_or_default(), self.file)
     }
 }

@@ -16,6 +16,7 @@ use crate::alert::{raise, withdraw};
 use crate::aws::Access;
 use crate::config::{Alerts, Config, ConfigFile};
 use crate::console::Console;
+use crate::credentials::folder_of;
 use crate::deadline::Deadline;
 use crate::detached::{self, NoResult};
 use crate::environment::{Environment, command, host_name};
@@ -78,7 +79,7 @@ pub struct Supervisor<'a> {
     options: Options,
     now: SystemTime,
     console: &'a Console,
-    /// What all configurations share is found once.
+    /// What the configuration at hand has found so far.
     access: Option<Arc<Access>>,
     /// What was said of settings, which configurations share: it is said once.
     said: BTreeSet<String>,
@@ -98,13 +99,13 @@ impl<'a> Supervisor<'a> {
     /// Runs one configuration, and says what has to be said.
     pub fn run(&mut self, file: &Arc<ConfigFile>) -> Status {
         let times = Times::of(self.options.deadline);
+        self.access = None;
         let mut secrets = Secrets::default();
         file.config.add_secrets(&mut secrets);
         let mut console = self.console.hiding(secrets.clone());
         console.doing("reading the credentials and settings");
         let work = Work {
             environment: Arc::clone(&self.environment),
-            access: self.access.clone(),
             file: Arc::clone(file),
             options: self.options,
             times,
@@ -215,7 +216,6 @@ impl<'a> Supervisor<'a> {
 #[derive(Clone)]
 struct Work {
     environment: Arc<Environment>,
-    access: Option<Arc<Access>>,
     file: Arc<ConfigFile>,
     options: Options,
     times: Times,
@@ -227,12 +227,9 @@ impl Work {
     fn run(self, events: &Sender<Event>) {
         // Nobody listens any more when it took too long.
         let tell = |event| drop(events.send(event));
-        let opened = match self.access {
-            Some(access) => Ok(access),
-            None => Access::open(&self.environment, self.now, self.times.work).map(Arc::new),
-        };
-        let access = match opened {
-            Ok(access) => access,
+        let folder = folder_of(&self.file.path);
+        let access = match Access::open(&self.environment, &folder, self.now, self.times.work) {
+            Ok(access) => Arc::new(access),
             Err(error) => return tell(Event::NotTried(error)),
         };
         tell(Event::Ready(Arc::clone(&access)));

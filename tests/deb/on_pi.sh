@@ -77,7 +77,7 @@ test_package_on_pi() {
     as_service "AWS_ENDPOINT_URL=$endpoint"
     expect "without a key" "2 " "$status $out"
     expect_match "without a key, it says where it looked" \
-        'autodns: no AWS credentials found; looked in .*/etc/autodns/credentials.*' "$err"
+        'autodns: no AWS credentials found: .*/etc/autodns/credentials has no key.*' "$err"
 
     # Written into the file that is there, as an editor or cp does, which keeps whose it is.
     write_credentials "$scratch/credentials"

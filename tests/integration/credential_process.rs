@@ -1,5 +1,5 @@
-//! `credential_process`: how a helper program is run, what is said when it fails, that nothing of it
-//! is quoted, and that no process of it is left.
+//! `credential_process`: how a helper program is run, what is said when it fails, that nothing of
+//! it is quoted, and that no process of it is left.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -89,7 +89,7 @@ fn command_line_is_split_as_by_a_shell_and_run_without() {
 }
 
 #[test]
-fn helper_that_fails_is_named_by_its_profile_alone() {
+fn helper_that_fails_is_named_by_file_and_line_alone() {
     let answer = |json: &str| format!("echo '{json}'");
     let expiring =
         |moment: &str| answer(&json().replace('}', &format!(",\"Expiration\":\"{moment}\"}}")));
@@ -122,7 +122,7 @@ fn helper_that_fails_is_named_by_its_profile_alone() {
         let scene = scene_with(&command);
         seen += &format!("{what}: {}", said(&scene, &scene.run()));
     }
-    let place = "autodns: credential_process of profile default in {home}/.aws/config";
+    let place = "autodns: credential_process in [default] of {home}/.aws/config, line 2";
     let look = "run that command by hand to see what it prints";
     assert_text(
         &seen.replace(place, "PLACE").replace(look, "LOOK"),
@@ -134,14 +134,14 @@ fn helper_that_fails_is_named_by_its_profile_alone() {
          cut off: PLACE: it printed broken JSON (line 2, column 0); LOOK\n\
          an old version: PLACE: it printed JSON whose \"Version\" is not 1; LOOK\n\
          a version as text: PLACE: it printed JSON whose \"Version\" is not 1; LOOK\n\
-         half a key: autodns: half a credential: credential_process of profile default \
-         in {home}/.aws/config lacks SecretAccessKey; set both halves, or neither\n\
+         half a key: autodns: half a credential: credential_process in [default] of \
+         {home}/.aws/config, line 2 lacks SecretAccessKey; set both halves, or neither\n\
          expired: PLACE: it printed credentials that have expired; LOOK\n\
          no date: PLACE: it printed an \"Expiration\" that is not a time such as \
          2030-01-31T12:00:00Z; LOOK\n\
          without end: PLACE: it printed more than a megabyte; run that command by hand to see why\n\
-         not there: PLACE: its program cannot be run: No such file or directory (os error 2); check \
-         its path, and that this user may run it\n\
+         not there: PLACE: its program cannot be run: No such file or directory (os error 2); \
+         check its path, and that this user may run it\n\
          a secret as its name: PLACE: its program cannot be run: No such file or directory (os \
          error 2); check its path, and that this user may run it\n\
          a variable: PLACE: no shell runs it, so it cannot begin with NAME=VALUE; write a script \
@@ -149,7 +149,20 @@ fn helper_that_fails_is_named_by_its_profile_alone() {
          an open quote: PLACE: it is not a command line; check its quotes\n\
          a folder: PLACE: its program cannot be run: Permission denied (os error 13); check its \
          path, and that this user may run it\n\
-         a wrong argument: PLACE: it ended with exit status 1; run that command by hand to see why\n",
+         a wrong argument: PLACE: it ended with exit status 1; run that command by hand to see \
+         why\n",
+    );
+}
+
+#[test]
+fn helper_in_the_file_beside_is_named_with_its_line() {
+    let scene = scene_with("false");
+    let text = "# The helper:\n\n[default]\nregion = eu-west-1\ncredential_process = false\n";
+    scene.sandbox.write("credentials", text);
+    assert_text(
+        &said(&scene, &scene.run()),
+        "autodns: credential_process in [default] of {home}/credentials, line 5: it ended with \
+         exit status 1; run that command by hand to see why\n",
     );
 }
 
@@ -192,8 +205,8 @@ fn helper_that_hangs_ends_with_its_children_in_time() {
         assert!(began.elapsed() < Duration::from_secs(7), "{script}: {:?}", began.elapsed());
         assert_text(
             &said(&scene, &run),
-            "autodns: credential_process of profile default in {home}/.aws/config: it did not end \
-             within 3 seconds; run that command by hand to see why\n",
+            "autodns: credential_process in [default] of {home}/.aws/config, line 2: it did not \
+             end within 3 seconds; run that command by hand to see why\n",
         );
         assert_all_gone(&scene, "ids", if script.contains("trap") { 2 } else { 1 });
     }

@@ -1,9 +1,13 @@
 //! Where the key comes from: every source, which one wins, and what is said of a source that is
 //! broken, half or out of scope. No value of any of them is ever quoted.
 
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+
 use crate::support::assert_text;
 use crate::support::aws::Call::{Change, List};
 use crate::support::aws::{KEY_ID, SECRET_KEY};
+use crate::support::sandbox::Run;
 use crate::support::scene::Scene;
 use crate::support::sigv4::Secret;
 
@@ -104,6 +108,151 @@ fn the_config_file() {
 }
 
 #[test]
+fn file_beside_the_configuration_wins_over_the_users_files() {
+    let scene = keyless();
+    scene.sandbox.write("credentials", section("default"));
+    scene.sandbox.write(".aws/credentials", other_section("default"));
+    let role = other_section("default") + "role_arn = arn:aws:iam::123456789012:role/pi\n";
+    scene.sandbox.write(".aws/config", role);
+    assert_works(&scene);
+
+    let scene = Scene::new();
+    scene.sandbox.write("credentials", other_section("default"));
+    assert_works(&scene);
+
+    let mut scene = keyless();
+    scene.sandbox.write("credentials", other_section("default") + &section("pi"));
+    scene.sandbox.set("AWS_PROFILE", "pi");
+    assert_works(&scene);
+
+    // Without a key of the profile it is passed over, but its other settings hold.
+    let mut scene = keyless();
+    scene.without("topic_arn");
+    scene.without("alert_lock");
+    scene.sandbox.write("credentials", "[default]\nregion = cn-north-1\n");
+    scene.sandbox.write(".aws/credentials", section("default") + "region = eu-west-1\n");
+    scene.aws.world().route53_region = "cn-northwest-1".into();
+    assert_works(&scene);
+}
+
+#[test]
+fn policy_and_check_see_what_a_run_sees() {
+    let mut scene = keyless();
+    scene.without("topic_arn");
+    scene.without("alert_lock");
+    scene.sandbox.write("credentials", section("default") + "region = cn-north-1\n");
+    scene.aws.world().route53_region = "cn-northwest-1".into();
+    let config = scene.sandbox.path("autodns.json");
+    let policy = scene.run_args(&["policy", &config]).stdout;
+    assert!(policy.contains("\"arn:aws-cn:route53:::hostedzone/{zone}\""), "{policy}");
+    let checked = scene.run_args(&["check", &config]).stdout;
+    let row = "key id ...ST07 from [default] of {home}/credentials\n";
+    assert!(checked.contains(row), "{checked}");
+    scene.run().assert_silent();
+}
+
+#[test]
+fn file_named_by_a_variable_replaces_both_files_of_keys() {
+    let mut scene = keyless();
+    scene.sandbox.write("credentials", other_section("default"));
+    scene.sandbox.write(".aws/credentials", other_section("default"));
+    let path = scene.sandbox.write("keys", section("default"));
+    scene.sandbox.set("AWS_SHARED_CREDENTIALS_FILE", path);
+    assert_works(&scene);
+    scene.sandbox.set("AWS_SHARED_CREDENTIALS_FILE", "/none");
+    scene.sandbox.write(".aws/config", "[default]\n");
+    assert_text(
+        &scene.run().stderr,
+        "autodns: no AWS credentials found: AWS_ACCESS_KEY_ID is not set, {home}/.aws/config has \
+         no key for profile default, and there is no /none, {home}/.boto or /etc/boto.cfg; put an \
+         access key into /none (mode 600)\n",
+    );
+}
+
+#[test]
+fn each_configuration_has_the_account_of_its_folder() {
+    let scene = keyless();
+    let [home, host] = ["home", "host"].map(|name| {
+        let mut config = scene.config();
+        config["dns_name"] = format!("{name}.example.com").into();
+        config["alert_lock"] = scene.sandbox.path(&format!("{name}.lock")).into();
+        scene.write_config(&format!("{name}/autodns.json"), &config)
+    });
+    scene.sandbox.write("home/credentials", section("default"));
+    scene.sandbox.write("host/credentials", other_section("default"));
+    let secret = Secret { secret: "no/one/in/particular".into(), token: None };
+    scene.aws.world().keys.insert("AKIANOBODY".into(), secret);
+    scene.aws.world().denied.push(("AKIANOBODY".into(), Change));
+    let run = scene.run_args(&[&home, &host]);
+    assert_eq!(run.status.code(), Some(1), "{run:?}");
+    assert!(run.stderr.starts_with("autodns: host.example.com A: could not change"), "{run:?}");
+    assert_eq!(scene.aws.rows()[0], "home.example.com. A 300 192.175.48.7");
+    // One without credentials does not keep the other from its record.
+    std::fs::remove_file(scene.sandbox.path("host/credentials")).expect("it was there");
+    scene.aws.remove("home.example.com", "A");
+    let run = scene.run_args(&[&host, &home]);
+    assert_eq!(run.status.code(), Some(2), "{run:?}");
+    assert!(run.stderr.starts_with("autodns: no AWS credentials found:"), "{run:?}");
+    assert_eq!(scene.aws.rows()[0], "home.example.com. A 600 192.175.48.7");
+}
+
+#[test]
+fn folder_is_that_of_the_path_as_it_was_named() {
+    let scene = keyless();
+    let config = std::fs::read(scene.sandbox.path("autodns.json")).expect("a configuration");
+    scene.sandbox.write("releases/7/autodns.json", &config);
+    scene.sandbox.write("releases/7/credentials", section("default"));
+    let link = |to: &str, name: &str| {
+        std::os::unix::fs::symlink(to, scene.sandbox.path(name)).expect("a link");
+    };
+    link("releases/7", "current");
+    // Through a link to the folder the file is beside, too.
+    scene.run_args(&["current/autodns.json"]).assert_silent();
+    assert_eq!(scene.aws.calls(), [List, Change]);
+    // A link to the configuration itself has its own folder.
+    scene.sandbox.write("etc/credentials", section("default"));
+    link("../releases/7/autodns.json", "etc/autodns.json");
+    scene.sandbox.write("releases/7/credentials", other_section("default"));
+    scene.run_args(&["etc/autodns.json"]).assert_silent();
+    assert_eq!(scene.aws.calls(), [List, Change, List]);
+    // A name without a folder is one of the working directory.
+    scene.sandbox.write("credentials", section("default"));
+    scene.run_args(&["autodns.json"]).assert_silent();
+    assert_eq!(scene.aws.calls(), [List, Change, List, List]);
+}
+
+#[test]
+fn foreign_file_in_a_folder_of_everybody_counts_as_absent() {
+    let mut scene = keyless();
+    scene.sandbox.foreign("credentials", &section("default"));
+    // As in /tmp: anybody could have made it, with a credential_process in it.
+    let mode = std::fs::Permissions::from_mode(0o1777);
+    std::fs::set_permissions(scene.sandbox.home(), mode).expect("chmod");
+    assert_text(
+        &scene.run().stderr,
+        "autodns: no AWS credentials found: AWS_ACCESS_KEY_ID is not set, {home}/credentials \
+         cannot be read (it belongs to another user (uid 65534), and others may write to its folder), and \
+         there is no {home}/.aws/credentials, {home}/.aws/config, {home}/.boto or /etc/boto.cfg; \
+         replace {home}/credentials by a file of your own with an access key (mode 600)\n",
+    );
+    scene.sandbox.write(".aws/credentials", section("default"));
+    assert_works(&scene);
+}
+
+#[test]
+fn configuration_beside_the_users_credentials_reads_them_once() {
+    let scene = keyless();
+    let config = std::fs::read(scene.sandbox.path("autodns.json")).expect("a configuration");
+    let path = scene.sandbox.write(".aws/autodns.json", config);
+    assert_text(
+        &scene.run_args(&[&path]).stderr,
+        "autodns: no AWS credentials found: AWS_ACCESS_KEY_ID is not set, and there is no \
+         {home}/.aws/credentials, {home}/.aws/config, {home}/.boto or /etc/boto.cfg; put an access \
+         key into {home}/.aws/credentials (mode 600)\n",
+    );
+}
+
+#[test]
 fn ini_as_real_files_have_it() {
     let scene = keyless();
     scene.sandbox.write(
@@ -196,10 +345,9 @@ fn the_first_source_wins() {
 fn no_credentials_at_all_says_where_was_looked() {
     assert_text(
         &said(&keyless()),
-        "autodns: no AWS credentials found; looked in the environment (AWS_ACCESS_KEY_ID), \
-         profile default of {home}/.aws/credentials (no such file), profile default of \
-         {home}/.aws/config (no such file), {home}/.boto (no such file), /etc/boto.cfg (no \
-         such file); put an access key into one of them\n",
+        "autodns: no AWS credentials found: AWS_ACCESS_KEY_ID is not set, and there is no \
+         {home}/credentials, {home}/.aws/credentials, {home}/.aws/config, {home}/.boto or \
+         /etc/boto.cfg; put an access key into {home}/credentials (mode 600)\n",
     );
     let mut scene = keyless();
     scene.sandbox.set("AWS_ACCESS_KEY_ID", "");
@@ -209,10 +357,9 @@ fn no_credentials_at_all_says_where_was_looked() {
     scene.sandbox.set("BOTO_CONFIG", "/elsewhere/boto");
     assert_text(
         &said(&scene),
-        "autodns: no AWS credentials found; looked in the environment (AWS_ACCESS_KEY_ID), \
-         profile default of /elsewhere/credentials (no such file), profile default of \
-         /elsewhere/config (no such file), /elsewhere/boto (no such file); put an access key \
-         into one of them\n",
+        "autodns: no AWS credentials found: AWS_ACCESS_KEY_ID is not set, and there is no \
+         /elsewhere/credentials, /elsewhere/config or /elsewhere/boto; put an access key into \
+         /elsewhere/credentials (mode 600)\n",
     );
     scene.sandbox.unset("HOME");
     scene.sandbox.unset("AWS_SHARED_CREDENTIALS_FILE");
@@ -220,10 +367,23 @@ fn no_credentials_at_all_says_where_was_looked() {
     scene.sandbox.unset("BOTO_CONFIG");
     assert_text(
         &said(&scene),
-        "autodns: no AWS credentials found; looked in the environment (AWS_ACCESS_KEY_ID), \
-         profile default of ~/.aws/credentials (HOME is not set), profile default of \
-         ~/.aws/config (HOME is not set), ~/.boto (HOME is not set), /etc/boto.cfg (no such \
-         file); put an access key into one of them\n",
+        "autodns: no AWS credentials found: AWS_ACCESS_KEY_ID is not set, HOME is not set, and \
+         there is no {home}/credentials or /etc/boto.cfg; put an access key into \
+         {home}/credentials (mode 600)\n",
+    );
+}
+
+#[test]
+fn file_without_a_key_is_told_from_a_missing_one() {
+    let scene = keyless();
+    scene.sandbox.write("credentials", "# the key goes here\n");
+    scene.sandbox.write(".aws/config", "[default]\nregion = eu-west-1\n");
+    assert_text(
+        &said(&scene),
+        "autodns: no AWS credentials found: AWS_ACCESS_KEY_ID is not set, {home}/credentials has \
+         no key for profile default, {home}/.aws/config has no key for profile default, and there \
+         is no {home}/.aws/credentials, {home}/.boto or /etc/boto.cfg; put an access key into \
+         {home}/credentials (mode 600)\n",
     );
 }
 
@@ -283,20 +443,14 @@ fn an_unknown_profile_is_named() {
     scene.sandbox.write(".aws/credentials", section("default"));
     scene.sandbox.write(".boto", section("Credentials"));
     scene.sandbox.set("AWS_PROFILE", "pie");
-    assert_text(
-        &said(&scene),
-        "autodns: no profile pie (from AWS_PROFILE) in {home}/.aws/credentials or \
-         {home}/.aws/config (no such file)\n",
-    );
+    let unknown = "autodns: no profile pie (from AWS_PROFILE): {home}/.aws/credentials has no such \
+                   profile, and there is no {home}/credentials or {home}/.aws/config; correct \
+                   AWS_PROFILE\n";
+    assert_text(&said(&scene), unknown);
     // A key in the environment does not make it right.
     scene.sandbox.set("AWS_ACCESS_KEY_ID", KEY_ID);
     scene.sandbox.set("AWS_SECRET_ACCESS_KEY", SECRET_KEY);
-    scene.run().assert(
-        2,
-        "",
-        "autodns: no profile pie (from AWS_PROFILE) in {home}/.aws/credentials or \
-         {home}/.aws/config (no such file)\n",
-    );
+    scene.run().assert(2, "", unknown);
 }
 
 #[test]
@@ -370,13 +524,123 @@ fn a_broken_ini_file_is_named_with_the_line_and_never_a_value() {
     );
 }
 
+/// Takes from the program root's right to read every file.
+const UNPRIVILEGED: [&str; 3] = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"];
+
+/// Runs the program without that right.
+#[track_caller]
+fn run_unprivileged(scene: &Scene) -> Run {
+    let config = scene.sandbox.path("autodns.json");
+    scene.finish(scene.sandbox.spawn_by(&UNPRIVILEGED, &[&config]))
+}
+
+fn forbid(scene: &Scene, name: &str) {
+    let path = scene.sandbox.path(name);
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o000)).expect("chmod");
+}
+
 #[test]
-fn a_credentials_file_that_cannot_be_read_is_said() {
+fn unreadable_file_at_a_usual_place_counts_as_absent() {
+    for key_in_environment in [true, false] {
+        let scene = if key_in_environment { Scene::new() } else { keyless() };
+        std::fs::create_dir_all(scene.sandbox.path(".aws/credentials")).expect("a folder");
+        let pipe = scene.sandbox.path("credentials");
+        assert!(Command::new("mkfifo").arg(pipe).status().expect("mkfifo runs").success());
+        scene.sandbox.write(".aws/config", other_section("default"));
+        forbid(&scene, ".aws/config");
+        scene.sandbox.write(".boto", other_section("Credentials"));
+        forbid(&scene, ".boto");
+        let run = run_unprivileged(&scene);
+        if key_in_environment {
+            run.assert_silent();
+            assert_eq!(scene.aws.calls(), [List, Change]);
+            continue;
+        }
+        run.assert(
+            2,
+            "",
+            "autodns: no AWS credentials found: AWS_ACCESS_KEY_ID is not set, {home}/credentials \
+             cannot be read (it is a named pipe, not a regular file), {home}/.aws/credentials \
+             cannot be read (Is a directory (os error 21)), {home}/.aws/config cannot be \
+             read (Permission denied (os error 13)), {home}/.boto cannot be read (Permission \
+             denied (os error 13)), and there is no /etc/boto.cfg; replace {home}/credentials by a \
+             file of your own with an access key (mode 600)\n",
+        );
+        scene.assert_untouched(&run);
+    }
+}
+
+#[test]
+fn home_of_another_user_counts_as_empty() {
+    let mut scene = keyless();
+    scene.sandbox.write("other/.aws/credentials", other_section("default"));
+    scene.sandbox.set("HOME", scene.sandbox.path("other"));
+    scene.sandbox.write("credentials", section("default"));
+    forbid(&scene, "other");
+    run_unprivileged(&scene).assert_silent();
+    assert_eq!(scene.aws.calls(), [List, Change]);
+    // So that it can be removed again by whoever is not root.
+    let mode = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(scene.sandbox.path("other"), mode).expect("chmod");
+}
+
+#[test]
+fn credentials_of_another_user_are_named_with_the_way_to_them() {
     let scene = keyless();
-    std::fs::create_dir_all(scene.sandbox.path(".aws/credentials")).expect("a directory");
+    scene.sandbox.write("credentials", section("default"));
+    forbid(&scene, "credentials");
+    run_unprivileged(&scene).assert(
+        2,
+        "",
+        "autodns: no AWS credentials found: AWS_ACCESS_KEY_ID is not set, {home}/credentials \
+         cannot be read (Permission denied (os error 13)), and there is no \
+         {home}/.aws/credentials, {home}/.aws/config, {home}/.boto or /etc/boto.cfg; run autodns as the user who may read \
+         {home}/credentials\n",
+    );
+}
+
+#[test]
+fn unreadable_file_named_by_a_variable_is_an_error() {
+    let mut seen = String::new();
+    for variable in ["AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE", "BOTO_CONFIG"] {
+        let mut scene = keyless();
+        let folder = scene.sandbox.path("folder");
+        std::fs::create_dir(&folder).expect("a folder");
+        scene.sandbox.set(variable, folder);
+        seen += &said(&scene);
+        let file = scene.sandbox.write("file", section("default"));
+        forbid(&scene, "file");
+        scene.sandbox.set(variable, file);
+        seen += &run_unprivileged(&scene).stderr;
+    }
+    let lines = "autodns: {home}/folder: cannot be read: Is a directory (os error 21)\n\
+                 autodns: {home}/file: cannot be read: Permission denied (os error 13)\n";
+    assert_text(&seen, &lines.repeat(3));
+}
+
+#[test]
+fn quotes_around_a_key_are_named_wherever_they_stand() {
+    let mut seen = String::new();
+    for (name, value) in [("AWS_ACCESS_KEY_ID", KEY_ID), ("AWS_SECRET_ACCESS_KEY", SECRET_KEY)] {
+        let mut scene = Scene::new();
+        scene.sandbox.set(name, format!("\"{value}\""));
+        seen += &said(&scene);
+    }
+    for (file, name) in [("credentials", "default"), (".boto", "Credentials")] {
+        let scene = keyless();
+        scene.sandbox.write(file, section(name).replace(SECRET_KEY, &format!("'{SECRET_KEY}'")));
+        seen += &said(&scene);
+    }
     assert_text(
-        &said(&scene),
-        "autodns: {home}/.aws/credentials: cannot be read: Is a directory (os error 21)\n",
+        &seen,
+        "autodns: the value of AWS_ACCESS_KEY_ID in the environment has quotes around it; remove \
+         them\n\
+         autodns: the value of AWS_SECRET_ACCESS_KEY in the environment has quotes around it; \
+         remove them\n\
+         autodns: the value of aws_secret_access_key in [default] of {home}/credentials has quotes \
+         around it; remove them\n\
+         autodns: the value of aws_secret_access_key in [Credentials] of {home}/.boto has quotes \
+         around it; remove them\n",
     );
 }
 

@@ -29,6 +29,7 @@ mod leaks;
 mod lock_place;
 mod messages;
 mod original;
+mod profile_files;
 mod proxies;
 mod reflectors;
 mod refusals;

@@ -1,0 +1,198 @@
+//! A file in which an access key may be, whether it can be read or not, and how a message speaks of
+//! it. Never quotes what is in it.
+
+use std::fmt;
+use std::fs::{self, Metadata};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::ini::{Ini, Repeated, Setting};
+use super::wrong;
+use crate::environment::Environment;
+use crate::error::Error;
+use crate::files::{read_checked, read_regular};
+
+/// The most bytes of such a file.
+const MAX_SIZE: u64 = 1 << 20;
+
+/// Where a file is looked for.
+pub(super) struct Place {
+    path: Result<PathBuf, NoHome>,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// A variable names it. Such a file must be readable if it is there.
+    Named,
+    /// It is one of the user's or of the system's.
+    Usual,
+    /// It is beside a configuration, so in any folder.
+    Beside,
+}
+
+/// A path below the home directory of a run that has none.
+struct NoHome(String);
+
+impl Place {
+    /// A place where nobody said that there is a file.
+    pub(super) fn usual(path: PathBuf) -> Self {
+        Self { path: Ok(path), kind: Kind::Usual }
+    }
+
+    /// A place beside a configuration.
+    pub(super) fn beside(path: PathBuf) -> Self {
+        Self { path: Ok(path), kind: Kind::Beside }
+    }
+
+    /// A usual place below the home directory.
+    pub(super) fn home(environment: &Environment, path: &str) -> Self {
+        let path = environment.home(path).ok_or_else(|| NoHome(format!("~/{path}")));
+        Self { path, kind: Kind::Usual }
+    }
+
+    /// The file that a variable names.
+    pub(super) fn named(environment: &Environment, path: &str) -> Self {
+        let path = environment.expanded(path).ok_or_else(|| NoHome(path.into()));
+        Self { path, kind: Kind::Named }
+    }
+}
+
+/// A file that may be absent, and what is in it.
+pub(super) struct IniFile {
+    place: Place,
+    content: Content,
+}
+
+enum Content {
+    Read(Ini),
+    Absent,
+    /// It is there, but nothing is known of what is in it.
+    Unreadable(io::Error),
+}
+
+impl IniFile {
+    /// Reads a file. One that is broken is an error: what it says is unknown, which is not the same
+    /// as nothing. One that cannot be read is an error where a variable names it, and else counts
+    /// as absent: it may be another user's.
+    pub(super) fn read(place: Place, repeated: Repeated) -> Result<Self, Error> {
+        let Ok(path) = &place.path else { return Ok(Self { place, content: Content::Absent }) };
+        let about = |problem: String| format!("{}: {problem}", path.display());
+        let read = match place.kind {
+            Kind::Beside => read_checked(path, MAX_SIZE, |file| check_owner(file, path)),
+            Kind::Named | Kind::Usual => read_regular(path, MAX_SIZE),
+        };
+        let content = match read {
+            Ok(bytes) => {
+                let text = String::from_utf8(bytes).map_err(|error| {
+                    let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+                    let line = before.split(|&byte| byte == b'\n').count();
+                    wrong(about(format!("line {line}: is not UTF-8")))
+                })?;
+                let ini = Ini::parse(&text, repeated);
+                Content::Read(ini.map_err(|problem| wrong(about(problem)))?)
+            }
+            Err(error) if is_absence(&error) => Content::Absent,
+            Err(error) if place.kind != Kind::Named => Content::Unreadable(error),
+            Err(error) => {
+                return Err(Error::Credentials {
+                    problem: about(format!("cannot be read: {error}")),
+                    source: Some(error.into()),
+                });
+            }
+        };
+        Ok(Self { place, content })
+    }
+
+    /// Its path, if there can be such a file.
+    pub(super) fn path(&self) -> Option<&Path> {
+        self.place.path.as_deref().ok()
+    }
+
+    /// What is in it, if it could be read.
+    pub(super) fn ini(&self) -> Option<&Ini> {
+        match &self.content {
+            Content::Read(ini) => Some(ini),
+            Content::Absent | Content::Unreadable(_) => None,
+        }
+    }
+
+    pub(super) fn find(&self, section: &str, key: &str) -> Option<&Setting> {
+        self.ini()?.find(section, key)
+    }
+
+    pub(super) fn get(&self, section: &str, key: &str) -> Option<&str> {
+        self.ini()?.get(section, key)
+    }
+
+    /// How a person gets a key into it, or to the key that is in it.
+    pub(super) fn advice(&self) -> String {
+        match &self.content {
+            Content::Unreadable(error) if error.kind() == ErrorKind::PermissionDenied => {
+                format!("run autodns as the user who may read {self}")
+            }
+            Content::Unreadable(_) => {
+                format!("replace {self} by a file of your own with an access key (mode 600)")
+            }
+            _ if self.path() == Some(Path::new("/dev/null")) => {
+                "let AWS_SHARED_CREDENTIALS_FILE name a file with an access key".into()
+            }
+            _ => format!("put an access key into {self} (mode 600)"),
+        }
+    }
+}
+
+impl fmt::Display for IniFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.place.path {
+            Ok(path) => path.display().fmt(f),
+            Err(NoHome(path)) => f.write_str(path),
+        }
+    }
+}
+
+/// What became of files in which there is no `lacking`, behind what is known already: "A is not
+/// set, B cannot be read (why), C has no key, and there is no D or E".
+pub(super) fn states(known: &str, files: &[&IniFile], lacking: &str) -> String {
+    let (mut parts, mut absent, mut has_home) = (vec![known.to_owned()], Vec::new(), true);
+    for file in files {
+        match &file.content {
+            Content::Unreadable(error) => parts.push(format!("{file} cannot be read ({error})")),
+            Content::Read(_) => parts.push(format!("{file} has no {lacking}")),
+            Content::Absent if file.path().is_none() => has_home = false,
+            Content::Absent => absent.push(file.to_string()),
+        }
+    }
+    if !has_home {
+        parts.push("HOME is not set".into());
+    }
+    if let Some((last, others)) = absent.split_last() {
+        let or = if others.is_empty() { "" } else { " or " };
+        parts.push(format!("there is no {}{or}{last}", others.join(", ")));
+    }
+    parts.retain(|part| !part.is_empty());
+    match parts.split_last() {
+        Some((last, others)) if !others.is_empty() => format!("{}, and {last}", others.join(", ")),
+        _ => parts.concat(),
+    }
+}
+
+/// Refuses a file of another user in a folder in which everybody may make one, such as /tmp: its
+/// `credential_process` would run as this user.
+fn check_owner(file: &Metadata, path: &Path) -> io::Result<()> {
+    let folder = fs::metadata(path.parent().unwrap_or(Path::new("/")))?;
+    let others_may_write = folder.mode() & 0o022 != 0;
+    let trusted = [rustix::process::geteuid().as_raw(), 0, folder.uid()];
+    if others_may_write && !trusted.contains(&file.uid()) {
+        let owner = file.uid();
+        return Err(io::Error::other(format!(
+            "it belongs to another user (uid {owner}), and others may write to its folder"
+        )));
+    }
+    Ok(())
+}
+
+fn is_absence(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+}
