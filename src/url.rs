@@ -1,15 +1,19 @@
 //! URLs that a configuration names: https, or http on loopback, with a key in them more often than
-//! not. Reads a URL once and shows only what is no secret; asks nobody.
+//! not. Reads a URL once, follows a redirect from it, and shows only what is not secret; asks nobody.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use http::Uri;
+use http::header::LOCATION;
+use http::{HeaderMap, Uri};
 
 use crate::percent;
 use crate::secrets::Secrets;
+
+/// How many redirects are followed.
+pub const MAX_REDIRECTS: usize = 2;
 
 /// A URL: https, or http on loopback. Its query string often is a key, and so is a user name, so
 /// neither `Display` nor `Debug` shows them.
@@ -50,6 +54,31 @@ impl SecretUrl {
             parts.authority = Some(host.parse().map_err(|_| no_url())?);
         }
         Ok(Self { uri: Uri::from_parts(parts).map_err(|_| no_url())?, user })
+    }
+
+    /// Where an answer with this status and these headers sends us on to, if it does. The error is
+    /// a phrase that follows who was asked.
+    pub fn redirect(&self, status: u16, headers: &HeaderMap) -> Option<Result<Self, &'static str>> {
+        if !matches!(status, 301 | 302 | 303 | 307 | 308) {
+            return None;
+        }
+        let location = headers.get(LOCATION).filter(|location| !location.is_empty())?;
+        // What is not text is not a URL either.
+        Some(self.redirected(location.to_str().unwrap_or_default()))
+    }
+
+    /// The URL that a `Location` names, seen from this one: from https only to https.
+    pub fn redirected(&self, location: &str) -> Result<Self, &'static str> {
+        let mut next = join(&self.uri, location)
+            .and_then(|url| Self::parse(&url).ok())
+            .ok_or("it redirects to what is no https URL")?;
+        if self.uri.scheme_str() == Some("https") && next.uri.scheme_str() != Some("https") {
+            return Err("it redirects from https to plain http");
+        }
+        if next.user.is_none() && is_same_server(&next.uri, &self.uri) {
+            next.user.clone_from(&self.user);
+        }
+        Ok(next)
     }
 
     /// The URL without a user name, with its query string.
@@ -109,6 +138,27 @@ impl fmt::Debug for SecretUrl {
     }
 }
 
+/// The host of a URL in one spelling: lower case, without the dot that may end a full name, an IPv6
+/// address in its shortest form.
+#[must_use]
+pub fn host_of(uri: &Uri) -> String {
+    let host = uri.host().unwrap_or_default();
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    match bare.parse::<Ipv6Addr>() {
+        Ok(address) => address.to_string(),
+        Err(_) => host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase(),
+    }
+}
+
+/// Whether two URLs are of one server: scheme, host and port (RFC 6454, section 4).
+fn is_same_server(one: &Uri, other: &Uri) -> bool {
+    let port = |uri: &Uri| {
+        let usual = if uri.scheme_str() == Some("http") { 80 } else { 443 };
+        uri.port_u16().unwrap_or(usual)
+    };
+    one.scheme() == other.scheme() && host_of(one) == host_of(other) && port(one) == port(other)
+}
+
 /// Whether the port of a URL, if it names one, is one: `http::Uri` takes 99999 for none at all.
 #[must_use]
 pub fn has_possible_port(uri: &Uri) -> bool {
@@ -133,6 +183,25 @@ fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost")
         || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// `location` seen from `base`: a URL, or a path on the same server (RFC 3986, section 4.2).
+fn join(base: &Uri, location: &str) -> Option<String> {
+    let scheme = base.scheme_str()?;
+    let authority = base.authority()?;
+    if location.split_once(':').is_some_and(|(scheme, _)| {
+        !scheme.is_empty() && scheme.bytes().all(|b| b.is_ascii_alphanumeric())
+    }) {
+        return Some(location.into());
+    }
+    if location.starts_with("//") {
+        return Some(format!("{scheme}:{location}"));
+    }
+    if location.starts_with('/') {
+        return Some(format!("{scheme}://{authority}{location}"));
+    }
+    let directory = base.path().rsplit_once('/').map_or("", |(directory, _)| directory);
+    Some(format!("{scheme}://{authority}{directory}/{location}"))
 }
 
 #[cfg(test)]
@@ -175,6 +244,34 @@ mod tests {
         assert!(SecretUrl::parse("https://[::1]:00080/").is_ok());
         for url in ["http://a.example/", "http://localhost.a.example/", "http://192.168.0.1/"] {
             assert!(SecretUrl::parse(url).is_err_and(|p| p.starts_with("must be an https URL")));
+        }
+    }
+
+    #[test]
+    fn one_server_is_known_in_every_spelling() {
+        for (one, other, same) in [
+            ("https://a.example/1", "https://a.example:443/2", true),
+            ("https://a.example/1", "https://A.example./1", true),
+            ("https://a.example/1", "https://a.example:8443/1", false),
+            ("https://a.example/1", "http://a.example/1", false),
+            ("https://a.example/1", "http://a.example:443/1", false),
+            ("https://a.example/1", "https://b.example/1", false),
+        ] {
+            let uri = |url: &str| url.parse::<Uri>().unwrap();
+            assert_eq!(is_same_server(&uri(one), &uri(other)), same, "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn a_location_is_seen_from_where_it_was_given() {
+        let base: Uri = "https://a.example:8443/d/r?k=v".parse().unwrap();
+        for (location, joined) in [
+            ("https://b.example/x", "https://b.example/x"),
+            ("//b.example/x", "https://b.example/x"),
+            ("/x?y:z", "https://a.example:8443/x?y:z"),
+            ("x", "https://a.example:8443/d/x"),
+        ] {
+            assert_eq!(join(&base, location).as_deref(), Some(joined), "{location}");
         }
     }
 

@@ -4,24 +4,22 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::time::SystemTime;
 
-use http::header::{ACCEPT, AUTHORIZATION, LOCATION};
-use http::{Request, Uri};
+use http::Request;
+use http::header::{ACCEPT, AUTHORIZATION};
 use serde_json::Value;
 
 use crate::deadline::Deadline;
 use crate::error::Cause;
 use crate::retry::{Again, RetryAfter};
 use crate::secrets::Secrets;
-use crate::transport::{Answer, Client, Failure};
-use crate::url::SecretUrl;
+use crate::transport::{Client, Failure};
+use crate::url::{MAX_REDIRECTS, SecretUrl, host_of};
 
 /// The most bytes an answer may have.
 const LARGEST_ANSWER: u64 = 4096;
-/// How many redirects are followed.
-const MOST_REDIRECTS: usize = 2;
 
 /// A reflector, by its URL. Neither `Display` nor `Debug` shows the URL's secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,14 +54,13 @@ impl Reflector {
         deadline: Deadline,
     ) -> Result<Reply, Unanswered> {
         let mut at = self.0.clone();
-        let mut authorization = at.authorization();
         let mut secrets = secrets.clone();
         let mut hosts = BTreeSet::new();
-        for _ in 0..=MOST_REDIRECTS {
+        for _ in 0..=MAX_REDIRECTS {
             hosts.insert(host_of(at.uri()));
             let mut request =
                 Request::builder().uri(at.uri()).header(ACCEPT, "application/json, */*;q=0.5");
-            if let Some(authorization) = &authorization {
+            if let Some(authorization) = at.authorization() {
                 request = request.header(AUTHORIZATION, authorization);
             }
             let request = request.body(Vec::new()).map_err(|error| Unanswered {
@@ -79,15 +76,14 @@ impl Reflector {
                     ..Unanswered::for_good(problem)
                 }
             })?;
-            match redirect(&at, &answer) {
+            match at.redirect(answer.status, &answer.headers) {
                 Some(Ok(next)) => {
                     next.add_secrets(&mut secrets);
-                    // The user name is for the server that the configuration names, and no other.
-                    let kept = authorization.filter(|_| is_same_server(at.uri(), next.uri()));
-                    authorization = next.authorization().or(kept);
                     at = next;
                 }
-                Some(Err(problem)) => return Err(Unanswered::for_good(problem)),
+                Some(Err(problem)) => {
+                    return Err(Unanswered::for_good(format!("{problem}; {CHECK_URL}")));
+                }
                 None => {
                     let whole = answer.says_its_length();
                     let read = read_answer(answer.status, &answer.body, whole, &secrets);
@@ -102,51 +98,8 @@ impl Reflector {
                 }
             }
         }
-        let problem = format!("it redirects more than {MOST_REDIRECTS} times; {CHECK_URL}");
+        let problem = format!("it redirects more than {MAX_REDIRECTS} times; {CHECK_URL}");
         Err(Unanswered::for_good(problem))
-    }
-}
-
-/// Where an answer sends us on to, if it does: from https only to https, and to plain http only
-/// within loopback.
-fn redirect(at: &SecretUrl, answer: &Answer) -> Option<Result<SecretUrl, String>> {
-    if !matches!(answer.status, 301 | 302 | 303 | 307 | 308) {
-        return None;
-    }
-    let location = answer.headers.get(LOCATION).filter(|location| !location.is_empty())?;
-    let location = location.to_str().ok();
-    let next = location.and_then(|location| join(at.uri(), location));
-    let Some(next) = next.as_deref().and_then(|url| SecretUrl::parse(url).ok()) else {
-        return Some(Err(format!("it redirects to what is no https URL; {CHECK_URL}")));
-    };
-    if at.uri().scheme_str() == Some("https") && next.uri().scheme_str() != Some("https") {
-        return Some(Err(format!("it redirects from https to plain http; {CHECK_URL}")));
-    }
-    Some(Ok(next))
-}
-
-/// The host of a URL in one spelling: lower case, without the dot that may end a full name, an IPv6
-/// address in its shortest form.
-fn host_of(uri: &Uri) -> String {
-    let host = uri.host().unwrap_or_default();
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    match bare.parse::<Ipv6Addr>() {
-        Ok(address) => address.to_string(),
-        Err(_) => host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase(),
-    }
-}
-
-/// Whether two URLs are of one server: scheme, host and port (RFC 6454, section 4).
-fn is_same_server(one: &Uri, other: &Uri) -> bool {
-    let port = |uri: &Uri| uri.port_u16().or(default_port(uri));
-    one.scheme() == other.scheme() && host_of(one) == host_of(other) && port(one) == port(other)
-}
-
-fn default_port(uri: &Uri) -> Option<u16> {
-    match uri.scheme_str()? {
-        "http" => Some(80),
-        "https" => Some(443),
-        _ => None,
     }
 }
 
@@ -195,25 +148,6 @@ impl fmt::Display for Reflector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
-}
-
-/// `location` seen from `base`: a URL, or a path on the same server (RFC 3986, section 4.2).
-fn join(base: &Uri, location: &str) -> Option<String> {
-    let scheme = base.scheme_str()?;
-    let authority = base.authority()?;
-    if location.split_once(':').is_some_and(|(scheme, _)| {
-        !scheme.is_empty() && scheme.bytes().all(|b| b.is_ascii_alphanumeric())
-    }) {
-        return Some(location.into());
-    }
-    if location.starts_with("//") {
-        return Some(format!("{scheme}:{location}"));
-    }
-    if location.starts_with('/') {
-        return Some(format!("{scheme}://{authority}{location}"));
-    }
-    let directory = base.path().rsplit_once('/').map_or("", |(directory, _)| directory);
-    Some(format!("{scheme}://{authority}{directory}/{location}"))
 }
 
 /// The address in an answer: JSON with `your_ip` (or `ip`) and no `error`, or bare text. The error
@@ -431,17 +365,6 @@ mod tests {
             let host = |url: &str| Reflector::parse(url).unwrap().host();
             assert_eq!(host(one) == host(other), equal, "{one} {other}");
         }
-        for (one, other, same) in [
-            ("https://a.example/1", "https://a.example:443/2", true),
-            ("https://a.example/1", "https://A.example./1", true),
-            ("https://a.example/1", "https://a.example:8443/1", false),
-            ("https://a.example/1", "http://a.example/1", false),
-            ("https://a.example/1", "http://a.example:443/1", false),
-            ("https://a.example/1", "https://b.example/1", false),
-        ] {
-            let uri = |url: &str| url.parse::<Uri>().unwrap();
-            assert_eq!(is_same_server(&uri(one), &uri(other)), same, "{one} {other}");
-        }
     }
 
     #[test]
@@ -451,19 +374,6 @@ mod tests {
         {
             let read = read_answer(200, body, false, &Secrets::default());
             assert_eq!(read.is_ok(), good, "{body}");
-        }
-    }
-
-    #[test]
-    fn a_location_is_seen_from_where_it_was_given() {
-        let base: Uri = "https://a.example:8443/d/r?k=v".parse().unwrap();
-        for (location, joined) in [
-            ("https://b.example/x", "https://b.example/x"),
-            ("//b.example/x", "https://b.example/x"),
-            ("/x?y:z", "https://a.example:8443/x?y:z"),
-            ("x", "https://a.example:8443/d/x"),
-        ] {
-            assert_eq!(join(&base, location).as_deref(), Some(joined), "{location}");
         }
     }
 }
