@@ -1,66 +1,114 @@
 //! What must never be shown, and the one way in which foreign text is shown. Holds no file and
 //! prints nothing itself.
+//!
+//! A secret is looked for in runs of 8 characters, in any case: as it is, percent-encoded, in
+//! base64 at each of its three alignments, and in hexadecimal. Nothing but the secrets themselves
+//! is stored before a text has to be looked through, so a quiet run does no work here.
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::OnceLock;
 
 use crate::percent;
+use search::{Index, Marks};
 
-/// What stands where a secret stood.
-const HIDDEN: &str = "[hidden]";
+mod search;
+
 /// How many characters of a foreign text a message quotes at most.
-const LONGEST_QUOTE: usize = 300;
+const MAX_QUOTE: usize = 300;
+/// How many characters of a foreign text are looked at; the rest is dropped.
+const MAX_READ: usize = 2048;
+/// So many characters of a secret in a row are never shown. A shorter secret is hidden whole.
+pub const RUN: usize = 8;
 /// A part of a query string shorter than this is hidden as `name=part`, but not on its own: it
 /// could be any word of any message, and it keeps nobody out.
-const SHORTEST_PART: usize = 4;
+const MIN_PART: usize = 4;
+/// A word at least this long that looks random is a key and not a word.
+const MIN_KEY: usize = 16;
 
-/// The secrets of a run: the AWS secret key and session token, the query strings of reflector
-/// URLs, a proxy's password. Its `Debug` shows none of them.
+/// The secrets of a run: the AWS secret key and session token, passwords, the query strings of
+/// URLs, and paths that are keys. Its `Debug` shows none of them.
 #[derive(Clone, Default)]
 pub struct Secrets {
-    /// What is hidden wherever it stands.
-    everywhere: Vec<String>,
-    /// Values of a query string, which may be any word: hidden in what comes from elsewhere, but
-    /// not in this program's own words.
-    in_quotes: Vec<String>,
+    /// Hidden everywhere.
+    keys: Vec<String>,
+    /// Values of query strings and user names, which may be any word: hidden in what comes from
+    /// elsewhere, but not in this program's own words.
+    words: Vec<String>,
+    /// `name=value` of query strings: hidden everywhere, but whole only, since the name is not
+    /// secret.
+    pairs: Vec<String>,
+    /// Made when a text is looked through for the first time.
+    index: OnceLock<Index>,
 }
 
 impl Secrets {
-    /// Adds one secret: as it is, and percent-encoded as forms and URLs echo it.
+    /// Adds a secret that no text may show.
     pub fn add(&mut self, secret: &str) {
-        add_forms(&mut self.everywhere, secret);
+        self.index = OnceLock::new();
+        add_once(&mut self.keys, secret);
     }
 
-    /// Adds the query string of a URL: whole, each `name=value`, and each value, all of them also
-    /// with their percent-encoding undone, since servers echo either form.
-    pub fn add_query(&mut self, query: &str) {
-        add_both_forms(&mut self.everywhere, query);
-        for pair in query.split('&') {
-            if let Some((_, value)) = pair.split_once('=').filter(|(_, value)| !value.is_empty()) {
-                add_both_forms(&mut self.everywhere, pair);
-                if value.len() >= SHORTEST_PART {
-                    add_both_forms(&mut self.in_quotes, value);
-                }
-            } else if pair.len() >= SHORTEST_PART {
-                add_both_forms(&mut self.in_quotes, pair);
-            }
+    /// Adds a secret that may be a word of this program's own messages (`example.com`), so that
+    /// only foreign text is searched for it. One that looks random is hidden everywhere.
+    pub fn add_word(&mut self, word: &str) {
+        if looks_random(word) {
+            self.add(word);
+        } else if word.chars().count() >= MIN_PART {
+            self.index = OnceLock::new();
+            add_once(&mut self.words, word);
         }
     }
 
-    /// `text`, made of this program's own words and of quotes, with every secret replaced.
-    #[must_use]
-    pub fn hide<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        hide_all(&self.everywhere, text.into())
+    /// Adds the query string of a URL: each `name=value`, and each value, as they are and with
+    /// their percent-encoding undone, since servers echo either form.
+    pub fn add_query(&mut self, query: &str) {
+        for pair in query.split('&') {
+            let value = match pair.split_once('=') {
+                Some((_, value)) if !value.is_empty() => {
+                    both_forms(pair, |form| add_once(&mut self.pairs, form));
+                    value
+                }
+                _ => pair,
+            };
+            both_forms(value, |form| self.add_word(form));
+        }
+        self.index = OnceLock::new();
     }
 
-    /// Text that came from elsewhere, fit for one line of a message: secrets hidden, line breaks
-    /// and control characters as spaces, at most 300 characters. Hidden before it is cut, so that
-    /// no half of a secret is left at the end, and again when it is one line: a secret with a space
-    /// in it may have been broken there.
+    /// Adds a part of a URL's path that is secret, as it is and with its percent-encoding undone.
+    pub fn add_path_segment(&mut self, segment: &str) {
+        if segment.chars().count() >= RUN {
+            both_forms(segment, |form| self.add_word(form));
+        }
+    }
+
+    /// `text`, made of this program's own words and of quotes, without any 8 characters of a
+    /// secret.
+    #[must_use]
+    pub fn hide<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        if self.keys.is_empty() && self.pairs.is_empty() {
+            return text.into();
+        }
+        let mut marks = Marks::new(text);
+        self.index().mark_keys(&mut marks);
+        marks.replaced()
+    }
+
+    /// Text that came from elsewhere, fit for one line of a message: without any 8 characters of a
+    /// secret, in any form, whatever is put between them; line breaks and control characters as
+    /// spaces; at most 300 characters. Hidden before it is cut, so that no half of a secret is
+    /// left at the end.
     #[must_use]
     pub fn quote(&self, foreign: &str) -> String {
-        let hide = |text| hide_all(&self.in_quotes, hide_all(&self.everywhere, text));
-        bounded(&hide(joined_words(&hide(foreign.into())).into()))
+        let line = joined_words(foreign);
+        let mut marks = Marks::new(&line);
+        self.index().mark_all(&mut marks);
+        bounded(&marks.replaced())
+    }
+
+    fn index(&self) -> &Index {
+        self.index.get_or_init(|| Index::of(&self.keys, &self.words, &self.pairs))
     }
 }
 
@@ -71,13 +119,26 @@ pub fn one_line(foreign: &str) -> String {
     bounded(&joined_words(foreign))
 }
 
+/// Whether a word looks like a key that a machine made: at least 16 characters, with several
+/// digits or with letters of both cases. A UUID does, `my-public-address` does not.
+#[must_use]
+pub fn looks_random(word: &str) -> bool {
+    let count = |of: fn(&char) -> bool| word.chars().filter(of).count();
+    word.chars().count() >= MIN_KEY
+        && (count(char::is_ascii_digit) >= 3
+            || count(char::is_ascii_uppercase).min(count(char::is_ascii_lowercase)) >= 2)
+}
+
+/// The words of a text with one space between them. Control characters separate words; format
+/// characters, which show nothing or turn the text around, are dropped.
 fn joined_words(text: &str) -> String {
-    let words = text.split(|c: char| c.is_control() || c.is_whitespace());
+    let visible: String = text.chars().take(MAX_READ).filter(|&c| !is_format(c)).collect();
+    let words = visible.split(|c: char| c.is_control() || c.is_whitespace());
     words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 fn bounded(text: &str) -> String {
-    match text.char_indices().nth(LONGEST_QUOTE) {
+    match text.char_indices().nth(MAX_QUOTE) {
         None => text.into(),
         Some((end, _)) => format!("{}...", &text[..end]),
     }
@@ -85,47 +146,162 @@ fn bounded(text: &str) -> String {
 
 impl fmt::Debug for Secrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Secrets({} hidden)", self.everywhere.len() + self.in_quotes.len())
+        write!(f, "Secrets({} hidden)", self.keys.len() + self.words.len() + self.pairs.len())
     }
 }
 
-fn add_both_forms(list: &mut Vec<String>, text: &str) {
-    add_forms(list, text);
-    let decoded = percent::decode(text);
-    add_forms(list, &decoded);
-    add_forms(list, &decoded.replace('+', " "));
+fn add_once(list: &mut Vec<String>, secret: &str) {
+    if !secret.is_empty() && !list.iter().any(|known| known == secret) {
+        list.push(secret.into());
+    }
 }
 
-/// Adds a secret as it is, and percent-encoded as forms and URLs echo it.
-fn add_forms(list: &mut Vec<String>, secret: &str) {
-    let upper = percent::encode(secret);
-    // Some print the hexadecimal digits of an escape in lower case.
-    let lower = upper.split('%').enumerate().map(|(index, part)| match part.get(..2) {
-        Some(digits) if index > 0 => format!("%{}{}", digits.to_lowercase(), &part[2..]),
-        _ => part.into(),
-    });
-    let lower: String = lower.collect();
-    for form in [secret, upper.as_ref(), &lower] {
-        if !form.is_empty() && !list.iter().any(|known| known == form) {
-            list.push(form.into());
-        }
-    }
-    // The longest first: a secret that holds another one must not leave a rest behind.
-    list.sort_by_key(|known| std::cmp::Reverse(known.len()));
+/// A part of a URL as it is, and decoded as servers decode it: in a form `+` is a space.
+fn both_forms(part: &str, mut add: impl FnMut(&str)) {
+    let decoded = percent::decode(part);
+    add(part);
+    add(&decoded);
+    add(&decoded.replace('+', " "));
 }
 
-fn hide_all<'a>(list: &[String], mut shown: Cow<'a, str>) -> Cow<'a, str> {
-    for secret in list {
-        if shown.contains(secret.as_str()) {
-            shown = Cow::Owned(shown.replace(secret.as_str(), HIDDEN));
-        }
-    }
-    shown
+/// Whether a character shows nothing or changes the direction of the text around it: what Unicode
+/// calls format characters, and variation selectors.
+fn is_format(character: char) -> bool {
+    matches!(
+        character,
+        '\u{ad}'
+            | '\u{34f}'
+            | '\u{61c}'
+            | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e0fff}'
+    )
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
+    use super::search::fold;
     use super::*;
+
+    const HIDDEN: &str = "[hidden]";
+
+    /// A key with what AWS's have: letters of both cases, digits, `/` and `+`.
+    const KEY: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
+
+    /// Whether 8 characters of `secret` in a row are in `text`, both folded to letters and digits.
+    fn shows(secret: &str, text: &str) -> bool {
+        let runs = |text: &str| -> HashSet<String> {
+            let folded: Vec<char> =
+                text.chars().filter(|c| c.is_alphanumeric()).map(fold).collect();
+            folded.windows(RUN).map(|run| run.iter().collect()).collect()
+        };
+        !runs(secret).is_disjoint(&runs(text))
+    }
+
+    fn hex(text: &str) -> String {
+        text.bytes().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
+    }
+
+    #[test]
+    fn eight_characters_of_a_key_are_hidden_in_every_form() {
+        use base64::Engine;
+        use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+        let mut secrets = Secrets::default();
+        secrets.add(KEY);
+        let spaced = |by: &str| KEY.chars().map(String::from).collect::<Vec<_>>().join(by);
+        let mut echoes = vec![
+            KEY.to_owned(),
+            KEY.to_uppercase(),
+            KEY.to_lowercase(),
+            KEY[3..11].to_owned(),
+            KEY[20..29].to_lowercase(),
+            percent::encode(KEY).into_owned(),
+            percent::encode(KEY).to_lowercase(),
+            KEY.bytes().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>().concat(),
+            hex(KEY),
+            hex(KEY).to_uppercase(),
+            spaced(" "),
+            spaced("\u{200b}"),
+            spaced("\u{2063}"),
+            spaced("\n"),
+            spaced("-"),
+            spaced("\u{301}"),
+            KEY.replace('/', "\\/"),
+            KEY.bytes().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(":"),
+        ];
+        for before in ["", "u", "us", "use"] {
+            echoes.push(STANDARD.encode(format!("{before}{KEY}.")));
+            echoes.push(URL_SAFE.encode(format!("{before}{KEY}.")));
+        }
+        for echo in echoes {
+            let shown = secrets.quote(&format!("the key '{echo}' is wrong"));
+            assert_eq!(shown, "the key '[hidden]' is wrong", "{echo}");
+        }
+        for (own, shown) in [
+            (format!("cannot run {}", &KEY[4..12]), "cannot run [hidden]"),
+            (format!("cannot run {}", hex(&KEY[4..12])), "cannot run [hidden]"),
+            (format!("cannot run {}", &KEY[4..11]), "cannot run rXUtnFE"),
+        ] {
+            assert_eq!(secrets.hide(&own), shown);
+        }
+        assert_eq!(secrets.quote(&KEY[4..11]), &KEY[4..11], "seven characters are no secret");
+    }
+
+    #[test]
+    fn a_key_that_is_wrapped_or_cut_leaves_less_than_eight_characters() {
+        let mut secrets = Secrets::default();
+        let token = (0..40).map(|number| format!("{KEY}{number}")).collect::<Vec<_>>().concat();
+        secrets.add(&token);
+        for width in [7, 9, 13, 64, 300] {
+            let characters: Vec<char> = token.chars().collect();
+            let lines: Vec<String> =
+                characters.chunks(width).map(|line| line.iter().collect()).collect();
+            for end in ["\n", "\r\n    ", " | "] {
+                let shown = secrets.quote(&format!("token: {}", lines.join(end)));
+                assert!(!shows(&token, &shown), "{width}: {shown}");
+            }
+        }
+        for length in 280..320 {
+            let shown = secrets.quote(&format!("{} {KEY}", "x".repeat(length)));
+            assert!(!shows(&token, &shown), "{shown}");
+        }
+    }
+
+    #[test]
+    fn words_of_a_query_are_hidden_in_foreign_text_only() {
+        let mut secrets = Secrets::default();
+        secrets.add_query(
+            "host=home.example.com&user=autodns&key=550e8400-e29b-41d4-a716-446655440000",
+        );
+        let own = "autodns: home.example.com A: no network";
+        assert_eq!(secrets.hide(own), own);
+        assert_eq!(secrets.quote(own), "[hidden]: [hidden] A: no network");
+        assert_eq!(secrets.hide("id 550E8400-E29B"), "id [hidden]");
+        assert_eq!(secrets.hide("host=home.example.com"), "[hidden]");
+    }
+
+    #[test]
+    fn keys_and_words_are_told_apart() {
+        for (word, random) in [
+            ("550e8400-e29b-41d4-a716-446655440000", true),
+            ("kJ3nf8aLq0xYpQ2s", true),
+            ("AbCdEfGhIjKlMnOp", true),
+            ("my-public-address-of-ipv4", false),
+            ("raspberrypi4.local", false),
+            ("reflect", false),
+            ("v1", false),
+            ("", false),
+        ] {
+            assert_eq!(looks_random(word), random, "{word}");
+        }
+    }
 
     #[test]
     fn a_query_is_hidden_in_every_form() {
@@ -164,6 +340,8 @@ mod tests {
         let mut secrets = Secrets::default();
         secrets.add("a/b+c");
         assert_eq!(secrets.hide("a/b+c a%2Fb%2Bc a%2fb%2bc"), "[hidden] [hidden] [hidden]");
+        secrets.add("x y z x y");
+        assert_eq!(secrets.hide("no x y z x y"), "no [hidden]");
     }
 
     #[test]

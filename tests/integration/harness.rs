@@ -264,11 +264,16 @@ fn a_secret_is_found_in_every_disguise() {
         ("abc&def<ghi>", "abc&amp;def&lt;ghi&gt;"),
         ("pr0xy/P@ss", "pr0xy%2FP%40ss"),
         ("pr0xy/P@ss", "Basic cHIweHkvUEBz"),
+        ("v3ry%2FSecret%2BValue", "Basic cGk6djNyeS9TZWNyZXQrVmFsdWU="),
+        ("v3ry%2FSecret%2BValue", "762F7379 of hex: 72792F5365637265"),
+        ("~~~???>>>~~~", "url-safe: fn5-Pz8_Pj4-fn5-"),
+        ("v3ry%2FSecret%2BValue", "s e c r e t - v a l u e"),
+        ("v3ry%2FSecret%2BValue", "v\u{200b}3\u{200b}r\u{200b}y\u{200b}/S\u{200b}ec\nret"),
     ];
     for (secret, text) in leaks {
         assert!(secrets::find(secret, text).is_some(), "{secret} in {text}");
     }
-    for text in ["", "GET /reflect/v1", "a secret value", "some/secret"] {
+    for text in ["", "GET /reflect/v1", "a secret of value", "some/secret", "v3ry/Se is cut"] {
         assert_eq!(secrets::find("v3ry%2FSecret%2BValue", text), None, "{text}");
     }
 }

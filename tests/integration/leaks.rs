@@ -11,7 +11,7 @@ use crate::support::http::{Answer, Family};
 use crate::support::reflector::{SECRET_DECODED, SECRET_QUERY};
 use crate::support::scene::Scene;
 use crate::support::sigv4::Secret;
-use crate::support::text::percent_encode;
+use crate::support::text::{hex, percent_encode};
 use crate::support::words::{UNCHANGED, UNLISTED, UNPUBLISHED, out_of_order, unlearnt};
 
 const TOKEN: &str = "FwoGZXIvYXdzEJr//t0ken/With+Every=Char==";
@@ -75,12 +75,93 @@ fn a_reflector_that_says_its_query_back() {
     }
 }
 
+/// A text in the forms in which a careless or a hostile server may echo it.
+fn disguises(secret: &str) -> Vec<(&'static str, String)> {
+    let each = |by: &str| secret.chars().map(String::from).collect::<Vec<_>>().join(by);
+    let base64 = |before: &str| {
+        let output = std::process::Command::new("sh")
+            .args(["-c", "printf %s \"$1\" | base64 -w0", "sh", &format!("{before}{secret}")])
+            .output();
+        String::from_utf8(output.expect("sh and base64 run").stdout).expect("ASCII")
+    };
+    vec![
+        ("in part", secret[3..12].to_owned()),
+        ("in capitals", secret.to_uppercase()),
+        ("in part and small letters", secret[5..].to_lowercase()),
+        ("in base64", base64("")),
+        ("in base64 behind a character", base64("x")),
+        ("in base64 behind two", base64("pi")),
+        ("in base64 for URLs", base64("").replace('+', "-").replace('/', "_")),
+        ("in hexadecimal", hex(secret.as_bytes())),
+        ("in capital hexadecimal", hex(secret.as_bytes()).to_uppercase()),
+        ("percent-encoded", percent_encode(secret.as_bytes())),
+        ("wholly percent-encoded", secret.bytes().map(|b| format!("%{b:02x}")).collect::<String>()),
+        ("with zero-width spaces", each("\u{200b}")),
+        ("with word joiners", each("\u{2060}")),
+        ("with spaces", each(" ")),
+        ("with line breaks", each("\r\n")),
+        ("with dashes", each("-")),
+    ]
+}
+
+#[test]
+fn echo_of_a_reflectors_key_in_disguise_is_hidden() {
+    for (what, echo) in disguises(SECRET_DECODED) {
+        let mut scene = scene();
+        scene.without("topic_arn");
+        let body = json!({ "error": format!("it is not '{echo}'!") }).to_string();
+        scene.reflector.replies(Family::V4, Answer::new(403, "application/json", body));
+        let run = scene.run_with(&["--verbose"]);
+        assert_eq!(run.status.code(), Some(1), "{what}: {run:?}");
+        let said = "it answered 403: \"it is not '[hidden]'!\"";
+        assert!(run.stderr.contains(said), "{what}:\n{}", run.stderr);
+    }
+}
+
+#[test]
+fn echo_of_the_aws_keys_in_disguise_is_hidden() {
+    for secret in [SECRET_KEY, TOKEN] {
+        for (what, echo) in disguises(secret) {
+            let mut scene = scene();
+            scene.without("topic_arn");
+            // XML has no zero-width characters to lose; its parser joins lines.
+            let message = format!("It was '{echo}' here");
+            scene.aws.always(List, Fault::Error(403, "SignatureDoesNotMatch", message));
+            let run = scene.run();
+            let said = format!("{UNLISTED}SignatureDoesNotMatch: It was '[hidden]' here; ");
+            assert!(run.stderr.starts_with(&said), "{what}:\n{}", run.stderr);
+        }
+    }
+}
+
+#[test]
+fn a_long_session_token_leaves_no_piece_when_cut_or_wrapped() {
+    let token: String =
+        (0_u32..40).map(|n| format!("{TOKEN}{}", n.wrapping_mul(2_654_435_761))).collect();
+    for echo in [
+        token[..400].to_owned(),
+        token[100..].to_owned(),
+        token.as_bytes().chunks(76).map(|line| String::from_utf8_lossy(line) + "\n").collect(),
+        format!("{} {token}", "x ".repeat(145)),
+    ] {
+        let mut scene = Scene::new();
+        scene.sandbox.secret(&token);
+        scene.sandbox.set("AWS_SESSION_TOKEN", &token);
+        let secret = Secret { secret: SECRET_KEY.into(), token: Some(token.clone()) };
+        scene.aws.world().keys.insert(KEY_ID.into(), secret);
+        scene.without("topic_arn");
+        scene.aws.always(List, Fault::Error(403, "ExpiredToken", format!("expired: {echo}")));
+        let run = scene.run();
+        assert!(run.stderr.starts_with(&format!("{UNLISTED}ExpiredToken: expired: ")), "{run:?}");
+    }
+}
+
 #[test]
 fn a_redirect_with_a_secret_in_it() {
     // Neither the query of the config nor one that only the redirect has.
     let mut scene = scene();
-    scene.sandbox.secret("N3w%2Fsecret%2Fkey");
-    let query = format!("apikey={SECRET_QUERY}&other=N3w%2Fsecret%2Fkey");
+    scene.sandbox.secret("N3w%2FSp3cial%2Fkey");
+    let query = format!("apikey={SECRET_QUERY}&other=N3w%2FSp3cial%2Fkey");
     let base = scene.reflector.server().url("reflect2.example.net");
     let target = format!("{base}/two?{query}");
     scene.reflector.replies(Family::V4, Answer::redirect(302, &target));
