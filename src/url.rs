@@ -1,5 +1,6 @@
-//! URLs that a configuration names: https, or http on loopback, with a key in them more often than
-//! not. Reads a URL once, follows a redirect from it, and shows only what is not secret; asks nobody.
+//! URLs that a configuration names: https, or http where nobody is on the way, with a key in them
+//! more often than not. Reads a URL once, follows a redirect from it, and shows only what is not
+//! secret; asks nobody.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
@@ -10,33 +11,66 @@ use http::header::LOCATION;
 use http::{HeaderMap, Uri};
 
 use crate::percent;
-use crate::secrets::Secrets;
+use crate::secrets::{Secrets, looks_random};
 
 /// How many redirects are followed.
 pub const MAX_REDIRECTS: usize = 2;
 
-/// A URL: https, or http on loopback. Its query string often is a key, and so is a user name, so
-/// neither `Display` nor `Debug` shows them.
+/// What a URL is for, which decides where plain http will do and whether its path is secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Use {
+    /// Plain http on loopback only: its answer ends up in DNS.
+    Reflector,
+    /// Plain http to a private address, too: its answer does not matter. Its path is the key of
+    /// most services (`https://hc-ping.com/UUID`).
+    Heartbeat,
+}
+
+/// A URL. Its query string often is a key, and so is a user name or a part of its path, so neither
+/// `Display` nor `Debug` shows them.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretUrl {
     /// The URL without a user name.
     uri: Uri,
     /// The user name and password of the URL, decoded, as `user:password`.
     user: Option<String>,
+    used_as: Use,
 }
 
 impl SecretUrl {
-    /// Reads a URL. The error is a phrase to follow the key, and does not quote the URL.
+    /// Reads the URL of a reflector. The error is a phrase to follow the key, and does not quote
+    /// the URL.
     pub fn parse(url: &str) -> Result<Self, String> {
+        Self::read(url, Use::Reflector)
+    }
+
+    /// Reads the URL of a heartbeat. The error is a phrase to follow the key, and does not quote
+    /// the URL.
+    pub fn parse_heartbeat(url: &str) -> Result<Self, String> {
+        Self::read(url, Use::Heartbeat)
+    }
+
+    fn read(url: &str, used_as: Use) -> Result<Self, String> {
         let no_url = || "must be a URL, as in https://host/path".to_owned();
+        if has_at_behind_host(url) {
+            return Err("must be a URL with no @ behind its host: in a password write / as %2F, \
+                        ? as %3F and # as %23, and in a path write @ as %40"
+                .into());
+        }
         let uri: Uri = url.parse().map_err(|_| no_url())?;
         if !has_possible_port(&uri) {
             return Err("must be a URL whose port is 1 to 65535".into());
         }
-        match (uri.scheme_str(), uri.host()) {
-            (Some("https"), Some(host)) if is_possible_host(host) => {}
-            (Some("http"), Some(host)) if is_loopback(host) => {}
-            (Some("http"), _) => {
+        match (uri.scheme_str(), uri.host(), used_as) {
+            (Some("https"), Some(host), _) if is_possible_host(host) => {}
+            (Some("http"), Some(host), _) if is_loopback(host) => {}
+            (Some("http"), Some(host), Use::Heartbeat) if is_private(host) => {}
+            (Some("http"), _, Use::Heartbeat) => {
+                return Err("must be an https URL, or an http one with a private address as its \
+                            host, as in http://192.168.1.5:3001/path"
+                    .into());
+            }
+            (Some("http"), _, Use::Reflector) => {
                 return Err(
                     "must be an https URL: over plain http anyone on the way can read it, \
                             and answer"
@@ -53,7 +87,7 @@ impl SecretUrl {
             user = Some(percent::decode(name).into_owned());
             parts.authority = Some(host.parse().map_err(|_| no_url())?);
         }
-        Ok(Self { uri: Uri::from_parts(parts).map_err(|_| no_url())?, user })
+        Ok(Self { uri: Uri::from_parts(parts).map_err(|_| no_url())?, user, used_as })
     }
 
     /// Where an answer with this status and these headers sends us on to, if it does. The error is
@@ -67,10 +101,11 @@ impl SecretUrl {
         Some(self.redirected(location.to_str().unwrap_or_default()))
     }
 
-    /// The URL that a `Location` names, seen from this one: from https only to https.
+    /// The URL that a `Location` names, seen from this one: from https only to https. On the same
+    /// server it keeps the user name, since the server asked for it there.
     pub fn redirected(&self, location: &str) -> Result<Self, &'static str> {
         let mut next = join(&self.uri, location)
-            .and_then(|url| Self::parse(&url).ok())
+            .and_then(|url| Self::read(&url, self.used_as).ok())
             .ok_or("it redirects to what is no https URL")?;
         if self.uri.scheme_str() == Some("https") && next.uri.scheme_str() != Some("https") {
             return Err("it redirects from https to plain http");
@@ -100,35 +135,58 @@ impl SecretUrl {
         let query = self.uri.query().map_or(String::new(), |query| format!("?{query}"));
         let mut parts = self.uri.clone().into_parts();
         parts.path_and_query = Some(format!("{path}{more}{query}").parse().ok()?);
-        Some(Self { uri: Uri::from_parts(parts).ok()?, user: self.user.clone() })
+        Some(Self { uri: Uri::from_parts(parts).ok()?, ..self.clone() })
     }
 
-    /// What must not be shown: the query string, and a user name with its password.
+    /// What must not be shown: the query string, a user name with its password, and what is secret
+    /// of the path.
     pub fn add_secrets(&self, secrets: &mut Secrets) {
         if let Some(query) = self.uri.query() {
             secrets.add_query(query);
         }
         if let Some(user) = &self.user {
-            secrets.add(user);
+            // As the header has it.
             secrets.add(&STANDARD.encode(user));
-            if let Some((_, password)) = user.split_once(':') {
-                secrets.add(password);
+            match user.split_once(':') {
+                Some((name, password)) if !password.is_empty() => {
+                    secrets.add(password);
+                    secrets.add_word(name);
+                }
+                Some((key, _)) => secrets.add(key),
+                None => secrets.add(user),
             }
+        }
+        for segment in self.uri.path().split('/').filter(|segment| self.is_secret(segment)) {
+            secrets.add_path_segment(segment);
         }
     }
 
     /// Whether it has something in it that others must not read.
     #[must_use]
     pub fn has_secret(&self) -> bool {
-        self.user.is_some() || self.uri.query().is_some_and(|query| !query.is_empty())
+        self.user.is_some()
+            || self.uri.query().is_some_and(|query| !query.is_empty())
+            || self.uri.path().split('/').any(|segment| self.is_secret(segment))
+    }
+
+    /// Whether a part of the path is secret: any of a heartbeat's, else one that looks random.
+    fn is_secret(&self, segment: &str) -> bool {
+        !segment.is_empty() && (self.used_as == Use::Heartbeat || looks_random(segment))
     }
 }
 
+/// As in `https://host:8443/reflect/[hidden]`.
 impl fmt::Display for SecretUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let authority = self.uri.authority().map_or("", |authority| authority.as_str());
-        let path = if self.uri.path() == "/" { "" } else { self.uri.path() };
-        write!(f, "{}://{authority}{path}", self.uri.scheme_str().unwrap_or_default())
+        write!(f, "{}://{authority}", self.uri.scheme_str().unwrap_or_default())?;
+        match (self.uri.path(), self.used_as) {
+            ("/", _) => Ok(()),
+            (_, Use::Heartbeat) => f.write_str("/[hidden]"),
+            (path, Use::Reflector) => path.split('/').skip(1).try_for_each(|segment| {
+                write!(f, "/{}", if self.is_secret(segment) { "[hidden]" } else { segment })
+            }),
+        }
     }
 }
 
@@ -180,9 +238,31 @@ fn is_possible_host(host: &str) -> bool {
 }
 
 fn is_loopback(host: &str) -> bool {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost")
-        || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+        || address(host).is_some_and(|address| address.is_loopback())
+}
+
+/// Whether a host is an address of the network at home.
+fn is_private(host: &str) -> bool {
+    address(host).is_some_and(|address| match address {
+        IpAddr::V4(address) => address.is_private() || address.is_link_local(),
+        IpAddr::V6(address) => address.is_unique_local() || address.is_unicast_link_local(),
+    })
+}
+
+fn address(host: &str) -> Option<IpAddr> {
+    host.trim_start_matches('[').trim_end_matches(']').parse().ok()
+}
+
+/// Whether there is an `@` behind what looks like the host: then a part of a user name or password
+/// most likely stands before it, as in `https://user:8080/tail@host/`, and that host is none. In a
+/// query an `@` is common, where a path stands before it.
+fn has_at_behind_host(url: &str) -> bool {
+    let Some((_, rest)) = url.split_once("://") else { return false };
+    let Some(behind) = rest.find(['/', '?', '#']).map(|end| &rest[end..]) else { return false };
+    let (behind, fragment) = behind.split_once('#').unwrap_or((behind, ""));
+    let path = if behind.starts_with('/') { behind.split('?').next() } else { Some(behind) };
+    path.is_some_and(|path| path.contains('@')) || fragment.contains('@')
 }
 
 /// `location` seen from `base`: a URL, or a path on the same server (RFC 3986, section 4.2).
@@ -263,15 +343,111 @@ mod tests {
     }
 
     #[test]
-    fn a_location_is_seen_from_where_it_was_given() {
-        let base: Uri = "https://a.example:8443/d/r?k=v".parse().unwrap();
-        for (location, joined) in [
-            ("https://b.example/x", "https://b.example/x"),
-            ("//b.example/x", "https://b.example/x"),
-            ("/x?y:z", "https://a.example:8443/x?y:z"),
-            ("x", "https://a.example:8443/d/x"),
+    fn a_heartbeat_may_be_plain_http_at_a_private_address() {
+        for url in [
+            "http://192.168.1.5:3001/api/push/x",
+            "http://10.0.0.1/",
+            "http://172.31.255.255/",
+            "http://169.254.1.1/",
+            "http://[fd00::1]:3001/x",
+            "http://[fe80::1]/",
+            "http://localhost:3001/x",
+            "http://127.0.0.1/",
+            "https://hc-ping.com/x",
         ] {
-            assert_eq!(join(&base, location).as_deref(), Some(joined), "{location}");
+            assert!(SecretUrl::parse_heartbeat(url).is_ok(), "{url}");
+        }
+        for url in [
+            "http://hc-ping.com/x",
+            "http://kuma.lan/x",
+            "http://172.32.0.1/",
+            "http://100.64.0.1/",
+            "http://192.0.2.1/",
+            "http://[2001:db8::1]/",
+            "http://192.168.1.5.example/",
+        ] {
+            let refused = SecretUrl::parse_heartbeat(url).unwrap_err();
+            assert!(refused.starts_with("must be an https URL, or an http one with"), "{url}");
+        }
+    }
+
+    #[test]
+    fn an_at_behind_the_host_is_refused_without_a_quote() {
+        for url in [
+            "https://user:8080/tail@host/",
+            "https://user/tail@host/",
+            "https://user:80?tail@host/",
+            "https://user:80#tail@host/",
+            "https://host/a/@b",
+            "https://host/#a@b",
+        ] {
+            for parsed in [SecretUrl::parse(url), SecretUrl::parse_heartbeat(url)] {
+                let refused = parsed.unwrap_err();
+                assert!(refused.starts_with("must be a URL with no @ behind its host"), "{url}");
+            }
+        }
+        for url in ["https://host/?mail=a@b.example", "https://host/%40b", "https://u@host/a"] {
+            assert!(SecretUrl::parse(url).is_ok(), "{url}");
+        }
+    }
+
+    #[test]
+    fn what_is_secret_of_a_path_is_not_shown() {
+        let uuid = "550e8400-e29b-41d4-a716-446655440000";
+        for (url, reflector, heartbeat) in [
+            ("https://h.example/reflect/v1", "https://h.example/reflect/v1", "/[hidden]"),
+            ("https://h.example/", "https://h.example", ""),
+            (&format!("https://h.example/{uuid}/x"), "https://h.example/[hidden]/x", "/[hidden]"),
+        ] {
+            assert_eq!(SecretUrl::parse(url).unwrap().to_string(), reflector);
+            let heartbeat_url = SecretUrl::parse_heartbeat(url).unwrap();
+            assert_eq!(heartbeat_url.to_string(), format!("https://h.example{heartbeat}"));
+            assert_eq!(heartbeat_url.has_secret(), !heartbeat.is_empty());
+            let mut secrets = Secrets::default();
+            heartbeat_url.add_secrets(&mut secrets);
+            assert!(!secrets.hide(url).contains(uuid), "{url}");
+        }
+    }
+
+    #[test]
+    fn passwords_and_keys_before_the_host_are_secrets() {
+        for (user, text, shown) in [
+            ("pi:longpassword", "no longpassword", "no [hidden]"),
+            ("pi:hush", "no hush", "no [hidden]"),
+            ("key-of-mine", "no key-of-mine", "no [hidden]"),
+            ("key-of-mine:", "no key-of-mine", "no [hidden]"),
+            ("pi:longpassword", "no cGk6bG9uZ3Bhc3N3b3Jk", "no [hidden]"),
+            ("somebody:longpassword", "no somebody", "no somebody"),
+        ] {
+            let mut secrets = Secrets::default();
+            let url = format!("https://{user}@a.example/");
+            SecretUrl::parse(&url).unwrap().add_secrets(&mut secrets);
+            assert_eq!(secrets.hide(text), shown, "{user}");
+            assert_eq!(secrets.quote(text), "no [hidden]", "{user}");
+        }
+    }
+
+    #[test]
+    fn a_redirect_keeps_the_user_on_the_same_server_only() {
+        let base = SecretUrl::parse("https://u:p@a.example:8443/d/r?k=v").unwrap();
+        for (location, joined, user) in [
+            ("https://b.example/x", "https://b.example/x", None),
+            ("https://a.example/x", "https://a.example/x", None),
+            ("https://A.example:8443/x", "https://A.example:8443/x", Some("u:p")),
+            ("https://other@a.example:8443/x", "https://a.example:8443/x", Some("other")),
+            ("//b.example/x", "https://b.example/x", None),
+            ("/x?y:z", "https://a.example:8443/x?y:z", Some("u:p")),
+            ("x", "https://a.example:8443/d/x", Some("u:p")),
+        ] {
+            let next = base.redirected(location).unwrap();
+            assert_eq!((next.uri.to_string(), next.user.as_deref()), (joined.into(), user));
+        }
+        for (location, problem) in [
+            ("http://a.example/", "it redirects to what is no https URL"),
+            ("https://user:8080/tail@host/", "it redirects to what is no https URL"),
+            ("http://127.0.0.1/", "it redirects from https to plain http"),
+        ] {
+            assert_eq!(base.redirected(location), Err(problem), "{location}");
         }
     }
 

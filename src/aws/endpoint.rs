@@ -238,8 +238,8 @@ const NOT_AN_ENDPOINT: &str =
 fn normalise(url: &str) -> Option<String> {
     let uri: Uri = url.parse().ok()?;
     let http = matches!(uri.scheme_str(), Some("http" | "https")) && has_possible_port(&uri);
-    let plain =
-        !url.contains('#') && uri.query().is_none() && !uri.authority()?.as_str().contains('@');
+    // An `@` is that of a password, wherever it is: one with a slash in it reaches into the path.
+    let plain = !url.contains(['#', '@']) && uri.query().is_none();
     (http && plain && !uri.host()?.is_empty()).then(|| url.trim_end_matches('/').into())
 }
 
@@ -363,6 +363,7 @@ mod tests {
             ("AWS_ENDPOINT_URL_ROUTE_53", "http://a/?b"),
             ("AWS_ENDPOINT_URL", "http://a/#b"),
             ("AWS_ENDPOINT_URL", "http://user:hush@a"),
+            ("AWS_ENDPOINT_URL", "http://user:8080/hush@a"),
             ("AWS_REGION", "us-iso-east-1"),
         ] {
             let error = Settings::read(&Environment::from([(variable, value)]), |_| None, None);

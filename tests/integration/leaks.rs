@@ -157,6 +157,44 @@ fn a_long_session_token_leaves_no_piece_when_cut_or_wrapped() {
 }
 
 #[test]
+fn a_url_with_a_password_cut_at_its_slash_is_refused_unquoted() {
+    for url in ["https://user:8080/t4ilOfIt@host/", "https://user:8080?t4ilOfIt@host/"] {
+        for key in ["reflect_url", "heartbeat_url"] {
+            let mut scene = Scene::new();
+            scene.sandbox.secret("t4ilOfIt");
+            scene.configure(|config| config[key] = json!(url));
+            let run = scene.run();
+            assert_eq!(run.status.code(), Some(2), "{run:?}");
+            assert!(run.stderr.contains("must be a URL with no @ behind its host: "), "{run:?}");
+            scene.assert_untouched(&run);
+        }
+        let mut scene = Scene::new();
+        scene.sandbox.secret("t4ilOfIt");
+        scene.sandbox.set("AWS_ENDPOINT_URL", url.replace("https:", "http:"));
+        let run = scene.run();
+        assert_eq!(run.status.code(), Some(2), "{run:?}");
+        assert!(run.stderr.starts_with("autodns: AWS_ENDPOINT_URL is not the URL of"), "{run:?}");
+        scene.assert_untouched(&run);
+    }
+}
+
+#[test]
+fn a_key_in_the_path_of_a_reflector_is_hidden() {
+    let mut scene = scene();
+    let key = "550e8400-e29b-41d4-a716-446655440000";
+    scene.sandbox.secret(key);
+    let base = scene.reflector.server().url("reflect2.example.net");
+    scene.configure(|config| config["reflect_url"] = json!(format!("{base}/v1/{key}/ip")));
+    let body = json!({ "error": format!("no such path: /v1/{key}/ip") }).to_string();
+    scene.reflector.at(&format!("/v1/{key}/ip"), Answer::new(404, "application/json", body));
+    let run = scene.run_with(&["--verbose"]);
+    assert!(
+        run.stderr.contains(".example.net:{port}/v1/[hidden]/ip: it answered 404: "),
+        "{run:?}"
+    );
+}
+
+#[test]
 fn a_redirect_with_a_secret_in_it() {
     // Neither the query of the config nor one that only the redirect has.
     let mut scene = scene();
