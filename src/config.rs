@@ -14,7 +14,7 @@ use crate::aws::sns::TopicArn;
 use crate::environment::{Environment, command_as_owner};
 use crate::error::{Cause, Error};
 use crate::files::read_regular;
-use crate::heartbeat::Heartbeat;
+use crate::heartbeat::{Heartbeat, OnFailure};
 use crate::record::{DnsName, RecordKey, RecordType, Ttl};
 use crate::secrets::Secrets;
 use crate::url::SecretUrl;
@@ -149,9 +149,16 @@ impl Config {
             ttl: raw.ttl,
             alerts,
             sources,
-            heartbeat: raw
-                .heartbeat_url
-                .map(|url| Heartbeat { url, tells_failure: raw.heartbeat_fail.unwrap_or(false) }),
+            heartbeat: match (raw.heartbeat_url, raw.heartbeat_fail) {
+                (Some(url), on_failure) => Some(Heartbeat { url, on_failure }),
+                (None, OnFailure::Url(_)) => {
+                    return Err(format!(
+                        "{}, which a URL in heartbeat_fail needs",
+                        required("heartbeat_url")
+                    ));
+                }
+                (None, _) => None,
+            },
         })
     }
 
@@ -176,7 +183,7 @@ impl Config {
     }
 
     fn urls(&self) -> impl Iterator<Item = &SecretUrl> {
-        let heartbeat = self.heartbeat.as_ref().map(|heartbeat| &heartbeat.url);
+        let heartbeat = self.heartbeat.iter().flat_map(Heartbeat::urls);
         self.sources.reflectors.iter().map(Reflector::url).chain(heartbeat)
     }
 
@@ -242,8 +249,8 @@ mod tests {
         )
         .unwrap();
         let heartbeat = config.heartbeat.as_ref().unwrap();
-        assert!(heartbeat.tells_failure);
-        assert_eq!(heartbeat.url.to_string(), "https://h.example/ping/1");
+        assert!(matches!(heartbeat.on_failure, OnFailure::Fail));
+        assert_eq!(heartbeat.url.uri().to_string(), "https://h.example/ping/1?k=v");
         let records: Vec<String> = config.records().map(|key| key.to_string()).collect();
         assert_eq!(records, ["*.home.example.com A", "*.home.example.com AAAA"]);
         assert_eq!(config.ttl, Ttl::new(60));
@@ -377,6 +384,24 @@ mod tests {
                 full(", \"ipv6_interface\": \"../eth0\""),
                 "line 1, column 76: \"ipv6_interface\" must be the name of a network interface, \
                  as in eth0",
+            ),
+            (
+                full(", \"heartbeat_fail\": \"https://h.example/?k=verysecret\""),
+                "the key \"heartbeat_url\" is missing, which a URL in heartbeat_fail needs",
+            ),
+            (
+                full(", \"heartbeat_fail\": 1"),
+                "line 1, column 76: \"heartbeat_fail\" must be true, false or a URL",
+            ),
+            (
+                full(", \"heartbeat_url\": \"http://kuma.lan/?k=verysecret\""),
+                "line 1, column 75: \"heartbeat_url\" must be an https URL, or an http one with a \
+                 private address as its host, as in http://192.168.1.5:3001/path",
+            ),
+            (
+                full(", \"reflect_url\": \"https://user:8080/tail@host/\""),
+                "line 1, column 73: \"reflect_url\" must be a URL with no @ behind its host: in a \
+                 password write / as %2F, ? as %3F and # as %23, and in a path write @ as %40",
             ),
             (full("") + "x", "line 1, column 57: this is not JSON: trailing characters"),
         ] {

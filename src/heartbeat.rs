@@ -1,7 +1,8 @@
-//! A sign of life to a service that misses it when it stays away (healthchecks.io, Uptime Kuma and
-//! the like): a dead machine or a dead line cannot send an alert of its own. It decides nothing:
+//! A heartbeat to a service that misses it when it stays away (healthchecks.io, Uptime Kuma and the
+//! like): a dead machine or a dead connection cannot send an alert of its own. It decides nothing:
 //! whether it arrives changes neither the records nor the exit status.
 
+use std::iter;
 use std::thread;
 use std::time::SystemTime;
 
@@ -11,21 +12,49 @@ use crate::console::Console;
 use crate::deadline::Deadline;
 use crate::retry::{Again, Attempts, Limit, RetryAfter};
 use crate::transport::Network;
-use crate::url::SecretUrl;
+use crate::url::{MAX_REDIRECTS, SecretUrl};
 
 /// The most bytes an answer may have; what it says does not matter.
 const LARGEST_ANSWER: u64 = 1 << 16;
 
-/// Where signs of life go.
+/// Where heartbeats go.
 #[derive(Clone, Debug)]
 pub struct Heartbeat {
     /// The URL that is fetched after a run in which every record was right.
     pub url: SecretUrl,
-    /// Whether another run is reported, too: at the same URL with `/fail` at the end of its path.
-    pub tells_failure: bool,
+    /// What happens after any other run.
+    pub on_failure: OnFailure,
+}
+
+/// What a run that failed sends.
+#[derive(Clone, Debug, Default)]
+pub enum OnFailure {
+    /// Nothing: the service misses the heartbeat.
+    #[default]
+    Nothing,
+    /// A request for the URL with `/fail` at the end of its path, as healthchecks.io has it.
+    Fail,
+    /// A request for a URL of its own. Uptime Kuma takes every path below a good one for good.
+    Url(SecretUrl),
 }
 
 impl Heartbeat {
+    /// Its URLs, as the configuration has them.
+    pub fn urls(&self) -> impl Iterator<Item = &SecretUrl> {
+        let of_failure = if let OnFailure::Url(url) = &self.on_failure { Some(url) } else { None };
+        iter::once(&self.url).chain(of_failure)
+    }
+
+    /// The URL for a run that ended so, and the key that it is from.
+    fn url_of(&self, all_right: bool) -> Option<(SecretUrl, &'static str)> {
+        match &self.on_failure {
+            _ if all_right => Some((self.url.clone(), "heartbeat_url")),
+            OnFailure::Nothing => None,
+            OnFailure::Fail => Some((self.url.with_path("/fail")?, "heartbeat_url")),
+            OnFailure::Url(url) => Some((url.clone(), "heartbeat_fail")),
+        }
+    }
+
     /// Tells how a run ended. What came of it is a step of `--verbose`.
     pub fn send(
         &self,
@@ -35,20 +64,10 @@ impl Heartbeat {
         limit: Limit,
         deadline: Deadline,
     ) {
-        if !all_right && !self.tells_failure {
-            return;
-        }
-        let failed;
-        let url = if all_right {
-            &self.url
-        } else {
-            let Some(url) = self.url.with_path("/fail") else { return };
-            failed = url;
-            &failed
-        };
+        let Some((url, key)) = self.url_of(all_right) else { return };
         let mut attempts = Attempts::new(limit);
         loop {
-            let (problem, again, retry_after) = match fetch(url, network, deadline) {
+            let (problem, again, retry_after) = match fetch(&url, key, network, deadline) {
                 Ok(()) => return console.step(|| format!("heartbeat: {url} has it")),
                 Err(failure) => failure,
             };
@@ -62,25 +81,34 @@ impl Heartbeat {
 
 type Failed = (String, Again, Option<RetryAfter>);
 
-fn fetch(url: &SecretUrl, network: &Network, deadline: Deadline) -> Result<(), Failed> {
-    let mut request = Request::builder().uri(url.uri());
-    if let Some(authorization) = url.authorization() {
-        request = request.header(http::header::AUTHORIZATION, authorization);
-    }
-    let request = request
-        .body(Vec::new())
-        .map_err(|_| ("the URL cannot be asked".into(), Again::No, None))?;
-    let https = url.uri().scheme() == Some(&http::uri::Scheme::HTTPS);
-    let answer = network
-        .proxied(https)
-        .send(request, LARGEST_ANSWER, deadline)
-        .map_err(|cause| (format!("{cause}; {}", cause.advice()), cause.again(), None))?;
-    match answer.status {
-        200..=299 => Ok(()),
-        status => {
-            let problem = format!("it answered {status}; check heartbeat_url");
-            let retry_after = RetryAfter::of(&answer.headers, SystemTime::now());
-            Err((problem, Again::of_status(status), retry_after))
+/// Fetches `url` and what it redirects to. The error is a phrase that follows the URL, with advice
+/// about the `key` that the URL is from.
+fn fetch(url: &SecretUrl, key: &str, network: &Network, deadline: Deadline) -> Result<(), Failed> {
+    let for_good = |problem: String| (problem, Again::No, None);
+    let mut at = url.clone();
+    for _ in 0..=MAX_REDIRECTS {
+        let mut request = Request::builder().uri(at.uri());
+        if let Some(authorization) = at.authorization() {
+            request = request.header(http::header::AUTHORIZATION, authorization);
         }
+        let request =
+            request.body(Vec::new()).map_err(|_| for_good("the URL cannot be asked".into()))?;
+        let https = at.uri().scheme() == Some(&http::uri::Scheme::HTTPS);
+        let answer = network
+            .proxied(https)
+            .send(request, LARGEST_ANSWER, deadline)
+            .map_err(|cause| (format!("{cause}; {}", cause.advice()), cause.again(), None))?;
+        at = match at.redirect(answer.status, &answer.headers) {
+            Some(Ok(next)) => next,
+            Some(Err(problem)) => return Err(for_good(format!("{problem}; check {key}"))),
+            None if (200..300).contains(&answer.status) => return Ok(()),
+            None => {
+                let status = answer.status;
+                let retry_after = RetryAfter::of(&answer.headers, SystemTime::now());
+                let problem = format!("it answered {status}; check {key}");
+                return Err((problem, Again::of_status(status), retry_after));
+            }
+        };
     }
+    Err(for_good(format!("it redirects more than {MAX_REDIRECTS} times; check {key}")))
 }

@@ -12,7 +12,7 @@
 //! * [`address`]: the public address, from reflectors or the interface, and what is public.
 //! * [`aws`]: the current record and its change (Route 53), the alert (SNS); signed by hand.
 //! * [`plan`]: wanted and found in, keep, change or refuse out. Pure.
-//! * [`alert`]: what to say, when, and once; [`heartbeat`]: a sign of life.
+//! * [`alert`]: what to say, when, and once; [`heartbeat`]: a request to a service that misses it.
 //! * [`check`]: tests all of it for `autodns check`, and changes nothing unless asked to write.
 //! * [`policy`]: the IAM policy that allows just this, for `autodns policy`. Pure.
 //! * [`retry`], [`deadline`], [`detached`]: whether to try again, how much time there is, and work

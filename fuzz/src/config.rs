@@ -29,7 +29,7 @@ pub fn config(data: &[u8]) {
         Err(problem) => assert_refusal(&problem),
     }
     let Ok(Value::Object(mut json)) = serde_json::from_str(text) else { return };
-    for key in ["reflect_url", "heartbeat_url"] {
+    for key in ["reflect_url", "heartbeat_url", "heartbeat_fail"] {
         json.get_mut(key).map(plant);
     }
     let shown = match Config::parse(&Value::Object(json).to_string()) {
@@ -83,7 +83,7 @@ fn assert_possible(config: &Config) {
         assert!(Reflector::parse(&shown).is_ok_and(|shown| shown.host() == reflector.host()));
     }
     if let Some(heartbeat) = &config.heartbeat {
-        assert_shows_no_secret(&heartbeat.url.to_string());
+        heartbeat.urls().for_each(|url| assert_shows_no_secret(&url.to_string()));
         assert!(heartbeat.url.with_path("/fail").is_some(), "no URL to tell a failure to");
     }
     for network in &sources.expected_networks {
@@ -125,6 +125,7 @@ const MISSING: &[&str] = &[
     "the key \"hosted_zone_id\" is missing",
     "the key \"dns_name\" is missing",
     "\"require_confirmation\" needs reflectors on two different hosts in \"reflect_url\"",
+    "the key \"heartbeat_url\" is missing, which a URL in heartbeat_fail needs",
 ];
 
 const REFUSALS: &[&str] = &[
@@ -134,6 +135,7 @@ const REFUSALS: &[&str] = &[
     "is there twice",
     "must be a string",
     "must be true or false",
+    "must be true, false or a URL",
     "must be a string or a list of strings",
     "must be a list of strings",
     "must be a list of \"A\" and \"AAAA\"",
@@ -153,6 +155,10 @@ const REFUSALS: &[&str] = &[
     "must be a URL, as in https://host/path",
     "must be a URL whose port is # to #",
     "must be an https URL: over plain http anyone on the way can read it, and answer",
+    "must be an https URL, or an http one with a private address as its host, as in \
+     http://#.#.#.#:#/path",
+    "must be a URL with no @ behind its host: in a password write / as %#F, ? as %#F and # as %#, \
+     and in a path write @ as %#",
     "is no network, as in #.#.#.#/# or #:db#::/#",
     "has bits set behind its length, so that it names no network",
     "must be the name of a network interface, as in eth#",

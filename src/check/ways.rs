@@ -13,6 +13,7 @@ use crate::aws::{Aws, Service};
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::detached::{self, NoResult};
+use crate::heartbeat::Heartbeat;
 use crate::transport::Network;
 
 /// How much longer than its deadline a server is waited for: what is asked of it ends by then of
@@ -84,7 +85,7 @@ fn servers(config: &Config, aws: &Aws<'_>) -> Vec<Server> {
     let reflectors = config.sources.reflectors.iter().map(Reflector::url);
     let mut servers: Vec<Server> =
         reflectors.map(|url| Server { uri: url.uri().clone(), may_be_proxied: false }).collect();
-    let heartbeat = config.heartbeat.as_ref().map(|heartbeat| heartbeat.url.uri().clone());
+    let heartbeat = config.heartbeat.iter().flat_map(Heartbeat::urls).map(|url| url.uri().clone());
     let sns = config
         .alerts
         .as_ref()
@@ -93,9 +94,7 @@ fn servers(config: &Config, aws: &Aws<'_>) -> Vec<Server> {
         .into_iter()
         .chain(sns)
         .filter_map(|service| aws.endpoint(&service).base.parse().ok());
-    servers.extend(
-        heartbeat.into_iter().chain(of_aws).map(|uri| Server { uri, may_be_proxied: true }),
-    );
+    servers.extend(heartbeat.chain(of_aws).map(|uri| Server { uri, may_be_proxied: true }));
     servers
 }
 

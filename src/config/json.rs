@@ -12,6 +12,7 @@ use crate::address::block::Block;
 use crate::address::reflector::Reflector;
 use crate::aws::route53::ZoneId;
 use crate::aws::sns::TopicArn;
+use crate::heartbeat::OnFailure;
 use crate::record::{DnsName, RecordType, Ttl};
 use crate::url::SecretUrl;
 
@@ -53,7 +54,7 @@ pub struct Raw {
     pub require_confirmation: Option<bool>,
     pub ipv6_interface: Option<String>,
     pub heartbeat_url: Option<SecretUrl>,
-    pub heartbeat_fail: Option<bool>,
+    pub heartbeat_fail: OnFailure,
 }
 
 impl Raw {
@@ -138,8 +139,10 @@ impl Raw {
             }
             "require_confirmation" => self.require_confirmation = Some(value.boolean()?),
             "allow_non_public" => self.allow_non_public = Some(value.boolean()?),
-            "heartbeat_url" => self.heartbeat_url = Some(SecretUrl::parse(&value.string()?)?),
-            "heartbeat_fail" => self.heartbeat_fail = Some(value.boolean()?),
+            "heartbeat_url" => {
+                self.heartbeat_url = Some(SecretUrl::parse_heartbeat(&value.string()?)?);
+            }
+            "heartbeat_fail" => self.heartbeat_fail = value.on_failure()?,
             "notify_recovery" => self.notify_recovery = Some(value.boolean()?),
             SCHEMA => drop(value.string()?),
             _ => return Err("has no meaning yet".into()),
@@ -262,6 +265,16 @@ impl Value {
             Ok(value)
         } else {
             Err("must be true or false".into())
+        }
+    }
+
+    /// What a run that failed sends: `true`, `false` or a URL of its own.
+    fn on_failure(self) -> Result<OnFailure, String> {
+        match self {
+            Self::Boolean(true) => Ok(OnFailure::Fail),
+            Self::Boolean(false) => Ok(OnFailure::Nothing),
+            Self::String(url) => SecretUrl::parse_heartbeat(&url).map(OnFailure::Url),
+            _ => Err("must be true, false or a URL".into()),
         }
     }
 

@@ -1,5 +1,5 @@
-//! The sign of life: sent after a run in which all is right, or as a failure where the config asks
-//! for it; never in a dry run, and never of consequence for anything else.
+//! The heartbeat: sent after a run in which all is right, or as a failure where the config asks for
+//! it; never in a dry run, and never of consequence for anything else.
 
 use serde_json::json;
 
@@ -80,7 +80,19 @@ fn a_dry_run_sends_none() {
 fn one_that_does_not_arrive_is_a_warning_of_verbose_and_nothing_else() {
     for (reply, warning) in [
         (Answer::new(404, "text/plain", QUERY).into(), "it answered 404; check heartbeat_url"),
-        (Answer::redirect(302, "/login").into(), "it answered 302; check heartbeat_url"),
+        (Answer::new(302, "text/plain", "").into(), "it answered 302; check heartbeat_url"),
+        (
+            Answer::redirect(302, "http://192.175.48.7/").into(),
+            "it redirects to what is no https URL; check heartbeat_url",
+        ),
+        (
+            Answer::redirect(302, "http://127.0.0.1/").into(),
+            "it redirects from https to plain http; check heartbeat_url",
+        ),
+        (
+            Answer::redirect(302, &format!("/ping/1?{QUERY}")).into(),
+            "it redirects more than 2 times; check heartbeat_url",
+        ),
         (
             Reply::reset(),
             "the connection was closed before the answer was whole; check the connection; the \
@@ -94,7 +106,7 @@ fn one_that_does_not_arrive_is_a_warning_of_verbose_and_nothing_else() {
         scene.run().assert_silent().assert_wrote(&[]);
         let run = scene.run_with(&["--verbose"]);
         assert_eq!(run.status.code(), Some(0));
-        let said = format!("autodns: warning: the heartbeat to {{reflector}}/ping/1: {warning}");
+        let said = format!("autodns: warning: the heartbeat to {{reflector}}/[hidden]: {warning}");
         assert_eq!(run.stderr.lines().last(), Some(said.as_str()));
     }
 }
@@ -109,4 +121,64 @@ fn one_that_meets_what_passes_is_sent_again() {
     scene.reflector.once(Family::V4, Answer::new(503, "text/plain", ""));
     scene.run().assert_silent();
     assert_eq!(heartbeats(&scene), ["GET /ping/other", "GET /ping/other"]);
+}
+
+/// Uptime Kuma takes whatever is below its URL for a success.
+#[test]
+fn failure_goes_to_a_url_of_its_own_where_the_config_has_one() {
+    let mut scene = scene(None);
+    let base = scene.reflector.server().url(HOST);
+    let down = "status=down&msg=3rrorSecret";
+    scene.sandbox.secret("3rrorSecret");
+    scene.configure(|config| config["heartbeat_fail"] = json!(format!("{base}/ping/1?{down}")));
+    scene.reflector.at(&format!("/ping/1?{down}"), Answer::text("OK"));
+    scene.run().assert_silent();
+    assert_eq!(heartbeats(&scene), [format!("GET /ping/1?{QUERY}")]);
+    scene.reflector.replies(Family::V4, Answer::text("out of order"));
+    scene.run().assert(1, "", &out_of_order(Family::V4));
+    assert_eq!(heartbeats(&scene)[1..], [format!("GET /ping/1?{down}")]);
+    scene.reflector.at(&format!("/ping/1?{down}"), Answer::new(404, "text/plain", ""));
+    let run = scene.run_with(&["--verbose"]);
+    let warning = "autodns: warning: the heartbeat to {reflector}/[hidden]: it answered 404; check \
+                   heartbeat_fail";
+    assert_eq!(run.stderr.lines().last(), Some(warning));
+}
+
+#[test]
+fn redirects_of_a_heartbeat_are_followed() {
+    let scene = scene(Some(true));
+    for (ping, target) in [
+        (format!("/ping/1?{QUERY}"), "/ping/moved"),
+        (format!("/ping/1/fail?{QUERY}"), "/ping/moved/fail"),
+    ] {
+        let url = scene.reflector.server().url("reflect2.example.net") + target;
+        scene.reflector.at(&ping, Answer::redirect(308, &url));
+        scene.reflector.at(target, Answer::text("OK"));
+    }
+    scene.run().assert_silent();
+    assert_eq!(heartbeats(&scene)[1..], ["GET /ping/moved"]);
+    scene.reflector.replies(Family::V4, Answer::text("out of order"));
+    scene.run().assert(1, "", &out_of_order(Family::V4));
+    assert_eq!(heartbeats(&scene)[3..], ["GET /ping/moved/fail"]);
+}
+
+#[test]
+fn path_of_a_heartbeat_is_a_secret() {
+    let mut scene = scene(None);
+    let key = "550e8400-e29b-41d4-a716-446655440000";
+    scene.sandbox.secret(key);
+    scene.without("topic_arn");
+    let base = scene.reflector.server().url(HOST);
+    scene.configure(|config| {
+        config["heartbeat_url"] = json!(format!("{base}/{key}"));
+        config["reflect_url"] = json!(format!("{base}/plain"));
+    });
+    scene.reflector.at(&format!("/{key}"), Answer::text("OK"));
+    scene.reflector.at("/plain", Answer::text("192.175.48.7\n"));
+    let run = scene.run_with(&["--verbose"]);
+    let said = "autodns: heartbeat: {reflector}/[hidden] has it";
+    assert_eq!((run.status.code(), run.stderr.lines().last()), (Some(0), Some(said)));
+    // Others must not read it, so its file's mode is looked at.
+    let run = scene.run_args(&["check", &scene.sandbox.path("autodns.json")]);
+    assert!(run.stdout.contains("autodns.json has a secret in it"), "{}", run.stdout);
 }
