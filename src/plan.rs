@@ -114,7 +114,7 @@ impl Plan {
             }
             ([], _) | (_, None) => refuse("it has no value or no TTL".into(), SIMPLE),
             (values, _) => refuse(
-                format!("it has {} values: {}", values.len(), values.join(", ")),
+                format!("it has {} values: {}", values.len(), row.shown_values(", ")),
                 "leave one value in it, or use another name",
             ),
         }

@@ -235,6 +235,23 @@ pub struct FoundRecord {
     pub other_members: Vec<String>,
 }
 
+impl FoundRecord {
+    /// The values for a message: the first five of an address record. What records of other types
+    /// hold is not shown: it may be anything.
+    #[must_use]
+    pub fn shown_values(&self, between: &str) -> String {
+        if RecordType::parse(&self.record_type).is_none() {
+            return String::new();
+        }
+        let first: Vec<&str> = self.values.iter().take(MAX_SHOWN).map(String::as_str).collect();
+        let more = if self.values.len() > MAX_SHOWN { "..." } else { "" };
+        first.join(between) + more
+    }
+}
+
+/// How many values of a record set a message shows.
+const MAX_SHOWN: usize = 5;
+
 const fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
 }
@@ -287,6 +304,23 @@ mod tests {
             assert_eq!(name.to_string(), shown, "{spelling}");
             assert_eq!(Ok(name), DnsName::from_route53(&format!("{normalised}.")), "{spelling}");
         }
+    }
+
+    #[test]
+    fn few_values_of_addresses_alone_are_shown() {
+        let record = |record_type: &str, count: usize| FoundRecord {
+            name: DnsName::from_config("home.example.com").unwrap(),
+            record_type: record_type.into(),
+            ttl: None,
+            values: (1..=count).map(|number| format!("192.0.2.{number}")).collect(),
+            other_members: Vec::new(),
+        };
+        assert_eq!(record("A", 2).shown_values(", "), "192.0.2.1, 192.0.2.2");
+        assert_eq!(
+            record("A", 400).shown_values(" "),
+            "192.0.2.1 192.0.2.2 192.0.2.3 192.0.2.4 192.0.2.5..."
+        );
+        assert_eq!(record("TXT", 2).shown_values(", "), "");
     }
 
     #[test]

@@ -3,6 +3,9 @@
 use super::xml::Element;
 use crate::retry::Again;
 
+/// No code of AWS is longer, in bytes.
+const MAX_CODE: usize = 64;
+
 /// An error that AWS answered with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
@@ -12,6 +15,60 @@ pub struct Fault {
     pub code: String,
     /// The message; where there are several, joined with "; ".
     pub message: String,
+    /// The kind of policy that the message blames, where it is about a permission.
+    pub denied_by: Option<DeniedBy>,
+}
+
+/// Which policy denied a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeniedBy {
+    /// The kind of policy.
+    pub policy: Policy,
+    /// Whether a statement of it denies the request. Otherwise, none allows it.
+    pub explicit: bool,
+}
+
+/// The kinds of policy that may deny a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Policy {
+    /// Of the user itself and its groups, or of the role.
+    Identity,
+    /// The limit of what the user's own policies can allow.
+    Boundary,
+    /// The limit that an organization sets for its accounts' users.
+    ServiceControl,
+    /// The limit that an organization sets for access to its accounts' resources.
+    ResourceControl,
+    /// Of temporary credentials.
+    Session,
+    /// Of the topic.
+    Resource,
+    /// Of the VPC endpoint that the request went through.
+    Endpoint,
+}
+
+impl DeniedBy {
+    /// Reads the end of a message, `... with an explicit deny in a service control policy` or
+    /// `... because no permissions boundary allows the sns:Publish action` (IAM user guide,
+    /// "Troubleshoot access denied error messages").
+    fn of(message: &str) -> Option<Self> {
+        const KINDS: [(&str, Policy); 7] = [
+            ("identity-based policy", Policy::Identity),
+            ("permissions boundary", Policy::Boundary),
+            ("service control policy", Policy::ServiceControl),
+            ("resource control policy", Policy::ResourceControl),
+            ("session policy", Policy::Session),
+            ("resource-based policy", Policy::Resource),
+            ("VPC endpoint policy", Policy::Endpoint),
+        ];
+        let behind = |start| message.rsplit_once(start).map(|(_, end)| end);
+        let (end, explicit) = match behind("explicit deny in a") {
+            Some(end) => (end.strip_prefix('n').unwrap_or(end).trim_start(), true),
+            None => (behind("because no ")?, false),
+        };
+        let (_, policy) = KINDS.into_iter().find(|(kind, _)| end.starts_with(kind))?;
+        Some(Self { policy, explicit })
+    }
 }
 
 impl Fault {
@@ -21,28 +78,26 @@ impl Fault {
     /// Shapes: `ErrorResponse/Error/{Code,Message}`; one level deeper, in `Errors`, as some
     /// emulators and the front ends of some services have it; and the old
     /// `InvalidChangeBatch/Messages/Message` of Route 53.
-    pub fn parse(status: u16, body: &str) -> Result<Self, String> {
+    pub fn parse(status: u16, body: &str) -> Result<Self, &'static str> {
         let root = Element::parse(body)?;
         if root.name == "InvalidChangeBatch" {
             let messages = root.child("Messages").map_or(&[][..], |m| &m.children);
             let texts: Vec<&str> = messages.iter().map(|m| m.text.as_str()).collect();
             let message = texts.join("; ");
-            return Ok(Self { status, code: root.name, message });
+            return Ok(Self { status, code: root.name, message, denied_by: None });
         }
         let error = match root.name.as_str() {
             "Error" => Some(&root),
             _ => root.child("Error").or_else(|| root.child("Errors")?.child("Error")),
         };
-        let code = error.and_then(|error| error.text_of("Code")).filter(|code| !code.is_empty());
-        match (error, code) {
-            (Some(error), Some(code)) => Ok(Self {
-                status,
-                code: code.into(),
-                // The advice of a message follows behind a semicolon.
-                message: error.text_of("Message").unwrap_or_default().trim_end_matches('.').into(),
-            }),
-            _ => Err("is XML, but no error of AWS".into()),
-        }
+        let code = error.and_then(|error| error.text_of("Code")).filter(|code| is_code(code));
+        let (Some(error), Some(code)) = (error, code) else {
+            return Err("is XML, but not an error of AWS");
+        };
+        // The advice of a message follows behind a semicolon.
+        let message = error.text_of("Message").unwrap_or_default().trim_end_matches('.');
+        let denied_by = DeniedBy::of(message);
+        Ok(Self { status, code: code.into(), message: message.into(), denied_by })
     }
 
     /// Whether the service looked at the request and will not do it, so that a part of it, sent on
@@ -82,6 +137,7 @@ impl Fault {
                 | "TooManyRequestsException"
                 | "RequestLimitExceeded"
                 | "SlowDown"
+                | "KMSThrottling"
         )
     }
 
@@ -121,12 +177,18 @@ impl Fault {
     }
 }
 
+/// Whether a text has the form of AWS's codes, as in `InvalidChangeBatch` or `AWS.Some.Code`.
+fn is_code(text: &str) -> bool {
+    (1..=MAX_CODE).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'.')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn fault(status: u16, code: &str, message: &str) -> Fault {
-        Fault { status, code: code.into(), message: message.into() }
+        Fault { status, code: code.into(), message: message.into(), denied_by: None }
     }
 
     #[test]
@@ -162,15 +224,50 @@ mod tests {
     #[test]
     fn what_is_no_error_of_aws_is_not_taken_for_one() {
         for (body, problem) in [
-            ("<html><body>Bad gateway</body></html>", "is XML, but no error of AWS"),
-            ("<ErrorResponse/>", "is XML, but no error of AWS"),
+            ("<html><body>Bad gateway</body></html>", "is XML, but not an error of AWS"),
+            ("<ErrorResponse/>", "is XML, but not an error of AWS"),
             (
                 "<ErrorResponse><Error><Code/></Error></ErrorResponse>",
-                "is XML, but no error of AWS",
+                "is XML, but not an error of AWS",
             ),
+            ("<Error><Code>no code of AWS</Code></Error>", "is XML, but not an error of AWS"),
             ("", "is empty"),
         ] {
-            assert_eq!(Fault::parse(502, body), Err(problem.into()), "{body}");
+            assert_eq!(Fault::parse(502, body), Err(problem), "{body}");
+        }
+        let long = format!("<Error><Code>{}</Code></Error>", "x".repeat(65));
+        assert!(Fault::parse(400, &long).is_err());
+    }
+
+    #[test]
+    fn the_policy_that_denied_is_read_from_the_message() {
+        use Policy::{
+            Boundary, Endpoint, Identity, Resource, ResourceControl, ServiceControl, Session,
+        };
+        let user = "User: arn:aws:iam::123456789012:user/pi is not authorized to perform: \
+                    sns:Publish on resource: arn:aws:sns:eu-west-1:123456789012:t";
+        for (end, policy, explicit) in [
+            ("because no identity-based policy allows the sns:Publish action", Identity, false),
+            ("with an explicit deny in an identity-based policy", Identity, true),
+            ("because no permissions boundary allows the sns:Publish action", Boundary, false),
+            ("with an explicit deny in a permissions boundary", Boundary, true),
+            (
+                "with an explicit deny in a service control policy: \
+                 arn:aws:organizations::123456789012:policy/o-1/service_control_policy/p-1",
+                ServiceControl,
+                true,
+            ),
+            ("because no service control policy allows the x action", ServiceControl, false),
+            ("with an explicit deny in a resource control policy", ResourceControl, true),
+            ("because no session policy allows the sns:Publish action", Session, false),
+            ("because no resource-based policy allows the sns:Publish action", Resource, false),
+            ("with an explicit deny in a VPC endpoint policy", Endpoint, true),
+        ] {
+            let found = DeniedBy::of(&format!("{user} {end}"));
+            assert_eq!(found, Some(DeniedBy { policy, explicit }), "{end}");
+        }
+        for message in ["", user, "with an explicit deny in a new kind of policy", "because no"] {
+            assert_eq!(DeniedBy::of(message), None, "{message}");
         }
     }
 
@@ -225,6 +322,7 @@ mod tests {
             (400, "TooManyRequestsException", Later),
             (400, "RequestLimitExceeded", Later),
             (503, "SlowDown", Later),
+            (400, "KMSThrottling", Later),
             (400, "PriorRequestNotComplete", Later),
             (429, "Whatever", Later),
             (400, "RequestTimeout", Soon),

@@ -143,7 +143,7 @@ fn read_row(set: &Element) -> Result<FoundRecord, String> {
         .map_err(|problem| format!("has a record set whose Name {problem}"))?;
     let mut row = FoundRecord {
         name,
-        record_type: set.line_of("Type").ok_or("has a record set without a Type")?.into(),
+        record_type: set.word_of("Type", "").ok_or("has a record set without a Type")?.into(),
         ttl: None,
         values: Vec::new(),
         other_members: Vec::new(),
@@ -156,13 +156,12 @@ fn read_row(set: &Element) -> Result<FoundRecord, String> {
             }
             "ResourceRecords" => {
                 // An address is shown; what other types hold is never looked at.
-                let of = if RecordType::parse(&row.record_type).is_some() {
-                    Element::line_of
-                } else {
-                    Element::text_of
-                };
+                let is_address = RecordType::parse(&row.record_type).is_some();
                 for record in &member.children {
-                    let value = of(record, "Value").ok_or("has a record without a Value")?;
+                    let value = record.text_of("Value").ok_or("has a record without a Value")?;
+                    if is_address && record.word_of("Value", ".:").is_none() {
+                        return Err("has an address record without an address".into());
+                    }
                     row.values.push(value.into());
                 }
             }
@@ -202,9 +201,9 @@ pub fn change(zone: &ZoneId, records: &[AddressRecord]) -> Call {
 pub fn read_change(answer: &str) -> Result<(String, String), String> {
     let root = expect_root(answer, "ChangeResourceRecordSetsResponse")?;
     let info = root.child("ChangeInfo").ok_or("lacks ChangeInfo")?;
-    let id = info.line_of("Id").map(|id| id.strip_prefix("/change/").unwrap_or(id));
+    let id = info.word_of("Id", "/-_").map(|id| id.strip_prefix("/change/").unwrap_or(id));
     let id = id.filter(|id| !id.is_empty()).ok_or("lacks the change's Id")?;
-    let status = info.line_of("Status").ok_or("lacks the change's Status")?;
+    let status = info.word_of("Status", "").ok_or("lacks the change's Status")?;
     Ok((id.into(), status.into()))
 }
 
@@ -375,8 +374,9 @@ mod tests {
             (answer(&row("a.", "", ""), WHOLE), "has a record set without a Type"),
             (
                 answer(&row("a.", "A", &ADDRESS.replace("192.0.2.1", "1\n2")), WHOLE),
-                "has a record without a Value",
+                "has an address record without an address",
             ),
+            (answer(&row("a.", "A B", ""), WHOLE), "has a record set without a Type"),
             (
                 answer(
                     &[row(HOME, "A", ""), row("a.", "A", ""), row(HOME, "A", "")].concat(),

@@ -146,22 +146,19 @@ impl<'a> Sender<'a> {
             self.access.note(|clock| clock.seen = skew);
         }
         let secrets = self.console.secrets();
-        let unreadable = |problem: String| Problem::Unreadable {
-            host,
-            status,
-            problem: secrets.quote(&problem),
-        };
+        // Phrases of our own: nothing is quoted of an answer that is not understood.
+        let unreadable = |problem| Problem::Unreadable { host, status, problem };
         if (200..300).contains(&status) {
             return read(&body).map_err(|problem| unreadable(problem).into());
         }
         let retry_after = RetryAfter::of(&headers, SystemTime::now());
         let problem = match Fault::parse(status, &body) {
             Ok(fault) => Problem::Fault(Fault {
-                status,
                 code: secrets.quote(&fault.code),
                 message: secrets.quote(&fault.message),
+                ..fault
             }),
-            Err(problem) => unreadable(problem),
+            Err(problem) => unreadable(problem.into()),
         };
         Err(Failed { problem, retry_after, skew })
     }

@@ -101,7 +101,7 @@ pub fn publish(topic: &TopicArn, subject: &str, message: &str) -> Call {
 pub fn read_publish(answer: &str) -> Result<String, String> {
     let root = Element::parse(answer)?;
     root.child("PublishResult")
-        .and_then(|result| result.line_of("MessageId"))
+        .and_then(|result| result.word_of("MessageId", "-"))
         .filter(|_| root.name == "PublishResponse")
         .map(Into::into)
         .ok_or_else(|| "is XML, but no PublishResponse".into())

@@ -12,6 +12,11 @@ const DEEPEST: usize = 16;
 /// of the four bytes that may stand for it.
 const MOST: usize = 20_000;
 
+/// No element that is read here has a longer name, in bytes.
+const MAX_NAME: usize = 64;
+/// No word of an answer that is shown is longer, in bytes.
+const MAX_WORD: usize = 64;
+
 /// An element: its name without prefix, its text, and the elements in it. Attributes (there is
 /// only ever a namespace) are left out.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -25,33 +30,34 @@ pub struct Element {
 }
 
 impl Element {
-    /// The root element of a document. The error is a phrase about the document.
-    pub fn parse(document: &str) -> Result<Self, String> {
+    /// The root element of a document. The error is a phrase about the document, and quotes nothing
+    /// of it.
+    pub fn parse(document: &str) -> Result<Self, &'static str> {
         if !document.chars().all(is_allowed) {
-            return Err(forbidden());
+            return Err(FORBIDDEN);
         }
         let mut elements = 0;
         let mut reader = Reader::from_str(document);
         // The elements that are open, outermost first, below one that stands for the document.
         let mut open = vec![Self::default()];
         loop {
-            let event = reader.read_event().map_err(|error| format!("is not XML: {error}"))?;
+            let event = reader.read_event().map_err(|_| "is not XML")?;
             let depth = open.len();
-            let Some(current) = open.last_mut() else { return Err(unbalanced()) };
+            let Some(current) = open.last_mut() else { return Err(UNBALANCED) };
             elements += usize::from(matches!(event, Event::Start(_) | Event::Empty(_)));
             if elements > MOST {
-                return Err("is XML of more elements than any answer of AWS".into());
+                return Err("is XML of more elements than any answer of AWS");
             }
             match event {
                 Event::Start(_) if depth > DEEPEST => {
-                    return Err("is XML nested deeper than any answer of AWS".into());
+                    return Err("is XML nested deeper than any answer of AWS");
                 }
                 Event::Start(start) => open.push(Self::named(&start)?),
                 Event::Empty(start) => current.children.push(Self::named(&start)?),
                 Event::End(_) => {
-                    let mut done = open.pop().ok_or_else(unbalanced)?;
+                    let mut done = open.pop().ok_or(UNBALANCED)?;
                     done.text = done.text.trim().into();
-                    open.last_mut().ok_or_else(unbalanced)?.children.push(done);
+                    open.last_mut().ok_or(UNBALANCED)?.children.push(done);
                 }
                 Event::Text(text) => current.text.push_str(&text),
                 Event::CData(text) => current.text.push_str(&text),
@@ -65,14 +71,14 @@ impl Element {
                         _ => reference.resolve_char_ref().ok().flatten(),
                     };
                     let Some(character) = character else {
-                        return Err("is XML with an entity of its own".into());
+                        return Err("is XML with an entity of its own");
                     };
                     if !is_allowed(character) {
-                        return Err(forbidden());
+                        return Err(FORBIDDEN);
                     }
                     current.text.push(character);
                 }
-                Event::DocType(_) => return Err("is XML with a DOCTYPE".into()),
+                Event::DocType(_) => return Err("is XML with a DOCTYPE"),
                 Event::Comment(_) | Event::Decl(_) | Event::PI(_) => {}
                 Event::Eof => break,
             }
@@ -84,8 +90,8 @@ impl Element {
             document.text.trim().is_empty(),
         ) {
             (Some(root), true, true) => Ok(root),
-            (None, _, true) => Err("is empty".into()),
-            _ => Err("is not one XML element".into()),
+            (None, _, true) => Err("is empty"),
+            _ => Err("is not one XML element"),
         }
     }
 
@@ -101,21 +107,23 @@ impl Element {
         self.child(name).map(|child| child.text.as_str())
     }
 
-    /// The text of the first element of that name directly in this one, if it is one line with
-    /// something on it.
+    /// The text of the first element of that name directly in this one, if it is a word: 1 to 64
+    /// letters, digits and `others`. What is shown of an answer without being quoted is such a word.
     #[must_use]
-    pub fn line_of(&self, name: &str) -> Option<&str> {
-        self.text_of(name).filter(|text| !text.is_empty() && !text.contains(char::is_control))
+    pub fn word_of(&self, name: &str, others: &str) -> Option<&str> {
+        let is_part = |c: char| c.is_ascii_alphanumeric() || others.contains(c);
+        self.text_of(name)
+            .filter(|text| (1..=MAX_WORD).contains(&text.len()) && text.chars().all(is_part))
     }
 
     /// An empty element; its name may be shown, so it must be one.
-    fn named(start: &BytesStart<'_>) -> Result<Self, String> {
+    fn named(start: &BytesStart<'_>) -> Result<Self, &'static str> {
         let name = start.local_name();
         let name: &str = name.as_ref();
-        if name.is_empty()
+        if !(1..=MAX_NAME).contains(&name.len())
             || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
         {
-            return Err("is XML with a name in it that no answer of AWS has".into());
+            return Err("is XML with a name in it that no answer of AWS has");
         }
         Ok(Self { name: name.into(), ..Self::default() })
     }
@@ -127,13 +135,8 @@ const fn is_allowed(character: char) -> bool {
     matches!(character, '\t' | '\n' | '\r' | ' '..='\u{FFFD}' | '\u{10000}'..)
 }
 
-fn forbidden() -> String {
-    "is XML with a character that XML forbids".into()
-}
-
-fn unbalanced() -> String {
-    "is XML with an end but no start".into()
-}
+const FORBIDDEN: &str = "is XML with a character that XML forbids";
+const UNBALANCED: &str = "is XML with an end but no start";
 
 /// `text` with the characters escaped that XML text cannot hold as they are.
 #[must_use]
@@ -186,11 +189,12 @@ mod tests {
             ("<a>\u{FFFE}</a>", "is XML with a character that XML forbids"),
             ("<a>&#27;</a>", "is XML with a character that XML forbids"),
         ] {
-            assert_eq!(Element::parse(document), Err(problem.into()), "{document:.99}");
+            assert_eq!(Element::parse(document), Err(problem), "{document:.99}");
         }
-        for document in ["<a;x/>", "<a:/>", "<\u{feff}a/>", "<a\u{7f}></a\u{7f}>"] {
+        let long = format!("<{}/>", "a".repeat(65));
+        for document in ["<a;x/>", "<a:/>", "<\u{feff}a/>", "<a\u{7f}></a\u{7f}>", &long] {
             let problem = "is XML with a name in it that no answer of AWS has";
-            assert_eq!(Element::parse(document), Err(problem.into()), "{document}");
+            assert_eq!(Element::parse(document), Err(problem), "{document}");
         }
         for document in ["<a", "<a></b>", "</a>", "<html><br></html>", "<a>&"] {
             assert!(Element::parse(document).is_err(), "{document}");

@@ -188,7 +188,8 @@ impl Job {
             self.console.step(|| {
                 let rows: Vec<String> = found
                     .iter()
-                    .map(|row| format!("{} {}", row.record_type, row.values.join(" ")))
+                    .map(|row| format!("{} {}", row.record_type, row.shown_values(" ")))
+                    .map(|row| row.trim_end().to_owned())
                     .collect();
                 let rows = if rows.is_empty() { "nothing".into() } else { rows.join(", ") };
                 format!("Route 53 has {rows} for {name}")

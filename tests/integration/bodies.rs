@@ -181,8 +181,8 @@ a negative length: {aws}: the answer is not HTTP; check who answers there
 two lengths: {aws}: the answer is not HTTP; check who answers there
 a length too long: {aws}: the connection was closed before the answer was whole; check the \
 connection; the next run tries again
-a length too short: {aws} answered 200, and the answer is not XML: syntax error: tag not closed: \
-`>` not found before end of input; check who answers there: it is not AWS
+a length too short: {aws} answered 200, and the answer is not XML; check who answers there: it is \
+not AWS
 a portal's page: {aws} answered 200, and the answer is XML with a DOCTYPE; check who answers \
 there: it is not AWS
 a portal's page of XML: {aws} answered 200, and the answer is XML, but no {root}; check who \
@@ -237,7 +237,7 @@ fn an_answer_to_an_alert_that_no_aws_sends_leaves_no_lock() {
 #[test]
 fn a_captive_portal_that_says_so_has_carried_nothing_out() {
     let portal = || Answer::new(511, "text/html", "<html><body>Please sign in</body></html>");
-    let why = "{aws} answered 511, and the answer is XML, but no error of AWS; this network wants \
+    let why = "{aws} answered 511, and the answer is XML, but not an error of AWS; this network wants \
                you to sign in before it lets anything through\n";
     for (call, beginning) in [
         (List, UNLISTED.to_owned()),
