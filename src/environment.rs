@@ -1,5 +1,5 @@
 //! The variables of the process's environment, read once, so that everything behind is a function
-//! of a value and a test needs no process of its own; and the machine's name.
+//! of a value and a test needs no process of its own; and the names of machine and program.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -91,7 +91,7 @@ pub fn host_name() -> String {
 /// with the full path, and as the user that it runs as now if nobody logs in as that one.
 #[must_use]
 pub fn command(words: &[&str]) -> String {
-    let program = std::env::current_exe().unwrap_or_else(|_| "autodns".into());
+    let program = program();
     let user = fs::metadata("/proc/self").ok().map(|metadata| metadata.uid());
     let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
     let sudo = user.map_or(String::new(), |user| sudo_for(user, &users));
@@ -103,7 +103,7 @@ pub fn command(words: &[&str]) -> String {
 /// machine, whose folder is closed to others.
 #[must_use]
 pub fn command_as_owner(path: &Path, words: &[&str]) -> String {
-    let program = std::env::current_exe().unwrap_or_else(|_| "autodns".into());
+    let program = program();
     let owner = fs::metadata(path).ok().map(|metadata| metadata.uid());
     let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
     sudo_as(owner, &users) + &paste::command(&program, words)
@@ -128,6 +128,15 @@ fn entry_of(user: u32, users: &str) -> Option<Vec<&str>> {
         .lines()
         .map(|line| line.split(':').collect::<Vec<_>>())
         .find(|fields| fields.len() == 7 && fields.get(2).is_some_and(|&number| number == user))
+}
+
+fn program() -> PathBuf {
+    let Ok(path) = std::env::current_exe() else { return "autodns".into() };
+    // So the kernel says when the file was replaced since, as by an upgrade during this run.
+    match path.to_str().and_then(|path| path.strip_suffix(" (deleted)")) {
+        Some(replaced) => replaced.into(),
+        None => path,
+    }
 }
 
 /// What stands before a command that `user` is to run, with a space behind it, if anything has to:

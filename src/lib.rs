@@ -18,7 +18,7 @@
 //! * [`retry`], [`deadline`], [`detached`]: whether to try again, how much time there is, and work
 //!   that may be left behind.
 //! * [`record`], [`error`], [`secrets`], [`url`], [`console`], [`environment`], [`files`],
-//!   [`percent`], [`clock`], [`transport`]: what the stages stand on.
+//!   [`paste`], [`percent`], [`clock`], [`transport`]: what the stages stand on.
 //!
 //! Imports point downwards: a stage knows what it stands on, and only [`update`] and [`check`] call
 //! across.

@@ -3,8 +3,7 @@
 
 use std::fmt;
 
-use super::endpoint::Partition;
-use super::fault::Fault;
+use super::fault::{DeniedBy, Fault, Policy};
 use super::route53::ZoneId;
 use super::skew::Skew;
 use super::sns::TopicArn;
@@ -15,15 +14,36 @@ use crate::transport;
 /// "Network Authentication Required": a captive portal's answer, and no server's (RFC 6585).
 const PORTAL: u16 = 511;
 
-/// What a call was to do, in the words of a message.
+/// Who makes a call, for what is advised when it fails.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The command that prints the policy for this configuration, ready to be pasted.
+    pub policy_command: String,
+    /// Where the access key was found, in words.
+    pub key_source: String,
+}
+
+impl Caller {
+    /// Where the access key is from, and why another one may have been meant.
+    fn key_source(&self) -> String {
+        let source = &self.key_source;
+        if source.starts_with("the environment") {
+            format!("{source}, which wins over every file")
+        } else {
+            source.clone()
+        }
+    }
+}
+
+/// What a call was to do, and who makes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// List the record sets of a name.
-    List(Partition, ZoneId),
+    List(Box<Caller>, ZoneId),
     /// Change record sets.
-    Change(Partition, ZoneId),
+    Change(Box<Caller>, ZoneId),
     /// Publish to a topic.
-    Publish(TopicArn),
+    Publish(Box<Caller>, TopicArn),
 }
 
 impl Action {
@@ -31,19 +51,9 @@ impl Action {
         Error::Aws { action: self, failure: Box::new(failure) }
     }
 
-    /// The statement of an IAM policy that allows it, as JSON on one line.
-    fn statement(&self) -> String {
-        let zone = |partition: &Partition, zone| {
-            format!("arn:{}:route53:::hostedzone/{zone}", partition.as_str())
-        };
-        let (action, resource) = match self {
-            Self::List(partition, id) => ("route53:ListResourceRecordSets", zone(partition, id)),
-            Self::Change(partition, id) => {
-                ("route53:ChangeResourceRecordSets", zone(partition, id))
-            }
-            Self::Publish(topic) => ("sns:Publish", topic.to_string()),
-        };
-        format!("{{\"Effect\": \"Allow\", \"Action\": \"{action}\", \"Resource\": \"{resource}\"}}")
+    fn caller(&self) -> &Caller {
+        let (Self::List(caller, _) | Self::Change(caller, _) | Self::Publish(caller, _)) = self;
+        caller
     }
 
     /// The beginning of a message about the action's failure. After a write whose answer was lost
@@ -57,8 +67,8 @@ impl Action {
             (Self::Change(_, zone), true) => {
                 format!("could not confirm the change of the record in hosted zone {zone}")
             }
-            (Self::Publish(topic), false) => format!("could not publish to {topic}"),
-            (Self::Publish(topic), true) => format!("could not confirm the message to {topic}"),
+            (Self::Publish(_, topic), false) => format!("could not publish to {topic}"),
+            (Self::Publish(_, topic), true) => format!("could not confirm the message to {topic}"),
         }
     }
 }
@@ -125,7 +135,8 @@ pub enum Problem {
     },
     /// AWS answered with an error; its message is fit to be shown.
     Fault(Fault),
-    /// AWS refuses signatures of the time that this machine's clock shows.
+    /// AWS refused the time of the signature. Its own `Date` shows by how much this machine's clock
+    /// is off.
     Clock(Fault, Skew),
     /// The answer could not be understood.
     Unreadable {
@@ -178,7 +189,7 @@ impl Problem {
         matches!(self, Self::Fault(fault) if fault.may_be_the_clock())
     }
 
-    /// The same, put down to the clock if that is what AWS says.
+    /// The same with what is known of the clock, if AWS refused the signature's time.
     pub(super) fn of_the_clock(self, skew: Skew) -> Self {
         match self {
             Self::Fault(fault) if fault.is_about_the_clock() => Self::Clock(fault, skew),
@@ -190,9 +201,12 @@ impl Problem {
         match self {
             Self::NoAnswer { cause, .. } => cause.advice().into(),
             Self::Fault(fault) => advice_on(fault, action),
-            Self::Clock(_, skew) => {
+            Self::Clock(_, skew) if skew.is_large() => {
                 format!("this machine's clock is {skew}; set it (timedatectl shows it)")
             }
+            Self::Clock(..) => "this machine's clock agrees with that of AWS; check what delays \
+                                requests on their way (a proxy, a slow connection)"
+                .into(),
             Self::Unreadable { status: PORTAL, .. } => {
                 "this network wants you to sign in before it lets anything through".into()
             }
@@ -240,30 +254,88 @@ impl std::error::Error for Problem {
 
 fn advice_on(fault: &Fault, action: &Action) -> String {
     if fault.is_about_the_clock() {
-        return "this machine's clock is wrong; set it (timedatectl shows it)".into();
+        return "check this machine's clock (timedatectl shows it): the answer does not say the \
+                time of AWS"
+            .into();
     }
+    if fault.is_throttling() {
+        return "too many requests of this account at once; the next run tries again".into();
+    }
+    if fault.status >= 500 || fault.again() != Again::No {
+        return "the next run tries again".into();
+    }
+    let key_source = || action.caller().key_source();
     match fault.code.as_str() {
-        "AccessDenied" | "AuthorizationError" => {
-            format!("add to this user's policy (see autodns policy): {}", action.statement())
+        "AccessDenied" | "AuthorizationError" => advice_on_denial(fault.denied_by, action.caller()),
+        "InvalidClientTokenId" => {
+            format!("check the access key id from {}, and that the key is active", key_source())
         }
-        "InvalidClientTokenId" => "check the access key id, and that the key is active".into(),
         "SignatureDoesNotMatch" if fault.message.contains("Credential should be scoped") => {
             "check AWS_REGION and the endpoint: another region signs there".into()
         }
-        "SignatureDoesNotMatch" => "check the secret access key".into(),
-        "ExpiredToken" => "fetch new temporary credentials".into(),
+        "SignatureDoesNotMatch" => format!("check the secret access key from {}", key_source()),
+        "ExpiredToken" => {
+            format!("fetch new temporary credentials in place of those from {}", key_source())
+        }
         "NoSuchHostedZone" => "check hosted_zone_id, and whose account the credentials are".into(),
         "NotFound" | "InvalidParameter" => "check topic_arn, its region included".into(),
         "InvalidChangeBatch" | "InvalidInput" => {
             "check dns_name, its zone, and the zone's other records of that name".into()
         }
-        "KMSAccessDenied" | "KMSDisabled" | "KMSThrottling" => {
-            "check the KMS key of the topic".into()
-        }
-        _ if fault.is_throttling() => {
-            "too many requests of this account at once; the next run tries again".into()
-        }
-        _ if fault.status >= 500 || fault.again() != Again::No => "the next run tries again".into(),
+        "KMSAccessDenied" => "allow this IAM user kms:GenerateDataKey* and kms:Decrypt in the \
+                              policy of the topic's KMS key"
+            .into(),
+        "KMSDisabled" => "enable the KMS key of the topic".into(),
+        "KMSInvalidState" => "check in KMS whether the topic's key awaits its deletion or an \
+                              import, and undo that, or give the topic another key"
+            .into(),
+        "KMSNotFound" => "give the topic a KMS key that exists".into(),
+        "KMSOptInRequired" => "activate KMS for the AWS account of the topic".into(),
         _ => "see the AWS documentation for this code".into(),
+    }
+}
+
+/// Who can change what, by the policy that denied a request. What another policy forbids, the
+/// user's own cannot allow.
+fn advice_on_denial(denied_by: Option<DeniedBy>, caller: &Caller) -> String {
+    let what_is_needed = format!("what this command prints: {}", caller.policy_command);
+    match denied_by.map(|by| (by.policy, by.explicit)) {
+        None | Some((Policy::Identity, false)) => {
+            format!("replace the policy of this IAM user by {what_is_needed}")
+        }
+        Some((Policy::Identity, true)) => {
+            "ask the administrator of the AWS account to exempt this \
+                                           IAM user from the Deny in its own or its groups' \
+                                           policies: no Allow overrides it"
+                .into()
+        }
+        Some((Policy::Boundary, _)) => format!(
+            "ask the administrator of the AWS account for a permissions boundary of this IAM user \
+             that allows {what_is_needed}"
+        ),
+        Some((Policy::ServiceControl, _)) => {
+            "ask the administrator of the AWS organization to change its service control policy: \
+             the policy of an IAM user cannot override it"
+                .into()
+        }
+        Some((Policy::ResourceControl, _)) => {
+            "ask the administrator of the AWS organization to change its resource control policy: \
+             the policy of an IAM user cannot override it"
+                .into()
+        }
+        Some((Policy::Session, _)) => format!(
+            "ask whoever issues these temporary credentials for a session policy that allows \
+             {what_is_needed}"
+        ),
+        Some((Policy::Resource, _)) => {
+            "ask the owner of the topic to allow this IAM user sns:Publish in the topic's access \
+             policy"
+                .into()
+        }
+        Some((Policy::Endpoint, _)) => {
+            "ask the administrator of the VPC endpoint to allow this in the endpoint's policy: the \
+             policy of an IAM user cannot override it"
+                .into()
+        }
     }
 }

@@ -23,7 +23,7 @@ use crate::console::Console;
 use crate::credentials::Credentials;
 use crate::credentials::profile::Profile;
 use crate::deadline::Deadline;
-use crate::environment::Environment;
+use crate::environment::{Environment, command};
 use crate::error::Error;
 use crate::record::{AddressRecord, DnsName, FoundRecord};
 use crate::retry::{Limit, RetryAfter};
@@ -35,7 +35,7 @@ use sender::Sender;
 use skew::Skew;
 use sns::TopicArn;
 
-pub use failure::{Action, Failure, Problem};
+pub use failure::{Action, Caller, Failure, Problem};
 
 /// The most pages that the rows of one name may fill.
 const MOST_PAGES: usize = 50;
@@ -200,6 +200,8 @@ impl NotChanged {
 pub struct Aws<'a> {
     access: &'a Access,
     partition: Partition,
+    /// The absolute path of the configuration, for what is advised.
+    config: &'a str,
     console: &'a Console,
     /// One connection serves the list and the change.
     route53: Sender<'a>,
@@ -208,9 +210,21 @@ pub struct Aws<'a> {
 impl<'a> Aws<'a> {
     /// Nothing is sent yet.
     #[must_use]
-    pub fn new(access: &'a Access, partition: Partition, console: &'a Console) -> Self {
+    pub fn new(
+        access: &'a Access,
+        partition: Partition,
+        config: &'a str,
+        console: &'a Console,
+    ) -> Self {
         let route53 = Sender::new(access, &Service::Route53, partition, console);
-        Self { access, partition, console, route53 }
+        Self { access, partition, config, console, route53 }
+    }
+
+    fn caller(&self) -> Caller {
+        Caller {
+            policy_command: command(&["policy", self.config]),
+            key_source: self.access.credentials.source.clone(),
+        }
     }
 
     /// Where a service answers.
@@ -226,7 +240,7 @@ impl<'a> Aws<'a> {
         name: &DnsName,
         deadline: Deadline,
     ) -> Result<Vec<FoundRecord>, Error> {
-        let action = Action::List(self.partition, zone.clone());
+        let failed = |failure| Action::List(self.caller().into(), zone.clone()).failed(failure);
         let mut rows = Vec::new();
         let mut start = Start::at(name);
         for _ in 0..MOST_PAGES {
@@ -234,7 +248,7 @@ impl<'a> Aws<'a> {
             let read = |answer: &str| route53::read_list(name, answer);
             let page = match self.route53.call(&call, read, deadline) {
                 Ok(page) => page,
-                Err(failure) => return Err(action.failed(failure)),
+                Err(failure) => return Err(failed(failure)),
             };
             rows.extend(page.rows);
             match page.next {
@@ -245,14 +259,13 @@ impl<'a> Aws<'a> {
         }
         let problem =
             Problem::Impossible(format!("the list of {name} does not come to an end"), None);
-        Err(action.failed(Failure { problem, maybe_before: false }))
+        Err(failed(Failure { problem, maybe_before: false }))
     }
 
     /// The name of `zone`, if its first rows have it.
     pub fn zone_name(&self, zone: &ZoneId, deadline: Deadline) -> Result<Option<DnsName>, Error> {
-        let action = Action::List(self.partition, zone.clone());
         let name = self.route53.call(&route53::first_rows(zone), route53::read_zone_name, deadline);
-        name.map_err(|failure| action.failed(failure))
+        name.map_err(|failure| Action::List(self.caller().into(), zone.clone()).failed(failure))
     }
 
     /// Creates or replaces `records` in one batch, in one attempt: before another one, the caller
@@ -265,7 +278,7 @@ impl<'a> Aws<'a> {
     ) -> Result<(String, String), NotChanged> {
         let call = route53::change(zone, records);
         self.route53.once(&call, route53::read_change, deadline).map_err(|failed| NotChanged {
-            action: Action::Change(self.partition, zone.clone()),
+            action: Action::Change(self.caller().into(), zone.clone()),
             problem: Box::new(failed.problem),
             retry_after: failed.retry_after,
         })
@@ -282,6 +295,6 @@ impl<'a> Aws<'a> {
         let call = sns::publish(topic, subject, message);
         Sender::new(self.access, &call.service, self.partition, self.console)
             .call(&call, sns::read_publish, deadline)
-            .map_err(|failure| Action::Publish(topic.clone()).failed(failure))
+            .map_err(|failure| Action::Publish(self.caller().into(), topic.clone()).failed(failure))
     }
 }

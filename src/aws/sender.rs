@@ -110,9 +110,7 @@ impl<'a> Sender<'a> {
             _ => failed,
         };
         match may_be_the_clock(&failed) {
-            Some(skew) if skew.is_large() => {
-                Err(Failed { problem: failed.problem.of_the_clock(skew), ..failed })
-            }
+            Some(skew) => Err(Failed { problem: failed.problem.of_the_clock(skew), ..failed }),
             _ => Err(failed),
         }
     }

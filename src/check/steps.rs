@@ -45,7 +45,7 @@ impl Steps<'_> {
     pub fn all(&self, tell: &impl Fn(Finding)) {
         let config = &self.file.config;
         let partition = self.access.partition_of(config.alerts.as_ref().map(|a| &a.topic));
-        let aws = Aws::new(self.access, partition, self.console);
+        let aws = Aws::new(self.access, partition, &self.file.id, self.console);
         self.console.doing("looking at files");
         self.files(tell);
         self.console.doing("reaching the servers");

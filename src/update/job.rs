@@ -128,7 +128,8 @@ impl Job {
     /// AWS as this configuration calls it, over a connection of its own.
     pub fn aws(&self) -> Aws<'_> {
         let topic = self.file.config.alerts.as_ref().map(|alerts| &alerts.topic);
-        Aws::new(&self.access, self.access.partition_of(topic), &self.console)
+        let partition = self.access.partition_of(topic);
+        Aws::new(&self.access, partition, &self.file.id, &self.console)
     }
 
     fn records_of(&self, family: Family) -> Vec<RecordKey> {

@@ -281,6 +281,7 @@ impl Alert {
             let aws = crate::aws::Aws::new(
                 &self.access,
                 self.access.partition_of(Some(topic)),
+                &self.file.id,
                 &self.console,
             );
             let sent = aws.publish(topic, &message.subject, &message.body, self.end)?;

@@ -171,7 +171,7 @@ fn a_message_of_recovery_that_cannot_be_sent_is_said_and_the_lock_goes_all_the_s
     let said = "autodns: home.example.com: the message that all is well again: could not publish \
                 to {topic}: AuthorizationError: User is not authorized; "
         .to_owned()
-        + &words::add_to_policy("sns:Publish", "{topic}");
+        + words::REPLACE_POLICY;
     scene.run().assert(0, "", &said).assert_wrote(&["- autodns.lock"]);
     scene.aws.mend();
     scene.run().assert_silent().assert_wrote(&[]);
@@ -195,12 +195,48 @@ fn an_alert_that_cannot_be_published_leaves_no_lock_and_is_tried_again() {
             Fault::error(403, "AuthorizationError", "User: x is not authorized"),
             format!(
                 "{UNPUBLISHED}AuthorizationError: User: x is not authorized; {}",
-                words::add_to_policy("sns:Publish", "{topic}")
+                words::REPLACE_POLICY
             ),
         ),
         (
             Fault::error(400, "KMSDisabled", "key is disabled"),
-            format!("{UNPUBLISHED}KMSDisabled: key is disabled; check the KMS key of the topic\n"),
+            format!("{UNPUBLISHED}KMSDisabled: key is disabled; enable the KMS key of the topic\n"),
+        ),
+        (
+            Fault::error(400, "KMSAccessDenied", "x"),
+            format!(
+                "{UNPUBLISHED}KMSAccessDenied: x; allow this IAM user kms:GenerateDataKey* and \
+                 kms:Decrypt in the policy of the topic's KMS key\n"
+            ),
+        ),
+        (
+            Fault::error(400, "KMSInvalidState", "x"),
+            format!(
+                "{UNPUBLISHED}KMSInvalidState: x; check in KMS whether the topic's key awaits its \
+                 deletion or an import, and undo that, or give the topic another key\n"
+            ),
+        ),
+        (
+            Fault::error(400, "KMSNotFound", "x"),
+            format!("{UNPUBLISHED}KMSNotFound: x; give the topic a KMS key that exists\n"),
+        ),
+        (
+            Fault::error(403, "KMSOptInRequired", "x"),
+            format!(
+                "{UNPUBLISHED}KMSOptInRequired: x; activate KMS for the AWS account of the topic\n"
+            ),
+        ),
+        (
+            Fault::error(
+                403,
+                "AuthorizationError",
+                "User: x is not authorized because no resource-based policy allows the action",
+            ),
+            format!(
+                "{UNPUBLISHED}AuthorizationError: User: x is not authorized because no \
+                 resource-based policy allows the action; ask the owner of the topic to allow this \
+                 IAM user sns:Publish in the topic's access policy\n"
+            ),
         ),
         (
             Fault::error(400, "InvalidParameter", "Invalid parameter: TopicArn"),
@@ -485,7 +521,7 @@ fn failures_of_route_53_alert_as_well() {
          perform: route53:ChangeResourceRecordSets on resource: arn:aws:route53:::hostedzone/\
          {{zone}} because no identity-based policy allows the route53:ChangeResourceRecordSets \
          action; {}",
-        words::add_for_zone("route53:ChangeResourceRecordSets")
+        words::REPLACE_POLICY
     );
     scene.run().assert(1, "", &said).assert_wrote(&["+ autodns.lock"]);
     assert_published(&scene, &[(FAILED, &failure("autodns.json", &said, ONCE))]);

@@ -147,11 +147,11 @@ fn a_wrong_secret_is_named_for_what_it_is() {
             "autodns: home.example.com A: could not list the records of hosted zone {zone}: \
          SignatureDoesNotMatch: The request signature we calculated does not match the \
          signature you provided. Check your AWS Secret Access Key and signing method. Consult \
-         the service documentation for details; check the secret access key\n\
+         the service documentation for details; check the secret access key from the environment, which wins over every file\n\
          autodns: home.example.com: the alert: could not publish to {topic}: \
          SignatureDoesNotMatch: The request signature we calculated does not match the \
          signature you provided. Check your AWS Secret Access Key and signing method. Consult \
-         the service documentation for details; check the secret access key\n",
+         the service documentation for details; check the secret access key from the environment, which wins over every file\n",
         )
         .assert_wrote(&[]);
     assert_eq!(stage.estate.records(), json!([record("A", 300, "192.175.48.1")]));
@@ -169,10 +169,10 @@ fn an_unknown_key_is_named_for_what_it_is() {
             "",
             "autodns: home.example.com A: could not list the records of hosted zone {zone}: \
          InvalidClientTokenId: The security token included in the request is invalid; check \
-         the access key id, and that the key is active\n\
+         the access key id from the environment, which wins over every file, and that the key is active\n\
          autodns: home.example.com: the alert: could not publish to {topic}: \
          InvalidClientTokenId: The security token included in the request is invalid; check \
-         the access key id, and that the key is active\n",
+         the access key id from the environment, which wins over every file, and that the key is active\n",
         )
         .assert_wrote(&[]);
 }
@@ -187,9 +187,7 @@ fn a_user_who_may_not_list_is_told_so_and_alerts() {
             "",
             "autodns: home.example.com A: could not list the records of hosted zone {zone}: \
          AccessDenied: User: arn:aws:iam::123456789012:user/no_list is not \
-         authorized to perform: route53:ListResourceRecordSets; add to this user's policy (see \
-         autodns policy): {\"Effect\": \"Allow\", \"Action\": \"route53:ListResourceRecordSets\", \
-         \"Resource\": \"arn:aws:route53:::hostedzone/{zone}\"}\n",
+         authorized to perform: route53:ListResourceRecordSets; replace the policy of this IAM user by what this command prints: sudo {program} policy {home}/autodns.json\n",
         )
         .assert_wrote(&["+ autodns.lock"]);
     assert_eq!(stage.estate.records(), json!([record("A", 300, "192.175.48.1")]));
@@ -206,9 +204,7 @@ fn a_user_who_may_not_change_is_told_so_and_alerts() {
             "",
             "autodns: home.example.com A: could not change the record in hosted zone {zone}: \
          AccessDenied: User: arn:aws:iam::123456789012:user/no_change is not \
-         authorized to perform: route53:ChangeResourceRecordSets; add to this user's policy (see \
-         autodns policy): {\"Effect\": \"Allow\", \"Action\": \
-         \"route53:ChangeResourceRecordSets\", \"Resource\": \"arn:aws:route53:::hostedzone/{zone}\"}\n",
+         authorized to perform: route53:ChangeResourceRecordSets; replace the policy of this IAM user by what this command prints: sudo {program} policy {home}/autodns.json\n",
         )
         .assert_wrote(&["+ autodns.lock"]);
     assert_eq!(stage.estate.records(), json!([record("A", 300, "192.175.48.1")]));
@@ -231,8 +227,7 @@ fn a_user_who_may_not_publish_is_told_so_each_time() {
          reflector, and the key in reflect_url if it has one\n\
          autodns: home.example.com: the alert: could not publish to {topic}: AccessDenied: \
          User: arn:aws:iam::123456789012:user/no_publish is not authorized to \
-         perform: sns:Publish; add to this user's policy (see autodns policy): {\"Effect\": \
-         \"Allow\", \"Action\": \"sns:Publish\", \"Resource\": \"{topic}\"}\n",
+         perform: sns:Publish; replace the policy of this IAM user by what this command prints: sudo {program} policy {home}/autodns.json\n",
             )
             .assert_wrote(&[]);
     }

@@ -240,7 +240,7 @@ fn a_redirect_with_a_secret_in_it() {
 #[test]
 fn an_aws_that_says_the_key_back() {
     let reason = "SignatureDoesNotMatch: The key '[hidden]' is not what was expected; check the \
-                  secret access key\n";
+                  secret access key from the environment, which wins over every file\n";
     for (call, beginning) in [
         (List, UNLISTED.to_owned()),
         (Change, UNCHANGED.to_owned()),

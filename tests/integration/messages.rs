@@ -241,6 +241,23 @@ fn each_message_of_the_readme_comes_out_of_a_run() {
             }),
         ),
         (
+            "explicit deny",
+            Box::new(|| {
+                let message = "User: x is not authorized with an explicit deny in a service \
+                               control policy";
+                with(Change, Fault::error(403, "AccessDenied", message))
+            }),
+        ),
+        (
+            "permissions boundary",
+            Box::new(|| {
+                let message = "User: x is not authorized because no permissions boundary allows it";
+                with(Change, Fault::error(403, "AccessDenied", message))
+            }),
+        ),
+        ("KMS", Box::new(|| error(Publish, 400, "KMSDisabled"))),
+        ("RequestExpired", Box::new(|| error(List, 400, "RequestExpired"))),
+        (
             "AuthorizationError",
             Box::new(|| {
                 let scene = Scene::new();

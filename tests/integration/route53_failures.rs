@@ -2,7 +2,7 @@
 //! nothing is written on a guess, and where a batch is refused the good changes land all the same.
 
 use crate::support::aws::Call::{Change, List, Publish};
-use crate::support::aws::{DateHeader, Fault, KEY_ID};
+use crate::support::aws::{DateHeader, Fault, KEY_ID, SECRET_KEY};
 use crate::support::http::{Answer, End, Reply};
 use crate::support::route53::Row;
 use crate::support::scene::Scene;
@@ -50,18 +50,18 @@ fn a_list_that_fails_stops_everything() {
         assert_eq!((run.status.code(), run.stdout.as_str()), (Some(1), ""), "{what}: {run:?}");
         run.assert_wrote(&["+ autodns.lock"]);
         assert!(!scene.aws.calls().contains(&Change), "{what}");
-        let advice = words::add_for_zone("route53:ListResourceRecordSets");
-        let said = after(UNLISTED, &run.stderr).replace(&advice, "ADD TO POLICY\n");
+        let advice = words::REPLACE_POLICY;
+        let said = after(UNLISTED, &run.stderr).replace(advice, "REPLACE POLICY\n");
         seen += &format!("{what}: {said}");
     }
     assert_text(
         &seen,
-        "denied: AccessDenied: User: arn:aws:iam::1:user/pi is not authorized; ADD TO \
+        "denied: AccessDenied: User: arn:aws:iam::1:user/pi is not authorized; REPLACE \
          POLICY\n\
          no zone: NoSuchHostedZone: No hosted zone found with ID: Z1; check hosted_zone_id, \
          and whose account the credentials are\n\
          expired: ExpiredToken: The security token included is expired; fetch new temporary \
-         credentials\n\
+         credentials in place of those from the environment, which wins over every file\n\
          throttled: Throttling: Rate exceeded; too many requests of this account at once; the next \
          run tries again\n\
          not done: PriorRequestNotComplete: The request was rejected because; the next run \
@@ -69,7 +69,7 @@ fn a_list_that_fails_stops_everything() {
          input: InvalidInput: The input is not valid; check dns_name, its zone, and the \
          zone's other records of that name\n\
          server: ServiceUnavailable: Try later; the next run tries again\n\
-         a page: {aws} answered 502, and the answer is XML, but no error of AWS; the next run \
+         a page: {aws} answered 502, and the answer is XML, but not an error of AWS; the next run \
          tries again\n\
          teapot: {aws} answered 418, and the answer is empty; check who answers there: it is \
          not AWS\n\
@@ -190,19 +190,19 @@ fn a_change_that_fails_is_said_and_one_that_may_have_happened_is_not_called_fail
         assert_eq!((run.status.code(), run.stdout.as_str()), (Some(1), ""), "{what}: {run:?}");
         run.assert_wrote(&["+ autodns.lock"]);
         assert_eq!(scene.aws.published().len(), 1, "{what}");
-        let advice = words::add_for_zone("route53:ChangeResourceRecordSets");
-        let said = run.stderr.replace(&advice, "ADD TO POLICY\n");
+        let advice = words::REPLACE_POLICY;
+        let said = run.stderr.replace(advice, "REPLACE POLICY\n");
         let said = said.replace(UNCHANGED, "NOT CHANGED: ");
         seen += &format!("{what}: {}", said.replace(UNCONFIRMED, "NOT CONFIRMED: "));
     }
     assert_text(
         &seen,
         "denied: NOT CHANGED: AccessDenied: User: arn:aws:iam::1:user/pi is not authorized; \
-         ADD TO POLICY\n\
+         REPLACE POLICY\n\
          no zone: NOT CHANGED: NoSuchHostedZone: No hosted zone found with ID: Z1; check \
          hosted_zone_id, and whose account the credentials are\n\
          expired: NOT CHANGED: ExpiredToken: The security token included is expired; fetch \
-         new temporary credentials\n\
+         new temporary credentials in place of those from the environment, which wins over every file\n\
          throttled: NOT CHANGED: Throttling: Rate exceeded; too many requests of this account at \
          once; the next run tries again\n\
          not done: NOT CHANGED: PriorRequestNotComplete: The request was rejected because; \
@@ -210,7 +210,7 @@ fn a_change_that_fails_is_said_and_one_that_may_have_happened_is_not_called_fail
          input: NOT CHANGED: InvalidInput: The input is not valid; check dns_name, its zone, \
          and the zone's other records of that name\n\
          server: NOT CONFIRMED: ServiceUnavailable: Try later; the next run tries again\n\
-         a page: NOT CONFIRMED: {aws} answered 502, and the answer is XML, but no error of \
+         a page: NOT CONFIRMED: {aws} answered 502, and the answer is XML, but not an error of \
          AWS; the next run tries again\n\
          teapot: NOT CHANGED: {aws} answered 418, and the answer is empty; check who answers \
          there: it is not AWS\n\
@@ -296,12 +296,144 @@ fn a_key_that_may_not_list_or_change_is_told_which_action_it_lacks() {
             "{beginning}AccessDenied: User: arn:aws:iam::123456789012:user/pi is not authorized to \
              perform: route53:{action} on resource: arn:aws:route53:::hostedzone/{{zone}} because \
              no identity-based policy allows the route53:{action} action; {}",
-            words::add_for_zone(&format!("route53:{action}"))
+            words::REPLACE_POLICY
         );
         let scene = Scene::new();
         scene.aws.world().denied.push((KEY_ID.into(), call));
         scene.run().assert(1, "", &said);
         assert_eq!(scene.aws.rows()[0], "home.example.com. A 300 192.175.48.1");
+    }
+}
+
+#[test]
+fn advice_on_a_denial_depends_on_the_policy_that_denied() {
+    let user = "User: arn:aws:iam::123456789012:user/a-group/with/a/long/path/that/goes/on/and/on/\
+                and/on/and/on/and/on/and/on/and/on/and/on/and/on/pi is not authorized to perform: \
+                route53:ListResourceRecordSets on resource: arn:aws:route53:::hostedzone/Z1";
+    let command = "sudo {program} policy {home}/autodns.json";
+    for (end, advice) in [
+        (
+            "because no identity-based policy allows the route53:ListResourceRecordSets action",
+            format!("replace the policy of this IAM user by what this command prints: {command}"),
+        ),
+        (
+            "with an explicit deny in an identity-based policy",
+            "ask the administrator of the AWS account to exempt this IAM user from the Deny in its \
+             own or its groups' policies: no Allow overrides it"
+                .into(),
+        ),
+        (
+            "because no permissions boundary allows the route53:ListResourceRecordSets action",
+            format!(
+                "ask the administrator of the AWS account for a permissions boundary of this IAM \
+                 user that allows what this command prints: {command}"
+            ),
+        ),
+        (
+            "with an explicit deny in a service control policy: arn:aws:organizations::1:policy/p",
+            "ask the administrator of the AWS organization to change its service control policy: \
+             the policy of an IAM user cannot override it"
+                .into(),
+        ),
+        (
+            "with an explicit deny in a resource control policy",
+            "ask the administrator of the AWS organization to change its resource control policy: \
+             the policy of an IAM user cannot override it"
+                .into(),
+        ),
+        (
+            "because no session policy allows the route53:ListResourceRecordSets action",
+            format!(
+                "ask whoever issues these temporary credentials for a session policy that allows \
+                 what this command prints: {command}"
+            ),
+        ),
+        (
+            "with an explicit deny in a VPC endpoint policy",
+            "ask the administrator of the VPC endpoint to allow this in the endpoint's policy: the \
+             policy of an IAM user cannot override it"
+                .into(),
+        ),
+    ] {
+        let mut scene = Scene::new();
+        scene.without("topic_arn");
+        scene.aws.always(List, Fault::Error(403, "AccessDenied", format!("{user} {end}")));
+        let run = scene.run();
+        let seen = run.stderr.rsplit_once("; ").map(|(_, advice)| advice.trim_end());
+        assert_eq!((run.status.code(), seen), (Some(1), Some(advice.as_str())), "{end}");
+    }
+}
+
+#[test]
+fn error_of_aws_itself_gives_no_advice_about_the_key() {
+    for code in ["AccessDenied", "SignatureDoesNotMatch", "InvalidClientTokenId"] {
+        let mut scene = Scene::new();
+        scene.without("topic_arn");
+        scene.sandbox.set("AWS_MAX_ATTEMPTS", "1");
+        scene.aws.always(List, Fault::error(500, code, "x"));
+        scene.run().assert(1, "", &format!("{UNLISTED}{code}: x; the next run tries again\n"));
+    }
+}
+
+#[test]
+fn key_from_a_file_is_named_by_its_file() {
+    for (code, advice) in [
+        ("InvalidClientTokenId", "check the access key id from {}, and that the key is active"),
+        ("SignatureDoesNotMatch", "check the secret access key from {}"),
+        ("ExpiredToken", "fetch new temporary credentials in place of those from {}"),
+    ] {
+        let mut scene = Scene::new();
+        scene.without("topic_arn");
+        scene.sandbox.unset("AWS_ACCESS_KEY_ID");
+        scene.sandbox.unset("AWS_SECRET_ACCESS_KEY");
+        let file = format!(
+            "[default]\naws_access_key_id = {KEY_ID}\naws_secret_access_key = {SECRET_KEY}\n"
+        );
+        scene.sandbox.write(".aws/credentials", file);
+        scene.aws.always(List, Fault::error(403, code, "x"));
+        let advice = advice.replace("{}", "[default] of {home}/.aws/credentials");
+        scene.run().assert(1, "", &format!("{UNLISTED}{code}: x; {advice}\n"));
+    }
+}
+
+/// Nothing of an answer is shown that is not a code, a message, or a word of known form.
+#[test]
+fn answer_that_is_not_understood_is_not_quoted() {
+    let odd = "0dd-Word-Of-A-Server";
+    let set = |inside: &str| {
+        format!(
+            "<ListResourceRecordSetsResponse><ResourceRecordSets><ResourceRecordSet>\
+             <Name>home.example.com.</Name>{inside}</ResourceRecordSet></ResourceRecordSets>\
+             <IsTruncated>false</IsTruncated></ListResourceRecordSetsResponse>"
+        )
+    };
+    let records = |value: &str| {
+        format!(
+            "<Type>A</Type><TTL>300</TTL><ResourceRecords><ResourceRecord><Value>{value}</Value>\
+             </ResourceRecord></ResourceRecords>"
+        )
+    };
+    for (status, body) in [
+        (200, format!("<{odd}></other>")),
+        (200, format!("<{odd}/>")),
+        (200, format!("<!DOCTYPE {odd}>")),
+        (200, format!("<a>&{odd};</a>")),
+        (200, set(&format!("<Type>{odd} x</Type>"))),
+        (200, set(&records(&format!("{odd} x")))),
+        (200, set(&records("192.175.48.1").replace("300", odd))),
+        (403, format!("<ErrorResponse><Error><Code>{odd} x</Code></Error></ErrorResponse>")),
+        (403, format!("<ErrorResponse><Error><Code>{odd}</Code></Error></ErrorResponse>")),
+        (403, format!("<{odd}><Error/></{odd}>")),
+        (502, format!("<html>{odd}</html>")),
+    ] {
+        let mut scene = Scene::new();
+        scene.without("topic_arn");
+        scene.sandbox.set("AWS_MAX_ATTEMPTS", "1");
+        let answer = Answer::new(status, "text/xml", body.clone());
+        scene.aws.always(List, Fault::Instead(answer.into()));
+        let run = scene.run_with(&["--verbose"]);
+        assert_eq!(run.status.code(), Some(1), "{body}");
+        assert!(!run.stderr.contains("0dd-Word"), "{body}:\n{}", run.stderr);
     }
 }
 
@@ -333,36 +465,33 @@ fn a_wrong_key_a_wrong_secret_and_a_wrong_clock_are_told_apart() {
         &seen,
         "key: autodns: home.example.com A: could not list the records of hosted zone {zone}: \
          InvalidClientTokenId: The security token included in the request is invalid; check \
-         the access key id, and that the key is active\n\
+         the access key id from the environment, which wins over every file, and that the key is active\n\
          autodns: home.example.com: the alert: could not publish to {topic}: \
          InvalidClientTokenId: The security token included in the request is invalid; check \
-         the access key id, and that the key is active\n\
+         the access key id from the environment, which wins over every file, and that the key is active\n\
          secret: autodns: home.example.com A: could not list the records of hosted zone \
          {zone}: SignatureDoesNotMatch: The request signature we calculated does not match \
          the signature you provided. Check your AWS Secret Access Key and signing method. \
-         Consult the service documentation for details; check the secret access key\n\
+         Consult the service documentation for details; check the secret access key from the environment, which wins over every file\n\
          autodns: home.example.com: the alert: could not publish to {topic}: \
          SignatureDoesNotMatch: The request signature we calculated does not match the \
          signature you provided. Check your AWS Secret Access Key and signing method. Consult \
-         the service documentation for details; check the secret access key\n\
+         the service documentation for details; check the secret access key from the environment, which wins over every file\n\
          region: autodns: home.example.com A: could not list the records of hosted zone \
          {zone}: SignatureDoesNotMatch: Credential should be scoped to a valid region, not \
          'us-east-1'; check AWS_REGION and the endpoint: another region signs there\n\
          -10 minutes: autodns: home.example.com A: could not list the records of hosted zone \
          {zone}: SignatureDoesNotMatch: Signature not yet current: {moment} is still later \
-         than {moment} ({moment} + 5 min.); this machine's clock is wrong; set it \
-         (timedatectl shows it)\n\
+         than {moment} ({moment} + 5 min.); check this machine's clock (timedatectl shows it): the answer does not say the time of AWS\n\
          autodns: home.example.com: the alert: could not publish to {topic}: \
          SignatureDoesNotMatch: Signature not yet current: {moment} is still later than \
-         {moment} ({moment} + 5 min.); this machine's clock is wrong; set it (timedatectl \
-         shows it)\n\
+         {moment} ({moment} + 5 min.); check this machine's clock (timedatectl shows it): the answer does not say the time of AWS\n\
          10 minutes: autodns: home.example.com A: could not list the records of hosted zone \
          {zone}: SignatureDoesNotMatch: Signature expired: {moment} is now earlier than \
-         {moment} ({moment} - 5 min.); this machine's clock is wrong; set it (timedatectl \
-         shows it)\n\
+         {moment} ({moment} - 5 min.); check this machine's clock (timedatectl shows it): the answer does not say the time of AWS\n\
          autodns: home.example.com: the alert: could not publish to {topic}: \
          SignatureDoesNotMatch: Signature expired: {moment} is now earlier than {moment} \
-         ({moment} - 5 min.); this machine's clock is wrong; set it (timedatectl shows it)\n",
+         ({moment} - 5 min.); check this machine's clock (timedatectl shows it): the answer does not say the time of AWS\n",
     );
 }
 
@@ -389,7 +518,7 @@ fn a_reflector_that_fails_and_a_list_that_fails_are_two_causes() {
          perform: route53:ListResourceRecordSets on resource: \
          arn:aws:route53:::hostedzone/{{zone}} because no identity-based policy allows the route53:ListResourceRecordSets action; {}",
         words::out_of_order(crate::support::http::Family::V4),
-        words::add_for_zone("route53:ListResourceRecordSets")
+        words::REPLACE_POLICY
     );
     scene.run().assert(1, "", &said);
     assert_eq!(scene.aws.published().len(), 1);

@@ -7,7 +7,7 @@ use std::process::Command;
 use time::Duration;
 
 use crate::support::aws::Call::{Change, List, Publish};
-use crate::support::aws::{DateHeader, TOPIC};
+use crate::support::aws::{DateHeader, Fault, TOPIC};
 use crate::support::clock;
 use crate::support::http::{Answer, Family};
 use crate::support::scene::Scene;
@@ -81,13 +81,17 @@ fn a_clock_that_cannot_be_corrected_is_named() {
          it)\n"
     );
     let unknown = format!(
-        "{UNLISTED}{refused}this machine's clock is wrong; set it (timedatectl shows it)\n"
+        "{UNLISTED}{refused}check this machine's clock (timedatectl shows it): the answer does not say the time of AWS\n"
+    );
+    let right = format!(
+        "{UNLISTED}{refused}this machine's clock agrees with that of AWS; check what delays \
+         requests on their way (a proxy, a slow connection)\n"
     );
     for (date, requests, said) in [
         (DateHeader::None, 1, &unknown),
         (DateHeader::Aged, 1, &unknown),
-        // Within what AWS takes by its Date, yet refused: there is nothing to correct.
-        (DateHeader::Off(-Duration::minutes(30)), 1, &unknown),
+        // Within what AWS takes by its Date, yet refused: it is not this machine's clock.
+        (DateHeader::Off(-Duration::minutes(30)), 1, &right),
         // Corrected by a Date that is wrong itself, and refused again.
         (DateHeader::Off(-Duration::minutes(10)), 2, &known),
     ] {
@@ -98,6 +102,31 @@ fn a_clock_that_cannot_be_corrected_is_named() {
         let seen = clock::neutral(&run.stderr).replace("19 minutes 59 {seconds}", "20 minutes");
         assert_eq!((run.status.code(), seen.as_str()), (Some(1), said.as_str()), "{date:?}");
         assert_eq!(scene.aws.server().requests().len(), requests, "{date:?}");
+    }
+}
+
+#[test]
+fn request_that_came_late_does_not_blame_a_right_clock() {
+    for (date, advice) in [
+        (
+            DateHeader::Right,
+            "this machine's clock agrees with that of AWS; check what delays requests on their way \
+             (a proxy, a slow connection)\n",
+        ),
+        (
+            DateHeader::None,
+            "check this machine's clock (timedatectl shows it): the answer does not say the time \
+             of AWS\n",
+        ),
+    ] {
+        let mut scene = Scene::new();
+        scene.without("topic_arn");
+        scene.aws.world().date = date;
+        for code in ["RequestExpired", "RequestTimeTooSkewed"] {
+            scene.aws.always(List, Fault::error(400, code, "Request has expired."));
+            let said = format!("{UNLISTED}{code}: Request has expired; {advice}");
+            scene.run().assert(1, "", &said);
+        }
     }
 }
 
@@ -113,7 +142,7 @@ fn a_wrong_secret_is_told_from_a_wrong_clock_even_where_both_are_wrong() {
         &format!(
             "{UNLISTED}SignatureDoesNotMatch: The request signature we calculated does not match \
              the signature you provided. Check your AWS Secret Access Key and signing method. \
-             Consult the service documentation for details; check the secret access key\n"
+             Consult the service documentation for details; check the secret access key from the environment, which wins over every file\n"
         ),
     );
     assert_eq!(scene.aws.server().requests().len(), 2);

@@ -39,18 +39,9 @@ pub const UNCONFIRMED: &str = "autodns: home.example.com A: could not confirm th
 pub const UNPUBLISHED: &str =
     "autodns: home.example.com: the alert: could not publish to {topic}: ";
 
-/// What is advised where a key may not do something, and the end of its line.
-pub fn add_to_policy(action: &str, resource: &str) -> String {
-    format!(
-        "add to this user's policy (see autodns policy): {{\"Effect\": \"Allow\", \"Action\": \
-         \"{action}\", \"Resource\": \"{resource}\"}}\n"
-    )
-}
-
-/// What is advised where a key may not do something in the usual zone.
-pub fn add_for_zone(action: &str) -> String {
-    add_to_policy(action, "arn:aws:route53:::hostedzone/{zone}")
-}
+/// What is advised where the user's policy allows too little, and the end of its line.
+pub const REPLACE_POLICY: &str = "replace the policy of this IAM user by what this command prints: \
+                                  sudo {program} policy {home}/autodns.json\n";
 
 /// What is said of a server whose certificate that CA issued, and the end of its line.
 pub fn untrusted(issuer: &str) -> String {
