@@ -168,22 +168,6 @@ fn second_source_outside_the_expected_networks_disagrees() {
 }
 
 #[test]
-fn source_in_front_that_names_an_unusable_address_disagrees() {
-    let (scene, _second) = two();
-    scene.reflector.says(Family::V4, "100.64.0.1");
-    scene.run().assert(
-        1,
-        "",
-        "autodns: home.example.com A: nothing was changed: {second}/reflect/v1 says that the \
-         address is 192.175.48.7, but {reflector}/reflect/v1 says 100.64.0.1; check which is \
-         right\n",
-    );
-    // Where nothing would be changed, there is nothing to dispute.
-    scene.aws.put(Row::new("home.example.com", "A", 300, &["192.175.48.7"]));
-    scene.run().assert_silent();
-}
-
-#[test]
 fn unusable_address_in_front_is_outvoted_by_two_that_agree() {
     let (mut scene, second) = two();
     let third = Reflector::start();
