@@ -51,7 +51,8 @@ def boto3(cache):
         shutil.rmtree(environment, ignore_errors=True)
         quietly([python, "-m", "venv", environment])
         quietly([inside, "-m", "pip", "install", "--quiet", "--no-input"]
-                + ["--disable-pip-version-check", "--requirement", requirements])
+                + ["--disable-pip-version-check", "--require-hashes"]
+                + ["--requirement", requirements])
         (environment / "complete").touch()
     library, executable = output(
         [inside, "-c", "import os,sys;print(os.path.dirname(os.__file__));"

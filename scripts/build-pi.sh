@@ -27,8 +27,8 @@ TEXT
 repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cache=${AUTODNS_CACHE:-${XDG_CACHE_HOME:-${HOME:?HOME is not set}/.cache}/autodns}
 
-# Pinned, so that today's build can be made again; both are on PyPI.
-zig_packages=(ziglang==0.17.1 cargo-zigbuild==0.24.0)
+# zig and cargo-zigbuild from PyPI, each with its version and checksums.
+zig_requirements=$repo/scripts/pi/requirements.txt
 
 pi_targets=(
     aarch64-unknown-linux-musl
@@ -133,7 +133,8 @@ enter_zig() {
     if command -v cargo-zigbuild >/dev/null && command -v zig >/dev/null; then
         return
     fi
-    local dir=$cache/zig
+    local dir=$cache/zig stamp
+    stamp=$(cksum <"$zig_requirements")
     mkdir -p "$cache"
     (
         # Only one run at a time makes it; another one waits here and then finds it made.
@@ -141,17 +142,18 @@ enter_zig() {
             exec 9>"$dir.lock"
             flock 9
         fi
-        [[ $(cat "$dir/stamp" 2>/dev/null) != "${zig_packages[*]}" ]] || exit 0
-        echo "build-pi.sh: fetching ${zig_packages[*]} into $dir"
+        [[ $(cat "$dir/stamp" 2>/dev/null) != "$stamp" ]] || exit 0
+        echo "build-pi.sh: fetching zig and cargo-zigbuild into $dir"
         rm -rf "$dir"
         python3 -m venv "$dir" >&2 ||
             fail "cannot make $dir; on Debian: apt-get install python3-venv"
-        "$dir/bin/pip" install --quiet --disable-pip-version-check "${zig_packages[@]}" >&2 ||
-            fail "pip could not fetch ${zig_packages[*]}; see its words above"
+        "$dir/bin/pip" install --quiet --disable-pip-version-check --require-hashes \
+            --requirement "$zig_requirements" >&2 ||
+            fail "pip could not install $zig_requirements; its message is above"
         # cargo-zigbuild looks for `zig` before it asks Python; the wheel only brings a module.
         printf '#!/bin/sh\nexec "%s" -m ziglang "$@"\n' "$dir/bin/python" >"$dir/bin/zig"
         chmod +x "$dir/bin/zig"
-        echo "${zig_packages[*]}" >"$dir/stamp"
+        echo "$stamp" >"$dir/stamp"
     ) || exit 1
     PATH=$dir/bin:$PATH
 }

@@ -61,7 +61,8 @@ key=$(sha256sum <"$here/requirements.txt" | cut -c 1-16)
 runner=$cache/pytest-${environment##*/}-$key
 if [ ! -d "$runner" ]; then
     "$python" -m pip install --quiet --no-input --disable-pip-version-check --no-deps \
-        --target "$work/runner" --requirement "$here/requirements.txt" >"$work/log" 2>&1 || {
+        --require-hashes --target "$work/runner" --requirement "$here/requirements.txt" \
+        >"$work/log" 2>&1 || {
         cat "$work/log" >&2
         die "pip could not install $here/requirements.txt; what it said is above"
     }

@@ -51,7 +51,7 @@ if ! ready; then
             die "$python cannot make a virtual environment (Debian: apt-get install python3-venv)"
         }
         "$environment/bin/python" -m pip install --quiet --no-input --disable-pip-version-check \
-            --requirement "$here/requirements.txt" >"$log" 2>&1 || {
+            --require-hashes --requirement "$here/requirements.txt" >"$log" 2>&1 || {
             cat "$log" >&2
             die "pip could not install $here/requirements.txt; what it said is above"
         }
