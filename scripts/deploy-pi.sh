@@ -1,23 +1,25 @@
 #!/usr/bin/env bash
 # Puts autodns on a Raspberry Pi over ssh and has its cron run it: finds out which binary the Pi
 # needs, builds it, copies it, tries it there, and only then puts it in place. What runs on the Pi
-# is scripts/lib/pi-remote.sh. This file must not change the Pi but through that, and whatever
-# fails leaves the Pi as it was, with one clear line and a non-zero exit status.
+# is scripts/lib/pi-*.sh. This file must not change the Pi but through that, and whatever fails
+# leaves the Pi as it was, with one clear line and a non-zero exit status. It must put no secret on a
+# command line, neither here nor on the Pi, and must not trust what the Pi answers.
 set -euo pipefail
 
 usage() {
     cat <<'TEXT'
 usage: scripts/deploy-pi.sh [options] [user@]host
 
-  -p PORT, -i IDENTITY, -o SSH_OPTION   for ssh and scp alike
+  -p PORT, -i IDENTITY, -o SSH_OPTION   for ssh
   --config FILE        the configuration; without it, the one on the Pi is kept
   --credentials FILE   an AWS credentials file for autodns alone; without it, one deployed
                        earlier is kept, or else autodns looks where AWS's tools look
   --binary FILE        copy this one, and build nothing
   --interval MINUTES   how often cron runs it: a divisor of 60 (default 5)
-  --env NAME=VALUE     a variable for the cron line and the try-out, such as AWS_PROFILE or
-                       HTTPS_PROXY; repeatable; give all of them at each deployment
-  --system             by sudo: /usr/local/bin, /usr/local/etc and /etc/cron.d; otherwise
+  --env NAME=VALUE     a variable for autodns, such as AWS_PROFILE or HTTPS_PROXY, kept in a file
+                       of mode 0600; repeatable; give all of them at each deployment
+  --env NAME           the same with the value that NAME has here: `ps` shows an option's value
+  --system             by sudo: /usr/local/bin, /etc/autodns and /etc/cron.d; otherwise
                        ~/.local/bin, ~/.config/autodns and the user's own crontab
   --force              put it in place although its dry run fails, or cron is not running
   --uninstall          take away what this script put there, and nothing else
@@ -36,7 +38,6 @@ repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 destination=
 ssh_options=()
-scp_options=()
 config=
 credentials=
 binary=
@@ -46,18 +47,19 @@ system=no
 force=no
 uninstall=no
 
-# The cron line and the try-out carry these, so each must be able to pass through both.
-check_variable() {
-    local name=${1%%=*}
-    [[ $1 == *=* && $name =~ ^[A-Za-z_][A-Za-z0-9_]*$ ]] ||
-        fail "--env wants NAME=VALUE, not $1"
+# Adds a variable, given as NAME=VALUE or as the NAME of one that is set here.
+add_variable() {
+    local name=${1%%=*} variable=$1
+    [[ $name =~ ^[A-Za-z_][A-Za-z0-9_]*$ ]] || fail "--env wants NAME=VALUE or NAME, not $1"
     case $name in
-        AWS_SECRET_ACCESS_KEY | AWS_SESSION_TOKEN)
-            fail "--env $name would show a secret to every user of the Pi; use --credentials"
-            ;;
+        AWS_ACCESS_KEY_ID | AWS_SECRET_ACCESS_KEY | AWS_SESSION_TOKEN)
+            fail "--env takes no $name; put the key into a file and name that with --credentials" ;;
     esac
-    [[ $1 != *[[:cntrl:]]* && $1 != *\\* ]] ||
-        fail "--env $name: cron can carry neither a backslash nor a control character"
+    if [[ $1 != *=* ]]; then
+        variable=$name=$(printenv "$name") || fail "--env $name: it is not set here"
+    fi
+    [[ $variable != *[[:cntrl:]]* ]] || fail "--env $name: its value has a control character"
+    variables+=("$variable")
 }
 
 while (($#)); do
@@ -76,13 +78,12 @@ while (($#)); do
             ;;
     esac
     case $option in
-        -p) ssh_options+=(-p "$value") && scp_options+=(-P "$value") ;;
-        -i | -o) ssh_options+=("$option" "$value") && scp_options+=("$option" "$value") ;;
+        -p | -i | -o) ssh_options+=("$option" "$value") ;;
         --config) config=$value ;;
         --credentials) credentials=$value ;;
         --binary) binary=$value ;;
         --interval) interval=$value ;;
-        --env) check_variable "$value" && variables+=("$value") ;;
+        --env) add_variable "$value" ;;
         --system) system=yes ;;
         --force) force=yes ;;
         --uninstall) uninstall=yes ;;
@@ -108,21 +109,18 @@ done
 if [[ $uninstall == yes && -n $config$credentials$binary ]]; then
     fail "--uninstall copies nothing, so give no file with it"
 fi
-for program in ssh scp; do
-    command -v "$program" >/dev/null || fail "$program is not installed here"
-done
+command -v ssh >/dev/null || fail "ssh is not installed here"
 
-# ssh wants a bare IPv6 address, scp one in brackets.
+# ssh wants a bare IPv6 address; people also write it in brackets.
 host=${destination##*@}
 login=${destination%"$host"}
 host=${host#[}
 host=${host%]}
-scp_host=$host
-if [[ $host == *:* ]]; then
-    scp_host="[$host]"
-fi
 
-# --- talking to the Pi --------------------------------------------------------------------------
+# --- the steps ----------------------------------------------------------------------------------
+
+# shellcheck source=scripts/lib/over-ssh.sh
+source "$repo/scripts/lib/over-ssh.sh"
 
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/autodns.XXXXXX")
 stage=
@@ -138,7 +136,6 @@ own_options=(
 )
 # ${a[@]+…}: the bash that macOS still ships calls an empty array unset.
 ssh_command=(ssh ${ssh_options[@]+"${ssh_options[@]}"} "${own_options[@]}")
-scp_command=(scp -q ${scp_options[@]+"${scp_options[@]}"} "${own_options[@]}")
 
 leave() {
     trap '' INT TERM
@@ -154,126 +151,91 @@ exec 9>&2
 trap 'echo "deploy-pi.sh: interrupted" >&9; exit 130' INT
 trap 'echo "deploy-pi.sh: interrupted" >&9; exit 143' TERM
 
-# A word for a POSIX shell, whatever is in it.
-quoted() { printf "'%s'" "$(printf '%s' "$1" | sed "s/'/'\\\\''/g")"; }
-
-yes_if() { if [[ -n $1 ]]; then echo yes; else echo no; fi; }
-
-# The script for the Pi: the settings, then the part that is the same each time.
-remote_script() {
-    local environment='' variable
-    for variable in ${variables[@]+"${variables[@]}"}; do
-        environment+="$(quoted "$variable") "
-    done
-    cat <<TEXT
-shown=$(quoted "$destination")
-system=$system uninstall=$uninstall force=$force interval=$interval
-user=$(quoted "${user:-}") home=$(quoted "${home:-}") stage=$(quoted "$stage")
-with_config=$(yes_if "$config") with_credentials=$(yes_if "$credentials")
-environment=$(quoted "$environment")
-TEXT
-    cat "$repo/scripts/lib/pi-remote.sh"
-}
-
-# Runs a phase on the Pi as the user who logs in. The script goes in through stdin, so that the
-# login shell, whichever it is, has nothing to misread.
-remote() { remote_script | "${ssh_command[@]}" -T -- "$login$host" "sh -s $1"; }
-
-# Runs a phase as root where --system asks for it. A sudo that wants a password needs a terminal,
-# and with it stdin; then the script goes in as an argument.
-remote_as_root() {
-    case $sudo in
-        free) remote_script | "${ssh_command[@]}" -T -- "$login$host" "sudo -n sh -s $1" ;;
-        password)
-            "${ssh_command[@]}" -tt -- "$login$host" \
-                "sudo -p 'sudo on the Pi asks for your password: '" \
-                "sh -c $(quoted "$(remote_script)") sh $1"
-            ;;
-        *) remote "$1" ;;
-    esac
-}
-
-# Tells in one line why ssh or scp gave up; $1 is its exit status, $scratch/err has its words.
-explain() {
-    local status=$1 words
-    # The part on the Pi has said it already, in a line of its own; with a terminal for sudo it
-    # has been seen already, too.
-    if grep '^deploy-pi\.sh: ' "$scratch/err" >&2 || [[ $status == 9 ]]; then
-        exit 1
-    fi
-    words=$(grep -v '^[[:space:]]*$' "$scratch/err" | tail -n 1 | tr -d '\r') || :
-    case $words in
-        *'Permission denied ('* | *'Too many authentication failures'*)
-            words="the login was refused: ${words##*: }; name the right key with -i" ;;
-        *'Host key verification failed'*)
-            words="its host key is not the known one, or not known yet; log in once by hand" ;;
-        *'resolve hostname'*) words="no machine has that name: ${words##*: }" ;;
-        *refused | *'timed out'* | *unreachable* | *'No route'*)
-            words="it cannot be reached: ${words##*: }; is it on, and is this sshd's port?" ;;
-        '') words="ssh ended with status $status" ;;
-    esac
-    fail "$destination: $words"
-}
-
-fact() { sed -n "s/^@$1=//p" "$scratch/facts" | tail -n 1; }
-
-# --- the steps ----------------------------------------------------------------------------------
-
-remote probe >"$scratch/facts" 2>"$scratch/err" || explain $?
-user=$(fact user)
-home=$(fact home)
-sudo=$(fact sudo)
+phase probe || explain "$status"
+user=$(fact user '[A-Za-z_][A-Za-z0-9_.-]*')
+# It becomes part of commands for the login shell: see quoted.
+home=$(fact home "/[^'!\\]*")
+sudo=
+if [[ $system == yes ]]; then
+    sudo=$(fact sudo 'root|free|password')
+fi
+target=$(fact target '(aarch64|armv7|arm)-unknown-linux-musl(eabihf)?|unknown')
+machine=$(fact machine '[A-Za-z0-9_.-]+, (32|64|unknown)-bit programs')
+note=$(fact note 'crontab|cron\.d|timer')
 [[ -n $user && -n $home ]] || fail "$destination: its shell did not answer; does ssh get one there?"
 if [[ $sudo == password && ! -t 0 ]]; then
     fail "$destination: sudo asks for a password there, and here is no terminal to ask on"
 fi
-note=$(fact note)
+case $note in
+    crontab) note="the crontab of $user has another line that names autodns; it stays" ;;
+    cron.d) note="/etc/cron.d/autodns is there as well; it stays" ;;
+    timer) note="the timer of the Debian package autodns is on as well; it stays" ;;
+esac
 if [[ -n $note ]]; then
     echo "$destination: note: $note"
 fi
 
+mkdir -m 700 "$scratch/files"
+if [[ $uninstall == no ]]; then
+    if [[ -z $binary ]]; then
+        if [[ $target == unknown || -z $target ]]; then
+            fail "$destination: no binary is made for ${machine:-it}; give one with --binary"
+        fi
+        echo "$destination: $machine: wants $target"
+        "$repo/scripts/build-pi.sh" "$target" || fail "there is no binary for $destination"
+        binary=$repo/target/pi/$target/autodns
+    fi
+    install -m 700 "$binary" "$scratch/files/autodns"
+    if [[ -n $config ]]; then
+        install -m 600 "$config" "$scratch/files/autodns.json"
+    fi
+    if [[ -n $credentials ]]; then
+        install -m 600 "$credentials" "$scratch/files/credentials"
+    fi
+    if ((${#variables[@]})); then
+        for variable in "${variables[@]}"; do
+            printf '%s=%s\n' "${variable%%=*}" "$(quoted "${variable#*=}")"
+        done | (umask 077 && cat >"$scratch/files/environment")
+    fi
+fi
+
+# Copies what is in $scratch/files, and the script for root, into a new private folder there. Not by
+# scp or sftp, which take what a login shell prints first for a part of their protocol.
+copy_files() {
+    local file words bytes
+    phase stage || explain "$status"
+    stage=$(fact stage '\.autodns-deploy\.[A-Za-z0-9]+')
+    [[ -n $stage ]] || fail "$destination: it made no folder to copy into"
+    (umask 077 && remote_script >"$scratch/files/script")
+    bytes=$(cat "$scratch"/files/* | wc -c | tr -d ' ')
+    for file in "$scratch"/files/*; do
+        if ! "${ssh_command[@]}" -T -- "$login$host" \
+            "cat >$(quoted "$home/$stage/${file##*/}")" <"$file" >/dev/null 2>"$scratch/raw"; then
+            words=$(plain <"$scratch/raw" | tail -n 1)
+            phase space || :
+            fail "$destination: copying to $home failed: ${words##*: }; $(fact free '[0-9]+') kB" \
+                "are free there, $((bytes / 1024 + 1)) are needed; nothing was changed"
+        fi
+    done
+    phase arrived || explain "$status"
+    [[ $(fact bytes '[0-9]+') == "$bytes" ]] ||
+        fail "$destination: copying to $home failed: not all of it arrived; nothing was changed"
+}
+
 if [[ $uninstall == yes ]]; then
-    remote_as_root uninstall 2>"$scratch/err" || explain $?
+    if [[ $sudo == free || $sudo == password ]]; then
+        copy_files
+    fi
+    if [[ $sudo == password ]]; then
+        ask_password
+    fi
+    phase uninstall remote_as_root || explain "$status"
     exit
 fi
 
-if [[ -z $binary ]]; then
-    target=$(fact target)
-    if [[ $target == unknown ]]; then
-        fail "$destination: no binary is made for $(fact machine); give one with --binary"
-    fi
-    echo "$destination: $(fact machine): wants $target"
-    "$repo/scripts/build-pi.sh" "$target" || fail "there is no binary for $destination"
-    binary=$repo/target/pi/$target/autodns
-fi
-
-# Under fixed names, because scp takes a name with a colon in it for a host.
-mkdir -m 700 "$scratch/files"
-install -m 700 "$binary" "$scratch/files/autodns"
-if [[ -n $config ]]; then
-    install -m 600 "$config" "$scratch/files/autodns.json"
-fi
-if [[ -n $credentials ]]; then
-    install -m 600 "$credentials" "$scratch/files/credentials"
-fi
-
-remote stage >"$scratch/facts" 2>"$scratch/err" || explain $?
-stage=$(fact stage)
-[[ $stage == .autodns-deploy.* ]] || fail "$destination: it made no folder to copy into"
-
-if ! "${scp_command[@]}" "$scratch"/files/* "$login$scp_host:$stage/" 2>"$scratch/err"; then
-    words=$(tail -n 1 "$scratch/err" | tr -d '\r')
-    # scp's "Failure" tells little; the room left on the disk often tells the rest.
-    remote space >"$scratch/facts" 2>/dev/null || :
-    needed=$(($(cat "$scratch"/files/* | wc -c) / 1024 + 1))
-    fail "$destination: copying to $home failed: ${words##*: }; $(fact free) kB are free there," \
-        "$needed are needed; nothing was changed"
-fi
-
+copy_files
 echo "$destination: a dry run there:"
-status=0
-remote try 2>"$scratch/err" || status=$?
-if ((status)); then
+if ! phase try; then
     if [[ $force == no ]]; then
         if grep -q '^deploy-pi\.sh: ' "$scratch/err"; then
             words=$(grep '^deploy-pi\.sh: ' "$scratch/err" | tail -n 1)
@@ -286,4 +248,7 @@ if ((status)); then
     echo "$destination: going on all the same, as --force says"
 fi
 
-remote_as_root commit 2>"$scratch/err" || explain $?
+if [[ $sudo == password ]]; then
+    ask_password
+fi
+phase commit remote_as_root || explain "$status"

@@ -102,7 +102,7 @@ if wants clock; then
     packages+=(cpio openssl qemu-system-arm)
 fi
 if ((EUID == 0)); then
-    packages+=(debootstrap iproute2 openssh-client procps util-linux)
+    packages+=(debootstrap iproute2 openssh-client openssl procps util-linux)
 fi
 if wants deb; then
     packages+=(fish groff lintian man-db mandoc zsh)

@@ -4,7 +4,7 @@
 
 # What the deployed program would say is checked in part main; here it is a spy, that shows what
 # cron gives it, and that a variable comes through crontab, cron and shell unharmed.
-odd_value="a b%c'd\"e\$HOME;f"
+odd_value="a b%c'd\"e\$HOME;f\\g!h"
 make_spy() {
     cat >"$1" <<'TEXT'
 #!/bin/sh
@@ -42,11 +42,16 @@ test_emulated_pi() {
     start_cron
     if [[ $architecture == armhf ]]; then
         test_failures "$config" "$credentials"
+        test_link_in_staging "$config" "$credentials"
+        test_hostile_pi
         test_interrupt "$config"
+        test_login_shells
+        test_messages_of_cron
         test_deployment
         test_choice_of_binary
     else
         test_short_deployment
+        test_installation_by_hand
     fi
 }
 
@@ -57,9 +62,11 @@ test_deployment() {
 MAILTO=""
 * * * * * date >>ticks # not autodns' line mark='# autodns, by deploy-pi.sh' ticks
 
-    line="AWS_SHARED_CREDENTIALS_FILE=$pi_home/.config/autodns/credentials"
-    line+=" AWS_ENDPOINT_URL=$endpoint"
-    line+=" $pi_home/.local/bin/autodns $pi_home/.config/autodns/autodns.json $mark"
+    local command files
+    command="/bin/sh -c 'set -a; . \"\$0\"; exec \"\$@\"' $pi_home/.config/autodns/environment"
+    command+=" $pi_home/.local/bin/autodns"
+    files=("$pi_home"/.config/autodns/{autodns.json,credentials})
+    line="$command ${files[0]} 2>&1 | logger -t autodns $mark"
 
     # The first time, once every five minutes: the dry run is shown, and nothing changes in AWS.
     deploy --config "$config" --credentials "$credentials" --env "AWS_ENDPOINT_URL=$endpoint"
@@ -71,16 +78,18 @@ autodns $version
 home.example.com A: 192.0.2.1 -> 192.175.48.7" \
         "$(sed '/: autodns is in place/,$d; /^autodns: /d' <<<"$out")"
     expect "what the first deployment says" "$(placed "$(minutes 5)" pi \
-        "$pi_home/.local/bin/autodns" "$pi_home/.config/autodns/autodns.json" \
-        "$pi_home/.config/autodns/credentials" "a line in the crontab of pi")" "$(after_dry_run)"
+        "$command check ${files[0]}" "$pi_home/.local/bin/autodns" "${files[@]}" \
+        "$pi_home/.config/autodns/environment" "a line in the crontab of pi")" "$(after_dry_run)"
+    checks "what the first deployment names" pi "$(sed -n '$s/^  //p' <<<"$out")"
     expect "a dry run changes nothing" "$(record 192.0.2.1)" "$(world "$endpoint" records "$zone")"
     expect "the crontab" "$own
 $(minutes 5) * * * * $line" "$(crontab_of pi)"
     expect "the modes" "755 1000 home/pi/.local/bin/autodns
 600 1000 home/pi/.config/autodns/autodns.json
 600 1000 home/pi/.config/autodns/credentials
+600 1000 home/pi/.config/autodns/environment
 700 1000 home/pi/.config/autodns" "$(modes home/pi/.local/bin/autodns \
-        home/pi/.config/autodns/{autodns.json,credentials} home/pi/.config/autodns)"
+        home/pi/.config/autodns/{autodns.json,credentials,environment} home/pi/.config/autodns)"
     cmp "$binary" "$root$pi_home/.local/bin/autodns" || give_up "another binary is there"
     cmp "$config" "$root$pi_home/.config/autodns/autodns.json" || give_up "another config is there"
 
@@ -90,13 +99,18 @@ $(minutes 5) * * * * $line" "$(crontab_of pi)"
     expect "the crontab of another Pi" "$own
 $(minutes 5) * * * * $line" "$(crontab_of pi)"
 
-    # Again, now every minute, and without a config: the one that is there is kept.
-    deploy --interval 1 --env "AWS_ENDPOINT_URL=$endpoint"
+    # Again, now every minute, and without a config: the one that is there is kept. There is no
+    # variable any more, so their file goes.
+    deploy --interval 1
     expect "the second deployment" "0 " "$status $err"
-    expect "what the second deployment says" "$(placed '*' pi \
-        "$pi_home/.local/bin/autodns" "$pi_home/.config/autodns/autodns.json (kept as it was)" \
-        "$pi_home/.config/autodns/credentials (kept as it was)" "a line in the crontab of pi")" \
-        "$(after_dry_run)"
+    command=$pi_home/.local/bin/autodns
+    line="$command ${files[0]} 2>&1 | logger -t autodns $mark"
+    expect "what the second deployment says" "$(placed '*' pi "$command check ${files[0]}" \
+        "$pi_home/.local/bin/autodns" "${files[@]/%/ (kept as it was)}" \
+        "a line in the crontab of pi")" "$(after_dry_run)"
+    checks "what the second deployment names" pi "$(sed -n '$s/^  //p' <<<"$out")"
+    expect "the files after the second deployment" $'autodns.json\ncredentials\ndeployed' \
+        "$(ls -A "$root$pi_home/.config/autodns")"
     expect "the crontab after the second deployment" "$own
 * * * * * $line" "$(crontab_of pi)"
     cmp "$config" "$root$pi_home/.config/autodns/autodns.json" || give_up "the config is changed"
@@ -121,8 +135,11 @@ SHELL=/bin/sh
 
     # The reflector breaks: one alert, and not a second one the next minute.
     tell_reflector "$reflect" '{"mode":"broken"}'
-    poll 90 "cron to send an alert" alert_came
+    poll 90 "cron to send an alert" alert_came "$queue"
     ticks=$(wc -l <"$root$pi_home/ticks")
+    pastes "the command of the alert" pi "$(command_of_alert)"
+    expect_match "cron's logger gets what autodns says" \
+        $'.*\n-t autodns\nautodns: home\\.example\\.com A: .*' $'\n'"$(cat "$root/var/log/logged")"
 
     # Meanwhile a deployment whose dry run fails changes nothing, unless it is forced.
     refuses "a failing dry run" \
@@ -130,7 +147,7 @@ SHELL=/bin/sh
         deploy --interval 2
     expect_match "a failing dry run is shown" \
         $'.*\nautodns: home\\.example\\.com A: [^\n]*reflect.*' "$out"
-    deploy --force --interval 1 --env "AWS_ENDPOINT_URL=$endpoint"
+    deploy --force --interval 1
     expect "a forced deployment" \
         "0 deploy-pi.sh: pi@127.0.0.1: the dry run failed there (exit status 1), as shown above" \
         "$status $err"
@@ -148,14 +165,14 @@ SHELL=/bin/sh
     tell_reflector "$reflect" '{"mode":"ok","address":"192.175.48.8"}'
     test_system_deployment
     poll 90 "cron to change the record again" record_says "$zone" 192.175.48.8
-    poll 30 "the alert's lock to go" test ! -e "$root/tmp/autodns_alert.lock"
+    poll 90 "the alert's lock to go" test ! -e "$root/tmp/autodns_alert.lock"
 
     deploy_as second --system --uninstall
     expect "the end of the system's" "0 second@127.0.0.1: took away /etc/cron.d/autodns
 second@127.0.0.1: took away /usr/local/bin/autodns
-second@127.0.0.1: took away /usr/local/etc/autodns.json
-second@127.0.0.1: took away /usr/local/etc/autodns.credentials
-second@127.0.0.1: took away /usr/local/etc/autodns.deployed" "$status $out$err"
+second@127.0.0.1: took away /etc/autodns/autodns.json
+second@127.0.0.1: took away /etc/autodns/credentials
+second@127.0.0.1: took away /etc/autodns/deployed" "$status $out$err"
     deploy_as pi --uninstall
     expect "the end" "0 pi@127.0.0.1: took away a line in the crontab of pi
 pi@127.0.0.1: took away $pi_home/.local/bin/autodns
@@ -169,32 +186,62 @@ pi@127.0.0.1: took away $pi_home/.config/autodns/deployed" "$status $out$err"
         "0 pi@127.0.0.1: there is nothing that deploy-pi.sh put there" "$status $out$err"
 }
 
-alert_came() { [[ $(alerts "$queue") == 1 ]]; }
+# What an earlier version of deploy-pi.sh put into /usr/local/etc, for the user second.
+make_old_deployment() {
+    local etc=$root/usr/local/etc
+    install -m 600 -o 1001 -g 1001 "$scratch/second.json" "$etc/autodns.json"
+    install -m 600 -o 1001 -g 1001 "$scratch/second.credentials" "$etc/autodns.credentials"
+    install -m 755 /dev/null "$root/usr/local/bin/autodns"
+    printf 'file /usr/local/%s\n' bin/autodns etc/autodns.json etc/autodns.credentials \
+        >"$etc/autodns.deployed"
+    echo '0 0 1 1 * second /usr/local/bin/autodns # autodns, by deploy-pi.sh' \
+        >"$root/etc/cron.d/autodns"
+    chmod 600 "$root/etc/cron.d/autodns"
+}
 
-# With --system, as the user second. An own config that is there already is kept, and stays when
-# the rest goes.
+# With --system, as the user second: first on top of an earlier version's, and then anew.
 test_system_deployment() {
-    local zone topic queue key secret
+    local zone topic queue key secret command places
     make_world
     write_config "$scratch/second.json" "$reflect" /tmp/second.lock
     write_credentials "$scratch/second.credentials"
-    deploy_as second --system --binary "$binary" --config "$scratch/second.json" --interval 1 \
-        --credentials "$scratch/second.credentials" --env "AWS_ENDPOINT_URL=$endpoint"
-    expect "a deployment into the system" "0 " "$status $err"
-    expect "what it says" "$(placed '*' second /usr/local/bin/autodns \
-        /usr/local/etc/autodns.json /usr/local/etc/autodns.credentials /etc/cron.d/autodns)" \
-        "$(after_dry_run)"
+    command=/usr/local/bin/autodns
+    places=(/etc/autodns/{autodns.json,credentials})
+
+    make_old_deployment
+    deploy_as second --system --uninstall
+    expect "the end of an earlier version's" "0 second@127.0.0.1: took away /etc/cron.d/autodns
+second@127.0.0.1: took away /usr/local/bin/autodns
+second@127.0.0.1: took away /usr/local/etc/autodns.json
+second@127.0.0.1: took away /usr/local/etc/autodns.credentials
+second@127.0.0.1: took away /usr/local/etc/autodns.deployed" "$status $out$err"
+    make_old_deployment
+    deploy_as second --system --binary "$binary" --interval 1
+    expect "a deployment on top of an earlier version's" "0 " "$status $err"
+    expect "what it says" "$(placed '*' second "$command check ${places[0]}" "$command" \
+        "${places[@]/%/ (moved from /usr/local/etc)}" /etc/cron.d/autodns)" "$(after_dry_run)"
     expect "its modes" "755 0 usr/local/bin/autodns
-600 1001 usr/local/etc/autodns.json
-600 1001 usr/local/etc/autodns.credentials
-600 0 etc/cron.d/autodns" "$(modes usr/local/bin/autodns \
-        usr/local/etc/autodns.{json,credentials} etc/cron.d/autodns)"
-    line="* * * * * second"
-    line+=" AWS_SHARED_CREDENTIALS_FILE=/usr/local/etc/autodns.credentials"
-    line+=" AWS_ENDPOINT_URL=$endpoint /usr/local/bin/autodns /usr/local/etc/autodns.json"
-    expect "its file for cron" "$line # autodns, by deploy-pi.sh" \
-        "$(grep -v '^#' "$root/etc/cron.d/autodns")"
+755 0 etc/autodns
+600 1001 etc/autodns/autodns.json
+600 1001 etc/autodns/credentials
+600 0 etc/cron.d/autodns" "$(modes usr/local/bin/autodns etc/autodns \
+        etc/autodns/{autodns.json,credentials} etc/cron.d/autodns)"
+    expect "what is left in the old place" '' "$(ls -A "$root/usr/local/etc")"
+    expect "its file for cron" "* * * * * second $command ${places[0]} 2>&1 | logger -t autodns\
+ # autodns, by deploy-pi.sh" "$(grep -v '^#' "$root/etc/cron.d/autodns")"
+    checks "what it names" second "$(sed -n '$s/^  //p' <<<"$out")"
+
+    deploy_as second --system --binary "$binary" --config "$scratch/second.json" --interval 1 \
+        --credentials "$scratch/second.credentials"
+    expect "another deployment into the system" "0 " "$status $err"
+    expect "what the other one says" "$(placed '*' second "$command check ${places[0]}" \
+        "$command" "${places[@]}" /etc/cron.d/autodns)" "$(after_dry_run)"
     poll 90 "the system's cron to change the record" record_says "$zone" 192.175.48.8
+
+    tell_reflector "$reflect" '{"mode":"broken"}'
+    poll 90 "the system's cron to send an alert" alert_came "$queue"
+    pastes "the command of the system's alert" second "$(command_of_alert)"
+    tell_reflector "$reflect" '{"mode":"ok"}'
 }
 
 # A binary is chosen by what the Pi's programs are, and built; the kernel's word is not enough.
@@ -210,7 +257,7 @@ test_choice_of_binary() {
         chmod +x "$root/usr/local/bin/uname"
         deploy_as pi --config "$config" --credentials "$credentials" \
             --env "AWS_ENDPOINT_URL=$endpoint"
-        expect "a deployment to $machine" 0 "$status"
+        [[ $status == 0 ]] || give_up "a deployment to $machine: $err"
         expect "the choice for $machine" \
             "pi@127.0.0.1: $machine, 32-bit programs: wants $wanted" "$(head -n 1 <<<"$out")"
         cmp "$repo/target/pi/$wanted/autodns" "$root$pi_home/.local/bin/autodns" ||
@@ -225,7 +272,7 @@ test_choice_of_binary() {
 test_short_deployment() {
     deploy_as pi --config "$config" --credentials "$credentials" --interval 1 \
         --env "AWS_ENDPOINT_URL=$endpoint"
-    expect "a deployment" 0 "$status"
+    [[ $status == 0 ]] || give_up "a deployment: $err"
     expect "the choice" "pi@127.0.0.1: aarch64, 64-bit programs: wants $target" \
         "$(head -n 1 <<<"$out")"
     cmp "$binary" "$root$pi_home/.local/bin/autodns" || give_up "another binary is there"

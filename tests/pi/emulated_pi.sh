@@ -6,6 +6,7 @@
 
 port=2222
 pi_home=/home/pi
+guest_password="it's a secret"
 
 # --- the Pi -------------------------------------------------------------------------------------
 
@@ -38,7 +39,13 @@ make_pi() {
         # With a locked password sshd refuses the account altogether.
         chroot "$root" usermod -p '*' "$user"
         cp "$scratch/key.pub" "$root/etc/ssh/keys/$user"
+        # A command that somebody pastes has no variable of cron's; it finds the endpoint here.
+        point_at_aws "/home/$user" "$user"
     done
+    chroot "$root" usermod -p "$(openssl passwd -6 "$guest_password")" guest
+    # What is handed to the system's log is kept; there is no log in here.
+    printf '#!/bin/sh\n{ echo "$*"; cat; } >>/var/log/logged\n' >"$root/usr/bin/logger"
+    install -m 666 /dev/null "$root/var/log/logged"
     printf '%s ALL=(ALL) %s\n' pi NOPASSWD:ALL second NOPASSWD:ALL guest ALL \
         >"$root/etc/sudoers.d/test"
     {
@@ -53,6 +60,13 @@ make_pi() {
     poll 30 "the Pi's sshd" sshd_answers
 }
 
+# point_at_aws HOME USER: gives a user of the Pi a profile that leads to the emulated AWS.
+point_at_aws() {
+    mkdir -p "$root$1/.aws"
+    printf '[default]\nendpoint_url = %s\n' "$endpoint" >"$root$1/.aws/config"
+    chroot "$root" chown -R "$2:" "$1/.aws"
+}
+
 sshd_answers() { (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null; }
 
 start_cron() {
@@ -63,6 +77,25 @@ start_cron() {
 # on_pi USER COMMAND: in the Pi, without ssh.
 on_pi() { chroot "$root" su -s /bin/sh "$1" -c "cd; $2"; }
 
+# paste USER COMMAND: as that user would run a command that they were told, in a login shell.
+paste() { run env -i PATH="$PATH" TERM=dumb chroot "$root" su - "$1" -c "$2"; }
+
+# pastes WHAT USER COMMAND: the command of an alert, run while the reflector is still broken, comes
+# as far as the reflector: it finds the configuration and the credentials, and the reader may read
+# both.
+pastes() {
+    paste "$2" "$3"
+    expect_match "$1, pasted: $3" "1 .*autodns: home\.example\.com A: [^"$'\n'"]*127\.0\.0\.1.*" \
+        "$status $out$err"
+    expect "$1 reaches the emulated AWS" '' "$(grep -F amazonaws.com <<<"$out$err" || :)"
+}
+
+# checks WHAT USER COMMAND: the command for `autodns check` that a deployment or a page names.
+checks() {
+    paste "$2" "$3"
+    expect_match "$1, pasted: $3" "0 .*ok +credentials .*" "$status $out$err"
+}
+
 # The user's own crontab as `crontab -l` shows it, without the lines that crontab adds on top.
 crontab_of() { sed '1,3{/^# /d}' "$root/var/spool/cron/crontabs/$1" 2>/dev/null || :; }
 
@@ -72,9 +105,10 @@ snapshot() {
     local user
     (
         cd "$root" || exit
-        find home usr/local etc/cron.d var/spool/cron ! -path 'home/*/ticks' \
-            -printf '%y %m %U:%G %p %l\n'
-        find home usr/local etc/cron.d -type f ! -path 'home/*/ticks' -exec cksum {} +
+        shopt -s nullglob
+        places=(home usr/local etc/cron.d etc/autodns*)
+        find "${places[@]}" var/spool/cron ! -path 'home/*/ticks' -printf '%y %m %U:%G %p %l\n'
+        find "${places[@]}" -type f ! -path 'home/*/ticks' -exec cksum {} +
     ) | LC_ALL=C sort
     for user in pi second; do
         crontab_of "$user"
@@ -95,12 +129,13 @@ deploy_as() {
 
 deploy() { deploy_as pi --binary "$binary" "$@"; }
 
-# Nothing of this machine's environment, and no terminal.
+# Nothing of this machine's environment but ODD, for an option that takes a variable from there, and
+# no terminal.
 plain() {
     env -i HOME="$scratch/home" PATH="$PATH" TMPDIR="$scratch" TERM=dumb \
         AUTODNS_CACHE="$cache" CARGO_TARGET_DIR="$CARGO_TARGET_DIR" \
         RUSTUP_HOME="${RUSTUP_HOME:-$HOME/.rustup}" CARGO_HOME="${CARGO_HOME:-$HOME/.cargo}" \
-        CARGO_NET_OFFLINE=true setsid --wait "$@"
+        CARGO_NET_OFFLINE=true ${ODD+"ODD=$ODD"} setsid --wait "$@"
 }
 
 # refuses WHAT PATTERN OPTION…: one line that fits, a non-zero status, the Pi as it was.
@@ -124,12 +159,18 @@ minutes() {
 # modes PATH…: mode and owner of files in the Pi.
 modes() { (cd "$root" && stat -c '%a %u %n' "$@"); }
 
-# What a deployment says when it went well; $1 is the cron minutes, the rest the lines of its list.
+# placed MINUTES USER CHECK FILE…: what a deployment says when it went well, on a Pi without a
+# program for mail; CHECK is the command that it names at its end.
 placed() {
-    local minutes=$1 user=$2
-    shift 2
+    local minutes=$1 user=$2 check=$3
+    shift 3
     echo "$user@127.0.0.1: autodns is in place; cron runs it as $user at the minutes $minutes:"
     printf '  %s\n' "$@"
+    echo "$user@127.0.0.1: cron mails nothing there, so messages go to the system log; to read them,\
+ run on the Pi:"
+    echo "  sudo grep autodns /var/log/syslog"
+    echo "$user@127.0.0.1: to check everything that a run needs, run on the Pi:"
+    echo "  $check"
 }
 
 # The part of the last deployment's output that follows its dry run.

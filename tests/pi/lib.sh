@@ -102,6 +102,22 @@ alerts() {
         "$python" -c 'import json, sys; print(len(json.load(sys.stdin)))'
 }
 
+# alert_came QUEUE: something came to it since the last look; leaves all of it in messages.
+alert_came() {
+    messages=$(world "$endpoint" messages "$1")
+    [[ $messages != '[]' ]]
+}
+
+# Prints the command that the only one of messages tells its reader to run.
+command_of_alert() {
+    "$python" -c '
+import json, re, sys
+[alert] = json.loads(sys.argv[1])
+lines = re.findall(r"^ +((?:sudo |/|autodns ).*)$", alert["message"], re.MULTILINE)
+[command] = [line for line in lines if "--dry-run" in line]
+print(command)' "$messages"
+}
+
 # reflector NAME ADDRESS: leaves its URL in answer.
 start_reflector() {
     start "$1" "$python" "$repo/tests/moto/reflector.py" --address "$2"

@@ -6,7 +6,7 @@
 
 suite=bookworm
 declare -A root_packages=(
-    [pi]='openssh-server,cron,ca-certificates,sudo'
+    [pi]='openssh-server,cron,ca-certificates,sudo,fish,tcsh'
     [systemd]='adduser,systemd'
 )
 
@@ -156,11 +156,15 @@ forget_cgroups() {
 
 # --- root file systems, and the kernel ----------------------------------------------------------
 
-# root_archive ARCHITECTURE [KIND]
-root_archive() { echo "$cache/${2:-pi}-root-$suite-$1.tar.gz"; }
+# root_archive ARCHITECTURE [KIND]: named after what is in it, so that another list makes a new one.
+root_archive() {
+    local kind=${2:-pi} key
+    key=$(cksum <<<"${root_packages[$kind]}")
+    echo "$cache/$kind-root-$suite-$1-${key%% *}.tar.gz"
+}
 
 # make_root ARCHITECTURE [KIND]: a small Debian, as Raspberry Pi OS is one, packed up, without what
-# no program reads. KIND is pi, with sshd and cron, or systemd.
+# no program reads. KIND is pi, with sshd, cron and several login shells, or systemd.
 make_root() {
     local architecture=$1 kind=${2:-pi} archive root mirror
     archive=$(root_archive "$architecture" "$kind")

@@ -32,11 +32,29 @@ test_failures() {
     refuses "no config" "$pi_home/\.config/autodns/autodns\.json is not there yet; .*" deploy
     refuses "an interval that is none" "--interval wants a divisor of 60, not 7" \
         deploy --interval 7
-    refuses "a secret on the cron line" "--env AWS_SECRET_ACCESS_KEY would show a secret .*" \
+    refuses "a key as a variable" "--env takes no AWS_SECRET_ACCESS_KEY; put the key into .*" \
         deploy --config "$config" --env AWS_SECRET_ACCESS_KEY=x
+    refuses "a variable that is not set" "--env NOT_SET_HERE: it is not set here" \
+        deploy --config "$config" --env NOT_SET_HERE
+    refuses "a variable with an escape sequence" "--env ODD: its value has a control character" \
+        deploy --config "$config" --env $'ODD=\e[2J'
     refuses "a binary that is none" "the binary does not run there: .*; nothing was changed .*" \
         plain "$repo/scripts/deploy-pi.sh" "${login[@]}" --config "$config" \
         --binary "$config" pi@127.0.0.1
+    printf '\nPackage: autodns\nStatus: %s\nVersion: 1\nArchitecture: armhf\n\n' \
+        'deinstall ok config-files' >>"$root/var/lib/dpkg/status"
+    refuses "the files of the Debian package" \
+        "the Debian package autodns has its files in /etc/autodns there; leave --system out, .*" \
+        deploy --system --config "$config" --credentials "$credentials"
+    sed -i '/^Package: autodns$/,/^$/d' "$root/var/lib/dpkg/status"
+    mkdir -m 750 "$root/etc/autodns"
+    refuses "a folder that is closed to the user" "pi may not enter /etc/autodns; move it .*" \
+        deploy --system --config "$config" --credentials "$credentials"
+    chmod 755 "$root/etc/autodns"
+    chroot "$root" chown pi /etc/autodns
+    refuses "a folder that the user may write to" "/etc/autodns is not root's alone; give it .*" \
+        deploy --system --config "$config" --credentials "$credentials"
+    rmdir "$root/etc/autodns"
     refuses "sudo with a password" "sudo asks for a password there, and here is no terminal .*" \
         deploy_as guest --system --config "$config" --binary "$binary"
 
@@ -66,6 +84,17 @@ test_failures() {
         deploy --config "$config" --credentials "$credentials" \
         --env "AWS_ENDPOINT_URL=$endpoint"
     umount "$root/var/spool/cron"
+}
+
+# A dry run, which is the user's, puts a link to what only root may read in place of a copied file.
+test_link_in_staging() {
+    cat >"$scratch/linking" <<'TEXT'
+#!/bin/sh
+[ "$1" != --version ] || exit 0
+[ ! -e "${0%/*}/credentials" ] || ln -sf /etc/shadow "${0%/*}/credentials"
+TEXT
+    refuses "a link among the copied files" "pi has no copied file credentials any more; it is .*" \
+        deploy_as pi --system --binary "$scratch/linking" --config "$1" --credentials "$2"
 }
 
 # An empty home of its own for pi.

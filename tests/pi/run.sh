@@ -29,6 +29,10 @@ source "$here/clock.sh"
 source "$here/emulated_pi.sh"
 # shellcheck source=tests/pi/refusals.sh
 source "$here/refusals.sh"
+# shellcheck source=tests/pi/shells.sh
+source "$here/shells.sh"
+# shellcheck source=tests/pi/by_hand.sh
+source "$here/by_hand.sh"
 # shellcheck source=tests/pi/deploying.sh
 source "$here/deploying.sh"
 # shellcheck source=tests/deb/on_pi.sh

@@ -1,0 +1,349 @@
+# The second third of what deploy-pi.sh runs on the Pi: the phases "commit" and "uninstall", which
+# with --system run as root. Plain POSIX sh. Whatever fails half-way must leave the Pi as it was.
+# Each failure is one line on stderr and exit status 9.
+# shellcheck shell=sh disable=SC2016,SC2154  # code for another shell; variables of pi-places.sh
+
+# --- phase: commit ------------------------------------------------------------------------------
+
+path_of() {
+    case $1 in
+        binary) printf '%s' "$binary" ;;
+        config) printf '%s' "$config" ;;
+        credentials) printf '%s' "$credentials" ;;
+        environment) printf '%s' "$environment" ;;
+        deployed) printf '%s' "$deployed" ;;
+        cron) printf '%s' "$cron_file" ;;
+    esac
+}
+
+# The names beside a file, for its successor and for its predecessor. cron passes over names in
+# /etc/cron.d that begin with a dot.
+beside() {
+    path=$(path_of "$1")
+    printf '%s/.%s.%s' "${path%/*}" "${path##*/}" "$2"
+}
+
+undo() {
+    for name in $swapped; do
+        path=$(path_of "$name")
+        if [ -e "$(beside "$name" old)" ]; then
+            mv -f "$(beside "$name" old)" "$path"
+        else
+            rm -f "$path"
+        fi
+    done
+    for name in $prepared; do
+        rm -f "$(beside "$name" new)" "$(beside "$name" old)"
+    done
+    printf '%s' "$made" | while IFS= read -r made_folder; do
+        rmdir "$made_folder"
+    done
+}
+
+undo_and_fail() {
+    undo
+    fail "$*; it is as it was"
+}
+
+# Makes folder $1 and what is missing above it, with mode $2, remembering each for undo and for
+# the day of --uninstall; the newest comes first.
+make_folder() {
+    if [ -d "$1" ]; then
+        return
+    fi
+    above=${1%/*}
+    if [ -n "$above" ]; then
+        make_folder "$above" "$2"
+    fi
+    words=$(mkdir -m "$2" "$1" 2>&1) || undo_and_fail "cannot make $1: $(cause "$words")"
+    made="$1
+$made"
+}
+
+# prepare NAME MODE OWNER COMMAND…: writes what the command prints beside the place of NAME, with
+# that mode, and that owner if not empty. Nobody who looks at the place sees any of it yet.
+prepare() {
+    name=$1 mode=$2 new_owner=$3
+    shift 3
+    new=$(beside "$name" new)
+    prepared="$prepared $name"
+    rm -f "$new"
+    words=$({ "$@" >"$new"; } 2>&1) || undo_and_fail "cannot write $new: $(cause "$words")"
+    words=$(chmod "$mode" "$new" 2>&1) || undo_and_fail "cannot set the mode: $(cause "$words")"
+    if [ -n "$new_owner" ]; then
+        words=$(chown "$new_owner" "$new" 2>&1) ||
+            undo_and_fail "cannot give $new to $new_owner: $words"
+    fi
+    # To the card now: after a power cut a file renamed but not yet written would be empty.
+    sync "$new" 2>/dev/null || sync
+}
+
+# as_user COMMAND [ARGUMENT]: a line of sh, run by the user who logged in. The folder of the copied
+# files is that user's, who may put a link there at any moment. If root opened the files, a link
+# could have /etc/shadow copied to a place where the user may read it. So root never opens a path in
+# that folder: it gets the bytes from a process that has the user's rights and no others.
+as_user() {
+    if [ "$(id -u)" = 0 ] && [ "$user" != root ]; then
+        su -s /bin/sh -c "$1" "$user" "$2" </dev/null
+    else
+        sh -c "$1" "$2" </dev/null
+    fi
+}
+
+# Who may write to a folder may put a link where root is about to write.
+only_root_writes() { [ -n "$(find "$1/." -prune -user root ! -perm -020 ! -perm -002)" ]; }
+
+# prepare, from the copied file $4.
+take_up() {
+    as_user 'test -f "$0" && test -r "$0"' "$from/$4" 2>/dev/null ||
+        undo_and_fail "$user has no copied file $4 any more"
+    prepare "$1" "$2" "$3" as_user 'cat <"$0"' "$from/$4"
+}
+
+# prepare, from what an earlier version left at $3; without owner or mode of its own.
+move_here() {
+    if deployed_at_old_place && [ -e "$3" ] && [ ! -e "$(path_of "$1")" ]; then
+        prepare "$1" 600 "$2" cat "$3"
+        moved="$moved $1"
+    fi
+}
+
+# One step: who opens the place meets the old file or the new one, never half of either.
+swap() {
+    path=$(path_of "$1")
+    if [ -e "$path" ]; then
+        rm -f "$(beside "$1" old)"
+        words=$({ ln "$path" "$(beside "$1" old)" || cp -p "$path" "$(beside "$1" old)"; } 2>&1) ||
+            undo_and_fail "cannot keep the old $path meanwhile: $(cause "$words")"
+    fi
+    swapped="$1 $swapped"
+    words=$(mv -f "$(beside "$1" new)" "$path" 2>&1) ||
+        undo_and_fail "cannot put $path in place: $(cause "$words")"
+}
+
+# Whether the list $1 has the line $2.
+lists() { printf '%s\n' "$1" | grep -qxF "$2"; }
+
+is_prepared() { case " $prepared " in *" $1 "*) ;; *) return 1 ;; esac }
+
+# What is ours to take away one day: all that earlier deployments put there, and what this one adds.
+manifest() {
+    {
+        printf '%s\n' "$listed" | grep -vxF "file $environment"
+        echo "file $binary"
+        printf '%s\n' "$old_listed" | grep '^folder '
+        if lists "$old_listed" "file $old_config" && is_prepared config; then
+            echo "file $config"
+        fi
+        if lists "$old_listed" "file $old_credentials" && is_prepared credentials; then
+            echo "file $credentials"
+        fi
+        if [ "$with_config" = yes ]; then echo "file $config"; fi
+        if [ "$with_credentials" = yes ]; then echo "file $credentials"; fi
+        if [ "$with_environment" = yes ]; then echo "file $environment"; fi
+        printf '%s' "$made" | sed 's/^/folder /'
+    } | awk 'NF && !seen[$0]++'
+}
+
+# What this deployment replaced under another name. Everything is in place by now, so a file that
+# cannot be removed is no failure.
+remove_replaced() {
+    if [ "$with_environment" = no ] && lists "$listed" "file $environment"; then
+        rm -f "$environment"
+    fi
+    if deployed_at_old_place; then
+        for name in config credentials; do
+            old=$old_config
+            [ "$name" = config ] || old=$old_credentials
+            case " $moved " in
+                *" $name "*) rm -f "$old" ;;
+                *) if lists "$old_listed" "file $old"; then rm -f "$old"; fi ;;
+            esac
+        done
+        rm -f "$old_deployed"
+    fi
+}
+
+commit() {
+    # From here on it ends by itself, well or undone, even when the connection breaks.
+    trap '' HUP INT TERM PIPE
+    made='' prepared='' swapped='' moved='' table=''
+    from=$home/$stage
+    owner=
+    folder_mode=700
+    if [ "$system" = yes ]; then
+        owner=$user
+        folder_mode=755
+    fi
+    listed=$(cat "$deployed" 2>/dev/null) || :
+    old_listed=
+    if deployed_at_old_place; then
+        old_listed=$(cat "$old_deployed") || fail "cannot read $old_deployed"
+    fi
+
+    make_folder "${binary%/*}" 755
+    make_folder "$folder" "$folder_mode"
+    if [ "$system" = yes ] && ! only_root_writes "$folder"; then
+        undo_and_fail "$folder is not root's alone; give it to root (sudo chown root $folder &&" \
+            "sudo chmod go-w $folder)"
+    fi
+    take_up binary 755 '' autodns
+    if [ "$with_config" = yes ]; then
+        take_up config 600 "$owner" autodns.json
+    else
+        move_here config "$owner" "$old_config"
+    fi
+    if [ "$with_credentials" = yes ]; then
+        take_up credentials 600 "$owner" credentials
+    else
+        move_here credentials "$owner" "$old_credentials"
+    fi
+    if [ "$with_environment" = yes ]; then
+        take_up environment 600 "$owner" environment
+    fi
+    prepare deployed 644 '' printf '%s\n' "$(manifest)"
+    if [ "$system" = yes ]; then
+        messages=$(messages_of_cron)
+        prepare cron 600 '' printf '%s\n' "# Written anew by each deployment. $mark" \
+            "$(cron_line "$user")"
+    else
+        read_crontab || undo_and_fail "the crontab of $user cannot be read: $words"
+        messages=$(messages_of_cron)
+        line=$(cron_line '')
+        edited=$(edited_crontab "$line")
+        edited=${edited%x}
+    fi
+
+    for name in $prepared; do
+        swap "$name"
+    done
+    if [ "$system" = no ] && [ "$edited" != "$table" ]; then
+        words=$(printf '%s' "$edited" | crontab - 2>&1) || {
+            words=$(printf '%s' "$words" | tail -n 1)
+            undo_and_fail "the crontab of $user cannot be written: $words"
+        }
+    fi
+    for name in $prepared; do
+        rm -f "$(beside "$name" old)"
+    done
+    remove_replaced
+    report
+}
+
+# report_file NAME BROUGHT: a line of the list, with where the file comes from.
+report_file() {
+    case $2:" $moved " in
+        yes:*) origin= ;;
+        *" $1 "*) origin=" (moved from /usr/local/etc)" ;;
+        *) origin=' (kept as it was)' ;;
+    esac
+    echo "  $(path_of "$1")$origin"
+}
+
+report() {
+    echo "$shown: autodns is in place; cron runs it as $user at the minutes $(cron_minutes):"
+    echo "  $binary"
+    report_file config "$with_config"
+    if [ -e "$credentials" ]; then
+        report_file credentials "$with_credentials"
+    fi
+    if [ "$with_environment" = yes ]; then
+        echo "  $environment"
+    fi
+    if [ "$system" = yes ]; then
+        echo "  $cron_file"
+    else
+        echo "  a line in the crontab of $user"
+    fi
+    case $messages in
+        log)
+            echo "$shown: cron mails nothing there, so messages go to the system log; to read them," \
+                "run on the Pi:"
+            echo "  $(log_command)"
+            ;;
+        lost)
+            echo "$shown: cron mails nothing there, and there is no logger: what autodns says is" \
+                "lost, apart from its alerts; install one: sudo apt install bsdutils"
+            ;;
+    esac
+    echo "$shown: to check everything that a run needs, run on the Pi:"
+    echo "  $(command_line check)"
+}
+
+# How $user reads what logger wrote. Only these groups may read all of it.
+log_command() {
+    case " $(id -Gn "$user") " in
+        *' adm '* | *' systemd-journal '* | *' root '*) sudo= ;;
+        *) sudo=$(command -v sudo >/dev/null && echo 'sudo ') ;;
+    esac
+    if command -v journalctl >/dev/null; then
+        echo "${sudo}journalctl -t autodns"
+    elif [ ! -e /var/log/syslog ] && [ -e /var/log/messages ]; then
+        echo "${sudo}grep autodns /var/log/messages"
+    else
+        echo "${sudo}grep autodns /var/log/syslog"
+    fi
+}
+
+# --- phase: uninstall ---------------------------------------------------------------------------
+
+# The cron line goes first, so that cron never starts what is no longer there; the list of what is
+# ours goes last, so that a removal broken off half-way can be repeated.
+uninstall() {
+    gone=no
+    if [ "$system" = yes ]; then
+        if [ -e "$cron_file" ] && grep -qF "$mark" "$cron_file"; then
+            remove "$cron_file"
+        fi
+    elif command -v crontab >/dev/null; then
+        read_crontab || fail "the crontab of $user cannot be read: $words; nothing was changed"
+        edited=$(edited_crontab '')
+        edited=${edited%x}
+        if [ "$edited" != "$table" ]; then
+            if [ -n "$edited" ]; then
+                words=$(printf '%s' "$edited" | crontab - 2>&1)
+            else
+                words=$(crontab -r 2>&1)
+            fi || fail "the crontab of $user cannot be written: $words; nothing was changed"
+            gone=yes
+            echo "$shown: took away a line in the crontab of $user"
+        fi
+    fi
+    remove_listed "$deployed"
+    if [ "$system" = yes ]; then
+        remove_listed "$old_deployed"
+    fi
+    if [ "$gone" = no ]; then
+        echo "$shown: there is nothing that deploy-pi.sh put there"
+    fi
+}
+
+# Removes what the list $1 of an earlier deployment names, and the list.
+remove_listed() {
+    if [ ! -e "$1" ]; then
+        return
+    fi
+    list=$(cat "$1") || fail "cannot read $1"
+    while read -r kind path; do
+        if [ "$kind" = file ]; then
+            remove "$path"
+        fi
+    done <<TEXT
+$list
+TEXT
+    remove "$1"
+    # The innermost first. A folder that got something else in it is no longer ours alone.
+    printf '%s\n' "$list" | sort -r | while read -r kind path; do
+        if [ "$kind" = folder ]; then
+            rmdir "$path" 2>/dev/null || :
+        fi
+    done
+}
+
+remove() {
+    if [ -e "$1" ]; then
+        words=$(rm -f "$1" 2>&1) || fail "cannot remove $1: $(cause "$words")"
+        gone=yes
+        echo "$shown: took away $1"
+    fi
+}

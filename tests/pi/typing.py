@@ -1,0 +1,43 @@
+"""Runs a command on a terminal of its own and types answers there, as a person would.
+
+    typing.py PROMPT FILE COMMAND...
+
+Whenever the output ends with something that fits the regular expression PROMPT, it types what is in
+FILE and a line end: a password on this command line would be in `ps`. It passes the output on, ends
+with the command's exit status, and gives up after 120 seconds. It must not answer anything else.
+"""
+
+import os
+import pty
+import re
+import select
+import signal
+import sys
+import time
+
+prompt, command = sys.argv[1], sys.argv[3:]
+with open(sys.argv[2], encoding="utf-8") as file:
+    answer = file.read()
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execvp(command[0], command)
+deadline = time.monotonic() + 120
+seen = b""
+while True:
+    left = deadline - time.monotonic()
+    if left <= 0 or not select.select([terminal], [], [], left)[0]:
+        os.kill(pid, signal.SIGKILL)
+        sys.exit("typing.py: the command did not end in time")
+    try:
+        data = os.read(terminal, 4096)
+    except OSError:  # The command closed its end.
+        break
+    if not data:
+        break
+    sys.stdout.buffer.write(data.replace(b"\r", b""))
+    sys.stdout.flush()
+    seen += data
+    if re.search(prompt.encode() + rb"\Z", seen):
+        seen = b""
+        os.write(terminal, answer.encode() + b"\n")
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
