@@ -151,6 +151,7 @@ package() {
     fill VERSION="$version" ARCHITECTURE="$architecture" \
         SIZE="$(kilobytes "$tree")" \
         <"$repo/packaging/debian/control" >"$tree/DEBIAN/control"
+    put 755 packaging/debian/preinst DEBIAN/preinst
     put 755 packaging/debian/postinst DEBIAN/postinst
     put 755 packaging/debian/prerm DEBIAN/prerm
     put 755 packaging/debian/postrm DEBIAN/postrm

@@ -40,7 +40,7 @@ as_service() {
     local command
     read -ra command <<<"$(unit_says ExecStart)"
     run chroot --userspec="$(unit_says User):$(unit_says Group)" "$root" env -i \
-        HOME=/var/lib/autodns PATH=/usr/bin:/bin "$(unit_says Environment)" "$@" "${command[@]}"
+        HOME=/var/lib/autodns PATH=/usr/bin:/bin "$@" "${command[@]}"
 }
 
 test_package_on_pi() {
@@ -50,7 +50,19 @@ test_package_on_pi() {
     reflect=$answer
     unpack_pi armhf
     enter=(chroot "$root")
+    # Who reads an alert logs in as this user.
+    chroot "$root" useradd --create-home --shell /bin/bash pi
+    echo 'pi ALL=(ALL) NOPASSWD:ALL' >"$root/etc/sudoers.d/test"
     before=$(files_in_pi)
+
+    # It does not share /etc/autodns with what `deploy-pi.sh --system` put there.
+    echo '0 0 1 1 * pi /usr/local/bin/autodns # autodns, by deploy-pi.sh' >"$root/etc/cron.d/autodns"
+    cp "$packages/autodns_$version-1_armhf.deb" "$root/autodns.deb"
+    dpkg_in_pi --install /autodns.deb
+    expect_match "beside a deployment into the system" "1 .*autodns: /etc/cron\.d/autodns shows that\
+ 'deploy-pi\.sh --system' installed autodns here\. .*" "$status $err"
+    rm "$root/autodns.deb" "$root/etc/cron.d/autodns"
+    expect "nothing of it is installed" "$before" "$(files_in_pi)"
 
     installs "$packages/autodns_$version-1_armhf.deb"
     expect "what is whose" "755 root:root /usr/bin/autodns
@@ -82,6 +94,9 @@ test_package_on_pi() {
     # Written into the file that is there, as an editor or cp does, which keeps whose it is.
     write_credentials "$scratch/credentials"
     cat "$scratch/credentials" >"$root/etc/autodns/credentials"
+    point_at_aws /var/lib/autodns autodns
+    checks "the command of README.md" pi "$(sed -n \
+        's|^    \(sudo -u autodns /usr/bin/autodns check .*\)|\1|p' "$repo/README.md")"
     as_service "AWS_ENDPOINT_URL=$endpoint"
     expect "a change is silent" "0  " "$status $out $err"
     expect "a change changes the record" "$(record 192.175.48.7)" \
@@ -90,7 +105,8 @@ test_package_on_pi() {
     tell_reflector "$reflect" '{"mode":"broken"}'
     as_service "AWS_ENDPOINT_URL=$endpoint"
     expect "a broken reflector" "1 " "$status $out"
-    expect "an alert" 1 "$(alerts "$queue")"
+    alert_came "$queue" || give_up "there is no alert"
+    pastes "the command of the alert" pi "$(command_of_alert)"
     kept=$(owners /etc/autodns /etc/autodns/autodns.json /etc/autodns/credentials \
         /var/lib/autodns /var/lib/autodns/alert.lock)
     expect "its lock" "600 autodns:autodns /var/lib/autodns/alert.lock" "$(tail -n 1 <<<"$kept")"
@@ -119,6 +135,8 @@ not empty so not removed)?" "$status $err"
     expect "what a removal keeps" "./etc/autodns
 ./etc/autodns/autodns.json
 ./var/lib/autodns
+./var/lib/autodns/.aws
+./var/lib/autodns/.aws/config
 ./var/lib/autodns/alert.lock" "$(LC_ALL=C comm -13 <(echo "$before") <(files_in_pi) |
         awk '{ print $3 }' | grep -v '^\./var/lib/systemd' | LC_ALL=C sort)"
     installs "$packages/autodns_$version-2_armhf.deb"

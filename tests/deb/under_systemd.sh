@@ -138,7 +138,7 @@ test_sandbox() {
     cat >"$root/usr/local/bin/spy" <<'TEXT'
 #!/bin/sh
 exec >/tmp/seen 2>&1
-echo "$(id -un) $HOME $AWS_SHARED_CREDENTIALS_FILE"
+echo "$(id -un) $HOME $(env | grep -c ^AWS_)"
 grep -E '^(CapBnd|CapEff|NoNewPrivs|Seccomp):' /proc/self/status | tr '\t' ' '
 for folder in /etc /etc/autodns /usr /var /var/lib /run /home ~root /dev/shm \
     /tmp /var/tmp /var/lib/autodns; do
@@ -160,7 +160,7 @@ ExecStart=/usr/local/bin/spy
 TEXT
     run inside systemctl start autodns.service
     expect "the spy runs" "0 " "$status $err"
-    expect "what the service may do and see" "autodns /var/lib/autodns /etc/autodns/credentials
+    expect "what the service may do and see" "autodns /var/lib/autodns 0
 CapEff: 0000000000000000
 CapBnd: 0000000000000000
 NoNewPrivs: 1
