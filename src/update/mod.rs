@@ -71,11 +71,10 @@ fn read_configs(
     let mut files = Vec::new();
     let mut by_lock: BTreeMap<PathBuf, Vec<PathBuf>> = BTreeMap::new();
     for path in paths {
-        match read_config(path, time) {
-            Ok(file) => {
-                let lock = file.alert_lock(environment);
-                if let Some(lock) = lock.as_ref().and_then(AlertLock::path) {
-                    by_lock.entry(real_place(lock)).or_default().push(path.clone());
+        match read_config(environment, path, time) {
+            Ok((file, lock)) => {
+                if let Some(lock) = lock {
+                    by_lock.entry(lock).or_default().push(path.clone());
                 }
                 files.push(file);
             }
@@ -103,10 +102,19 @@ fn read_configs(
     (files, status)
 }
 
-/// Reads a configuration, unless that hangs.
-fn read_config(path: &Path, time: Duration) -> Result<ConfigFile, (Error, Status)> {
-    let own = path.to_owned();
-    let read = detached::within(Deadline::after(time), move || ConfigFile::read(&own));
+/// Reads a configuration and finds the place of its lock, unless that hangs.
+fn read_config(
+    environment: &Environment,
+    path: &Path,
+    time: Duration,
+) -> Result<(ConfigFile, Option<PathBuf>), (Error, Status)> {
+    let (own, environment) = (path.to_owned(), environment.clone());
+    let read = detached::within(Deadline::after(time), move || {
+        let file = ConfigFile::read(&own)?;
+        let lock = file.alert_lock(&environment);
+        let place = lock.as_ref().and_then(AlertLock::path).map(real_place);
+        Ok((file, place))
+    });
     let hung = |_| (Error::unfinished(format!("reading {}", path.display())), Status::Failed);
     read.map_err(hung)?.map_err(|error| (error, Status::NotTried))
 }

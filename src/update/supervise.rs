@@ -151,12 +151,13 @@ impl<'a> Supervisor<'a> {
         if self.said.insert(line.clone()) {
             console.trouble(&line);
         }
-        if let Some(heartbeat) = file.config.heartbeat.clone()
-            && !self.options.dry_run
-            && let Ok(network) = Network::from_environment(&self.environment)
-        {
-            let limit = Limit::from_environment(&self.environment).unwrap_or_default();
-            send(heartbeat, false, network, limit, times, console);
+        if let Some(heartbeat) = file.config.heartbeat.clone().filter(|_| !self.options.dry_run) {
+            let environment = Arc::clone(&self.environment);
+            let network = move || {
+                let network = Network::from_environment(&environment).ok()?;
+                Some((network, Limit::from_environment(&environment).unwrap_or_default()))
+            };
+            send(heartbeat, false, network, times, console);
         }
     }
 
@@ -204,8 +205,9 @@ impl<'a> Supervisor<'a> {
                 }
             }
             if let Some(heartbeat) = config.heartbeat.clone() {
-                let (network, limit) = (access.network.clone(), access.limit);
-                send(heartbeat, all_right, network, limit, times, console);
+                let access = Arc::clone(access);
+                let network = move || Some((access.network.clone(), access.limit));
+                send(heartbeat, all_right, network, times, console);
             }
         }
         if all_right { Status::Right } else { Status::Failed }
@@ -326,19 +328,20 @@ fn record_lines(config: &Config, outcome: &Outcome) -> Vec<String> {
     config.records().filter_map(sentence).collect()
 }
 
-/// Sends a heartbeat, unless that hangs.
+/// Sends a heartbeat over what `network` finds, unless that hangs.
 fn send(
     heartbeat: Heartbeat,
     all_right: bool,
-    network: Network,
-    limit: Limit,
+    network: impl FnOnce() -> Option<(Network, Limit)> + Send + 'static,
     times: Times,
     console: &Console,
 ) {
     let end = times.end_of_what_begins_now();
     let own = console.clone();
     let sent = detached::within(end.later(MORE), move || {
-        heartbeat.send(all_right, &network, &own, limit, end);
+        if let Some((network, limit)) = network() {
+            heartbeat.send(all_right, &network, &own, limit, end);
+        }
     });
     if sent.is_err() {
         console.step(|| "warning: sending the heartbeat did not end in time".into());
