@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs;
+use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -88,14 +88,14 @@ pub fn host_name() -> String {
 }
 
 /// The command line by which a person who logs into this machine runs this program with `words`:
-/// with the full path, and as the user that it runs as now if nobody logs in as that one.
+/// with the full path, with the variables of a deployed configuration (the last of `words`), and as
+/// the user that it runs as now if nobody logs in as that one.
 #[must_use]
 pub fn command(words: &[&str]) -> String {
-    let program = program();
     let user = fs::metadata("/proc/self").ok().map(|metadata| metadata.uid());
     let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
     let sudo = user.map_or(String::new(), |user| sudo_for(user, &users));
-    sudo + &paste::command(&program, words)
+    sudo + &with_variables(&program(), words)
 }
 
 /// The command line by which a person runs this program with `words` as the user who may read
@@ -103,10 +103,28 @@ pub fn command(words: &[&str]) -> String {
 /// machine, whose folder is closed to others.
 #[must_use]
 pub fn command_as_owner(path: &Path, words: &[&str]) -> String {
-    let program = program();
     let owner = fs::metadata(path).ok().map(|metadata| metadata.uid());
     let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
-    sudo_as(owner, &users) + &paste::command(&program, words)
+    sudo_as(owner, &users) + &with_variables(&program(), words)
+}
+
+/// The command line of `program`, with the variables that `deploy-pi.sh --env` has put into the file
+/// `environment` beside the configuration, which is the last of `words`. Only a file of the
+/// configuration's own owner counts: the shell runs what is in it.
+fn with_variables(program: &Path, words: &[&str]) -> String {
+    let config = Path::new(words.last().copied().unwrap_or_default());
+    let variables = config.with_file_name("environment");
+    let owner = |path: &Path| {
+        fs::symlink_metadata(path).ok().filter(Metadata::is_file).map(|metadata| metadata.uid())
+    };
+    let is_deployed = owner(&variables).is_some_and(|user| owner(config) == Some(user));
+    let line = paste::command(program, words);
+    if !is_deployed {
+        return line;
+    }
+    let variables = variables.to_string_lossy();
+    let script = "set -a; . \"$0\"; exec \"$@\"";
+    paste::command(Path::new("/bin/sh"), &["-c", script, &variables]) + " " + &line
 }
 
 /// What stands before a command that is to be run as `owner`, with a space behind it.
@@ -234,6 +252,27 @@ mod tests {
             let environment = Environment::from(variables);
             assert_eq!(environment.state_folder(), folder.map(PathBuf::from), "{variables:?}");
         }
+    }
+
+    #[test]
+    fn command_has_the_variables_of_its_deployment() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("autodns.json");
+        let words = ["--dry-run", config.to_str().unwrap()];
+        let program = Path::new("/usr/bin/autodns");
+        let plain = format!("/usr/bin/autodns --dry-run {}", config.display());
+        assert_eq!(with_variables(program, &words), plain);
+        let variables = folder.path().join("environment");
+        fs::write(&variables, "").unwrap();
+        assert_eq!(with_variables(program, &words), plain);
+        fs::write(&config, "").unwrap();
+        assert_eq!(
+            with_variables(program, &words),
+            format!("/bin/sh -c 'set -a; . \"$0\"; exec \"$@\"' {} {plain}", variables.display())
+        );
+        fs::remove_file(&variables).unwrap();
+        std::os::unix::fs::symlink(&config, &variables).unwrap();
+        assert_eq!(with_variables(program, &words), plain);
     }
 
     #[test]
