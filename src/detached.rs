@@ -29,6 +29,20 @@ pub fn start<T: Send + 'static>(
     Ok(receiver)
 }
 
+/// The same, but where the system starts no thread, the work is done at once in this one: nothing
+/// can be left behind then, which is better than no work.
+pub fn start_or_do<T, W>(work: W) -> Receiver<T>
+where
+    T: Send + 'static,
+    W: FnOnce(Sender<T>) + Clone + Send + 'static,
+{
+    start(work.clone()).unwrap_or_else(|_| {
+        let (sender, receiver) = channel();
+        work(sender);
+        receiver
+    })
+}
+
 /// The next thing that `receiver`'s work sends, if it does so by `deadline`.
 pub fn next<T>(receiver: &Receiver<T>, deadline: Deadline) -> Result<T, NoResult> {
     receiver.recv_timeout(deadline.left()).map_err(|error| match error {

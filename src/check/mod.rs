@@ -11,7 +11,7 @@ mod ways;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, SystemTime};
 
 use crate::aws::Access;
@@ -84,16 +84,7 @@ pub fn check(
 fn look_at(work: Work, report: &mut Report) -> bool {
     let (path, console) = (work.path.clone(), work.console.clone());
     let (deadline, time) = (work.deadline, work.options.deadline);
-    let events = detached::start({
-        let work = work.clone();
-        move |events| work.run(&events)
-    });
-    let events = events.unwrap_or_else(|_| {
-        // Without a thread nothing can be left behind; better a check without that.
-        let (sender, events) = channel();
-        work.run(&sender);
-        events
-    });
+    let events = detached::start_or_do(move |events| work.run(&events));
     let would_be_tried =
         follow(&events, deadline.later(GRACE), |finding| report.add(&console, &path, finding));
     would_be_tried.unwrap_or_else(|| {

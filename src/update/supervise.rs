@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::Sender;
 use std::time::{Duration, SystemTime};
 
 use super::job::{Job, Outcome, Trouble};
@@ -112,16 +112,7 @@ impl<'a> Supervisor<'a> {
             now: self.now,
             console: console.clone(),
         };
-        let events = detached::start({
-            let work = work.clone();
-            move |events| work.run(&events)
-        });
-        let events = events.unwrap_or_else(|_| {
-            // Without a thread nothing can be left behind; better a run without that.
-            let (sender, events) = channel();
-            work.run(&sender);
-            events
-        });
+        let events = detached::start_or_do(move |events| work.run(&events));
         let (outcome, is_out) = loop {
             match detached::next(&events, times.patience) {
                 Ok(Event::Ready(access)) => {
