@@ -49,8 +49,9 @@ part 'cargo fmt, benches/' cargo fmt --check --manifest-path benches/peers/sdk/C
 part 'cargo clippy' cargo clippy --locked --all-targets --quiet -- -D warnings
 part 'shellcheck' lint_scripts
 part 'cargo deny' check_dependencies
-# The tests give some runs a network of their own.
+# The tests give some runs a network of their own, and make odd certificates.
 need ip iproute2
+need openssl openssl
 part 'cargo test' cargo test --locked --quiet
 part 'cargo build --release' cargo build --locked --release --quiet
 export AUTODNS=$PWD/target/release/autodns
