@@ -317,7 +317,8 @@ fn usage(error: lexopt::Error) -> Error {
 mod tests {
     use super::*;
 
-    /// Files that exist are those whose names end in `.json`, and one that is called like a command.
+    /// Files that exist are those whose names end in `.json`, and one that is called like a
+    /// command.
     fn parse(arguments: &[&str]) -> Result<Command, String> {
         let exists = |path: &Path| {
             path.extension().is_some_and(|end| end == "json") || path == Path::new("check")

@@ -108,8 +108,8 @@ pub fn command_as_owner(path: &Path, words: &[&str]) -> String {
     sudo_as(owner, &users) + &with_variables(&program(), words)
 }
 
-/// The command line of `program`, with the variables that `deploy-pi.sh --env` has put into the file
-/// `environment` beside the configuration, which is the last of `words`. Only a file of the
+/// The command line of `program`, with the variables that `deploy-pi.sh --env` has put into the
+/// file `environment` beside the configuration, which is the last of `words`. Only a file of the
 /// configuration's own owner counts: the shell runs what is in it.
 fn with_variables(program: &Path, words: &[&str]) -> String {
     let config = Path::new(words.last().copied().unwrap_or_default());

@@ -15,8 +15,8 @@ pub fn command(program: &Path, words: &[&str]) -> String {
     line
 }
 
-/// One word: bare where every character is plain to every shell, else in single quotes. A line break
-/// becomes a space, so that the command stays on one line of a message.
+/// One word: bare where every character is plain to every shell, else in single quotes. A line
+/// break becomes a space, so that the command stays on one line of a message.
 fn quoted(word: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+:@%,".contains(&byte);
     if !word.is_empty() && word.bytes().all(is_plain) {

@@ -132,8 +132,8 @@ impl Attempts {
         Self { limit, made: 0, waits: 0 }
     }
 
-    /// How long to wait now, as [`Attempts::after`] has it; `None` also where the wait would not end
-    /// before `deadline`.
+    /// How long to wait now, as [`Attempts::after`] has it; `None` also where the wait would not
+    /// end before `deadline`.
     pub fn before(
         &mut self,
         deadline: Deadline,

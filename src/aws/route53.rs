@@ -83,15 +83,16 @@ pub fn list(zone: &ZoneId, start: &Start) -> Call {
     Call::get(Service::Route53, path)
 }
 
-/// The request for the first rows of a zone, which are those of its apex. An apex has few types that
-/// sort before SOA.
+/// The request for the first rows of a zone, which are those of its apex. An apex has few types
+/// that sort before SOA.
 #[must_use]
 pub fn first_rows(zone: &ZoneId) -> Call {
     Call::get(Service::Route53, format!("/2013-04-01/hostedzone/{zone}/rrset?maxitems={PAGE}"))
 }
 
-/// Reads the zone's name from its first rows: the name of the SOA record, which every zone has at its
-/// apex and nowhere else, or of an NS record in the first row's place. `None` if neither is there.
+/// Reads the zone's name from its first rows: the name of the SOA record, which every zone has at
+/// its apex and nowhere else, or of an NS record in the first row's place. `None` if neither is
+/// there.
 pub fn read_zone_name(answer: &str) -> Result<Option<DnsName>, String> {
     let root = expect_root(answer, "ListResourceRecordSetsResponse")?;
     let sets = root.child("ResourceRecordSets").ok_or("lacks ResourceRecordSets")?;

@@ -108,7 +108,8 @@ impl Element {
     }
 
     /// The text of the first element of that name directly in this one, if it is a word: 1 to 64
-    /// letters, digits and `others`. What is shown of an answer without being quoted is such a word.
+    /// letters, digits and `others`. What is shown of an answer without being quoted is such a
+    /// word.
     #[must_use]
     pub fn word_of(&self, name: &str, others: &str) -> Option<&str> {
         let is_part = |c: char| c.is_ascii_alphanumeric() || others.contains(c);

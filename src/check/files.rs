@@ -7,8 +7,8 @@ use std::path::{Path, absolute};
 use super::report::Finding;
 use crate::paste;
 
-/// Whether others than its owner and group can read or change a file with a secret in it. A run works
-/// all the same.
+/// Whether others than its owner and group can read or change a file with a secret in it. A run
+/// works all the same.
 pub fn permissions_of(path: &Path) -> Finding {
     // What is advised can be pasted anywhere.
     let path = absolute(path).unwrap_or_else(|_| path.into());

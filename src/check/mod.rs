@@ -1,6 +1,6 @@
 //! `autodns check`: tests everything a run needs, one thing after the other, and says of each what
-//! came of it. Keeps the time of each configuration; what is tested is in `steps` and `records`, and
-//! how findings look is `report`'s. Changes nothing unless it is asked to write.
+//! came of it. Keeps the time of each configuration; what is tested is in `steps` and `records`,
+//! and how findings look is `report`'s. Changes nothing unless it is asked to write.
 
 mod answers;
 mod files;
@@ -79,8 +79,8 @@ pub fn check(
     if report.is_ok() { status } else { status.max(Status::Failed) }
 }
 
-/// Shows what is found of one configuration, until it is done or its time is over. Returns whether a
-/// run would be tried.
+/// Shows what is found of one configuration, until it is done or its time is over. Returns whether
+/// a run would be tried.
 fn look_at(work: Work, report: &mut Report) -> bool {
     let (path, console) = (work.path.clone(), work.console.clone());
     let (deadline, time) = (work.deadline, work.options.deadline);

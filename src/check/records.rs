@@ -164,9 +164,9 @@ impl Steps<'_> {
         }
     }
 
-    /// Writes those of the records that exist and are ours, in one batch. They are listed right before
-    /// each attempt, and an attempt may take no longer than a list is fresh, so that what another run
-    /// changes meanwhile is not undone.
+    /// Writes those of the records that exist and are ours, in one batch. They are listed right
+    /// before each attempt, and an attempt may take no longer than a list is fresh, so that what
+    /// another run changes meanwhile is not undone.
     fn write_as_they_are(
         &self,
         aws: &Aws<'_>,
@@ -193,8 +193,8 @@ impl Steps<'_> {
     }
 }
 
-/// What a run would do about a record, given its `plan`, if its address is known, its record set, and
-/// whether it is known that its name is inside the zone.
+/// What a run would do about a record, given its `plan`, if its address is known, its record set,
+/// and whether it is known that its name is inside the zone.
 fn record(
     key: &RecordKey,
     plan: Option<&Plan>,

@@ -1,6 +1,6 @@
 //! The tests of one configuration, in the order in which a person would look: files, servers,
-//! addresses, the zone and its records (`records`), the clock, the topic. Each asks what a run asks,
-//! with the run's own code.
+//! addresses, the zone and its records (`records`), the clock, the topic. Each asks what a run
+//! asks, with the run's own code.
 
 use std::net::IpAddr;
 use std::path::{Path, absolute};
@@ -26,8 +26,8 @@ use crate::record::Family;
 use crate::retry::Limit;
 use crate::transport::Network;
 
-/// How much longer than its deadline a source is waited for: it ends by then of itself, and says why,
-/// unless something in it hangs.
+/// How much longer than its deadline a source is waited for: it ends by then of itself, and says
+/// why, unless something in it hangs.
 const GRACE: Duration = Duration::from_millis(500);
 
 /// What the tests of one configuration share.

@@ -20,8 +20,8 @@ use crate::transport::Network;
 /// itself, and says why, unless it hangs.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// Tells what is found of each server, once. All of them are asked at the same time, so that one that
-/// hangs costs no other its time.
+/// Tells what is found of each server, once. All of them are asked at the same time, so that one
+/// that hangs costs no other its time.
 pub fn ways(
     config: &Config,
     network: &Network,

@@ -103,8 +103,8 @@ impl<'a> Settling<'a> {
         }
     }
 
-    /// Makes sure that what a change would be planned from is fresh: addresses first, then the list.
-    /// The list is made anew in any case if `again`. The error is the list's.
+    /// Makes sure that what a change would be planned from is fresh: addresses first, then the
+    /// list. The list is made anew in any case if `again`. The error is the list's.
     fn refresh(&mut self, again: bool) -> Result<(), Error> {
         let deadline = self.job.times.work.share(2);
         for mut known in std::mem::take(&mut self.known) {

@@ -68,7 +68,8 @@ fn a_prohibited_connection_is_named_without_a_form_of_rust() {
 #[test]
 fn twenty_silent_addresses_take_no_more_than_the_deadline() {
     let mut scene = Scene::new();
-    // Packets to these addresses come back to the loopback of this network, where nobody takes them.
+    // Packets to these addresses come back to the loopback of this network, where nobody takes
+    // them.
     scene.sandbox.network(Network::Route);
     let lost: Vec<String> = (1..=20).map(|n| format!("192.0.2.{n} twenty.example.net")).collect();
     scene.sandbox.hosts(&lost.join("\n"));

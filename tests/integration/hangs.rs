@@ -122,7 +122,8 @@ fn run_with_any_thread_held_anywhere_ends_in_time() {
                     let is_said = run.stderr.starts_with("autodns: ");
                     let is_printing = is_write(point) && run.stderr.is_empty();
                     assert!(is_said || is_printing, "{point}: {run:?}");
-                    // Without a topic or a key there is no alert; held while it is sent, it is lost.
+                    // Without a topic or a key there is no alert; held while it is sent, it is
+                    // lost.
                     let alerted = !scene.aws.published().is_empty()
                         || run.stderr.contains("autodns.json did not end in time")
                         || run.stderr.contains("reading the credentials and settings")
