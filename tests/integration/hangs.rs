@@ -139,18 +139,21 @@ fn run_with_any_thread_held_anywhere_ends_in_time() {
     assert!(held.into_inner() * 3 > points.len(), "too few threads were held");
 }
 
+/// A run whose stream `number` is a pipe that is full, and that nobody reads.
+fn run_into_a_full_pipe(scene: &Scene, number: &str, options: &[&str]) -> Run {
+    scene.sandbox.pipe("pipe");
+    let full = format!("exec 3<>pipe; head -c 65536 /dev/zero >&3; exec \"$@\" {number}>&3");
+    let config = scene.sandbox.path("autodns.json");
+    let arguments = [options, &[config.as_str()]].concat();
+    scene.finish(scene.sandbox.spawn_by(&["/bin/sh", "-c", &full, "sh"], &arguments))
+}
+
 #[test]
 fn stderr_that_takes_nothing_does_not_hold_the_alert() {
     let scene = Scene::new();
     scene.reflector.replies(Family::V4, Answer::text("out of order"));
-    let config = scene.sandbox.path("autodns.json");
-    // A pipe that is full, and that nobody reads.
-    let full = "exec 3<>pipe; head -c 65536 /dev/zero >&3; exec \"$@\" 2>&3";
-    scene.sandbox.pipe("pipe");
     let start = Instant::now();
-    let run = scene.finish(
-        scene.sandbox.spawn_by(&["/bin/sh", "-c", full, "sh"], &["--deadline", "3", &config]),
-    );
+    let run = run_into_a_full_pipe(&scene, "2", &["--deadline", "3"]);
     assert!(start.elapsed() < Duration::from_secs(3) + AFTER_DEADLINE, "{:?}", start.elapsed());
     run.assert(1, "", "");
     assert_eq!(scene.aws.calls(), [List, Publish]);
@@ -159,24 +162,15 @@ fn stderr_that_takes_nothing_does_not_hold_the_alert() {
 #[test]
 fn verbose_run_with_a_full_stderr_still_changes_the_record() {
     let scene = Scene::new();
-    let config = scene.sandbox.path("autodns.json");
-    let full = "exec 3<>pipe; head -c 65536 /dev/zero >&3; exec \"$@\" 2>&3";
-    scene.sandbox.pipe("pipe");
-    let run = scene
-        .finish(scene.sandbox.spawn_by(&["/bin/sh", "-c", full, "sh"], &["--verbose", &config]));
     // What was asked for could not be shown.
-    run.assert(1, "", "");
+    run_into_a_full_pipe(&scene, "2", &["--verbose"]).assert(1, "", "");
     assert_eq!(scene.aws.calls(), [List, Change]);
 }
 
 #[test]
 fn stdout_that_takes_nothing_is_named_on_stderr() {
     let scene = Scene::new();
-    let config = scene.sandbox.path("autodns.json");
-    let full = "exec 3<>pipe; head -c 65536 /dev/zero >&3; exec \"$@\" >&3";
-    scene.sandbox.pipe("pipe");
-    let run = scene
-        .finish(scene.sandbox.spawn_by(&["/bin/sh", "-c", full, "sh"], &["--dry-run", &config]));
+    let run = run_into_a_full_pipe(&scene, "1", &["--dry-run"]);
     run.assert(1, "", "autodns: standard output takes nothing more: nobody reads it\n");
 }
 
