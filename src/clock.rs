@@ -6,7 +6,6 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
 /// A moment in the calendar, unless it is further off than the year 9999: a file's time may be.
-#[must_use]
 pub fn calendar(moment: SystemTime) -> Option<OffsetDateTime> {
     let seconds = match moment.duration_since(SystemTime::UNIX_EPOCH) {
         Ok(after) => i64::try_from(after.as_secs()).ok()?,
@@ -17,7 +16,6 @@ pub fn calendar(moment: SystemTime) -> Option<OffsetDateTime> {
 
 /// The moment of an HTTP `Date` header, `Tue, 24 Nov 2026 11:44:44 GMT` (RFC 9110, section
 /// 5.6.7). `None` if it is none, or one that its time zone puts beyond the year 9999.
-#[must_use]
 pub fn read_date(text: &str) -> Option<SystemTime> {
     let date = OffsetDateTime::parse(text.trim(), &Rfc2822).ok()?;
     let length = Duration::from_secs(date.unix_timestamp().unsigned_abs());
@@ -30,7 +28,6 @@ pub fn read_date(text: &str) -> Option<SystemTime> {
 }
 
 /// A moment as `2026-01-31 23:59:59 UTC`.
-#[must_use]
 pub fn timestamp(moment: SystemTime) -> String {
     let Some(moment) = calendar(moment) else { return "a time that no calendar has".into() };
     let (year, month, day) = moment.to_calendar_date();
@@ -39,7 +36,6 @@ pub fn timestamp(moment: SystemTime) -> String {
 }
 
 /// A length of time in the two largest units it has: "3 days 4 hours", "50 seconds".
-#[must_use]
 pub fn duration(length: Duration) -> String {
     let seconds = length.as_secs();
     let units = [

@@ -38,7 +38,6 @@ enum To {
 impl Console {
     /// A console that narrates steps if `verbose`, each with the time since now, and hides
     /// `secrets`.
-    #[must_use]
     pub fn new(verbose: bool, secrets: Secrets) -> Self {
         Self {
             narrates_since: verbose.then(Instant::now),
@@ -49,13 +48,11 @@ impl Console {
     }
 
     /// The same console for a job that has more to hide.
-    #[must_use]
     pub fn hiding(&self, secrets: Secrets) -> Self {
         Self { secrets, ..self.clone() }
     }
 
     /// The secrets that this console hides.
-    #[must_use]
     pub const fn secrets(&self) -> &Secrets {
         &self.secrets
     }
@@ -90,7 +87,6 @@ impl Console {
     }
 
     /// What the run noted last.
-    #[must_use]
     pub fn last_doing(&self) -> String {
         self.doing.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

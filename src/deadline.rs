@@ -9,7 +9,6 @@ pub struct Deadline(Instant);
 
 impl Deadline {
     /// The moment that is `length` from now.
-    #[must_use]
     pub fn after(length: Duration) -> Self {
         let now = Instant::now();
         // Only a length beyond what the clock can count has no such moment.
@@ -17,26 +16,22 @@ impl Deadline {
     }
 
     /// The time until then; zero when it has passed.
-    #[must_use]
     pub fn left(self) -> Duration {
         self.0.saturating_duration_since(Instant::now())
     }
 
     /// The moment that is `length` before this one.
-    #[must_use]
     pub fn earlier(self, length: Duration) -> Self {
         Self(self.0.checked_sub(length).unwrap_or(self.0))
     }
 
     /// The moment that is `length` after this one.
-    #[must_use]
     pub fn later(self, length: Duration) -> Self {
         Self(self.0.checked_add(length).unwrap_or(self.0))
     }
 
     /// The end of one of `parts` equal parts of the time that is left, so that what comes first
     /// leaves as much to the rest.
-    #[must_use]
     pub fn share(self, parts: usize) -> Self {
         let parts = u32::try_from(parts.max(1)).unwrap_or(u32::MAX);
         let left = self.left();

@@ -16,7 +16,7 @@ pub enum NoResult {
     /// The thread ended without a result: it panicked.
     Died,
     /// The system started no thread, so nothing was done.
-    NoThread(io::Error),
+    NoThread,
 }
 
 /// Starts `work` in a thread of its own. What it sends arrives at the receiver; the receiver is
@@ -60,7 +60,7 @@ pub fn within<T: Send + 'static>(
         // Nobody listens any more when it took too long.
         let _ = sender.send(work());
     })
-    .map_err(NoResult::NoThread)?;
+    .map_err(|_| NoResult::NoThread)?;
     next(&receiver, deadline)
 }
 

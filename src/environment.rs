@@ -16,7 +16,6 @@ pub struct Environment(BTreeMap<String, String>);
 impl Environment {
     /// The environment of this process. A value that is not UTF-8 is kept with U+FFFD in place of
     /// what could not be read, so that it is present and wrong rather than absent.
-    #[must_use]
     pub fn of_process() -> Self {
         std::env::vars_os()
             .map(|(name, value)| {
@@ -26,20 +25,17 @@ impl Environment {
     }
 
     /// The value of `name`; an empty one counts as not set, as AWS's own tools have it.
-    #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
     /// Whether `name` is `true`, in any case.
-    #[must_use]
     pub fn is_true(&self, name: &str) -> bool {
         self.get(name).is_some_and(|value| value.eq_ignore_ascii_case("true"))
     }
 
     /// The file that `variable` names, else `default` below the home directory; `None` when there
     /// is no home directory either. A leading `~/` in the value is the home directory.
-    #[must_use]
     pub fn file(&self, variable: &str, default: &str) -> Option<PathBuf> {
         match self.get(variable) {
             Some(path) => self.expanded(path),
@@ -48,7 +44,6 @@ impl Environment {
     }
 
     /// `path` with a leading `~/` as the home directory.
-    #[must_use]
     pub fn expanded(&self, path: &str) -> Option<PathBuf> {
         match path.strip_prefix("~/") {
             Some(rest) => self.home(rest),
@@ -57,7 +52,6 @@ impl Environment {
     }
 
     /// `path` below the home directory, if HOME is set.
-    #[must_use]
     pub fn home(&self, path: &str) -> Option<PathBuf> {
         self.get("HOME").map(|home| PathBuf::from(home).join(path))
     }
@@ -66,7 +60,6 @@ impl Environment {
     /// several, the first), else `$XDG_STATE_HOME/autodns`, else `~/.local/state/autodns`. `None`
     /// when no variable says where. A relative path is ignored, as the XDG Base Directory
     /// Specification demands: it would be another folder for each working directory.
-    #[must_use]
     pub fn state_folder(&self) -> Option<PathBuf> {
         let absolute = |path: &str| Some(PathBuf::from(path)).filter(|path| path.is_absolute());
         let given = self.get("STATE_DIRECTORY").and_then(|list| list.split(':').next());
@@ -78,7 +71,6 @@ impl Environment {
 }
 
 /// The name of this machine, from the kernel.
-#[must_use]
 pub fn host_name() -> String {
     fs::read_to_string("/proc/sys/kernel/hostname")
         .map(|name| name.trim().to_owned())
@@ -90,7 +82,6 @@ pub fn host_name() -> String {
 /// The command line by which a person who logs into this machine runs this program with `words`:
 /// with the full path, with the variables of a deployed configuration (the last of `words`), and as
 /// the user that it runs as now if nobody logs in as that one.
-#[must_use]
 pub fn command(words: &[&str]) -> String {
     let user = fs::metadata("/proc/self").ok().map(|metadata| metadata.uid());
     let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
@@ -101,7 +92,6 @@ pub fn command(words: &[&str]) -> String {
 /// The command line by which a person runs this program with `words` as the user who may read
 /// `path`: its owner. Where the owner is hidden, it is the user of the installations for the whole
 /// machine, whose folder is closed to others.
-#[must_use]
 pub fn command_as_owner(path: &Path, words: &[&str]) -> String {
     let owner = fs::metadata(path).ok().map(|metadata| metadata.uid());
     let users = fs::read_to_string("/etc/passwd").unwrap_or_default();

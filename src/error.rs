@@ -96,13 +96,11 @@ pub enum Error {
 
 impl Error {
     /// `what` was being done when its time was over.
-    #[must_use]
     pub const fn unfinished(what: String) -> Self {
         Self::Unfinished { what, how: "did not end in time" }
     }
 
     /// The failure to reach any server, if it is that this machine has no network at all.
-    #[must_use]
     pub fn no_network(&self) -> Option<&Failure> {
         let failure = match self {
             Self::Aws { failure, .. } => match &failure.problem {
@@ -118,20 +116,17 @@ impl Error {
     }
 
     /// Whether what failed may have been done all the same, since only the answer was lost.
-    #[must_use]
     pub fn may_have_happened(&self) -> bool {
         matches!(self, Self::Aws { failure, .. } if failure.may_have_happened())
     }
 
     /// Whether AWS itself answered, and will answer the same until a person changes something. What
     /// anybody else answered, and what never reached AWS, is not final.
-    #[must_use]
     pub fn is_final(&self) -> bool {
         !self.may_have_happened() && matches!(self, Self::Aws { failure, .. } if failure.is_final())
     }
 
     /// Whether AWS looked at what was asked and will not do it.
-    #[must_use]
     pub fn is_refusal(&self) -> bool {
         matches!(self, Self::Aws { failure, .. } if failure.is_refusal())
     }
@@ -139,7 +134,6 @@ impl Error {
 
 /// A message's part before what to do, and what to do, if it says so: they are divided by the first
 /// semicolon outside of quotes.
-#[must_use]
 pub fn split_advice(message: &str) -> (&str, Option<&str>) {
     let mut quoted = false;
     for (at, character) in message.char_indices() {

@@ -1,50 +1,70 @@
-//! autodns keeps a Route 53 record pointing at a home line's public address.
+//! autodns keeps a Route 53 record pointing at a home internet connection's public address.
 //!
-//! One run is a straight line, in [`update`]:
+//! One run, in [`commands::update`:
 //!
 //! ```text
-//! config -> credentials -> public address -> current record -> plan -> apply -> alert
-//!   \_______ can fail before anything is tried: exit 2 ______/
-//!                             \______ can fail while trying: alert once, exit 1 ______/
+//! configuration -> session -> public address -> current record -> plan -> change -> notify
+//!  \____ setup: exit 2 ____/
+//!                           \______ can fail while trying: alert once, exit 1 ______/
 //! ```
 //!
-//! * [`config`] and [`credentials`]: what to do, and as whom.
-//! * [`address`]: the public address, from reflectors or the interface, and what is public.
-//! * [`aws`]: the current record and its change (Route 53), the alert (SNS); signed by hand.
-//! * [`plan`]: wanted and found in, keep, change or refuse out. Pure.
-//! * [`alert`]: what to say, when, and once; [`heartbeat`]: a request to a service that misses it.
-//! * [`check`]: tests all of it for `autodns check`, and changes nothing unless asked to write.
-//! * [`policy`]: the IAM policy that allows just this, for `autodns policy`. Pure.
-//! * [`retry`], [`deadline`], [`detached`]: whether to try again, how much time there is, and work
-//!   that may be left behind.
-//! * [`record`], [`error`], [`secrets`], [`url`], [`console`], [`environment`], [`files`],
-//!   [`paste`], [`percent`], [`clock`], [`transport`]: what the stages stand on.
+//! The rooms, from the top down. A room may use what stands below it; tests/rooms.rs checks that.
 //!
-//! Imports point downwards: a stage knows what it stands on, and only [`update`] and [`check`] call
-//! across.
+//! * `commands`: update, check and policy, the only code that calls across rooms.
+//! * `cli`: the command line.
+//! * `session`: what the run of one configuration shares: network, credentials and limits.
+//! * `config`: autodns.json.
+//! * `notify`: the alert, which is sent once, and the heartbeat.
+//! * `address`: the public address, from reflectors or an interface.
+//! * `aws`: signed requests to Route 53 and SNS.
+//! * `credentials`: where boto and AWS's tools look, in their order.
+//! * `transport`: HTTP, TLS and URLs, the only room that names ureq and rustls.
+//! * `record`: names, record sets and the plan of a change. Pure.
+//! * The leaves: `console`, `secrets`, `environment`, `error`, `retry`, `deadline`,
+//!   `detached`, `files`, `paste`, `percent`, `clock`.
 
-pub mod address;
-pub mod alert;
-pub mod aws;
-pub mod check;
-pub mod cli;
-pub mod clock;
-pub mod config;
-pub mod console;
-pub mod credentials;
-pub mod deadline;
-pub mod detached;
-pub mod environment;
-pub mod error;
-pub mod files;
-pub mod heartbeat;
-pub mod paste;
-pub mod percent;
-pub mod plan;
-pub mod policy;
-pub mod record;
-pub mod retry;
-pub mod secrets;
-pub mod transport;
-pub mod update;
-pub mod url;
+mod address;
+mod aws;
+mod cli;
+mod clock;
+mod commands;
+mod config;
+mod console;
+mod credentials;
+mod deadline;
+mod detached;
+mod environment;
+mod error;
+mod files;
+mod notify;
+mod paste;
+mod percent;
+mod record;
+mod retry;
+mod secrets;
+mod transport;
+
+pub use commands::run;
+
+/// Parts for the fuzz targets, the simulation of a fleet and the tests of the documents. They
+/// change without notice.
+pub mod parts {
+    pub use crate::address::interface;
+    pub use crate::address::public::not_public;
+    pub use crate::address::reflector::{Reflector, read_answer};
+    pub use crate::aws::fault::Fault;
+    pub use crate::aws::skew::Skew;
+    pub use crate::aws::xml::Element;
+    pub use crate::aws::{route53, sns};
+    pub use crate::cli::{CHECK_HELP, COMMANDS, DEFAULT_DEADLINE, HELP, POLICY_HELP};
+    pub use crate::clock::{calendar, read_date};
+    pub use crate::commands::update::{RESERVED_FOR_ALERT, Status};
+    pub use crate::config::{Config, ConfigFile, KEYS};
+    pub use crate::credentials::ini::{Ini, Repeated};
+    pub use crate::credentials::process;
+    pub use crate::record::plan::Plan;
+    pub use crate::record::{DnsName, RecordKey, RecordType, Ttl};
+    pub use crate::retry::{Again, Attempts, Limit};
+    pub use crate::secrets::Secrets;
+    pub use crate::transport::shown_name;
+}

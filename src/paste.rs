@@ -4,7 +4,6 @@
 use std::path::Path;
 
 /// `program` with its arguments, each word quoted where a shell would read it otherwise.
-#[must_use]
 pub fn command(program: &Path, words: &[&str]) -> String {
     let program = program.to_string_lossy();
     let mut line = quoted(&program);

@@ -42,7 +42,6 @@ impl Again {
     /// later; 408 (the request took too long), 425 (too early) and 500 to 599 pass, whether they
     /// are registered or a CDN's own, as 522. Three of those stay: 501 and 505 are about what the
     /// server can do, and 511 wants a person to sign in.
-    #[must_use]
     pub const fn of_status(status: u16) -> Self {
         match status {
             501 | 505 | 511 => Self::No,
@@ -65,7 +64,6 @@ pub enum RetryAfter {
 impl RetryAfter {
     /// What the headers of an answer say, which came at `now`. A date in `Retry-After` is held
     /// against the answer's own `Date` where it has one: this machine's clock may be wrong.
-    #[must_use]
     pub fn of(headers: &HeaderMap, now: SystemTime) -> Option<Self> {
         let text = |name: &str| Some(headers.get(name)?.to_str().ok()?.trim());
         let suggested = text("x-amz-retry-after").and_then(|value| value.parse().ok());
@@ -109,7 +107,6 @@ impl Limit {
     }
 
     /// The number of attempts that may fail.
-    #[must_use]
     pub fn attempts(self) -> u32 {
         self.0.unwrap_or(ATTEMPTS)
     }
@@ -127,7 +124,6 @@ pub struct Attempts {
 
 impl Attempts {
     /// None yet.
-    #[must_use]
     pub const fn new(limit: Limit) -> Self {
         Self { limit, made: 0, waits: 0 }
     }

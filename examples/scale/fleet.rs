@@ -1,14 +1,14 @@
 //! Many machines that run autodns against one throttle, event by event. When a run tries again,
-//! and when it gives up, is the program's own rule, `autodns::retry`; the deadlines are the
+//! and when it gives up, is the program's own rule, `autodns::parts::Attempts`; the deadlines are the
 //! program's own, too. Deterministic by a seed. Waits for nothing and calls nobody.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
-use autodns::cli::DEFAULT_DEADLINE;
-use autodns::retry::{Again, Attempts, Limit};
-use autodns::update::RESERVED_FOR_ALERT;
+use autodns::parts::DEFAULT_DEADLINE;
+use autodns::parts::RESERVED_FOR_ALERT;
+use autodns::parts::{Again, Attempts, Limit};
 
 /// From a request's sending to its answer.
 const ROUND_TRIP: Duration = Duration::from_millis(100);
@@ -169,7 +169,7 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// From 0 to 1, as `autodns::retry::random` makes them.
+    /// From 0 to 1, as the program makes them.
     fn number(&mut self) -> f64 {
         f64::from(u32::try_from(self.next() >> 32).unwrap_or_default()) / f64::from(u32::MAX)
     }

@@ -2,10 +2,10 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use autodns::address::interface;
-use autodns::address::public::not_public;
-use autodns::address::reflector::read_answer;
-use autodns::secrets::Secrets;
+use autodns::parts::Secrets;
+use autodns::parts::interface;
+use autodns::parts::not_public;
+use autodns::parts::read_answer;
 use serde_json::Value;
 
 /// An address is taken only if it is what the whole body says, and no answer can make us print the

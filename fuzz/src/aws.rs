@@ -2,11 +2,11 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use autodns::aws::fault::Fault;
-use autodns::aws::route53::{self, Page, ZoneId};
-use autodns::aws::sns;
-use autodns::plan::Plan;
-use autodns::record::{DnsName, RecordKey, RecordType, Ttl};
+use autodns::parts::Fault;
+use autodns::parts::Plan;
+use autodns::parts::route53::{self, Page, ZoneId};
+use autodns::parts::sns;
+use autodns::parts::{DnsName, RecordKey, RecordType, Ttl};
 use roxmltree::{Document, Node};
 
 /// Rows are those of the name that was asked for, all of them, and no cut answer is a shorter list

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use autodns::address::reflector::Reflector;
-use autodns::aws::route53::ZoneId;
-use autodns::aws::sns::TopicArn;
-use autodns::config::{Config, KEYS};
-use autodns::record::{DnsName, Ttl};
+use autodns::parts::Reflector;
+use autodns::parts::route53::ZoneId;
+use autodns::parts::sns::TopicArn;
+use autodns::parts::{Config, KEYS};
+use autodns::parts::{DnsName, Ttl};
 use serde_json::Value;
 
 /// A key that is put into the query string of each URL; nothing may show it.

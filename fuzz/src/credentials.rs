@@ -2,8 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use autodns::credentials::ini::{Ini, Repeated};
-use autodns::credentials::process;
+use autodns::parts::process;
+use autodns::parts::{Ini, Repeated};
 use serde_json::Value;
 
 /// The sections and keys that the program asks for.

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use autodns::aws::skew::Skew;
-use autodns::clock::calendar;
-use autodns::clock::read_date;
-use autodns::transport::shown_name;
+use autodns::parts::Skew;
+use autodns::parts::calendar;
+use autodns::parts::read_date;
+use autodns::parts::shown_name;
 use http::HeaderMap;
 use http::header::{AGE, DATE, HeaderValue};
 

@@ -1,6 +1,6 @@
 //! `aws::xml`: held against an XML parser that shares no code with it.
 
-use autodns::aws::xml::Element;
+use autodns::parts::Element;
 
 /// What a document is, as far as both parsers have an opinion: the tree of names and texts.
 pub fn elements(data: &[u8]) {

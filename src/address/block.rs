@@ -48,14 +48,12 @@ impl Block {
     }
 
     /// Whether `address` is in this block; one of the other family never is.
-    #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
         let differing = left_aligned(address) ^ left_aligned(self.first);
         self.family() == Family::of(address) && differing.leading_zeros() >= self.length
     }
 
     /// The family of its addresses.
-    #[must_use]
     pub const fn family(&self) -> Family {
         Family::of(self.first)
     }

@@ -141,7 +141,6 @@ impl Sources {
     }
 
     /// Whether the answers of those families can be confirmed where that is required.
-    #[must_use]
     pub fn can_confirm(&self, mut families: impl Iterator<Item = Family>) -> bool {
         let hosts: BTreeSet<String> = self.reflectors.iter().map(Reflector::host).collect();
         let of_reflectors = |family| family == Family::V4 || self.ipv6_interface.is_none();
@@ -149,7 +148,6 @@ impl Sources {
     }
 
     /// The sources of that family's address, in the order in which they are asked.
-    #[must_use]
     pub fn of_family(&self, family: Family) -> Vec<Source> {
         if family == Family::V6 && self.ipv6_interface.is_some() {
             return vec![Source::Interface];

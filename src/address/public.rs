@@ -61,7 +61,6 @@ const KINDS: &[(Block, Option<&str>)] = &[
 ];
 
 /// Why `address` is not a public one: its kind, as in "private", or `None` if it is public.
-#[must_use]
 pub fn not_public(address: IpAddr) -> Option<&'static str> {
     KINDS.iter().find(|(block, _)| block.contains(address)).and_then(|&(_, kind)| kind)
 }
@@ -69,7 +68,6 @@ pub fn not_public(address: IpAddr) -> Option<&'static str> {
 /// Whether `address` is one that no host has, on whatever network: unspecified ("this network"),
 /// multicast, reserved, broadcast, or IPv4-mapped, a form for programs (RFC 4291, section 2.5.5.2).
 /// Loopback is not among them: it is an address of this host.
-#[must_use]
 pub fn is_of_no_host(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => address.octets()[0] == 0 || address >= Ipv4Addr::new(224, 0, 0, 0),

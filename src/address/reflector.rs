@@ -15,8 +15,8 @@ use crate::deadline::Deadline;
 use crate::error::Cause;
 use crate::retry::{Again, RetryAfter};
 use crate::secrets::Secrets;
+use crate::transport::url::{MAX_REDIRECTS, SecretUrl, host_of};
 use crate::transport::{Client, Failure};
-use crate::url::{MAX_REDIRECTS, SecretUrl, host_of};
 
 /// The most bytes an answer may have.
 const LARGEST_ANSWER: u64 = 4096;
@@ -35,13 +35,11 @@ impl Reflector {
     }
 
     /// Its URL.
-    #[must_use]
     pub const fn url(&self) -> &SecretUrl {
         &self.0
     }
 
     /// Its host, in one spelling: two reflectors on the same host are one source.
-    #[must_use]
     pub fn host(&self) -> String {
         host_of(self.0.uri())
     }

@@ -6,7 +6,7 @@ use http::Uri;
 use super::Service;
 use crate::environment::Environment;
 use crate::error::Error;
-use crate::url::has_possible_port;
+use crate::transport::url::has_possible_port;
 
 /// A partition of AWS. The isolated ones (`aws-iso…`) are not reached from a home line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,7 +23,6 @@ pub enum Partition {
 
 impl Partition {
     /// The name as ARNs have it.
-    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Aws => "aws",
@@ -34,7 +33,6 @@ impl Partition {
     }
 
     /// Reads the name as ARNs have it.
-    #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         [Self::Aws, Self::China, Self::Gov, Self::Eusc].into_iter().find(|p| p.as_str() == name)
     }
@@ -117,7 +115,6 @@ pub struct Endpoint {
 
 impl Endpoint {
     /// Whether calls go over TLS.
-    #[must_use]
     pub fn is_https(&self) -> bool {
         self.base.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("https:"))
     }
@@ -183,7 +180,6 @@ impl Settings {
     /// The same for a machine that reaches the Internet over IPv6 alone, and directly: AWS's usual
     /// hosts have no IPv6 address, so those that have one are called, unless
     /// `AWS_USE_DUALSTACK_ENDPOINT` says no. The second value is whether that changes a host.
-    #[must_use]
     pub fn over_ipv6_alone(self) -> (Self, bool) {
         if self.dual_stack_is_set {
             return (self, false);
@@ -193,13 +189,11 @@ impl Settings {
     }
 
     /// The partition of a configuration without a topic.
-    #[must_use]
     pub fn default_partition(&self) -> Partition {
         self.default_partition.unwrap_or(Partition::Aws)
     }
 
     /// Where `service` answers in `partition`.
-    #[must_use]
     pub fn endpoint(&self, service: &Service, partition: Partition) -> Endpoint {
         let (region, given) = match service {
             Service::Route53 => (partition.route53_region(), &self.route53),

@@ -84,26 +84,22 @@ pub struct Failure {
 
 impl Failure {
     /// Whether AWS looked at what was asked and will not do it.
-    #[must_use]
     pub fn is_refusal(&self) -> bool {
         self.problem.is_refusal()
     }
 
     /// Whether AWS itself answered, and will answer the same until a person changes something.
-    #[must_use]
     pub fn is_final(&self) -> bool {
         matches!(&self.problem, Problem::Fault(fault) if fault.is_final())
     }
 
     /// Whether what was to be done may have been done all the same.
-    #[must_use]
     pub const fn may_have_happened(&self) -> bool {
         self.maybe_before || self.problem.may_have_happened()
     }
 
     /// The message about `action`, which this failure kept from being done: what failed, the
     /// cause, and what to do.
-    #[must_use]
     pub fn message(&self, action: &Action) -> String {
         let maybe = self.may_have_happened();
         let Self { problem, .. } = self;
@@ -155,13 +151,11 @@ pub enum Problem {
 
 impl Problem {
     /// Whether AWS looked at what was asked and rejected it.
-    #[must_use]
     pub fn is_refusal(&self) -> bool {
         matches!(self, Self::Fault(fault) if fault.is_refusal())
     }
 
     /// Whether a call that changes something may have done so all the same.
-    #[must_use]
     pub const fn may_have_happened(&self) -> bool {
         match self {
             Self::NoAnswer { cause, .. } => cause.may_have_arrived(),
@@ -174,7 +168,6 @@ impl Problem {
     }
 
     /// Whether, and when, the same call may fare better.
-    #[must_use]
     pub fn again(&self) -> Again {
         match self {
             Self::NoAnswer { cause, .. } => cause.again(),

@@ -102,7 +102,6 @@ impl Fault {
 
     /// Whether the service looked at the request and will not do it, so that a part of it, sent on
     /// its own, may fare better. Not so for who we are, for the zone, or for a bad moment.
-    #[must_use]
     pub fn is_refusal(&self) -> bool {
         let about_us_or_now = matches!(
             self.code.as_str(),
@@ -118,7 +117,6 @@ impl Fault {
 
     /// Whether the service will refuse the same request until a person changes something. What the
     /// clock, temporary credentials or a key's rate may be behind passes.
-    #[must_use]
     pub fn is_final(&self) -> bool {
         self.is_refusal()
             && self.again() == Again::No
@@ -127,7 +125,6 @@ impl Fault {
     }
 
     /// Whether the account's rate was exceeded.
-    #[must_use]
     pub fn is_throttling(&self) -> bool {
         matches!(
             self.code.as_str(),
@@ -142,7 +139,6 @@ impl Fault {
     }
 
     /// Whether, and when, the same request may fare better.
-    #[must_use]
     pub fn again(&self) -> Again {
         if self.is_throttling() || self.code == "PriorRequestNotComplete" {
             Again::Later
@@ -154,7 +150,6 @@ impl Fault {
     }
 
     /// Whether a wrong clock may be behind it, whatever it says.
-    #[must_use]
     pub fn may_be_the_clock(&self) -> bool {
         matches!(
             self.code.as_str(),
@@ -168,7 +163,6 @@ impl Fault {
     }
 
     /// Whether the message says that the signature's time is outside AWS's window of 5 minutes.
-    #[must_use]
     pub fn is_about_the_clock(&self) -> bool {
         matches!(self.code.as_str(), "RequestTimeTooSkewed" | "RequestExpired")
             || (matches!(self.code.as_str(), "SignatureDoesNotMatch" | "InvalidSignatureException")

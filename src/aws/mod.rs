@@ -149,13 +149,11 @@ impl Access {
     }
 
     /// The partition of a configuration: that of its topic, if it has one.
-    #[must_use]
     pub fn partition_of(&self, topic: Option<&TopicArn>) -> Partition {
         topic.map_or(self.settings.default_partition(), TopicArn::partition)
     }
 
     /// By how much AWS's clock is ahead, as its last answer showed it.
-    #[must_use]
     pub fn seen_skew(&self) -> Option<Skew> {
         self.clock().seen
     }
@@ -183,13 +181,11 @@ pub struct NotChanged {
 
 impl NotChanged {
     /// Whether AWS looked at the change and rejected it.
-    #[must_use]
     pub fn is_refusal(&self) -> bool {
         self.problem.is_refusal()
     }
 
     /// The error, if there is no further attempt.
-    #[must_use]
     pub fn into_error(self) -> Error {
         self.action.failed(Failure { problem: *self.problem, maybe_before: false })
     }
@@ -209,7 +205,6 @@ pub struct Aws<'a> {
 
 impl<'a> Aws<'a> {
     /// Nothing is sent yet.
-    #[must_use]
     pub fn new(
         access: &'a Access,
         partition: Partition,
@@ -228,7 +223,6 @@ impl<'a> Aws<'a> {
     }
 
     /// Where a service answers.
-    #[must_use]
     pub fn endpoint(&self, service: &Service) -> Endpoint {
         self.access.settings.endpoint(service, self.partition)
     }

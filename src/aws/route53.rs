@@ -18,7 +18,6 @@ pub struct ZoneId(String);
 
 impl ZoneId {
     /// Reads `Z…`, `/hostedzone/Z…` or `hostedzone/Z…`.
-    #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let id = text.strip_prefix('/').unwrap_or(text);
         let id = match id.strip_prefix("hostedzone/") {
@@ -48,7 +47,6 @@ pub struct Start {
 
 impl Start {
     /// The first row of `name`, whatever its type.
-    #[must_use]
     pub fn at(name: &DnsName) -> Self {
         Self { name: name.normalised().into(), record_type: None, identifier: None }
     }
@@ -64,7 +62,6 @@ pub struct Page {
 }
 
 /// The request for one page of the records of a zone.
-#[must_use]
 pub fn list(zone: &ZoneId, start: &Start) -> Call {
     let mut path = format!("/2013-04-01/hostedzone/{zone}/rrset?maxitems={PAGE}");
     let members = [
@@ -85,7 +82,6 @@ pub fn list(zone: &ZoneId, start: &Start) -> Call {
 
 /// The request for the first rows of a zone, which are those of its apex. An apex has few types
 /// that sort before SOA.
-#[must_use]
 pub fn first_rows(zone: &ZoneId) -> Call {
     Call::get(Service::Route53, format!("/2013-04-01/hostedzone/{zone}/rrset?maxitems={PAGE}"))
 }
@@ -173,7 +169,6 @@ fn read_row(set: &Element) -> Result<FoundRecord, String> {
 }
 
 /// The request that creates or replaces `records`, all of them or none.
-#[must_use]
 pub fn change(zone: &ZoneId, records: &[AddressRecord]) -> Call {
     let mut body = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\

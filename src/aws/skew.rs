@@ -21,7 +21,6 @@ impl Skew {
     /// The skew that an answer shows, given when its request was sent by this machine's clock and
     /// how long the answer took: its `Date` less the middle of the two. `None` where it cannot be
     /// known: without a `Date`, out of a cache (`Age`), or after too long a time.
-    #[must_use]
     pub fn of(headers: &HeaderMap, sent: SystemTime, took: Duration) -> Option<Self> {
         if headers.contains_key(AGE) || took.as_secs() > LONGEST_TRIP {
             return None;
@@ -32,21 +31,18 @@ impl Skew {
     }
 
     /// Whether it is so large that AWS may refuse a signature for it.
-    #[must_use]
     pub const fn is_large(self) -> bool {
         self.is_far_from(Self(0))
     }
 
     /// Whether it is so far from the one that a signature was corrected by that AWS may refuse
     /// that signature for it.
-    #[must_use]
     pub const fn is_far_from(self, corrected_by: Self) -> bool {
         self.0.abs_diff(corrected_by.0) > LARGE
     }
 
     /// The server's time at the moment that this machine calls `now`; `now` itself where that
     /// would be beyond the calendar, since no signature can have such a time.
-    #[must_use]
     pub fn applied_to(self, now: SystemTime) -> SystemTime {
         let length = Duration::from_secs(self.0.unsigned_abs());
         let moved = if self.0 < 0 { now.checked_sub(length) } else { now.checked_add(length) };

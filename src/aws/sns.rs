@@ -60,13 +60,11 @@ impl TopicArn {
     }
 
     /// The partition of the topic, and so of everything else of its configuration.
-    #[must_use]
     pub const fn partition(&self) -> Partition {
         self.partition
     }
 
     /// The region of the topic, which is where it is published to and what signs for it.
-    #[must_use]
     pub fn region(&self) -> &str {
         &self.region
     }
@@ -80,7 +78,6 @@ impl fmt::Display for TopicArn {
 
 /// The request that publishes a message to a topic. The subject is made to fit (printable ASCII,
 /// at most 99 characters, no space in front), the message is cut at 262,144 bytes.
-#[must_use]
 pub fn publish(topic: &TopicArn, subject: &str, message: &str) -> Call {
     let mut body = String::from("Action=Publish&Version=2010-03-31");
     let subject = fit_subject(subject);

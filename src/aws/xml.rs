@@ -96,13 +96,11 @@ impl Element {
     }
 
     /// The first element of that name directly in this one.
-    #[must_use]
     pub fn child(&self, name: &str) -> Option<&Self> {
         self.children.iter().find(|child| child.name == name)
     }
 
     /// The text of the first element of that name directly in this one.
-    #[must_use]
     pub fn text_of(&self, name: &str) -> Option<&str> {
         self.child(name).map(|child| child.text.as_str())
     }
@@ -110,7 +108,6 @@ impl Element {
     /// The text of the first element of that name directly in this one, if it is a word: 1 to 64
     /// letters, digits and `others`. What is shown of an answer without being quoted is such a
     /// word.
-    #[must_use]
     pub fn word_of(&self, name: &str, others: &str) -> Option<&str> {
         let is_part = |c: char| c.is_ascii_alphanumeric() || others.contains(c);
         self.text_of(name)
@@ -140,7 +137,6 @@ const FORBIDDEN: &str = "is XML with a character that XML forbids";
 const UNBALANCED: &str = "is XML with an end but no start";
 
 /// `text` with the characters escaped that XML text cannot hold as they are.
-#[must_use]
 pub fn escape(text: &str) -> std::borrow::Cow<'_, str> {
     quick_xml::escape::escape(text)
 }

@@ -12,9 +12,9 @@ use crate::address::block::Block;
 use crate::address::reflector::Reflector;
 use crate::aws::route53::ZoneId;
 use crate::aws::sns::TopicArn;
-use crate::heartbeat::OnFailure;
+use crate::notify::heartbeat::OnFailure;
 use crate::record::{DnsName, RecordType, Ttl};
-use crate::url::SecretUrl;
+use crate::transport::url::SecretUrl;
 
 /// Every key, in the order in which the README has them.
 pub const KEYS: &[&str] = &[

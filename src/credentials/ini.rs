@@ -106,7 +106,6 @@ impl Ini {
     }
 
     /// Whether there is a section of that name.
-    #[must_use]
     pub fn has(&self, section: &str) -> bool {
         section != DEFAULTS && self.section(section).is_some()
     }
@@ -125,7 +124,6 @@ impl Ini {
     }
 
     /// The value of `key` in `section`. An empty value counts as not set.
-    #[must_use]
     pub fn get(&self, section: &str, key: &str) -> Option<&str> {
         self.find(section, key).map(Setting::value)
     }

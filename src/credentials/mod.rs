@@ -24,7 +24,6 @@ use profile::Profile;
 
 /// The folder in which a configuration has its file `credentials`: that of the path by which the
 /// configuration was named. A link to a configuration counts as one; what it points to does not.
-#[must_use]
 pub fn folder_of(config: &Path) -> PathBuf {
     let config = path::absolute(config).unwrap_or_else(|_| config.into());
     config.parent().unwrap_or(Path::new("/")).into()
@@ -71,7 +70,6 @@ impl Credentials {
     }
 
     /// The key id by its last four characters, as in `...AB12`.
-    #[must_use]
     pub fn shown_key_id(&self) -> String {
         let last = self.key_id.char_indices().rev().nth(3).map_or("", |(at, _)| &self.key_id[at..]);
         format!("...{last}")

@@ -99,7 +99,6 @@ impl Profile {
 
     /// The `endpoint_url` of a service (`route_53`, `sns`) in the profile's `services` section,
     /// or, without a service, of the profile itself.
-    #[must_use]
     pub fn endpoint_url(&self, service: Option<&str>) -> Option<String> {
         let all = || self.sections.iter();
         let Some(service) = service else {
@@ -112,7 +111,6 @@ impl Profile {
     }
 
     /// The profile's `region`, and the place where it says so.
-    #[must_use]
     pub fn region(&self) -> Option<(&str, String)> {
         let (setting, section) = find(self.sections.iter(), "region")?;
         Some((setting.value(), format!("region in {section}")))

@@ -63,7 +63,6 @@ impl Early {
     }
 
     /// The same, on the way to the proxy.
-    #[must_use]
     pub fn of_proxy(self) -> Self {
         Self { to_proxy: true, ..self }
     }

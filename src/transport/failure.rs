@@ -79,38 +79,32 @@ impl Failure {
     }
 
     /// Whether this machine has no network at all: every other exchange fails alike.
-    #[must_use]
     pub fn is_no_network(&self) -> bool {
         matches!(self.told.kind, Kind::NoNetwork)
     }
 
     /// Whether it is this machine that has no way to any server of the family that was asked for:
     /// every other server of it fails alike.
-    #[must_use]
     pub fn is_no_way(&self) -> bool {
         matches!(self.told.kind, Kind::NoNetwork | Kind::NoWayOf(_))
     }
 
     /// Whether the name was looked up, and there is no host of that name.
-    #[must_use]
     pub const fn is_no_such_host(&self) -> bool {
         matches!(self.told.kind, Kind::NoSuchHost)
     }
 
     /// Whether the server may have had the whole request, so that a change may have been made.
-    #[must_use]
     pub const fn may_have_arrived(&self) -> bool {
         !self.early
     }
 
     /// Whether it may work in a moment.
-    #[must_use]
     pub const fn again(&self) -> Again {
         self.again
     }
 
     /// What a person can do about it.
-    #[must_use]
     pub fn advice(&self) -> &str {
         &self.told.row.advice
     }

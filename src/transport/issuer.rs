@@ -23,7 +23,6 @@ const LONGEST: usize = 64;
 
 /// The name to show for an X.509 `Name`: `contents` are its DER bytes without the outer tag and
 /// length (RFC 5280, section 4.1.2.4). `None` if it has no attribute that can be shown.
-#[must_use]
 pub fn shown_name(contents: &[u8]) -> Option<String> {
     let mut found: [Option<String>; ATTRIBUTES.len()] = Default::default();
     let mut sets = contents;

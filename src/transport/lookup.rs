@@ -45,7 +45,7 @@ pub fn addresses_of(host: &str, port: u16, end: Deadline) -> Result<Vec<SocketAd
     let found: Vec<SocketAddr> = match within(end, look_up) {
         Ok(found) => found.map_err(|error| Early::new(Step::Resolve, Cause::Io(error)))?,
         Err(NoResult::Overdue) => return Err(Early::new(Step::Resolve, Cause::TimedOut)),
-        Err(NoResult::NoThread(_)) => return Err(Early::new(Step::Resolve, Cause::NoThread)),
+        Err(NoResult::NoThread) => return Err(Early::new(Step::Resolve, Cause::NoThread)),
         Err(NoResult::Died) => {
             let died = io::Error::other("the look-up of the host's name ended without a result");
             return Err(Early::new(Step::Connect, Cause::Io(died)));

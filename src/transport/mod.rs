@@ -15,6 +15,7 @@ mod route;
 mod stream;
 mod trust;
 mod tunnel;
+pub mod url;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -81,32 +82,27 @@ impl Network {
     }
 
     /// What of the environment is ignored, a line each, for `--verbose`.
-    #[must_use]
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
 
     /// The proxy's password, if it has one: a secret that messages must not show.
-    #[must_use]
     pub fn proxy_password(&self) -> Option<&str> {
         self.proxied.proxy.as_ref().and_then(|proxy| proxy.password())
     }
 
     /// A client whose connections go straight to the server, over `family` only.
-    #[must_use]
     pub fn direct(&self, family: Family) -> Client {
         Self::client(Some(family), self.direct.clone())
     }
 
     /// A client for AWS: over either family, through the proxy where one is set. `HTTPS_PROXY` says
     /// nothing about an endpoint that is not https.
-    #[must_use]
     pub fn proxied(&self, https: bool) -> Client {
         Self::client(None, if https { self.proxied.clone() } else { self.direct.clone() })
     }
 
     /// The proxy's host and port, if calls to `uri` go through one.
-    #[must_use]
     pub fn proxy_for(&self, uri: &Uri) -> Option<String> {
         let proxy = self.proxied.proxy.as_ref()?;
         let proxied = uri.scheme() == Some(&Scheme::HTTPS) && proxy.serves(uri);
@@ -114,19 +110,8 @@ impl Network {
     }
 
     /// Whether a proxy is set, for whatever hosts.
-    #[must_use]
     pub const fn has_proxy(&self) -> bool {
         self.proxied.proxy.is_some()
-    }
-
-    /// The addresses of a host's name.
-    pub fn addresses(&self, host: &str, deadline: Deadline) -> Result<Vec<IpAddr>, Failure> {
-        let end = deadline.min(Deadline::after(RESOLVE));
-        let found =
-            lookup::addresses_of(host, 0, end).map_err(|early| early_failure(early, host))?;
-        let mut addresses: Vec<IpAddr> = found.iter().map(SocketAddr::ip).collect();
-        addresses.sort_unstable();
-        Ok(addresses)
     }
 
     /// Agrees on TLS with the server of `uri`, and asks it for nothing. Answers with the protocol's
@@ -169,6 +154,15 @@ impl Network {
     }
 }
 
+/// The addresses of a host's name.
+pub fn addresses_of_host(host: &str, deadline: Deadline) -> Result<Vec<IpAddr>, Failure> {
+    let end = deadline.min(Deadline::after(RESOLVE));
+    let found = lookup::addresses_of(host, 0, end).map_err(|early| early_failure(early, host))?;
+    let mut addresses: Vec<IpAddr> = found.iter().map(SocketAddr::ip).collect();
+    addresses.sort_unstable();
+    Ok(addresses)
+}
+
 fn early_failure(early: early::Early, host: &str) -> Failure {
     Failure::new(&early.into(), Exchange { host, ..Exchange::default() })
 }
@@ -200,7 +194,6 @@ impl Answer {
     /// else (RFC 9112, section 6.3). If not, the body ends where the connection does, and one that
     /// was cut off on the way looks whole. With any other transfer coding the length is that of
     /// something else. HTTP/1.0 knows no transfer codings.
-    #[must_use]
     pub fn says_its_length(&self) -> bool {
         let mut codings = self.headers.get_all(TRANSFER_ENCODING).iter();
         match (codings.next(), codings.next()) {

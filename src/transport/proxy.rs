@@ -13,7 +13,7 @@ use super::lookup::bare;
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::secrets::one_line;
-use crate::url::has_possible_port;
+use crate::transport::url::has_possible_port;
 
 /// A proxy, and which servers it is not for.
 #[derive(Clone)]

@@ -26,7 +26,6 @@ pub fn has_route(family: Family) -> bool {
 }
 
 /// Whether the kernel knows a way to the Internet over IPv6 alone.
-#[must_use]
 pub fn is_ipv6_only() -> bool {
     !has_route(Family::V4) && has_route(Family::V6)
 }

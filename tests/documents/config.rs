@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use autodns::config::{Config, ConfigFile, KEYS};
+use autodns::parts::{Config, ConfigFile, KEYS};
 use serde_json::Value;
 
 use crate::program::read;

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use autodns::cli::{CHECK_HELP, COMMANDS, HELP, POLICY_HELP};
-use autodns::config::KEYS;
-use autodns::update::Status;
+use autodns::parts::KEYS;
+use autodns::parts::Status;
+use autodns::parts::{CHECK_HELP, COMMANDS, HELP, POLICY_HELP};
 
 use crate::program::{read, variables};
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use autodns::config::KEYS;
+use autodns::parts::KEYS;
 
 use crate::program::{is_variable, read, variables};
 

@@ -11,7 +11,7 @@ use super::job::{Job, List, Trouble};
 use crate::address::Answer;
 use crate::aws::{Aws, NotChanged};
 use crate::error::Error;
-use crate::plan::{self, Plan};
+use crate::record::plan::{self, Plan};
 use crate::record::{AddressRecord, Family, RecordKey};
 use crate::retry::Attempts;
 

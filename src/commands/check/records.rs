@@ -11,9 +11,10 @@ use super::steps::Steps;
 use crate::aws::Aws;
 use crate::deadline::Deadline;
 use crate::error::Error;
-use crate::plan::{self, Plan};
+use crate::record::plan::{self, Plan};
 use crate::record::{AddressRecord, DnsName, FoundRecord, RecordKey};
 use crate::retry::Attempts;
+use crate::transport::addresses_of_host;
 
 /// A list older than this says too little about a record to write it as it was.
 const FRESH_LIST: Duration = Duration::from_secs(5);
@@ -48,7 +49,7 @@ impl Steps<'_> {
         for name in config.names.iter().filter(|name| keys().any(|key| key.name == **name)) {
             let asked = answers::asked(name);
             self.console.doing(format!("looking {asked} up"));
-            let said = self.access.network.addresses(&asked, self.deadline.share(2));
+            let said = addresses_of_host(&asked, self.deadline.share(2));
             for key in keys().filter(|key| key.name == *name) {
                 tell(answers::compared(&key, &asked, &said, &rows));
             }

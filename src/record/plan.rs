@@ -47,7 +47,6 @@ impl Present {
 
 impl Change {
     /// Whether the record gets another address than it has. If not, only its TTL changes.
-    #[must_use]
     pub fn moves_address(&self) -> bool {
         !self.from.as_ref().is_some_and(|from| from.has(self.to.address))
     }
@@ -71,7 +70,6 @@ impl fmt::Display for Change {
 
 impl Plan {
     /// Whether it would write `address` over another value.
-    #[must_use]
     pub fn writes(&self, address: IpAddr) -> bool {
         let moves = |change: &Change| change.to.address == address && change.moves_address();
         matches!(self, Self::Change(change) if moves(change))
@@ -80,7 +78,6 @@ impl Plan {
     /// What to do so that the record `key` has `address` and `ttl`, given all the records `found`
     /// of its name. Without a `ttl`, a record that exists keeps its own and a new one gets
     /// [`Ttl::DEFAULT`].
-    #[must_use]
     pub fn new(key: &RecordKey, address: IpAddr, ttl: Option<Ttl>, found: &[FoundRecord]) -> Self {
         let refuse = |why: String, advice| Self::Refuse { why, advice };
         let change = |from, ttl| {
@@ -140,7 +137,6 @@ pub fn all(
 }
 
 /// The record `key` exactly as it is, if it is there and this program's to write.
-#[must_use]
 pub fn as_it_is(key: &RecordKey, found: &[FoundRecord]) -> Option<AddressRecord> {
     let of_key =
         |row: &&FoundRecord| row.name == key.name && row.record_type == key.record_type.as_str();

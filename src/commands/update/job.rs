@@ -223,6 +223,6 @@ fn unfinished(family: Family, why: &NoResult) -> Error {
     let what = format!("asking for the public {family} address");
     match why {
         NoResult::Died => Error::Unfinished { what, how: "ended without a result" },
-        NoResult::Overdue | NoResult::NoThread(_) => Error::unfinished(what),
+        NoResult::Overdue | NoResult::NoThread => Error::unfinished(what),
     }
 }

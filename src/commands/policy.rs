@@ -18,13 +18,12 @@ use crate::record::{DnsName, RecordType};
 ///
 /// Source of the condition keys: "Using IAM policy conditions for fine-grained access control" in
 /// the Route 53 developer guide.
-#[must_use]
 pub fn policy(configs: &[Config], default_partition: Partition) -> String {
     let mut types: BTreeMap<(Partition, &ZoneId, &DnsName), BTreeSet<RecordType>> = BTreeMap::new();
     let mut topics = BTreeSet::new();
     for config in configs {
         let topic = config.alerts.as_ref().map(|alerts| &alerts.topic);
-        let partition = topic.map_or(default_partition, super::aws::sns::TopicArn::partition);
+        let partition = topic.map_or(default_partition, crate::aws::sns::TopicArn::partition);
         for name in &config.names {
             types.entry((partition, &config.zone, name)).or_default().extend(&config.record_types);
         }

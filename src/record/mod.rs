@@ -1,6 +1,8 @@
 //! What a record set is made of: its name, type, TTL and values, each normalised once, so that
 //! `==` is right everywhere else. Knows nothing of requests, files or policy about overwriting.
 
+pub mod plan;
+
 use std::fmt;
 use std::net::IpAddr;
 
@@ -69,7 +71,6 @@ impl DnsName {
     }
 
     /// Whether it is `zone` or a name below it.
-    #[must_use]
     pub fn is_within(&self, zone: &Self) -> bool {
         // A dot inside a label is escaped, so every dot here divides labels.
         let below = self.0.strip_suffix(&zone.0);
@@ -78,7 +79,6 @@ impl DnsName {
 
     /// The normalised form without the trailing dot, as the IAM condition key
     /// `route53:ChangeResourceRecordSetsNormalizedRecordNames` has it.
-    #[must_use]
     pub fn normalised(&self) -> &str {
         &self.0
     }
@@ -105,7 +105,6 @@ pub enum RecordType {
 
 impl RecordType {
     /// The spelling of DNS and Route 53, upper case.
-    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::A => "A",
@@ -114,7 +113,6 @@ impl RecordType {
     }
 
     /// The address family that records of this type are asked over.
-    #[must_use]
     pub const fn family(self) -> Family {
         match self {
             Self::A => Family::V4,
@@ -123,7 +121,6 @@ impl RecordType {
     }
 
     /// Reads `A` or `AAAA`, in any case.
-    #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         [Self::A, Self::Aaaa].into_iter().find(|t| t.as_str().eq_ignore_ascii_case(text))
     }
@@ -146,7 +143,6 @@ pub enum Family {
 
 impl Family {
     /// The family of `address`.
-    #[must_use]
     pub const fn of(address: IpAddr) -> Self {
         match address {
             IpAddr::V4(_) => Self::V4,
@@ -175,13 +171,11 @@ impl Ttl {
     pub const MAX: u32 = 2_147_483_647;
 
     /// `seconds` as a TTL, or `None` outside 1 to [`Ttl::MAX`].
-    #[must_use]
     pub fn new(seconds: u64) -> Option<Self> {
         u32::try_from(seconds).ok().filter(|s| (1..=Self::MAX).contains(s)).map(Self)
     }
 
     /// Reads a TTL that Route 53 states. It also has 0 there, which a person may have set.
-    #[must_use]
     pub fn from_route53(text: &str) -> Option<Self> {
         text.parse().ok().filter(|&seconds| seconds <= Self::MAX).map(Self)
     }
@@ -238,7 +232,6 @@ pub struct FoundRecord {
 impl FoundRecord {
     /// The values for a message: the first five of an address record. What records of other types
     /// hold is not shown: it may be anything.
-    #[must_use]
     pub fn shown_values(&self, between: &str) -> String {
         if RecordType::parse(&self.record_type).is_none() {
             return String::new();

@@ -12,7 +12,7 @@ use crate::console::Console;
 use crate::deadline::Deadline;
 use crate::retry::{Again, Attempts, Limit, RetryAfter};
 use crate::transport::Network;
-use crate::url::{MAX_REDIRECTS, SecretUrl};
+use crate::transport::url::{MAX_REDIRECTS, SecretUrl};
 
 /// The most bytes an answer may have; what it says does not matter.
 const LARGEST_ANSWER: u64 = 1 << 16;

@@ -3,19 +3,13 @@
 //! it is `owner`'s, and what is there `state`'s. Knows neither AWS nor the terminal: publishing is
 //! an argument, and what a person must know comes back as lines.
 
-pub mod lock;
-pub mod message;
-pub mod owner;
-mod place;
-pub mod state;
-
 use std::time::SystemTime;
 
+use super::lock::{AlertLock, Claim};
+use super::message::Message;
 use crate::deadline::Deadline;
 use crate::detached;
 use crate::error::Error;
-use lock::{AlertLock, Claim};
-use message::Message;
 
 /// Sends the alert that `compose` makes, unless one was sent already, and remembers it in `lock`.
 ///

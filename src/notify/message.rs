@@ -36,7 +36,6 @@ impl About<'_> {
 /// The alert that these `troubles` (one line each) keep records from being right; `records` says
 /// what these say now, a sentence each, since a reader wants to know first whether visitors are
 /// affected. `repeats` is why the alert will repeat, if it will.
-#[must_use]
 pub fn failure(
     about: About<'_>,
     troubles: &[String],
@@ -75,7 +74,6 @@ pub fn failure(
 }
 
 /// A message to try a topic out with.
-#[must_use]
 pub fn test(about: About<'_>) -> Message {
     let About { host, config, names, .. } = about;
     Message {
@@ -88,7 +86,6 @@ pub fn test(about: About<'_>) -> Message {
 }
 
 /// The message that all is well again after an alert that was sent at `since`.
-#[must_use]
 pub fn recovery(about: About<'_>, since: SystemTime, now: SystemTime) -> Message {
     let About { host, config, names, .. } = about;
     let verb = about.is_or_are();

@@ -15,6 +15,7 @@ use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, SystemTime};
 
 use crate::aws::Access;
+use crate::commands::update::Status;
 use crate::config::ConfigFile;
 use crate::console::Console;
 use crate::credentials::folder_of;
@@ -22,7 +23,6 @@ use crate::deadline::Deadline;
 use crate::detached;
 use crate::environment::Environment;
 use crate::secrets::Secrets;
-use crate::update::Status;
 use report::{Finding, Form, Report};
 use steps::Steps;
 
@@ -51,7 +51,6 @@ enum Event {
 }
 
 /// Tests everything that a run of `configs` needs.
-#[must_use]
 pub fn check(
     environment: &Environment,
     configs: &[PathBuf],

@@ -85,7 +85,6 @@ impl Secrets {
 
     /// `text`, made of this program's own words and of quotes, without any 8 characters of a
     /// secret.
-    #[must_use]
     pub fn hide<'a>(&self, text: &'a str) -> Cow<'a, str> {
         if self.keys.is_empty() && self.pairs.is_empty() {
             return text.into();
@@ -99,7 +98,6 @@ impl Secrets {
     /// secret, in any form, whatever is put between them; line breaks and control characters as
     /// spaces; at most 300 characters. Hidden before it is cut, so that no half of a secret is
     /// left at the end.
-    #[must_use]
     pub fn quote(&self, foreign: &str) -> String {
         let line = joined_words(foreign);
         let mut marks = Marks::new(&line);
@@ -114,14 +112,12 @@ impl Secrets {
 
 /// Foreign text that can hold no secret of this run (a library's error, a certificate's name), fit
 /// for one line of a message: line breaks and control characters as spaces, at most 300 characters.
-#[must_use]
 pub fn one_line(foreign: &str) -> String {
     bounded(&joined_words(foreign))
 }
 
 /// Whether a word looks like a key that a machine made: at least 16 characters, with several
 /// digits or with letters of both cases. A UUID does, `my-public-address` does not.
-#[must_use]
 pub fn looks_random(word: &str) -> bool {
     let count = |of: fn(&char) -> bool| word.chars().filter(of).count();
     word.chars().count() >= MIN_KEY

@@ -7,17 +7,17 @@ use std::path::{Path, PathBuf};
 
 use crate::address::Sources;
 use crate::address::reflector::Reflector;
-use crate::alert::lock::AlertLock;
-use crate::alert::owner::Owner;
 use crate::aws::route53::ZoneId;
 use crate::aws::sns::TopicArn;
 use crate::environment::{Environment, command_as_owner};
 use crate::error::{Cause, Error};
 use crate::files::read_regular;
-use crate::heartbeat::{Heartbeat, OnFailure};
+use crate::notify::heartbeat::{Heartbeat, OnFailure};
+use crate::notify::lock::AlertLock;
+use crate::notify::owner::Owner;
 use crate::record::{DnsName, RecordKey, RecordType, Ttl};
 use crate::secrets::Secrets;
-use crate::url::SecretUrl;
+use crate::transport::url::SecretUrl;
 
 mod json;
 pub mod place;
@@ -102,7 +102,6 @@ impl ConfigFile {
     }
 
     /// The lock of this configuration's alerts, if it has a topic.
-    #[must_use]
     pub fn alert_lock(&self, environment: &Environment) -> Option<AlertLock> {
         let Config { zone, names, alerts, .. } = &self.config;
         let owner = Owner::new(&self.id, &zone.to_string(), names.iter().map(ToString::to_string));
@@ -177,7 +176,6 @@ impl Config {
     }
 
     /// Whether one of its URLs has something in it that others must not read.
-    #[must_use]
     pub fn has_secret(&self) -> bool {
         self.urls().any(SecretUrl::has_secret)
     }
@@ -188,7 +186,6 @@ impl Config {
     }
 
     /// The names, for a message.
-    #[must_use]
     pub fn shown_names(&self) -> String {
         let names: Vec<String> = self.names.iter().map(ToString::to_string).collect();
         names.join(", ")
@@ -199,7 +196,7 @@ impl Config {
 mod tests {
     use super::*;
 
-    const ORIGINAL: &str = include_str!("../tests/config/good/original.json");
+    const ORIGINAL: &str = include_str!("../../tests/config/good/original.json");
 
     fn reflectors(config: &Config) -> Vec<String> {
         config.sources.reflectors.iter().map(ToString::to_string).collect()

@@ -49,33 +49,28 @@ pub enum Claim {
 
 impl AlertLock {
     /// The lock of `owner` at `path`, which the configuration names.
-    #[must_use]
     pub fn at(path: &Path, owner: Owner) -> Self {
         Self { owner, place: Some(Place::new(path, false)) }
     }
 
     /// The lock of `owner` in `folder`, which is made when it is needed. Without a folder the lock
     /// has no place, and every alert repeats.
-    #[must_use]
     pub fn within(folder: Option<&Path>, owner: Owner) -> Self {
         let place = folder.map(|folder| Place::new(&folder.join(owner.file_name()), true));
         Self { owner, place }
     }
 
     /// Where it is, if there is a place for it.
-    #[must_use]
     pub fn path(&self) -> Option<&Path> {
         self.place.as_ref().map(|place| place.path.as_path())
     }
 
     /// Whether its folder is made when it is needed.
-    #[must_use]
     pub fn makes_folder(&self) -> bool {
         self.place.as_ref().is_some_and(|place| place.makes_folder)
     }
 
     /// Whether there is anything in the place of the lock or beside it, or this cannot be told.
-    #[must_use]
     pub fn may_be_held(&self) -> bool {
         let is_absent = |path: &Path| {
             fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
@@ -86,7 +81,6 @@ impl AlertLock {
     }
 
     /// What is in the place of the lock.
-    #[must_use]
     pub fn state(&self) -> State {
         match &self.place {
             Some(place) => self.state_of(&place.path),
@@ -100,7 +94,6 @@ impl AlertLock {
 
     /// What a run that fails at `now` has to do about its alert. A lock that could not be removed
     /// does not count: nothing could ever end its silence.
-    #[must_use]
     pub fn claim(&self, now: SystemTime) -> Claim {
         let prepared = match (&self.place, self.state()) {
             (_, State::Unusable(why)) => Err(why),
@@ -236,7 +229,6 @@ fn cannot_remove(path: &Path, error: &io::Error) -> String {
 
 /// A lock that is written, but not yet in its place.
 #[derive(Debug)]
-#[must_use]
 pub struct Prepared {
     place: Place,
     /// Whether another one was in its place, of an alert that may have gone out.
@@ -272,7 +264,6 @@ impl Prepared {
 
 /// A lock that silences nothing any more, but is not yet gone.
 #[derive(Debug)]
-#[must_use]
 pub struct Withdrawn {
     /// What is left of it.
     file: Option<PathBuf>,
@@ -281,7 +272,6 @@ pub struct Withdrawn {
 
 impl Withdrawn {
     /// The time of the alert.
-    #[must_use]
     pub const fn since(&self) -> SystemTime {
         self.since
     }

@@ -13,8 +13,8 @@ use crate::aws::{Aws, Service};
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::detached::{self, NoResult};
-use crate::heartbeat::Heartbeat;
-use crate::transport::Network;
+use crate::notify::heartbeat::Heartbeat;
+use crate::transport::{Network, addresses_of_host};
 
 /// How much longer than its deadline a server is waited for: what is asked of it ends by then of
 /// itself, and says why, unless it hangs.
@@ -69,7 +69,7 @@ pub fn ways(
                     break;
                 }
                 // The thread has said everything.
-                Err(NoResult::Died | NoResult::NoThread(_)) => break,
+                Err(NoResult::Died | NoResult::NoThread) => break,
             }
         }
     }
@@ -101,7 +101,7 @@ fn servers(config: &Config, aws: &Aws<'_>) -> Vec<Server> {
 fn way(uri: &Uri, host: &str, network: &Network, deadline: Deadline, tell: &impl Fn(Finding)) {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     if bare.parse::<IpAddr>().is_err() {
-        match network.addresses(host, deadline) {
+        match addresses_of_host(host, deadline) {
             Ok(addresses) => {
                 let shown: Vec<String> = addresses.iter().map(ToString::to_string).collect();
                 tell(Finding::ok("dns", format!("{host} is {}", shown.join(", "))));

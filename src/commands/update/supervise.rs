@@ -10,9 +10,6 @@ use std::time::{Duration, SystemTime};
 
 use super::job::{Job, Outcome, Trouble};
 use super::{Options, Status};
-use crate::alert::lock::AlertLock;
-use crate::alert::message::{self, About};
-use crate::alert::{raise, withdraw};
 use crate::aws::Access;
 use crate::config::{Alerts, Config, ConfigFile};
 use crate::console::Console;
@@ -21,7 +18,10 @@ use crate::deadline::Deadline;
 use crate::detached::{self, NoResult};
 use crate::environment::{Environment, command, host_name};
 use crate::error::Error;
-use crate::heartbeat::Heartbeat;
+use crate::notify::alert::{raise, withdraw};
+use crate::notify::heartbeat::Heartbeat;
+use crate::notify::lock::AlertLock;
+use crate::notify::message::{self, About};
 use crate::record::{FoundRecord, RecordKey};
 use crate::retry::Limit;
 use crate::secrets::Secrets;
@@ -186,7 +186,7 @@ impl<'a> Supervisor<'a> {
                 let own = Arc::clone(&alert);
                 let said = detached::within(alert.end.later(MORE), move || own.send());
                 let said = said.unwrap_or_else(|why| match why {
-                    NoResult::NoThread(_) => alert.send(),
+                    NoResult::NoThread => alert.send(),
                     NoResult::Overdue | NoResult::Died => {
                         vec![Error::unfinished("the alert: sending it".into()).to_string()]
                     }

@@ -12,13 +12,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::alert::lock::AlertLock;
 use crate::config::ConfigFile;
 use crate::console::Console;
 use crate::deadline::Deadline;
 use crate::detached;
 use crate::environment::Environment;
 use crate::error::Error;
+use crate::notify::lock::AlertLock;
 use supervise::Supervisor;
 
 pub use supervise::RESERVED_FOR_ALERT;
@@ -44,7 +44,6 @@ pub struct Options {
 }
 
 /// Brings the records of all `configs` up to date, one after the other.
-#[must_use]
 pub fn update(
     environment: &Environment,
     configs: &[PathBuf],

@@ -38,7 +38,6 @@ pub enum State {
 
 impl State {
     /// What is at `path` for `owner`.
-    #[must_use]
     pub fn read(path: &Path, owner: &Owner) -> Self {
         Self::read_as(own_user(), path, owner)
     }

@@ -117,19 +117,16 @@ impl SecretUrl {
     }
 
     /// The URL without a user name, with its query string.
-    #[must_use]
     pub const fn uri(&self) -> &Uri {
         &self.uri
     }
 
     /// The value of an `Authorization` header for the URL's user name, if it has one (RFC 7617).
-    #[must_use]
     pub fn authorization(&self) -> Option<String> {
         self.user.as_ref().map(|user| format!("Basic {}", STANDARD.encode(user)))
     }
 
     /// The same server and query, with `more` at the end of the path.
-    #[must_use]
     pub fn with_path(&self, more: &str) -> Option<Self> {
         let path = self.uri.path().trim_end_matches('/');
         let query = self.uri.query().map_or(String::new(), |query| format!("?{query}"));
@@ -162,7 +159,6 @@ impl SecretUrl {
     }
 
     /// Whether it has something in it that others must not read.
-    #[must_use]
     pub fn has_secret(&self) -> bool {
         self.user.is_some()
             || self.uri.query().is_some_and(|query| !query.is_empty())
@@ -198,7 +194,6 @@ impl fmt::Debug for SecretUrl {
 
 /// The host of a URL in one spelling: lower case, without the dot that may end a full name, an IPv6
 /// address in its shortest form.
-#[must_use]
 pub fn host_of(uri: &Uri) -> String {
     let host = uri.host().unwrap_or_default();
     let bare = host.trim_start_matches('[').trim_end_matches(']');
@@ -218,7 +213,6 @@ fn is_same_server(one: &Uri, other: &Uri) -> bool {
 }
 
 /// Whether the port of a URL, if it names one, is one: `http::Uri` takes 99999 for none at all.
-#[must_use]
 pub fn has_possible_port(uri: &Uri) -> bool {
     let behind_host = uri.authority().map_or("", |authority| {
         let host_and_port = authority.as_str().rsplit('@').next().unwrap_or_default();

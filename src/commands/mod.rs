@@ -1,0 +1,149 @@
+//! The commands of the program, and the only code that calls across rooms. This file finds the
+//! configurations, starts the command and prints what is left.
+
+pub mod check;
+pub mod policy;
+pub mod update;
+
+use std::ffi::OsString;
+use std::io::{self, ErrorKind, IsTerminal};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime};
+
+use crate::aws::endpoint::Partition;
+use crate::cli::{Command, DEFAULT_DEADLINE};
+use crate::config::{ConfigFile, place};
+use crate::console::Console;
+use crate::credentials::{folder_of, profile::Profile};
+use crate::deadline::Deadline;
+use crate::detached;
+use crate::environment::{Environment, command_as_owner};
+use crate::error::Error;
+use crate::secrets::Secrets;
+use check::report::Form;
+use policy::policy;
+use update::{Options, Status, update};
+
+/// How long standard output and standard error have for what is still to be printed, each.
+const TIME_TO_PRINT: Duration = Duration::from_millis(300);
+
+/// Runs the command that `arguments`, without the program's name, ask for.
+pub fn run(arguments: &[OsString], now: SystemTime) -> ExitCode {
+    // A file that cannot be looked at may exist: whoever reads it says what is wrong.
+    let command = Command::parse(arguments.to_vec(), |path| exists(path).unwrap_or(true));
+    let verbose = matches!(
+        command,
+        Ok(Command::Update { verbose: true, .. } | Command::Check { verbose: true, .. })
+    );
+    let console = Console::new(verbose, Secrets::default());
+    let status = command.and_then(|command| start(command, arguments, now, &console));
+    let status = status.unwrap_or_else(|error| {
+        console.trouble(&error.to_string());
+        Status::NotTried
+    });
+    ExitCode::from(finish(&console, status) as u8)
+}
+
+fn start(
+    command: Command,
+    arguments: &[OsString],
+    now: SystemTime,
+    console: &Console,
+) -> Result<Status, Error> {
+    let environment = Environment::of_process();
+    Ok(match command {
+        Command::Update { configs, dry_run, deadline, .. } => {
+            let configs = named_or_found(configs, &environment, arguments, deadline)?;
+            update(&environment, &configs, Options { dry_run, deadline }, now, console)
+        }
+        Command::Check { configs, alert, write, json, deadline, .. } => {
+            let configs = named_or_found(configs, &environment, arguments, deadline)?;
+            let form = match json {
+                true => Form::Json,
+                false if is_colourful(&environment) => Form::ColouredLines,
+                false => Form::Lines,
+            };
+            let options = check::Options { form, alert, write, deadline };
+            check::check(&environment, &configs, options, now, console)
+        }
+        Command::Policy { configs } => {
+            let configs = named_or_found(configs, &environment, arguments, DEFAULT_DEADLINE)?;
+            console.say(&policy_of(&configs, &environment)?);
+            Status::Right
+        }
+        Command::Help(text) => {
+            console.say(text.trim_end());
+            Status::Right
+        }
+        Command::Version => {
+            console.say(concat!("autodns ", env!("CARGO_PKG_VERSION")));
+            Status::Right
+        }
+    })
+}
+
+/// The configurations that were named, else the one at the usual place.
+fn named_or_found(
+    configs: Vec<PathBuf>,
+    environment: &Environment,
+    arguments: &[OsString],
+    time: Duration,
+) -> Result<Vec<PathBuf>, Error> {
+    if !configs.is_empty() {
+        return Ok(configs);
+    }
+    let words: Vec<String> =
+        arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    let environment = environment.clone();
+    // A place may be on a disk that hangs.
+    let found = detached::within(Deadline::after(time), move || {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        place::find(&environment, exists, |place| command_as_owner(place, &words))
+    });
+    found
+        .unwrap_or_else(|_| Err(Error::unfinished("looking for a configuration".into())))
+        .map(|found| vec![found])
+}
+
+/// Whether something is at `path`, be it a link that leads nowhere.
+fn exists(path: &Path) -> io::Result<bool> {
+    match path.symlink_metadata() {
+        Ok(_) => Ok(true),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            Ok(false)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Waits until everything is printed. What was asked for and cannot be printed is a failure.
+fn finish(console: &Console, status: Status) -> Status {
+    match console.finish(Deadline::after(TIME_TO_PRINT)) {
+        Ok(()) => status,
+        Err(why) => {
+            console.trouble(&why);
+            // Standard error may be what takes nothing.
+            let _ = console.finish(Deadline::after(TIME_TO_PRINT));
+            status.max(Status::Failed)
+        }
+    }
+}
+
+/// Whether standard output is a terminal that is to be written on in colour: see no-color.org.
+fn is_colourful(environment: &Environment) -> bool {
+    std::io::stdout().is_terminal()
+        && environment.get("NO_COLOR").is_none()
+        && environment.get("TERM") != Some("dumb")
+}
+
+fn policy_of(paths: &[PathBuf], environment: &Environment) -> Result<String, Error> {
+    let mut configs = Vec::new();
+    for path in paths {
+        configs.push(ConfigFile::read(path)?.config);
+    }
+    let folder = paths.first().map(|path| folder_of(path)).unwrap_or_default();
+    let profile = Profile::read(environment, &folder)?;
+    let partition = Partition::default_of(environment, profile.region())?;
+    Ok(policy(&configs, partition))
+}

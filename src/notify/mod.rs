@@ -1,0 +1,10 @@
+//! Telling people how a run ended: the alert that is sent once (`alert`, with its `lock` and its
+//! `message`), and the heartbeat after each run (`heartbeat`). Knows neither AWS nor the terminal.
+
+pub mod alert;
+pub mod heartbeat;
+pub mod lock;
+pub mod message;
+pub mod owner;
+mod place;
+pub mod state;
