@@ -1,4 +1,4 @@
-//! Whether to try again, and after how long: the rule of AWS's SDKs ("standard mode"), for every
+//! Whether to retry, and after how long: the rule of AWS's SDKs ("standard mode"), for every
 //! kind of request. Pure but for chance and the time left; it waits for nothing itself.
 //!
 //! A connection that fails, a time-out and a server's own trouble count as attempts, three in all.
@@ -26,28 +26,28 @@ const LONGEST: Duration = Duration::from_secs(20);
 /// By how much `x-amz-retry-after` may make a delay longer than ours, as in the SDKs.
 const MAX_SUGGESTED: Duration = Duration::from_secs(5);
 
-/// What a failure says about trying again. Of several, the greatest counts.
+/// What a failure says about a retry. Of several, the greatest counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Again {
+pub enum Retry {
     /// It would fail alike.
-    No,
+    Never,
     /// Others are being served; it will be better.
-    Later,
+    Throttled,
     /// It may be better in a moment.
-    Soon,
+    Transient,
 }
 
-impl Again {
+impl Retry {
     /// What the HTTP status of an answer says, whoever it is from: 429 (RFC 6585) asks to come back
     /// later; 408 (the request took too long), 425 (too early) and 500 to 599 pass, whether they
     /// are registered or a CDN's own, as 522. Three of those stay: 501 and 505 are about what the
     /// server can do, and 511 wants a person to sign in.
     pub const fn of_status(status: u16) -> Self {
         match status {
-            501 | 505 | 511 => Self::No,
-            429 => Self::Later,
-            408 | 425 | 500..=599 => Self::Soon,
-            _ => Self::No,
+            501 | 505 | 511 => Self::Never,
+            429 => Self::Throttled,
+            408 | 425 | 500..=599 => Self::Transient,
+            _ => Self::Never,
         }
     }
 }
@@ -133,10 +133,10 @@ impl Attempts {
     pub fn before(
         &mut self,
         deadline: Deadline,
-        again: Again,
+        retry: Retry,
         retry_after: Option<RetryAfter>,
     ) -> Option<Duration> {
-        self.after(again, retry_after, random()).filter(|wait| *wait < deadline.left())
+        self.after(retry, retry_after, random()).filter(|wait| *wait < deadline.left())
     }
 
     /// How long to wait before the next attempt, after one that failed so; `None`: there is to be
@@ -144,14 +144,14 @@ impl Attempts {
     /// not come back at the same moment).
     pub fn after(
         &mut self,
-        again: Again,
+        retry: Retry,
         retry_after: Option<RetryAfter>,
         random: f64,
     ) -> Option<Duration> {
-        match again {
-            Again::No => return None,
-            Again::Later if self.limit.0.is_none() => {}
-            Again::Soon | Again::Later => {
+        match retry {
+            Retry::Never => return None,
+            Retry::Throttled if self.limit.0.is_none() => {}
+            Retry::Transient | Retry::Throttled => {
                 self.made += 1;
                 if self.made >= self.limit.attempts() {
                     return None;
@@ -182,9 +182,9 @@ mod tests {
     use super::*;
 
     /// The waits in milliseconds after failures of that kind, until it is given up.
-    fn waits(limit: Option<u32>, again: Again, random: f64) -> Vec<u128> {
+    fn waits(limit: Option<u32>, retry: Retry, random: f64) -> Vec<u128> {
         let mut attempts = Attempts::new(Limit(limit));
-        std::iter::from_fn(|| attempts.after(again, None, random))
+        std::iter::from_fn(|| attempts.after(retry, None, random))
             .map(|wait| wait.as_millis())
             .take(8)
             .collect()
@@ -192,26 +192,32 @@ mod tests {
 
     #[test]
     fn failures_count_and_waits_double() {
-        for (limit, again, random, expected) in [
-            (None, Again::No, 1.0, &[][..]),
-            (None, Again::Soon, 1.0, &[1000, 2000]),
-            (None, Again::Soon, 0.5, &[500, 1000]),
-            (None, Again::Soon, 0.0, &[0, 0]),
-            (Some(1), Again::Soon, 1.0, &[]),
-            (Some(2), Again::Soon, 1.0, &[1000]),
-            (Some(1), Again::Later, 1.0, &[]),
-            (Some(4), Again::Later, 1.0, &[1000, 2000, 4000]),
-            (None, Again::Later, 1.0, &[1000, 2000, 4000, 8000, 16000, 20000, 20000, 20000]),
+        for (limit, retry, random, expected) in [
+            (None, Retry::Never, 1.0, &[][..]),
+            (None, Retry::Transient, 1.0, &[1000, 2000]),
+            (None, Retry::Transient, 0.5, &[500, 1000]),
+            (None, Retry::Transient, 0.0, &[0, 0]),
+            (Some(1), Retry::Transient, 1.0, &[]),
+            (Some(2), Retry::Transient, 1.0, &[1000]),
+            (Some(1), Retry::Throttled, 1.0, &[]),
+            (Some(4), Retry::Throttled, 1.0, &[1000, 2000, 4000]),
+            (None, Retry::Throttled, 1.0, &[1000, 2000, 4000, 8000, 16000, 20000, 20000, 20000]),
         ] {
-            assert_eq!(waits(limit, again, random), expected, "{limit:?} {again:?} {random}");
+            assert_eq!(waits(limit, retry, random), expected, "{limit:?} {retry:?} {random}");
         }
     }
 
     #[test]
     fn what_is_waited_out_leaves_the_attempts_to_failures() {
         let mut attempts = Attempts::new(Limit(None));
-        let kinds = [Again::Later, Again::Soon, Again::Later, Again::Soon, Again::Soon];
-        let waits = kinds.map(|again| attempts.after(again, None, 1.0).map(|w| w.as_secs()));
+        let kinds = [
+            Retry::Throttled,
+            Retry::Transient,
+            Retry::Throttled,
+            Retry::Transient,
+            Retry::Transient,
+        ];
+        let waits = kinds.map(|retry| attempts.after(retry, None, 1.0).map(|w| w.as_secs()));
         assert_eq!(waits, [Some(1), Some(2), Some(4), Some(8), None]);
     }
 
@@ -220,17 +226,17 @@ mod tests {
         for (wish, expected) in [(0, 500), (500, 500), (1700, 1700), (90_000, 5500)] {
             let mut attempts = Attempts::new(Limit(None));
             let suggested = RetryAfter::Suggested(Duration::from_millis(wish));
-            let wait = attempts.after(Again::Soon, Some(suggested), 0.5);
+            let wait = attempts.after(Retry::Transient, Some(suggested), 0.5);
             assert_eq!(wait, Some(Duration::from_millis(expected)));
         }
         let mut attempts = Attempts::new(Limit(None));
         let required = RetryAfter::Required(Duration::from_secs(7));
-        let wait = attempts.after(Again::Soon, Some(required), 0.5);
+        let wait = attempts.after(Retry::Transient, Some(required), 0.5);
         assert_eq!(wait, Some(Duration::from_millis(7500)));
         let deadline = Deadline::after(Duration::from_secs(6));
-        assert_eq!(attempts.before(deadline, Again::Later, Some(required)), None);
+        assert_eq!(attempts.before(deadline, Retry::Throttled, Some(required)), None);
         let endless = Some(RetryAfter::Required(Duration::MAX));
-        assert_eq!(attempts.before(deadline, Again::Later, endless), None);
+        assert_eq!(attempts.before(deadline, Retry::Throttled, endless), None);
     }
 
     #[test]
@@ -283,12 +289,12 @@ mod tests {
     fn statuses_that_pass_are_retried_whoever_answers() {
         for status in 100..700 {
             let expected = match status {
-                429 => Again::Later,
-                501 | 505 | 511 => Again::No,
-                408 | 425 | 500..=599 => Again::Soon,
-                _ => Again::No,
+                429 => Retry::Throttled,
+                501 | 505 | 511 => Retry::Never,
+                408 | 425 | 500..=599 => Retry::Transient,
+                _ => Retry::Never,
             };
-            assert_eq!(Again::of_status(status), expected, "{status}");
+            assert_eq!(Retry::of_status(status), expected, "{status}");
         }
     }
 

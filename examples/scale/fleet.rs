@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use autodns::parts::DEFAULT_DEADLINE;
 use autodns::parts::RESERVED_FOR_ALERT;
-use autodns::parts::{Again, Attempts, Limit};
+use autodns::parts::{Attempts, Limit, Retry};
 
 /// From a request's sending to its answer.
 const ROUND_TRIP: Duration = Duration::from_millis(100);
@@ -130,7 +130,7 @@ pub fn simulate(
             }
             Some(answered)
         } else {
-            let wait = run.attempts.after(Again::Later, None, random.number());
+            let wait = run.attempts.after(Retry::Throttled, None, random.number());
             wait.filter(|wait| *wait < deadline.saturating_sub(answered))
                 .map(|wait| answered + wait)
         };

@@ -12,7 +12,7 @@ use super::{Source, Sources};
 use crate::console::Console;
 use crate::deadline::Deadline;
 use crate::record::Family;
-use crate::retry::{Again, Attempts, Limit, RetryAfter};
+use crate::retry::{Attempts, Limit, Retry, RetryAfter};
 use crate::transport::Network;
 
 /// How long a source may take before the next one is asked, too. It may still answer after that.
@@ -81,9 +81,9 @@ impl Sources {
                         Ok(said) => return (Some(said), failed),
                         Err(mut unanswered) => {
                             if is_too_late(&unanswered, deadline) {
-                                unanswered.again = Again::No;
+                                unanswered.retry = Retry::Never;
                             }
-                            if unanswered.again != Again::No {
+                            if unanswered.retry != Retry::Never {
                                 passing.insert(source);
                             }
                             if unanswered.is_no_way() {
@@ -102,7 +102,7 @@ impl Sources {
                 continue;
             }
             let said = || passing.iter().filter_map(|source| failed.get(source));
-            let again = said().map(|unanswered| unanswered.again).max().unwrap_or(Again::No);
+            let again = said().map(|unanswered| unanswered.retry).max().unwrap_or(Retry::Never);
             let retry_after = said().filter_map(|unanswered| unanswered.retry_after);
             let retry_after = retry_after.max_by_key(|retry_after| length_of(*retry_after));
             if let Some(wait) = attempts.before(deadline, again, retry_after) {
@@ -118,7 +118,7 @@ impl Sources {
             let problem = "it did not answer in time; check the connection; the next run tries \
                            again";
             failed.entry(source).or_insert(Unanswered {
-                again: Again::Soon,
+                retry: Retry::Transient,
                 ..Unanswered::for_good(problem.into())
             });
         }
@@ -144,7 +144,7 @@ impl Sources {
         if let Err(error) = thread::Builder::new().spawn(answer) {
             let problem = format!("no thread could be started to ask it: {error}");
             let unanswered = Unanswered {
-                again: Again::Soon,
+                retry: Retry::Transient,
                 ..Unanswered::for_good(format!("{problem}; the next run tries again"))
             };
             drop(sender.send((source, Err(unanswered))));

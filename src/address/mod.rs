@@ -15,7 +15,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use crate::console::Console;
 use crate::error::{Cause, Error};
 use crate::record::Family;
-use crate::retry::Again;
+use crate::retry::Retry;
 pub use asking::Asking;
 use asking::{Failures, Said};
 use block::Block;
@@ -79,7 +79,7 @@ impl Sources {
             (Some((by, Reply { address, hosts })), failed) => {
                 let lasting = failed
                     .into_iter()
-                    .filter(|(_, failed)| failed.again == Again::No)
+                    .filter(|(_, failed)| failed.retry == Retry::Never)
                     .map(|(source, Unanswered { problem, .. })| (source, problem))
                     .collect();
                 Ok(Answer { address, by, hosts, lasting })
@@ -161,12 +161,12 @@ impl Sources {
         source: Source,
         family: Family,
         asking: Asking<'_>,
-    ) -> Result<IpAddr, (Reason, Again)> {
+    ) -> Result<IpAddr, (Reason, Retry)> {
         let said = self.question(source, family, asking)();
         match self.examined(source, family, said, asking.console) {
             Ok(reply) => Ok(reply.address),
             Err(unanswered) => {
-                let again = unanswered.again;
+                let again = unanswered.retry;
                 Err((self.reason(source, unanswered), again))
             }
         }

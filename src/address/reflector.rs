@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::deadline::Deadline;
 use crate::error::Cause;
-use crate::retry::{Again, RetryAfter};
+use crate::retry::{Retry, RetryAfter};
 use crate::secrets::Secrets;
 use crate::transport::url::{MAX_REDIRECTS, SecretUrl, host_of};
 use crate::transport::{Client, Failure};
@@ -69,7 +69,7 @@ impl Reflector {
             let answer = client.send(request, LARGEST_ANSWER, deadline).map_err(|cause| {
                 let problem = format!("{cause}; {}", cause.advice());
                 Unanswered {
-                    again: cause.again(),
+                    retry: cause.retry(),
                     source: Some(cause.into()),
                     ..Unanswered::for_good(problem)
                 }
@@ -88,7 +88,7 @@ impl Reflector {
                     return match read {
                         Ok(address) => Ok(Reply { address, hosts }),
                         Err(problem) => Err(Unanswered {
-                            again: Again::of_status(answer.status),
+                            retry: Retry::of_status(answer.status),
                             retry_after: RetryAfter::of(&answer.headers, SystemTime::now()),
                             ..Unanswered::for_good(problem)
                         }),
@@ -117,7 +117,7 @@ pub struct Unanswered {
     /// What came, and what to do: a phrase that follows who was asked.
     pub problem: String,
     /// Whether it may answer in a moment.
-    pub again: Again,
+    pub retry: Retry,
     /// What it says about the time of the next request.
     pub retry_after: Option<RetryAfter>,
     /// The address that it named, if that is one that may not be published.
@@ -129,7 +129,7 @@ pub struct Unanswered {
 impl Unanswered {
     /// It would not answer another time either.
     pub(super) const fn for_good(problem: String) -> Self {
-        Self { problem, again: Again::No, retry_after: None, named: None, source: None }
+        Self { problem, retry: Retry::Never, retry_after: None, named: None, source: None }
     }
 
     /// Whether it is this machine that has no way to any source of the family.
@@ -220,10 +220,10 @@ fn reported(json: &Value) -> Option<&Value> {
 
 /// What to do about a status. A server's own trouble says nothing about the key.
 const fn advice_of(status: u16) -> &'static str {
-    match (Again::of_status(status), status) {
+    match (Retry::of_status(status), status) {
         (_, 511) => "sign in to this network with a browser",
-        (Again::No, 500..) => "check the reflector",
-        (Again::No, _) => CHECK_REFLECTOR,
+        (Retry::Never, 500..) => "check the reflector",
+        (Retry::Never, _) => CHECK_REFLECTOR,
         _ => "the next run tries again",
     }
 }

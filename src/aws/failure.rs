@@ -8,7 +8,7 @@ use super::route53::ZoneId;
 use super::skew::Skew;
 use super::sns::TopicArn;
 use crate::error::{Cause, Error};
-use crate::retry::Again;
+use crate::retry::Retry;
 use crate::transport;
 
 /// "Network Authentication Required": a captive portal's answer, and no server's (RFC 6585).
@@ -168,12 +168,12 @@ impl Problem {
     }
 
     /// Whether, and when, the same call may fare better.
-    pub fn again(&self) -> Again {
+    pub fn retry(&self) -> Retry {
         match self {
-            Self::NoAnswer { cause, .. } => cause.again(),
-            Self::Fault(fault) | Self::Clock(fault, _) => fault.again(),
-            Self::Unreadable { status, .. } => Again::of_status(*status),
-            Self::BeyondCalendar | Self::Impossible(..) => Again::No,
+            Self::NoAnswer { cause, .. } => cause.retry(),
+            Self::Fault(fault) | Self::Clock(fault, _) => fault.retry(),
+            Self::Unreadable { status, .. } => Retry::of_status(*status),
+            Self::BeyondCalendar | Self::Impossible(..) => Retry::Never,
         }
     }
 
@@ -203,7 +203,7 @@ impl Problem {
             Self::Unreadable { status: PORTAL, .. } => {
                 "this network wants you to sign in before it lets anything through".into()
             }
-            Self::Unreadable { status, .. } if Again::of_status(*status) != Again::No => {
+            Self::Unreadable { status, .. } if Retry::of_status(*status) != Retry::Never => {
                 "the next run tries again".into()
             }
             Self::Unreadable { .. } => "check who answers there: it is not AWS".into(),
@@ -254,7 +254,7 @@ fn advice_on(fault: &Fault, action: &Action) -> String {
     if fault.is_throttling() {
         return "too many requests of this account at once; the next run tries again".into();
     }
-    if fault.status >= 500 || fault.again() != Again::No {
+    if fault.status >= 500 || fault.retry() != Retry::Never {
         return "the next run tries again".into();
     }
     let key_source = || action.caller().key_source();

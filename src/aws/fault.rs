@@ -1,7 +1,7 @@
 //! The error answers of AWS, in every shape they come. Pure; decides nothing about what is done.
 
 use super::xml::Element;
-use crate::retry::Again;
+use crate::retry::Retry;
 
 /// No code of AWS is longer, in bytes.
 const MAX_CODE: usize = 64;
@@ -112,14 +112,14 @@ impl Fault {
                 | "RequestExpired"
                 | "SignatureDoesNotMatch"
         );
-        self.status < 500 && self.again() == Again::No && !about_us_or_now
+        self.status < 500 && self.retry() == Retry::Never && !about_us_or_now
     }
 
     /// Whether the service will refuse the same request until a person changes something. What the
     /// clock, temporary credentials or a key's rate may be behind passes.
     pub fn is_final(&self) -> bool {
         self.is_refusal()
-            && self.again() == Again::No
+            && self.retry() == Retry::Never
             && !self.may_be_the_clock()
             && self.code != "KMSThrottling"
     }
@@ -139,13 +139,13 @@ impl Fault {
     }
 
     /// Whether, and when, the same request may fare better.
-    pub fn again(&self) -> Again {
+    pub fn retry(&self) -> Retry {
         if self.is_throttling() || self.code == "PriorRequestNotComplete" {
-            Again::Later
+            Retry::Throttled
         } else if self.code == "RequestTimeout" {
-            Again::Soon
+            Retry::Transient
         } else {
-            Again::of_status(self.status)
+            Retry::of_status(self.status)
         }
     }
 
@@ -308,28 +308,28 @@ mod tests {
 
     #[test]
     fn what_passes_is_tried_again() {
-        use Again::{Later, No, Soon};
-        for (status, code, again) in [
-            (400, "Throttling", Later),
-            (400, "ThrottlingException", Later),
-            (400, "RequestThrottled", Later),
-            (400, "TooManyRequestsException", Later),
-            (400, "RequestLimitExceeded", Later),
-            (503, "SlowDown", Later),
-            (400, "KMSThrottling", Later),
-            (400, "PriorRequestNotComplete", Later),
-            (429, "Whatever", Later),
-            (400, "RequestTimeout", Soon),
-            (500, "InternalError", Soon),
-            (502, "x", Soon),
-            (503, "ServiceUnavailable", Soon),
-            (504, "x", Soon),
-            (501, "x", No),
-            (400, "InvalidChangeBatch", No),
-            (403, "AccessDenied", No),
-            (404, "NoSuchHostedZone", No),
+        use Retry::{Never, Throttled, Transient};
+        for (status, code, expected) in [
+            (400, "Throttling", Throttled),
+            (400, "ThrottlingException", Throttled),
+            (400, "RequestThrottled", Throttled),
+            (400, "TooManyRequestsException", Throttled),
+            (400, "RequestLimitExceeded", Throttled),
+            (503, "SlowDown", Throttled),
+            (400, "KMSThrottling", Throttled),
+            (400, "PriorRequestNotComplete", Throttled),
+            (429, "Whatever", Throttled),
+            (400, "RequestTimeout", Transient),
+            (500, "InternalError", Transient),
+            (502, "x", Transient),
+            (503, "ServiceUnavailable", Transient),
+            (504, "x", Transient),
+            (501, "x", Never),
+            (400, "InvalidChangeBatch", Never),
+            (403, "AccessDenied", Never),
+            (404, "NoSuchHostedZone", Never),
         ] {
-            assert_eq!(fault(status, code, "").again(), again, "{status} {code}");
+            assert_eq!(fault(status, code, "").retry(), expected, "{status} {code}");
         }
     }
 }

@@ -72,7 +72,7 @@ impl<'a> Sender<'a> {
                 Ok(answer) => return Ok(answer),
                 Err(failed) => failed,
             };
-            let Some(wait) = attempts.before(deadline, problem.again(), retry_after) else {
+            let Some(wait) = attempts.before(deadline, problem.retry(), retry_after) else {
                 return Err(Failure { problem, maybe_before });
             };
             maybe_before |= problem.may_have_happened();

@@ -10,7 +10,7 @@ use http::Request;
 
 use crate::console::Console;
 use crate::deadline::Deadline;
-use crate::retry::{Again, Attempts, Limit, RetryAfter};
+use crate::retry::{Attempts, Limit, Retry, RetryAfter};
 use crate::transport::Network;
 use crate::transport::url::{MAX_REDIRECTS, SecretUrl};
 
@@ -67,11 +67,11 @@ impl Heartbeat {
         let Some((url, key)) = self.url_of(all_right) else { return };
         let mut attempts = Attempts::new(limit);
         loop {
-            let (problem, again, retry_after) = match fetch(&url, key, network, deadline) {
+            let (problem, retry, retry_after) = match fetch(&url, key, network, deadline) {
                 Ok(()) => return console.step(|| format!("heartbeat: {url} has it")),
                 Err(failure) => failure,
             };
-            let Some(wait) = attempts.before(deadline, again, retry_after) else {
+            let Some(wait) = attempts.before(deadline, retry, retry_after) else {
                 return console.step(|| format!("warning: the heartbeat to {url}: {problem}"));
             };
             thread::sleep(wait);
@@ -79,12 +79,12 @@ impl Heartbeat {
     }
 }
 
-type Failed = (String, Again, Option<RetryAfter>);
+type Failed = (String, Retry, Option<RetryAfter>);
 
 /// Fetches `url` and what it redirects to. The error is a phrase that follows the URL, with advice
 /// about the `key` that the URL is from.
 fn fetch(url: &SecretUrl, key: &str, network: &Network, deadline: Deadline) -> Result<(), Failed> {
-    let for_good = |problem: String| (problem, Again::No, None);
+    let for_good = |problem: String| (problem, Retry::Never, None);
     let mut at = url.clone();
     for _ in 0..=MAX_REDIRECTS {
         let mut request = Request::builder().uri(at.uri());
@@ -97,7 +97,7 @@ fn fetch(url: &SecretUrl, key: &str, network: &Network, deadline: Deadline) -> R
         let answer = network
             .proxied(https)
             .send(request, LARGEST_ANSWER, deadline)
-            .map_err(|cause| (format!("{cause}; {}", cause.advice()), cause.again(), None))?;
+            .map_err(|cause| (format!("{cause}; {}", cause.advice()), cause.retry(), None))?;
         at = match at.redirect(answer.status, &answer.headers) {
             Some(Ok(next)) => next,
             Some(Err(problem)) => return Err(for_good(format!("{problem}; check {key}"))),
@@ -106,7 +106,7 @@ fn fetch(url: &SecretUrl, key: &str, network: &Network, deadline: Deadline) -> R
                 let status = answer.status;
                 let retry_after = RetryAfter::of(&answer.headers, SystemTime::now());
                 let problem = format!("it answered {status}; check {key}");
-                return Err((problem, Again::of_status(status), retry_after));
+                return Err((problem, Retry::of_status(status), retry_after));
             }
         };
     }

@@ -10,14 +10,14 @@ use super::kind::{Kind, Phase, kind_of};
 use super::lookup::is_public_name;
 use super::proxy::Proxy;
 use crate::record::Family;
-use crate::retry::Again;
+use crate::retry::Retry;
 
 /// Why an exchange brought no answer. Shown, it is a phrase such as "connection refused".
 #[derive(Debug)]
 pub struct Failure {
     /// Whether not a byte of the request was sent.
     early: bool,
-    again: Again,
+    retry: Retry,
     told: Box<Told>,
 }
 
@@ -34,7 +34,7 @@ struct Told {
 struct Row {
     words: Cow<'static, str>,
     advice: Cow<'static, str>,
-    again: Again,
+    retry: Retry,
 }
 
 /// What an exchange was for.
@@ -63,7 +63,7 @@ impl Failure {
     }
 
     fn of(kind: Kind, row: Row, early: bool, proxy: Option<String>) -> Self {
-        Self { early, again: row.again, told: Box::new(Told { kind, row, proxy }) }
+        Self { early, retry: row.retry, told: Box::new(Told { kind, row, proxy }) }
     }
 
     /// There was no time left to begin.
@@ -100,8 +100,8 @@ impl Failure {
     }
 
     /// Whether it may work in a moment.
-    pub const fn again(&self) -> Again {
-        self.again
+    pub const fn retry(&self) -> Retry {
+        self.retry
     }
 
     /// What a person can do about it.
@@ -140,10 +140,10 @@ fn row(kind: &Kind, exchange: Exchange<'_>) -> Row {
     let never = |words: &'static str, advice: &'static str| Row {
         words: words.into(),
         advice: advice.into(),
-        again: Again::No,
+        retry: Retry::Never,
     };
     let soon = |words: &'static str, advice: &'static str| Row {
-        again: Again::Soon,
+        retry: Retry::Transient,
         ..never(words, advice)
     };
     let connection = "check the connection; the next run tries again";
@@ -213,7 +213,7 @@ fn row(kind: &Kind, exchange: Exchange<'_>) -> Row {
         Kind::Closed => soon("the connection was closed before the answer was whole", connection),
         Kind::Tls(error) => {
             let (words, advice) = certificate::words(error, exchange.host);
-            Row { words, advice, again: Again::No }
+            Row { words, advice, retry: Retry::Never }
         }
         Kind::Proxy(status) => of_proxy(*status),
         Kind::TooLarge => never("the answer is too large", "check who answers there"),
@@ -257,7 +257,7 @@ fn of_proxy(status: u16) -> Row {
         ),
         408 | 425 | 429 | 500.. => (
             format!("it made no connection to the host ({status})"),
-            if Again::of_status(status) == Again::No {
+            if Retry::of_status(status) == Retry::Never {
                 "check HTTPS_PROXY and NO_PROXY"
             } else {
                 "check the proxy; the next run tries again"
@@ -265,5 +265,5 @@ fn of_proxy(status: u16) -> Row {
         ),
         _ => (format!("it made no connection ({status})"), "check HTTPS_PROXY and NO_PROXY"),
     };
-    Row { words: words.into(), advice: advice.into(), again: Again::of_status(status) }
+    Row { words: words.into(), advice: advice.into(), retry: Retry::of_status(status) }
 }

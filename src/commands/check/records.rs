@@ -185,7 +185,7 @@ impl Steps<'_> {
             let Err(failed) = aws.change(&self.file.config.zone, &records, deadline) else {
                 return Ok(records);
             };
-            let again = failed.problem.again();
+            let again = failed.problem.retry();
             match attempts.before(self.deadline, again, failed.retry_after) {
                 Some(delay) => thread::sleep(delay),
                 None => return Err(failed.into_error()),

@@ -93,7 +93,7 @@ impl<'a> Settling<'a> {
                 return self.settle_each();
             }
             let NotChanged { problem, retry_after, .. } = &not_changed;
-            let delay = attempts.before(self.job.times.work, problem.again(), *retry_after);
+            let delay = attempts.before(self.job.times.work, problem.retry(), *retry_after);
             let Some(delay) = delay else { return self.give_up(not_changed.into_error()) };
             self.job
                 .console
