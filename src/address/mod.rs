@@ -4,7 +4,7 @@
 //! `interface`; what counts as public is in `public`.
 
 mod asking;
-pub mod block;
+pub mod cidr;
 pub mod interface;
 pub mod public;
 pub mod reflector;
@@ -18,7 +18,7 @@ use crate::record::Family;
 use crate::retry::Retry;
 pub use asking::Asking;
 use asking::{Failures, Said};
-use block::Block;
+use cidr::Cidr;
 use public::{CGNAT, is_of_no_host, not_public};
 use reflector::{Reflector, Reply, Unanswered};
 
@@ -30,7 +30,7 @@ pub struct Sources {
     /// The interface that has the IPv6 address; if `None`, the reflectors are asked for it.
     pub ipv6_interface: Option<String>,
     /// The only networks that addresses may be in, of each family that has one listed.
-    pub expected_networks: Vec<Block>,
+    pub expected_networks: Vec<Cidr>,
     /// Whether an address may be published that the Internet cannot reach.
     pub allow_non_public: bool,
     /// Whether a reflector's address may be published only if one on another host confirms it.
@@ -263,9 +263,9 @@ impl Sources {
     fn outside(&self, address: IpAddr) -> Option<String> {
         let of_family = || {
             let family = Family::of(address);
-            self.expected_networks.iter().filter(move |block| block.family() == family)
+            self.expected_networks.iter().filter(move |cidr| cidr.family() == family)
         };
-        if of_family().next().is_none() || of_family().any(|block| block.contains(address)) {
+        if of_family().next().is_none() || of_family().any(|cidr| cidr.contains(address)) {
             return None;
         }
         let listed: Vec<String> = of_family().map(ToString::to_string).collect();
@@ -288,7 +288,7 @@ mod tests {
         Sources {
             reflectors: vec![Reflector::parse(Reflector::DEFAULT).unwrap()],
             ipv6_interface: None,
-            expected_networks: networks.iter().map(|text| Block::parse(text).unwrap()).collect(),
+            expected_networks: networks.iter().map(|text| Cidr::parse(text).unwrap()).collect(),
             allow_non_public,
             require_confirmation: false,
         }

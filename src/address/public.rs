@@ -3,66 +3,66 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::block::Block;
+use super::cidr::Cidr;
 
 /// The kind of an address that a provider shares among its customers (RFC 6598).
 pub const CGNAT: &str = "CGNAT (shared with the provider's other customers)";
 
-/// Blocks and their kind; `None` is a part of a larger block that is globally reachable after all.
-/// The first block that holds an address decides.
+/// CIDRs and their kind; `None` is a part of a larger CIDR that is globally reachable after all.
+/// The first CIDR that holds an address decides.
 ///
-/// For IPv4, IANA's IPv4 Special-Purpose Address Registry, with the multicast block (RFC 5771) and
+/// For IPv4, IANA's IPv4 Special-Purpose Address Registry, with the multicast CIDR (RFC 5771) and
 /// the relay anycast of the withdrawn 6to4 (RFC 7526). For IPv6, IANA's IPv6 registry; what lies
 /// outside `2000::/3` (RFC 4291, the global unicast space in use) is refused whatever it is.
-const KINDS: &[(Block, Option<&str>)] = &[
-    (Block::v4([0, 0, 0, 0], 8), Some("\"this network\"")),
-    (Block::v4([10, 0, 0, 0], 8), Some("private")),
-    (Block::v4([100, 64, 0, 0], 10), Some(CGNAT)),
-    (Block::v4([127, 0, 0, 0], 8), Some("loopback")),
-    (Block::v4([169, 254, 0, 0], 16), Some("link-local")),
-    (Block::v4([172, 16, 0, 0], 12), Some("private")),
-    (Block::v4([192, 0, 0, 9], 32), None),
-    (Block::v4([192, 0, 0, 10], 32), None),
-    (Block::v4([192, 0, 0, 0], 24), Some("reserved for protocol assignments")),
-    (Block::v4([192, 0, 2, 0], 24), Some("documentation")),
-    (Block::v4([192, 88, 99, 0], 24), Some("6to4 relay")),
-    (Block::v4([192, 168, 0, 0], 16), Some("private")),
-    (Block::v4([198, 18, 0, 0], 15), Some("benchmarking")),
-    (Block::v4([198, 51, 100, 0], 24), Some("documentation")),
-    (Block::v4([203, 0, 113, 0], 24), Some("documentation")),
-    (Block::v4([224, 0, 0, 0], 4), Some("multicast")),
-    (Block::v4([255, 255, 255, 255], 32), Some("broadcast")),
-    (Block::v4([240, 0, 0, 0], 4), Some("reserved")),
-    (Block::v6(&[], 128), Some("unspecified")),
-    (Block::v6(&[0, 0, 0, 0, 0, 0, 0, 1], 128), Some("loopback")),
-    (Block::v6(&[0, 0, 0, 0, 0, 0xffff], 96), Some("IPv4-mapped")),
-    (Block::v6(&[0x64, 0xff9b], 96), Some("IPv4/IPv6 translation")),
-    (Block::v6(&[0x64, 0xff9b, 1], 48), Some("IPv4/IPv6 translation")),
-    (Block::v6(&[0x100], 64), Some("discard-only")),
-    (Block::v6(&[0x2001, 1, 0, 0, 0, 0, 0, 1], 128), None),
-    (Block::v6(&[0x2001, 1, 0, 0, 0, 0, 0, 2], 128), None),
-    (Block::v6(&[0x2001, 1, 0, 0, 0, 0, 0, 3], 128), None),
-    (Block::v6(&[0x2001, 3], 32), None),
-    (Block::v6(&[0x2001, 4, 0x112], 48), None),
-    (Block::v6(&[0x2001, 0x20], 28), None),
-    (Block::v6(&[0x2001, 0x30], 28), None),
-    (Block::v6(&[0x2001], 32), Some("Teredo")),
-    (Block::v6(&[0x2001, 2], 48), Some("benchmarking")),
-    (Block::v6(&[0x2001], 23), Some("reserved for protocol assignments")),
-    (Block::v6(&[0x2001, 0xdb8], 32), Some("documentation")),
-    (Block::v6(&[0x2002], 16), Some("6to4")),
-    (Block::v6(&[0x3fff], 20), Some("documentation")),
-    (Block::v6(&[0x2000], 3), None),
-    (Block::v6(&[0xfc00], 7), Some("unique-local")),
-    (Block::v6(&[0xfe80], 10), Some("link-local")),
-    (Block::v6(&[0xfec0], 10), Some("site-local")),
-    (Block::v6(&[0xff00], 8), Some("multicast")),
-    (Block::v6(&[], 0), Some("outside the global unicast space 2000::/3")),
+const KINDS: &[(Cidr, Option<&str>)] = &[
+    (Cidr::v4([0, 0, 0, 0], 8), Some("\"this network\"")),
+    (Cidr::v4([10, 0, 0, 0], 8), Some("private")),
+    (Cidr::v4([100, 64, 0, 0], 10), Some(CGNAT)),
+    (Cidr::v4([127, 0, 0, 0], 8), Some("loopback")),
+    (Cidr::v4([169, 254, 0, 0], 16), Some("link-local")),
+    (Cidr::v4([172, 16, 0, 0], 12), Some("private")),
+    (Cidr::v4([192, 0, 0, 9], 32), None),
+    (Cidr::v4([192, 0, 0, 10], 32), None),
+    (Cidr::v4([192, 0, 0, 0], 24), Some("reserved for protocol assignments")),
+    (Cidr::v4([192, 0, 2, 0], 24), Some("documentation")),
+    (Cidr::v4([192, 88, 99, 0], 24), Some("6to4 relay")),
+    (Cidr::v4([192, 168, 0, 0], 16), Some("private")),
+    (Cidr::v4([198, 18, 0, 0], 15), Some("benchmarking")),
+    (Cidr::v4([198, 51, 100, 0], 24), Some("documentation")),
+    (Cidr::v4([203, 0, 113, 0], 24), Some("documentation")),
+    (Cidr::v4([224, 0, 0, 0], 4), Some("multicast")),
+    (Cidr::v4([255, 255, 255, 255], 32), Some("broadcast")),
+    (Cidr::v4([240, 0, 0, 0], 4), Some("reserved")),
+    (Cidr::v6(&[], 128), Some("unspecified")),
+    (Cidr::v6(&[0, 0, 0, 0, 0, 0, 0, 1], 128), Some("loopback")),
+    (Cidr::v6(&[0, 0, 0, 0, 0, 0xffff], 96), Some("IPv4-mapped")),
+    (Cidr::v6(&[0x64, 0xff9b], 96), Some("IPv4/IPv6 translation")),
+    (Cidr::v6(&[0x64, 0xff9b, 1], 48), Some("IPv4/IPv6 translation")),
+    (Cidr::v6(&[0x100], 64), Some("discard-only")),
+    (Cidr::v6(&[0x2001, 1, 0, 0, 0, 0, 0, 1], 128), None),
+    (Cidr::v6(&[0x2001, 1, 0, 0, 0, 0, 0, 2], 128), None),
+    (Cidr::v6(&[0x2001, 1, 0, 0, 0, 0, 0, 3], 128), None),
+    (Cidr::v6(&[0x2001, 3], 32), None),
+    (Cidr::v6(&[0x2001, 4, 0x112], 48), None),
+    (Cidr::v6(&[0x2001, 0x20], 28), None),
+    (Cidr::v6(&[0x2001, 0x30], 28), None),
+    (Cidr::v6(&[0x2001], 32), Some("Teredo")),
+    (Cidr::v6(&[0x2001, 2], 48), Some("benchmarking")),
+    (Cidr::v6(&[0x2001], 23), Some("reserved for protocol assignments")),
+    (Cidr::v6(&[0x2001, 0xdb8], 32), Some("documentation")),
+    (Cidr::v6(&[0x2002], 16), Some("6to4")),
+    (Cidr::v6(&[0x3fff], 20), Some("documentation")),
+    (Cidr::v6(&[0x2000], 3), None),
+    (Cidr::v6(&[0xfc00], 7), Some("unique-local")),
+    (Cidr::v6(&[0xfe80], 10), Some("link-local")),
+    (Cidr::v6(&[0xfec0], 10), Some("site-local")),
+    (Cidr::v6(&[0xff00], 8), Some("multicast")),
+    (Cidr::v6(&[], 0), Some("outside the global unicast space 2000::/3")),
 ];
 
 /// Why `address` is not a public one: its kind, as in "private", or `None` if it is public.
 pub fn not_public(address: IpAddr) -> Option<&'static str> {
-    KINDS.iter().find(|(block, _)| block.contains(address)).and_then(|&(_, kind)| kind)
+    KINDS.iter().find(|(cidr, _)| cidr.contains(address)).and_then(|&(_, kind)| kind)
 }
 
 /// Whether `address` is one that no host has, on whatever network: unspecified ("this network"),
@@ -81,7 +81,7 @@ pub fn is_of_no_host(address: IpAddr) -> bool {
 mod tests {
     use super::*;
 
-    /// The first and the last address of each block, and its neighbours.
+    /// The first and the last address of each CIDR, and its neighbours.
     #[test]
     fn every_kind_is_known_at_its_edges() {
         let private = Some("private");
@@ -209,9 +209,9 @@ mod tests {
     }
 
     #[test]
-    fn no_block_has_bits_set_behind_its_length() {
-        for (block, _) in KINDS {
-            assert_eq!(Block::parse(&block.to_string()), Ok(*block));
+    fn no_cidr_has_bits_set_behind_its_length() {
+        for (cidr, _) in KINDS {
+            assert_eq!(Cidr::parse(&cidr.to_string()), Ok(*cidr));
         }
     }
 }

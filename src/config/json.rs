@@ -8,7 +8,7 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Vis
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 
-use crate::address::block::Block;
+use crate::address::cidr::Cidr;
 use crate::address::reflector::Reflector;
 use crate::aws::route53::ZoneId;
 use crate::aws::sns::TopicArn;
@@ -50,7 +50,7 @@ pub struct Raw {
     pub ttl: Option<Ttl>,
     pub allow_non_public: Option<bool>,
     pub notify_recovery: Option<bool>,
-    pub expected_networks: Option<Vec<Block>>,
+    pub expected_networks: Option<Vec<Cidr>>,
     pub require_confirmation: Option<bool>,
     pub ipv6_interface: Option<String>,
     pub heartbeat_url: Option<SecretUrl>,
@@ -118,7 +118,7 @@ impl Raw {
             "expected_networks" => {
                 let networks = value.strings().ok_or("must be a list of strings")?;
                 self.expected_networks =
-                    Some(networks.iter().map(|text| Block::parse(text)).collect::<Result<_, _>>()?);
+                    Some(networks.iter().map(|text| Cidr::parse(text)).collect::<Result<_, _>>()?);
             }
             "ipv6_interface" => {
                 let name = value.string()?;

@@ -1,19 +1,19 @@
-//! A block of addresses, as in `198.51.100.0/24`: parsed once, asked whether it holds an address.
-//! What a block means is left to those who name it.
+//! A CIDR, as in `198.51.100.0/24`: parsed once, asked whether it holds an address.
+//! What a CIDR means is left to those who name it.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::record::Family;
 
-/// A block of addresses of one family.
+/// The addresses of a CIDR of one family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Block {
+pub struct Cidr {
     first: IpAddr,
     length: u32,
 }
 
-impl Block {
+impl Cidr {
     /// Reads `ADDRESS/LENGTH`. The error is a phrase to follow the text.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         let shape = "is no network, as in 198.51.100.0/24 or 2001:db8::/32";
@@ -21,21 +21,21 @@ impl Block {
         let first: IpAddr = address.parse().map_err(|_| shape)?;
         let digits = !length.is_empty() && length.bytes().all(|byte| byte.is_ascii_digit());
         let length = length.parse().ok().filter(|&l| digits && l <= bits_of(first)).ok_or(shape)?;
-        let block = Self { first, length };
+        let cidr = Self { first, length };
         if left_aligned(first) << length.min(127) << (length / 128) == 0 {
-            Ok(block)
+            Ok(cidr)
         } else {
             Err("has bits set behind its length, so that it names no network")
         }
     }
 
-    /// The IPv4 block of that address and length. No bit may be set behind the length.
+    /// The IPv4 CIDR of that address and length. No bit may be set behind the length.
     pub(super) const fn v4(octets: [u8; 4], length: u32) -> Self {
         let [a, b, c, d] = octets;
         Self { first: IpAddr::V4(Ipv4Addr::new(a, b, c, d)), length }
     }
 
-    /// The IPv6 block of that length whose address starts with these 16-bit groups and goes on with
+    /// The IPv6 CIDR of that length whose address starts with these 16-bit groups and goes on with
     /// zeros. No bit may be set behind the length.
     pub(super) const fn v6(groups: &[u16], length: u32) -> Self {
         let mut bits = 0;
@@ -47,7 +47,7 @@ impl Block {
         Self { first: IpAddr::V6(Ipv6Addr::from_bits(bits)), length }
     }
 
-    /// Whether `address` is in this block; one of the other family never is.
+    /// Whether `address` is in this CIDR; one of the other family never is.
     pub fn contains(&self, address: IpAddr) -> bool {
         let differing = left_aligned(address) ^ left_aligned(self.first);
         self.family() == Family::of(address) && differing.leading_zeros() >= self.length
@@ -59,7 +59,7 @@ impl Block {
     }
 }
 
-impl fmt::Display for Block {
+impl fmt::Display for Cidr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.first, self.length)
     }
@@ -85,8 +85,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_block_holds_what_begins_like_it() {
-        for (block, address, holds) in [
+    fn cidr_holds_what_begins_like_it() {
+        for (cidr, address, holds) in [
             ("198.51.100.0/24", "198.51.100.0", true),
             ("198.51.100.0/24", "198.51.100.255", true),
             ("198.51.100.0/24", "198.51.101.0", false),
@@ -101,14 +101,14 @@ mod tests {
             ("::/0", "ffff::", true),
             ("::/0", "0.0.0.0", false),
         ] {
-            let parsed = Block::parse(block).unwrap();
-            assert_eq!(parsed.to_string(), block);
-            assert_eq!(parsed.contains(address.parse().unwrap()), holds, "{block} {address}");
+            let parsed = Cidr::parse(cidr).unwrap();
+            assert_eq!(parsed.to_string(), cidr);
+            assert_eq!(parsed.contains(address.parse().unwrap()), holds, "{cidr} {address}");
         }
     }
 
     #[test]
-    fn what_is_no_block_is_refused() {
+    fn text_that_is_no_cidr_is_refused() {
         let shape = "is no network, as in 198.51.100.0/24 or 2001:db8::/32";
         let behind = "has bits set behind its length, so that it names no network";
         for (text, problem) in [
@@ -123,7 +123,7 @@ mod tests {
             ("1.0.0.0/0", behind),
             ("2001:db8::1/127", behind),
         ] {
-            assert_eq!(Block::parse(text), Err(problem), "{text}");
+            assert_eq!(Cidr::parse(text), Err(problem), "{text}");
         }
     }
 }
