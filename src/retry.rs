@@ -17,12 +17,12 @@ use crate::environment::Environment;
 use crate::error::Error;
 
 /// The attempts in all, unless `AWS_MAX_ATTEMPTS` says otherwise, as in the SDKs.
-const ATTEMPTS: u32 = 3;
+const DEFAULT_ATTEMPTS: u32 = 3;
 /// The first delay is up to this long. The SDKs take 0.05 s for what is not throttling: a home line
 /// needs longer to come back.
-const SCALE: Duration = Duration::from_secs(1);
+const BASE_DELAY: Duration = Duration::from_secs(1);
 /// No delay of ours is longer.
-const LONGEST: Duration = Duration::from_secs(20);
+const MAX_DELAY: Duration = Duration::from_secs(20);
 /// By how much `x-amz-retry-after` may make a delay longer than ours, as in the SDKs.
 const MAX_SUGGESTED: Duration = Duration::from_secs(5);
 
@@ -108,7 +108,7 @@ impl Limit {
 
     /// The number of attempts that may fail.
     pub fn attempts(self) -> u32 {
-        self.0.unwrap_or(ATTEMPTS)
+        self.0.unwrap_or(DEFAULT_ATTEMPTS)
     }
 }
 
@@ -158,13 +158,13 @@ impl Attempts {
                 }
             }
         }
-        let most = SCALE.saturating_mul(1 << self.waits.min(10)).min(LONGEST);
+        let max = BASE_DELAY.saturating_mul(1 << self.waits.min(10)).min(MAX_DELAY);
         self.waits += 1;
-        let own = most.mul_f64(random.clamp(0.0, 1.0));
+        let own = max.mul_f64(random.clamp(0.0, 1.0));
         Some(match retry_after {
             None => own,
             // Never all at the same moment: the jitter comes on top.
-            Some(RetryAfter::Required(length)) => length.saturating_add(own.min(SCALE)),
+            Some(RetryAfter::Required(length)) => length.saturating_add(own.min(BASE_DELAY)),
             Some(RetryAfter::Suggested(length)) => length.clamp(own, own + MAX_SUGGESTED),
         })
     }

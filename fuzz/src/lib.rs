@@ -43,13 +43,13 @@ pub fn check(name: &str, data: &[u8]) {
 
 /// The most bytes that a phrase of an error may have: a quote of 300 characters, each of four
 /// bytes, and our own words.
-const LONGEST_PHRASE: usize = 300 * 4 + 300;
+const MAX_PHRASE: usize = 300 * 4 + 300;
 
 /// Asserts that `text` is fit for one line of a message.
 fn assert_phrase(text: &str) {
     assert!(!text.is_empty(), "an error without words");
     assert!(!text.contains(char::is_control), "more than one line of text: {text:?}");
-    assert!(text.len() <= LONGEST_PHRASE, "too long for a message: {text:?}");
+    assert!(text.len() <= MAX_PHRASE, "too long for a message: {text:?}");
 }
 
 /// Asserts that an error is one of a closed list of texts, in which `#` stands for a number: such

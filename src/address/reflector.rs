@@ -19,7 +19,7 @@ use crate::transport::url::{MAX_REDIRECTS, SecretUrl, host_of};
 use crate::transport::{Client, Failure};
 
 /// The most bytes an answer may have.
-const LARGEST_ANSWER: u64 = 4096;
+const MAX_RESPONSE: u64 = 4096;
 
 /// A reflector, by its URL. Neither `Display` nor `Debug` shows the URL's secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,7 +66,7 @@ impl Reflector {
                 source: Some(error.into()),
                 ..Unanswered::for_good(String::new())
             })?;
-            let answer = client.send(request, LARGEST_ANSWER, deadline).map_err(|cause| {
+            let answer = client.send(request, MAX_RESPONSE, deadline).map_err(|cause| {
                 let problem = format!("{cause}; {}", cause.advice());
                 Unanswered {
                     retry: cause.retry(),

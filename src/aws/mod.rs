@@ -38,7 +38,7 @@ use sns::TopicArn;
 pub use failure::{Action, Caller, Failure, Problem};
 
 /// The most pages that the rows of one name may fill.
-const MOST_PAGES: usize = 50;
+const MAX_PAGES: usize = 50;
 
 /// A service of AWS.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -237,7 +237,7 @@ impl<'a> Aws<'a> {
         let failed = |failure| Action::List(self.caller().into(), zone.clone()).failed(failure);
         let mut rows = Vec::new();
         let mut start = Start::at(name);
-        for _ in 0..MOST_PAGES {
+        for _ in 0..MAX_PAGES {
             let call = route53::list(zone, &start);
             let read = |answer: &str| route53::read_list(name, answer);
             let page = match self.route53.call(&call, read, deadline) {

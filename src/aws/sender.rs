@@ -17,7 +17,7 @@ use crate::transport::{Answer, Client};
 
 /// The most bytes an answer may have. A page of ten record sets, each with the 400 values that
 /// Route 53 allows at most, stays below.
-const LARGEST_ANSWER: u64 = 1 << 20;
+const MAX_RESPONSE: u64 = 1 << 20;
 
 /// A service at its endpoint, as one configuration calls it.
 #[derive(Debug)]
@@ -133,7 +133,7 @@ impl<'a> Sender<'a> {
             })?;
         let host = request.uri().authority().map(ToString::to_string).unwrap_or_default();
         let (sent, began) = (SystemTime::now(), Instant::now());
-        let answer = match self.client.send(request, LARGEST_ANSWER, deadline) {
+        let answer = match self.client.send(request, MAX_RESPONSE, deadline) {
             Ok(answer) => answer,
             Err(cause) => return Err(Problem::NoAnswer { host, cause }.into()),
         };

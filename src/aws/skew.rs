@@ -11,7 +11,7 @@ use http::header::{AGE, DATE};
 /// AWS takes signatures within 5 minutes of its own clock; the SDKs correct from 4 on.
 const LARGE: u64 = 4 * 60;
 /// An exchange that took longer than this, in seconds, says nothing about the clock.
-const LONGEST_TRIP: u64 = 15 * 60;
+const MAX_TRIP: u64 = 15 * 60;
 
 /// By how many seconds the server's clock is ahead of this machine's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,7 +22,7 @@ impl Skew {
     /// how long the answer took: its `Date` less the middle of the two. `None` where it cannot be
     /// known: without a `Date`, out of a cache (`Age`), or after too long a time.
     pub fn of(headers: &HeaderMap, sent: SystemTime, took: Duration) -> Option<Self> {
-        if headers.contains_key(AGE) || took.as_secs() > LONGEST_TRIP {
+        if headers.contains_key(AGE) || took.as_secs() > MAX_TRIP {
             return None;
         }
         let date = read_date(headers.get(DATE)?.to_str().ok()?)?;

@@ -8,11 +8,11 @@ use super::{Call, Service};
 use crate::percent;
 
 /// No region has a longer name, in bytes (`us-gov-east-1` has 13).
-const LONGEST_REGION: usize = 32;
+const MAX_REGION: usize = 32;
 /// The most characters a subject may have (SNS: "up to 100 characters long", exclusive).
-const LONGEST_SUBJECT: usize = 99;
+const MAX_SUBJECT: usize = 99;
 /// The most bytes a message may have.
-const LONGEST_MESSAGE: usize = 262_144;
+const MAX_MESSAGE: usize = 262_144;
 
 /// The ARN of a standard topic.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,7 +42,7 @@ impl TopicArn {
         }
         let Some(partition) = Partition::parse(partition) else { return Err(shape()) };
         let digits = account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit());
-        if !digits || !word(region, b"-") || region.len() > LONGEST_REGION {
+        if !digits || !word(region, b"-") || region.len() > MAX_REGION {
             return Err(shape());
         }
         if name.to_ascii_lowercase().ends_with(".fifo") {
@@ -107,15 +107,15 @@ pub fn read_publish(answer: &str) -> Result<String, String> {
 fn fit_subject(subject: &str) -> String {
     let printable = |c: char| if matches!(c, ' '..='~') { c } else { '?' };
     let mut fitted: String = subject.trim_start().chars().map(printable).collect();
-    if fitted.len() > LONGEST_SUBJECT {
-        fitted.truncate(LONGEST_SUBJECT - 3);
+    if fitted.len() > MAX_SUBJECT {
+        fitted.truncate(MAX_SUBJECT - 3);
         fitted.push_str("...");
     }
     fitted
 }
 
 fn fit_message(message: &str) -> &str {
-    let mut end = message.len().min(LONGEST_MESSAGE);
+    let mut end = message.len().min(MAX_MESSAGE);
     while !message.is_char_boundary(end) {
         end -= 1;
     }
@@ -190,9 +190,9 @@ mod tests {
     fn subject_and_message_are_made_to_fit() {
         assert_eq!(fit_subject(&"x".repeat(99)), "x".repeat(99));
         assert_eq!(fit_subject(&"x".repeat(100)), format!("{}...", "x".repeat(96)));
-        let long = "é".repeat(LONGEST_MESSAGE);
-        assert_eq!(fit_message(&long).len(), LONGEST_MESSAGE);
-        assert_eq!(fit_message(&format!("x{long}")).len(), LONGEST_MESSAGE - 1);
+        let long = "é".repeat(MAX_MESSAGE);
+        assert_eq!(fit_message(&long).len(), MAX_MESSAGE);
+        assert_eq!(fit_message(&format!("x{long}")).len(), MAX_MESSAGE - 1);
     }
 
     #[test]

@@ -10,7 +10,7 @@ const DEEPEST: usize = 16;
 /// No answer that is read here has more elements: a page of ten record sets, each with the 400
 /// values that Route 53 allows at most, has some 8,000. An element takes some 25 times the memory
 /// of the four bytes that may stand for it.
-const MOST: usize = 20_000;
+const MAX_ELEMENTS: usize = 20_000;
 
 /// No element that is read here has a longer name, in bytes.
 const MAX_NAME: usize = 64;
@@ -45,7 +45,7 @@ impl Element {
             let depth = open.len();
             let Some(current) = open.last_mut() else { return Err(UNBALANCED) };
             elements += usize::from(matches!(event, Event::Start(_) | Event::Empty(_)));
-            if elements > MOST {
+            if elements > MAX_ELEMENTS {
                 return Err("is XML of more elements than any answer of AWS");
             }
             match event {
@@ -167,7 +167,10 @@ mod tests {
     fn what_aws_never_writes_is_refused() {
         let deep = format!("{}{}", "<a>".repeat(40), "</a>".repeat(40));
         let wide = |count| format!("<a>{}</a>", "<b/>".repeat(count));
-        assert_eq!(Element::parse(&wide(MOST - 1)).unwrap().children.len(), MOST - 1);
+        assert_eq!(
+            Element::parse(&wide(MAX_ELEMENTS - 1)).unwrap().children.len(),
+            MAX_ELEMENTS - 1
+        );
         for (document, problem) in [
             ("", "is empty"),
             ("   ", "is empty"),
@@ -179,7 +182,7 @@ mod tests {
             ("<!DOCTYPE a [<!ENTITY e \"x\">]><a>&e;</a>", "is XML with a DOCTYPE"),
             ("<!DOCTYPE html><html></html>", "is XML with a DOCTYPE"),
             (&deep, "is XML nested deeper than any answer of AWS"),
-            (&wide(MOST), "is XML of more elements than any answer of AWS"),
+            (&wide(MAX_ELEMENTS), "is XML of more elements than any answer of AWS"),
             ("<a>x\0</a>", "is XML with a character that XML forbids"),
             ("<a>\0<b/></a>", "is XML with a character that XML forbids"),
             ("<a\u{1b}/>", "is XML with a character that XML forbids"),

@@ -15,7 +15,7 @@ use crate::transport::Network;
 use crate::transport::url::{MAX_REDIRECTS, SecretUrl};
 
 /// The most bytes an answer may have; what it says does not matter.
-const LARGEST_ANSWER: u64 = 1 << 16;
+const MAX_RESPONSE: u64 = 1 << 16;
 
 /// Where heartbeats go.
 #[derive(Clone, Debug)]
@@ -96,7 +96,7 @@ fn fetch(url: &SecretUrl, key: &str, network: &Network, deadline: Deadline) -> R
         let https = at.uri().scheme() == Some(&http::uri::Scheme::HTTPS);
         let answer = network
             .proxied(https)
-            .send(request, LARGEST_ANSWER, deadline)
+            .send(request, MAX_RESPONSE, deadline)
             .map_err(|cause| (format!("{cause}; {}", cause.advice()), cause.retry(), None))?;
         at = match at.redirect(answer.status, &answer.headers) {
             Some(Ok(next)) => next,

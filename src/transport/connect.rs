@@ -16,7 +16,7 @@ use super::early::{Cause, Early, Step};
 use super::lookup::{addresses_of, block};
 use super::proxy::Proxy;
 use super::stream::{self, Connection, MAX_ADDRESSES, Stream};
-use super::{CONNECT, RESOLVE, tunnel};
+use super::{CONNECT_TIMEOUT, RESOLVE_TIMEOUT, tunnel};
 use crate::deadline::Deadline;
 use crate::record::Family;
 
@@ -130,7 +130,7 @@ impl Resolver for Way {
         let no_host = || ureq::Error::BadUri("no host or no port".into());
         let host = uri.host().ok_or_else(no_host)?;
         let port = port_of(uri).ok_or_else(no_host)?;
-        let end = Deadline::after((*timeout.after).min(RESOLVE));
+        let end = Deadline::after((*timeout.after).min(RESOLVE_TIMEOUT));
         let found = addresses_of(host, port, end)?;
         for address in config.ip_family().keep_wanted(found.into_iter()).take(MAX_ADDRESSES) {
             kept.push(address);
@@ -150,7 +150,7 @@ impl Connector for Way {
         details: &ConnectionDetails,
         _: Option<()>,
     ) -> Result<Option<Connection>, ureq::Error> {
-        let end = Deadline::after((*details.timeout.after).min(CONNECT));
+        let end = Deadline::after((*details.timeout.after).min(CONNECT_TIMEOUT));
         let stream = Self::connect(self, details.uri, &details.addrs, end)?;
         let buffers = LazyBuffers::new(
             details.config.input_buffer_size(),

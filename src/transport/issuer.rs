@@ -19,7 +19,7 @@ const PRINTABLE_STRING: u8 = 0x13;
 const TELETEX_STRING: u8 = 0x14;
 const IA5_STRING: u8 = 0x16;
 /// More characters say no more.
-const LONGEST: usize = 64;
+const MAX_LENGTH: usize = 64;
 
 /// The name to show for an X.509 `Name`: `contents` are its DER bytes without the outer tag and
 /// length (RFC 5280, section 4.1.2.4). `None` if it has no attribute that can be shown.
@@ -84,7 +84,7 @@ fn text(tag: u8, value: &[u8]) -> Option<String> {
         TELETEX_STRING => value.iter().map(|&byte| char::from(byte)).collect(),
         _ => return None,
     };
-    let shown: String = one_line(&text).chars().take(LONGEST).collect();
+    let shown: String = one_line(&text).chars().take(MAX_LENGTH).collect();
     (!shown.is_empty()).then_some(shown)
 }
 
@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn what_is_no_name_shows_nothing_and_long_ones_are_cut() {
         let long = attribute(3, UTF8_STRING, &[b'x'; 100]);
-        assert_eq!(shown_name(&long).unwrap().len(), LONGEST);
+        assert_eq!(shown_name(&long).unwrap().len(), MAX_LENGTH);
         let control = attribute(3, UTF8_STRING, b"a\n\x1b[31mb");
         assert_eq!(shown_name(&control).as_deref(), Some("a [31mb"));
         for end in 0..long.len() {

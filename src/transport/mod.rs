@@ -41,19 +41,19 @@ pub use issuer::shown_name;
 pub use route::is_ipv6_only;
 
 /// How long a name may take to look up.
-const RESOLVE: Duration = Duration::from_secs(10);
+const RESOLVE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection may take, TLS included.
-const CONNECT: Duration = Duration::from_secs(10);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long sending may take, the head and the body of a request each.
-const SEND: Duration = Duration::from_secs(10);
+const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long an answer may keep waiting for itself, to the end of its head.
-const ANSWER: Duration = Duration::from_secs(10);
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the body of an answer may take to its last byte.
-const BODY: Duration = Duration::from_secs(10);
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long one whole exchange may take, from the look-up of the name to the body's last byte.
-const EXCHANGE: Duration = Duration::from_secs(20);
+const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(20);
 /// Less time than this is none: not even a server in the house would answer.
-const NO_TIME: Duration = Duration::from_millis(10);
+const MIN_TIMEOUT: Duration = Duration::from_millis(10);
 
 /// The bytes that a connection reads or writes at once. Each layer of it has two such buffers, and
 /// zeroing them is what a quiet run would otherwise spend most of its time on.
@@ -117,7 +117,7 @@ impl Network {
     /// Agrees on TLS with the server of `uri`, and asks it for nothing. Answers with the protocol's
     /// version, as in `TLS 1.3`.
     pub fn handshake(&self, uri: &Uri, deadline: Deadline) -> Result<&'static str, Failure> {
-        let end = deadline.min(Deadline::after(CONNECT));
+        let end = deadline.min(Deadline::after(CONNECT_TIMEOUT));
         let host = uri.host().unwrap_or_default();
         self.direct.handshake(uri, end).map_err(|early| early_failure(early, host))
     }
@@ -140,13 +140,13 @@ impl Network {
             // The way knows its proxy itself: ureq's own gives every read of the proxy's answer a
             // time-out of its own, and one byte at a time never ends.
             .proxy(None)
-            .timeout_resolve(Some(RESOLVE))
-            .timeout_connect(Some(CONNECT))
-            .timeout_send_request(Some(SEND))
-            .timeout_send_body(Some(SEND))
-            .timeout_recv_response(Some(ANSWER))
-            .timeout_recv_body(Some(BODY))
-            .timeout_global(Some(EXCHANGE))
+            .timeout_resolve(Some(RESOLVE_TIMEOUT))
+            .timeout_connect(Some(CONNECT_TIMEOUT))
+            .timeout_send_request(Some(SEND_TIMEOUT))
+            .timeout_send_body(Some(SEND_TIMEOUT))
+            .timeout_recv_response(Some(RESPONSE_TIMEOUT))
+            .timeout_recv_body(Some(BODY_TIMEOUT))
+            .timeout_global(Some(EXCHANGE_TIMEOUT))
             .user_agent(USER_AGENT)
             .build();
         let agent = Agent::with_parts(config, way.clone(), way.clone());
@@ -156,7 +156,7 @@ impl Network {
 
 /// The addresses of a host's name.
 pub fn addresses_of_host(host: &str, deadline: Deadline) -> Result<Vec<IpAddr>, Failure> {
-    let end = deadline.min(Deadline::after(RESOLVE));
+    let end = deadline.min(Deadline::after(RESOLVE_TIMEOUT));
     let found = lookup::addresses_of(host, 0, end).map_err(|early| early_failure(early, host))?;
     let mut addresses: Vec<IpAddr> = found.iter().map(SocketAddr::ip).collect();
     addresses.sort_unstable();
@@ -216,7 +216,7 @@ impl Client {
         deadline: Deadline,
     ) -> Result<Answer, Failure> {
         let left = deadline.left();
-        if left < NO_TIME {
+        if left < MIN_TIMEOUT {
             return Err(Failure::no_time());
         }
         let (parts, body) = request.into_parts();
@@ -238,7 +238,7 @@ impl Client {
             let proxy = self.proxy.as_deref();
             Failure::new(&error, Exchange { family: self.family, host: &host, proxy })
         };
-        let time = Some(left.min(EXCHANGE));
+        let time = Some(left.min(EXCHANGE_TIMEOUT));
         let request = self.agent.configure_request(request).timeout_global(time).build();
         let (parts, body) = self.agent.run(request).map_err(failed)?.into_parts();
         let body = match body.into_with_config().limit(cap).read_to_string().map_err(failed) {
