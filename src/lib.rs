@@ -51,7 +51,7 @@ pub use commands::run;
 pub mod parts {
     pub use crate::address::interface;
     pub use crate::address::public::not_public;
-    pub use crate::address::reflector::{Reflector, read_answer};
+    pub use crate::address::reflector::{Reflector, read_response};
     pub use crate::aws::fault::Fault;
     pub use crate::aws::skew::Skew;
     pub use crate::aws::xml::Element;

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use autodns::parts::Secrets;
 use autodns::parts::interface;
 use autodns::parts::not_public;
-use autodns::parts::read_answer;
+use autodns::parts::read_response;
 use serde_json::Value;
 
 /// An address is taken only if it is what the whole body says, and no answer can make us print the
@@ -16,8 +16,8 @@ pub fn reflector_answer(data: &[u8]) {
     secrets.add_query("apikey=very%20secret&pin=s3cr3t-pin");
     for status in [200, 403] {
         for whole in [true, false] {
-            let read = read_answer(status, body, whole, &secrets);
-            assert_eq!(read, read_answer(status, body, whole, &secrets), "read twice");
+            let read = read_response(status, body, whole, &secrets);
+            assert_eq!(read, read_response(status, body, whole, &secrets), "read twice");
             match read {
                 Ok(address) => {
                     assert_eq!(status, 200, "an error's body is no address");
@@ -32,10 +32,10 @@ pub fn reflector_answer(data: &[u8]) {
             }
         }
     }
-    if let Ok(address) = read_answer(200, body, false, &secrets) {
-        assert_eq!(read_answer(200, body, true, &secrets), Ok(address));
+    if let Ok(address) = read_response(200, body, false, &secrets) {
+        assert_eq!(read_response(200, body, true, &secrets), Ok(address));
         for beginning in super::beginnings(body) {
-            let cut = read_answer(200, beginning, false, &secrets);
+            let cut = read_response(200, beginning, false, &secrets);
             assert!(cut.is_err() || cut == Ok(address), "cut off: {beginning:?} is {cut:?}");
         }
     }

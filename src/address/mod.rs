@@ -48,7 +48,7 @@ pub enum Source {
 
 /// An address, and who named it.
 #[derive(Clone, Debug)]
-pub struct Answer {
+pub struct PublicAddress {
     /// The address.
     pub address: IpAddr,
     /// Who named it.
@@ -73,7 +73,7 @@ pub struct Reason {
 impl Sources {
     /// The public address of `family`: the first that a source names. Only when all have failed is
     /// it an error, which has each one's reason.
-    pub fn find(&self, family: Family, asking: Asking<'_>) -> Result<Answer, Error> {
+    pub fn find(&self, family: Family, asking: Asking<'_>) -> Result<PublicAddress, Error> {
         let sources = self.of_family(family);
         match self.first_of(&sources, family, asking, |source, said| Ok((source, said?))) {
             (Some((by, Reply { address, hosts })), failed) => {
@@ -82,7 +82,7 @@ impl Sources {
                     .filter(|(_, failed)| failed.retry == Retry::Never)
                     .map(|(source, Unanswered { problem, .. })| (source, problem))
                     .collect();
-                Ok(Answer { address, by, hosts, lasting })
+                Ok(PublicAddress { address, by, hosts, lasting })
             }
             (None, failed) => Err(Error::Address { family, reasons: self.reasons(failed) }),
         }
@@ -93,7 +93,7 @@ impl Sources {
     /// that names an address decides; another address is an error, even one that may not be
     /// published. That none answers is an error only with `require_confirmation`: a change must
     /// not depend on two unless someone wants it to. The address of an interface needs no other.
-    pub fn confirm(&self, answer: &Answer, asking: Asking<'_>) -> Result<(), Error> {
+    pub fn confirm(&self, answer: &PublicAddress, asking: Asking<'_>) -> Result<(), Error> {
         let Source::Reflector(first) = answer.by else { return Ok(()) };
         if self.reflectors.len() == 1 && !self.require_confirmation {
             return Ok(());

@@ -83,8 +83,8 @@ impl Reflector {
                     return Err(Unanswered::for_good(format!("{problem}; {CHECK_URL}")));
                 }
                 None => {
-                    let whole = answer.says_its_length();
-                    let read = read_answer(answer.status, &answer.body, whole, &secrets);
+                    let whole = answer.has_length();
+                    let read = read_response(answer.status, &answer.body, whole, &secrets);
                     return match read {
                         Ok(address) => Ok(Reply { address, hosts }),
                         Err(problem) => Err(Unanswered {
@@ -155,7 +155,7 @@ impl fmt::Display for Reflector {
 ///
 /// Only status 200 answers the question: 206 is a part of the answer, 203 is what a proxy made of
 /// it, and the other 2xx have none.
-pub fn read_answer(
+pub fn read_response(
     status: u16,
     body: &str,
     whole: bool,
@@ -252,7 +252,7 @@ mod tests {
     fn read(status: u16, body: &str) -> Result<String, String> {
         let mut secrets = Secrets::default();
         secrets.add_query("apikey=verysecret");
-        read_answer(status, body, true, &secrets)
+        read_response(status, body, true, &secrets)
             .map(|address| address.to_string())
             .map_err(|problem| problem.split("; ").next().unwrap().into())
     }
@@ -370,7 +370,7 @@ mod tests {
         for (body, good) in
             [("174.21.76.2", false), ("174.21.76.23\n", true), ("{\"ip\":\"174.21.76.23\"}", true)]
         {
-            let read = read_answer(200, body, false, &Secrets::default());
+            let read = read_response(200, body, false, &Secrets::default());
             assert_eq!(read.is_ok(), good, "{body}");
         }
     }

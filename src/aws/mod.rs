@@ -54,7 +54,7 @@ pub enum Service {
 
 /// A request to a service, before it has an endpoint, a signature or a time.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Call {
+pub struct ApiRequest {
     /// The service it is for.
     pub service: Service,
     /// The HTTP method.
@@ -67,7 +67,7 @@ pub struct Call {
     pub body: String,
 }
 
-impl Call {
+impl ApiRequest {
     const fn get(service: Service, path_and_query: String) -> Self {
         let body = String::new();
         Self { service, method: Method::GET, path_and_query, content_type: None, body }
@@ -238,9 +238,9 @@ impl<'a> Aws<'a> {
         let mut rows = Vec::new();
         let mut start = Start::at(name);
         for _ in 0..MAX_PAGES {
-            let call = route53::list(zone, &start);
+            let request = route53::list(zone, &start);
             let read = |answer: &str| route53::read_list(name, answer);
-            let page = match self.route53.call(&call, read, deadline) {
+            let page = match self.route53.call(&request, read, deadline) {
                 Ok(page) => page,
                 Err(failure) => return Err(failed(failure)),
             };
@@ -270,8 +270,8 @@ impl<'a> Aws<'a> {
         records: &[AddressRecord],
         deadline: Deadline,
     ) -> Result<(String, String), NotChanged> {
-        let call = route53::change(zone, records);
-        self.route53.once(&call, route53::read_change, deadline).map_err(|failed| NotChanged {
+        let request = route53::change(zone, records);
+        self.route53.once(&request, route53::read_change, deadline).map_err(|failed| NotChanged {
             action: Action::Change(self.caller().into(), zone.clone()),
             problem: Box::new(failed.problem),
             retry_after: failed.retry_after,
@@ -286,9 +286,9 @@ impl<'a> Aws<'a> {
         message: &str,
         deadline: Deadline,
     ) -> Result<String, Error> {
-        let call = sns::publish(topic, subject, message);
-        Sender::new(self.access, &call.service, self.partition, self.console)
-            .call(&call, sns::read_publish, deadline)
+        let request = sns::publish(topic, subject, message);
+        Sender::new(self.access, &request.service, self.partition, self.console)
+            .call(&request, sns::read_publish, deadline)
             .map_err(|failure| Action::Publish(self.caller().into(), topic.clone()).failed(failure))
     }
 }

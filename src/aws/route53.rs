@@ -3,7 +3,7 @@
 use std::fmt::{self, Write};
 
 use super::xml::{self, Element};
-use super::{Call, Service};
+use super::{ApiRequest, Service};
 use crate::percent;
 use crate::record::{AddressRecord, DnsName, FoundRecord, RecordType, Ttl};
 
@@ -62,7 +62,7 @@ pub struct Page {
 }
 
 /// The request for one page of the records of a zone.
-pub fn list(zone: &ZoneId, start: &Start) -> Call {
+pub fn list(zone: &ZoneId, start: &Start) -> ApiRequest {
     let mut path = format!("/2013-04-01/hostedzone/{zone}/rrset?maxitems={PAGE}");
     let members = [
         ("name", Some(&start.name)),
@@ -77,13 +77,16 @@ pub fn list(zone: &ZoneId, start: &Start) -> Call {
             path.push_str(&percent::encode(value));
         }
     }
-    Call::get(Service::Route53, path)
+    ApiRequest::get(Service::Route53, path)
 }
 
 /// The request for the first rows of a zone, which are those of its apex. An apex has few types
 /// that sort before SOA.
-pub fn first_rows(zone: &ZoneId) -> Call {
-    Call::get(Service::Route53, format!("/2013-04-01/hostedzone/{zone}/rrset?maxitems={PAGE}"))
+pub fn first_rows(zone: &ZoneId) -> ApiRequest {
+    ApiRequest::get(
+        Service::Route53,
+        format!("/2013-04-01/hostedzone/{zone}/rrset?maxitems={PAGE}"),
+    )
 }
 
 /// Reads the zone's name from its first rows: the name of the SOA record, which every zone has at
@@ -169,7 +172,7 @@ fn read_row(set: &Element) -> Result<FoundRecord, String> {
 }
 
 /// The request that creates or replaces `records`, all of them or none.
-pub fn change(zone: &ZoneId, records: &[AddressRecord]) -> Call {
+pub fn change(zone: &ZoneId, records: &[AddressRecord]) -> ApiRequest {
     let mut body = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
          <ChangeResourceRecordSetsRequest xmlns=\"{NAMESPACE}\"><ChangeBatch>\
@@ -190,7 +193,7 @@ pub fn change(zone: &ZoneId, records: &[AddressRecord]) -> Call {
     }
     body.push_str("</Changes></ChangeBatch></ChangeResourceRecordSetsRequest>");
     let path = format!("/2013-04-01/hostedzone/{zone}/rrset/");
-    Call::post(Service::Route53, path, "application/xml", body)
+    ApiRequest::post(Service::Route53, path, "application/xml", body)
 }
 
 /// Reads the answer to [`change`]: the id of the change and its status (`PENDING`, `INSYNC`).
@@ -239,9 +242,9 @@ mod tests {
     #[test]
     fn a_list_starts_at_the_name_percent_encoded() {
         let zone = ZoneId::parse("Z1").unwrap();
-        let call = list(&zone, &Start::at(&name("*.home.example.com")));
+        let request = list(&zone, &Start::at(&name("*.home.example.com")));
         assert_eq!(
-            call.path_and_query,
+            request.path_and_query,
             "/2013-04-01/hostedzone/Z1/rrset?maxitems=10&name=%5C052.home.example.com"
         );
         let start = Start {
@@ -395,8 +398,8 @@ mod tests {
             address: address.parse().unwrap(),
         };
         let records = [record(RecordType::A, "192.0.2.1"), record(RecordType::Aaaa, "2001:db8::1")];
-        let call = change(&ZoneId::parse("Z1").unwrap(), &records);
-        assert_eq!(call.path_and_query, "/2013-04-01/hostedzone/Z1/rrset/");
+        let request = change(&ZoneId::parse("Z1").unwrap(), &records);
+        assert_eq!(request.path_and_query, "/2013-04-01/hostedzone/Z1/rrset/");
         let set = |record_type, address| {
             format!(
                 "<Change><Action>UPSERT</Action><ResourceRecordSet><Name>\\052.home.example.com\
@@ -406,7 +409,7 @@ mod tests {
             )
         };
         assert_eq!(
-            call.body,
+            request.body,
             format!(
                 "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<ChangeResourceRecordSetsRequest \
                  xmlns=\"https://route53.amazonaws.com/doc/2013-04-01/\"><ChangeBatch><Comment>\

@@ -8,12 +8,12 @@ use super::endpoint::{Endpoint, Partition};
 use super::fault::Fault;
 use super::sign::sign;
 use super::skew::Skew;
-use super::{Access, Call, Failure, Problem, Service};
+use super::{Access, ApiRequest, Failure, Problem, Service};
 use crate::clock::calendar;
 use crate::console::Console;
 use crate::deadline::Deadline;
 use crate::retry::{Attempts, RetryAfter};
-use crate::transport::{Answer, Client};
+use crate::transport::{Client, Response};
 
 /// The most bytes an answer may have. A page of ten record sets, each with the 400 values that
 /// Route 53 allows at most, stays below.
@@ -61,14 +61,14 @@ impl<'a> Sender<'a> {
     /// better than none.
     pub fn call<T>(
         &self,
-        call: &Call,
+        request: &ApiRequest,
         read: impl Fn(&str) -> Result<T, String>,
         deadline: Deadline,
     ) -> Result<T, Failure> {
         let mut attempts = Attempts::new(self.access.limit);
         let mut maybe_before = false;
         loop {
-            let Failed { problem, retry_after, .. } = match self.once(call, &read, deadline) {
+            let Failed { problem, retry_after, .. } = match self.once(request, &read, deadline) {
                 Ok(answer) => return Ok(answer),
                 Err(failed) => failed,
             };
@@ -86,11 +86,11 @@ impl<'a> Sender<'a> {
     /// looked at the call itself yet.
     pub fn once<T>(
         &self,
-        call: &Call,
+        request: &ApiRequest,
         read: impl Fn(&str) -> Result<T, String>,
         deadline: Deadline,
     ) -> Result<T, Failed> {
-        let failed = match self.attempt(call, &read, deadline) {
+        let failed = match self.attempt(request, &read, deadline) {
             Ok(answer) => return Ok(answer),
             Err(failed) => failed,
         };
@@ -102,7 +102,7 @@ impl<'a> Sender<'a> {
                 self.console.step(|| {
                     format!("this machine's clock is {skew}; signing again with AWS's time")
                 });
-                match self.attempt(call, &read, deadline) {
+                match self.attempt(request, &read, deadline) {
                     Ok(answer) => return Ok(answer),
                     Err(failed) => failed,
                 }
@@ -117,13 +117,13 @@ impl<'a> Sender<'a> {
 
     fn attempt<T>(
         &self,
-        call: &Call,
+        request: &ApiRequest,
         read: impl Fn(&str) -> Result<T, String>,
         deadline: Deadline,
     ) -> Result<T, Failed> {
         let now = self.access.clock().skew.applied_to(SystemTime::now());
         let request =
-            sign(call, &self.endpoint, &self.access.credentials, now).map_err(|cause| {
+            sign(request, &self.endpoint, &self.access.credentials, now).map_err(|cause| {
                 match calendar(now) {
                     None => Problem::BeyondCalendar,
                     Some(_) => {
@@ -138,7 +138,7 @@ impl<'a> Sender<'a> {
             Err(cause) => return Err(Problem::NoAnswer { host, cause }.into()),
         };
         let took = began.elapsed();
-        let Answer { status, headers, body, .. } = answer;
+        let Response { status, headers, body, .. } = answer;
         let skew = Skew::of(&headers, sent, took);
         if skew.is_some() {
             self.access.note(|clock| clock.seen = skew);

@@ -11,7 +11,7 @@ use http::Request;
 use http::header::{CONTENT_TYPE, HOST};
 
 use super::endpoint::Endpoint;
-use super::{Call, Service};
+use super::{ApiRequest, Service};
 use crate::clock::calendar;
 use crate::credentials::Credentials;
 use crate::error::Cause;
@@ -22,7 +22,7 @@ use crate::error::Cause;
 ///
 /// The body's hash is among the signed headers: AWS accepts that everywhere, and moto asks for it.
 pub fn sign(
-    call: &Call,
+    request: &ApiRequest,
     endpoint: &Endpoint,
     credentials: &Credentials,
     now: SystemTime,
@@ -30,25 +30,25 @@ pub fn sign(
     if calendar(now).is_none() {
         return Err("no calendar has the time of the signature".into());
     }
-    let request = Request::builder()
-        .method(call.method.clone())
-        .uri(format!("{}{}", endpoint.base, call.path_and_query));
-    let request = match call.content_type {
-        Some(content_type) => request.header(CONTENT_TYPE, content_type),
-        None => request,
+    let builder = Request::builder()
+        .method(request.method.clone())
+        .uri(format!("{}{}", endpoint.base, request.path_and_query));
+    let builder = match request.content_type {
+        Some(content_type) => builder.header(CONTENT_TYPE, content_type),
+        None => builder,
     };
-    let mut request = request.body(call.body.clone().into_bytes())?;
+    let mut signed = builder.body(request.body.clone().into_bytes())?;
     // Named here, since the signature is over the very text that is sent.
-    let host = request.uri().authority().map(|authority| authority.as_str().parse());
-    request.headers_mut().insert(HOST, host.ok_or("the endpoint has no host")??);
-    let service = match call.service {
+    let host = signed.uri().authority().map(|authority| authority.as_str().parse());
+    signed.headers_mut().insert(HOST, host.ok_or("the endpoint has no host")??);
+    let service = match request.service {
         Service::Route53 => "route53",
         Service::Sns { .. } => "sns",
     };
     let mut settings = SigningSettings::default();
     settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
-    add_signature(&mut request, service, &endpoint.region, credentials, settings, now)?;
-    Ok(request)
+    add_signature(&mut signed, service, &endpoint.region, credentials, settings, now)?;
+    Ok(signed)
 }
 
 fn add_signature(
@@ -226,7 +226,7 @@ mod tests {
 
     #[test]
     fn time_beyond_the_calendar_is_an_error() {
-        let call = sns::publish(
+        let request = sns::publish(
             &TopicArn::parse("arn:aws:sns:eu-west-1:123456789012:t").unwrap(),
             "subject",
             "text",
@@ -236,16 +236,20 @@ mod tests {
         for (seconds, is_signed) in
             [(253_402_300_799, true), (253_402_300_800, false), (1 << 40, false)]
         {
-            assert_eq!(sign(&call, &endpoint, &key, at(seconds)).is_ok(), is_signed, "{seconds}");
+            assert_eq!(
+                sign(&request, &endpoint, &key, at(seconds)).is_ok(),
+                is_signed,
+                "{seconds}"
+            );
         }
     }
 
     #[test]
     fn a_list_is_the_golden_request() {
         let name = DnsName::from_config("*.home.example.com").unwrap();
-        let call = route53::list(&ZoneId::parse("Z1").unwrap(), &Start::at(&name));
+        let request = route53::list(&ZoneId::parse("Z1").unwrap(), &Start::at(&name));
         let endpoint = endpoint("https://route53.amazonaws.com", "us-east-1");
-        let request = sign(&call, &endpoint, &key("AKID", "secret", None), at(SUITE)).unwrap();
+        let request = sign(&request, &endpoint, &key("AKID", "secret", None), at(SUITE)).unwrap();
         assert_eq!(
             lines(&request),
             "GET https://route53.amazonaws.com/2013-04-01/hostedzone/Z1/rrset\
@@ -264,10 +268,10 @@ mod tests {
     #[test]
     fn a_publish_with_a_session_token_is_the_golden_request() {
         let topic = TopicArn::parse("arn:aws:sns:eu-west-1:123456789012:t").unwrap();
-        let call = sns::publish(&topic, "subject", "message");
+        let request = sns::publish(&topic, "subject", "message");
         let endpoint = endpoint("http://127.0.0.1:5000/prefix", "eu-west-1");
         let key = key("AKID", "secret", Some("token"));
-        let request = sign(&call, &endpoint, &key, at(SUITE)).unwrap();
+        let request = sign(&request, &endpoint, &key, at(SUITE)).unwrap();
         assert_eq!(
             lines(&request),
             "POST http://127.0.0.1:5000/prefix/\n\

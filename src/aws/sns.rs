@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::endpoint::Partition;
 use super::xml::Element;
-use super::{Call, Service};
+use super::{ApiRequest, Service};
 use crate::percent;
 
 /// No region has a longer name, in bytes (`us-gov-east-1` has 13).
@@ -78,7 +78,7 @@ impl fmt::Display for TopicArn {
 
 /// The request that publishes a message to a topic. The subject is made to fit (printable ASCII,
 /// at most 99 characters, no space in front), the message is cut at 262,144 bytes.
-pub fn publish(topic: &TopicArn, subject: &str, message: &str) -> Call {
+pub fn publish(topic: &TopicArn, subject: &str, message: &str) -> ApiRequest {
     let mut body = String::from("Action=Publish&Version=2010-03-31");
     let subject = fit_subject(subject);
     let arn = topic.to_string();
@@ -91,7 +91,7 @@ pub fn publish(topic: &TopicArn, subject: &str, message: &str) -> Call {
         body.push_str(&percent::encode(value));
     }
     let form = "application/x-www-form-urlencoded; charset=utf-8";
-    Call::post(Service::Sns { region: topic.region.clone() }, "/".into(), form, body)
+    ApiRequest::post(Service::Sns { region: topic.region.clone() }, "/".into(), form, body)
 }
 
 /// Reads the answer to [`publish`]: the id of the message.
@@ -176,11 +176,11 @@ mod tests {
 
     #[test]
     fn a_publish_is_a_form() {
-        let call = publish(&TopicArn::parse(TOPIC).unwrap(), " home: ü\nx", "a b\n~*é");
-        assert_eq!(call.service, Service::Sns { region: "eu-west-1".into() });
-        assert_eq!(call.path_and_query, "/");
+        let request = publish(&TopicArn::parse(TOPIC).unwrap(), " home: ü\nx", "a b\n~*é");
+        assert_eq!(request.service, Service::Sns { region: "eu-west-1".into() });
+        assert_eq!(request.path_and_query, "/");
         assert_eq!(
-            call.body,
+            request.body,
             "Action=Publish&Version=2010-03-31&TopicArn=arn%3Aaws%3Asns%3Aeu-west-1%3A123456789012\
              %3Adyndns-status&Subject=home%3A%20%3F%3Fx&Message=a%20b%0A~%2A%C3%A9"
         );

@@ -178,7 +178,7 @@ pub struct Client {
 
 /// An answer, whatever its status, read whole.
 #[derive(Debug)]
-pub struct Answer {
+pub struct Response {
     /// The HTTP status.
     pub status: u16,
     /// The version of HTTP that it was written in.
@@ -189,12 +189,12 @@ pub struct Answer {
     pub body: String,
 }
 
-impl Answer {
+impl Response {
     /// Whether the answer said how long its body is: by `Content-Length`, or by chunks and nothing
     /// else (RFC 9112, section 6.3). If not, the body ends where the connection does, and one that
     /// was cut off on the way looks whole. With any other transfer coding the length is that of
     /// something else. HTTP/1.0 knows no transfer codings.
-    pub fn says_its_length(&self) -> bool {
+    pub fn has_length(&self) -> bool {
         let mut codings = self.headers.get_all(TRANSFER_ENCODING).iter();
         match (codings.next(), codings.next()) {
             (None, _) => self.headers.contains_key(CONTENT_LENGTH),
@@ -214,7 +214,7 @@ impl Client {
         request: Request<Vec<u8>>,
         cap: u64,
         deadline: Deadline,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<Response, Failure> {
         let left = deadline.left();
         if left < MIN_TIMEOUT {
             return Err(Failure::no_time());
@@ -232,7 +232,7 @@ impl Client {
         request: Request<impl AsSendBody>,
         cap: u64,
         left: Duration,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<Response, Failure> {
         let host = request.uri().host().unwrap_or_default().to_owned();
         let failed = |error: ureq::Error| {
             let proxy = self.proxy.as_deref();
@@ -249,6 +249,6 @@ impl Client {
             body => body?,
         };
         let (status, version) = (parts.status.as_u16(), parts.version);
-        Ok(Answer { status, version, headers: parts.headers, body })
+        Ok(Response { status, version, headers: parts.headers, body })
     }
 }

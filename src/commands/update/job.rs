@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::Options;
 use super::settle::{Known, Settling};
 use super::supervise::Times;
-use crate::address::{Answer, Asking};
+use crate::address::{Asking, PublicAddress};
 use crate::aws::{Access, Aws};
 use crate::config::ConfigFile;
 use crate::console::Console;
@@ -143,7 +143,7 @@ impl Job {
     fn look_up(
         &self,
         aws: &Aws<'_>,
-    ) -> (Vec<(Family, Result<Answer, Error>)>, Result<List, Error>) {
+    ) -> (Vec<(Family, Result<PublicAddress, Error>)>, Result<List, Error>) {
         // What hangs here must leave time for what is known to be written.
         let deadline = self.times.work.share(2);
         let mut asked = Vec::new();
@@ -169,7 +169,7 @@ impl Job {
     }
 
     /// The public address of `family`.
-    pub fn find(&self, family: Family, deadline: Deadline) -> Result<Answer, Error> {
+    pub fn find(&self, family: Family, deadline: Deadline) -> Result<PublicAddress, Error> {
         self.file.config.sources.find(family, self.asking(deadline))
     }
 

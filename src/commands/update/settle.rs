@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::job::{Job, List, Trouble};
-use crate::address::Answer;
+use crate::address::PublicAddress;
 use crate::aws::{Aws, NotChanged};
 use crate::error::Error;
 use crate::record::plan::{self, Plan};
@@ -23,7 +23,7 @@ const FRESH_ADDRESS: Duration = Duration::from_secs(30);
 /// An address that was found, and what became of it.
 #[derive(Clone)]
 pub struct Known {
-    answer: Answer,
+    answer: PublicAddress,
     at: Instant,
     /// Whether another source was asked for its opinion, and does not dispute it.
     confirmed: bool,
@@ -31,7 +31,7 @@ pub struct Known {
 
 impl Known {
     /// An address that was found just now.
-    pub fn new(answer: Answer) -> Self {
+    pub fn new(answer: PublicAddress) -> Self {
         Self { answer, at: Instant::now(), confirmed: false }
     }
 
