@@ -63,7 +63,7 @@ impl Console {
     }
 
     /// A line on standard error, after the program's name: what went wrong, one line a cause.
-    pub fn trouble(&self, line: &str) {
+    pub fn error(&self, line: &str) {
         self.write(To::Stderr, format!("autodns: {}\n", self.secrets.hide(line)));
     }
 

@@ -127,8 +127,8 @@ impl Error {
     }
 
     /// Whether AWS looked at what was asked and will not do it.
-    pub fn is_refusal(&self) -> bool {
-        matches!(self, Self::Aws { failure, .. } if failure.is_refusal())
+    pub fn is_rejection(&self) -> bool {
+        matches!(self, Self::Aws { failure, .. } if failure.is_rejection())
     }
 }
 

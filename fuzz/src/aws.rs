@@ -30,7 +30,11 @@ pub fn route53_list(data: &[u8]) {
             Ok(page) => {
                 assert_rows(&name, &page);
                 if let Ok(document) = Document::parse(answer) {
-                    assert_eq!(page.rows.len(), rows_in(&document, &name), "rows in {answer}");
+                    assert_eq!(
+                        page.record_sets.len(),
+                        rows_in(&document, &name),
+                        "record sets in {answer}"
+                    );
                 }
                 for beginning in super::beginnings(answer) {
                     if let Ok(cut) = route53::read_list(&name, beginning) {
@@ -44,25 +48,31 @@ pub fn route53_list(data: &[u8]) {
 }
 
 fn assert_rows(name: &DnsName, page: &Page) {
-    for row in &page.rows {
-        assert_eq!(&row.name, name, "a row of another name");
-        assert!(!row.record_type.is_empty(), "a row without a type");
-        assert!(row.ttl.is_none_or(|ttl| Ttl::from_route53(&ttl.to_string()) == Some(ttl)));
+    for record_set in &page.record_sets {
+        assert_eq!(&record_set.name, name, "a record set of another name");
+        assert!(!record_set.record_type.is_empty(), "a record set without a type");
+        assert!(record_set.ttl.is_none_or(|ttl| Ttl::from_route53(&ttl.to_string()) == Some(ttl)));
     }
     for (record_type, address) in [
         (RecordType::A, IpAddr::from(Ipv4Addr::new(9, 9, 9, 9))),
         (RecordType::Aaaa, Ipv6Addr::new(0x2620, 0xfe, 0, 0, 0, 0, 0, 9).into()),
     ] {
         let key = RecordKey { name: name.clone(), record_type };
-        match Plan::new(&key, address, None, &page.rows) {
+        match Plan::new(&key, address, None, &page.record_sets) {
             Plan::Refuse { why, .. } => assert!(!why.contains(char::is_control), "{why:?}"),
             Plan::Change(change) if change.from.is_some() => {
                 let shown = change.to_string();
                 assert!(!shown.contains(char::is_control), "{shown:?}");
             }
             Plan::Change(_) => {
-                let of_type = |row: &&_| *row == record_type.as_str();
-                assert!(!page.rows.iter().map(|row| &row.record_type).any(|t| of_type(&&**t)));
+                let of_type = |record_set: &&_| *record_set == record_type.as_str();
+                assert!(
+                    !page
+                        .record_sets
+                        .iter()
+                        .map(|record_set| &record_set.record_type)
+                        .any(|t| of_type(&&**t))
+                );
             }
             Plan::Keep => {}
         }
@@ -143,10 +153,10 @@ pub fn fault(data: &[u8]) {
             super::assert_phrase(&fault.code);
             assert!(fault.code.len() <= 64, "not a code: {}", fault.code);
             // One about the moment or about us is never the refusal of one record.
-            assert!(!(fault.is_throttling() && fault.is_refusal()));
+            assert!(!(fault.is_throttling() && fault.is_rejection()));
             let later = Fault::parse(503, body).expect("the same, with another status");
             assert_eq!(later, Fault { status: 503, ..fault.clone() });
-            assert!(!later.is_refusal());
+            assert!(!later.is_rejection());
             for beginning in super::beginnings(body) {
                 if let Ok(cut) = Fault::parse(400, beginning) {
                     assert_eq!(cut, fault, "cut off, and yet an error: {beginning:?}");

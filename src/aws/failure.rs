@@ -84,8 +84,8 @@ pub struct Failure {
 
 impl Failure {
     /// Whether AWS looked at what was asked and will not do it.
-    pub fn is_refusal(&self) -> bool {
-        self.problem.is_refusal()
+    pub fn is_rejection(&self) -> bool {
+        self.problem.is_rejection()
     }
 
     /// Whether AWS itself answered, and will answer the same until a person changes something.
@@ -151,8 +151,8 @@ pub enum Problem {
 
 impl Problem {
     /// Whether AWS looked at what was asked and rejected it.
-    pub fn is_refusal(&self) -> bool {
-        matches!(self, Self::Fault(fault) if fault.is_refusal())
+    pub fn is_rejection(&self) -> bool {
+        matches!(self, Self::Fault(fault) if fault.is_rejection())
     }
 
     /// Whether a call that changes something may have done so all the same.

@@ -102,7 +102,7 @@ impl Fault {
 
     /// Whether the service looked at the request and will not do it, so that a part of it, sent on
     /// its own, may fare better. Not so for who we are, for the zone, or for a bad moment.
-    pub fn is_refusal(&self) -> bool {
+    pub fn is_rejection(&self) -> bool {
         let about_us_or_now = matches!(
             self.code.as_str(),
             "ExpiredToken"
@@ -118,7 +118,7 @@ impl Fault {
     /// Whether the service will refuse the same request until a person changes something. What the
     /// clock, temporary credentials or a key's rate may be behind passes.
     pub fn is_final(&self) -> bool {
-        self.is_refusal()
+        self.is_rejection()
             && self.retry() == Retry::Never
             && !self.may_be_the_clock()
             && self.code != "KMSThrottling"
@@ -280,7 +280,7 @@ mod tests {
             (503, "ServiceUnavailable", false),
         ] {
             let fault = fault(status, code, "");
-            assert_eq!(fault.is_refusal(), refusal, "{code}");
+            assert_eq!(fault.is_rejection(), refusal, "{code}");
         }
     }
 

@@ -25,7 +25,7 @@ use crate::credentials::profile::Profile;
 use crate::deadline::Deadline;
 use crate::environment::{Environment, command};
 use crate::error::Error;
-use crate::record::{AddressRecord, DnsName, FoundRecord};
+use crate::record::{AddressRecord, DnsName, RecordSet};
 use crate::retry::{Limit, RetryAfter};
 use crate::secrets::Secrets;
 use crate::transport::{Network, is_ipv6_only};
@@ -181,8 +181,8 @@ pub struct NotChanged {
 
 impl NotChanged {
     /// Whether AWS looked at the change and rejected it.
-    pub fn is_refusal(&self) -> bool {
-        self.problem.is_refusal()
+    pub fn is_rejection(&self) -> bool {
+        self.problem.is_rejection()
     }
 
     /// The error, if there is no further attempt.
@@ -233,9 +233,9 @@ impl<'a> Aws<'a> {
         zone: &ZoneId,
         name: &DnsName,
         deadline: Deadline,
-    ) -> Result<Vec<FoundRecord>, Error> {
+    ) -> Result<Vec<RecordSet>, Error> {
         let failed = |failure| Action::List(self.caller().into(), zone.clone()).failed(failure);
-        let mut rows = Vec::new();
+        let mut record_sets = Vec::new();
         let mut start = Start::at(name);
         for _ in 0..MAX_PAGES {
             let request = route53::list(zone, &start);
@@ -244,11 +244,11 @@ impl<'a> Aws<'a> {
                 Ok(page) => page,
                 Err(failure) => return Err(failed(failure)),
             };
-            rows.extend(page.rows);
+            record_sets.extend(page.record_sets);
             match page.next {
                 Some(next) if next != start => start = next,
                 Some(_) => break,
-                None => return Ok(rows),
+                None => return Ok(record_sets),
             }
         }
         let problem =
@@ -258,7 +258,8 @@ impl<'a> Aws<'a> {
 
     /// The name of `zone`, if its first rows have it.
     pub fn zone_name(&self, zone: &ZoneId, deadline: Deadline) -> Result<Option<DnsName>, Error> {
-        let name = self.route53.call(&route53::first_rows(zone), route53::read_zone_name, deadline);
+        let name =
+            self.route53.call(&route53::first_record_sets(zone), route53::read_zone_name, deadline);
         name.map_err(|failure| Action::List(self.caller().into(), zone.clone()).failed(failure))
     }
 

@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 use super::xml::{self, Element};
 use super::{ApiRequest, Service};
 use crate::percent;
-use crate::record::{AddressRecord, DnsName, FoundRecord, RecordType, Ttl};
+use crate::record::{AddressRecord, DnsName, RecordSet, RecordType, Ttl};
 
 /// How many rows a page asks for. One name has few (the types A, AAAA and CNAME sort first), and
 /// rows of the names behind it are only bytes on a home line.
@@ -56,7 +56,7 @@ impl Start {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Page {
     /// The rows of the name that was asked for, and of no other.
-    pub rows: Vec<FoundRecord>,
+    pub record_sets: Vec<RecordSet>,
     /// Where the list goes on, if rows of that name may still follow.
     pub next: Option<Start>,
 }
@@ -82,7 +82,7 @@ pub fn list(zone: &ZoneId, start: &Start) -> ApiRequest {
 
 /// The request for the first rows of a zone, which are those of its apex. An apex has few types
 /// that sort before SOA.
-pub fn first_rows(zone: &ZoneId) -> ApiRequest {
+pub fn first_record_sets(zone: &ZoneId) -> ApiRequest {
     ApiRequest::get(
         Service::Route53,
         format!("/2013-04-01/hostedzone/{zone}/rrset?maxitems={PAGE}"),
@@ -95,32 +95,35 @@ pub fn first_rows(zone: &ZoneId) -> ApiRequest {
 pub fn read_zone_name(answer: &str) -> Result<Option<DnsName>, String> {
     let root = expect_root(answer, "ListResourceRecordSetsResponse")?;
     let sets = root.child("ResourceRecordSets").ok_or("lacks ResourceRecordSets")?;
-    let rows = sets.children.iter().map(read_row).collect::<Result<Vec<_>, _>>()?;
-    let of_type = |record_type| rows.iter().find(|row| row.record_type == record_type);
-    let at_first = |row: &&FoundRecord| rows.first().is_some_and(|first| first.name == row.name);
+    let record_sets = sets.children.iter().map(read_row).collect::<Result<Vec<_>, _>>()?;
+    let of_type =
+        |record_type| record_sets.iter().find(|record_set| record_set.record_type == record_type);
+    let at_first = |record_set: &&RecordSet| {
+        record_sets.first().is_some_and(|first| first.name == record_set.name)
+    };
     let apex = of_type("SOA").or_else(|| of_type("NS").filter(at_first));
-    Ok(apex.map(|row| row.name.clone()))
+    Ok(apex.map(|record_set| record_set.name.clone()))
 }
 
 /// Reads one page of the list that was started at `name`. The error is a phrase about the answer.
 pub fn read_list(name: &DnsName, answer: &str) -> Result<Page, String> {
     let root = expect_root(answer, "ListResourceRecordSetsResponse")?;
     let sets = root.child("ResourceRecordSets").ok_or("lacks ResourceRecordSets")?;
-    let mut rows = Vec::new();
+    let mut record_sets = Vec::new();
     let mut passed = false;
     for set in &sets.children {
-        let row = read_row(set)?;
-        if row.name != *name {
-            passed = !rows.is_empty();
+        let record_set = read_row(set)?;
+        if record_set.name != *name {
+            passed = !record_sets.is_empty();
         } else if passed {
             return Err("has the records of one name in two places".into());
         } else {
-            rows.push(row);
+            record_sets.push(record_set);
         }
     }
     if passed {
         // The rows of one name are contiguous.
-        return Ok(Page { rows, next: None });
+        return Ok(Page { record_sets, next: None });
     }
     let next = match root.text_of("IsTruncated") {
         Some("false") => None,
@@ -134,14 +137,14 @@ pub fn read_list(name: &DnsName, answer: &str) -> Result<Page, String> {
         }
         _ => return Err("lacks IsTruncated".into()),
     };
-    Ok(Page { rows, next })
+    Ok(Page { record_sets, next })
 }
 
-fn read_row(set: &Element) -> Result<FoundRecord, String> {
+fn read_row(set: &Element) -> Result<RecordSet, String> {
     let name = set.text_of("Name").ok_or("has a record set without a Name")?;
     let name = DnsName::from_route53(name)
         .map_err(|problem| format!("has a record set whose Name {problem}"))?;
-    let mut row = FoundRecord {
+    let mut record_set = RecordSet {
         name,
         record_type: set.word_of("Type", "").ok_or("has a record set without a Type")?.into(),
         ttl: None,
@@ -152,23 +155,24 @@ fn read_row(set: &Element) -> Result<FoundRecord, String> {
         match member.name.as_str() {
             "Name" | "Type" => {}
             "TTL" => {
-                row.ttl = Some(Ttl::from_route53(&member.text).ok_or("has a TTL that is none")?);
+                record_set.ttl =
+                    Some(Ttl::from_route53(&member.text).ok_or("has a TTL that is none")?);
             }
             "ResourceRecords" => {
                 // An address is shown; what other types hold is never looked at.
-                let is_address = RecordType::parse(&row.record_type).is_some();
+                let is_address = RecordType::parse(&record_set.record_type).is_some();
                 for record in &member.children {
                     let value = record.text_of("Value").ok_or("has a record without a Value")?;
                     if is_address && record.word_of("Value", ".:").is_none() {
                         return Err("has an address record without an address".into());
                     }
-                    row.values.push(value.into());
+                    record_set.values.push(value.into());
                 }
             }
-            other => row.other_members.push(other.into()),
+            other => record_set.other_members.push(other.into()),
         }
     }
-    Ok(row)
+    Ok(record_set)
 }
 
 /// The request that creates or replaces `records`, all of them or none.
@@ -259,15 +263,15 @@ mod tests {
         );
     }
 
-    fn answer(rows: &str, end: &str) -> String {
+    fn answer(record_sets: &str, end: &str) -> String {
         format!(
             "<?xml version=\"1.0\"?>\n<ListResourceRecordSetsResponse xmlns=\"{NAMESPACE}\">\
-             <ResourceRecordSets>{rows}</ResourceRecordSets>{end}\
+             <ResourceRecordSets>{record_sets}</ResourceRecordSets>{end}\
              <MaxItems>10</MaxItems></ListResourceRecordSetsResponse>"
         )
     }
 
-    fn row(name: &str, record_type: &str, rest: &str) -> String {
+    fn record_set(name: &str, record_type: &str, rest: &str) -> String {
         format!(
             "<ResourceRecordSet><Name>{name}</Name><Type>{record_type}</Type>{rest}\
              </ResourceRecordSet>"
@@ -281,15 +285,15 @@ mod tests {
 
     #[test]
     fn only_rows_of_the_name_are_taken() {
-        let rows = row("home.example.com.", "A", ADDRESS)
-            + &row("home.example.com.", "TXT", "<TTL>1</TTL>")
-            + &row("next.example.com.", "A", ADDRESS);
-        let page = read_list(&name("Home.example.com"), &answer(&rows, WHOLE)).unwrap();
+        let record_sets = record_set("home.example.com.", "A", ADDRESS)
+            + &record_set("home.example.com.", "TXT", "<TTL>1</TTL>")
+            + &record_set("next.example.com.", "A", ADDRESS);
+        let page = read_list(&name("Home.example.com"), &answer(&record_sets, WHOLE)).unwrap();
         assert_eq!(page.next, None);
-        assert_eq!(page.rows.len(), 2);
+        assert_eq!(page.record_sets.len(), 2);
         assert_eq!(
-            page.rows.first(),
-            Some(&FoundRecord {
+            page.record_sets.first(),
+            Some(&RecordSet {
                 name: name("home.example.com"),
                 record_type: "A".into(),
                 ttl: Ttl::new(300),
@@ -297,24 +301,34 @@ mod tests {
                 other_members: vec![],
             })
         );
-        let page = read_list(&name("absent.example.com"), &answer(&rows, WHOLE)).unwrap();
-        assert_eq!(page, Page { rows: vec![], next: None });
+        let page = read_list(&name("absent.example.com"), &answer(&record_sets, WHOLE)).unwrap();
+        assert_eq!(page, Page { record_sets: vec![], next: None });
     }
 
     #[test]
     fn zone_name_is_that_of_the_soa_or_first_ns_record() {
         assert_eq!(
-            first_rows(&ZoneId::parse("Z1").unwrap()).path_and_query,
+            first_record_sets(&ZoneId::parse("Z1").unwrap()).path_and_query,
             "/2013-04-01/hostedzone/Z1/rrset?maxitems=10"
         );
         let (apex, inside) = ("Example.com.", "a.example.com.");
-        let name_in = |rows: &[String]| read_zone_name(&answer(&rows.concat(), WHOLE));
+        let name_in =
+            |record_sets: &[String]| read_zone_name(&answer(&record_sets.concat(), WHOLE));
         let found = || Ok(Some(name("example.com")));
-        assert_eq!(name_in(&[row(apex, "A", ADDRESS), row(apex, "SOA", "")]), found());
-        assert_eq!(name_in(&[row(inside, "A", ADDRESS), row(apex, "SOA", "")]), found());
-        assert_eq!(name_in(&[row(apex, "A", ADDRESS), row(apex, "NS", "")]), found());
+        assert_eq!(
+            name_in(&[record_set(apex, "A", ADDRESS), record_set(apex, "SOA", "")]),
+            found()
+        );
+        assert_eq!(
+            name_in(&[record_set(inside, "A", ADDRESS), record_set(apex, "SOA", "")]),
+            found()
+        );
+        assert_eq!(name_in(&[record_set(apex, "A", ADDRESS), record_set(apex, "NS", "")]), found());
         // A subdomain may be delegated, so an NS record further on says nothing.
-        assert_eq!(name_in(&[row(apex, "A", ADDRESS), row(inside, "NS", "")]), Ok(None));
+        assert_eq!(
+            name_in(&[record_set(apex, "A", ADDRESS), record_set(inside, "NS", "")]),
+            Ok(None)
+        );
         assert_eq!(name_in(&[]), Ok(None));
         assert_eq!(
             read_zone_name("<html/>"),
@@ -324,29 +338,29 @@ mod tests {
 
     #[test]
     fn a_wildcard_is_found_in_its_escaped_form() {
-        let rows = row("\\052.home.example.com.", "A", ADDRESS);
-        let page = read_list(&name("*.home.example.com"), &answer(&rows, WHOLE)).unwrap();
-        assert_eq!(page.rows.len(), 1);
+        let record_sets = record_set("\\052.home.example.com.", "A", ADDRESS);
+        let page = read_list(&name("*.home.example.com"), &answer(&record_sets, WHOLE)).unwrap();
+        assert_eq!(page.record_sets.len(), 1);
     }
 
     #[test]
     fn members_that_an_upsert_would_lose_are_kept_by_name() {
         let rest = "<SetIdentifier>x</SetIdentifier><Weight>1</Weight><AliasTarget>\
                     <DNSName>a.</DNSName></AliasTarget><Novelty/>";
-        let rows = row("home.example.com.", "A", rest);
-        let page = read_list(&name("home.example.com"), &answer(&rows, WHOLE)).unwrap();
-        let found = page.rows.first().unwrap();
+        let record_sets = record_set("home.example.com.", "A", rest);
+        let page = read_list(&name("home.example.com"), &answer(&record_sets, WHOLE)).unwrap();
+        let found = page.record_sets.first().unwrap();
         assert_eq!(found.other_members, ["SetIdentifier", "Weight", "AliasTarget", "Novelty"]);
         assert_eq!((found.ttl, found.values.len()), (None, 0));
     }
 
     #[test]
     fn a_list_goes_on_only_while_the_name_does() {
-        let rows = row("home.example.com.", "A", ADDRESS);
+        let record_sets = record_set("home.example.com.", "A", ADDRESS);
         let end = "<IsTruncated>true</IsTruncated><NextRecordName>home.example.com.\
                    </NextRecordName><NextRecordType>A</NextRecordType><NextRecordIdentifier>\
                    b</NextRecordIdentifier>";
-        let page = read_list(&name("home.example.com"), &answer(&rows, end)).unwrap();
+        let page = read_list(&name("home.example.com"), &answer(&record_sets, end)).unwrap();
         assert_eq!(
             page.next,
             Some(Start {
@@ -355,35 +369,41 @@ mod tests {
                 identifier: Some("b".into()),
             })
         );
-        let page = read_list(&name("home.example.com"), &answer(&rows, &end.replace("home", "x")));
+        let page =
+            read_list(&name("home.example.com"), &answer(&record_sets, &end.replace("home", "x")));
         assert_eq!(page.unwrap().next, None);
     }
 
     #[test]
     fn an_answer_that_is_not_whole_is_never_an_empty_list() {
         let name = name("home.example.com");
-        let good = answer(&row("home.example.com.", "A", ADDRESS), WHOLE);
+        let good = answer(&record_set("home.example.com.", "A", ADDRESS), WHOLE);
         for end in 0..good.len() {
             assert!(read_list(&name, &good[..end]).is_err(), "{}", &good[..end]);
         }
         for (answer, problem) in [
             (answer("", ""), "lacks IsTruncated"),
             (answer("", "<IsTruncated>true</IsTruncated>"), "lacks NextRecordName"),
-            (answer(&row("", "A", ""), WHOLE), "has a record set whose Name is empty"),
-            (answer(&row("a.", "", ""), WHOLE), "has a record set without a Type"),
+            (answer(&record_set("", "A", ""), WHOLE), "has a record set whose Name is empty"),
+            (answer(&record_set("a.", "", ""), WHOLE), "has a record set without a Type"),
             (
-                answer(&row("a.", "A", &ADDRESS.replace("192.0.2.1", "1\n2")), WHOLE),
+                answer(&record_set("a.", "A", &ADDRESS.replace("192.0.2.1", "1\n2")), WHOLE),
                 "has an address record without an address",
             ),
-            (answer(&row("a.", "A B", ""), WHOLE), "has a record set without a Type"),
+            (answer(&record_set("a.", "A B", ""), WHOLE), "has a record set without a Type"),
             (
                 answer(
-                    &[row(HOME, "A", ""), row("a.", "A", ""), row(HOME, "A", "")].concat(),
+                    &[
+                        record_set(HOME, "A", ""),
+                        record_set("a.", "A", ""),
+                        record_set(HOME, "A", ""),
+                    ]
+                    .concat(),
                     WHOLE,
                 ),
                 "has the records of one name in two places",
             ),
-            (answer(&row("a.", "A", "<TTL>soon</TTL>"), WHOLE), "has a TTL that is none"),
+            (answer(&record_set("a.", "A", "<TTL>soon</TTL>"), WHOLE), "has a TTL that is none"),
             ("<html/>".into(), "is XML, but no ListResourceRecordSetsResponse"),
         ] {
             assert_eq!(read_list(&name, &answer), Err(problem.into()));

@@ -39,7 +39,7 @@ pub fn run(arguments: &[OsString], now: SystemTime) -> ExitCode {
     let console = Console::new(verbose, Secrets::default());
     let status = command.and_then(|command| start(command, arguments, now, &console));
     let status = status.unwrap_or_else(|error| {
-        console.trouble(&error.to_string());
+        console.error(&error.to_string());
         Status::NotTried
     });
     ExitCode::from(finish(&console, status) as u8)
@@ -122,7 +122,7 @@ fn finish(console: &Console, status: Status) -> Status {
     match console.finish(Deadline::after(TIME_TO_PRINT)) {
         Ok(()) => status,
         Err(why) => {
-            console.trouble(&why);
+            console.error(&why);
             // Standard error may be what takes nothing.
             let _ = console.finish(Deadline::after(TIME_TO_PRINT));
             status.max(Status::Failed)

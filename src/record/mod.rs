@@ -58,7 +58,7 @@ impl DnsName {
                 push_escaped(&mut name, byte.to_ascii_lowercase());
             }
             if total == start {
-                return Err("has an empty label (two dots in a row, or one in front)".into());
+                return Err("has an empty label (two dots in a record_set, or one in front)".into());
             }
             if total - start > MAX_LABEL {
                 return Err(format!("has a label of over {MAX_LABEL} bytes"));
@@ -216,7 +216,7 @@ pub struct AddressRecord {
 /// A record set as Route 53 lists it. It may be anything, so its type stays text, and members
 /// that this program would lose by an UPSERT are kept by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FoundRecord {
+pub struct RecordSet {
     /// Its name.
     pub name: DnsName,
     /// Its type as listed: `A`, `CNAME`, `TXT`, …
@@ -229,7 +229,7 @@ pub struct FoundRecord {
     pub other_members: Vec<String>,
 }
 
-impl FoundRecord {
+impl RecordSet {
     /// The values for a message: the first five of an address record. What records of other types
     /// hold is not shown: it may be anything.
     pub fn shown_values(&self, between: &str) -> String {
@@ -301,7 +301,7 @@ mod tests {
 
     #[test]
     fn few_values_of_addresses_alone_are_shown() {
-        let record = |record_type: &str, count: usize| FoundRecord {
+        let record = |record_type: &str, count: usize| RecordSet {
             name: DnsName::from_config("home.example.com").unwrap(),
             record_type: record_type.into(),
             ttl: None,
@@ -323,9 +323,9 @@ mod tests {
         for (spelling, reason) in [
             ("", "is empty"),
             (".", "is empty"),
-            ("home..example", "has an empty label (two dots in a row, or one in front)"),
-            (".home.example", "has an empty label (two dots in a row, or one in front)"),
-            ("home.example..", "has an empty label (two dots in a row, or one in front)"),
+            ("home..example", "has an empty label (two dots in a record_set, or one in front)"),
+            (".home.example", "has an empty label (two dots in a record_set, or one in front)"),
+            ("home.example..", "has an empty label (two dots in a record_set, or one in front)"),
             (&long_label, "has a label of over 63 bytes"),
             (&long_name, "is longer than 253 bytes"),
             ("bücher.example", "is not ASCII; write the name in its xn-- form"),

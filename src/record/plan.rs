@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use crate::record::{AddressRecord, Family, FoundRecord, RecordKey, Ttl};
+use crate::record::{AddressRecord, Family, RecordKey, RecordSet, Ttl};
 
 /// What is to be done with one record.
 #[derive(Debug, PartialEq, Eq)]
@@ -78,28 +78,29 @@ impl Plan {
     /// What to do so that the record `key` has `address` and `ttl`, given all the records `found`
     /// of its name. Without a `ttl`, a record that exists keeps its own and a new one gets
     /// [`Ttl::DEFAULT`].
-    pub fn new(key: &RecordKey, address: IpAddr, ttl: Option<Ttl>, found: &[FoundRecord]) -> Self {
+    pub fn new(key: &RecordKey, address: IpAddr, ttl: Option<Ttl>, found: &[RecordSet]) -> Self {
         let refuse = |why: String, advice| Self::Refuse { why, advice };
         let change = |from, ttl| {
             Self::Change(Change { from, to: AddressRecord { key: key.clone(), ttl, address } })
         };
-        let of_name = || found.iter().filter(|row| row.name == key.name);
-        if of_name().any(|row| row.record_type == "CNAME") {
+        let of_name = || found.iter().filter(|record_set| record_set.name == key.name);
+        if of_name().any(|record_set| record_set.record_type == "CNAME") {
             return refuse(
                 "there is a CNAME of that name".into(),
                 "delete the CNAME, or use another name",
             );
         }
-        let mut rows = of_name().filter(|row| row.record_type == key.record_type.as_str());
-        let (row, more) = (rows.next(), rows.next());
-        let Some(row) = row else { return change(None, ttl.unwrap_or(Ttl::DEFAULT)) };
-        if let Some((what, advice)) = foreign_kind(row) {
+        let mut record_sets =
+            of_name().filter(|record_set| record_set.record_type == key.record_type.as_str());
+        let (record_set, more) = (record_sets.next(), record_sets.next());
+        let Some(record_set) = record_set else { return change(None, ttl.unwrap_or(Ttl::DEFAULT)) };
+        if let Some((what, advice)) = foreign_kind(record_set) {
             return refuse(what, advice);
         }
         if more.is_some() {
             return refuse("there are several record sets of that name and type".into(), SIMPLE);
         }
-        match (row.values.as_slice(), row.ttl) {
+        match (record_set.values.as_slice(), record_set.ttl) {
             ([value], Some(found)) => {
                 let from = Present { value: value.clone(), ttl: found };
                 let wanted = ttl.unwrap_or(found);
@@ -111,7 +112,7 @@ impl Plan {
             }
             ([], _) | (_, None) => refuse("it has no value or no TTL".into(), SIMPLE),
             (values, _) => refuse(
-                format!("it has {} values: {}", values.len(), row.shown_values(", ")),
+                format!("it has {} values: {}", values.len(), record_set.shown_values(", ")),
                 "leave one value in it, or use another name",
             ),
         }
@@ -124,7 +125,7 @@ pub fn all(
     records: impl Iterator<Item = RecordKey>,
     addresses: &[IpAddr],
     ttl: Option<Ttl>,
-    found: &[FoundRecord],
+    found: &[RecordSet],
 ) -> Vec<(RecordKey, Plan)> {
     records
         .filter_map(|key| {
@@ -137,21 +138,22 @@ pub fn all(
 }
 
 /// The record `key` exactly as it is, if it is there and this program's to write.
-pub fn as_it_is(key: &RecordKey, found: &[FoundRecord]) -> Option<AddressRecord> {
-    let of_key =
-        |row: &&FoundRecord| row.name == key.name && row.record_type == key.record_type.as_str();
-    let row = found.iter().find(of_key)?;
-    let address = row.values.first()?.parse().ok()?;
+pub fn as_it_is(key: &RecordKey, found: &[RecordSet]) -> Option<AddressRecord> {
+    let of_key = |record_set: &&RecordSet| {
+        record_set.name == key.name && record_set.record_type == key.record_type.as_str()
+    };
+    let record_set = found.iter().find(of_key)?;
+    let address = record_set.values.first()?.parse().ok()?;
     let is_ours = Plan::new(key, address, None, found) == Plan::Keep;
-    let record = AddressRecord { key: key.clone(), ttl: row.ttl?, address };
+    let record = AddressRecord { key: key.clone(), ttl: record_set.ttl?, address };
     is_ours.then_some(record)
 }
 
 const SIMPLE: &str = "make it a simple record with one value, or use another name";
 
 /// What makes a record set more than a name, a type, a TTL and values, and what to do about it.
-fn foreign_kind(row: &FoundRecord) -> Option<(String, &'static str)> {
-    let has = |member: &str| row.other_members.iter().any(|other| other == member);
+fn foreign_kind(record_set: &RecordSet) -> Option<(String, &'static str)> {
+    let has = |member: &str| record_set.other_members.iter().any(|other| other == member);
     let routing = [
         ("Weight", "a weighted record"),
         ("Region", "a latency record"),
@@ -175,7 +177,7 @@ fn foreign_kind(row: &FoundRecord) -> Option<(String, &'static str)> {
             "take the health check off, or use another name",
         ));
     }
-    let unknown = row.other_members.first()?;
+    let unknown = record_set.other_members.first()?;
     Some((format!("it has {unknown}, which autodns does not know"), SIMPLE))
 }
 
@@ -188,8 +190,8 @@ mod tests {
         RecordKey { name: DnsName::from_config("home.example.com").unwrap(), record_type }
     }
 
-    fn row(record_type: &str, values: &[&str], other_members: &[&str]) -> FoundRecord {
-        FoundRecord {
+    fn record_set(record_type: &str, values: &[&str], other_members: &[&str]) -> RecordSet {
+        RecordSet {
             name: key(RecordType::A).name,
             record_type: record_type.into(),
             ttl: Ttl::new(300),
@@ -198,7 +200,7 @@ mod tests {
         }
     }
 
-    fn plan(record_type: RecordType, address: &str, found: &[FoundRecord]) -> Plan {
+    fn plan(record_type: RecordType, address: &str, found: &[RecordSet]) -> Plan {
         Plan::new(&key(record_type), address.parse().unwrap(), None, found)
     }
 
@@ -218,22 +220,27 @@ mod tests {
     #[test]
     fn a_record_is_kept_changed_or_created() {
         use RecordType::{A, Aaaa};
-        let txt = row("TXT", &["x"], &["SetIdentifier"]);
+        let txt = record_set("TXT", &["x"], &["SetIdentifier"]);
         for (record_type, address, found, expected) in [
-            (A, "192.0.2.1", vec![row("A", &["192.0.2.1"], &[])], Plan::Keep),
-            (Aaaa, "2001:db8::1", vec![row("AAAA", &["2001:DB8:0::1"], &[])], Plan::Keep),
+            (A, "192.0.2.1", vec![record_set("A", &["192.0.2.1"], &[])], Plan::Keep),
+            (Aaaa, "2001:db8::1", vec![record_set("AAAA", &["2001:DB8:0::1"], &[])], Plan::Keep),
             (
                 A,
                 "192.0.2.2",
-                vec![row("A", &["192.0.2.1"], &[]), txt.clone()],
+                vec![record_set("A", &["192.0.2.1"], &[]), txt.clone()],
                 change(A, Some("192.0.2.1"), "192.0.2.2", 300),
             ),
-            (A, "192.0.2.2", vec![row("A", &["?"], &[])], change(A, Some("?"), "192.0.2.2", 300)),
+            (
+                A,
+                "192.0.2.2",
+                vec![record_set("A", &["?"], &[])],
+                change(A, Some("?"), "192.0.2.2", 300),
+            ),
             (A, "192.0.2.2", vec![], change(A, None, "192.0.2.2", 600)),
             (
                 Aaaa,
                 "2001:db8::1",
-                vec![row("A", &["192.0.2.1"], &["AliasTarget"])],
+                vec![record_set("A", &["192.0.2.1"], &["AliasTarget"])],
                 change(Aaaa, None, "2001:db8::1", 600),
             ),
         ] {
@@ -259,9 +266,9 @@ mod tests {
             (None, None, Some((600, true)), "is not there -> 192.0.2.1"),
         ] {
             let found: Vec<_> = found
-                .map(|(value, seconds)| FoundRecord {
+                .map(|(value, seconds)| RecordSet {
                     ttl: Ttl::new(seconds),
-                    ..row("A", &[value], &[])
+                    ..record_set("A", &[value], &[])
                 })
                 .into_iter()
                 .collect();
@@ -282,7 +289,7 @@ mod tests {
 
     #[test]
     fn rows_of_other_names_say_nothing() {
-        let mut other = row("CNAME", &["x"], &[]);
+        let mut other = record_set("CNAME", &["x"], &[]);
         other.name = DnsName::from_config("other.example.com").unwrap();
         assert_eq!(
             plan(RecordType::A, "192.0.2.1", &[other]),
@@ -293,35 +300,53 @@ mod tests {
     #[test]
     fn what_is_not_ours_is_refused_even_where_the_value_is_right() {
         let value = &["192.0.2.1"];
-        let mut without_ttl = row("A", value, &[]);
+        let mut without_ttl = record_set("A", value, &[]);
         without_ttl.ttl = None;
         for (found, expected) in [
-            (vec![row("A", &[], &["AliasTarget"])], "it is an alias"),
-            (vec![row("A", value, &["SetIdentifier", "Weight"])], "it is a weighted record"),
-            (vec![row("A", value, &["SetIdentifier", "Region"])], "it is a latency record"),
-            (vec![row("A", value, &["SetIdentifier", "Failover"])], "it is a failover record"),
-            (vec![row("A", value, &["GeoLocation"])], "it is a geolocation record"),
-            (vec![row("A", value, &["GeoProximityLocation"])], "it is a geoproximity record"),
-            (vec![row("A", value, &["MultiValueAnswer"])], "it is a multivalue answer record"),
-            (vec![row("A", value, &["CidrRoutingConfig"])], "it is an IP-based routing record"),
+            (vec![record_set("A", &[], &["AliasTarget"])], "it is an alias"),
+            (vec![record_set("A", value, &["SetIdentifier", "Weight"])], "it is a weighted record"),
+            (vec![record_set("A", value, &["SetIdentifier", "Region"])], "it is a latency record"),
             (
-                vec![row("A", value, &["TrafficPolicyInstanceId"])],
+                vec![record_set("A", value, &["SetIdentifier", "Failover"])],
+                "it is a failover record",
+            ),
+            (vec![record_set("A", value, &["GeoLocation"])], "it is a geolocation record"),
+            (
+                vec![record_set("A", value, &["GeoProximityLocation"])],
+                "it is a geoproximity record",
+            ),
+            (
+                vec![record_set("A", value, &["MultiValueAnswer"])],
+                "it is a multivalue answer record",
+            ),
+            (
+                vec![record_set("A", value, &["CidrRoutingConfig"])],
+                "it is an IP-based routing record",
+            ),
+            (
+                vec![record_set("A", value, &["TrafficPolicyInstanceId"])],
                 "it is a traffic policy's record",
             ),
-            (vec![row("A", value, &["SetIdentifier"])], "it is a record with a set identifier"),
-            (vec![row("A", value, &["HealthCheckId"])], "it has a health check"),
-            (vec![row("A", value, &["Novelty"])], "it has Novelty, which autodns does not know"),
             (
-                vec![row("A", &["192.0.2.1", "192.0.2.2"], &[])],
+                vec![record_set("A", value, &["SetIdentifier"])],
+                "it is a record with a set identifier",
+            ),
+            (vec![record_set("A", value, &["HealthCheckId"])], "it has a health check"),
+            (
+                vec![record_set("A", value, &["Novelty"])],
+                "it has Novelty, which autodns does not know",
+            ),
+            (
+                vec![record_set("A", &["192.0.2.1", "192.0.2.2"], &[])],
                 "it has 2 values: 192.0.2.1, 192.0.2.2",
             ),
-            (vec![row("A", &[], &[])], "it has no value or no TTL"),
+            (vec![record_set("A", &[], &[])], "it has no value or no TTL"),
             (vec![without_ttl], "it has no value or no TTL"),
             (
-                vec![row("A", value, &[]), row("A", value, &[])],
+                vec![record_set("A", value, &[]), record_set("A", value, &[])],
                 "there are several record sets of that name and type",
             ),
-            (vec![row("CNAME", &["x."], &[])], "there is a CNAME of that name"),
+            (vec![record_set("CNAME", &["x."], &[])], "there is a CNAME of that name"),
         ] {
             match plan(RecordType::A, "192.0.2.1", &found) {
                 Plan::Refuse { why, .. } => assert_eq!(why, expected),
@@ -352,13 +377,13 @@ mod tests {
             };
             let mut found = match state {
                 0 => return None,
-                1 => row(key.record_type.as_str(), &[right], &[]),
-                2 => row(key.record_type.as_str(), &[other], &[]),
-                3 => row(key.record_type.as_str(), &[right, other], &[]),
-                4 => row(key.record_type.as_str(), &[], &["AliasTarget"]),
-                _ => FoundRecord {
+                1 => record_set(key.record_type.as_str(), &[right], &[]),
+                2 => record_set(key.record_type.as_str(), &[other], &[]),
+                3 => record_set(key.record_type.as_str(), &[right, other], &[]),
+                4 => record_set(key.record_type.as_str(), &[], &["AliasTarget"]),
+                _ => RecordSet {
                     ttl: Ttl::new(60),
-                    ..row(key.record_type.as_str(), &[right], &[])
+                    ..record_set(key.record_type.as_str(), &[right], &[])
                 },
             };
             found.name = key.name.clone();

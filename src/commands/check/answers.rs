@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::report::Finding;
-use crate::record::{DnsName, Family, FoundRecord, RecordKey};
+use crate::record::{DnsName, Family, RecordKey, RecordSet};
 use crate::transport::Failure;
 
 const NAME: &str = "public dns";
@@ -24,9 +24,9 @@ pub fn compared(
     key: &RecordKey,
     name: &str,
     said: &Result<Vec<IpAddr>, Failure>,
-    rows: &[FoundRecord],
+    record_sets: &[RecordSet],
 ) -> Finding {
-    let Some(has) = simple_values(key, rows) else {
+    let Some(has) = simple_values(key, record_sets) else {
         return Finding::unknown(NAME, &format!("{key}: Route 53 has more than a simple record"));
     };
     let family = key.record_type.family();
@@ -59,17 +59,17 @@ pub fn compared(
 }
 
 /// The addresses of the record, if it is one that DNS answers as it stands.
-fn simple_values(key: &RecordKey, rows: &[FoundRecord]) -> Option<BTreeSet<IpAddr>> {
+fn simple_values(key: &RecordKey, record_sets: &[RecordSet]) -> Option<BTreeSet<IpAddr>> {
     let mut values = BTreeSet::new();
-    for row in rows.iter().filter(|row| row.name == key.name) {
-        if row.record_type == "CNAME" {
+    for record_set in record_sets.iter().filter(|record_set| record_set.name == key.name) {
+        if record_set.record_type == "CNAME" {
             return None;
         }
-        if row.record_type == key.record_type.as_str() {
-            if !row.other_members.is_empty() {
+        if record_set.record_type == key.record_type.as_str() {
+            if !record_set.other_members.is_empty() {
                 return None;
             }
-            for value in &row.values {
+            for value in &record_set.values {
                 values.insert(value.parse().ok()?);
             }
         }
@@ -93,7 +93,7 @@ mod tests {
     fn resolver_is_held_against_route_53() {
         let name = DnsName::from_config("home.example.com").unwrap();
         let key = RecordKey { name: name.clone(), record_type: RecordType::A };
-        let row = |values: &[&str], other: &[&str]| FoundRecord {
+        let record_set = |values: &[&str], other: &[&str]| RecordSet {
             name: name.clone(),
             record_type: "A".into(),
             ttl: Some(Ttl::DEFAULT),
@@ -113,28 +113,32 @@ mod tests {
             )
         };
         let unknown = |why: &str| Finding::unknown(NAME, &format!("home.example.com A: {why}"));
-        for (said, rows, expected) in [
+        for (said, record_sets, expected) in [
             (
                 &["192.0.2.1", "2001:db8::1"][..],
-                vec![row(&["192.0.2.1"], &[])],
+                vec![record_set(&["192.0.2.1"], &[])],
                 Finding::ok(NAME, "this machine's resolver says 192.0.2.1 for n".into()),
             ),
-            (&["192.0.2.9"], vec![row(&["192.0.2.1"], &[])], differs("192.0.2.9", "192.0.2.1")),
+            (
+                &["192.0.2.9"],
+                vec![record_set(&["192.0.2.1"], &[])],
+                differs("192.0.2.9", "192.0.2.1"),
+            ),
             (
                 &["2001:db8::1"],
-                vec![row(&["192.0.2.1"], &[])],
+                vec![record_set(&["192.0.2.1"], &[])],
                 differs("no IPv4 address", "192.0.2.1"),
             ),
             (&["192.0.2.9"], vec![], differs("192.0.2.9", "no IPv4 address")),
             (&[], vec![], unknown("there is no record to be found yet")),
             (
                 &["192.0.2.1"],
-                vec![row(&["192.0.2.1"], &["Weight"])],
+                vec![record_set(&["192.0.2.1"], &["Weight"])],
                 unknown("Route 53 has more than a simple record"),
             ),
         ] {
             let said = Ok(said.iter().map(|address| address.parse().unwrap()).collect());
-            assert_eq!(compared(&key, "n", &said, &rows), expected);
+            assert_eq!(compared(&key, "n", &said, &record_sets), expected);
         }
     }
 

@@ -12,7 +12,7 @@ use crate::aws::Aws;
 use crate::deadline::Deadline;
 use crate::error::Error;
 use crate::record::plan::{self, Plan};
-use crate::record::{AddressRecord, DnsName, FoundRecord, RecordKey};
+use crate::record::{AddressRecord, DnsName, RecordKey, RecordSet};
 use crate::retry::Attempts;
 use crate::transport::addresses_of_host;
 
@@ -22,8 +22,8 @@ const FRESH_LIST: Duration = Duration::from_secs(5);
 impl Steps<'_> {
     /// Lists the records, and tells everything that follows from the list.
     pub(super) fn records(&self, aws: &Aws<'_>, addresses: &[IpAddr], tell: &impl Fn(Finding)) {
-        let rows = match self.list(aws) {
-            Ok(rows) => rows,
+        let record_sets = match self.list(aws) {
+            Ok(record_sets) => record_sets,
             Err(error) => {
                 tell(Finding::error("route53", &error));
                 for name in ["zone", "record", "ttl", "public dns"] {
@@ -37,21 +37,21 @@ impl Steps<'_> {
         let outside = |key: &RecordKey| zone.as_ref().is_some_and(|zone| !key.name.is_within(zone));
         let config = &self.file.config;
         let keys = || config.records().filter(|key| !outside(key));
-        let plans = plan::all(keys(), addresses, config.ttl, &rows);
+        let plans = plan::all(keys(), addresses, config.ttl, &record_sets);
         for key in keys() {
             let plan = plans.iter().find(|(planned, _)| *planned == key).map(|(_, plan)| plan);
-            let row = rows
-                .iter()
-                .find(|row| row.name == key.name && row.record_type == key.record_type.as_str());
-            tell(record(&key, plan, row, zone.is_some()));
-            tell(self.ttl(&key, plan, row));
+            let record_set = record_sets.iter().find(|record_set| {
+                record_set.name == key.name && record_set.record_type == key.record_type.as_str()
+            });
+            tell(record(&key, plan, record_set, zone.is_some()));
+            tell(self.ttl(&key, plan, record_set));
         }
         for name in config.names.iter().filter(|name| keys().any(|key| key.name == **name)) {
             let asked = answers::asked(name);
             self.console.doing(format!("looking {asked} up"));
             let said = addresses_of_host(&asked, self.deadline.share(2));
             for key in keys().filter(|key| key.name == *name) {
-                tell(answers::compared(&key, &asked, &said, &rows));
+                tell(answers::compared(&key, &asked, &said, &record_sets));
             }
         }
         tell(self.clock());
@@ -67,7 +67,7 @@ impl Steps<'_> {
         }
     }
 
-    fn list(&self, aws: &Aws<'_>) -> Result<Vec<FoundRecord>, Error> {
+    fn list(&self, aws: &Aws<'_>) -> Result<Vec<RecordSet>, Error> {
         let config = &self.file.config;
         let mut found = Vec::new();
         for name in &config.names {
@@ -110,10 +110,10 @@ impl Steps<'_> {
         Some(zone)
     }
 
-    fn ttl(&self, key: &RecordKey, plan: Option<&Plan>, row: Option<&FoundRecord>) -> Finding {
+    fn ttl(&self, key: &RecordKey, plan: Option<&Plan>, record_set: Option<&RecordSet>) -> Finding {
         const NAME: &str = "ttl";
         let configured = self.file.config.ttl;
-        match (plan, row.and_then(|row| row.ttl), configured) {
+        match (plan, record_set.and_then(|record_set| record_set.ttl), configured) {
             (Some(Plan::Refuse { .. }), ..) => {
                 Finding::unknown(NAME, &format!("{key} is not ours to overwrite"))
             }
@@ -154,7 +154,7 @@ impl Steps<'_> {
                     }
                 }
                 // Each alone, to say which of them is rejected.
-                Err(error) if batch.len() > 1 && error.is_refusal() => {
+                Err(error) if batch.len() > 1 && error.is_rejection() => {
                     batches.extend(batch.into_iter().rev().map(|key| vec![key]));
                 }
                 Err(error) => {
@@ -175,9 +175,9 @@ impl Steps<'_> {
     ) -> Result<Vec<AddressRecord>, Error> {
         let mut attempts = Attempts::new(self.access.limit);
         loop {
-            let rows = self.list(aws)?;
+            let record_sets = self.list(aws)?;
             let records: Vec<_> =
-                keys.iter().filter_map(|key| plan::as_it_is(key, &rows)).collect();
+                keys.iter().filter_map(|key| plan::as_it_is(key, &record_sets)).collect();
             if records.is_empty() {
                 return Ok(records);
             }
@@ -199,11 +199,13 @@ impl Steps<'_> {
 fn record(
     key: &RecordKey,
     plan: Option<&Plan>,
-    row: Option<&FoundRecord>,
+    record_set: Option<&RecordSet>,
     inside: bool,
 ) -> Finding {
     const NAME: &str = "record";
-    let values = row.map(|row| row.values.join(", ")).filter(|values| !values.is_empty());
+    let values = record_set
+        .map(|record_set| record_set.values.join(", "))
+        .filter(|values| !values.is_empty());
     let now = values.map_or_else(|| "is not there".into(), |values| format!("is {values}"));
     match plan {
         Some(Plan::Change(change)) if change.from.is_none() && !inside => {

@@ -158,12 +158,12 @@ impl Report {
             .iter()
             .map(|(config, Finding { name, status, detail, hint })| {
                 let status = status.as_str();
-                let mut row =
+                let mut record_set =
                     json!({ "name": name, "status": status, "detail": detail, "hint": hint });
                 if self.names_configs {
-                    row["config"] = config.as_str().into();
+                    record_set["config"] = config.as_str().into();
                 }
-                row
+                record_set
             })
             .collect();
         json!({ "ok": self.is_ok(), "counts": counts, "checks": checks })

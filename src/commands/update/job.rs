@@ -17,7 +17,7 @@ use crate::console::Console;
 use crate::deadline::Deadline;
 use crate::detached::{self, NoResult};
 use crate::error::Error;
-use crate::record::{Family, FoundRecord, RecordKey};
+use crate::record::{Family, RecordKey, RecordSet};
 
 /// How much longer than its deadline the look-up of an address is waited for: it ends by then of
 /// itself, and says why, unless something in it hangs.
@@ -51,7 +51,7 @@ pub struct Outcome {
     /// What keeps records from being right; empty if all are right.
     pub troubles: Vec<Trouble>,
     /// The records as they were listed last, if they were.
-    pub found: Option<Vec<FoundRecord>>,
+    pub found: Option<Vec<RecordSet>>,
 }
 
 impl Outcome {
@@ -187,13 +187,16 @@ impl Job {
             self.console.step(|| format!("listing {name} in hosted zone {}", config.zone));
             let found = aws.list(&config.zone, name, deadline)?;
             self.console.step(|| {
-                let rows: Vec<String> = found
+                let record_sets: Vec<String> = found
                     .iter()
-                    .map(|row| format!("{} {}", row.record_type, row.shown_values(" ")))
-                    .map(|row| row.trim_end().to_owned())
+                    .map(|record_set| {
+                        format!("{} {}", record_set.record_type, record_set.shown_values(" "))
+                    })
+                    .map(|record_set| record_set.trim_end().to_owned())
                     .collect();
-                let rows = if rows.is_empty() { "nothing".into() } else { rows.join(", ") };
-                format!("Route 53 has {rows} for {name}")
+                let record_sets =
+                    if record_sets.is_empty() { "nothing".into() } else { record_sets.join(", ") };
+                format!("Route 53 has {record_sets} for {name}")
             });
             all.extend(found);
         }
@@ -213,7 +216,7 @@ impl Job {
 /// The records of a configuration's names at one moment.
 #[derive(Clone)]
 pub struct List {
-    pub found: Vec<FoundRecord>,
+    pub found: Vec<RecordSet>,
     /// When the last answer of Route 53 was there.
     pub at: Instant,
 }

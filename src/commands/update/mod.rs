@@ -78,7 +78,7 @@ fn read_configs(
                 files.push(file);
             }
             Err((error, failed)) => {
-                console.trouble(&error.to_string());
+                console.error(&error.to_string());
                 status = status.max(failed);
             }
         }
@@ -87,9 +87,9 @@ fn read_configs(
     for (lock, sharers) in by_lock.iter().filter(|(_, sharers)| sharers.len() > 1) {
         let names: Vec<String> = sharers.iter().map(|p| p.display().to_string()).collect();
         if let Some(name) = names.first().filter(|first| names.iter().all(|name| name == *first)) {
-            console.trouble(&format!("{name}: is named twice; name it once"));
+            console.error(&format!("{name}: is named twice; name it once"));
         } else {
-            console.trouble(&format!(
+            console.error(&format!(
                 "{}: have the same alert_lock, {}; give each its own",
                 names.join(", "),
                 lock.display()

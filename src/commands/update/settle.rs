@@ -87,7 +87,7 @@ impl<'a> Settling<'a> {
                 Ok(()) => return,
                 Err(not_changed) => not_changed,
             };
-            if changes.len() > 1 && not_changed.is_refusal() {
+            if changes.len() > 1 && not_changed.is_rejection() {
                 let error = not_changed.into_error();
                 self.job.console.step(|| format!("{error}; now each change alone"));
                 return self.settle_each();

@@ -22,7 +22,7 @@ use crate::notify::alert::{raise, withdraw};
 use crate::notify::heartbeat::Heartbeat;
 use crate::notify::lock::AlertLock;
 use crate::notify::message::{self, About};
-use crate::record::{FoundRecord, RecordKey};
+use crate::record::{RecordKey, RecordSet};
 use crate::retry::Limit;
 use crate::secrets::Secrets;
 use crate::transport::Network;
@@ -140,7 +140,7 @@ impl<'a> Supervisor<'a> {
     fn not_tried(&mut self, file: &ConfigFile, error: &Error, times: Times, console: &Console) {
         let line = error.to_string();
         if self.said.insert(line.clone()) {
-            console.trouble(&line);
+            console.error(&line);
         }
         if let Some(heartbeat) = file.config.heartbeat.clone().filter(|_| !self.options.dry_run) {
             let environment = Arc::clone(&self.environment);
@@ -167,7 +167,7 @@ impl<'a> Supervisor<'a> {
         let lines: Vec<String> =
             lines.iter().map(|line| console.secrets().hide(line).into()).collect();
         for line in &lines {
-            console.trouble(line);
+            console.error(line);
         }
         if let Some(access) = self.access.as_ref().filter(|_| !self.options.dry_run) {
             if let Some(lock) = file.alert_lock(&self.environment).filter(|_| is_out || !all_right)
@@ -192,7 +192,7 @@ impl<'a> Supervisor<'a> {
                     }
                 });
                 for line in said {
-                    console.trouble(&format!("{}: {line}", config.shown_names()));
+                    console.error(&format!("{}: {line}", config.shown_names()));
                 }
             }
             if let Some(heartbeat) = config.heartbeat.clone() {
@@ -305,12 +305,12 @@ fn record_lines(config: &Config, outcome: &Outcome) -> Vec<String> {
         let Some(found) = outcome.found.as_ref().filter(|_| !unknown) else {
             return Some(format!("It is not known what {key} says now."));
         };
-        let of_key = |row: &&FoundRecord| {
-            row.name == key.name && row.record_type == key.record_type.as_str()
+        let of_key = |record_set: &&RecordSet| {
+            record_set.name == key.name && record_set.record_type == key.record_type.as_str()
         };
         Some(match found.iter().find(of_key) {
             None => format!("{key} does not exist."),
-            Some(FoundRecord { values, ttl: Some(ttl), .. }) if !values.is_empty() => {
+            Some(RecordSet { values, ttl: Some(ttl), .. }) if !values.is_empty() => {
                 format!("{key} still says {} (TTL {ttl}).", values.join(", "))
             }
             Some(_) => format!("{key} exists, but has no address of its own."),
