@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use lexopt::prelude::{Long, Short, Value};
 
-use crate::error::Error;
+use crate::error::SetupError;
 
 /// The words that are commands where they are the first word that is not an option.
 pub const COMMANDS: [&str; 4] = ["check", "policy", "help", "version"];
@@ -130,7 +130,7 @@ impl Command {
     pub fn parse(
         arguments: impl IntoIterator<Item = OsString>,
         exists: impl Fn(&Path) -> bool,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, SetupError> {
         let mut line = Line::default();
         let mut parser = lexopt::Parser::from_args(arguments);
         loop {
@@ -217,21 +217,24 @@ struct Line {
 
 impl Line {
     /// Takes a word that is no option.
-    fn take(&mut self, word: &OsStr, exists: impl Fn(&Path) -> bool) -> Result<(), Error> {
+    fn take(&mut self, word: &OsStr, exists: impl Fn(&Path) -> bool) -> Result<(), SetupError> {
         let path = PathBuf::from(word);
         let shown = word.to_string_lossy();
         let command = Word::parse(word).filter(|_| !self.only_files);
         match (command, self.word) {
             _ if word.is_empty() => {
-                return Err(Error::Usage("the name of a configuration file is empty".into()));
+                return Err(SetupError::usage("the name of a configuration file is empty"));
             }
             (Some(topic), Some(Word::Help)) if self.topic.is_none() => self.topic = Some(topic),
             (None, Some(Word::Help)) => {
-                return Err(Error::Usage(format!("{shown:?} is not a command; {}", commands())));
+                return Err(SetupError::usage(format!(
+                    "{shown:?} is not a command; {}",
+                    commands()
+                )));
             }
             (Some(command), None) if self.files.is_empty() => self.word = Some(command),
             (Some(_), _) => {
-                return Err(Error::Usage(format!(
+                return Err(SetupError::usage(format!(
                     "{shown} is a command, and only the first word can be one; write a \
                      configuration file of that name as ./{shown}"
                 )));
@@ -241,7 +244,7 @@ impl Line {
                 self.files.push(path);
             }
             (None, _) => {
-                return Err(Error::Usage(format!(
+                return Err(SetupError::usage(format!(
                     "{shown:?} is neither a command nor an existing file; {}",
                     commands()
                 )));
@@ -250,13 +253,13 @@ impl Line {
         Ok(())
     }
 
-    fn into_command(self) -> Result<Command, Error> {
+    fn into_command(self) -> Result<Command, SetupError> {
         let (options, whose) = match self.word {
             None => (OF_A_RUN, "a run".into()),
             Some(word) => (word.options(), format!("autodns {}", word.as_str())),
         };
         if let Some(option) = self.given.iter().find(|option| !options.contains(option)) {
-            return Err(Error::Usage(format!("{option} is not an option of {whose}")));
+            return Err(SetupError::usage(format!("{option} is not an option of {whose}")));
         }
         let has = |option| self.given.contains(&option);
         let deadline = self.deadline.unwrap_or(DEFAULT_DEADLINE);
@@ -277,7 +280,7 @@ impl Line {
             },
             Some(Word::Policy) => Command::Policy { configs: self.files },
             Some(Word::Help | Word::Version) if !self.files.is_empty() => {
-                return Err(Error::Usage(format!("{whose} takes no configuration")));
+                return Err(SetupError::usage(format!("{whose} takes no configuration")));
             }
             Some(Word::Help) => Command::Help(self.topic.map_or(HELP, Word::help)),
             Some(Word::Version) => Command::Version,
@@ -300,17 +303,17 @@ fn commands() -> String {
 }
 
 /// A length of time in whole seconds. No run at intervals should need more than an hour.
-fn parse_deadline(text: &OsStr) -> Result<Duration, Error> {
+fn parse_deadline(text: &OsStr) -> Result<Duration, SetupError> {
     let seconds = text.to_str().and_then(|text| text.parse().ok());
     match seconds.filter(|seconds| (1..=3600).contains(seconds)) {
         Some(seconds) => Ok(Duration::from_secs(seconds)),
-        None => Err(Error::Usage("--deadline must be a number of seconds from 1 to 3600".into())),
+        None => Err(SetupError::usage("--deadline must be a number of seconds from 1 to 3600")),
     }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is what map_err hands over")]
-fn usage(error: lexopt::Error) -> Error {
-    Error::Usage(error.to_string())
+fn usage(error: lexopt::Error) -> SetupError {
+    SetupError::usage(error.to_string())
 }
 
 #[cfg(test)]

@@ -42,6 +42,7 @@ mod percent;
 mod record;
 mod retry;
 mod secrets;
+mod session;
 mod transport;
 
 pub use commands::run;

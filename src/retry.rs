@@ -14,7 +14,7 @@ use http::header::{AGE, DATE, RETRY_AFTER};
 use crate::clock::read_date;
 use crate::deadline::Deadline;
 use crate::environment::Environment;
-use crate::error::Error;
+use crate::error::SetupError;
 
 /// The attempts in all, unless `AWS_MAX_ATTEMPTS` says otherwise, as in the SDKs.
 const DEFAULT_ATTEMPTS: u32 = 3;
@@ -93,16 +93,12 @@ pub struct Limit(Option<u32>);
 
 impl Limit {
     /// Reads `AWS_MAX_ATTEMPTS`, the number of attempts in all, at least 1.
-    pub fn from_environment(environment: &Environment) -> Result<Self, Error> {
+    pub fn from_environment(environment: &Environment) -> Result<Self, SetupError> {
         let variable = "AWS_MAX_ATTEMPTS";
         let Some(text) = environment.get(variable) else { return Ok(Self(None)) };
         match text.trim().parse() {
             Ok(attempts) if attempts > 0 => Ok(Self(Some(attempts))),
-            _ => Err(Error::Environment {
-                variable,
-                problem: "must be a whole number of at least 1".into(),
-                source: None,
-            }),
+            _ => Err(SetupError::variable(variable, "must be a whole number of at least 1")),
         }
     }
 

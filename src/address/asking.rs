@@ -86,7 +86,7 @@ impl Sources {
                             if unanswered.retry != Retry::Never {
                                 passing.insert(source);
                             }
-                            if unanswered.is_no_way() {
+                            if unanswered.is_no_way {
                                 // The others would fail alike: one cause is said once.
                                 passing.extend(waiting.drain(..));
                                 failed.clear();
@@ -115,11 +115,12 @@ impl Sources {
             passing.clear();
         }
         for source in asked {
-            let problem = "it did not answer in time; check the connection; the next run tries \
-                           again";
             failed.entry(source).or_insert(Unanswered {
                 retry: Retry::Transient,
-                ..Unanswered::for_good(problem.into())
+                ..Unanswered::never(
+                    "it did not answer in time",
+                    "check the connection; the next run tries again",
+                )
             });
         }
         (None, failed)
@@ -142,10 +143,10 @@ impl Sources {
             return answer();
         }
         if let Err(error) = thread::Builder::new().spawn(answer) {
-            let problem = format!("no thread could be started to ask it: {error}");
+            let cause = format!("no thread could be started to ask it: {error}");
             let unanswered = Unanswered {
                 retry: Retry::Transient,
-                ..Unanswered::for_good(format!("{problem}; the next run tries again"))
+                ..Unanswered::never(cause, "the next run tries again")
             };
             drop(sender.send((source, Err(unanswered))));
         }

@@ -5,6 +5,7 @@
 
 mod asking;
 pub mod cidr;
+mod error;
 pub mod interface;
 pub mod public;
 pub mod reflector;
@@ -13,12 +14,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv6Addr};
 
 use crate::console::Console;
-use crate::error::{Cause, Error};
 use crate::record::Family;
 use crate::retry::Retry;
 pub use asking::Asking;
 use asking::{Failures, Said};
 use cidr::Cidr;
+pub use error::{Error, SourceError};
 use public::{CGNAT, is_of_no_host, not_public};
 use reflector::{Reflector, Reply, Unanswered};
 
@@ -56,18 +57,7 @@ pub struct PublicAddress {
     /// The hosts that had a part in it.
     hosts: BTreeSet<String>,
     /// Those that were asked before and whose failure lasts, with what came instead of an address.
-    lasting: BTreeMap<Source, String>,
-}
-
-/// Why one source named no address.
-#[derive(Debug)]
-pub struct Reason {
-    /// Who was asked: a URL without its query string, or an interface.
-    pub asked: String,
-    /// What came instead of an address, and what to do.
-    pub problem: String,
-    /// Why, where something else failed.
-    pub source: Option<Cause>,
+    lasting: BTreeMap<Source, (String, String)>,
 }
 
 impl Sources {
@@ -80,11 +70,11 @@ impl Sources {
                 let lasting = failed
                     .into_iter()
                     .filter(|(_, failed)| failed.retry == Retry::Never)
-                    .map(|(source, Unanswered { problem, .. })| (source, problem))
+                    .map(|(source, Unanswered { cause, advice, .. })| (source, (cause, advice)))
                     .collect();
                 Ok(PublicAddress { address, by, hosts, lasting })
             }
-            (None, failed) => Err(Error::Address { family, reasons: self.reasons(failed) }),
+            (None, failed) => Err(Error::NotFound { family, causes: self.causes(failed) }),
         }
     }
 
@@ -112,8 +102,8 @@ impl Sources {
             let host = BTreeSet::from([self.reflectors[index].host()]);
             if let Some(host) = shared(&host) {
                 failed.insert(source, same_host(&host));
-            } else if let Some(problem) = answer.lasting.get(&source) {
-                failed.insert(source, Unanswered::for_good(problem.clone()));
+            } else if let Some((cause, advice)) = answer.lasting.get(&source) {
+                failed.insert(source, Unanswered::never(cause, advice));
             } else {
                 others.push(source);
             }
@@ -134,7 +124,7 @@ impl Sources {
         if self.require_confirmation {
             failed.extend(now);
             let first = (self.shown(answer.by), address);
-            return Err(Error::Unconfirmed { first, reasons: self.reasons(failed) });
+            return Err(Error::Unconfirmed { first, causes: self.causes(failed) });
         }
         asking.console.step(|| format!("{address} is not confirmed: no other source answers"));
         Ok(())
@@ -155,32 +145,29 @@ impl Sources {
         (0..self.reflectors.len()).map(Source::Reflector).collect()
     }
 
-    /// Asks one source once. The error is its reason, and whether it may answer in a moment.
+    /// Asks one source once.
     pub fn ask(
         &self,
         source: Source,
         family: Family,
         asking: Asking<'_>,
-    ) -> Result<IpAddr, (Reason, Retry)> {
+    ) -> Result<IpAddr, SourceError> {
         let said = self.question(source, family, asking)();
         match self.examined(source, family, said, asking.console) {
             Ok(reply) => Ok(reply.address),
-            Err(unanswered) => {
-                let again = unanswered.retry;
-                Err((self.reason(source, unanswered), again))
-            }
+            Err(unanswered) => Err(SourceError { asked: self.shown(source), unanswered }),
         }
     }
 
     /// What a source said, if it may be published; and tells the step.
     fn examined(&self, source: Source, family: Family, said: Said, console: &Console) -> Said {
         let said = said.and_then(|reply| match self.objection(reply.address, family) {
-            Some(objection) => Err(Unanswered {
+            Some((objection, advice)) => Err(Unanswered {
                 named: Some(reply.address),
-                ..Unanswered::for_good(format!(
-                    "it answered {}, which is {objection}",
-                    reply.address
-                ))
+                ..Unanswered::never(
+                    format!("it answered {}, which is {objection}", reply.address),
+                    advice,
+                )
             }),
             None => Ok(reply),
         });
@@ -189,7 +176,7 @@ impl Sources {
             match (&said, source) {
                 (Ok(Reply { address, .. }), Source::Interface) => format!("{shown} has {address}"),
                 (Ok(Reply { address, .. }), _) => format!("{shown} answered {address}"),
-                (Err(unanswered), _) => format!("{shown} over {family}: {}", unanswered.problem),
+                (Err(unanswered), _) => format!("{shown} over {family}: {unanswered}"),
             }
         });
         said
@@ -200,20 +187,13 @@ impl Sources {
         let unfit = |address: Ipv6Addr| self.kind_objected_to(address.into());
         match interface::address_of(interface, unfit) {
             Ok(address) => Ok(Reply { address: address.into(), hosts: BTreeSet::new() }),
-            Err(problem) => Err(Unanswered::for_good(format!("{problem}; check ipv6_interface"))),
+            Err(cause) => Err(Unanswered::never(cause, "check ipv6_interface")),
         }
     }
 
-    fn reasons(&self, failed: Failures) -> Vec<Reason> {
-        failed.into_iter().map(|(source, unanswered)| self.reason(source, unanswered)).collect()
-    }
-
-    fn reason(
-        &self,
-        source: Source,
-        Unanswered { problem, source: cause, .. }: Unanswered,
-    ) -> Reason {
-        Reason { asked: self.shown(source), problem, source: cause }
+    fn causes(&self, failed: Failures) -> Vec<SourceError> {
+        let cause = |(source, unanswered)| SourceError { asked: self.shown(source), unanswered };
+        failed.into_iter().map(cause).collect()
     }
 
     fn shown(&self, source: Source) -> String {
@@ -226,27 +206,28 @@ impl Sources {
     }
 
     /// What is wrong with an address that a reflector named, and what to do, if anything is.
-    fn objection(&self, address: IpAddr, family: Family) -> Option<String> {
+    fn objection(&self, address: IpAddr, family: Family) -> Option<(String, &'static str)> {
         if Family::of(address) != family {
-            return Some(format!(
-                "no {family} address; use a reflector that answers with the address it was called \
-                 from"
+            return Some((
+                format!("no {family} address"),
+                "use a reflector that answers with the address it was called from",
             ));
         }
         if let Some(kind) = self.not_publishable(address) {
-            let rest = if is_of_no_host(address) {
-                "; check the reflector"
+            let (more, advice) = if is_of_no_host(address) {
+                ("", "check the reflector")
             } else if kind == CGNAT {
-                ", so this connection has no public IPv4 address of its own; ask the provider for \
-                 one, or use IPv6 (record_types) or a tunnel"
+                (
+                    ", so this connection has no public IPv4 address of its own",
+                    "ask the provider for one, or use IPv6 (record_types) or a tunnel",
+                )
             } else {
-                "; check the way to the reflector, or set allow_non_public"
+                ("", "check the way to the reflector, or set allow_non_public")
             };
-            return Some(format!("not a public address: {kind}{rest}"));
+            return Some((format!("not a public address: {kind}{more}"), advice));
         }
-        self.outside(address).map(|outside| {
-            format!("{outside}; check which way the traffic goes, or expected_networks")
-        })
+        let advice = "check which way the traffic goes, or expected_networks";
+        self.outside(address).map(|outside| (outside, advice))
     }
 
     /// Why an address may not be published, in a few words, if so.
@@ -275,9 +256,8 @@ impl Sources {
 
 /// Why one that names the same address does not confirm it.
 fn same_host(host: &str) -> Unanswered {
-    Unanswered::for_good(format!(
-        "its answer is that of {host}, which has answered already; name a source on another host"
-    ))
+    let cause = format!("its answer is that of {host}, which has answered already");
+    Unanswered::never(cause, "name a source on another host")
 }
 
 #[cfg(test)]
@@ -331,7 +311,7 @@ mod tests {
             (&["10.0.0.0/8"], true, "10.1.2.3", Family::V4, None),
         ] {
             let said = sources(networks, allowed).objection(address.parse().unwrap(), family);
-            let said = said.as_deref().and_then(|text| text.split("; ").next());
+            let said = said.as_ref().map(|(cause, _)| cause.as_str());
             assert_eq!(said, objection, "{address} {networks:?}");
         }
     }

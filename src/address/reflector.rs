@@ -12,11 +12,10 @@ use http::header::{ACCEPT, AUTHORIZATION};
 use serde_json::Value;
 
 use crate::deadline::Deadline;
-use crate::error::Cause;
 use crate::retry::{Retry, RetryAfter};
 use crate::secrets::Secrets;
+use crate::transport::Client;
 use crate::transport::url::{MAX_REDIRECTS, SecretUrl, host_of};
-use crate::transport::{Client, Failure};
 
 /// The most bytes an answer may have.
 const MAX_RESPONSE: u64 = 4096;
@@ -61,43 +60,40 @@ impl Reflector {
             if let Some(authorization) = at.authorization() {
                 request = request.header(AUTHORIZATION, authorization);
             }
-            let request = request.body(Vec::new()).map_err(|error| Unanswered {
-                problem: "the URL cannot be asked".into(),
-                source: Some(error.into()),
-                ..Unanswered::for_good(String::new())
-            })?;
-            let answer = client.send(request, MAX_RESPONSE, deadline).map_err(|cause| {
-                let problem = format!("{cause}; {}", cause.advice());
-                Unanswered {
-                    retry: cause.retry(),
-                    source: Some(cause.into()),
-                    ..Unanswered::for_good(problem)
-                }
-            })?;
+            let request = request
+                .body(Vec::new())
+                .map_err(|_| Unanswered::never("the URL cannot be asked", CHECK_URL))?;
+            let answer =
+                client.send(request, MAX_RESPONSE, deadline).map_err(|error| Unanswered {
+                    retry: error.retry(),
+                    is_no_network: error.is_no_network(),
+                    is_no_way: error.is_no_way(),
+                    ..Unanswered::never(error.to_string(), error.advice())
+                })?;
             match at.redirect(answer.status, &answer.headers) {
                 Some(Ok(next)) => {
                     next.add_secrets(&mut secrets);
                     at = next;
                 }
                 Some(Err(problem)) => {
-                    return Err(Unanswered::for_good(format!("{problem}; {CHECK_URL}")));
+                    return Err(Unanswered::never(problem, CHECK_URL));
                 }
                 None => {
                     let whole = answer.has_length();
                     let read = read_response(answer.status, &answer.body, whole, &secrets);
                     return match read {
                         Ok(address) => Ok(Reply { address, hosts }),
-                        Err(problem) => Err(Unanswered {
+                        Err((cause, advice)) => Err(Unanswered {
                             retry: Retry::of_status(answer.status),
                             retry_after: RetryAfter::of(&answer.headers, SystemTime::now()),
-                            ..Unanswered::for_good(problem)
+                            ..Unanswered::never(cause, advice)
                         }),
                     };
                 }
             }
         }
-        let problem = format!("it redirects more than {MAX_REDIRECTS} times; {CHECK_URL}");
-        Err(Unanswered::for_good(problem))
+        let cause = format!("it redirects more than {MAX_REDIRECTS} times");
+        Err(Unanswered::never(cause, CHECK_URL))
     }
 }
 
@@ -111,31 +107,41 @@ pub struct Reply {
     pub hosts: BTreeSet<String>,
 }
 
-/// What came from a reflector instead of an address.
+/// Why a source named no address that may be published.
 #[derive(Debug)]
 pub struct Unanswered {
-    /// What came, and what to do: a phrase that follows who was asked.
-    pub problem: String,
-    /// Whether it may answer in a moment.
+    /// A phrase that follows who was asked.
+    pub cause: String,
+    pub advice: String,
     pub retry: Retry,
     /// What it says about the time of the next request.
     pub retry_after: Option<RetryAfter>,
     /// The address that it named, if that is one that may not be published.
     pub named: Option<IpAddr>,
-    /// Why, where something else failed.
-    pub source: Option<Cause>,
+    /// Whether this machine has no network at all.
+    pub is_no_network: bool,
+    /// Whether this machine has no route to any source of the family.
+    pub is_no_way: bool,
 }
 
 impl Unanswered {
-    /// It would not answer another time either.
-    pub(super) const fn for_good(problem: String) -> Self {
-        Self { problem, retry: Retry::Never, retry_after: None, named: None, source: None }
+    /// A retry cannot help.
+    pub(super) fn never(cause: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self {
+            cause: cause.into(),
+            advice: advice.into(),
+            retry: Retry::Never,
+            retry_after: None,
+            named: None,
+            is_no_network: false,
+            is_no_way: false,
+        }
     }
+}
 
-    /// Whether it is this machine that has no way to any source of the family.
-    pub(super) fn is_no_way(&self) -> bool {
-        let cause = self.source.as_ref().and_then(|cause| cause.downcast_ref::<Failure>());
-        cause.is_some_and(Failure::is_no_way)
+impl fmt::Display for Unanswered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; {}", self.cause, self.advice)
     }
 }
 
@@ -160,7 +166,7 @@ pub fn read_response(
     body: &str,
     whole: bool,
     secrets: &Secrets,
-) -> Result<IpAddr, String> {
+) -> Result<IpAddr, (String, &'static str)> {
     let whole = whole || body.ends_with('\n');
     let body = body.strip_prefix('\u{feff}').unwrap_or(body).trim_ascii();
     let json = body.starts_with('{').then(|| serde_json::from_str::<Value>(body));
@@ -168,38 +174,34 @@ pub fn read_response(
     let quoted = error.and_then(Value::as_str).map(|text| format!("\"{}\"", secrets.quote(text)));
     if status != 200 {
         let why = quoted.map_or(String::new(), |quoted| format!(": {quoted}"));
-        return Err(format!("it answered {status}{why}; {}", advice_of(status)));
+        return Err((format!("it answered {status}{why}"), advice_of(status)));
     }
     let text = match &json {
         None => body,
-        Some(Err(_)) => return Err(format!("it answered broken JSON; {CHECK_REFLECTOR}")),
+        Some(Err(_)) => return Err(("it answered broken JSON".into(), CHECK_REFLECTOR)),
         Some(Ok(json)) => match (error, &json["your_ip"], &json["ip"]) {
             (Some(_), ..) => {
                 let what = quoted.as_deref().unwrap_or("an error");
-                return Err(format!("it reported {what}; {CHECK_REFLECTOR}"));
+                return Err((format!("it reported {what}"), CHECK_REFLECTOR));
             }
             (None, Value::String(ip), _) | (None, Value::Null, Value::String(ip)) => ip.as_str(),
             _ => {
-                return Err(format!(
-                    "it answered JSON without an address in \"your_ip\" or \"ip\"; \
-                     {CHECK_REFLECTOR}"
-                ));
+                let cause = "it answered JSON without an address in \"your_ip\" or \"ip\"";
+                return Err((cause.into(), CHECK_REFLECTOR));
             }
         },
     };
     if text.is_empty() {
-        return Err(format!("it answered nothing; {CHECK_REFLECTOR}"));
+        return Err(("it answered nothing".into(), CHECK_REFLECTOR));
     }
     if json.is_none() && !whole {
-        return Err(format!(
-            "it answered text without saying how long it is, which may be cut off; \
-             {CHECK_REFLECTOR}"
-        ));
+        let cause = "it answered text without saying how long it is, which may be cut off";
+        return Err((cause.into(), CHECK_REFLECTOR));
     }
     text.parse().map_err(|_| {
         let kind = if json.is_some() { "text in JSON" } else { kind(text) };
         let (length, s) = (text.len(), if text.len() == 1 { "" } else { "s" });
-        format!("it answered {length} byte{s} of {kind}, not an address; {CHECK_REFLECTOR}")
+        (format!("it answered {length} byte{s} of {kind}, not an address"), CHECK_REFLECTOR)
     })
 }
 
@@ -254,7 +256,7 @@ mod tests {
         secrets.add_query("apikey=verysecret");
         read_response(status, body, true, &secrets)
             .map(|address| address.to_string())
-            .map_err(|problem| problem.split("; ").next().unwrap().into())
+            .map_err(|(cause, _)| cause)
     }
 
     #[test]

@@ -5,7 +5,7 @@ use http::Uri;
 
 use super::Service;
 use crate::environment::Environment;
-use crate::error::Error;
+use crate::error::SetupError;
 use crate::transport::url::has_possible_port;
 
 /// A partition of AWS. The isolated ones (`aws-iso…`) are not reached from a home line.
@@ -60,21 +60,15 @@ impl Partition {
     pub fn default_of(
         environment: &Environment,
         profile_region: Option<(&str, String)>,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, SetupError> {
         for variable in ["AWS_REGION", "AWS_DEFAULT_REGION"] {
             if let Some(region) = environment.get(variable) {
-                return Self::of_region(region).map_err(|problem| Error::Environment {
-                    variable,
-                    problem,
-                    source: None,
-                });
+                return Self::of_region(region)
+                    .map_err(|problem| SetupError::variable(variable, &problem));
             }
         }
         let Some((region, place)) = profile_region else { return Ok(Self::Aws) };
-        Self::of_region(region).map_err(|problem| Error::Credentials {
-            problem: format!("{place} {problem}"),
-            source: None,
-        })
+        Self::of_region(region).map_err(|problem| SetupError::new(format!("{place} {problem}")))
     }
 
     /// The region that signs for Route 53, which has one address a partition.
@@ -144,7 +138,7 @@ impl Settings {
         environment: &Environment,
         profile: impl Fn(Option<&str>) -> Option<String>,
         profile_region: Option<(&str, String)>,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, SetupError> {
         let mut settings = Self {
             dual_stack: environment.is_true("AWS_USE_DUALSTACK_ENDPOINT"),
             dual_stack_is_set: environment.get("AWS_USE_DUALSTACK_ENDPOINT").is_some(),
@@ -155,17 +149,14 @@ impl Settings {
             let find = |variable: &'static str, service| {
                 for variable in [variable, "AWS_ENDPOINT_URL"] {
                     if let Some(url) = environment.get(variable) {
-                        return normalise(url).map(Some).ok_or(Error::Environment {
-                            variable,
-                            problem: NOT_AN_ENDPOINT.into(),
-                            source: None,
-                        });
+                        return normalise(url)
+                            .map(Some)
+                            .ok_or_else(|| SetupError::variable(variable, NOT_AN_ENDPOINT));
                     }
                 }
                 match profile(Some(service)).or_else(|| profile(None)) {
-                    Some(url) => normalise(&url).map(Some).ok_or(Error::Credentials {
-                        problem: format!("endpoint_url in the AWS profile {NOT_AN_ENDPOINT}"),
-                        source: None,
+                    Some(url) => normalise(&url).map(Some).ok_or_else(|| {
+                        SetupError::variable("endpoint_url in the AWS profile", NOT_AN_ENDPOINT)
                     }),
                     None => Ok(None),
                 }

@@ -14,7 +14,9 @@ use super::endpoint::Endpoint;
 use super::{ApiRequest, Service};
 use crate::clock::calendar;
 use crate::credentials::Credentials;
-use crate::error::Cause;
+
+/// Why a request cannot be signed, in the library's words.
+type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// The HTTP request that makes `call` at `endpoint`, signed with `credentials` as of `now`.
 ///
@@ -26,7 +28,7 @@ pub fn sign(
     endpoint: &Endpoint,
     credentials: &Credentials,
     now: SystemTime,
-) -> Result<Request<Vec<u8>>, Cause> {
+) -> Result<Request<Vec<u8>>, Error> {
     if calendar(now).is_none() {
         return Err("no calendar has the time of the signature".into());
     }
@@ -58,7 +60,7 @@ fn add_signature(
     credentials: &Credentials,
     settings: SigningSettings,
     now: SystemTime,
-) -> Result<(), Cause> {
+) -> Result<(), Error> {
     let identity = aws_credential_types::Credentials::new(
         &credentials.key_id,
         &credentials.secret_key,

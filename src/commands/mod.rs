@@ -3,6 +3,7 @@
 
 pub mod check;
 pub mod policy;
+mod trouble;
 pub mod update;
 
 use std::ffi::OsString;
@@ -19,7 +20,7 @@ use crate::credentials::{folder_of, profile::Profile};
 use crate::deadline::Deadline;
 use crate::detached;
 use crate::environment::{Environment, command_as_owner};
-use crate::error::Error;
+use crate::error::SetupError;
 use crate::secrets::Secrets;
 use check::report::Form;
 use policy::policy;
@@ -50,7 +51,7 @@ fn start(
     arguments: &[OsString],
     now: SystemTime,
     console: &Console,
-) -> Result<Status, Error> {
+) -> Result<Status, SetupError> {
     let environment = Environment::of_process();
     Ok(match command {
         Command::Update { configs, dry_run, deadline, .. } => {
@@ -89,7 +90,7 @@ fn named_or_found(
     environment: &Environment,
     arguments: &[OsString],
     time: Duration,
-) -> Result<Vec<PathBuf>, Error> {
+) -> Result<Vec<PathBuf>, SetupError> {
     if !configs.is_empty() {
         return Ok(configs);
     }
@@ -102,7 +103,7 @@ fn named_or_found(
         place::find(&environment, exists, |place| command_as_owner(place, &words))
     });
     found
-        .unwrap_or_else(|_| Err(Error::unfinished("looking for a configuration".into())))
+        .unwrap_or_else(|_| Err(SetupError::unfinished("looking for a configuration")))
         .map(|found| vec![found])
 }
 
@@ -137,7 +138,7 @@ fn is_colourful(environment: &Environment) -> bool {
         && environment.get("TERM") != Some("dumb")
 }
 
-fn policy_of(paths: &[PathBuf], environment: &Environment) -> Result<String, Error> {
+fn policy_of(paths: &[PathBuf], environment: &Environment) -> Result<String, SetupError> {
     let mut configs = Vec::new();
     for path in paths {
         configs.push(ConfigFile::read(path)?.config);

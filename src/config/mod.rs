@@ -10,7 +10,7 @@ use crate::address::reflector::Reflector;
 use crate::aws::route53::ZoneId;
 use crate::aws::sns::TopicArn;
 use crate::environment::{Environment, command_as_owner};
-use crate::error::{Cause, Error};
+use crate::error::SetupError;
 use crate::files::read_regular;
 use crate::notify::heartbeat::{Heartbeat, OnFailure};
 use crate::notify::lock::AlertLock;
@@ -70,28 +70,23 @@ pub struct ConfigFile {
 
 impl ConfigFile {
     /// Opens, reads and parses the file at `path`.
-    pub fn read(path: &Path) -> Result<Self, Error> {
-        let wrong = |problem: String, source: Option<Cause>| Error::Config {
-            file: path.into(),
-            problem,
-            source,
-        };
+    pub fn read(path: &Path) -> Result<Self, SetupError> {
+        let wrong = |problem: &str| SetupError::new(format!("{}: {problem}", path.display()));
         let cannot = |error: std::io::Error| {
-            let advice = if error.kind() == ErrorKind::PermissionDenied {
-                let absolute = std::path::absolute(path).unwrap_or_else(|_| path.into());
-                let command = command_as_owner(path, &["check", &absolute.to_string_lossy()]);
-                format!("; run it as a user who may read it: {command}")
-            } else {
-                String::new()
-            };
-            wrong(format!("cannot be read: {error}{advice}"), Some(error.into()))
+            let wrong = wrong(&format!("cannot be read: {error}"));
+            if error.kind() != ErrorKind::PermissionDenied {
+                return wrong;
+            }
+            let absolute = std::path::absolute(path).unwrap_or_else(|_| path.into());
+            let command = command_as_owner(path, &["check", &absolute.to_string_lossy()]);
+            wrong.advise(format!("run it as a user who may read it: {command}"))
         };
         let bytes = read_regular(path, MAX_SIZE).map_err(cannot)?;
         let text = std::str::from_utf8(&bytes).map_err(|error| {
             let line = bytes[..error.valid_up_to()].split(|&byte| byte == b'\n').count();
-            wrong(format!("line {line}: is not UTF-8"), Some(error.into()))
+            wrong(&format!("line {line}: is not UTF-8"))
         })?;
-        let mut config = Config::parse(text).map_err(|problem| wrong(problem, None))?;
+        let mut config = Config::parse(text).map_err(|problem| wrong(&problem))?;
         // Of the path as it was named: the folder that a link leads to may change or be read-only.
         let named = std::path::absolute(path).map_err(cannot)?;
         if let Some(lock) = config.alerts.as_mut().and_then(|alerts| alerts.lock.as_mut()) {

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::environment::Environment;
-use crate::error::Error;
+use crate::error::SetupError;
 
 /// The folder of the configuration and its place in every folder of this kind.
 const NAME: &str = "autodns/autodns.json";
@@ -21,7 +21,7 @@ pub fn find(
     environment: &Environment,
     exists: impl Fn(&Path) -> io::Result<bool>,
     command: impl Fn(&Path) -> String,
-) -> Result<PathBuf, Error> {
+) -> Result<PathBuf, SetupError> {
     let of_the_user = of_the_user(environment);
     let places = of_the_user.iter().cloned().chain(OF_THE_MACHINE.map(PathBuf::from));
     for place in places.clone() {
@@ -34,8 +34,8 @@ pub fn find(
                 } else {
                     format!("run it as a user who may read it: {}", command(&place))
                 };
-                let problem = format!("cannot be looked at: {error}; {advice}");
-                return Err(Error::Config { file: place, problem, source: Some(error.into()) });
+                let cause = format!("{}: cannot be looked at: {error}", place.display());
+                return Err(SetupError::new(cause).advise(advice));
             }
         }
     }
@@ -43,7 +43,7 @@ pub fn find(
     if of_the_user.is_none() {
         shown.insert(0, format!("~/.config/{NAME} (HOME is not set)"));
     }
-    Err(Error::Usage(format!("no configuration found: there is no {}", shown.join(", no "))))
+    Err(SetupError::usage(format!("no configuration found: there is no {}", shown.join(", no "))))
 }
 
 fn of_the_user(environment: &Environment) -> Option<PathBuf> {

@@ -4,7 +4,7 @@
 use super::ini::Repeated;
 use super::{Credentials, IniFile, Place};
 use crate::environment::Environment;
-use crate::error::Error;
+use crate::error::SetupError;
 
 const SECTION: &str = "Credentials";
 
@@ -13,7 +13,7 @@ pub struct Files(Vec<IniFile>);
 
 impl Files {
     /// Reads them. One that is not there is skipped, as boto does.
-    pub fn read(environment: &Environment) -> Result<Self, Error> {
+    pub fn read(environment: &Environment) -> Result<Self, SetupError> {
         let places = match environment.get("BOTO_CONFIG") {
             Some(path) => vec![Place::named(environment, path)],
             None => vec![Place::home(environment, ".boto"), Place::usual("/etc/boto.cfg".into())],
@@ -23,7 +23,7 @@ impl Files {
     }
 
     /// The access key in them: boto merges the files, so the halves may be in two.
-    pub fn credentials(&self) -> Result<Option<Credentials>, Error> {
+    pub fn credentials(&self) -> Result<Option<Credentials>, SetupError> {
         let find = |key| self.0.iter().find_map(|file| Some((file.get(SECTION, key)?, file)));
         let (key_id, secret_key) = (find("aws_access_key_id"), find("aws_secret_access_key"));
         let Some((_, file)) = secret_key.or(key_id) else { return Ok(None) };

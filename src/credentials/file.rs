@@ -8,9 +8,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::ini::{Ini, Repeated, Setting};
-use super::wrong;
 use crate::environment::Environment;
-use crate::error::Error;
+use crate::error::SetupError;
 use crate::files::{read_checked, read_regular};
 
 /// The most bytes of such a file.
@@ -76,7 +75,7 @@ impl IniFile {
     /// Reads a file. One that is broken is an error: what it says is unknown, which is not the same
     /// as nothing. One that cannot be read is an error where a variable names it, and else counts
     /// as absent: it may be another user's.
-    pub(super) fn read(place: Place, repeated: Repeated) -> Result<Self, Error> {
+    pub(super) fn read(place: Place, repeated: Repeated) -> Result<Self, SetupError> {
         let Ok(path) = &place.path else { return Ok(Self { place, content: Content::Absent }) };
         let about = |problem: String| format!("{}: {problem}", path.display());
         let read = match place.kind {
@@ -88,18 +87,15 @@ impl IniFile {
                 let text = String::from_utf8(bytes).map_err(|error| {
                     let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
                     let line = before.split(|&byte| byte == b'\n').count();
-                    wrong(about(format!("line {line}: is not UTF-8")))
+                    SetupError::new(about(format!("line {line}: is not UTF-8")))
                 })?;
                 let ini = Ini::parse(&text, repeated);
-                Content::Read(ini.map_err(|problem| wrong(about(problem)))?)
+                Content::Read(ini.map_err(|problem| SetupError::new(about(problem)))?)
             }
             Err(error) if is_absence(&error) => Content::Absent,
             Err(error) if place.kind != Kind::Named => Content::Unreadable(error),
             Err(error) => {
-                return Err(Error::Credentials {
-                    problem: about(format!("cannot be read: {error}")),
-                    source: Some(error.into()),
-                });
+                return Err(SetupError::new(about(format!("cannot be read: {error}"))));
             }
         };
         Ok(Self { place, content })

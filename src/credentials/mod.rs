@@ -17,7 +17,7 @@ use std::time::SystemTime;
 
 use crate::deadline::Deadline;
 use crate::environment::Environment;
-use crate::error::Error;
+use crate::error::SetupError;
 use crate::secrets::Secrets;
 use file::{IniFile, Place};
 use profile::Profile;
@@ -51,7 +51,7 @@ impl Credentials {
         profile: &Profile,
         now: SystemTime,
         deadline: Deadline,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, SetupError> {
         if let Some(found) = from_environment(environment)? {
             return Ok(found);
         }
@@ -66,7 +66,7 @@ impl Credentials {
         let lacking = format!("key for profile {}", profile.name());
         let states = file::states("AWS_ACCESS_KEY_ID is not set", &files, &lacking);
         let advice = profile.first().advice();
-        Err(wrong(format!("no AWS credentials found: {states}; {advice}")))
+        Err(SetupError::new(format!("no AWS credentials found: {states}")).advise(advice))
     }
 
     /// The key id by its last four characters, as in `...AB12`.
@@ -96,11 +96,10 @@ impl Credentials {
         session_token: Option<&'a str>,
         names: [&str; 2],
         place: &str,
-    ) -> Result<Option<Self>, Error> {
+    ) -> Result<Option<Self>, SetupError> {
         let missing = |name| {
-            Err(wrong(format!(
-                "half a credential: {place} lacks {name}; set both halves, or neither"
-            )))
+            let cause = format!("half a credential: {place} lacks {name}");
+            Err(SetupError::new(cause).advise("set both halves, or neither"))
         };
         let given = |value: Option<&'a str>| value.map(str::trim).filter(|value| !value.is_empty());
         let session_token = given(session_token);
@@ -120,12 +119,11 @@ impl Credentials {
             if value.len() > 1
                 && ['"', '\''].iter().any(|&q| value.starts_with(q) && value.ends_with(q))
             {
-                return Err(wrong(format!(
-                    "the value of {name} in {place} has quotes around it; remove them"
-                )));
+                let cause = format!("the value of {name} in {place} has quotes around it");
+                return Err(SetupError::new(cause).advise("remove them"));
             }
             if !value.bytes().all(|byte| byte.is_ascii_graphic()) {
-                return Err(wrong(format!(
+                return Err(SetupError::new(format!(
                     "{name} in {place} holds a blank or a character that no key has"
                 )));
             }
@@ -149,7 +147,7 @@ impl fmt::Debug for Credentials {
     }
 }
 
-fn from_environment(environment: &Environment) -> Result<Option<Credentials>, Error> {
+fn from_environment(environment: &Environment) -> Result<Option<Credentials>, SetupError> {
     Credentials::from_halves(
         environment.get("AWS_ACCESS_KEY_ID"),
         environment.get("AWS_SECRET_ACCESS_KEY"),
@@ -158,8 +156,4 @@ fn from_environment(environment: &Environment) -> Result<Option<Credentials>, Er
         ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"],
         "the environment",
     )
-}
-
-fn wrong(problem: String) -> Error {
-    Error::Credentials { problem, source: None }
 }

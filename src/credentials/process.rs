@@ -13,11 +13,11 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus};
 use rustix::process::{kill_process_group, waitid};
 use serde_json::Value;
 
-use super::{Credentials, expiration, wrong};
+use super::{Credentials, expiration};
 use crate::clock::{calendar, duration};
 use crate::deadline::Deadline;
 use crate::detached::{self, NoResult};
-use crate::error::Error;
+use crate::error::SetupError;
 
 /// How long such a program may take.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -36,39 +36,36 @@ pub fn run(
     place: &str,
     now: SystemTime,
     deadline: Deadline,
-) -> Result<Credentials, Error> {
+) -> Result<Credentials, SetupError> {
     let words = shlex::split(command).filter(|words| !words.is_empty());
     let Some((program, arguments)) = words.as_deref().and_then(<[String]>::split_first) else {
-        return Err(wrong(format!("{place}: it is not a command line; check its quotes")));
+        return Err(SetupError::new(format!("{place}: it is not a command line"))
+            .advise("check its quotes"));
     };
     if is_assignment(program) {
-        return Err(wrong(format!(
-            "{place}: no shell runs it, so it cannot begin with NAME=VALUE; write a script that \
-             sets the variable, and name the script here"
-        )));
+        let cause = format!("{place}: no shell runs it, so it cannot begin with NAME=VALUE");
+        return Err(SetupError::new(cause)
+            .advise("write a script that sets the variable, and name the script here"));
     }
     let mut command = Command::new(program);
     command.args(arguments);
     let printed = output(command, LIMIT.min(deadline.left())).map_err(|problem| match problem {
-        Problem::CannotRun(error) => Error::Credentials {
-            problem: format!(
-                "{place}: its program cannot be run: {error}; check its path, and that this user \
-                 may run it"
-            ),
-            source: Some(error.into()),
-        },
-        Problem::Fruitless(problem) => {
-            wrong(format!("{place}: {problem}; run that command by hand to see why"))
+        Problem::CannotRun(error) => {
+            SetupError::new(format!("{place}: its program cannot be run: {error}"))
+                .advise("check its path, and that this user may run it")
         }
+        Problem::Fruitless(problem) => SetupError::new(format!("{place}: {problem}"))
+            .advise("run that command by hand to see why"),
     })?;
     read(&printed, place, now)
 }
 
 /// Reads what a program printed, without ever quoting it. `place` names the setting it is from.
-pub fn read(printed: &[u8], place: &str, now: SystemTime) -> Result<Credentials, Error> {
+pub fn read(printed: &[u8], place: &str, now: SystemTime) -> Result<Credentials, SetupError> {
     parse(printed, now)
         .map_err(|problem| {
-            wrong(format!("{place}: {problem}; run that command by hand to see what it prints"))
+            SetupError::new(format!("{place}: {problem}"))
+                .advise("run that command by hand to see what it prints")
         })?
         .into_credentials(place)
 }
@@ -196,7 +193,7 @@ struct Printed {
 }
 
 impl Printed {
-    fn into_credentials(self, place: &str) -> Result<Credentials, Error> {
+    fn into_credentials(self, place: &str) -> Result<Credentials, SetupError> {
         Credentials::from_halves(
             self.key_id.as_deref(),
             self.secret_key.as_deref(),
@@ -204,7 +201,7 @@ impl Printed {
             ["AccessKeyId", "SecretAccessKey"],
             place,
         )?
-        .ok_or_else(|| wrong(format!("{place}: it printed no AccessKeyId")))
+        .ok_or_else(|| SetupError::new(format!("{place}: it printed no AccessKeyId")))
     }
 }
 

@@ -7,10 +7,10 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use super::ini::{Repeated, Setting, is_named};
-use super::{Credentials, IniFile, Place, file, process, wrong};
+use super::{Credentials, IniFile, Place, file, process};
 use crate::deadline::Deadline;
 use crate::environment::Environment;
-use crate::error::Error;
+use crate::error::SetupError;
 
 /// The variables that name the profile, the one that wins first: botocore's order.
 const VARIABLES: [&str; 2] = ["AWS_DEFAULT_PROFILE", "AWS_PROFILE"];
@@ -40,7 +40,7 @@ enum Kind {
 
 impl Profile {
     /// Reads the files of a configuration in `folder`. One that is not there is as good as empty.
-    pub fn read(environment: &Environment, folder: &Path) -> Result<Self, Error> {
+    pub fn read(environment: &Environment, folder: &Path) -> Result<Self, SetupError> {
         let mut places = Vec::new();
         if let Some(path) = environment.get("AWS_SHARED_CREDENTIALS_FILE") {
             places.push((Place::named(environment, path), Kind::Credentials));
@@ -71,9 +71,8 @@ impl Profile {
         if let Some((variable, name)) = variable.filter(|_| !profile.exists()) {
             let files: Vec<&IniFile> = profile.files().collect();
             let states = file::states("", &files, "such profile");
-            return Err(wrong(format!(
-                "no profile {name} (from {variable}): {states}; correct {variable}"
-            )));
+            let cause = format!("no profile {name} (from {variable}): {states}");
+            return Err(SetupError::new(cause).advise(format!("correct {variable}")));
         }
         Ok(profile)
     }
@@ -121,7 +120,7 @@ impl Profile {
         &self,
         now: SystemTime,
         deadline: Deadline,
-    ) -> Result<Option<Credentials>, Error> {
+    ) -> Result<Option<Credentials>, SetupError> {
         // What is beside the configuration is that configuration's, whatever the user's files say.
         let (beside, usual): (Vec<_>, Vec<_>) =
             self.sections.iter().partition(|section| section.kind == Kind::Beside);
@@ -138,13 +137,13 @@ impl Profile {
         sections: &[&Section],
         now: SystemTime,
         deadline: Deadline,
-    ) -> Result<Option<Credentials>, Error> {
+    ) -> Result<Option<Credentials>, SetupError> {
         let find = |keys: &[&str]| keys.iter().find_map(|key| find(sections.iter().copied(), key));
         let refuse_if = |what: &str, keys: &[&str]| match find(keys) {
             Some((_, section)) => Err(self.needs(what, section)),
             None => Ok(()),
         };
-        let key_of = |config: bool| -> Result<Option<Credentials>, Error> {
+        let key_of = |config: bool| -> Result<Option<Credentials>, SetupError> {
             match sections.iter().find(|section| (section.kind == Kind::Config) == config) {
                 Some(section) => section.key(),
                 None => Ok(None),
@@ -169,12 +168,13 @@ impl Profile {
         Ok(None)
     }
 
-    fn needs(&self, what: &str, section: &Section) -> Error {
-        wrong(format!(
-            "profile {} in {} {what}, which autodns does not do; use an access key of an IAM user, \
-             or a credential_process such as aws configure export-credentials",
-            self.name, section.file
-        ))
+    fn needs(&self, what: &str, section: &Section) -> SetupError {
+        let (name, file) = (&self.name, &section.file);
+        SetupError::new(format!("profile {name} in {file} {what}, which autodns does not do"))
+            .advise(
+                "use an access key of an IAM user, or a credential_process such as aws configure \
+                 export-credentials",
+            )
     }
 }
 
@@ -199,7 +199,7 @@ fn section_name(file: &IniFile, kind: Kind, name: &str) -> Option<String> {
 
 impl Section {
     /// The access key in it.
-    fn key(&self) -> Result<Option<Credentials>, Error> {
+    fn key(&self) -> Result<Option<Credentials>, SetupError> {
         let get = |key| self.file.get(self.name.as_deref()?, key);
         let found = Credentials::from_halves(
             get("aws_access_key_id"),

@@ -7,9 +7,9 @@ use std::time::SystemTime;
 
 use super::lock::{AlertLock, Claim};
 use super::message::Message;
+use crate::aws::Error;
 use crate::deadline::Deadline;
 use crate::detached;
-use crate::error::Error;
 
 /// Sends the alert that `compose` makes, unless one was sent already, and remembers it in `lock`.
 ///
@@ -46,7 +46,7 @@ pub fn raise(
         (Err(error), prepared) => {
             // Whoever may have had the alert is to hear when all is well again.
             if let Some(prepared) = prepared {
-                let maybe = error.may_have_happened();
+                let maybe = error.outcome_unknown();
                 // That it may stay is no harm.
                 let _ = on_disk(lock, deadline, move || prepared.leave_if(maybe));
             }

@@ -58,7 +58,7 @@ impl DnsName {
                 push_escaped(&mut name, byte.to_ascii_lowercase());
             }
             if total == start {
-                return Err("has an empty label (two dots in a record_set, or one in front)".into());
+                return Err("has an empty label (two dots in a row, or one in front)".into());
             }
             if total - start > MAX_LABEL {
                 return Err(format!("has a label of over {MAX_LABEL} bytes"));
@@ -323,9 +323,9 @@ mod tests {
         for (spelling, reason) in [
             ("", "is empty"),
             (".", "is empty"),
-            ("home..example", "has an empty label (two dots in a record_set, or one in front)"),
-            (".home.example", "has an empty label (two dots in a record_set, or one in front)"),
-            ("home.example..", "has an empty label (two dots in a record_set, or one in front)"),
+            ("home..example", "has an empty label (two dots in a row, or one in front)"),
+            (".home.example", "has an empty label (two dots in a row, or one in front)"),
+            ("home.example..", "has an empty label (two dots in a row, or one in front)"),
             (&long_label, "has a label of over 63 bytes"),
             (&long_name, "is longer than 253 bytes"),
             ("bücher.example", "is not ASCII; write the name in its xn-- form"),

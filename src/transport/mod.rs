@@ -6,7 +6,7 @@ mod certificate;
 mod connect;
 mod crypto;
 mod early;
-mod failure;
+mod error;
 mod issuer;
 mod kind;
 mod lookup;
@@ -28,15 +28,15 @@ use ureq::config::{AutoHeaderValue, Config, IpFamily};
 use ureq::{Agent, AsSendBody};
 
 use connect::Way;
-use failure::Exchange;
+use error::Exchange;
 use proxy::Proxy;
 
 use crate::deadline::Deadline;
 use crate::environment::Environment;
-use crate::error::Error;
+use crate::error::SetupError;
 use crate::record::Family;
 
-pub use failure::Failure;
+pub use error::{Error, NO_NETWORK, NO_NETWORK_ADVICE};
 pub use issuer::shown_name;
 pub use route::is_ipv6_only;
 
@@ -73,7 +73,7 @@ pub struct Network {
 impl Network {
     /// Reads `AWS_CA_BUNDLE` (else `SSL_CERT_FILE`, else the built-in Mozilla roots are used) and
     /// `HTTPS_PROXY` with `NO_PROXY`.
-    pub fn from_environment(environment: &Environment) -> Result<Self, Error> {
+    pub fn from_environment(environment: &Environment) -> Result<Self, SetupError> {
         let (tls, note) = trust::client_config(environment)?;
         let (proxy, mut notes) = Proxy::read(environment)?;
         notes.extend(note);
@@ -116,7 +116,7 @@ impl Network {
 
     /// Agrees on TLS with the server of `uri`, and asks it for nothing. Answers with the protocol's
     /// version, as in `TLS 1.3`.
-    pub fn handshake(&self, uri: &Uri, deadline: Deadline) -> Result<&'static str, Failure> {
+    pub fn handshake(&self, uri: &Uri, deadline: Deadline) -> Result<&'static str, Error> {
         let end = deadline.min(Deadline::after(CONNECT_TIMEOUT));
         let host = uri.host().unwrap_or_default();
         self.direct.handshake(uri, end).map_err(|early| early_failure(early, host))
@@ -155,7 +155,7 @@ impl Network {
 }
 
 /// The addresses of a host's name.
-pub fn addresses_of_host(host: &str, deadline: Deadline) -> Result<Vec<IpAddr>, Failure> {
+pub fn addresses_of_host(host: &str, deadline: Deadline) -> Result<Vec<IpAddr>, Error> {
     let end = deadline.min(Deadline::after(RESOLVE_TIMEOUT));
     let found = lookup::addresses_of(host, 0, end).map_err(|early| early_failure(early, host))?;
     let mut addresses: Vec<IpAddr> = found.iter().map(SocketAddr::ip).collect();
@@ -163,8 +163,8 @@ pub fn addresses_of_host(host: &str, deadline: Deadline) -> Result<Vec<IpAddr>, 
     Ok(addresses)
 }
 
-fn early_failure(early: early::Early, host: &str) -> Failure {
-    Failure::new(&early.into(), Exchange { host, ..Exchange::default() })
+fn early_failure(early: early::Early, host: &str) -> Error {
+    Error::new(&early.into(), Exchange { host, ..Exchange::default() })
 }
 
 /// Connections to one kind of server; a connection that is open is used again.
@@ -214,10 +214,10 @@ impl Client {
         request: Request<Vec<u8>>,
         cap: u64,
         deadline: Deadline,
-    ) -> Result<Response, Failure> {
+    ) -> Result<Response, Error> {
         let left = deadline.left();
         if left < MIN_TIMEOUT {
-            return Err(Failure::no_time());
+            return Err(Error::no_time());
         }
         let (parts, body) = request.into_parts();
         if body.is_empty() {
@@ -232,11 +232,11 @@ impl Client {
         request: Request<impl AsSendBody>,
         cap: u64,
         left: Duration,
-    ) -> Result<Response, Failure> {
+    ) -> Result<Response, Error> {
         let host = request.uri().host().unwrap_or_default().to_owned();
         let failed = |error: ureq::Error| {
             let proxy = self.proxy.as_deref();
-            Failure::new(&error, Exchange { family: self.family, host: &host, proxy })
+            Error::new(&error, Exchange { family: self.family, host: &host, proxy })
         };
         let time = Some(left.min(EXCHANGE_TIMEOUT));
         let request = self.agent.configure_request(request).timeout_global(time).build();

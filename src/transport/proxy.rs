@@ -11,7 +11,7 @@ use http::Uri;
 use super::connect::port_of;
 use super::lookup::bare;
 use crate::environment::Environment;
-use crate::error::Error;
+use crate::error::SetupError;
 use crate::secrets::one_line;
 use crate::transport::url::has_possible_port;
 
@@ -29,16 +29,15 @@ pub struct Proxy {
 impl Proxy {
     /// The proxy of `HTTPS_PROXY` (or `https_proxy`), without the hosts of `NO_PROXY`. The second
     /// value has a line about each entry of `NO_PROXY` that cannot be understood.
-    pub fn read(environment: &Environment) -> Result<(Option<Self>, Vec<String>), Error> {
+    pub fn read(environment: &Environment) -> Result<(Option<Self>, Vec<String>), SetupError> {
         let set = ["HTTPS_PROXY", "https_proxy"]
             .into_iter()
             .find_map(|variable| environment.get(variable).map(|url| (variable, url)));
         let Some((variable, url)) = set else { return Ok((None, Vec::new())) };
         // The value may hold a password, and so may the library's error: neither is quoted.
-        let wrong = || Error::Environment {
-            variable,
-            problem: "is not the URL of an HTTP proxy, as in http://proxy.example:3128".into(),
-            source: None,
+        let wrong = || {
+            let problem = "is not the URL of an HTTP proxy, as in http://proxy.example:3128";
+            SetupError::variable(variable, problem)
         };
         let parsed = ureq::Proxy::new(url).map_err(|_| wrong())?;
         let https = match parsed.protocol() {

@@ -19,7 +19,7 @@ use rustls::{
 use super::crypto::provider;
 use super::issuer::{rsa_bits, rsa_bits_of_der, shown_name};
 use crate::environment::Environment;
-use crate::error::{Cause, Error};
+use crate::error::SetupError;
 use crate::files::read_regular;
 
 /// The most bytes that a bundle may have. Mozilla's own has a quarter of a million.
@@ -29,7 +29,7 @@ const MAX_BUNDLE: u64 = 1 << 24;
 /// built-in Mozilla roots. The second value is a line about what of a bundle cannot be read.
 pub fn client_config(
     environment: &Environment,
-) -> Result<(Arc<ClientConfig>, Option<String>), Error> {
+) -> Result<(Arc<ClientConfig>, Option<String>), SetupError> {
     let bundle = ["AWS_CA_BUNDLE", "SSL_CERT_FILE"]
         .into_iter()
         .find_map(|variable| environment.get(variable).map(|path| (variable, path)));
@@ -44,11 +44,7 @@ pub fn client_config(
     let verifier = Verifier { roots, algorithms: provider.signature_verification_algorithms };
     let config = ClientConfig::builder_with_provider(Arc::new(provider))
         .with_safe_default_protocol_versions()
-        .map_err(|error| Error::Environment {
-            variable,
-            problem: "cannot be used for TLS".into(),
-            source: Some(error.into()),
-        })?
+        .map_err(|_| SetupError::variable(variable, "cannot be used for TLS"))?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth();
@@ -60,27 +56,24 @@ pub fn client_config(
 fn read_roots(
     variable: &'static str,
     path: &Path,
-) -> Result<(RootCertStore, Option<String>), Error> {
-    let wrong = |problem: String, source: Option<Cause>| Error::Environment {
-        variable,
-        problem: format!("{}: {problem}", path.display()),
-        source,
-    };
+) -> Result<(RootCertStore, Option<String>), SetupError> {
+    let wrong =
+        |problem: &str| SetupError::variable(variable, &format!("{}: {problem}", path.display()));
     let pem = read_regular(path, MAX_BUNDLE)
-        .map_err(|error| wrong(format!("cannot be read: {error}"), Some(error.into())))?;
+        .map_err(|error| wrong(&format!("cannot be read: {error}")))?;
     let blocks = certificates(&pem);
     if blocks.is_empty() {
-        return Err(wrong("holds no PEM certificate".into(), None));
+        return Err(wrong("holds no PEM certificate"));
     }
     let readable: Vec<_> =
         blocks.iter().filter_map(|block| CertificateDer::from_pem_slice(block).ok()).collect();
     if readable.is_empty() {
-        return Err(wrong("is not a PEM file".into(), None));
+        return Err(wrong("is not a PEM file"));
     }
     let mut roots = RootCertStore::empty();
     let (good, _) = roots.add_parsable_certificates(readable);
     if good == 0 {
-        return Err(wrong("holds no certificate that can be read".into(), None));
+        return Err(wrong("holds no certificate that can be read"));
     }
     let note = (good < blocks.len()).then(|| {
         format!(

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use super::report::Finding;
 use crate::record::{DnsName, Family, RecordKey, RecordSet};
-use crate::transport::Failure;
+use crate::transport::Error;
 
 const NAME: &str = "public dns";
 
@@ -23,11 +23,11 @@ pub fn asked(name: &DnsName) -> String {
 pub fn compared(
     key: &RecordKey,
     name: &str,
-    said: &Result<Vec<IpAddr>, Failure>,
+    said: &Result<Vec<IpAddr>, Error>,
     record_sets: &[RecordSet],
 ) -> Finding {
     let Some(has) = simple_values(key, record_sets) else {
-        return Finding::unknown(NAME, &format!("{key}: Route 53 has more than a simple record"));
+        return Finding::unknown(NAME, format!("{key}: Route 53 has more than a simple record"));
     };
     let family = key.record_type.family();
     let of_family = |addresses: &[IpAddr]| -> BTreeSet<IpAddr> {
@@ -35,14 +35,14 @@ pub fn compared(
     };
     let said = match said {
         Ok(addresses) => of_family(addresses),
-        Err(failure) if failure.is_no_such_host() => BTreeSet::new(),
-        Err(failure) => {
-            return Finding::unknown(NAME, &format!("{name}: {failure}; {}", failure.advice()));
+        Err(error) if error.is_no_such_host() => BTreeSet::new(),
+        Err(error) => {
+            return Finding::unknown(NAME, format!("{name}: {error}")).hint(error.advice());
         }
     };
     if said == has {
         return if has.is_empty() {
-            Finding::unknown(NAME, &format!("{key}: there is no record to be found yet"))
+            Finding::unknown(NAME, format!("{key}: there is no record to be found yet"))
         } else {
             let said = shown(&said, family);
             Finding::ok(NAME, format!("this machine's resolver says {said} for {name}"))
@@ -112,7 +112,7 @@ mod tests {
                     .into(),
             )
         };
-        let unknown = |why: &str| Finding::unknown(NAME, &format!("home.example.com A: {why}"));
+        let unknown = |why: &str| Finding::unknown(NAME, format!("home.example.com A: {why}"));
         for (said, record_sets, expected) in [
             (
                 &["192.0.2.1", "2001:db8::1"][..],

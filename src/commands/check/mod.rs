@@ -14,7 +14,6 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, SystemTime};
 
-use crate::aws::Access;
 use crate::commands::update::Status;
 use crate::config::ConfigFile;
 use crate::console::Console;
@@ -23,6 +22,7 @@ use crate::deadline::Deadline;
 use crate::detached;
 use crate::environment::Environment;
 use crate::secrets::Secrets;
+use crate::session::Session;
 use report::{Finding, Form, Report};
 use steps::Steps;
 
@@ -141,7 +141,7 @@ impl Work {
         let file = match ConfigFile::read(&path) {
             Ok(file) => file,
             Err(error) => {
-                tell(&console, Finding::error("config", &error));
+                tell(&console, Finding::setup("config", &error));
                 return false;
             }
         };
@@ -150,20 +150,20 @@ impl Work {
         let console = console.hiding(secrets.clone());
         tell(&console, Finding::ok("config", described(&path, &file)));
         console.doing("reading the credentials and settings");
-        let access = match Access::open(&environment, &folder_of(&path), now, deadline.share(2)) {
-            Ok(access) => access,
+        let session = match Session::open(&environment, &folder_of(&path), now, deadline.share(2)) {
+            Ok(session) => session,
             Err(error) => {
-                tell(&console, Finding::error("credentials", &error));
+                tell(&console, Finding::setup("credentials", &error));
                 return false;
             }
         };
-        access.add_secrets(&mut secrets);
+        session.add_secrets(&mut secrets);
         let console = console.hiding(secrets);
         let file = Arc::new(file);
         let steps = Steps {
             environment: &environment,
             file,
-            access: &access,
+            session: &session,
             options,
             deadline,
             console: &console,

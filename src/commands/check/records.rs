@@ -8,9 +8,10 @@ use std::time::Duration;
 use super::answers;
 use super::report::Finding;
 use super::steps::Steps;
-use crate::aws::Aws;
+use crate::aws::{self, Aws};
+use crate::commands::trouble::Trouble;
+use crate::config::Config;
 use crate::deadline::Deadline;
-use crate::error::Error;
 use crate::record::plan::{self, Plan};
 use crate::record::{AddressRecord, DnsName, RecordKey, RecordSet};
 use crate::retry::Attempts;
@@ -22,20 +23,20 @@ const FRESH_LIST: Duration = Duration::from_secs(5);
 impl Steps<'_> {
     /// Lists the records, and tells everything that follows from the list.
     pub(super) fn records(&self, aws: &Aws<'_>, addresses: &[IpAddr], tell: &impl Fn(Finding)) {
-        let record_sets = match self.list(aws) {
+        let config = &self.file.config;
+        let record_sets = match aws.list(&config.zone, &config.names, self.deadline) {
             Ok(record_sets) => record_sets,
             Err(error) => {
-                tell(Finding::error("route53", &error));
+                tell(Finding::trouble("route53", error));
                 for name in ["zone", "record", "ttl", "public dns"] {
-                    tell(Finding::unknown(name, &"the records could not be listed"));
+                    tell(Finding::unknown(name, "the records could not be listed"));
                 }
                 tell(self.clock());
-                return tell(Finding::unknown("change", &"the records could not be listed"));
+                return tell(Finding::unknown("change", "the records could not be listed"));
             }
         };
         let zone = self.zone(aws, tell);
         let outside = |key: &RecordKey| zone.as_ref().is_some_and(|zone| !key.name.is_within(zone));
-        let config = &self.file.config;
         let keys = || config.records().filter(|key| !outside(key));
         let plans = plan::all(keys(), addresses, config.ttl, &record_sets);
         for key in keys() {
@@ -59,21 +60,10 @@ impl Steps<'_> {
         if self.options.write {
             self.write(aws, keys().collect(), tell);
         } else if keys().next().is_some() {
-            let detail = format!(
-                "whether this key may change records of {}; --write writes each as it is, to see",
-                config.zone
-            );
-            tell(Finding::unknown("change", &detail));
+            let detail = format!("whether this key may change records of {}", config.zone);
+            let hint = "--write writes each as it is, to see";
+            tell(Finding::unknown("change", detail).hint(hint));
         }
-    }
-
-    fn list(&self, aws: &Aws<'_>) -> Result<Vec<RecordSet>, Error> {
-        let config = &self.file.config;
-        let mut found = Vec::new();
-        for name in &config.names {
-            found.extend(aws.list(&config.zone, name, self.deadline)?);
-        }
-        Ok(found)
     }
 
     /// Tells whether the names are inside the zone. Returns the zone's name if it is known.
@@ -84,11 +74,11 @@ impl Steps<'_> {
         let zone = match aws.zone_name(id, self.deadline) {
             Ok(Some(zone)) => zone,
             Ok(None) => {
-                tell(Finding::unknown(NAME, &format!("the first records of {id} do not name it")));
+                tell(Finding::unknown(NAME, format!("the first records of {id} do not name it")));
                 return None;
             }
             Err(error) => {
-                tell(Finding::error(NAME, &error));
+                tell(Finding::trouble(NAME, error));
                 return None;
             }
         };
@@ -115,7 +105,7 @@ impl Steps<'_> {
         let configured = self.file.config.ttl;
         match (plan, record_set.and_then(|record_set| record_set.ttl), configured) {
             (Some(Plan::Refuse { .. }), ..) => {
-                Finding::unknown(NAME, &format!("{key} is not ours to overwrite"))
+                Finding::unknown(NAME, format!("{key} is not ours to overwrite"))
             }
             (_, Some(has), Some(configured)) if has == configured => {
                 Finding::ok(NAME, format!("{key} has TTL {has}, as configured"))
@@ -129,7 +119,7 @@ impl Steps<'_> {
             (Some(Plan::Change(change)), None, _) => {
                 Finding::ok(NAME, format!("{key} is made with TTL {}", change.to.ttl))
             }
-            (_, None, _) => Finding::unknown(NAME, &format!("{key} is not there")),
+            (_, None, _) => Finding::unknown(NAME, format!("{key} is not there")),
         }
     }
 
@@ -148,7 +138,7 @@ impl Steps<'_> {
                             ),
                             None => Finding::unknown(
                                 NAME,
-                                &format!("{key} is left alone: it is absent, or not ours"),
+                                format!("{key} is left alone: it is absent, or not ours"),
                             ),
                         });
                     }
@@ -159,7 +149,9 @@ impl Steps<'_> {
                 }
                 Err(error) => {
                     let names: Vec<String> = batch.iter().map(ToString::to_string).collect();
-                    tell(Finding::error(NAME, &format!("{}: {error}", names.join(", "))));
+                    let trouble = Trouble::from(error);
+                    let detail = format!("{}: {}", names.join(", "), trouble.detail());
+                    tell(Finding::failed(NAME, detail, trouble.advice));
                 }
             }
         }
@@ -172,23 +164,23 @@ impl Steps<'_> {
         &self,
         aws: &Aws<'_>,
         keys: &[RecordKey],
-    ) -> Result<Vec<AddressRecord>, Error> {
-        let mut attempts = Attempts::new(self.access.limit);
+    ) -> Result<Vec<AddressRecord>, aws::Error> {
+        let mut attempts = Attempts::new(self.session.limit);
         loop {
-            let record_sets = self.list(aws)?;
+            let Config { zone, names, .. } = &self.file.config;
+            let record_sets = aws.list(zone, names, self.deadline)?;
             let records: Vec<_> =
                 keys.iter().filter_map(|key| plan::as_it_is(key, &record_sets)).collect();
             if records.is_empty() {
                 return Ok(records);
             }
             let deadline = self.deadline.min(Deadline::after(FRESH_LIST));
-            let Err(failed) = aws.change(&self.file.config.zone, &records, deadline) else {
+            let Err(error) = aws.change(zone, &records, deadline) else {
                 return Ok(records);
             };
-            let again = failed.problem.retry();
-            match attempts.before(self.deadline, again, failed.retry_after) {
+            match attempts.before(self.deadline, error.retry(), error.retry_after()) {
                 Some(delay) => thread::sleep(delay),
-                None => return Err(failed.into_error()),
+                None => return Err(error),
             }
         }
     }
@@ -210,7 +202,7 @@ fn record(
     match plan {
         Some(Plan::Change(change)) if change.from.is_none() && !inside => {
             let detail = format!("{key} {now}, and whether it can be made is unknown");
-            Finding::unknown(NAME, &detail)
+            Finding::unknown(NAME, detail)
         }
         Some(Plan::Change(change)) if change.moves_address() => {
             Finding::ok(NAME, format!("{key} {now}, and a run makes it {}", change.to.address))
@@ -224,7 +216,7 @@ fn record(
         }
         None => {
             let detail = format!("{key} {now}, and the address that it should have is unknown");
-            Finding::unknown(NAME, &detail)
+            Finding::unknown(NAME, detail)
         }
     }
 }

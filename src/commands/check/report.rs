@@ -6,8 +6,9 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
+use crate::commands::trouble::Trouble;
 use crate::console::Console;
-use crate::error::split_advice;
+use crate::error::SetupError;
 
 /// How findings are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,16 +87,26 @@ impl Finding {
         Self { name, status: Verdict::Failed, detail, hint: Some(hint) }
     }
 
-    /// Something failed with a message that ends with its advice.
-    pub fn error(name: &'static str, error: &impl ToString) -> Self {
-        Self { status: Verdict::Failed, ..Self::unknown(name, error) }
+    /// The command line, the configuration, the environment or the credentials cannot be used.
+    pub fn setup(name: &'static str, error: &SetupError) -> Self {
+        let (detail, hint) = (error.cause().into(), error.advice().map(Into::into));
+        Self { name, status: Verdict::Failed, detail, hint }
     }
 
-    /// Something could not be tested for a reason that ends with its advice.
-    pub fn unknown(name: &'static str, reason: &impl ToString) -> Self {
-        let reason = reason.to_string();
-        let (detail, hint) = split_advice(&reason);
-        Self { name, status: Verdict::NotTested, detail: detail.into(), hint: hint.map(Into::into) }
+    /// Something that a run needs failed.
+    pub fn trouble(name: &'static str, trouble: impl Into<Trouble>) -> Self {
+        let trouble = trouble.into();
+        Self::failed(name, trouble.detail(), trouble.advice)
+    }
+
+    /// Something could not be tested.
+    pub fn unknown(name: &'static str, detail: impl Into<String>) -> Self {
+        Self { name, status: Verdict::NotTested, detail: detail.into(), hint: None }
+    }
+
+    /// The same with what a person can do about it.
+    pub fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
     }
 
     /// The same without the secrets of a console.
@@ -192,8 +203,8 @@ mod tests {
         [
             Finding::ok("clock", text("right")),
             Finding::warning("clock", text("slow"), text("set it")),
-            Finding::error("clock", &"stopped; set it; now"),
-            Finding::unknown("clock", &"nobody said"),
+            Finding::failed("clock", text("stopped"), text("set it; now")),
+            Finding::unknown("clock", "nobody said"),
         ]
     }
 

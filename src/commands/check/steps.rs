@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use super::files::permissions_of;
 use super::report::Finding;
 use super::{Options, ways};
-use crate::address::{Asking, Reason, Source};
-use crate::aws::{Access, Aws};
+use crate::address::{Asking, Source, SourceError};
+use crate::aws::Aws;
 use crate::clock::timestamp;
 use crate::config::{Alerts, ConfigFile};
 use crate::console::Console;
@@ -24,6 +24,7 @@ use crate::notify::state::State;
 use crate::paste;
 use crate::record::Family;
 use crate::retry::Limit;
+use crate::session::Session;
 use crate::transport::Network;
 
 /// How much longer than its deadline a source is waited for: it ends by then of itself, and says
@@ -34,7 +35,7 @@ const GRACE: Duration = Duration::from_millis(500);
 pub struct Steps<'a> {
     pub environment: &'a Environment,
     pub file: Arc<ConfigFile>,
-    pub access: &'a Access,
+    pub session: &'a Session,
     pub options: Options,
     pub deadline: Deadline,
     pub console: &'a Console,
@@ -44,12 +45,12 @@ impl Steps<'_> {
     /// Tests everything, and tells each finding as soon as it is there.
     pub fn all(&self, tell: &impl Fn(Finding)) {
         let config = &self.file.config;
-        let partition = self.access.partition_of(config.alerts.as_ref().map(|a| &a.topic));
-        let aws = Aws::new(self.access, partition, &self.file.id, self.console);
+        let partition = self.session.account.partition_of(config.alerts.as_ref().map(|a| &a.topic));
+        let aws = Aws::new(&self.session.account, partition, &self.file.id, self.console);
         self.console.doing("looking at files");
         self.files(tell);
         self.console.doing("reaching the servers");
-        ways::ways(config, &self.access.network, &aws, self.deadline.share(2), tell);
+        ways::ways(config, &self.session.network, &aws, self.deadline.share(2), tell);
         self.console.doing("asking for the public address");
         let addresses = self.addresses(tell);
         self.console.doing("listing the records");
@@ -60,12 +61,12 @@ impl Steps<'_> {
         }
         if let Some(heartbeat) = &config.heartbeat {
             let detail = format!("{} is fetched by a real run only", heartbeat.url);
-            tell(Finding::unknown("heartbeat", &detail));
+            tell(Finding::unknown("heartbeat", detail));
         }
     }
 
     fn files(&self, tell: &impl Fn(Finding)) {
-        let credentials = &self.access.credentials;
+        let credentials = &self.session.account.credentials;
         let config = self.file.config.has_secret().then_some(self.file.path.as_path());
         for path in [config, credentials.file.as_deref()].into_iter().flatten() {
             tell(permissions_of(path));
@@ -89,8 +90,8 @@ impl Steps<'_> {
             for source in sources.of_family(family) {
                 let question = Question {
                     file: Arc::clone(&self.file),
-                    network: self.access.network.clone(),
-                    limit: self.access.limit,
+                    network: self.session.network.clone(),
+                    limit: self.session.limit,
                     console: self.console.clone(),
                     deadline,
                 };
@@ -116,11 +117,9 @@ impl Steps<'_> {
                         ));
                         said.push((shown, address));
                     }
-                    Ok(Ok(Err(Reason { asked, problem, .. }))) => {
-                        tell(Finding::error(
-                            "address",
-                            &format!("{asked} over {family}: {problem}"),
-                        ));
+                    Ok(Ok(Err(SourceError { asked, unanswered }))) => {
+                        let detail = format!("{asked} over {family}: {}", unanswered.cause);
+                        tell(Finding::failed("address", detail, unanswered.advice));
                     }
                     Ok(Err(_)) | Err(_) => {
                         let detail = format!("{shown} over {family}: it did not end in time");
@@ -148,10 +147,8 @@ impl Steps<'_> {
 
     pub(super) fn clock(&self) -> Finding {
         const NAME: &str = "clock";
-        match self.access.seen_skew() {
-            None => {
-                Finding::unknown(NAME, &"no answer of AWS to hold this machine's clock against")
-            }
+        match self.session.account.clock.last_skew() {
+            None => Finding::unknown(NAME, "no answer of AWS to hold this machine's clock against"),
             Some(skew) if skew.is_large() => Finding::warning(
                 NAME,
                 format!("this machine's clock is {skew}"),
@@ -165,15 +162,15 @@ impl Steps<'_> {
         const NAME: &str = "topic";
         let topic = &alerts.topic;
         if !self.options.alert {
-            let detail = format!("whether {topic} takes messages; --alert sends it one");
-            return Finding::unknown(NAME, &detail);
+            let detail = format!("whether {topic} takes messages");
+            return Finding::unknown(NAME, detail).hint("--alert sends it one");
         }
         let (host, names) = (host_name(), self.file.config.shown_names());
         let message =
             message::test(About { host: &host, config: &self.file.id, names: &names, command: "" });
         match aws.publish(topic, &message.subject, &message.body, self.deadline) {
             Ok(id) => Finding::ok(NAME, format!("{topic} took the test message {id}")),
-            Err(error) => Finding::error(NAME, &error),
+            Err(error) => Finding::trouble(NAME, error),
         }
     }
 }
@@ -214,11 +211,11 @@ struct Question {
 
 impl Question {
     /// The address that the source says, and how long it took.
-    fn ask(&self, source: Source, family: Family) -> Result<(IpAddr, Duration), Reason> {
+    fn ask(&self, source: Source, family: Family) -> Result<(IpAddr, Duration), SourceError> {
         let Self { network, limit, console, deadline, .. } = self;
         let asking = Asking { network, console, limit: *limit, deadline: *deadline };
         let began = Instant::now();
         let said = self.file.config.sources.ask(source, family, asking);
-        said.map(|address| (address, began.elapsed())).map_err(|(reason, _)| reason)
+        said.map(|address| (address, began.elapsed()))
     }
 }

@@ -44,7 +44,7 @@ pub fn ways(
                 match proxy {
                     Some(proxy) => tell(Finding::unknown(
                         "proxy",
-                        &format!(
+                        format!(
                             "{host} is reached through {proxy}, which looks its name up itself"
                         ),
                     )),
@@ -56,7 +56,7 @@ pub fn ways(
     }
     for (host, findings) in asked {
         let Ok(findings) = findings else {
-            tell(Finding::unknown("tls", &format!("{host}: no thread could be started for it")));
+            tell(Finding::unknown("tls", format!("{host}: no thread could be started for it")));
             continue;
         };
         loop {

@@ -3,48 +3,27 @@
 //! left behind, so it decides nothing about alerts or the exit status.
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Options;
 use super::settle::{Known, Settling};
 use super::supervise::Times;
-use crate::address::{Asking, PublicAddress};
-use crate::aws::{Access, Aws};
+use crate::address::{self, Asking, PublicAddress};
+use crate::aws::{self, Aws};
+use crate::commands::trouble::{Trouble, shown};
 use crate::config::ConfigFile;
 use crate::console::Console;
 use crate::deadline::Deadline;
 use crate::detached::{self, NoResult};
-use crate::error::Error;
+use crate::error::UNFINISHED;
 use crate::record::{Family, RecordKey, RecordSet};
+use crate::session::Session;
+use crate::transport::{NO_NETWORK, NO_NETWORK_ADVICE};
 
 /// How much longer than its deadline the look-up of an address is waited for: it ends by then of
 /// itself, and says why, unless something in it hangs.
 const GRACE: Duration = Duration::from_millis(500);
-
-/// Records and what keeps them from being right.
-pub struct Trouble {
-    pub records: Vec<RecordKey>,
-    pub error: Error,
-}
-
-impl fmt::Display for Trouble {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", shown(&self.records), self.error)
-    }
-}
-
-/// The records for a message, as in "a.example A, AAAA, b.example A".
-fn shown<'a>(records: impl IntoIterator<Item = &'a RecordKey>) -> String {
-    let mut last = None;
-    let word = |key: &RecordKey| match last.replace(key.name.clone()) {
-        Some(name) if name == key.name => key.record_type.to_string(),
-        _ => key.to_string(),
-    };
-    let words: Vec<String> = records.into_iter().map(word).collect();
-    words.join(", ")
-}
 
 /// What came of a run.
 pub struct Outcome {
@@ -60,26 +39,25 @@ impl Outcome {
     pub fn lines(&self) -> (Vec<String>, bool) {
         let mut lines = Vec::new();
         let mut offline = BTreeSet::new();
-        let mut no_network = None;
         for trouble in &self.troubles {
-            let Some(failure) = trouble.error.no_network() else {
+            if trouble.is_no_network {
+                offline.extend(&trouble.records);
+            } else {
                 lines.push(trouble.to_string());
-                continue;
-            };
-            no_network = Some(failure);
-            offline.extend(&trouble.records);
+            }
         }
-        if let Some(failure) = no_network {
-            lines.push(format!("{}: {failure}; {}", shown(offline), failure.advice()));
+        let is_offline = !offline.is_empty();
+        if is_offline {
+            lines.push(format!("{}: {NO_NETWORK}; {NO_NETWORK_ADVICE}", shown(offline)));
         }
-        (lines, no_network.is_some())
+        (lines, is_offline)
     }
 }
 
 /// One configuration's run.
 #[derive(Clone)]
 pub struct Job {
-    pub access: Arc<Access>,
+    pub session: Arc<Session>,
     pub file: Arc<ConfigFile>,
     pub options: Options,
     pub times: Times,
@@ -91,11 +69,11 @@ impl Job {
     pub fn bring_up_to_date(&self) -> Outcome {
         let config = &self.file.config;
         self.console.step(|| {
-            let key = self.access.credentials.shown_key_id();
-            let source = &self.access.credentials.source;
+            let key = self.session.account.credentials.shown_key_id();
+            let source = &self.session.account.credentials.source;
             format!("{}: key id {key} from {source}", config.shown_names())
         });
-        for note in &self.access.notes {
+        for note in &self.session.notes {
             self.console.step(|| note.clone());
         }
         let aws = self.aws();
@@ -109,13 +87,13 @@ impl Job {
         for (family, answer) in answers {
             match answer {
                 Ok(answer) => known.push(Known::new(answer)),
-                Err(error) => troubles.push(Trouble { records: self.records_of(family), error }),
+                Err(error) => troubles.push(Trouble::from(error).about(self.records_of(family))),
             }
         }
         let found = match found {
             Ok(found) => found,
             Err(error) => {
-                troubles.push(Trouble { records: config.records().collect(), error });
+                troubles.push(Trouble::from(error).about(config.records().collect()));
                 return Outcome { troubles, found: None };
             }
         };
@@ -128,8 +106,8 @@ impl Job {
     /// AWS as this configuration calls it, over a connection of its own.
     pub fn aws(&self) -> Aws<'_> {
         let topic = self.file.config.alerts.as_ref().map(|alerts| &alerts.topic);
-        let partition = self.access.partition_of(topic);
-        Aws::new(&self.access, partition, &self.file.id, &self.console)
+        let partition = self.session.account.partition_of(topic);
+        Aws::new(&self.session.account, partition, &self.file.id, &self.console)
     }
 
     fn records_of(&self, family: Family) -> Vec<RecordKey> {
@@ -143,7 +121,7 @@ impl Job {
     fn look_up(
         &self,
         aws: &Aws<'_>,
-    ) -> (Vec<(Family, Result<PublicAddress, Error>)>, Result<List, Error>) {
+    ) -> (Vec<(Family, Result<PublicAddress, address::Error>)>, Result<List, aws::Error>) {
         // What hangs here must leave time for what is known to be written.
         let deadline = self.times.work.share(2);
         let mut asked = Vec::new();
@@ -169,38 +147,25 @@ impl Job {
     }
 
     /// The public address of `family`.
-    pub fn find(&self, family: Family, deadline: Deadline) -> Result<PublicAddress, Error> {
+    pub fn find(
+        &self,
+        family: Family,
+        deadline: Deadline,
+    ) -> Result<PublicAddress, address::Error> {
         self.file.config.sources.find(family, self.asking(deadline))
     }
 
     pub fn asking(&self, deadline: Deadline) -> Asking<'_> {
-        let Access { network, limit, .. } = &*self.access;
+        let Session { network, limit, .. } = &*self.session;
         Asking { network, console: &self.console, limit: *limit, deadline }
     }
 
     /// The records of all names, one list a name, over one connection. One that fails is reason
     /// enough to stop: the next would fail alike, and what is unknown is not changed.
-    pub fn list(&self, aws: &Aws<'_>, deadline: Deadline) -> Result<List, Error> {
+    pub fn list(&self, aws: &Aws<'_>, deadline: Deadline) -> Result<List, aws::Error> {
         let config = &self.file.config;
-        let mut all = Vec::new();
-        for name in &config.names {
-            self.console.step(|| format!("listing {name} in hosted zone {}", config.zone));
-            let found = aws.list(&config.zone, name, deadline)?;
-            self.console.step(|| {
-                let record_sets: Vec<String> = found
-                    .iter()
-                    .map(|record_set| {
-                        format!("{} {}", record_set.record_type, record_set.shown_values(" "))
-                    })
-                    .map(|record_set| record_set.trim_end().to_owned())
-                    .collect();
-                let record_sets =
-                    if record_sets.is_empty() { "nothing".into() } else { record_sets.join(", ") };
-                format!("Route 53 has {record_sets} for {name}")
-            });
-            all.extend(found);
-        }
-        Ok(List { found: all, at: Instant::now() })
+        let found = aws.list(&config.zone, &config.names, deadline)?;
+        Ok(List { found, at: Instant::now() })
     }
 
     /// A line about one record: of a dry run on standard output, else a step.
@@ -222,10 +187,10 @@ pub struct List {
 }
 
 /// Why the look-up of an address has no result although its time is over.
-fn unfinished(family: Family, why: &NoResult) -> Error {
-    let what = format!("asking for the public {family} address");
-    match why {
-        NoResult::Died => Error::Unfinished { what, how: "ended without a result" },
-        NoResult::Overdue | NoResult::NoThread => Error::unfinished(what),
-    }
+fn unfinished(family: Family, why: &NoResult) -> address::Error {
+    let how = match why {
+        NoResult::Died => "ended without a result",
+        NoResult::Overdue | NoResult::NoThread => UNFINISHED,
+    };
+    address::Error::Unfinished { family, how }
 }

@@ -17,7 +17,7 @@ use crate::console::Console;
 use crate::deadline::Deadline;
 use crate::detached;
 use crate::environment::Environment;
-use crate::error::Error;
+use crate::error::SetupError;
 use crate::notify::lock::AlertLock;
 use supervise::Supervisor;
 
@@ -106,7 +106,7 @@ fn read_config(
     environment: &Environment,
     path: &Path,
     time: Duration,
-) -> Result<(ConfigFile, Option<PathBuf>), (Error, Status)> {
+) -> Result<(ConfigFile, Option<PathBuf>), (SetupError, Status)> {
     let (own, environment) = (path.to_owned(), environment.clone());
     let read = detached::within(Deadline::after(time), move || {
         let file = ConfigFile::read(&own)?;
@@ -114,7 +114,7 @@ fn read_config(
         let place = lock.as_ref().and_then(AlertLock::path).map(real_place);
         Ok((file, place))
     });
-    let hung = |_| (Error::unfinished(format!("reading {}", path.display())), Status::Failed);
+    let hung = |_| (SetupError::unfinished(&format!("reading {}", path.display())), Status::Failed);
     read.map_err(hung)?.map_err(|error| (error, Status::NotTried))
 }
 

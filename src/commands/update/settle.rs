@@ -7,10 +7,10 @@ use std::net::IpAddr;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::job::{Job, List, Trouble};
+use super::job::{Job, List};
 use crate::address::PublicAddress;
-use crate::aws::{Aws, NotChanged};
-use crate::error::Error;
+use crate::aws::{self, Aws};
+use crate::commands::trouble::Trouble;
 use crate::record::plan::{self, Plan};
 use crate::record::{AddressRecord, Family, RecordKey};
 use crate::retry::Attempts;
@@ -64,12 +64,12 @@ impl<'a> Settling<'a> {
 
     /// Brings the open records up to date; what cannot be is in `troubles` then.
     pub fn settle(&mut self) {
-        let mut attempts = Attempts::new(self.job.access.limit);
+        let mut attempts = Attempts::new(self.job.session.limit);
         // Why the last attempt at a change failed: before another one, it is known what it did.
         let mut failed = None;
         loop {
             if let Err(error) = self.refresh(failed.is_some()) {
-                return self.give_up(failed.unwrap_or(error));
+                return self.give_up(failed.unwrap_or_else(|| error.into()));
             }
             let plans = self.plan();
             self.confirm(&plans);
@@ -83,29 +83,26 @@ impl<'a> Settling<'a> {
             self.job
                 .console
                 .doing(format!("changing records in hosted zone {}", self.job.file.config.zone));
-            let not_changed = match self.change(&changes) {
+            let error = match self.change(&changes) {
                 Ok(()) => return,
-                Err(not_changed) => not_changed,
+                Err(error) => error,
             };
-            if changes.len() > 1 && not_changed.is_rejection() {
-                let error = not_changed.into_error();
+            if changes.len() > 1 && error.is_rejection() {
                 self.job.console.step(|| format!("{error}; now each change alone"));
                 return self.settle_each();
             }
-            let NotChanged { problem, retry_after, .. } = &not_changed;
-            let delay = attempts.before(self.job.times.work, problem.retry(), *retry_after);
-            let Some(delay) = delay else { return self.give_up(not_changed.into_error()) };
-            self.job
-                .console
-                .step(|| format!("{problem}; trying again in {} ms", delay.as_millis()));
+            let delay = attempts.before(self.job.times.work, error.retry(), error.retry_after());
+            let Some(delay) = delay else { return self.give_up(error.into()) };
+            let cause = error.cause();
+            self.job.console.step(|| format!("{cause}; trying again in {} ms", delay.as_millis()));
             thread::sleep(delay);
-            failed = Some(not_changed.into_error());
+            failed = Some(Trouble::from(error));
         }
     }
 
     /// Makes sure that what a change would be planned from is fresh: addresses first, then the
     /// list. The list is made anew in any case if `again`. The error is the list's.
-    fn refresh(&mut self, again: bool) -> Result<(), Error> {
+    fn refresh(&mut self, again: bool) -> Result<(), aws::Error> {
         let deadline = self.job.times.work.share(2);
         for mut known in std::mem::take(&mut self.known) {
             if known.at.elapsed() > FRESH_ADDRESS && self.is_open(known.family()) {
@@ -115,7 +112,7 @@ impl<'a> Settling<'a> {
                     }
                     Ok(answer) => known = Known::new(answer),
                     Err(error) => {
-                        self.close(|key| key.record_type.family() == known.family(), error);
+                        self.close(|key| key.record_type.family() == known.family(), error.into());
                         continue;
                     }
                 }
@@ -154,7 +151,7 @@ impl<'a> Settling<'a> {
                     let disputed = |key: &RecordKey| {
                         plans.iter().any(|(other, plan)| other == key && plan.writes(address))
                     };
-                    self.close(disputed, error);
+                    self.close(disputed, error.into());
                     continue;
                 }
                 known.confirmed = true;
@@ -199,7 +196,7 @@ impl<'a> Settling<'a> {
                     changes.push(change.to);
                 }
                 Plan::Refuse { why, advice } => {
-                    self.close(|open| *open == key, Error::Refused { why, advice });
+                    self.close(|open| *open == key, Trouble::unmanaged(why, advice));
                 }
             }
         }
@@ -208,18 +205,16 @@ impl<'a> Settling<'a> {
 
     /// Whether a record that is not there can be: Route 53 rejects one whose name is not inside the
     /// zone. A dry run asks, so that it does not promise what a real run cannot do.
-    fn can_be_created(&self, key: &RecordKey) -> Result<(), Error> {
+    fn can_be_created(&self, key: &RecordKey) -> Result<(), Trouble> {
         let zone = &self.job.file.config.zone;
         match self.aws.zone_name(zone, self.job.times.work)? {
-            Some(name) if !key.name.is_within(&name) => {
-                Err(Error::OutsideZone { zone: zone.clone(), name })
-            }
+            Some(name) if !key.name.is_within(&name) => Err(Trouble::outside_zone(zone, &name)),
             _ => Ok(()),
         }
     }
 
     /// Sends the changes in one batch, in one attempt.
-    fn change(&mut self, changes: &[AddressRecord]) -> Result<(), NotChanged> {
+    fn change(&mut self, changes: &[AddressRecord]) -> Result<(), aws::Error> {
         let job = self.job;
         let (id, status) = self.aws.change(&job.file.config.zone, changes, job.times.work)?;
         job.console.step(|| format!("Route 53 accepted change {id}, {status}"));
@@ -246,16 +241,16 @@ impl<'a> Settling<'a> {
         }
     }
 
-    /// Closes all open records for one error.
-    fn give_up(&mut self, error: Error) {
-        self.close(|_| true, error);
+    /// Closes all open records.
+    fn give_up(&mut self, trouble: Trouble) {
+        self.close(|_| true, trouble);
     }
 
-    /// Closes the open records that `of` picks: `error` keeps them from being right.
-    fn close(&mut self, of: impl Fn(&RecordKey) -> bool, error: Error) {
+    /// Closes the open records that `of` picks: `trouble` keeps them from being right.
+    fn close(&mut self, of: impl Fn(&RecordKey) -> bool, trouble: Trouble) {
         let (records, open) = std::mem::take(&mut self.open).into_iter().partition(of);
         self.open = open;
-        self.troubles.push(Trouble { records, error });
+        self.troubles.push(trouble.about(records));
     }
 
     fn report(&mut self, key: &RecordKey, line: &str) {

@@ -8,16 +8,17 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, SystemTime};
 
-use super::job::{Job, Outcome, Trouble};
+use super::job::{Job, Outcome};
 use super::{Options, Status};
-use crate::aws::Access;
+use crate::aws;
+use crate::commands::trouble::Trouble;
 use crate::config::{Alerts, Config, ConfigFile};
 use crate::console::Console;
 use crate::credentials::folder_of;
 use crate::deadline::Deadline;
 use crate::detached::{self, NoResult};
 use crate::environment::{Environment, command, host_name};
-use crate::error::Error;
+use crate::error::SetupError;
 use crate::notify::alert::{raise, withdraw};
 use crate::notify::heartbeat::Heartbeat;
 use crate::notify::lock::AlertLock;
@@ -25,6 +26,7 @@ use crate::notify::message::{self, About};
 use crate::record::{RecordKey, RecordSet};
 use crate::retry::Limit;
 use crate::secrets::Secrets;
+use crate::session::Session;
 use crate::transport::Network;
 
 /// How much of a run's time is reserved for its alert, at most.
@@ -66,9 +68,9 @@ impl Times {
 /// What the thread of a run tells.
 enum Event {
     /// There are credentials and a network, for the alert, too.
-    Ready(Arc<Access>),
+    Ready(Arc<Session>),
     /// There are none, so nothing was tried.
-    NotTried(Error),
+    NotTried(SetupError),
     /// What came of the work, and whether an alert may be out that is to be withdrawn.
     Done(Outcome, bool),
 }
@@ -79,8 +81,6 @@ pub struct Supervisor<'a> {
     options: Options,
     now: SystemTime,
     console: &'a Console,
-    /// What the configuration at hand has found so far.
-    access: Option<Arc<Access>>,
     /// What was said of settings, which configurations share: it is said once.
     said: BTreeSet<String>,
 }
@@ -93,13 +93,13 @@ impl<'a> Supervisor<'a> {
         console: &'a Console,
     ) -> Self {
         let environment = Arc::new(environment.clone());
-        Self { environment, options, now, console, access: None, said: BTreeSet::new() }
+        Self { environment, options, now, console, said: BTreeSet::new() }
     }
 
     /// Runs one configuration, and says what has to be said.
     pub fn run(&mut self, file: &Arc<ConfigFile>) -> Status {
         let times = Times::of(self.options.deadline);
-        self.access = None;
+        let mut session = None;
         let mut secrets = Secrets::default();
         file.config.add_secrets(&mut secrets);
         let mut console = self.console.hiding(secrets.clone());
@@ -115,10 +115,10 @@ impl<'a> Supervisor<'a> {
         let events = detached::start_or_do(move |events| work.run(&events));
         let (outcome, is_out) = loop {
             match detached::next(&events, times.patience) {
-                Ok(Event::Ready(access)) => {
-                    access.add_secrets(&mut secrets);
+                Ok(Event::Ready(opened)) => {
+                    opened.add_secrets(&mut secrets);
                     console = console.hiding(secrets.clone());
-                    self.access = Some(access);
+                    session = Some(opened);
                 }
                 Ok(Event::NotTried(error)) => {
                     self.not_tried(file, &error, times, &console);
@@ -126,18 +126,23 @@ impl<'a> Supervisor<'a> {
                 }
                 Ok(Event::Done(outcome, is_out)) => break (outcome, is_out),
                 Err(_) => {
-                    let records = file.config.records().collect();
-                    let error = Error::unfinished(console.last_doing());
-                    let troubles = vec![Trouble { records, error }];
+                    let trouble = Trouble::unfinished(&console.last_doing());
+                    let troubles = vec![trouble.about(file.config.records().collect())];
                     break (Outcome { troubles, found: None }, false);
                 }
             }
         };
-        self.tell(file, &outcome, is_out, times, &console)
+        self.tell(file, session.as_ref(), &outcome, is_out, times, &console)
     }
 
     /// There are no credentials or settings to work with.
-    fn not_tried(&mut self, file: &ConfigFile, error: &Error, times: Times, console: &Console) {
+    fn not_tried(
+        &mut self,
+        file: &ConfigFile,
+        error: &SetupError,
+        times: Times,
+        console: &Console,
+    ) {
         let line = error.to_string();
         if self.said.insert(line.clone()) {
             console.error(&line);
@@ -156,6 +161,7 @@ impl<'a> Supervisor<'a> {
     fn tell(
         &self,
         file: &Arc<ConfigFile>,
+        session: Option<&Arc<Session>>,
         outcome: &Outcome,
         is_out: bool,
         times: Times,
@@ -169,7 +175,7 @@ impl<'a> Supervisor<'a> {
         for line in &lines {
             console.error(line);
         }
-        if let Some(access) = self.access.as_ref().filter(|_| !self.options.dry_run) {
+        if let Some(session) = session.filter(|_| !self.options.dry_run) {
             if let Some(lock) = file.alert_lock(&self.environment).filter(|_| is_out || !all_right)
             {
                 let alert = Arc::new(Alert {
@@ -177,7 +183,7 @@ impl<'a> Supervisor<'a> {
                     troubles: lines,
                     is_offline,
                     records: record_lines(config, outcome),
-                    access: Arc::clone(access),
+                    session: Arc::clone(session),
                     file: Arc::clone(file),
                     now: self.now,
                     end: times.end_of_what_begins_now(),
@@ -188,7 +194,7 @@ impl<'a> Supervisor<'a> {
                 let said = said.unwrap_or_else(|why| match why {
                     NoResult::NoThread => alert.send(),
                     NoResult::Overdue | NoResult::Died => {
-                        vec![Error::unfinished("the alert: sending it".into()).to_string()]
+                        vec![Trouble::unfinished("the alert: sending it").to_string()]
                     }
                 });
                 for line in said {
@@ -196,8 +202,8 @@ impl<'a> Supervisor<'a> {
                 }
             }
             if let Some(heartbeat) = config.heartbeat.clone() {
-                let access = Arc::clone(access);
-                let network = move || Some((access.network.clone(), access.limit));
+                let session = Arc::clone(session);
+                let network = move || Some((session.network.clone(), session.limit));
                 send(heartbeat, all_right, network, times, console);
             }
         }
@@ -221,17 +227,17 @@ impl Work {
         // Nobody listens any more when it took too long.
         let tell = |event| drop(events.send(event));
         let folder = folder_of(&self.file.path);
-        let access = match Access::open(&self.environment, &folder, self.now, self.times.work) {
-            Ok(access) => Arc::new(access),
+        let session = match Session::open(&self.environment, &folder, self.now, self.times.work) {
+            Ok(session) => Arc::new(session),
             Err(error) => return tell(Event::NotTried(error)),
         };
-        tell(Event::Ready(Arc::clone(&access)));
+        tell(Event::Ready(Arc::clone(&session)));
         let mut secrets = self.console.secrets().clone();
-        access.add_secrets(&mut secrets);
+        session.add_secrets(&mut secrets);
         let console = self.console.hiding(secrets);
         let Self { environment, file, options, times, .. } = self;
         let lock = file.alert_lock(&environment).filter(|_| !options.dry_run);
-        let job = Job { access, file, options, times, console };
+        let job = Job { session, file, options, times, console };
         let outcome = job.bring_up_to_date();
         let is_out = lock.filter(|_| outcome.troubles.is_empty()).is_some_and(|lock| {
             let path = lock.path().map(|path| path.display().to_string()).unwrap_or_default();
@@ -251,7 +257,7 @@ struct Alert {
     is_offline: bool,
     /// What the records say now, a sentence each.
     records: Vec<String>,
-    access: Arc<Access>,
+    session: Arc<Session>,
     file: Arc<ConfigFile>,
     now: SystemTime,
     end: Deadline,
@@ -271,9 +277,9 @@ impl Alert {
         let command = command(&["--dry-run", "--verbose", config]);
         let about = About { host: &host, config, names: &names, command: &command };
         let publish = |message: &message::Message| {
-            let aws = crate::aws::Aws::new(
-                &self.access,
-                self.access.partition_of(Some(topic)),
+            let aws = aws::Aws::new(
+                &self.session.account,
+                self.session.account.partition_of(Some(topic)),
                 &self.file.id,
                 &self.console,
             );
@@ -289,7 +295,7 @@ impl Alert {
             let compose = |why: Option<&str>| {
                 message::failure(about, &self.troubles, &self.records, self.now, why)
             };
-            let is_said = |error: &Error| self.is_offline && error.no_network().is_some();
+            let is_said = |error: &aws::Error| self.is_offline && error.is_no_network();
             raise(&self.lock, self.now, self.end, is_said, compose, publish)
         }
     }
@@ -301,7 +307,7 @@ fn record_lines(config: &Config, outcome: &Outcome) -> Vec<String> {
     let sentence = |key: RecordKey| {
         let of_key = |trouble: &&Trouble| trouble.records.contains(&key);
         let trouble = outcome.troubles.iter().find(of_key)?;
-        let unknown = trouble.error.may_have_happened();
+        let unknown = trouble.outcome_unknown;
         let Some(found) = outcome.found.as_ref().filter(|_| !unknown) else {
             return Some(format!("It is not known what {key} says now."));
         };

@@ -14,7 +14,7 @@ use crate::retry::Retry;
 
 /// Why an exchange brought no answer. Shown, it is a phrase such as "connection refused".
 #[derive(Debug)]
-pub struct Failure {
+pub struct Error {
     /// Whether not a byte of the request was sent.
     early: bool,
     retry: Retry,
@@ -28,6 +28,10 @@ struct Told {
     /// The proxy that it happened on the way to, if it did not happen behind it.
     proxy: Option<String>,
 }
+
+/// Every request fails alike then, so a run says this once.
+pub const NO_NETWORK: &str = "no network: this machine has no route to the Internet";
+pub const NO_NETWORK_ADVICE: &str = "check the cable or the Wi-Fi, and the router";
 
 /// One kind of failure.
 #[derive(Debug)]
@@ -48,7 +52,7 @@ pub(super) struct Exchange<'a> {
     pub proxy: Option<&'a Proxy>,
 }
 
-impl Failure {
+impl Error {
     pub(super) fn new(error: &ureq::Error, exchange: Exchange<'_>) -> Self {
         let early = Early::of(error);
         let kind = kind_of(error);
@@ -110,7 +114,7 @@ impl Failure {
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(proxy) = &self.told.proxy {
             write!(f, "the proxy {proxy}: ")?;
@@ -119,7 +123,7 @@ impl fmt::Display for Failure {
     }
 }
 
-impl std::error::Error for Failure {}
+impl std::error::Error for Error {}
 
 /// Whether it is about where the proxy is, and not about what it or this machine said.
 const fn is_about_the_way(kind: &Kind) -> bool {
@@ -148,10 +152,7 @@ fn row(kind: &Kind, exchange: Exchange<'_>) -> Row {
     };
     let connection = "check the connection; the next run tries again";
     match kind {
-        Kind::NoNetwork => soon(
-            "no network: this machine has no route to the Internet",
-            "check the cable or the Wi-Fi, and the router",
-        ),
+        Kind::NoNetwork => soon(NO_NETWORK, NO_NETWORK_ADVICE),
         Kind::NoWayOf(Family::V6) => never(
             "this machine has no IPv6",
             if exchange.family.is_some() {

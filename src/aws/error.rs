@@ -1,5 +1,5 @@
-//! What a call was to do, why it brought no good answer, and what to do about that, in the words of
-//! a message. Sends nothing and decides nothing.
+//! Why a request to AWS failed: what it was to do, the cause, whether it may have been carried out
+//! all the same, and the advice. Sends nothing and decides nothing.
 
 use std::fmt;
 
@@ -7,8 +7,7 @@ use super::fault::{DeniedBy, Fault, Policy};
 use super::route53::ZoneId;
 use super::skew::Skew;
 use super::sns::TopicArn;
-use crate::error::{Cause, Error};
-use crate::retry::Retry;
+use crate::retry::{Retry, RetryAfter};
 use crate::transport;
 
 /// "Network Authentication Required": a captive portal's answer, and no server's (RFC 6585).
@@ -39,95 +38,115 @@ impl Caller {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// List the record sets of a name.
-    List(Box<Caller>, ZoneId),
+    List(Caller, ZoneId),
     /// Change record sets.
-    Change(Box<Caller>, ZoneId),
+    Change(Caller, ZoneId),
     /// Publish to a topic.
-    Publish(Box<Caller>, TopicArn),
+    Publish(Caller, TopicArn),
 }
 
 impl Action {
-    pub(super) fn failed(self, failure: Failure) -> Error {
-        Error::Aws { action: self, failure: Box::new(failure) }
-    }
-
     fn caller(&self) -> &Caller {
         let (Self::List(caller, _) | Self::Change(caller, _) | Self::Publish(caller, _)) = self;
         caller
     }
+}
 
-    /// The beginning of a message about the action's failure. After a write whose answer was lost
-    /// nobody knows that it failed.
-    fn not_done(&self, may_have_happened: bool) -> String {
-        match (self, may_have_happened) {
-            (Self::List(_, zone), _) => format!("could not list the records of hosted zone {zone}"),
-            (Self::Change(_, zone), false) => {
+/// A request to AWS that failed, or whose outcome is unknown.
+#[derive(Debug)]
+pub struct Error {
+    action: Box<Action>,
+    /// Why the last attempt failed.
+    cause: Box<Cause>,
+    /// Whether an attempt may have been carried out, the last one or one before it.
+    outcome_unknown: bool,
+    /// The delay before another attempt that AWS asks for.
+    retry_after: Option<RetryAfter>,
+}
+
+impl Error {
+    pub(super) fn new(
+        action: Action,
+        cause: Cause,
+        unknown_before: bool,
+        retry_after: Option<RetryAfter>,
+    ) -> Self {
+        let outcome_unknown = unknown_before || cause.outcome_unknown();
+        Self { action: Box::new(action), cause: Box::new(cause), outcome_unknown, retry_after }
+    }
+
+    pub const fn cause(&self) -> &Cause {
+        &self.cause
+    }
+
+    /// Whether what was asked for may have been done, since only the response was lost.
+    pub const fn outcome_unknown(&self) -> bool {
+        self.outcome_unknown
+    }
+
+    /// Whether AWS rejected the content of the request.
+    pub fn is_rejection(&self) -> bool {
+        matches!(&*self.cause, Cause::Fault(fault) if fault.is_rejection())
+    }
+
+    /// Whether AWS itself answered, and will answer the same until a person changes something. What
+    /// anybody else answered, and what never reached AWS, is not final.
+    pub fn is_final(&self) -> bool {
+        !self.outcome_unknown && matches!(&*self.cause, Cause::Fault(fault) if fault.is_final())
+    }
+
+    /// Whether this machine has no network at all.
+    pub fn is_no_network(&self) -> bool {
+        matches!(&*self.cause, Cause::NoResponse { error, .. } if error.is_no_network())
+    }
+
+    pub fn retry(&self) -> Retry {
+        self.cause.retry()
+    }
+
+    pub const fn retry_after(&self) -> Option<RetryAfter> {
+        self.retry_after
+    }
+
+    /// What failed. After a write whose response was lost nobody knows that it failed.
+    pub fn what(&self) -> String {
+        match (&*self.action, self.outcome_unknown) {
+            (Action::List(_, zone), _) => {
+                format!("could not list the records of hosted zone {zone}")
+            }
+            (Action::Change(_, zone), false) => {
                 format!("could not change the record in hosted zone {zone}")
             }
-            (Self::Change(_, zone), true) => {
+            (Action::Change(_, zone), true) => {
                 format!("could not confirm the change of the record in hosted zone {zone}")
             }
-            (Self::Publish(_, topic), false) => format!("could not publish to {topic}"),
-            (Self::Publish(_, topic), true) => format!("could not confirm the message to {topic}"),
+            (Action::Publish(_, topic), false) => format!("could not publish to {topic}"),
+            (Action::Publish(_, topic), true) => {
+                format!("could not confirm the message to {topic}")
+            }
         }
     }
-}
 
-/// Why a call brought no good answer.
-#[derive(Debug)]
-pub struct Failure {
-    /// Why the last attempt brought none.
-    pub problem: Problem,
-    /// Whether an attempt before it may have been carried out.
-    pub maybe_before: bool,
-}
-
-impl Failure {
-    /// Whether AWS looked at what was asked and will not do it.
-    pub fn is_rejection(&self) -> bool {
-        self.problem.is_rejection()
-    }
-
-    /// Whether AWS itself answered, and will answer the same until a person changes something.
-    pub fn is_final(&self) -> bool {
-        matches!(&self.problem, Problem::Fault(fault) if fault.is_final())
-    }
-
-    /// Whether what was to be done may have been done all the same.
-    pub const fn may_have_happened(&self) -> bool {
-        self.maybe_before || self.problem.may_have_happened()
-    }
-
-    /// The message about `action`, which this failure kept from being done: what failed, the
-    /// cause, and what to do.
-    pub fn message(&self, action: &Action) -> String {
-        let maybe = self.may_have_happened();
-        let Self { problem, .. } = self;
-        format!("{}: {problem}; {}", action.not_done(maybe), problem.advice(action))
+    /// What a person can do about it.
+    pub fn advice(&self) -> String {
+        self.cause.advice(self.action.caller())
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.problem.fmt(f)
+        write!(f, "{}: {}; {}", self.what(), self.cause, self.advice())
     }
 }
 
-impl std::error::Error for Failure {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.problem)
-    }
-}
-
-/// Why one attempt at a call brought no good answer.
+/// Why one attempt at a request failed.
 #[derive(Debug)]
-pub enum Problem {
-    /// There was no answer.
-    NoAnswer {
+pub enum Cause {
+    /// There was no response.
+    NoResponse {
         /// The host that was called, with the port if the endpoint has one.
         host: String,
-        /// What happened instead.
-        cause: transport::Failure,
+        error: transport::Error,
     },
     /// AWS answered with an error; its message is fit to be shown.
     Fault(Fault),
@@ -140,29 +159,24 @@ pub enum Problem {
         host: String,
         /// The HTTP status.
         status: u16,
-        /// A phrase about the answer.
+        /// A phrase about the response.
         problem: String,
     },
     /// This machine's clock shows a time that no signature can have.
     BeyondCalendar,
-    /// The call could not be made: a phrase, and what to do.
-    Impossible(String, Option<Cause>),
+    /// The request could not be made: a phrase.
+    Impossible(String),
 }
 
-impl Problem {
-    /// Whether AWS looked at what was asked and rejected it.
-    pub fn is_rejection(&self) -> bool {
-        matches!(self, Self::Fault(fault) if fault.is_rejection())
-    }
-
-    /// Whether a call that changes something may have done so all the same.
-    pub const fn may_have_happened(&self) -> bool {
+impl Cause {
+    /// Whether a request that changes something may have done so all the same.
+    pub const fn outcome_unknown(&self) -> bool {
         match self {
-            Self::NoAnswer { cause, .. } => cause.may_have_arrived(),
+            Self::NoResponse { error, .. } => error.may_have_arrived(),
             Self::Fault(fault) | Self::Clock(fault, _) => fault.status >= 500,
             Self::Unreadable { status: PORTAL, .. }
             | Self::BeyondCalendar
-            | Self::Impossible(..) => false,
+            | Self::Impossible(_) => false,
             Self::Unreadable { status, .. } => *status < 300 || *status >= 500,
         }
     }
@@ -170,10 +184,10 @@ impl Problem {
     /// Whether, and when, the same call may fare better.
     pub fn retry(&self) -> Retry {
         match self {
-            Self::NoAnswer { cause, .. } => cause.retry(),
+            Self::NoResponse { error, .. } => error.retry(),
             Self::Fault(fault) | Self::Clock(fault, _) => fault.retry(),
             Self::Unreadable { status, .. } => Retry::of_status(*status),
-            Self::BeyondCalendar | Self::Impossible(..) => Retry::Never,
+            Self::BeyondCalendar | Self::Impossible(_) => Retry::Never,
         }
     }
 
@@ -190,10 +204,10 @@ impl Problem {
         }
     }
 
-    fn advice(&self, action: &Action) -> String {
+    fn advice(&self, caller: &Caller) -> String {
         match self {
-            Self::NoAnswer { cause, .. } => cause.advice().into(),
-            Self::Fault(fault) => advice_on(fault, action),
+            Self::NoResponse { error, .. } => error.advice().into(),
+            Self::Fault(fault) => advice_on(fault, caller),
             Self::Clock(_, skew) if skew.is_large() => {
                 format!("this machine's clock is {skew}; set it (timedatectl shows it)")
             }
@@ -208,15 +222,15 @@ impl Problem {
             }
             Self::Unreadable { .. } => "check who answers there: it is not AWS".into(),
             Self::BeyondCalendar => "set it (timedatectl shows it)".into(),
-            Self::Impossible(..) => "nothing was sent".into(),
+            Self::Impossible(_) => "nothing was sent".into(),
         }
     }
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoAnswer { host, cause } => write!(f, "{host}: {cause}"),
+            Self::NoResponse { host, error } => write!(f, "{host}: {error}"),
             Self::Fault(Fault { code, message, .. })
             | Self::Clock(Fault { code, message, .. }, _) => {
                 f.write_str(code)?;
@@ -226,26 +240,12 @@ impl fmt::Display for Problem {
                 write!(f, "{host} answered {status}, and the answer {problem}")
             }
             Self::BeyondCalendar => f.write_str("this machine's clock is beyond the year 9999"),
-            Self::Impossible(problem, _) => f.write_str(problem),
+            Self::Impossible(problem) => f.write_str(problem),
         }
     }
 }
 
-impl std::error::Error for Problem {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::NoAnswer { cause, .. } => Some(cause),
-            Self::Impossible(_, cause) => {
-                cause.as_deref().map(|cause| cause as &(dyn std::error::Error + 'static))
-            }
-            Self::Fault(_) | Self::Clock(..) | Self::Unreadable { .. } | Self::BeyondCalendar => {
-                None
-            }
-        }
-    }
-}
-
-fn advice_on(fault: &Fault, action: &Action) -> String {
+fn advice_on(fault: &Fault, caller: &Caller) -> String {
     if fault.is_about_the_clock() {
         return "check this machine's clock (timedatectl shows it): the answer does not say the \
                 time of AWS"
@@ -257,9 +257,9 @@ fn advice_on(fault: &Fault, action: &Action) -> String {
     if fault.status >= 500 || fault.retry() != Retry::Never {
         return "the next run tries again".into();
     }
-    let key_source = || action.caller().key_source();
+    let key_source = || caller.key_source();
     match fault.code.as_str() {
-        "AccessDenied" | "AuthorizationError" => advice_on_denial(fault.denied_by, action.caller()),
+        "AccessDenied" | "AuthorizationError" => advice_on_denial(fault.denied_by, caller),
         "InvalidClientTokenId" => {
             format!("check the access key id from {}, and that the key is active", key_source())
         }

@@ -1,0 +1,101 @@
+//! What keeps records from being up to date: the one type that the commands make of the errors of
+//! every room. Its `Display` joins the parts, in the order of every message.
+
+use std::fmt;
+
+use crate::aws::route53::ZoneId;
+use crate::error::{CHECK_THE_SYSTEM, UNFINISHED};
+use crate::record::{DnsName, RecordKey};
+use crate::{address, aws};
+
+/// Records, and what keeps them from being up to date.
+#[derive(Debug)]
+pub struct Trouble {
+    pub records: Vec<RecordKey>,
+    /// What failed.
+    pub what: String,
+    /// Why; empty where `what` says it.
+    pub cause: String,
+    /// One imperative sentence.
+    pub advice: String,
+    /// Whether a change may have been made, since only its response was lost.
+    pub outcome_unknown: bool,
+    /// Whether this machine has no network at all.
+    pub is_no_network: bool,
+}
+
+impl Trouble {
+    fn new(what: String, cause: String, advice: impl Into<String>) -> Self {
+        let (records, advice) = (Vec::new(), advice.into());
+        Self { records, what, cause, advice, outcome_unknown: false, is_no_network: false }
+    }
+
+    /// The same about `records`.
+    pub fn about(self, records: Vec<RecordKey>) -> Self {
+        Self { records, ..self }
+    }
+
+    /// `what`, a phrase such as "listing the records", hangs and was left behind.
+    pub fn unfinished(what: &str) -> Self {
+        Self::new(format!("{what} {UNFINISHED}"), String::new(), CHECK_THE_SYSTEM)
+    }
+
+    /// The record does not exist, and cannot: its name is outside its hosted zone.
+    pub fn outside_zone(zone: &ZoneId, name: &DnsName) -> Self {
+        Self::new(
+            "cannot be created".into(),
+            format!("hosted zone {zone} is {name}, and the name is not inside it"),
+            "check dns_name and hosted_zone_id",
+        )
+    }
+
+    /// The record is one that autodns does not overwrite.
+    pub fn unmanaged(cause: String, advice: &str) -> Self {
+        Self::new("not ours to overwrite".into(), cause, advice)
+    }
+
+    /// What failed and why.
+    pub fn detail(&self) -> String {
+        let colon = if self.cause.is_empty() { "" } else { ": " };
+        format!("{}{colon}{}", self.what, self.cause)
+    }
+}
+
+impl From<aws::Error> for Trouble {
+    fn from(error: aws::Error) -> Self {
+        Self {
+            outcome_unknown: error.outcome_unknown(),
+            is_no_network: error.is_no_network(),
+            ..Self::new(error.what(), error.cause().to_string(), error.advice())
+        }
+    }
+}
+
+impl From<address::Error> for Trouble {
+    fn from(error: address::Error) -> Self {
+        Self {
+            is_no_network: error.is_no_network(),
+            ..Self::new(error.what(), error.cause(), error.advice())
+        }
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.records.is_empty() {
+            write!(f, "{}: ", shown(&self.records))?;
+        }
+        write!(f, "{}; {}", self.detail(), self.advice)
+    }
+}
+
+/// The records for a message, as in "a.example A, AAAA, b.example A".
+pub fn shown<'a>(records: impl IntoIterator<Item = &'a RecordKey>) -> String {
+    let mut last = None;
+    let word = |key: &RecordKey| match last.replace(key.name.clone()) {
+        Some(name) if name == key.name => key.record_type.to_string(),
+        _ => key.to_string(),
+    };
+    let words: Vec<String> = records.into_iter().map(word).collect();
+    words.join(", ")
+}

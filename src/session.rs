@@ -1,0 +1,66 @@
+//! What the run of one configuration shares: the network, the credentials, and how often a request
+//! may be tried. `update` and `check` open it in the same way.
+
+use std::path::Path;
+use std::time::SystemTime;
+
+use crate::aws::endpoint::Settings;
+use crate::aws::{Account, AwsClock};
+use crate::credentials::{Credentials, profile::Profile};
+use crate::deadline::Deadline;
+use crate::environment::Environment;
+use crate::error::SetupError;
+use crate::retry::Limit;
+use crate::secrets::Secrets;
+use crate::transport::{Network, is_ipv6_only};
+
+/// The session of one configuration's run.
+#[derive(Debug)]
+pub struct Session {
+    pub network: Network,
+    pub limit: Limit,
+    pub account: Account,
+    /// What the connection to AWS is chosen for, or ignores, a line each for `--verbose`.
+    pub notes: Vec<String>,
+}
+
+impl Session {
+    /// Opens the session of a configuration in `folder`, as of `now`; a program that prints
+    /// credentials has until `deadline`.
+    pub fn open(
+        environment: &Environment,
+        folder: &Path,
+        now: SystemTime,
+        deadline: Deadline,
+    ) -> Result<Self, SetupError> {
+        let profile = Profile::read(environment, folder)?;
+        let network = Network::from_environment(environment)?;
+        let endpoint_url = |service: Option<&str>| profile.endpoint_url(service);
+        let mut settings = Settings::read(environment, endpoint_url, profile.region())?;
+        let mut notes = network.notes().to_vec();
+        if !network.has_proxy() && is_ipv6_only() {
+            let (dual_stack, changes) = settings.over_ipv6_alone();
+            settings = dual_stack;
+            notes.extend(changes.then(|| {
+                "this machine has only IPv6, so AWS is called at its dual-stack endpoints".into()
+            }));
+        }
+        let limit = Limit::from_environment(environment)?;
+        let account = Account {
+            network: network.clone(),
+            settings,
+            credentials: Credentials::find(environment, &profile, now, deadline)?,
+            limit,
+            clock: AwsClock::default(),
+        };
+        Ok(Self { network, limit, account, notes })
+    }
+
+    /// Adds what must not be shown.
+    pub fn add_secrets(&self, secrets: &mut Secrets) {
+        self.account.credentials.add_secrets(secrets);
+        if let Some(password) = self.network.proxy_password() {
+            secrets.add(password);
+        }
+    }
+}
