@@ -133,11 +133,11 @@ package() {
     put 644 packaging/systemd/autodns.timer usr/lib/systemd/system/autodns.timer
     put 644 packaging/debian/credentials usr/share/autodns/credentials
     put 644 packaging/debian/lintian-overrides usr/share/lintian/overrides/autodns
-    put 644 completions/autodns.bash usr/share/bash-completion/completions/autodns
-    put 644 completions/_autodns usr/share/zsh/vendor-completions/_autodns
-    put 644 completions/autodns.fish usr/share/fish/vendor_completions.d/autodns.fish
-    put_gzipped usr/share/man/man1/autodns.1.gz <"$repo/man/autodns.1"
-    put_gzipped usr/share/man/man5/autodns.json.5.gz <"$repo/man/autodns.json.5"
+    put 644 packaging/completions/autodns.bash usr/share/bash-completion/completions/autodns
+    put 644 packaging/completions/_autodns usr/share/zsh/vendor-completions/_autodns
+    put 644 packaging/completions/autodns.fish usr/share/fish/vendor_completions.d/autodns.fish
+    put_gzipped usr/share/man/man1/autodns.1.gz <"$repo/packaging/man/autodns.1"
+    put_gzipped usr/share/man/man5/autodns.json.5.gz <"$repo/packaging/man/autodns.json.5"
     install -d -m 750 "$tree/etc/autodns"
 
     put 644 examples/autodns.json "$doc/examples/autodns.json"

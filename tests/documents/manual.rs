@@ -52,7 +52,7 @@ fn statuses(text: &str, heading: &str, before: &str) -> BTreeSet<String> {
 
 #[test]
 fn the_options_are_those_of_the_help() {
-    let items = items(&read("man/autodns.1"), "OPTIONS", "Fl");
+    let items = items(&read("packaging/man/autodns.1"), "OPTIONS", "Fl");
     let options = set(items.iter().map(|name| format!("-{name}")));
     assert_eq!(options, options_of_help());
     assert!(options.contains("-n") && options.contains("--deadline"), "{options:?}");
@@ -60,7 +60,7 @@ fn the_options_are_those_of_the_help() {
 
 #[test]
 fn the_synopsis_has_each_option() {
-    let page = read("man/autodns.1");
+    let page = read("packaging/man/autodns.1");
     let (_, synopsis) = page.split_once("\n.Sh SYNOPSIS\n").expect("the synopsis");
     let synopsis = synopsis.split("\n.Sh ").next().unwrap_or_default();
     let flags: Vec<&str> = synopsis
@@ -84,7 +84,7 @@ fn the_synopsis_has_each_option() {
 
 #[test]
 fn the_commands_are_the_programs() {
-    assert_eq!(items(&read("man/autodns.1"), "DESCRIPTION", "Cm"), COMMANDS);
+    assert_eq!(items(&read("packaging/man/autodns.1"), "DESCRIPTION", "Cm"), COMMANDS);
     for command in COMMANDS {
         assert!(HELP.contains(&format!("autodns {command}")), "{command}");
     }
@@ -92,14 +92,17 @@ fn the_commands_are_the_programs() {
 
 #[test]
 fn the_environment_is_what_the_program_reads() {
-    assert_eq!(set(items(&read("man/autodns.1"), "ENVIRONMENT", "Ev")), variables());
+    assert_eq!(set(items(&read("packaging/man/autodns.1"), "ENVIRONMENT", "Ev")), variables());
 }
 
 #[test]
 fn the_exit_statuses_are_the_programs_everywhere() {
     let statuses_of_program =
         set([Status::Right, Status::Failed, Status::NotTried].map(|s| (s as u8).to_string()));
-    assert_eq!(set(items(&read("man/autodns.1"), "EXIT STATUS", "")), statuses_of_program);
+    assert_eq!(
+        set(items(&read("packaging/man/autodns.1"), "EXIT STATUS", "")),
+        statuses_of_program
+    );
     assert_eq!(statuses(HELP, "Exit status:\n", "  "), statuses_of_program);
     let readme = read("README.md");
     assert_eq!(statuses(&readme, "\n## Exit status\n", "|"), statuses_of_program);
@@ -107,5 +110,5 @@ fn the_exit_statuses_are_the_programs_everywhere() {
 
 #[test]
 fn the_keys_are_the_parsers_in_its_order() {
-    assert_eq!(items(&read("man/autodns.json.5"), "DESCRIPTION", "Li"), KEYS);
+    assert_eq!(items(&read("packaging/man/autodns.json.5"), "DESCRIPTION", "Li"), KEYS);
 }
