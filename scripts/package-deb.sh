@@ -140,7 +140,7 @@ package() {
     put_gzipped usr/share/man/man5/autodns.json.5.gz <"$repo/packaging/man/autodns.json.5"
     install -d -m 750 "$tree/etc/autodns"
 
-    put 644 examples/autodns.json "$doc/examples/autodns.json"
+    put 644 packaging/autodns.json "$doc/examples/autodns.json"
     put_gzipped "$doc/README.md.gz" <"$repo/README.md"
     put_gzipped "$doc/changelog.gz" <"$repo/CHANGELOG.md"
     fill VERSION="$version" DATE="$(LC_ALL=C date -u -R -d "@$SOURCE_DATE_EPOCH")" \

@@ -37,7 +37,7 @@ for target in "${targets[@]}"; do
     name=autodns-$version-$target
     mkdir "$scratch/$name"
     install -m 755 "$binary" "$scratch/$name/autodns"
-    install -m 644 "$repo/README.md" "$repo/LICENSE" "$repo/examples/autodns.json" \
+    install -m 644 "$repo/README.md" "$repo/LICENSE" "$repo/packaging/autodns.json" \
         "$repo/schema/autodns.schema.json" "$scratch/$name/"
     tar -C "$scratch" --sort=name --owner=0 --group=0 --numeric-owner --mtime="$time" -c "$name" |
         gzip -9n >"$dist/$name.tar.gz"

@@ -83,6 +83,6 @@ def test_what_the_schema_suggests_is_to_its_own_taste(key, property):
 
 
 def test_the_whole_examples_are_good():
-    Validator(SCHEMA).validate(json.loads((ROOT / "examples/autodns.json").read_text("utf-8")))
+    Validator(SCHEMA).validate(json.loads((ROOT / "packaging/autodns.json").read_text("utf-8")))
     for example in SCHEMA["examples"]:
         Validator(SCHEMA).validate(example)

@@ -70,7 +70,7 @@ fn each_key_has_good_and_bad_examples() {
 
 #[test]
 fn the_parser_takes_the_examples_that_are_shown() {
-    let mut shown: Vec<String> = vec![read("examples/autodns.json")];
+    let mut shown: Vec<String> = vec![read("packaging/autodns.json")];
     shown.extend(schema()["examples"].as_array().unwrap().iter().map(ToString::to_string));
     assert_eq!(shown.len(), 3);
     for text in shown {
