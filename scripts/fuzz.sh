@@ -1,26 +1,28 @@
 #!/usr/bin/env bash
-# Fuzzes the parsers of foreign input: each target of fuzz/ in turn, from its corpus, for a while.
-# Fails if one of them breaks what fuzz/src promises, and says with which input. It changes nothing
-# but what git ignores, unless --keep asks for more.
+# Fuzzes the parsers of foreign input: each target of tests/fuzz/ in turn, from its corpus, for a
+# while. Fails if one of them breaks what tests/fuzz/src promises, and says with which input. It
+# changes nothing but what git ignores, unless --keep asks for more.
 set -euo pipefail
 
 usage() {
     cat <<'TEXT'
 usage: scripts/fuzz.sh [options] [TARGET…]
 
-Without a TARGET, each of fuzz/fuzz_targets/ is run.
+Without a TARGET, each of tests/fuzz/fuzz_targets/ is run.
 
   --seconds N  how long each is run (600)
-  --keep       add to fuzz/corpus/ what reached code that no input there reaches yet
+  --keep       add to tests/fuzz/corpus/ what reached code that no input there reaches yet
   --list       the targets' names, and nothing else
   -h, --help
 
 It needs rustup's nightly toolchain and a C++ compiler; cargo-fuzz is installed into the cache
-folder. What was found on the way is kept in fuzz/target/corpus/, and the next run goes on from it.
+folder. What was found on the way is kept in tests/fuzz/target/corpus/, and the next run goes on
+from it.
 TEXT
 }
 
 repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+folder=$repo/tests/fuzz
 cache=${AUTODNS_CACHE:-${XDG_CACHE_HOME:-${HOME:?HOME is not set}/.cache}/autodns}
 cargo_fuzz_version=0.13.2
 # In bytes: several record sets, or a long configuration, and all that a reflector may answer.
@@ -39,7 +41,7 @@ fail() {
 
 all_targets() {
     local file
-    for file in "$repo"/fuzz/fuzz_targets/*.rs; do
+    for file in "$folder"/fuzz_targets/*.rs; do
         basename "$file" .rs
     done
 }
@@ -69,11 +71,11 @@ run() {
     local target=$1 seconds=$2 log=$scratch/$1.log dictionary code=0
     local options=(-max_total_time="$seconds" -max_len="$longest_input" -timeout="$longest_run"
         -print_final_stats=1)
-    dictionary=$repo/fuzz/dictionaries/$(dictionary_of "$target").dict
+    dictionary=$folder/dictionaries/$(dictionary_of "$target").dict
     [ ! -f "$dictionary" ] || options+=(-dict="$dictionary")
     mkdir -p "$work/$target"
-    cargo +nightly fuzz run "$target" "$work/$target" "corpus/$target" -- "${options[@]}" \
-        >"$log" 2>&1 </dev/null || code=$?
+    cargo +nightly fuzz run --fuzz-dir "$folder" "$target" "$work/$target" "corpus/$target" -- \
+        "${options[@]}" >"$log" 2>&1 </dev/null || code=$?
     if [ "$code" != 0 ]; then
         # What was promised and broken; without it, all that was said.
         grep -A 3 -E 'panicked at|ERROR:' "$log" >&2 || cat "$log" >&2
@@ -91,12 +93,12 @@ run() {
 # then the shortest.
 keep() {
     local target=$1 notes=$scratch/$1.notes file kept=0
-    cp -r "$repo/fuzz/corpus/$target" "$scratch/$target"
-    cargo +nightly fuzz run "$target" "$scratch/$target" -- -merge=1 -merge_control_file="$notes" \
-        "$scratch/$target" "$work/$target" >"$scratch/merge" 2>&1 ||
+    cp -r "$folder/corpus/$target" "$scratch/$target"
+    cargo +nightly fuzz run --fuzz-dir "$folder" "$target" "$scratch/$target" -- -merge=1 \
+        -merge_control_file="$notes" "$scratch/$target" "$work/$target" >"$scratch/merge" 2>&1 ||
         { cat "$scratch/merge" >&2; fail "$target: its corpora could not be merged"; }
     while IFS= read -r file; do
-        cp "$file" "$repo/fuzz/corpus/$target/found-$(sha1sum "$file" | cut -c 1-12)"
+        cp "$file" "$folder/corpus/$target/found-$(sha1sum "$file" | cut -c 1-12)"
         kept=$((kept + 1))
     done < <(inputs_with_new_edges "$notes" "$work/$target/")
     echo "$target: $kept inputs kept"
@@ -133,7 +135,7 @@ while (($#)); do
             ;;
         -*) fail "there is no option $1; see --help" ;;
         *)
-            [ -f "$repo/fuzz/fuzz_targets/$1.rs" ] || fail "there is no target $1; see --list"
+            [ -f "$folder/fuzz_targets/$1.rs" ] || fail "there is no target $1; see --list"
             targets+=("$1")
             ;;
     esac
@@ -147,9 +149,9 @@ trap 'rm -rf "$scratch"' EXIT
 trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
-work=$repo/fuzz/target/corpus
-cd "$repo/fuzz"
-cargo +nightly fuzz build >"$scratch/build" 2>&1 ||
+work=$folder/target/corpus
+cd "$folder"
+cargo +nightly fuzz build --fuzz-dir "$folder" >"$scratch/build" 2>&1 ||
     { cat "$scratch/build" >&2; fail "the targets could not be built"; }
 
 findings=0

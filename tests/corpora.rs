@@ -1,15 +1,15 @@
-//! Replays the corpora of the fuzz targets, fuzz/corpus/, through the checks that the fuzzer runs:
+//! Replays the corpora of the fuzz targets, tests/fuzz/corpus/, through the checks that the fuzzer runs:
 //! each input is either the shape of something real or one that broke a parser once.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-#[path = "../fuzz/src/lib.rs"]
+#[path = "fuzz/src/lib.rs"]
 mod checks;
 
 fn fuzz() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz")
 }
 
 /// The names in a folder, without the ending `.rs`.
@@ -51,7 +51,7 @@ fn checks_targets_and_corpora_are_the_same() {
         let target = fs::read_to_string(&path).expect("a target");
         assert!(target.contains(&format!("check(\"{name}\", data)")), "{}", path.display());
         let entry = format!("[[bin]]\nname = \"{name}\"\npath = \"fuzz_targets/{name}.rs\"\n");
-        assert!(manifest.contains(&entry), "fuzz/Cargo.toml lacks {name}");
+        assert!(manifest.contains(&entry), "tests/fuzz/Cargo.toml lacks {name}");
     }
     assert_eq!(manifest.matches("[[bin]]").count(), checks.len());
 }
@@ -69,15 +69,16 @@ fn the_targets_are_built_of_the_programs_libraries() {
             })
             .collect()
     };
-    let ours = packages(fuzz().join("../Cargo.lock"));
+    let ours = packages(fuzz().join("../../Cargo.lock"));
     let fuzzed = packages(fuzz().join("Cargo.lock"));
     assert!(ours.len() > 50 && fuzzed.len() > 50, "the lock files are not understood");
     for (name, version) in fuzzed {
         let known = ours.iter().any(|(other, _)| *other == name);
         assert!(
             !known || ours.contains(&(name.clone(), version.clone())),
-            "fuzz/Cargo.lock has {name} {version}, which Cargo.lock has not; to put it right: cp \
-             Cargo.lock fuzz/ && cargo metadata --manifest-path fuzz/Cargo.toml >/dev/null"
+            "tests/fuzz/Cargo.lock has {name} {version}, which Cargo.lock has not; to put it \
+             right: cp Cargo.lock tests/fuzz/ && cargo metadata --manifest-path \
+             tests/fuzz/Cargo.toml >/dev/null"
         );
     }
 }
