@@ -29,15 +29,15 @@ lint_scripts() {
 }
 
 check_dependencies() {
-    local deny=$cache/cargo-deny-$deny_version/bin/cargo-deny
-    if [ ! -x "$deny" ]; then
-        cargo install --quiet --locked --root "$cache/cargo-deny-$deny_version" \
-            --version "$deny_version" cargo-deny
+    local root=$cache/cargo-deny-$deny_version
+    local deny=("$root/bin/cargo-deny" --config packaging/deny.toml --log-level error)
+    if [ ! -x "${deny[0]}" ]; then
+        cargo install --quiet --locked --root "$root" --version "$deny_version" cargo-deny
     fi
     # The advisory database is a repository of its own, which not every machine can fetch.
-    "$deny" --log-level error check licenses bans sources
-    if "$deny" fetch db >/dev/null 2>&1; then
-        "$deny" --log-level error check advisories
+    "${deny[@]}" check licenses bans sources
+    if "${deny[@]}" fetch db >/dev/null 2>&1; then
+        "${deny[@]}" check advisories
     else
         echo 'advisories: their database cannot be fetched from here, so they are not checked'
     fi
