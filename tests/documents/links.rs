@@ -7,7 +7,7 @@ use crate::program::read;
 
 const PAGES: [&str; 6] = [
     "README.md",
-    "CONTRIBUTING.md",
+    "docs/CONTRIBUTING.md",
     "CHANGELOG.md",
     "docs/from-autodns-py.md",
     "docs/scale.md",
