@@ -82,7 +82,7 @@ pub fn withdraw(
     if let Some(compose) = compose
         && let Err(error) = publish(&compose(withdrawn.since()))
     {
-        lines.push(format!("the message that all is well retry: {error}"));
+        lines.push(format!("the message that all is well again: {error}"));
         if !error.is_final() {
             // What is left of the lock stays, and the next good run says so.
             return lines;
