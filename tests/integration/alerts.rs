@@ -11,9 +11,9 @@ use crate::support::aws::Call::{Change, List, Publish};
 use crate::support::aws::{Aws, Fault, KEY_ID, TOPIC, ZONE_ID};
 use crate::support::ca::Certificate;
 use crate::support::clock;
+use crate::support::fixture::Fixture;
 use crate::support::gate::Gate;
 use crate::support::http::{Answer, Family, Reply};
-use crate::support::scene::Scene;
 use crate::support::server::{Listen, Speak};
 use crate::support::words::{self, UNCHANGED, UNPUBLISHED};
 
@@ -24,19 +24,19 @@ const ONCE: &str = "The next message comes when everything is up to date again.\
 /// What the record says before anything is changed.
 const OLD: &str = "home.example.com A still says 192.175.48.1 (TTL 300).";
 
-/// A scene whose reflector fails over IPv4.
-fn broken() -> Scene {
-    let scene = Scene::new();
-    break_reflector(&scene);
-    scene
+/// A fixture whose reflector fails over IPv4.
+fn broken() -> Fixture {
+    let fixture = Fixture::new();
+    break_reflector(&fixture);
+    fixture
 }
 
-fn break_reflector(scene: &Scene) {
-    scene.reflector.replies(Family::V4, Answer::text("out of order"));
+fn break_reflector(fixture: &Fixture) {
+    fixture.reflector.replies(Family::V4, Answer::text("out of order"));
 }
 
-fn mend_reflector(scene: &Scene) {
-    scene.reflector.says(Family::V4, "192.175.48.7");
+fn mend_reflector(fixture: &Fixture) {
+    fixture.reflector.says(Family::V4, "192.175.48.7");
 }
 
 fn out_of_order() -> String {
@@ -68,14 +68,14 @@ fn recovery(took: &str) -> String {
 
 /// Compares subjects and messages whole, with placeholders for what differs from run to run.
 #[track_caller]
-fn assert_published(scene: &Scene, expected: &[(&str, &str)]) {
-    let seen: Vec<(String, String)> = scene
+fn assert_published(fixture: &Fixture, expected: &[(&str, &str)]) {
+    let seen: Vec<(String, String)> = fixture
         .aws
         .published()
         .into_iter()
         .map(|published| {
             assert_eq!(published.topic, TOPIC);
-            let message = clock::neutral(&scene.sandbox.neutral(&published.message));
+            let message = clock::neutral(&fixture.sandbox.neutral(&published.message));
             (published.subject, message)
         })
         .collect();
@@ -86,96 +86,96 @@ fn assert_published(scene: &Scene, expected: &[(&str, &str)]) {
 
 #[test]
 fn an_alert_says_which_host_which_names_what_failed_since_when_and_what_to_do() {
-    let scene = broken();
-    scene.run().assert(1, "", &out_of_order()).assert_wrote(&["+ autodns.lock"]);
-    assert_published(&scene, &[(FAILED, &failure("autodns.json", &out_of_order(), ONCE))]);
-    let lock = scene.sandbox.read(LOCK).expect("the lock");
+    let fixture = broken();
+    fixture.run().assert(1, "", &out_of_order()).assert_wrote(&["+ autodns.lock"]);
+    assert_published(&fixture, &[(FAILED, &failure("autodns.json", &out_of_order(), ONCE))]);
+    let lock = fixture.sandbox.read(LOCK).expect("the lock");
     let lock: Value = serde_json::from_str(&lock).expect("JSON in the lock");
-    assert_eq!(lock["config"], scene.sandbox.path("autodns.json"));
+    assert_eq!(lock["config"], fixture.sandbox.path("autodns.json"));
     assert_eq!(lock["zone"], ZONE_ID);
     assert_eq!(lock["names"], json!(["home.example.com"]));
 }
 
 #[test]
 fn a_failure_that_lasts_is_said_on_stderr_each_time_and_published_once() {
-    let scene = broken();
-    scene.run().assert(1, "", &out_of_order());
+    let fixture = broken();
+    fixture.run().assert(1, "", &out_of_order());
     for _ in 0..2 {
-        scene.run().assert(1, "", &out_of_order()).assert_wrote(&[]);
+        fixture.run().assert(1, "", &out_of_order()).assert_wrote(&[]);
     }
-    assert_eq!(scene.aws.published().len(), 1);
+    assert_eq!(fixture.aws.published().len(), 1);
 }
 
 #[test]
 fn an_empty_lock_as_the_original_left_it_counts() {
-    let scene = broken();
-    scene.sandbox.write(LOCK, "");
+    let fixture = broken();
+    fixture.sandbox.write(LOCK, "");
     // Its time is that of the alert.
     let age = Duration::from_mins(3061);
-    let lock = File::options().write(true).open(scene.sandbox.path(LOCK)).expect("the lock");
+    let lock = File::options().write(true).open(fixture.sandbox.path(LOCK)).expect("the lock");
     lock.set_modified(SystemTime::now() - age).expect("utimensat");
-    scene.run().assert(1, "", &out_of_order()).assert_wrote(&[]);
-    assert_published(&scene, &[]);
-    mend_reflector(&scene);
-    scene.run().assert_silent().assert_wrote(&["- autodns.lock"]);
-    assert_published(&scene, &[(RECOVERED, &recovery("2 days 3 hours"))]);
+    fixture.run().assert(1, "", &out_of_order()).assert_wrote(&[]);
+    assert_published(&fixture, &[]);
+    mend_reflector(&fixture);
+    fixture.run().assert_silent().assert_wrote(&["- autodns.lock"]);
+    assert_published(&fixture, &[(RECOVERED, &recovery("2 days 3 hours"))]);
 }
 
 #[test]
 fn when_all_is_right_again_the_lock_goes_and_a_message_says_so() {
-    let scene = broken();
-    scene.run();
-    mend_reflector(&scene);
-    scene.run().assert_silent().assert_wrote(&["- autodns.lock"]);
+    let fixture = broken();
+    fixture.run();
+    mend_reflector(&fixture);
+    fixture.run().assert_silent().assert_wrote(&["- autodns.lock"]);
     let alert = failure("autodns.json", &out_of_order(), ONCE);
-    assert_published(&scene, &[(FAILED, &alert), (RECOVERED, &recovery("{seconds}"))]);
-    scene.run().assert_silent().assert_wrote(&[]);
-    assert_eq!(scene.aws.published().len(), 2);
+    assert_published(&fixture, &[(FAILED, &alert), (RECOVERED, &recovery("{seconds}"))]);
+    fixture.run().assert_silent().assert_wrote(&[]);
+    assert_eq!(fixture.aws.published().len(), 2);
     // The next failure is a new one.
-    break_reflector(&scene);
-    scene.run().assert(1, "", &out_of_order()).assert_wrote(&["+ autodns.lock"]);
-    assert_eq!(scene.aws.published().len(), 3);
+    break_reflector(&fixture);
+    fixture.run().assert(1, "", &out_of_order()).assert_wrote(&["+ autodns.lock"]);
+    assert_eq!(fixture.aws.published().len(), 3);
 }
 
 #[test]
 fn no_message_of_recovery_where_the_config_wants_none() {
-    let mut scene = broken();
-    scene.configure(|config| config["notify_recovery"] = json!(false));
-    scene.run().assert_wrote(&["+ autodns.lock"]);
-    mend_reflector(&scene);
-    scene.run().assert_silent().assert_wrote(&["- autodns.lock"]);
-    assert_eq!(scene.aws.published().len(), 1);
+    let mut fixture = broken();
+    fixture.configure(|config| config["notify_recovery"] = json!(false));
+    fixture.run().assert_wrote(&["+ autodns.lock"]);
+    mend_reflector(&fixture);
+    fixture.run().assert_silent().assert_wrote(&["- autodns.lock"]);
+    assert_eq!(fixture.aws.published().len(), 1);
 }
 
 #[test]
 fn one_family_still_failing_is_no_recovery() {
-    let scene = Scene::both();
+    let fixture = Fixture::both();
     for family in [Family::V4, Family::V6] {
-        scene.reflector.replies(family, Answer::text("out of order"));
+        fixture.reflector.replies(family, Answer::text("out of order"));
     }
-    scene.run().assert_wrote(&["+ autodns.lock"]);
-    mend_reflector(&scene);
-    scene.run().assert(1, "", &words::out_of_order(Family::V6)).assert_wrote(&[]);
-    scene.reflector.says(Family::V6, "2620:4f:8000::7");
-    scene.run().assert_silent().assert_wrote(&["- autodns.lock"]);
-    assert_eq!(scene.aws.published().len(), 2);
+    fixture.run().assert_wrote(&["+ autodns.lock"]);
+    mend_reflector(&fixture);
+    fixture.run().assert(1, "", &words::out_of_order(Family::V6)).assert_wrote(&[]);
+    fixture.reflector.says(Family::V6, "2620:4f:8000::7");
+    fixture.run().assert_silent().assert_wrote(&["- autodns.lock"]);
+    assert_eq!(fixture.aws.published().len(), 2);
 }
 
 #[test]
 fn a_message_of_recovery_that_cannot_be_sent_is_said_and_the_lock_goes_all_the_same() {
-    let scene = broken();
-    scene.run();
-    mend_reflector(&scene);
+    let fixture = broken();
+    fixture.run();
+    mend_reflector(&fixture);
     let denied = Fault::error(403, "AuthorizationError", "User is not authorized");
-    scene.aws.always(Publish, denied);
+    fixture.aws.always(Publish, denied);
     let said = "autodns: home.example.com: the message that all is well again: could not publish \
                 to {topic}: AuthorizationError: User is not authorized; "
         .to_owned()
         + words::REPLACE_POLICY;
-    scene.run().assert(0, "", &said).assert_wrote(&["- autodns.lock"]);
-    scene.aws.mend();
-    scene.run().assert_silent().assert_wrote(&[]);
-    assert_eq!(scene.aws.published().len(), 1);
+    fixture.run().assert(0, "", &said).assert_wrote(&["- autodns.lock"]);
+    fixture.aws.mend();
+    fixture.run().assert_silent().assert_wrote(&[]);
+    assert_eq!(fixture.aws.published().len(), 1);
 }
 
 #[test]
@@ -247,60 +247,60 @@ fn an_alert_that_cannot_be_published_leaves_no_lock_and_is_tried_again() {
         ),
         (Fault::Instead(Reply::nothing()), unconfirmed.to_owned()),
     ] {
-        let mut scene = broken();
-        scene.sandbox.set("AWS_MAX_ATTEMPTS", "1");
-        scene.aws.always(Publish, fault);
+        let mut fixture = broken();
+        fixture.sandbox.set("AWS_MAX_ATTEMPTS", "1");
+        fixture.aws.always(Publish, fault);
         // Where it may have arrived, that is kept in mind, and is no lock.
         let maybe = said.contains("could not confirm");
         let left: &[&str] = if maybe { &["+ .autodns.lock.pending"] } else { &[] };
-        scene.run().assert(1, "", &(out_of_order() + &said)).assert_wrote(left);
-        scene.aws.mend();
+        fixture.run().assert(1, "", &(out_of_order() + &said)).assert_wrote(left);
+        fixture.aws.mend();
         let moved: &[&str] = if maybe {
             &["- .autodns.lock.pending", "+ autodns.lock"]
         } else {
             &["+ autodns.lock"]
         };
-        scene.run().assert(1, "", &out_of_order()).assert_wrote(moved);
-        assert_eq!(scene.aws.published().len(), 1);
+        fixture.run().assert(1, "", &out_of_order()).assert_wrote(moved);
+        assert_eq!(fixture.aws.published().len(), 1);
     }
 }
 
 #[test]
 fn after_an_alert_that_may_have_arrived_someone_hears_when_all_is_well_again() {
-    let mut scene = broken();
-    scene.sandbox.set("AWS_MAX_ATTEMPTS", "1");
-    scene.aws.fault(Publish, Fault::After(Reply::reset()));
-    scene.run().assert_wrote(&["+ .autodns.lock.pending"]);
-    mend_reflector(&scene);
-    scene.run().assert_silent().assert_wrote(&["- .autodns.lock.pending"]);
+    let mut fixture = broken();
+    fixture.sandbox.set("AWS_MAX_ATTEMPTS", "1");
+    fixture.aws.fault(Publish, Fault::After(Reply::reset()));
+    fixture.run().assert_wrote(&["+ .autodns.lock.pending"]);
+    mend_reflector(&fixture);
+    fixture.run().assert_silent().assert_wrote(&["- .autodns.lock.pending"]);
     let alert = failure("autodns.json", &out_of_order(), ONCE);
-    assert_published(&scene, &[(FAILED, &alert), (RECOVERED, &recovery("{seconds}"))]);
-    scene.run().assert_silent().assert_wrote(&[]);
-    assert_eq!(scene.aws.published().len(), 2);
+    assert_published(&fixture, &[(FAILED, &alert), (RECOVERED, &recovery("{seconds}"))]);
+    fixture.run().assert_silent().assert_wrote(&[]);
+    assert_eq!(fixture.aws.published().len(), 2);
 }
 
-/// A scene after an outage that was alerted, with one attempt per call.
-fn recovered() -> Scene {
-    let mut scene = broken();
-    scene.sandbox.set("AWS_MAX_ATTEMPTS", "1");
-    scene.run().assert_wrote(&["+ autodns.lock"]);
-    mend_reflector(&scene);
-    scene
+/// A fixture after an outage that was alerted, with one attempt per call.
+fn recovered() -> Fixture {
+    let mut fixture = broken();
+    fixture.sandbox.set("AWS_MAX_ATTEMPTS", "1");
+    fixture.run().assert_wrote(&["+ autodns.lock"]);
+    mend_reflector(&fixture);
+    fixture
 }
 
 /// The next good run publishes what this one could not.
 #[track_caller]
-fn assert_recovery_is_kept(mut scene: Scene, impede: impl FnOnce(&mut Scene)) {
-    impede(&mut scene);
-    let run = scene.run();
+fn assert_recovery_is_kept(mut fixture: Fixture, impede: impl FnOnce(&mut Fixture)) {
+    impede(&mut fixture);
+    let run = fixture.run();
     run.assert_wrote(&["+ .autodns.lock.pending", "- autodns.lock"]);
     assert_eq!((run.status.code(), run.stderr.lines().count()), (Some(0), 1), "{run:?}");
     let kept = "the message that all is well again: could not";
     assert!(run.stderr.contains(kept), "{run:?}");
-    scene.sandbox.unset("AWS_ENDPOINT_URL_SNS");
-    scene.run().assert_silent().assert_wrote(&["- .autodns.lock.pending"]);
+    fixture.sandbox.unset("AWS_ENDPOINT_URL_SNS");
+    fixture.run().assert_silent().assert_wrote(&["- .autodns.lock.pending"]);
     let alert = failure("autodns.json", &out_of_order(), ONCE);
-    assert_published(&scene, &[(FAILED, &alert), (RECOVERED, &recovery("{seconds}"))]);
+    assert_published(&fixture, &[(FAILED, &alert), (RECOVERED, &recovery("{seconds}"))]);
 }
 
 #[test]
@@ -321,7 +321,7 @@ fn recovery_message_is_kept_after_an_answer_that_is_not_final() {
         Fault::Instead(Answer::new(403, "application/xml", "<Error/>").into()),
         Fault::Instead(Answer::redirect(302, "https://portal.example/").into()),
     ] {
-        assert_recovery_is_kept(recovered(), |scene| scene.aws.fault(Publish, fault));
+        assert_recovery_is_kept(recovered(), |fixture| fixture.aws.fault(Publish, fault));
     }
 }
 
@@ -330,27 +330,27 @@ fn recovery_message_is_kept_when_sns_cannot_be_reached() {
     for certificate in [Certificate::Untrusted, Certificate::Expired, Certificate::NotYetValid] {
         let portal = Aws::start_as(Listen::V4, Speak::Tls(certificate));
         let url = portal.url();
-        assert_recovery_is_kept(recovered(), |scene| {
-            scene.sandbox.set("AWS_ENDPOINT_URL_SNS", url);
+        assert_recovery_is_kept(recovered(), |fixture| {
+            fixture.sandbox.set("AWS_ENDPOINT_URL_SNS", url);
         });
     }
     // The name server's one NXDOMAIN.
-    assert_recovery_is_kept(recovered(), |scene| {
-        scene.sandbox.etc("nsswitch.conf", "hosts: files\n");
-        scene.sandbox.set("AWS_ENDPOINT_URL_SNS", "https://sns.example.org");
+    assert_recovery_is_kept(recovered(), |fixture| {
+        fixture.sandbox.etc("nsswitch.conf", "hosts: files\n");
+        fixture.sandbox.set("AWS_ENDPOINT_URL_SNS", "https://sns.example.org");
     });
 }
 
 /// What is said where the lock cannot be had: on stderr and in the alert, each time.
 #[track_caller]
-fn assert_repeats(scene: &Scene, why: &str) {
+fn assert_repeats(fixture: &Fixture, why: &str) {
     let why = format!("{why}; the alert will repeat at every failing run until that is mended");
     let stderr = out_of_order() + &format!("autodns: home.example.com: {why}\n");
     let end = format!("This message repeats: {why}.\n");
     let alert = failure("autodns.json", &out_of_order(), &end);
     for count in 1..=2 {
-        scene.run().assert(1, "", &stderr).assert_wrote(&[]);
-        assert_published(scene, &vec![(FAILED, alert.as_str()); count]);
+        fixture.run().assert(1, "", &stderr).assert_wrote(&[]);
+        assert_published(fixture, &vec![(FAILED, alert.as_str()); count]);
     }
 }
 
@@ -362,31 +362,31 @@ fn a_lock_that_cannot_be_prepared_lets_the_alert_out_and_says_that_it_will_repea
         ("read-only", "Read-only file system (os error 30)"),
         ("full", "No space left on device (os error 28)"),
     ] {
-        let mut scene = broken();
+        let mut fixture = broken();
         match place {
             "read-only" | "full" => {
-                fs::create_dir(scene.sandbox.path(place)).expect("a directory");
+                fs::create_dir(fixture.sandbox.path(place)).expect("a directory");
             }
             _ => {}
         }
         match place {
-            "read-only" => scene.sandbox.read_only(place),
-            "full" => scene.sandbox.full(place),
+            "read-only" => fixture.sandbox.read_only(place),
+            "full" => fixture.sandbox.full(place),
             _ => {}
         }
-        let lock = scene.sandbox.path(&format!("{place}/autodns.lock"));
-        scene.configure(|config| config["alert_lock"] = json!(lock));
+        let lock = fixture.sandbox.path(&format!("{place}/autodns.lock"));
+        fixture.configure(|config| config["alert_lock"] = json!(lock));
         let verb = if place == "autodns.json" { "read" } else { "written" };
         assert_repeats(
-            &scene,
+            &fixture,
             &format!("alert_lock {{home}}/{place}/autodns.lock cannot be {verb}: {why}"),
         );
         // All is well again, and no lock ever said otherwise: nothing to withdraw.
-        mend_reflector(&scene);
+        mend_reflector(&fixture);
         if place != "autodns.json" {
-            scene.run().assert_silent().assert_wrote(&[]);
+            fixture.run().assert_silent().assert_wrote(&[]);
         }
-        assert_eq!(scene.aws.published().len(), 2, "{place}");
+        assert_eq!(fixture.aws.published().len(), 2, "{place}");
     }
 }
 
@@ -397,125 +397,125 @@ fn lock_that_cannot_be_removed_does_not_count() {
         // A single file mounted into a container.
         (true, "Device or resource busy (os error 16)"),
     ] {
-        let mut scene = broken();
-        fs::create_dir(scene.sandbox.path("disk")).expect("a directory");
-        let lock = scene.sandbox.path("disk/autodns.lock");
-        scene.configure(|config| config["alert_lock"] = json!(lock));
-        scene.run().assert_wrote(&["+ disk/autodns.lock"]);
-        scene.aws.world().sns.topics.insert(TOPIC.into(), Vec::new());
+        let mut fixture = broken();
+        fs::create_dir(fixture.sandbox.path("disk")).expect("a directory");
+        let lock = fixture.sandbox.path("disk/autodns.lock");
+        fixture.configure(|config| config["alert_lock"] = json!(lock));
+        fixture.run().assert_wrote(&["+ disk/autodns.lock"]);
+        fixture.aws.world().sns.topics.insert(TOPIC.into(), Vec::new());
         if is_pinned {
-            scene.sandbox.pin("disk/autodns.lock");
+            fixture.sandbox.pin("disk/autodns.lock");
         } else {
-            scene.sandbox.read_only("disk");
+            fixture.sandbox.read_only("disk");
         }
         let why = format!("alert_lock {{home}}/disk/autodns.lock cannot be removed: {error}");
-        assert_repeats(&scene, &why);
+        assert_repeats(&fixture, &why);
         // A message that nothing can remember would be sent by every good run.
-        mend_reflector(&scene);
+        mend_reflector(&fixture);
         let said = format!(
             "autodns: home.example.com: {why}; until that is mended, alerts repeat and no message \
              says that all is well again\n"
         );
-        scene.run().assert(0, "", &said).assert_wrote(&[]);
-        assert_eq!(scene.aws.published().len(), 2);
+        fixture.run().assert(0, "", &said).assert_wrote(&[]);
+        assert_eq!(fixture.aws.published().len(), 2);
         // The next outage is not silent.
-        break_reflector(&scene);
-        scene.run().assert_wrote(&[]);
-        assert_eq!(scene.aws.published().len(), 3);
-        scene.sandbox.unmount();
-        mend_reflector(&scene);
-        scene.run().assert_silent().assert_wrote(&["- disk/autodns.lock"]);
-        assert_eq!(scene.aws.published().len(), 4);
-        assert_eq!(scene.aws.published()[3].subject, RECOVERED);
+        break_reflector(&fixture);
+        fixture.run().assert_wrote(&[]);
+        assert_eq!(fixture.aws.published().len(), 3);
+        fixture.sandbox.unmount();
+        mend_reflector(&fixture);
+        fixture.run().assert_silent().assert_wrote(&["- disk/autodns.lock"]);
+        assert_eq!(fixture.aws.published().len(), 4);
+        assert_eq!(fixture.aws.published()[3].subject, RECOVERED);
     }
 }
 
 #[test]
 fn a_symlink_is_never_followed() {
     for target in ["precious", "not-there"] {
-        let scene = broken();
-        scene.sandbox.write("precious", "precious content");
-        symlink(scene.sandbox.path(target), scene.sandbox.path(LOCK)).expect("a symlink");
+        let fixture = broken();
+        fixture.sandbox.write("precious", "precious content");
+        symlink(fixture.sandbox.path(target), fixture.sandbox.path(LOCK)).expect("a symlink");
         let why = "alert_lock {home}/autodns.lock is a symbolic link, which is never followed";
-        assert_repeats(&scene, why);
-        mend_reflector(&scene);
-        scene.run().assert_silent().assert_wrote(&[]);
-        assert_eq!(scene.sandbox.read("precious").as_deref(), Some("precious content"));
-        assert!(!scene.sandbox.exists("not-there"));
+        assert_repeats(&fixture, why);
+        mend_reflector(&fixture);
+        fixture.run().assert_silent().assert_wrote(&[]);
+        assert_eq!(fixture.sandbox.read("precious").as_deref(), Some("precious content"));
+        assert!(!fixture.sandbox.exists("not-there"));
     }
 }
 
 #[test]
 fn a_directory_in_the_locks_place_is_left_alone() {
-    let scene = broken();
-    fs::create_dir(scene.sandbox.path(LOCK)).expect("a directory");
-    assert_repeats(&scene, "alert_lock {home}/autodns.lock is a directory");
-    mend_reflector(&scene);
-    scene.run().assert_silent().assert_wrote(&[]);
+    let fixture = broken();
+    fs::create_dir(fixture.sandbox.path(LOCK)).expect("a directory");
+    assert_repeats(&fixture, "alert_lock {home}/autodns.lock is a directory");
+    mend_reflector(&fixture);
+    fixture.run().assert_silent().assert_wrote(&[]);
 }
 
 #[test]
 fn a_file_of_other_content_is_no_lock_and_is_left_alone() {
     for content in ["my notes\n", "{\"config\": 7}\n", "[]"] {
-        let scene = broken();
-        scene.sandbox.write(LOCK, content);
+        let fixture = broken();
+        fixture.sandbox.write(LOCK, content);
         let why = "alert_lock {home}/autodns.lock is a file that autodns did not write";
-        assert_repeats(&scene, why);
-        mend_reflector(&scene);
-        scene.run().assert_silent().assert_wrote(&[]);
+        assert_repeats(&fixture, why);
+        mend_reflector(&fixture);
+        fixture.run().assert_silent().assert_wrote(&[]);
     }
 }
 
 #[test]
 fn another_configs_lock_is_neither_honoured_nor_removed() {
-    let scene = broken();
-    let mut config = scene.config();
+    let fixture = broken();
+    let mut config = fixture.config();
     config["dns_name"] = json!("host.example.com");
-    let other = scene.write_config("other.json", &config);
-    scene.run_args(&[&other]).assert_wrote(&["+ autodns.lock"]);
-    assert_eq!(scene.aws.published().len(), 1);
-    let lock = scene.sandbox.read(LOCK);
-    scene.aws.world().sns.topics.insert(TOPIC.into(), Vec::new());
+    let other = fixture.write_config("other.json", &config);
+    fixture.run_args(&[&other]).assert_wrote(&["+ autodns.lock"]);
+    assert_eq!(fixture.aws.published().len(), 1);
+    let lock = fixture.sandbox.read(LOCK);
+    fixture.aws.world().sns.topics.insert(TOPIC.into(), Vec::new());
     assert_repeats(
-        &scene,
+        &fixture,
         "alert_lock {home}/autodns.lock belongs to another configuration, {home}/other.json",
     );
-    mend_reflector(&scene);
-    scene.run().assert_silent().assert_wrote(&[]);
-    assert_eq!(scene.sandbox.read(LOCK), lock);
-    scene.run_args(&[&other]).assert_silent().assert_wrote(&["- autodns.lock"]);
+    mend_reflector(&fixture);
+    fixture.run().assert_silent().assert_wrote(&[]);
+    assert_eq!(fixture.sandbox.read(LOCK), lock);
+    fixture.run_args(&[&other]).assert_silent().assert_wrote(&["- autodns.lock"]);
 }
 
 #[test]
 fn without_a_topic_nothing_is_published_and_no_lock_is_taken() {
-    let mut scene = broken();
-    scene.without("topic_arn");
-    scene.run().assert(1, "", &out_of_order()).assert_wrote(&[]);
-    scene.without("alert_lock");
-    scene.run().assert(1, "", &out_of_order()).assert_wrote(&[]);
-    mend_reflector(&scene);
-    scene.run().assert_silent();
-    assert!(!scene.aws.calls().contains(&Publish));
+    let mut fixture = broken();
+    fixture.without("topic_arn");
+    fixture.run().assert(1, "", &out_of_order()).assert_wrote(&[]);
+    fixture.without("alert_lock");
+    fixture.run().assert(1, "", &out_of_order()).assert_wrote(&[]);
+    mend_reflector(&fixture);
+    fixture.run().assert_silent();
+    assert!(!fixture.aws.calls().contains(&Publish));
 }
 
 #[test]
 fn a_dry_run_neither_alerts_nor_withdraws() {
-    let scene = broken();
-    scene.run_with(&["--dry-run"]).assert(1, "", &out_of_order()).assert_wrote(&[]);
-    assert_published(&scene, &[]);
-    scene.run().assert_wrote(&["+ autodns.lock"]);
-    mend_reflector(&scene);
-    scene
+    let fixture = broken();
+    fixture.run_with(&["--dry-run"]).assert(1, "", &out_of_order()).assert_wrote(&[]);
+    assert_published(&fixture, &[]);
+    fixture.run().assert_wrote(&["+ autodns.lock"]);
+    mend_reflector(&fixture);
+    fixture
         .run_with(&["--dry-run"])
         .assert(0, "home.example.com A: 192.175.48.1 -> 192.175.48.7\n", "")
         .assert_wrote(&[]);
-    assert_eq!(scene.aws.published().len(), 1);
+    assert_eq!(fixture.aws.published().len(), 1);
 }
 
 #[test]
 fn failures_of_route_53_alert_as_well() {
-    let scene = Scene::new();
-    scene.aws.world().denied.push((KEY_ID.into(), Change));
+    let fixture = Fixture::new();
+    fixture.aws.world().denied.push((KEY_ID.into(), Change));
     let said = format!(
         "{UNCHANGED}AccessDenied: User: arn:aws:iam::123456789012:user/pi is not authorized to \
          perform: route53:ChangeResourceRecordSets on resource: arn:aws:route53:::hostedzone/\
@@ -523,24 +523,24 @@ fn failures_of_route_53_alert_as_well() {
          action; {}",
         words::REPLACE_POLICY
     );
-    scene.run().assert(1, "", &said).assert_wrote(&["+ autodns.lock"]);
-    assert_published(&scene, &[(FAILED, &failure("autodns.json", &said, ONCE))]);
-    scene.aws.world().denied.clear();
-    scene.run().assert_silent().assert_wrote(&["- autodns.lock"]);
-    assert_eq!(scene.aws.calls(), [List, Change, Publish, List, Change, Publish]);
+    fixture.run().assert(1, "", &said).assert_wrote(&["+ autodns.lock"]);
+    assert_published(&fixture, &[(FAILED, &failure("autodns.json", &said, ONCE))]);
+    fixture.aws.world().denied.clear();
+    fixture.run().assert_silent().assert_wrote(&["- autodns.lock"]);
+    assert_eq!(fixture.aws.calls(), [List, Change, Publish, List, Change, Publish]);
 }
 
 #[test]
 fn a_subject_is_short_printable_ascii_however_long_the_name() {
-    let mut scene = broken();
+    let mut fixture = broken();
     let label = "a".repeat(63);
     let name = format!("{label}.{label}.{label}.example.com");
-    scene.configure(|config| config["dns_name"] = json!(name));
-    scene.run().assert_wrote(&["+ autodns.lock"]);
-    mend_reflector(&scene);
-    scene.run().assert_silent();
+    fixture.configure(|config| config["dns_name"] = json!(name));
+    fixture.run().assert_wrote(&["+ autodns.lock"]);
+    mend_reflector(&fixture);
+    fixture.run().assert_silent();
     // What SNS would refuse, the stand-in refuses (support/sns.rs).
-    let published = scene.aws.published();
+    let published = fixture.aws.published();
     assert_eq!(published.len(), 2);
     for alert in published {
         assert!(alert.subject.len() <= 99, "{}", alert.subject);
@@ -550,47 +550,47 @@ fn a_subject_is_short_printable_ascii_however_long_the_name() {
 
 #[test]
 fn a_run_killed_while_it_publishes_leaves_the_next_one_to_alert_again() {
-    let scene = broken();
+    let fixture = broken();
     let gate = Gate::default();
-    scene.aws.fault(Publish, Fault::Gated(gate.clone()));
-    let mut first = scene.spawn();
+    fixture.aws.fault(Publish, Fault::Gated(gate.clone()));
+    let mut first = fixture.spawn();
     gate.wait_for(1);
     first.kill();
     drop(first);
     gate.open();
     // One alert too many, and never one too few.
-    scene.run().assert(1, "", &out_of_order());
+    fixture.run().assert(1, "", &out_of_order());
     let alert = failure("autodns.json", &out_of_order(), ONCE);
-    assert_published(&scene, &[(FAILED, &alert), (FAILED, &alert)]);
-    assert_eq!(files_like_a_lock(&scene), [LOCK]);
-    mend_reflector(&scene);
-    scene.run().assert_silent();
-    assert_eq!(files_like_a_lock(&scene), Vec::<String>::new());
+    assert_published(&fixture, &[(FAILED, &alert), (FAILED, &alert)]);
+    assert_eq!(files_like_a_lock(&fixture), [LOCK]);
+    mend_reflector(&fixture);
+    fixture.run().assert_silent();
+    assert_eq!(files_like_a_lock(&fixture), Vec::<String>::new());
 }
 
 #[test]
 fn a_run_killed_while_it_says_that_all_is_well_leaves_the_next_one_to_say_so() {
-    let scene = broken();
-    scene.run().assert_wrote(&["+ autodns.lock"]);
-    mend_reflector(&scene);
+    let fixture = broken();
+    fixture.run().assert_wrote(&["+ autodns.lock"]);
+    mend_reflector(&fixture);
     let gate = Gate::default();
     // It never arrives.
-    scene.aws.fault(Publish, Fault::Instead(Reply::gated(&gate, Reply::nothing())));
-    let mut second = scene.spawn();
+    fixture.aws.fault(Publish, Fault::Instead(Reply::gated(&gate, Reply::nothing())));
+    let mut second = fixture.spawn();
     gate.wait_for(1);
     second.kill();
     drop(second);
     gate.open();
-    scene.run().assert_silent();
+    fixture.run().assert_silent();
     let alert = failure("autodns.json", &out_of_order(), ONCE);
-    assert_published(&scene, &[(FAILED, &alert), (RECOVERED, &recovery("{seconds}"))]);
-    assert_eq!(files_like_a_lock(&scene), Vec::<String>::new());
-    scene.run().assert_silent();
-    assert_eq!(scene.aws.published().len(), 2);
+    assert_published(&fixture, &[(FAILED, &alert), (RECOVERED, &recovery("{seconds}"))]);
+    assert_eq!(files_like_a_lock(&fixture), Vec::<String>::new());
+    fixture.run().assert_silent();
+    assert_eq!(fixture.aws.published().len(), 2);
 }
 
-fn files_like_a_lock(scene: &Scene) -> Vec<String> {
-    let entries = fs::read_dir(scene.sandbox.home()).expect("the home");
+fn files_like_a_lock(fixture: &Fixture) -> Vec<String> {
+    let entries = fs::read_dir(fixture.sandbox.home()).expect("the home");
     let names = entries.map(|entry| entry.expect("an entry").file_name().into_string());
     names.map(|name| name.expect("UTF-8")).filter(|name| name.contains("lock")).collect()
 }

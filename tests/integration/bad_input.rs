@@ -8,24 +8,24 @@ use serde_json::{Value, json};
 
 use crate::support::assert_text;
 use crate::support::aws::Call;
-use crate::support::scene::Scene;
+use crate::support::fixture::Fixture;
 
 /// What a run says of a config of this text, with no server asked and nothing written.
-fn said_of_text(scene: &Scene, text: &[u8]) -> String {
-    scene.sandbox.write("autodns.json", text);
-    let run = scene.run();
+fn said_of_text(fixture: &Fixture, text: &[u8]) -> String {
+    fixture.sandbox.write("autodns.json", text);
+    let run = fixture.run();
     assert_eq!((run.status.code(), run.stdout.as_str()), (Some(2), ""), "{run:?}");
-    scene.assert_untouched(&run);
+    fixture.assert_untouched(&run);
     run.stderr
 }
 
 fn said_of_all(table: &[(&str, Value)]) -> String {
-    let scene = Scene::new();
+    let fixture = Fixture::new();
     let mut seen = String::new();
     for (key, value) in table {
-        let mut config = scene.config();
+        let mut config = fixture.config();
         config[*key] = value.clone();
-        let said = said_of_text(&scene, format!("{config:#}\n").as_bytes());
+        let said = said_of_text(&fixture, format!("{config:#}\n").as_bytes());
         seen += &format!("{value}\n    {said}");
     }
     seen
@@ -33,18 +33,18 @@ fn said_of_all(table: &[(&str, Value)]) -> String {
 
 #[test]
 fn a_file_that_cannot_be_read() {
-    let scene = Scene::new();
+    let fixture = Fixture::new();
     let mut seen = String::new();
-    fs::create_dir(scene.sandbox.path("directory")).expect("a directory");
-    symlink(scene.sandbox.path("nowhere"), scene.sandbox.path("dangling")).expect("a symlink");
+    fs::create_dir(fixture.sandbox.path("directory")).expect("a directory");
+    symlink(fixture.sandbox.path("nowhere"), fixture.sandbox.path("dangling")).expect("a symlink");
     for name in ["missing.json", "directory", "dangling", "autodns.json/x"] {
-        let run = scene.run_args(&[&scene.sandbox.path(name)]);
+        let run = fixture.run_args(&[&fixture.sandbox.path(name)]);
         assert_eq!(run.status.code(), Some(2));
-        scene.assert_untouched(&run);
+        fixture.assert_untouched(&run);
         seen += &run.stderr;
     }
     // Nothing is at the usual place either.
-    let run = scene.run_args(&[]);
+    let run = fixture.run_args(&[]);
     assert_eq!(run.status.code(), Some(2));
     seen += &run.stderr;
     assert_text(
@@ -60,9 +60,9 @@ fn a_file_that_cannot_be_read() {
 
 #[test]
 fn broken_json() {
-    let scene = Scene::new();
+    let fixture = Fixture::new();
     let mut seen = String::new();
-    let good = format!("{:#}\n", scene.config());
+    let good = format!("{:#}\n", fixture.config());
     let texts: Vec<Vec<u8>> = vec![
         b"".to_vec(),
         b"{".to_vec(),
@@ -82,7 +82,7 @@ fn broken_json() {
         [b"\xff\xfe".to_vec(), good.encode_utf16().flat_map(u16::to_le_bytes).collect()].concat(),
     ];
     for text in texts {
-        seen += &said_of_text(&scene, &text);
+        seen += &said_of_text(&fixture, &text);
     }
     assert_text(
         &seen,
@@ -111,12 +111,12 @@ fn broken_json() {
 
 #[test]
 fn a_key_that_is_missing() {
-    let scene = Scene::new();
+    let fixture = Fixture::new();
     let mut seen = String::new();
     for key in ["hosted_zone_id", "dns_name"] {
-        let mut config = scene.config();
+        let mut config = fixture.config();
         config.as_object_mut().expect("an object").remove(key);
-        seen += &said_of_text(&scene, config.to_string().as_bytes());
+        seen += &said_of_text(&fixture, config.to_string().as_bytes());
     }
     assert_text(
         &seen,
@@ -127,7 +127,7 @@ fn a_key_that_is_missing() {
 
 #[test]
 fn a_key_that_is_unknown_is_told_its_nearest_name() {
-    let scene = Scene::new();
+    let fixture = Fixture::new();
     let mut seen = String::new();
     for key in [
         "hosted_zone",
@@ -144,9 +144,9 @@ fn a_key_that_is_unknown_is_told_its_nearest_name() {
         "something else entirely",
         "\u{fc}",
     ] {
-        let mut config = scene.config();
+        let mut config = fixture.config();
         config[key] = json!("x");
-        seen += &said_of_text(&scene, format!("{config:#}").as_bytes());
+        seen += &said_of_text(&fixture, format!("{config:#}").as_bytes());
     }
     assert_text(
         &seen,
@@ -465,36 +465,36 @@ fn a_reflector_or_a_lock_that_cannot_be() {
 
 #[test]
 fn place_that_is_closed_is_an_error_that_says_who_may_look() {
-    let scene = Scene::new();
-    let config = scene.config().to_string();
-    scene.sandbox.etc("autodns/autodns.json", &config);
+    let fixture = Fixture::new();
+    let config = fixture.config().to_string();
+    fixture.sandbox.etc("autodns/autodns.json", &config);
     // Another configuration behind it must not take its place.
-    scene.sandbox.local_etc("autodns.json", &config);
-    scene.sandbox.etc_mode("autodns", 0o000);
+    fixture.sandbox.local_etc("autodns.json", &config);
+    fixture.sandbox.etc_mode("autodns", 0o000);
     // A folder that root may not enter is one for a process without capabilities.
     let powerless = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"];
-    let run = scene.finish(scene.sandbox.spawn_by(&powerless, &["check", "--json"]));
-    scene.sandbox.etc_mode("autodns", 0o700);
+    let run = fixture.finish(fixture.sandbox.spawn_by(&powerless, &["check", "--json"]));
+    fixture.sandbox.etc_mode("autodns", 0o700);
     let said = "autodns: /etc/autodns/autodns.json: cannot be looked at: Permission denied (os error \
                 13); run it as a user who may read it: sudo -u autodns {program} check --json\n";
-    scene.assert_untouched(run.assert(2, "", said));
+    fixture.assert_untouched(run.assert(2, "", said));
     // The same where it is named: then the check of that file is advised.
-    scene.sandbox.etc_mode("autodns", 0o000);
+    fixture.sandbox.etc_mode("autodns", 0o000);
     let named = ["--verbose", "/etc/autodns/autodns.json"];
-    let run = scene.finish(scene.sandbox.spawn_by(&powerless, &named));
-    scene.sandbox.etc_mode("autodns", 0o700);
+    let run = fixture.finish(fixture.sandbox.spawn_by(&powerless, &named));
+    fixture.sandbox.etc_mode("autodns", 0o700);
     let said = "autodns: /etc/autodns/autodns.json: cannot be read: Permission denied (os error \
                 13); run it as a user who may read it: sudo -u autodns {program} check \
                 /etc/autodns/autodns.json\n";
-    scene.assert_untouched(run.assert(2, "", said));
+    fixture.assert_untouched(run.assert(2, "", said));
 }
 
 #[test]
 fn what_was_expected_is_said_without_the_secret_of_a_broken_url() {
-    let scene = Scene::new();
+    let fixture = Fixture::new();
     let text = "{\"reflect_url\": \"https://reflect.example.net/?apikey=v3ry%2FSecret%2BValue\"x}";
     assert_text(
-        &said_of_text(&scene, text.as_bytes()),
+        &said_of_text(&fixture, text.as_bytes()),
         "autodns: {home}/autodns.json: line 1, column 76: this is not JSON: expected `,` or \
          `}`\n",
     );
@@ -502,7 +502,7 @@ fn what_was_expected_is_said_without_the_secret_of_a_broken_url() {
 
 #[test]
 fn a_command_line_that_is_not_understood() {
-    let scene = Scene::new();
+    let fixture = Fixture::new();
     let mut seen = String::new();
     for arguments in [
         &["--dryrun"][..],
@@ -516,9 +516,9 @@ fn a_command_line_that_is_not_understood() {
         &["--verbose", "policy", "autodns.json"],
         &["--dry-run", "check", "autodns.json"],
     ] {
-        let run = scene.run_args(arguments);
+        let run = fixture.run_args(arguments);
         assert_eq!((run.status.code(), run.stdout.as_str()), (Some(2), ""));
-        scene.assert_untouched(&run);
+        fixture.assert_untouched(&run);
         seen += &run.stderr;
     }
     assert_text(
@@ -541,31 +541,31 @@ fn a_command_line_that_is_not_understood() {
 
 #[test]
 fn command_is_found_behind_options_and_changes_nothing() {
-    let scene = Scene::new();
-    let before = scene.aws.rows();
-    let config = scene.sandbox.path("autodns.json");
+    let fixture = Fixture::new();
+    let before = fixture.aws.rows();
+    let config = fixture.sandbox.path("autodns.json");
     fs::set_permissions(&config, fs::Permissions::from_mode(0o600)).expect("chmod");
     // A file of a command's name in the current folder does not matter.
-    scene.write_config("check", &scene.config());
+    fixture.write_config("check", &fixture.config());
     for arguments in [
         &["--verbose", "check", &config][..],
         &["--deadline", "60", "check", &config],
         &["--json", "check", &config],
         &["check", &config, "--json"],
     ] {
-        let run = scene.run_args(arguments);
+        let run = fixture.run_args(arguments);
         assert_eq!(run.status.code(), Some(0), "{run:?}");
         assert!(run.stdout.contains("config"), "{run:?}");
-        assert_eq!(scene.aws.rows(), before);
-        assert!(!scene.aws.calls().contains(&Call::Change), "{arguments:?}");
+        assert_eq!(fixture.aws.rows(), before);
+        assert!(!fixture.aws.calls().contains(&Call::Change), "{arguments:?}");
     }
-    let list_alone = scene.aws.calls();
-    let run = scene.run_args(&["policy", "autodns.json"]);
+    let list_alone = fixture.aws.calls();
+    let run = fixture.run_args(&["policy", "autodns.json"]);
     assert_eq!((run.status.code(), run.stdout.starts_with('{')), (Some(0), true), "{run:?}");
-    assert_eq!(scene.aws.calls(), list_alone);
+    assert_eq!(fixture.aws.calls(), list_alone);
     // Written with its folder, or behind `--`, it is a configuration.
     for arguments in [&["--dry-run", "./check"][..], &["--dry-run", "--", "check"]] {
-        scene.run_args(arguments).assert(
+        fixture.run_args(arguments).assert(
             0,
             "home.example.com A: 192.175.48.1 -> 192.175.48.7\n",
             "",
@@ -575,9 +575,9 @@ fn command_is_found_behind_options_and_changes_nothing() {
 
 #[test]
 fn output_that_cannot_be_written_is_exit_status_1() {
-    let mut scene = Scene::new();
-    let config = scene.sandbox.path("autodns.json");
-    scene.sandbox.alias(&config, "{config}");
+    let mut fixture = Fixture::new();
+    let config = fixture.sandbox.path("autodns.json");
+    fixture.sandbox.alias(&config, "{config}");
     let full = ["sh", "-c", "exec \"$@\" >/dev/full", "sh"];
     for arguments in [
         &["policy", &config][..],
@@ -588,7 +588,7 @@ fn output_that_cannot_be_written_is_exit_status_1() {
         &["help", "check"],
         &["--version"],
     ] {
-        let run = scene.finish(scene.sandbox.spawn_by(&full, arguments));
+        let run = fixture.finish(fixture.sandbox.spawn_by(&full, arguments));
         run.assert(
             1,
             "",
@@ -600,63 +600,63 @@ fn output_that_cannot_be_written_is_exit_status_1() {
 
 #[test]
 fn pipe_that_is_closed_is_exit_status_1() {
-    let scene = Scene::new();
-    let config = scene.sandbox.path("autodns.json");
+    let fixture = Fixture::new();
+    let config = fixture.sandbox.path("autodns.json");
     let closed = "mkfifo pipe; exec 3<>pipe 4>pipe 3>&-; exec \"$@\" >&4 4>&-";
     for arguments in [&["policy", &config][..], &["--help"], &["check", "--json", &config]] {
-        drop(fs::remove_file(scene.sandbox.path("pipe")));
-        let run = scene.finish(scene.sandbox.spawn_by(&["sh", "-c", closed, "sh"], arguments));
+        drop(fs::remove_file(fixture.sandbox.path("pipe")));
+        let run = fixture.finish(fixture.sandbox.spawn_by(&["sh", "-c", closed, "sh"], arguments));
         assert_eq!(run.status.code(), Some(1), "{run:?}");
     }
 }
 
 #[test]
 fn configuration_is_found_where_it_is_looked_for_first() {
-    let mut scene = Scene::new();
-    let dry = |scene: &Scene| scene.run_args(&["-n"]).stdout;
+    let mut fixture = Fixture::new();
+    let dry = |fixture: &Fixture| fixture.run_args(&["-n"]).stdout;
     let config = |name: &str| {
-        let mut config = scene.config();
+        let mut config = fixture.config();
         config["dns_name"] = json!(format!("{name}.example.com"));
         config.to_string()
     };
     let line = |name: &str| format!("{name}.example.com A: would be created with 192.175.48.7\n");
     let texts = ["local", "etc", "user", "xdg"].map(config);
-    scene.sandbox.local_etc("autodns.json", &texts[0]);
-    assert_eq!(dry(&scene), line("local"));
-    scene.sandbox.etc("autodns/autodns.json", &texts[1]);
-    assert_eq!(dry(&scene), line("etc"));
-    scene.sandbox.write(".config/autodns/autodns.json", &texts[2]);
-    assert_eq!(dry(&scene), line("user"));
-    scene.sandbox.write("xdg/autodns/autodns.json", &texts[3]);
-    let folder = scene.sandbox.path("xdg");
-    scene.sandbox.set("XDG_CONFIG_HOME", folder);
-    assert_eq!(dry(&scene), line("xdg"));
+    fixture.sandbox.local_etc("autodns.json", &texts[0]);
+    assert_eq!(dry(&fixture), line("local"));
+    fixture.sandbox.etc("autodns/autodns.json", &texts[1]);
+    assert_eq!(dry(&fixture), line("etc"));
+    fixture.sandbox.write(".config/autodns/autodns.json", &texts[2]);
+    assert_eq!(dry(&fixture), line("user"));
+    fixture.sandbox.write("xdg/autodns/autodns.json", &texts[3]);
+    let folder = fixture.sandbox.path("xdg");
+    fixture.sandbox.set("XDG_CONFIG_HOME", folder);
+    assert_eq!(dry(&fixture), line("xdg"));
 }
 
 #[test]
 fn help_and_version_are_for_stdout() {
-    let scene = Scene::new();
+    let fixture = Fixture::new();
     let version = format!("autodns {}\n", env!("CARGO_PKG_VERSION"));
     for arguments in [&["--version"][..], &["-V"], &["version"], &["--version", "missing.json"]] {
-        scene.assert_untouched(scene.run_args(arguments).assert(0, &version, ""));
+        fixture.assert_untouched(fixture.run_args(arguments).assert(0, &version, ""));
     }
-    let help = scene.run_args(&["--help"]);
+    let help = fixture.run_args(&["--help"]);
     assert_eq!((help.status.code(), help.stderr.as_str()), (Some(0), ""));
     for part in ["--dry-run", "--verbose", "--version", "/usr/local/etc/autodns.json"] {
         assert!(help.stdout.contains(part), "{part} is not in:\n{}", help.stdout);
     }
     assert!(!help.stdout.contains("*/5"));
     for arguments in [&["-h"][..], &["help"], &["help", "help"]] {
-        assert_eq!(scene.run_args(arguments).stdout, help.stdout);
+        assert_eq!(fixture.run_args(arguments).stdout, help.stdout);
     }
-    let of_check = scene.run_args(&["check", "--help"]);
+    let of_check = fixture.run_args(&["check", "--help"]);
     for part in ["--write", "--alert", "--json", "--verbose", "--deadline", "not tested"] {
         assert!(of_check.stdout.contains(part), "{part} is not in:\n{}", of_check.stdout);
     }
     for arguments in [&["help", "check"][..], &["--help", "check"], &["-v", "check", "-h"]] {
-        scene.assert_untouched(scene.run_args(arguments).assert(0, &of_check.stdout, ""));
+        fixture.assert_untouched(fixture.run_args(arguments).assert(0, &of_check.stdout, ""));
     }
-    assert!(scene.run_args(&["policy", "--help"]).stdout.contains("autodns policy"));
+    assert!(fixture.run_args(&["policy", "--help"]).stdout.contains("autodns policy"));
 }
 
 #[test]
@@ -673,13 +673,13 @@ fn settings_of_the_environment_that_cannot_be() {
         ("HTTPS_PROXY", "socks5://pi:pr0xy%2FP%40ss@proxy.example.net"),
         ("HTTPS_PROXY", "http://pi:pr0xy%2FP%40ss@"),
     ] {
-        let mut scene = Scene::new();
+        let mut fixture = Fixture::new();
         let broken = "-----BEGIN CERTIFICATE-----\nnot base64!\n-----END CERTIFICATE-----\n";
-        scene.sandbox.write("broken.pem", broken);
-        let home = scene.sandbox.path("");
-        scene.sandbox.set(name, value.replace("{home}", home.trim_end_matches('/')));
-        let run = scene.run();
-        scene.assert_untouched(&run);
+        fixture.sandbox.write("broken.pem", broken);
+        let home = fixture.sandbox.path("");
+        fixture.sandbox.set(name, value.replace("{home}", home.trim_end_matches('/')));
+        let run = fixture.run();
+        fixture.assert_untouched(&run);
         seen += &format!("{:?} {}{}", run.status.code(), run.stdout, run.stderr);
     }
     assert_text(

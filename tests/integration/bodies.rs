@@ -9,9 +9,9 @@ use std::thread;
 use crate::support::assert_text;
 use crate::support::aws::Call::{self, Change, List, Publish};
 use crate::support::aws::{Fault, ZONE_ID};
+use crate::support::fixture::Fixture;
 use crate::support::http::{Answer, End, Family, Reply};
 use crate::support::sandbox::Run;
-use crate::support::scene::Scene;
 use crate::support::words::{self, UNCHANGED, UNCONFIRMED, UNLISTED, UNPUBLISHED, unlearnt};
 
 /// What a run may have of memory: twice what it takes in a build for tests, and far less than it
@@ -20,11 +20,12 @@ const MEMORY: &str = "--data=33554432";
 
 /// One run that gets no more memory than that, and tries each request once.
 #[track_caller]
-fn run(scene: &mut Scene) -> Run {
-    scene.sandbox.set("AWS_MAX_ATTEMPTS", "1");
-    let config = scene.sandbox.path("autodns.json");
-    let run = scene.finish(scene.sandbox.spawn_by(&["prlimit", MEMORY], &[&config]));
-    for request in [scene.aws.server().requests(), scene.reflector.server().requests()].concat() {
+fn run(fixture: &mut Fixture) -> Run {
+    fixture.sandbox.set("AWS_MAX_ATTEMPTS", "1");
+    let config = fixture.sandbox.path("autodns.json");
+    let run = fixture.finish(fixture.sandbox.spawn_by(&["prlimit", MEMORY], &[&config]));
+    for request in [fixture.aws.server().requests(), fixture.reflector.server().requests()].concat()
+    {
         // Compressed answers are not asked for, and `identity` would be no request for one.
         assert_eq!(request.header("accept-encoding").unwrap_or("identity"), "identity");
     }
@@ -120,7 +121,7 @@ fn root_of(document: &str) -> &str {
 fn good(call: Call) -> String {
     let (root, inside) = match call {
         List => {
-            let answer = Scene::new().aws.world().route53.list(ZONE_ID, "name=home.example.com");
+            let answer = Fixture::new().aws.world().route53.list(ZONE_ID, "name=home.example.com");
             return String::from_utf8(answer.body).expect("XML");
         }
         Change => (
@@ -139,27 +140,27 @@ fn said_of(call: Call, beginning: &str, replies: Vec<(&str, Reply)>) -> String {
     let good = good(call);
     let mut seen = String::new();
     for (what, reply) in replies {
-        let mut scene = Scene::new();
+        let mut fixture = Fixture::new();
         if call == Publish {
-            scene.reflector.replies(Family::V4, Answer::text("out of order"));
+            fixture.reflector.replies(Family::V4, Answer::text("out of order"));
         }
-        scene.aws.always(call, Fault::Instead(reply));
-        let run = run(&mut scene);
+        fixture.aws.always(call, Fault::Instead(reply));
+        let run = run(&mut fixture);
         let reason = match (run.status.code(), run.stderr.strip_prefix(beginning)) {
             (Some(1), Some(reason)) => reason.replace(root_of(&good), "{root}"),
             _ => format!("{run:?}\n"),
         };
         seen += &format!("{what}: {reason}");
         match call {
-            List => assert_eq!(scene.aws.calls(), [List, Publish], "{what}"),
-            Change => assert_eq!(scene.aws.calls(), [List, Change, Publish], "{what}"),
+            List => assert_eq!(fixture.aws.calls(), [List, Publish], "{what}"),
+            Change => assert_eq!(fixture.aws.calls(), [List, Change, Publish], "{what}"),
             // No lock; but where the alert may have arrived, that is kept in mind.
             Publish if beginning.contains("could not confirm") => {
                 run.assert_wrote(&["+ .autodns.lock.pending"]);
             }
             Publish => drop(run.assert_wrote(&[])),
         }
-        assert_eq!(scene.aws.rows()[0], "home.example.com. A 300 192.175.48.1", "{what}");
+        assert_eq!(fixture.aws.rows()[0], "home.example.com. A 300 192.175.48.1", "{what}");
     }
     seen
 }
@@ -247,12 +248,12 @@ fn a_captive_portal_that_says_so_has_carried_nothing_out() {
         let seen = said_of(call, &beginning, vec![("511", portal().into())]);
         assert_text(&seen, &format!("511: {why}"));
     }
-    let mut scene = Scene::new();
-    scene.without("topic_arn");
-    scene.reflector.replies(Family::V4, portal());
+    let mut fixture = Fixture::new();
+    fixture.without("topic_arn");
+    fixture.reflector.replies(Family::V4, portal());
     let expected =
         unlearnt(Family::V4) + "it answered 511; sign in to this network with a browser\n";
-    run(&mut scene).assert(1, "", &expected);
+    run(&mut fixture).assert(1, "", &expected);
 }
 
 #[test]
@@ -283,16 +284,16 @@ fn a_reflectors_answer_that_is_none_is_an_error() {
     let mut seen = String::new();
     let good = r#"{"error":"","your_ip":"192.175.48.7"}"#;
     for (what, reply) in of_any_server(good, 4097) {
-        let mut scene = Scene::new();
-        scene.without("topic_arn");
-        scene.reflector.replies(Family::V4, reply);
-        let run = run(&mut scene);
+        let mut fixture = Fixture::new();
+        fixture.without("topic_arn");
+        fixture.reflector.replies(Family::V4, reply);
+        let run = run(&mut fixture);
         let reason = match (run.status.code(), run.stderr.strip_prefix(&unlearnt(Family::V4))) {
             (Some(1), Some(reason)) => reason.to_owned(),
             _ => format!("{run:?}\n"),
         };
         seen += &format!("{what}: {reason}");
-        assert_eq!(scene.aws.calls(), [List], "{what}");
+        assert_eq!(fixture.aws.calls(), [List], "{what}");
     }
     assert_text(
         &seen,
@@ -323,17 +324,17 @@ fn a_reflectors_answer_that_is_none_is_an_error() {
 
 #[test]
 fn a_compressed_address_is_not_read() {
-    let mut scene = Scene::new();
-    scene.without("topic_arn");
+    let mut fixture = Fixture::new();
+    fixture.without("topic_arn");
     let output = Command::new("sh")
         .args(["-c", "printf 192.175.48.7 | gzip"])
         .stdin(Stdio::null())
         .output()
         .expect("sh and gzip run");
     let answer = Answer::text(output.stdout).with("Content-Encoding", "gzip");
-    scene.reflector.replies(Family::V4, answer);
+    fixture.reflector.replies(Family::V4, answer);
     let expected = unlearnt(Family::V4) + "the answer is not UTF-8; check who answers there\n";
-    run(&mut scene).assert(1, "", &expected);
+    run(&mut fixture).assert(1, "", &expected);
 }
 
 #[test]
@@ -357,13 +358,13 @@ fn what_never_comes_to_the_point_is_given_up() {
     thread::scope(|scope| {
         for (of_reflector, of_aws) in runs {
             scope.spawn(move || {
-                let mut scene = Scene::new();
-                scene.reflector.replies(Family::V4, of_reflector.0);
-                scene.aws.always(List, Fault::Instead(of_aws.0));
+                let mut fixture = Fixture::new();
+                fixture.reflector.replies(Family::V4, of_reflector.0);
+                fixture.aws.always(List, Fault::Instead(of_aws.0));
                 let mut expected = unlearnt(Family::V4) + of_reflector.1;
                 expected += &format!("{UNLISTED}{{aws}}: {}", of_aws.1);
-                run(&mut scene).assert(1, "", &expected).assert_wrote(&["+ autodns.lock"]);
-                assert_eq!(scene.aws.calls(), [List, Publish]);
+                run(&mut fixture).assert(1, "", &expected).assert_wrote(&["+ autodns.lock"]);
+                assert_eq!(fixture.aws.calls(), [List, Publish]);
             });
         }
     });
@@ -375,10 +376,10 @@ fn what_follows_an_answer_is_not_taken_for_the_next() {
     let change = Answer::new(200, "text/xml", good(Change)).to_bytes();
     for end in [End::Close, End::Cut, End::Reset] {
         let reply = Reply::Raw([list.as_slice(), &change].concat(), end);
-        let mut scene = Scene::new();
-        scene.aws.fault(List, Fault::Instead(reply));
-        run(&mut scene).assert_silent();
-        assert_eq!(scene.aws.calls(), [List, Change]);
-        assert_eq!(scene.aws.rows()[0], "home.example.com. A 300 192.175.48.7");
+        let mut fixture = Fixture::new();
+        fixture.aws.fault(List, Fault::Instead(reply));
+        run(&mut fixture).assert_silent();
+        assert_eq!(fixture.aws.calls(), [List, Change]);
+        assert_eq!(fixture.aws.rows()[0], "home.example.com. A 300 192.175.48.7");
     }
 }

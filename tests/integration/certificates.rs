@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use crate::support::ca;
+use crate::support::fixture::Fixture;
 use crate::support::openssl::{ADDRESS, OpenSsl, make};
 use crate::support::reflector::HOST;
-use crate::support::scene::Scene;
 
 /// A P-256 CA in `ca.pem`, and a request for `HOST` with a key in `key.pem`.
 const CA: &str = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 \
@@ -27,23 +27,23 @@ fn sign(extensions: &str, options: &str) -> String {
     )
 }
 
-/// A scene whose reflector is OpenSSL's server in a folder that a script filled.
+/// A fixture whose reflector is OpenSSL's server in a folder that a script filled.
 struct Own {
-    scene: Scene,
+    fixture: Fixture,
     folder: PathBuf,
     _server: OpenSsl,
 }
 
 fn own(script: &str, options: &[&str]) -> Own {
-    let mut scene = Scene::new();
-    let folder = PathBuf::from(scene.sandbox.path("own"));
+    let mut fixture = Fixture::new();
+    let folder = PathBuf::from(fixture.sandbox.path("own"));
     std::fs::create_dir(&folder).expect("a folder");
     make(&folder, script);
     let server = OpenSsl::serve(&folder, options);
     let port = server.port();
-    scene.configure(|config| config["reflect_url"] = json!(format!("https://{HOST}:{port}/ip")));
-    scene.sandbox.alias(&format!(":{port}"), ":{own}");
-    let own = Own { scene, folder, _server: server };
+    fixture.configure(|config| config["reflect_url"] = json!(format!("https://{HOST}:{port}/ip")));
+    fixture.sandbox.alias(&format!(":{port}"), ":{own}");
+    let own = Own { fixture, folder, _server: server };
     own.trust(&["ca.pem", "cert.pem"]);
     own
 }
@@ -60,8 +60,8 @@ impl Own {
 
     fn reason(&mut self) -> String {
         let bundle = self.folder.join("bundle.pem").to_str().expect("UTF-8").to_owned();
-        self.scene.sandbox.set("AWS_CA_BUNDLE", bundle);
-        let run = self.scene.run_with(&["--dry-run"]);
+        self.fixture.sandbox.set("AWS_CA_BUNDLE", bundle);
+        let run = self.fixture.run_with(&["--dry-run"]);
         assert!(run.stderr.len() < 700 && run.stderr.lines().count() <= 1, "{run:?}");
         let beginning = "autodns: home.example.com A: could not learn the public IPv4 address \
                          from https://reflect.example.net:{own}/ip: ";
@@ -223,7 +223,7 @@ fn names_of_a_certificate_cannot_forge_or_flood_a_message() {
 fn another_name_where_names_are_completed_wants_the_final_dot() {
     let script = format!("{CA}{REQUEST}{}", sign("subjectAltName=DNS:*.home.example", ""));
     let mut own = own(&script, &[]);
-    own.scene.sandbox.etc("resolv.conf", "nameserver 127.0.77.1\nsearch home.example\n");
+    own.fixture.sandbox.etc("resolv.conf", "nameserver 127.0.77.1\nsearch home.example\n");
     assert_eq!(
         own.reason(),
         "the server's certificate is for \"*.home.example\", not for \"reflect.example.net\"; \
@@ -234,13 +234,13 @@ fn another_name_where_names_are_completed_wants_the_final_dot() {
 
 #[test]
 fn a_name_with_its_final_dot_is_asked_as_it_stands() {
-    let mut scene = Scene::new();
-    let url = scene.reflector.url().replace(HOST, &format!("{HOST}."));
-    scene.configure(|config| config["reflect_url"] = json!(url));
+    let mut fixture = Fixture::new();
+    let url = fixture.reflector.url().replace(HOST, &format!("{HOST}."));
+    fixture.configure(|config| config["reflect_url"] = json!(url));
     // The C library finds no name with a final dot in its file of hosts.
-    scene.sandbox.hosts("127.0.0.1 reflect.example.net.");
-    scene.run().assert_silent();
-    assert_eq!(scene.reflector.asked().len(), 1);
+    fixture.sandbox.hosts("127.0.0.1 reflect.example.net.");
+    fixture.run().assert_silent();
+    assert_eq!(fixture.reflector.asked().len(), 1);
 }
 
 #[test]
@@ -262,16 +262,16 @@ fn a_bundle_is_read_past_what_cannot_be_read() {
         ("what is no certificate", format!("{wrong}{good}{wrong}"), Some("2 of 3")),
         ("Latin-1", format!("Z\u{fc}rich\n{good}"), None),
     ] {
-        let mut scene = Scene::new();
+        let mut fixture = Fixture::new();
         let bytes: Vec<u8> = if what == "Latin-1" {
             bundle.chars().map(|c| u8::try_from(u32::from(c)).expect("Latin-1")).collect()
         } else {
             bundle.into_bytes()
         };
-        let path = scene.sandbox.write("bundle.pem", bytes);
-        scene.sandbox.set("AWS_CA_BUNDLE", path);
-        scene.run().assert_silent();
-        let run = scene.run_with(&["--verbose"]);
+        let path = fixture.sandbox.write("bundle.pem", bytes);
+        fixture.sandbox.set("AWS_CA_BUNDLE", path);
+        fixture.run().assert_silent();
+        let run = fixture.run_with(&["--verbose"]);
         let note = ignored.map(|count| {
             format!(
                 "autodns: AWS_CA_BUNDLE: {{home}}/bundle.pem: {count} certificates cannot be read, \
@@ -294,27 +294,27 @@ fn a_bundle_of_which_nothing_can_be_read_is_named() {
         (key, "holds no PEM certificate"),
         ("", "holds no PEM certificate"),
     ] {
-        let mut scene = Scene::new();
-        let path = scene.sandbox.write("bundle.pem", bundle);
-        scene.sandbox.set("AWS_CA_BUNDLE", path);
+        let mut fixture = Fixture::new();
+        let path = fixture.sandbox.write("bundle.pem", bundle);
+        fixture.sandbox.set("AWS_CA_BUNDLE", path);
         let said = format!("autodns: AWS_CA_BUNDLE {{home}}/bundle.pem: {said}\n");
-        scene.assert_untouched(scene.run().assert(2, "", &said));
+        fixture.assert_untouched(fixture.run().assert(2, "", &said));
     }
 }
 
 #[test]
 fn a_bundle_that_is_no_regular_file_is_refused_at_once() {
-    let mut scene = Scene::new();
-    let pipe = scene.sandbox.path("pipe");
-    make(&scene.sandbox.home(), "mkfifo pipe");
+    let mut fixture = Fixture::new();
+    let pipe = fixture.sandbox.path("pipe");
+    make(&fixture.sandbox.home(), "mkfifo pipe");
     for (path, said) in [
         (pipe.as_str(), "{home}/pipe: cannot be read: it is a named pipe, not a regular file"),
         ("/dev/zero", "/dev/zero: cannot be read: it is a device, not a regular file"),
         ("/etc", "/etc: cannot be read: Is a directory (os error 21)"),
         ("/dev/null", "/dev/null: holds no PEM certificate"),
     ] {
-        scene.sandbox.set("AWS_CA_BUNDLE", path);
+        fixture.sandbox.set("AWS_CA_BUNDLE", path);
         let said = format!("autodns: AWS_CA_BUNDLE {said}\n");
-        scene.assert_untouched(scene.run().assert(2, "", &said));
+        fixture.assert_untouched(fixture.run().assert(2, "", &said));
     }
 }

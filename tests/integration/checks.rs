@@ -11,18 +11,18 @@ use crate::support::aws::Aws;
 use crate::support::aws::Call::{Change, List, Publish};
 use crate::support::aws::{Fault, KEY_ID};
 use crate::support::ca::Certificate;
+use crate::support::fixture::Fixture;
 use crate::support::http::{Answer, Family};
 use crate::support::proxy::Proxy;
 use crate::support::reflector::{HOST, Reflector};
 use crate::support::route53::Row;
 use crate::support::sandbox::Run;
-use crate::support::scene::Scene;
 use crate::support::server::{Listen, Silent, Speak};
 use crate::support::{assert_text, clock};
 
-fn check(scene: &Scene, options: &[&str]) -> Run {
-    let path = scene.sandbox.path("autodns.json");
-    let mut run = scene.run_args(&[&["check"], options, &[path.as_str()]].concat());
+fn check(fixture: &Fixture, options: &[&str]) -> Run {
+    let path = fixture.sandbox.path("autodns.json");
+    let mut run = fixture.run_args(&[&["check"], options, &[path.as_str()]].concat());
     run.stdout = neutral(&run.stdout);
     run
 }
@@ -43,7 +43,7 @@ fn neutral(text: &str) -> String {
     shown
 }
 
-/// What a check of the usual scene prints, with other lines put in place of some, and counted.
+/// What a check of the usual fixture prints, with other lines put in place of some, and counted.
 fn expected(others: &[(&str, &str)]) -> String {
     let mut text = "\
 ok          config       {home}/autodns.json: home.example.com A in hosted zone {zone}
@@ -80,38 +80,39 @@ fn counted(lines: &str) -> String {
     format!("{lines}{}\n", ["ok", "warning", "failed", "not tested"].map(count).join(", "))
 }
 
-/// The usual scene, whose config nobody else can read, and whose record is found by this machine's
+/// The usual fixture, whose config nobody else can read, and whose record is found by this machine's
 /// resolver.
-fn scene() -> Scene {
-    private(Scene::new())
+fn fixture() -> Fixture {
+    private(Fixture::new())
 }
 
-fn private(scene: Scene) -> Scene {
-    set_mode(&scene, "autodns.json", 0o600);
-    scene.sandbox.host("192.175.48.1 home.example.com");
-    scene
+fn private(fixture: Fixture) -> Fixture {
+    set_mode(&fixture, "autodns.json", 0o600);
+    fixture.sandbox.host("192.175.48.1 home.example.com");
+    fixture
 }
 
-fn set_mode(scene: &Scene, name: &str, mode: u32) {
-    fs::set_permissions(scene.sandbox.path(name), fs::Permissions::from_mode(mode)).expect("chmod");
+fn set_mode(fixture: &Fixture, name: &str, mode: u32) {
+    fs::set_permissions(fixture.sandbox.path(name), fs::Permissions::from_mode(mode))
+        .expect("chmod");
 }
 
 #[test]
 fn all_is_well_and_nothing_is_changed() {
-    let scene = scene();
-    let run = check(&scene, &[]);
+    let fixture = fixture();
+    let run = check(&fixture, &[]);
     run.assert(0, &expected(&[]), "").assert_wrote(&[]);
-    assert_eq!(scene.aws.calls(), [List, List]);
-    assert_eq!(scene.aws.rows()[0], "home.example.com. A 300 192.175.48.1");
-    assert_eq!(scene.reflector.asked().len(), 1);
+    assert_eq!(fixture.aws.calls(), [List, List]);
+    assert_eq!(fixture.aws.rows()[0], "home.example.com. A 300 192.175.48.1");
+    assert_eq!(fixture.reflector.asked().len(), 1);
 }
 
 #[test]
 fn a_record_that_is_right_or_not_there_or_not_ours_is_said_so() {
     let record = "ok          record       home.example.com A is 192.175.48.1, and a run makes it \
                   192.175.48.7";
-    let scene = scene();
-    scene.aws.put(Row::new("home.example.com", "A", 300, &["192.175.48.7"]));
+    let fixture = fixture();
+    fixture.aws.put(Row::new("home.example.com", "A", 300, &["192.175.48.7"]));
     let right = "ok          record       home.example.com A is 192.175.48.7, as it should be";
     let resolver = "ok          public dns   this machine's resolver says 192.175.48.1 for \
                     home.example.com";
@@ -120,26 +121,26 @@ fn a_record_that_is_right_or_not_there_or_not_ours_is_said_so() {
                  zone, a local override, or a change younger than its TTL; compare the zone's NS \
                  record with the name servers at the domain's registrar";
     let differs = other.replace("{has}", "192.175.48.7");
-    check(&scene, &[]).assert(0, &expected(&[(record, right), (resolver, &differs)]), "");
-    scene.aws.remove("home.example.com", "A");
+    check(&fixture, &[]).assert(0, &expected(&[(record, right), (resolver, &differs)]), "");
+    fixture.aws.remove("home.example.com", "A");
     let differs = other.replace("{has}", "no IPv4 address");
     let ttl = "ok          ttl          home.example.com A has TTL 300, which it keeps: ttl is not \
                set";
     let made = "ok          ttl          home.example.com A is made with TTL 600";
     let absent =
         "ok          record       home.example.com A is not there, and a run makes it 192.175.48.7";
-    check(&scene, &[]).assert(
+    check(&fixture, &[]).assert(
         0,
         &expected(&[(record, absent), (resolver, &differs), (ttl, made)]),
         "",
     );
-    scene.aws.put(Row::alias("home.example.com", "A", "elsewhere.example.com."));
+    fixture.aws.put(Row::alias("home.example.com", "A", "elsewhere.example.com."));
     let foreign = "failed      record       home.example.com A is not ours to overwrite: it is an \
                    alias; make it a simple record with one value, or use another name";
     let unknown = "not tested  public dns   home.example.com A: Route 53 has more than a simple \
                    record";
     let not_ours = "not tested  ttl          home.example.com A is not ours to overwrite";
-    check(&scene, &[]).assert(
+    check(&fixture, &[]).assert(
         1,
         &expected(&[(record, foreign), (resolver, unknown), (ttl, not_ours)]),
         "",
@@ -148,20 +149,20 @@ fn a_record_that_is_right_or_not_there_or_not_ours_is_said_so() {
 
 #[test]
 fn resolver_without_an_answer_is_not_tested() {
-    let scene = Scene::new();
-    set_mode(&scene, "autodns.json", 0o600);
+    let fixture = Fixture::new();
+    set_mode(&fixture, "autodns.json", 0o600);
     let resolver = "ok          public dns   this machine's resolver says 192.175.48.1 for \
                     home.example.com";
     let unknown = "not tested  public dns   home.example.com: no name server answered for the \
                    host's name; check the router, and the name servers in /etc/resolv.conf";
-    check(&scene, &[]).assert(0, &expected(&[(resolver, unknown)]), "");
+    check(&fixture, &[]).assert(0, &expected(&[(resolver, unknown)]), "");
 }
 
 #[test]
 fn name_outside_the_zone_fails_and_its_record_is_not_promised() {
-    let mut scene = scene();
-    scene.configure(|config| config["dns_name"] = json!("home.exmaple.com"));
-    let run = check(&scene, &[]);
+    let mut fixture = fixture();
+    fixture.configure(|config| config["dns_name"] = json!("home.exmaple.com"));
+    let run = check(&fixture, &[]);
     assert_eq!(run.status.code(), Some(1), "{run:?}");
     let outside = "failed      zone         hosted zone {zone} is example.com, and \
                    home.exmaple.com is not inside it; check dns_name and hosted_zone_id\n";
@@ -171,11 +172,11 @@ fn name_outside_the_zone_fails_and_its_record_is_not_promised() {
     }
     let said = "autodns: home.exmaple.com A: cannot be created: hosted zone {zone} is \
                 example.com, and the name is not inside it; check dns_name and hosted_zone_id\n";
-    scene.run_with(&["--dry-run"]).assert(1, "", said);
-    scene.configure(|config| {
+    fixture.run_with(&["--dry-run"]).assert(1, "", said);
+    fixture.configure(|config| {
         config["dns_name"] = json!(["home.exmaple.com", "host.example.com"]);
     });
-    let run = check(&scene, &[]);
+    let run = check(&fixture, &[]);
     assert!(run.stdout.contains(outside), "{run:?}");
     let inside = "ok          zone         hosted zone {zone} is example.com, and \
                   host.example.com is inside it\n";
@@ -184,16 +185,16 @@ fn name_outside_the_zone_fails_and_its_record_is_not_promised() {
 
 #[test]
 fn ttl_is_held_against_the_configured_one() {
-    let mut scene = scene();
+    let mut fixture = fixture();
     let ttl = "ok          ttl          home.example.com A has TTL 300, which it keeps: ttl is not \
                set";
     for (seconds, said) in [
         (300, "ok          ttl          home.example.com A has TTL 300, as configured"),
         (60, "ok          ttl          home.example.com A has TTL 300, and a run makes it 60"),
     ] {
-        scene.configure(|config| config["ttl"] = json!(seconds));
-        set_mode(&scene, "autodns.json", 0o600);
-        check(&scene, &[]).assert(0, &expected(&[(ttl, said)]), "");
+        fixture.configure(|config| config["ttl"] = json!(seconds));
+        set_mode(&fixture, "autodns.json", 0o600);
+        check(&fixture, &[]).assert(0, &expected(&[(ttl, said)]), "");
     }
 }
 
@@ -202,10 +203,10 @@ const UNTRIED: &str = "not tested  change       whether this key may change reco
 
 #[test]
 fn with_write_each_record_is_written_as_it_is() {
-    let scene = private(Scene::both());
-    scene.aws.put(Row::new("home.example.com", "A", 120, &["192.175.48.1"]));
-    let before = scene.aws.rows();
-    let run = check(&scene, &["--write"]);
+    let fixture = private(Fixture::both());
+    fixture.aws.put(Row::new("home.example.com", "A", 120, &["192.175.48.1"]));
+    let before = fixture.aws.rows();
+    let run = check(&fixture, &["--write"]);
     assert_eq!(run.status.code(), Some(0), "{run:?}");
     let changes: Vec<&str> =
         run.stdout.lines().filter(|line| line.contains("  change       ")).collect();
@@ -218,57 +219,57 @@ fn with_write_each_record_is_written_as_it_is() {
              ours",
         ]
     );
-    assert_eq!(scene.aws.rows(), before);
-    assert_eq!(scene.aws.calls(), [List, List, List, Change]);
-    let batches = scene.aws.world().route53.batches.clone();
+    assert_eq!(fixture.aws.rows(), before);
+    assert_eq!(fixture.aws.calls(), [List, List, List, Change]);
+    let batches = fixture.aws.world().route53.batches.clone();
     assert_eq!((batches.len(), batches[0].len()), (1, 1));
     assert_eq!(batches[0][0].action, "UPSERT");
 }
 
 #[test]
 fn with_write_a_record_that_is_not_ours_is_left_alone() {
-    let scene = scene();
-    scene.aws.put(Row::new("home.example.com", "A", 300, &["192.175.48.1", "192.175.48.2"]));
-    let run = check(&scene, &["--write"]);
+    let fixture = fixture();
+    fixture.aws.put(Row::new("home.example.com", "A", 300, &["192.175.48.1", "192.175.48.2"]));
+    let run = check(&fixture, &["--write"]);
     assert!(
         run.stdout.contains(
             "not tested  change       home.example.com A is left alone: it is absent, or not ours\n"
         ),
         "{run:?}"
     );
-    assert!(!scene.aws.calls().contains(&Change));
+    assert!(!fixture.aws.calls().contains(&Change));
 }
 
 #[test]
 fn with_write_a_key_that_may_not_change_records_fails() {
-    let scene = scene();
-    scene.aws.world().denied.push((KEY_ID.into(), Change));
-    let before = scene.aws.rows();
-    check(&scene, &[]).assert(0, &expected(&[]), "");
-    let run = check(&scene, &["--write"]);
+    let fixture = fixture();
+    fixture.aws.world().denied.push((KEY_ID.into(), Change));
+    let before = fixture.aws.rows();
+    check(&fixture, &[]).assert(0, &expected(&[]), "");
+    let run = check(&fixture, &["--write"]);
     assert_eq!(run.status.code(), Some(1), "{run:?}");
     let said = "failed      change       home.example.com A: could not change the record in hosted \
                 zone {zone}: AccessDenied";
     assert!(run.stdout.contains(said), "{run:?}");
     assert!(!run.stdout.contains(UNTRIED));
-    assert_eq!(scene.aws.rows(), before);
+    assert_eq!(fixture.aws.rows(), before);
 }
 
 #[test]
 fn with_write_a_change_that_was_throttled_is_made_of_a_new_list() {
-    let scene = scene();
-    scene.aws.fault(Change, Fault::error(400, "Throttling", "Rate exceeded"));
-    let run = check(&scene, &["--write"]);
+    let fixture = fixture();
+    fixture.aws.fault(Change, Fault::error(400, "Throttling", "Rate exceeded"));
+    let run = check(&fixture, &["--write"]);
     assert_eq!(run.status.code(), Some(0), "{run:?}");
-    assert_eq!(scene.aws.calls(), [List, List, List, Change, List, Change]);
+    assert_eq!(fixture.aws.calls(), [List, List, List, Change, List, Change]);
 }
 
 #[test]
 fn with_write_each_refused_record_of_several_is_named() {
-    let scene = private(Scene::both());
-    scene.aws.put(Row::new("home.example.com", "AAAA", 300, &["2620:4f:8000::1"]));
-    scene.aws.world().route53.refused_values = vec!["2620:4f:8000::1".into()];
-    let run = check(&scene, &["--write"]);
+    let fixture = private(Fixture::both());
+    fixture.aws.put(Row::new("home.example.com", "AAAA", 300, &["2620:4f:8000::1"]));
+    fixture.aws.world().route53.refused_values = vec!["2620:4f:8000::1".into()];
+    let run = check(&fixture, &["--write"]);
     assert_eq!(run.status.code(), Some(1), "{run:?}");
     for said in [
         "ok          change       home.example.com A was written as it is: 192.175.48.1, TTL 300\n",
@@ -281,16 +282,16 @@ fn with_write_each_refused_record_of_several_is_named() {
 
 #[test]
 fn with_alert_a_test_message_is_published() {
-    let scene = scene();
+    let fixture = fixture();
     let said = "{topic} took the test message 567910cd-659e-55d4-8ccb-5aaf14679dc0";
     let said = format!("ok          topic        {said}");
     let untried = "not tested  topic        whether {topic} takes messages; --alert sends it one";
-    check(&scene, &["--alert"]).assert(0, &expected(&[(untried, &said)]), "");
-    assert_eq!(scene.aws.calls(), [List, List, Publish]);
-    let published = scene.aws.published();
+    check(&fixture, &["--alert"]).assert(0, &expected(&[(untried, &said)]), "");
+    assert_eq!(fixture.aws.calls(), [List, List, Publish]);
+    let published = fixture.aws.published();
     assert_eq!(published[0].subject, "autodns: a test from raspberrypi");
     assert_text(
-        &scene.sandbox.neutral(&published[0].message),
+        &fixture.sandbox.neutral(&published[0].message),
         "autodns on raspberrypi can reach you. Should it fail to keep home.example.com up to \
          date, it tells you here, once.\n\nHost:   raspberrypi\nConfig: {home}/autodns.json\n",
     );
@@ -298,11 +299,11 @@ fn with_alert_a_test_message_is_published() {
 
 #[test]
 fn files_that_others_may_read_are_said() {
-    let mut scene = scene();
-    set_mode(&scene, "autodns.json", 0o644);
-    scene.sandbox.unset("AWS_ACCESS_KEY_ID");
-    scene.sandbox.unset("AWS_SECRET_ACCESS_KEY");
-    scene.sandbox.write(
+    let mut fixture = fixture();
+    set_mode(&fixture, "autodns.json", 0o644);
+    fixture.sandbox.unset("AWS_ACCESS_KEY_ID");
+    fixture.sandbox.unset("AWS_SECRET_ACCESS_KEY");
+    fixture.sandbox.write(
         ".aws/credentials",
         format!(
             "[default]\naws_access_key_id = {}\naws_secret_access_key = {}\n",
@@ -310,12 +311,12 @@ fn files_that_others_may_read_are_said() {
             crate::support::aws::SECRET_KEY
         ),
     );
-    set_mode(&scene, ".aws/credentials", 0o640);
+    set_mode(&fixture, ".aws/credentials", 0o640);
     let config = "warning     permissions  {home}/autodns.json has a secret in it, and other users may \
                   use it: its mode is 0644; chmod 600 {home}/autodns.json\n\
                   ok          permissions  {home}/.aws/credentials has mode 0640";
     let source = "key id ...ST07 from [default] of {home}/.aws/credentials";
-    check(&scene, &[]).assert(
+    check(&fixture, &[]).assert(
         0,
         &expected(&[
             ("ok          permissions  {home}/autodns.json has mode 0600", config),
@@ -323,8 +324,8 @@ fn files_that_others_may_read_are_said() {
         ]),
         "",
     );
-    set_mode(&scene, ".aws/credentials", 0o604);
-    let run = check(&scene, &[]);
+    set_mode(&fixture, ".aws/credentials", 0o604);
+    let run = check(&fixture, &[]);
     assert!(
         run.stdout.contains("warning     permissions  {home}/.aws/credentials has a secret in it")
     );
@@ -332,35 +333,35 @@ fn files_that_others_may_read_are_said() {
 
 #[test]
 fn advised_command_has_an_absolute_quoted_path() {
-    let scene = scene();
-    let config = scene.sandbox.write("my dns's.json", scene.config().to_string());
-    let run = scene.run_args(&["check", "my dns's.json"]);
+    let fixture = fixture();
+    let config = fixture.sandbox.write("my dns's.json", fixture.config().to_string());
+    let run = fixture.run_args(&["check", "my dns's.json"]);
     let path = config.replace('\'', "'\\''");
     let said = format!("its mode is 0644; chmod 600 '{path}'\n");
-    assert!(run.stdout.contains(&scene.sandbox.neutral(&said)), "{run:?}");
+    assert!(run.stdout.contains(&fixture.sandbox.neutral(&said)), "{run:?}");
 }
 
 #[test]
 fn a_config_without_a_secret_may_be_read_by_all() {
-    let mut scene = scene();
-    let url = format!("{}/reflect/v1", scene.reflector.server().url(HOST));
-    scene.configure(|config| config["reflect_url"] = json!(url));
-    scene.reflector.at("/reflect/v1", Answer::text("192.175.48.7"));
-    set_mode(&scene, "autodns.json", 0o644);
-    let run = check(&scene, &[]);
+    let mut fixture = fixture();
+    let url = format!("{}/reflect/v1", fixture.reflector.server().url(HOST));
+    fixture.configure(|config| config["reflect_url"] = json!(url));
+    fixture.reflector.at("/reflect/v1", Answer::text("192.175.48.7"));
+    set_mode(&fixture, "autodns.json", 0o644);
+    let run = check(&fixture, &[]);
     assert_eq!((run.status.code(), run.stdout.contains("permissions")), (Some(0), false));
 }
 
 #[test]
 fn every_source_is_asked_and_held_against_the_others() {
-    let mut scene = Scene::both();
+    let mut fixture = Fixture::both();
     let other = Reflector::start();
     other.says(Family::V4, "192.175.48.9");
     other.replies(Family::V6, Answer::new(503, "text/plain", ""));
-    scene.sandbox.alias(&other.server().url("reflect2.example.net"), "{other}");
-    let urls = json!([scene.reflector.url(), other.url_of("reflect2.example.net")]);
-    scene.configure(|config| config["reflect_url"] = urls);
-    let run = check(&private(scene), &[]);
+    fixture.sandbox.alias(&other.server().url("reflect2.example.net"), "{other}");
+    let urls = json!([fixture.reflector.url(), other.url_of("reflect2.example.net")]);
+    fixture.configure(|config| config["reflect_url"] = urls);
+    let run = check(&private(fixture), &[]);
     assert_eq!(run.status.code(), Some(1));
     let addresses: Vec<&str> =
         run.stdout.lines().filter(|line| line.contains("  address  ")).collect();
@@ -378,10 +379,10 @@ fn every_source_is_asked_and_held_against_the_others() {
 
 #[test]
 fn a_wrong_clock_and_a_lock_that_holds_or_cannot_are_said() {
-    let mut scene = scene();
-    scene.aws.world().ahead = time::Duration::hours(3) + time::Duration::seconds(30);
-    scene.sandbox.write("autodns.lock", "");
-    let run = check(&scene, &[]);
+    let mut fixture = fixture();
+    fixture.aws.world().ahead = time::Duration::hours(3) + time::Duration::seconds(30);
+    fixture.sandbox.write("autodns.lock", "");
+    let run = check(&fixture, &[]);
     run.assert(
         0,
         &expected(&[
@@ -394,23 +395,23 @@ fn a_wrong_clock_and_a_lock_that_holds_or_cannot_are_said() {
         ]),
         "",
     );
-    scene.aws.world().ahead = time::Duration::ZERO;
-    scene.sandbox.write("autodns.lock", "notes");
+    fixture.aws.world().ahead = time::Duration::ZERO;
+    fixture.sandbox.write("autodns.lock", "notes");
     let unusable = "failed      alert_lock   {home}/autodns.lock is a file that autodns did not \
                     write; alerts would repeat at every failing run: name another file";
     let held = "ok          alert_lock   {home}/autodns.lock: no alert is out";
-    check(&scene, &[]).assert(1, &expected(&[(held, unusable)]), "");
-    let lock = scene.sandbox.path("missing/lock");
-    scene.configure(|config| config["alert_lock"] = json!(lock));
+    check(&fixture, &[]).assert(1, &expected(&[(held, unusable)]), "");
+    let lock = fixture.sandbox.path("missing/lock");
+    fixture.configure(|config| config["alert_lock"] = json!(lock));
     let missing = "failed      alert_lock   {home}/missing/lock: there is no folder \
                    {home}/missing; mkdir -p {home}/missing";
-    check(&private(scene), &[]).assert(1, &expected(&[(held, missing)]), "");
+    check(&private(fixture), &[]).assert(1, &expected(&[(held, missing)]), "");
 }
 
 #[test]
 fn an_aws_that_is_not_trusted_is_said_at_each_step() {
     let aws = Aws::start_as(Listen::V4, Speak::Tls(Certificate::Untrusted));
-    let scene = private(Scene::with(aws, Reflector::start()));
+    let fixture = private(Fixture::with(aws, Reflector::start()));
     let why = "the server's certificate is not trusted: it is issued by \"autodns other CA\", \
                which is not a trusted root; check who answers there; a CA of your own goes into \
                AWS_CA_BUNDLE";
@@ -429,37 +430,37 @@ fn an_aws_that_is_not_trusted_is_said_at_each_step() {
          not tested  change       the records could not be listed\n\
          not tested  topic        whether {{topic}} takes messages; --alert sends it one\n"
     );
-    check(&scene, &[]).assert(1, &counted(&said), "");
+    check(&fixture, &[]).assert(1, &counted(&said), "");
 }
 
 #[test]
 fn a_proxy_is_named_and_looks_names_up_itself() {
-    let mut scene = scene();
-    let proxy = Proxy::start(&[("*", scene.aws.server().port())]);
+    let mut fixture = fixture();
+    let proxy = Proxy::start(&[("*", fixture.aws.server().port())]);
     let shown = proxy.url().trim_start_matches("http://").to_owned();
-    scene.sandbox.alias(&shown, "{proxy}");
-    scene.sandbox.set("HTTPS_PROXY", proxy.url());
+    fixture.sandbox.alias(&shown, "{proxy}");
+    fixture.sandbox.set("HTTPS_PROXY", proxy.url());
     let direct = "ok          tls          127.0.0.1 is trusted, TLS 1.3, in  ms";
     let through = "not tested  proxy        127.0.0.1 is reached through {proxy}, which looks its \
                    name up itself";
-    check(&scene, &[]).assert(0, &expected(&[(direct, through)]), "");
+    check(&fixture, &[]).assert(0, &expected(&[(direct, through)]), "");
 }
 
 #[test]
 fn what_keeps_a_run_from_being_tried_is_exit_status_2() {
-    let mut scene = scene();
-    scene.sandbox.write("broken.json", "{");
-    let broken = scene.sandbox.path("broken.json");
-    let good = scene.sandbox.path("autodns.json");
-    let run = scene.run_args(&["check", &broken, &good]);
+    let mut fixture = fixture();
+    fixture.sandbox.write("broken.json", "{");
+    let broken = fixture.sandbox.path("broken.json");
+    let good = fixture.sandbox.path("autodns.json");
+    let run = fixture.run_args(&["check", &broken, &good]);
     let said = "failed      config       {home}/broken.json: line 1, column 1: the file ends too \
                 early: a }, a ] or a \" is missing\n";
     assert_eq!(run.status.code(), Some(2));
     let usual = expected(&[]);
     let (lines, _) = usual.trim_end().rsplit_once('\n').expect("lines");
     assert_text(&neutral(&run.stdout), &counted(&format!("{said}{lines}\n")));
-    scene.sandbox.unset("AWS_SECRET_ACCESS_KEY");
-    let run = check(&scene, &[]);
+    fixture.sandbox.unset("AWS_SECRET_ACCESS_KEY");
+    let run = check(&fixture, &[]);
     run.assert(
         2,
         "ok          config       {home}/autodns.json: home.example.com A in hosted zone {zone}\n\
@@ -486,14 +487,14 @@ fn a_terminal_is_written_on_in_colour_unless_no_color_is_set() {
         (&[("NO_COLOR", "")], true),
         (&[("TERM", "dumb")], false),
     ] {
-        let mut scene = scene();
-        set_mode(&scene, "autodns.json", 0o644);
-        scene.aws.put(Row::alias("home.example.com", "A", "elsewhere.example.com."));
+        let mut fixture = fixture();
+        set_mode(&fixture, "autodns.json", 0o644);
+        fixture.aws.put(Row::alias("home.example.com", "A", "elsewhere.example.com."));
         for (name, value) in variables {
-            scene.sandbox.set(name, *value);
+            fixture.sandbox.set(name, *value);
         }
-        let config = scene.sandbox.path("autodns.json");
-        let run = scene.finish(scene.sandbox.spawn_by(&terminal, &["check", &config]));
+        let config = fixture.sandbox.path("autodns.json");
+        let run = fixture.finish(fixture.sandbox.spawn_by(&terminal, &["check", &config]));
         assert_eq!(run.status.code(), Some(1), "{run:?}");
         for (status, plain) in statuses {
             let begins = |start: &str| run.stdout.lines().any(|line| line.starts_with(start));
@@ -501,13 +502,13 @@ fn a_terminal_is_written_on_in_colour_unless_no_color_is_set() {
         }
     }
     // A pipe is not.
-    assert!(!check(&scene(), &[]).stdout.contains('\u{1b}'));
+    assert!(!check(&fixture(), &[]).stdout.contains('\u{1b}'));
 }
 
 #[test]
 fn json_is_one_object_with_the_same_findings() {
-    let scene = scene();
-    let run = check(&scene, &["--json"]);
+    let fixture = fixture();
+    let run = check(&fixture, &["--json"]);
     assert_eq!((run.status.code(), run.stderr.as_str()), (Some(0), ""));
     let json: Value = serde_json::from_str(&run.stdout).expect("JSON");
     assert_eq!(json["ok"], true);
@@ -524,8 +525,8 @@ fn json_is_one_object_with_the_same_findings() {
     assert_text(&counted(&lines), &expected(&[]));
     let counts = json!({ "ok": 13, "warning": 0, "failed": 0, "not tested": 2 });
     assert_eq!(json["counts"], counts);
-    scene.aws.put(Row::alias("home.example.com", "A", "elsewhere.example.com."));
-    let run = check(&scene, &["--json"]);
+    fixture.aws.put(Row::alias("home.example.com", "A", "elsewhere.example.com."));
+    let run = check(&fixture, &["--json"]);
     let json: Value = serde_json::from_str(&run.stdout).expect("JSON");
     assert_eq!((run.status.code(), &json["ok"]), (Some(1), &json!(false)));
     let bad: Vec<&Value> = json["checks"]
@@ -544,10 +545,10 @@ fn json_is_one_object_with_the_same_findings() {
 
 #[test]
 fn json_says_whose_each_finding_is_and_counts_them() {
-    let scene = scene();
+    let fixture = fixture();
     let (first, broken) =
-        (scene.sandbox.path("autodns.json"), scene.sandbox.write("broken.json", "{"));
-    let run = scene.run_args(&["check", "--json", &first, &broken]);
+        (fixture.sandbox.path("autodns.json"), fixture.sandbox.write("broken.json", "{"));
+    let run = fixture.run_args(&["check", "--json", &first, &broken]);
     assert_eq!((run.status.code(), run.stderr.as_str()), (Some(2), ""));
     let json: Value = serde_json::from_str(&run.stdout).expect("JSON");
     let checks = json["checks"].as_array().expect("a list");
@@ -559,19 +560,19 @@ fn json_says_whose_each_finding_is_and_counts_them() {
 
 #[test]
 fn heartbeat_that_was_not_fetched_is_not_tested() {
-    let mut scene = scene();
-    let url = format!("{}/ping/1?key=x", scene.reflector.server().url(HOST));
-    scene.configure(|config| config["heartbeat_url"] = json!(url));
-    let run = check(&private(scene), &[]);
+    let mut fixture = fixture();
+    let url = format!("{}/ping/1?key=x", fixture.reflector.server().url(HOST));
+    fixture.configure(|config| config["heartbeat_url"] = json!(url));
+    let run = check(&private(fixture), &[]);
     assert!(run.stdout.contains("\nnot tested  heartbeat    "), "{run:?}");
 }
 
 /// Runs a check that may take 3 s, and fails if it takes 3 s longer.
-fn check_in_time(scene: &Scene, wrapper: &[&str]) -> Run {
-    let path = scene.sandbox.path("autodns.json");
+fn check_in_time(fixture: &Fixture, wrapper: &[&str]) -> Run {
+    let path = fixture.sandbox.path("autodns.json");
     let began = Instant::now();
     let arguments = ["check", "--deadline", "3", &path];
-    let run = scene.finish(scene.sandbox.spawn_by(wrapper, &arguments));
+    let run = fixture.finish(fixture.sandbox.spawn_by(wrapper, &arguments));
     assert!(began.elapsed() < Duration::from_secs(6), "{:?}: {run:?}", began.elapsed());
     assert_eq!(run.status.code(), Some(1), "{run:?}");
     run
@@ -579,9 +580,9 @@ fn check_in_time(scene: &Scene, wrapper: &[&str]) -> Run {
 
 #[test]
 fn names_that_are_never_looked_up_do_not_hold_a_check() {
-    let scene = scene();
-    scene.sandbox.hanging_names();
-    let run = check_in_time(&scene, &[]);
+    let fixture = fixture();
+    fixture.sandbox.hanging_names();
+    let run = check_in_time(&fixture, &[]);
     for said in [
         "failed      dns          reflect.example.net: timed out while looking the host's name up",
         "failed      address      {reflector}/reflect/v1 over IPv4: timed out while looking",
@@ -594,13 +595,13 @@ fn names_that_are_never_looked_up_do_not_hold_a_check() {
 
 #[test]
 fn servers_that_are_silent_do_not_hold_a_check() {
-    let mut scene = scene();
+    let mut fixture = fixture();
     let silent: Vec<Silent> = (0..12).map(|_| Silent::start()).collect();
     let mut urls: Vec<String> =
         silent.iter().map(|one| format!("https://127.0.0.1:{}/", one.port())).collect();
-    urls.push(scene.reflector.url());
-    scene.configure(|config| config["reflect_url"] = json!(urls));
-    let run = check_in_time(&scene, &[]);
+    urls.push(fixture.reflector.url());
+    fixture.configure(|config| config["reflect_url"] = json!(urls));
+    let run = check_in_time(&fixture, &[]);
     // One that answers is not starved by those that do not.
     for said in
         ["ok          address      {reflector}/reflect/v1 says", "ok          record       home"]
@@ -611,10 +612,10 @@ fn servers_that_are_silent_do_not_hold_a_check() {
 
 #[test]
 fn output_that_nobody_reads_does_not_hold_a_check() {
-    let scene = scene();
+    let fixture = fixture();
     // The pipe stays open for reading, and is full.
     let full = "mkfifo full; exec 3<>full; dd if=/dev/zero of=full bs=64k count=1 2>/dev/null; \
                 exec \"$@\" >full";
-    let run = check_in_time(&scene, &["sh", "-c", full, "sh"]);
+    let run = check_in_time(&fixture, &["sh", "-c", full, "sh"]);
     assert!(run.stderr.contains("standard output"), "{run:?}");
 }

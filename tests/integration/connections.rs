@@ -5,23 +5,23 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use crate::support::fixture::Fixture;
 use crate::support::http::{Family, Reply};
 use crate::support::reflector::HOST;
 use crate::support::sandbox::Network;
-use crate::support::scene::Scene;
 use crate::support::server::Refusing;
 use crate::support::words::unlearnt;
 
-/// A scene that asks `url` in a network of its own, in which nothing of the tests answers.
-fn on_an_island(url: &str, record_type: &str) -> Scene {
-    let mut scene = Scene::new();
-    scene.without("topic_arn");
-    scene.configure(|config| {
+/// A fixture that asks `url` in a network of its own, in which nothing of the tests answers.
+fn on_an_island(url: &str, record_type: &str) -> Fixture {
+    let mut fixture = Fixture::new();
+    fixture.without("topic_arn");
+    fixture.configure(|config| {
         config["reflect_url"] = json!(url);
         config["record_types"] = json!([record_type]);
     });
-    scene.sandbox.network(Network::Route);
-    scene
+    fixture.sandbox.network(Network::Route);
+    fixture
 }
 
 #[test]
@@ -30,10 +30,10 @@ fn a_machine_without_ipv6_is_told_once_and_tried_once() {
     for prepare in
         ["true", "ip -6 route add prohibit default", "ip -6 route add unreachable default"]
     {
-        let mut scene = on_an_island("", "AAAA");
-        scene.configure(|config| config["reflect_url"] = urls.clone());
-        scene.sandbox.prepare(prepare);
-        let run = scene.run_with(&["--dry-run", "--verbose"]);
+        let mut fixture = on_an_island("", "AAAA");
+        fixture.configure(|config| config["reflect_url"] = urls.clone());
+        fixture.sandbox.prepare(prepare);
+        let run = fixture.run_with(&["--dry-run", "--verbose"]);
         let said = "autodns: home.example.com AAAA: could not learn the public IPv6 address from \
                     https://[2001:db8::1]: this machine has no IPv6; leave AAAA out of \
                     record_types\n";
@@ -45,38 +45,38 @@ fn a_machine_without_ipv6_is_told_once_and_tried_once() {
 
 #[test]
 fn a_way_that_a_router_prohibits_goes_on_to_the_next_address() {
-    let mut scene = Scene::new();
-    scene.sandbox.hosts("2001:db8::9 two.example.net\n127.0.0.1 two.example.net");
-    let url = scene.aws.server().url("two.example.net");
-    scene.sandbox.set("AWS_ENDPOINT_URL", url);
-    let run = scene.run_with(&["--verbose"]);
+    let mut fixture = Fixture::new();
+    fixture.sandbox.hosts("2001:db8::9 two.example.net\n127.0.0.1 two.example.net");
+    let url = fixture.aws.server().url("two.example.net");
+    fixture.sandbox.set("AWS_ENDPOINT_URL", url);
+    let run = fixture.run_with(&["--verbose"]);
     // The certificate is not for that name: so the second address was reached.
     assert!(run.stderr.contains("not for \"two.example.net\""), "{run:?}");
 }
 
 #[test]
 fn a_prohibited_connection_is_named_without_a_form_of_rust() {
-    let mut scene = on_an_island("https://198.51.100.1/", "A");
-    scene.sandbox.prepare("ip route add prohibit 198.51.100.0/24");
+    let mut fixture = on_an_island("https://198.51.100.1/", "A");
+    fixture.sandbox.prepare("ip route add prohibit 198.51.100.0/24");
     let said = "autodns: home.example.com A: could not learn the public IPv4 address from \
                 https://198.51.100.1: this machine or a router prohibits the connection; check the \
                 firewalls of this machine and of the router\n";
-    let run = scene.run_with(&["--dry-run"]);
+    let run = fixture.run_with(&["--dry-run"]);
     assert!(run.stderr.starts_with(said), "{run:?}");
 }
 
 #[test]
 fn twenty_silent_addresses_take_no_more_than_the_deadline() {
-    let mut scene = Scene::new();
+    let mut fixture = Fixture::new();
     // Packets to these addresses come back to the loopback of this network, where nobody takes
     // them.
-    scene.sandbox.network(Network::Route);
+    fixture.sandbox.network(Network::Route);
     let lost: Vec<String> = (1..=20).map(|n| format!("192.0.2.{n} twenty.example.net")).collect();
-    scene.sandbox.hosts(&lost.join("\n"));
-    scene.configure(|config| config["reflect_url"] = json!("https://twenty.example.net/"));
+    fixture.sandbox.hosts(&lost.join("\n"));
+    fixture.configure(|config| config["reflect_url"] = json!("https://twenty.example.net/"));
     let began = Instant::now();
-    let config = scene.sandbox.path("autodns.json");
-    let run = scene.run_args(&["check", "--deadline", "6", &config]);
+    let config = fixture.sandbox.path("autodns.json");
+    let run = fixture.run_args(&["check", "--deadline", "6", &config]);
     assert!(began.elapsed() < Duration::from_secs(9), "{:?} {run:?}", began.elapsed());
 }
 
@@ -96,14 +96,14 @@ fn a_name_that_a_dns_server_blocks_is_named() {
         // A server of one's own.
         ("reflector.example.org", "127.0.0.1", false),
     ] {
-        let mut scene = Scene::new();
-        scene.without("topic_arn");
-        scene.sandbox.hosts(&format!("{address} {name}"));
+        let mut fixture = Fixture::new();
+        fixture.without("topic_arn");
+        fixture.sandbox.hosts(&format!("{address} {name}"));
         let refusing = Refusing::new();
         let port = refusing.port();
         let url = format!("https://{name}:{port}");
-        scene.configure(|config| config["reflect_url"] = json!(url));
-        scene.sandbox.alias(&format!(":{port}"), ":{refusing}");
+        fixture.configure(|config| config["reflect_url"] = json!(url));
+        fixture.sandbox.alias(&format!(":{port}"), ":{refusing}");
         let said = if is_block {
             blocked(address)
         } else {
@@ -113,7 +113,7 @@ fn a_name_that_a_dns_server_blocks_is_named() {
             "autodns: home.example.com A: could not learn the public IPv4 address from \
              https://{name}:{{refusing}}: {said}"
         );
-        scene.run_with(&["--dry-run"]).assert(1, "", &said);
+        fixture.run_with(&["--dry-run"]).assert(1, "", &said);
     }
 }
 
@@ -121,16 +121,16 @@ fn a_name_that_a_dns_server_blocks_is_named() {
 /// reflector's answer does not end, and the list's connection stays open for the change: so whoever
 /// comes second has no file.
 pub fn out_of_files() -> String {
-    let mut scene = Scene::new();
-    scene.without("topic_arn");
-    scene.sandbox.set("AWS_MAX_ATTEMPTS", "1");
+    let mut fixture = Fixture::new();
+    fixture.without("topic_arn");
+    fixture.sandbox.set("AWS_MAX_ATTEMPTS", "1");
     // An address needs no look-up, in which the C library would open files of its own.
-    let url = scene.reflector.url().replace(HOST, "127.0.0.1");
-    scene.configure(|config| config["reflect_url"] = json!(url));
+    let url = fixture.reflector.url().replace(HOST, "127.0.0.1");
+    fixture.configure(|config| config["reflect_url"] = json!(url));
     let slow = Reply::Drip(vec![b' '; 60], Duration::from_secs(1));
-    scene.reflector.replies(Family::V4, slow);
-    let arguments = ["--deadline", "4", &scene.sandbox.path("autodns.json")];
-    scene.finish(scene.sandbox.spawn_by(&["prlimit", "--nofile=4"], &arguments)).stderr
+    fixture.reflector.replies(Family::V4, slow);
+    let arguments = ["--deadline", "4", &fixture.sandbox.path("autodns.json")];
+    fixture.finish(fixture.sandbox.spawn_by(&["prlimit", "--nofile=4"], &arguments)).stderr
 }
 
 #[test]
@@ -140,15 +140,15 @@ fn an_ipv6_only_machine_calls_the_dual_stack_endpoints() {
         (Some("false"), "route53.amazonaws.com"),
         (Some("true"), "route53.global.api.aws"),
     ] {
-        let mut scene = on_an_island("https://[2001:db8::1]/", "AAAA");
-        scene.sandbox.network(Network::None);
-        scene.sandbox.prepare("ip -6 route add default dev lo");
-        scene.sandbox.unset("AWS_ENDPOINT_URL");
-        scene.sandbox.set("AWS_MAX_ATTEMPTS", "1");
+        let mut fixture = on_an_island("https://[2001:db8::1]/", "AAAA");
+        fixture.sandbox.network(Network::None);
+        fixture.sandbox.prepare("ip -6 route add default dev lo");
+        fixture.sandbox.unset("AWS_ENDPOINT_URL");
+        fixture.sandbox.set("AWS_MAX_ATTEMPTS", "1");
         if let Some(setting) = setting {
-            scene.sandbox.set("AWS_USE_DUALSTACK_ENDPOINT", setting);
+            fixture.sandbox.set("AWS_USE_DUALSTACK_ENDPOINT", setting);
         }
-        let run = scene.run_with(&["--verbose", "--deadline", "4"]);
+        let run = fixture.run_with(&["--verbose", "--deadline", "4"]);
         let note = "autodns: this machine has IPv6 alone, so AWS is called at its dual-stack \
                     endpoints\n";
         assert_eq!(run.stderr.matches(note).count(), usize::from(setting.is_none()), "{run:?}");
@@ -167,15 +167,15 @@ fn a_process_that_may_open_no_file_says_so() {
 
 #[test]
 fn a_process_that_gets_no_thread_says_so() {
-    let mut scene = Scene::new();
-    scene.sandbox.set("AWS_MAX_ATTEMPTS", "1");
-    let config = scene.sandbox.path("autodns.json");
+    let mut fixture = Fixture::new();
+    fixture.sandbox.set("AWS_MAX_ATTEMPTS", "1");
+    let config = fixture.sandbox.path("autodns.json");
     // The stack of a thread is 2 MiB of data. At one of these limits the first threads of a run
     // have room and the next has none; at lower ones the run says so earlier, in other words.
     let seen: Vec<bool> = (0..16)
         .map(|step| {
             let limit = format!("--data={}", 1_000_000 + step * 700_000);
-            let run = scene.finish(scene.sandbox.spawn_by(&["prlimit", &limit], &[&config]));
+            let run = fixture.finish(fixture.sandbox.spawn_by(&["prlimit", &limit], &[&config]));
             assert!(!run.stderr.contains("timed out"), "{run:?}");
             run.stderr.contains(
                 "this machine starts no further thread; check its memory, and the limit that \
@@ -195,11 +195,11 @@ fn heads_and_bodies_that_drip_cannot_hold_a_run() {
     let sizes = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
     let sizes = format!("{sizes}1;{}\r\n", "x".repeat(600));
     for bytes in [interim.concat(), trailers.into_bytes(), sizes.into_bytes()] {
-        let mut scene = Scene::new();
-        scene.without("topic_arn");
-        scene.reflector.replies(Family::V4, Reply::Drip(bytes, pause));
+        let mut fixture = Fixture::new();
+        fixture.without("topic_arn");
+        fixture.reflector.replies(Family::V4, Reply::Drip(bytes, pause));
         let began = Instant::now();
-        let run = scene.run_with(&["--deadline", "3"]);
+        let run = fixture.run_with(&["--deadline", "3"]);
         assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
         assert_eq!(run.status.code(), Some(1), "{run:?}");
         assert!(run.stderr.starts_with(&unlearnt(Family::V4)), "{run:?}");
@@ -209,16 +209,16 @@ fn heads_and_bodies_that_drip_cannot_hold_a_run() {
 
 #[test]
 fn no_network_at_all_is_one_line() {
-    let mut scene = Scene::both();
-    scene.sandbox.network(Network::None);
-    scene.sandbox.unset("AWS_ENDPOINT_URL");
-    scene.sandbox.set("AWS_MAX_ATTEMPTS", "1");
-    scene.configure(|config| {
+    let mut fixture = Fixture::both();
+    fixture.sandbox.network(Network::None);
+    fixture.sandbox.unset("AWS_ENDPOINT_URL");
+    fixture.sandbox.set("AWS_MAX_ATTEMPTS", "1");
+    fixture.configure(|config| {
         config["reflect_url"] =
             json!(["https://reflect.example.org/", "https://reflect.example.com/"]);
         config["dns_name"] = json!(["home.example.com", "host.example.com"]);
     });
-    scene.run_with(&["--deadline", "10"]).assert(
+    fixture.run_with(&["--deadline", "10"]).assert(
         1,
         "",
         "autodns: home.example.com A, AAAA, host.example.com A, AAAA: no network: this machine has \

@@ -7,25 +7,25 @@ use std::time::{Duration, Instant};
 use crate::support::assert_text;
 use crate::support::aws::Call::{Change, List};
 use crate::support::aws::{KEY_ID, SECRET_KEY};
+use crate::support::fixture::Fixture;
 use crate::support::sandbox::Run;
-use crate::support::scene::Scene;
 use crate::support::sigv4::Secret;
 
-/// A scene whose key is printed by a program: this line of the profile.
-fn scene_with(command: &str) -> Scene {
-    let mut scene = Scene::new();
-    scene.sandbox.unset("AWS_ACCESS_KEY_ID");
-    scene.sandbox.unset("AWS_SECRET_ACCESS_KEY");
-    scene.sandbox.write(".aws/config", format!("[default]\ncredential_process = {command}\n"));
-    scene
+/// A fixture whose key is printed by a program: this line of the profile.
+fn fixture_with(command: &str) -> Fixture {
+    let mut fixture = Fixture::new();
+    fixture.sandbox.unset("AWS_ACCESS_KEY_ID");
+    fixture.sandbox.unset("AWS_SECRET_ACCESS_KEY");
+    fixture.sandbox.write(".aws/config", format!("[default]\ncredential_process = {command}\n"));
+    fixture
 }
 
-/// A scene with such a script.
-fn scene_of(script: &str) -> Scene {
-    let scene = scene_with("keys.sh");
-    let path = scene.sandbox.script("keys.sh", &format!("#!/bin/sh\n{script}\n"));
-    scene.sandbox.write(".aws/config", format!("[default]\ncredential_process = {path}\n"));
-    scene
+/// A fixture with such a script.
+fn fixture_of(script: &str) -> Fixture {
+    let fixture = fixture_with("keys.sh");
+    let path = fixture.sandbox.script("keys.sh", &format!("#!/bin/sh\n{script}\n"));
+    fixture.sandbox.write(".aws/config", format!("[default]\ncredential_process = {path}\n"));
+    fixture
 }
 
 fn json() -> String {
@@ -33,23 +33,23 @@ fn json() -> String {
 }
 
 #[track_caller]
-fn assert_works(scene: &Scene) {
-    scene.run().assert_silent();
-    assert_eq!(scene.aws.calls(), [List, Change]);
+fn assert_works(fixture: &Fixture) {
+    fixture.run().assert_silent();
+    assert_eq!(fixture.aws.calls(), [List, Change]);
 }
 
 /// What is said where nothing is tried.
 #[track_caller]
-fn said(scene: &Scene, run: &Run) -> String {
+fn said(fixture: &Fixture, run: &Run) -> String {
     assert_eq!((run.status.code(), run.stdout.as_str()), (Some(2), ""), "{run:?}");
-    assert_eq!(scene.aws.server().connections(), 0, "connections to AWS");
+    assert_eq!(fixture.aws.server().connections(), 0, "connections to AWS");
     run.stderr.clone()
 }
 
 /// Waits until the processes are gone whose ids a helper wrote into the file.
 #[track_caller]
-fn assert_all_gone(scene: &Scene, file: &str, count: usize) {
-    let ids = scene.sandbox.read(file).expect("ids of processes");
+fn assert_all_gone(fixture: &Fixture, file: &str, count: usize) {
+    let ids = fixture.sandbox.read(file).expect("ids of processes");
     assert_eq!(ids.lines().count(), count, "{ids}");
     let end = Instant::now() + Duration::from_secs(20);
     for id in ids.lines() {
@@ -67,12 +67,12 @@ fn assert_all_gone(scene: &Scene, file: &str, count: usize) {
 
 #[test]
 fn command_line_is_split_as_by_a_shell_and_run_without() {
-    let mut scene = scene_with("");
+    let mut fixture = fixture_with("");
     let token = "FwoGZXIvYXdzEJr//t0ken/With+Every=Char==";
-    scene.sandbox.secret(token);
+    fixture.sandbox.secret(token);
     let secret = Secret { secret: SECRET_KEY.into(), token: Some(token.into()) };
-    scene.aws.world().keys.insert(KEY_ID.into(), secret);
-    let script = scene.sandbox.script(
+    fixture.aws.world().keys.insert(KEY_ID.into(), secret);
+    let script = fixture.sandbox.script(
         "bin dir/keys.sh",
         &format!(
             "#!/bin/sh\n[ \"$#\" = 3 ] && [ \"$1\" = 'a b' ] \
@@ -84,8 +84,8 @@ fn command_line_is_split_as_by_a_shell_and_run_without() {
         ),
     );
     let config = format!("[default]\ncredential_process = \"{script}\" 'a b' $HOME \\c\n");
-    scene.sandbox.write(".aws/config", config);
-    assert_works(&scene);
+    fixture.sandbox.write(".aws/config", config);
+    assert_works(&fixture);
 }
 
 #[test]
@@ -108,8 +108,8 @@ fn helper_that_fails_is_named_by_file_and_line_alone() {
         ("no date", expiring(SECRET_KEY)),
         ("without end", "exec yes".to_owned()),
     ] {
-        let scene = scene_of(&script);
-        seen += &format!("{what}: {}", said(&scene, &scene.run()));
+        let fixture = fixture_of(&script);
+        seen += &format!("{what}: {}", said(&fixture, &fixture.run()));
     }
     for (what, command) in [
         ("not there", format!("/missing/keys --secret {SECRET_KEY}")),
@@ -119,8 +119,8 @@ fn helper_that_fails_is_named_by_file_and_line_alone() {
         ("a folder", "/bin".to_owned()),
         ("a wrong argument", format!("false {SECRET_KEY}")),
     ] {
-        let scene = scene_with(&command);
-        seen += &format!("{what}: {}", said(&scene, &scene.run()));
+        let fixture = fixture_with(&command);
+        seen += &format!("{what}: {}", said(&fixture, &fixture.run()));
     }
     let place = "autodns: credential_process in [default] of {home}/.aws/config, line 2";
     let look = "run that command by hand to see what it prints";
@@ -156,11 +156,11 @@ fn helper_that_fails_is_named_by_file_and_line_alone() {
 
 #[test]
 fn helper_in_the_file_beside_is_named_with_its_line() {
-    let scene = scene_with("false");
+    let fixture = fixture_with("false");
     let text = "# The helper:\n\n[default]\nregion = eu-west-1\ncredential_process = false\n";
-    scene.sandbox.write("credentials", text);
+    fixture.sandbox.write("credentials", text);
     assert_text(
-        &said(&scene, &scene.run()),
+        &said(&fixture, &fixture.run()),
         "autodns: credential_process in [default] of {home}/credentials, line 5: it ended with \
          exit status 1; run that command by hand to see why\n",
     );
@@ -178,12 +178,12 @@ fn answer_counts_though_an_agent_holds_the_outputs() {
                  while ! [ -s ids ]; do :; done"
         ),
     ] {
-        let scene = scene_of(&script);
+        let fixture = fixture_of(&script);
         let began = Instant::now();
-        assert_works(&scene);
+        assert_works(&fixture);
         // The limit of a helper, which an answer must not wait for.
         assert!(began.elapsed() < Duration::from_secs(30), "{script}");
-        assert_all_gone(&scene, "ids", 1);
+        assert_all_gone(&fixture, "ids", 1);
     }
 }
 
@@ -198,32 +198,32 @@ fn helper_that_hangs_ends_with_its_children_in_time() {
         // It asks somebody who is not there.
         "echo $$ >ids; cat </dev/tty; sleep 600",
     ] {
-        let scene = scene_of(script);
-        let config = scene.sandbox.path("autodns.json");
+        let fixture = fixture_of(script);
+        let config = fixture.sandbox.path("autodns.json");
         let began = Instant::now();
-        let run = scene.run_args(&["--deadline", "4", &config]);
+        let run = fixture.run_args(&["--deadline", "4", &config]);
         assert!(began.elapsed() < Duration::from_secs(7), "{script}: {:?}", began.elapsed());
         assert_text(
-            &said(&scene, &run),
+            &said(&fixture, &run),
             "autodns: credential_process in [default] of {home}/.aws/config, line 2: it did not \
              end within 3 seconds; run that command by hand to see why\n",
         );
-        assert_all_gone(&scene, "ids", if script.contains("trap") { 2 } else { 1 });
+        assert_all_gone(&fixture, "ids", if script.contains("trap") { 2 } else { 1 });
     }
 }
 
 #[test]
 fn helper_that_reads_its_input_finds_none() {
-    assert_works(&scene_of(&format!("read -r answer\n[ -z \"$answer\" ] && echo '{}'", json())));
+    assert_works(&fixture_of(&format!("read -r answer\n[ -z \"$answer\" ] && echo '{}'", json())));
 }
 
 #[test]
 fn helper_has_the_environment_of_the_run_and_no_more() {
     let script = format!("cat /proc/$$/environ >environment; echo '{}'", json());
-    let mut scene = scene_of(&script);
-    scene.sandbox.set("PASSPHRASE", "of the helper's own");
-    assert_works(&scene);
-    let environment = scene.sandbox.read("environment").expect("it was written");
+    let mut fixture = fixture_of(&script);
+    fixture.sandbox.set("PASSPHRASE", "of the helper's own");
+    assert_works(&fixture);
+    let environment = fixture.sandbox.read("environment").expect("it was written");
     let names: Vec<&str> =
         environment.split_terminator('\0').filter_map(|one| Some(one.split_once('=')?.0)).collect();
     let mut names: Vec<&str> = names.into_iter().filter(|name| *name != "PWD").collect();

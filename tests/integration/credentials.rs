@@ -7,16 +7,16 @@ use std::process::Command;
 use crate::support::assert_text;
 use crate::support::aws::Call::{Change, List};
 use crate::support::aws::{KEY_ID, SECRET_KEY};
+use crate::support::fixture::Fixture;
 use crate::support::sandbox::Run;
-use crate::support::scene::Scene;
 use crate::support::sigv4::Secret;
 
-/// A scene without a key in the environment.
-fn keyless() -> Scene {
-    let mut scene = Scene::new();
-    scene.sandbox.unset("AWS_ACCESS_KEY_ID");
-    scene.sandbox.unset("AWS_SECRET_ACCESS_KEY");
-    scene
+/// A fixture without a key in the environment.
+fn keyless() -> Fixture {
+    let mut fixture = Fixture::new();
+    fixture.sandbox.unset("AWS_ACCESS_KEY_ID");
+    fixture.sandbox.unset("AWS_SECRET_ACCESS_KEY");
+    fixture
 }
 
 fn section(name: &str) -> String {
@@ -30,139 +30,139 @@ fn other_section(name: &str) -> String {
 }
 
 #[track_caller]
-fn assert_works(scene: &Scene) {
-    scene.run().assert_silent().assert_wrote(&[]);
-    assert_eq!(scene.aws.calls(), [List, Change]);
+fn assert_works(fixture: &Fixture) {
+    fixture.run().assert_silent().assert_wrote(&[]);
+    assert_eq!(fixture.aws.calls(), [List, Change]);
 }
 
 /// What is said where nothing is tried.
 #[track_caller]
-fn said(scene: &Scene) -> String {
-    let run = scene.run();
+fn said(fixture: &Fixture) -> String {
+    let run = fixture.run();
     assert_eq!((run.status.code(), run.stdout.as_str()), (Some(2), ""), "{run:?}");
-    scene.assert_untouched(&run);
+    fixture.assert_untouched(&run);
     run.stderr
 }
 
 #[test]
 fn the_environment_with_a_session_token() {
-    let mut scene = Scene::new();
+    let mut fixture = Fixture::new();
     let token = "FwoGZXIvYXdzEJr//t0ken/With+Every=Char==";
     let temporary =
         Secret { secret: "t3mporary/Secret+Of/an+hour".into(), token: Some(token.into()) };
-    scene.sandbox.secret(token);
-    scene.sandbox.secret(&temporary.secret);
-    scene.sandbox.set("AWS_ACCESS_KEY_ID", "ASIAEXAMPLE");
-    scene.sandbox.set("AWS_SECRET_ACCESS_KEY", temporary.secret.clone());
-    scene.sandbox.set("AWS_SESSION_TOKEN", token);
-    scene.aws.world().keys.insert("ASIAEXAMPLE".into(), temporary);
-    assert_works(&scene);
+    fixture.sandbox.secret(token);
+    fixture.sandbox.secret(&temporary.secret);
+    fixture.sandbox.set("AWS_ACCESS_KEY_ID", "ASIAEXAMPLE");
+    fixture.sandbox.set("AWS_SECRET_ACCESS_KEY", temporary.secret.clone());
+    fixture.sandbox.set("AWS_SESSION_TOKEN", token);
+    fixture.aws.world().keys.insert("ASIAEXAMPLE".into(), temporary);
+    assert_works(&fixture);
 }
 
 #[test]
 fn an_empty_session_token_is_none() {
-    let mut scene = Scene::new();
-    scene.sandbox.set("AWS_SESSION_TOKEN", "");
-    assert_works(&scene);
+    let mut fixture = Fixture::new();
+    fixture.sandbox.set("AWS_SESSION_TOKEN", "");
+    assert_works(&fixture);
 }
 
 #[test]
 fn the_shared_credentials_file() {
-    let scene = keyless();
-    scene.sandbox.write(".aws/credentials", section("default"));
-    assert_works(&scene);
+    let fixture = keyless();
+    fixture.sandbox.write(".aws/credentials", section("default"));
+    assert_works(&fixture);
 }
 
 #[test]
 fn the_shared_credentials_file_of_a_profile_elsewhere() {
-    let mut scene = keyless();
-    let path = scene.sandbox.write("keys", other_section("default") + &section("pi"));
-    scene.sandbox.set("AWS_SHARED_CREDENTIALS_FILE", path);
-    scene.sandbox.set("AWS_PROFILE", "pi");
-    assert_works(&scene);
+    let mut fixture = keyless();
+    let path = fixture.sandbox.write("keys", other_section("default") + &section("pi"));
+    fixture.sandbox.set("AWS_SHARED_CREDENTIALS_FILE", path);
+    fixture.sandbox.set("AWS_PROFILE", "pi");
+    assert_works(&fixture);
 }
 
 #[test]
 fn a_session_token_of_the_shared_credentials_file() {
-    let mut scene = keyless();
+    let mut fixture = keyless();
     let token = "FwoGZXIvYXdzEJr//t0ken/With+Every=Char==";
-    scene.sandbox.secret(token);
+    fixture.sandbox.secret(token);
     let secret = Secret { secret: SECRET_KEY.into(), token: Some(token.into()) };
-    scene.aws.world().keys.insert(KEY_ID.into(), secret);
+    fixture.aws.world().keys.insert(KEY_ID.into(), secret);
     let text = format!("{}aws_session_token = {token}\n", section("default"));
-    scene.sandbox.write(".aws/credentials", text);
-    assert_works(&scene);
+    fixture.sandbox.write(".aws/credentials", text);
+    assert_works(&fixture);
 }
 
 #[test]
 fn the_config_file() {
-    let mut scene = keyless();
-    scene.sandbox.write(".aws/config", section("default"));
-    assert_works(&scene);
+    let mut fixture = keyless();
+    fixture.sandbox.write(".aws/config", section("default"));
+    assert_works(&fixture);
 
-    scene = keyless();
-    let path = scene.sandbox.write("conf", other_section("default") + &section("profile pi"));
-    scene.sandbox.set("AWS_CONFIG_FILE", path);
-    scene.sandbox.set("AWS_PROFILE", "pi");
-    assert_works(&scene);
+    fixture = keyless();
+    let path = fixture.sandbox.write("conf", other_section("default") + &section("profile pi"));
+    fixture.sandbox.set("AWS_CONFIG_FILE", path);
+    fixture.sandbox.set("AWS_PROFILE", "pi");
+    assert_works(&fixture);
 }
 
 #[test]
 fn file_beside_the_configuration_wins_over_the_users_files() {
-    let scene = keyless();
-    scene.sandbox.write("credentials", section("default"));
-    scene.sandbox.write(".aws/credentials", other_section("default"));
+    let fixture = keyless();
+    fixture.sandbox.write("credentials", section("default"));
+    fixture.sandbox.write(".aws/credentials", other_section("default"));
     let role = other_section("default") + "role_arn = arn:aws:iam::123456789012:role/pi\n";
-    scene.sandbox.write(".aws/config", role);
-    assert_works(&scene);
+    fixture.sandbox.write(".aws/config", role);
+    assert_works(&fixture);
 
-    let scene = Scene::new();
-    scene.sandbox.write("credentials", other_section("default"));
-    assert_works(&scene);
+    let fixture = Fixture::new();
+    fixture.sandbox.write("credentials", other_section("default"));
+    assert_works(&fixture);
 
-    let mut scene = keyless();
-    scene.sandbox.write("credentials", other_section("default") + &section("pi"));
-    scene.sandbox.set("AWS_PROFILE", "pi");
-    assert_works(&scene);
+    let mut fixture = keyless();
+    fixture.sandbox.write("credentials", other_section("default") + &section("pi"));
+    fixture.sandbox.set("AWS_PROFILE", "pi");
+    assert_works(&fixture);
 
     // Without a key of the profile it is passed over, but its other settings hold.
-    let mut scene = keyless();
-    scene.without("topic_arn");
-    scene.without("alert_lock");
-    scene.sandbox.write("credentials", "[default]\nregion = cn-north-1\n");
-    scene.sandbox.write(".aws/credentials", section("default") + "region = eu-west-1\n");
-    scene.aws.world().route53_region = "cn-northwest-1".into();
-    assert_works(&scene);
+    let mut fixture = keyless();
+    fixture.without("topic_arn");
+    fixture.without("alert_lock");
+    fixture.sandbox.write("credentials", "[default]\nregion = cn-north-1\n");
+    fixture.sandbox.write(".aws/credentials", section("default") + "region = eu-west-1\n");
+    fixture.aws.world().route53_region = "cn-northwest-1".into();
+    assert_works(&fixture);
 }
 
 #[test]
 fn policy_and_check_see_what_a_run_sees() {
-    let mut scene = keyless();
-    scene.without("topic_arn");
-    scene.without("alert_lock");
-    scene.sandbox.write("credentials", section("default") + "region = cn-north-1\n");
-    scene.aws.world().route53_region = "cn-northwest-1".into();
-    let config = scene.sandbox.path("autodns.json");
-    let policy = scene.run_args(&["policy", &config]).stdout;
+    let mut fixture = keyless();
+    fixture.without("topic_arn");
+    fixture.without("alert_lock");
+    fixture.sandbox.write("credentials", section("default") + "region = cn-north-1\n");
+    fixture.aws.world().route53_region = "cn-northwest-1".into();
+    let config = fixture.sandbox.path("autodns.json");
+    let policy = fixture.run_args(&["policy", &config]).stdout;
     assert!(policy.contains("\"arn:aws-cn:route53:::hostedzone/{zone}\""), "{policy}");
-    let checked = scene.run_args(&["check", &config]).stdout;
+    let checked = fixture.run_args(&["check", &config]).stdout;
     let row = "key id ...ST07 from [default] of {home}/credentials\n";
     assert!(checked.contains(row), "{checked}");
-    scene.run().assert_silent();
+    fixture.run().assert_silent();
 }
 
 #[test]
 fn file_named_by_a_variable_replaces_both_files_of_keys() {
-    let mut scene = keyless();
-    scene.sandbox.write("credentials", other_section("default"));
-    scene.sandbox.write(".aws/credentials", other_section("default"));
-    let path = scene.sandbox.write("keys", section("default"));
-    scene.sandbox.set("AWS_SHARED_CREDENTIALS_FILE", path);
-    assert_works(&scene);
-    scene.sandbox.set("AWS_SHARED_CREDENTIALS_FILE", "/none");
-    scene.sandbox.write(".aws/config", "[default]\n");
+    let mut fixture = keyless();
+    fixture.sandbox.write("credentials", other_section("default"));
+    fixture.sandbox.write(".aws/credentials", other_section("default"));
+    let path = fixture.sandbox.write("keys", section("default"));
+    fixture.sandbox.set("AWS_SHARED_CREDENTIALS_FILE", path);
+    assert_works(&fixture);
+    fixture.sandbox.set("AWS_SHARED_CREDENTIALS_FILE", "/none");
+    fixture.sandbox.write(".aws/config", "[default]\n");
     assert_text(
-        &scene.run().stderr,
+        &fixture.run().stderr,
         "autodns: no AWS credentials found: AWS_ACCESS_KEY_ID is not set, {home}/.aws/config has \
          no key for profile default, and there is no /none, {home}/.boto or /etc/boto.cfg; put an \
          access key into /none (mode 600)\n",
@@ -171,81 +171,81 @@ fn file_named_by_a_variable_replaces_both_files_of_keys() {
 
 #[test]
 fn each_configuration_has_the_account_of_its_folder() {
-    let scene = keyless();
+    let fixture = keyless();
     let [home, host] = ["home", "host"].map(|name| {
-        let mut config = scene.config();
+        let mut config = fixture.config();
         config["dns_name"] = format!("{name}.example.com").into();
-        config["alert_lock"] = scene.sandbox.path(&format!("{name}.lock")).into();
-        scene.write_config(&format!("{name}/autodns.json"), &config)
+        config["alert_lock"] = fixture.sandbox.path(&format!("{name}.lock")).into();
+        fixture.write_config(&format!("{name}/autodns.json"), &config)
     });
-    scene.sandbox.write("home/credentials", section("default"));
-    scene.sandbox.write("host/credentials", other_section("default"));
+    fixture.sandbox.write("home/credentials", section("default"));
+    fixture.sandbox.write("host/credentials", other_section("default"));
     let secret = Secret { secret: "no/one/in/particular".into(), token: None };
-    scene.aws.world().keys.insert("AKIANOBODY".into(), secret);
-    scene.aws.world().denied.push(("AKIANOBODY".into(), Change));
-    let run = scene.run_args(&[&home, &host]);
+    fixture.aws.world().keys.insert("AKIANOBODY".into(), secret);
+    fixture.aws.world().denied.push(("AKIANOBODY".into(), Change));
+    let run = fixture.run_args(&[&home, &host]);
     assert_eq!(run.status.code(), Some(1), "{run:?}");
     assert!(run.stderr.starts_with("autodns: host.example.com A: could not change"), "{run:?}");
-    assert_eq!(scene.aws.rows()[0], "home.example.com. A 300 192.175.48.7");
+    assert_eq!(fixture.aws.rows()[0], "home.example.com. A 300 192.175.48.7");
     // One without credentials does not keep the other from its record.
-    std::fs::remove_file(scene.sandbox.path("host/credentials")).expect("it was there");
-    scene.aws.remove("home.example.com", "A");
-    let run = scene.run_args(&[&host, &home]);
+    std::fs::remove_file(fixture.sandbox.path("host/credentials")).expect("it was there");
+    fixture.aws.remove("home.example.com", "A");
+    let run = fixture.run_args(&[&host, &home]);
     assert_eq!(run.status.code(), Some(2), "{run:?}");
     assert!(run.stderr.starts_with("autodns: no AWS credentials found:"), "{run:?}");
-    assert_eq!(scene.aws.rows()[0], "home.example.com. A 600 192.175.48.7");
+    assert_eq!(fixture.aws.rows()[0], "home.example.com. A 600 192.175.48.7");
 }
 
 #[test]
 fn folder_is_that_of_the_path_as_it_was_named() {
-    let scene = keyless();
-    let config = std::fs::read(scene.sandbox.path("autodns.json")).expect("a configuration");
-    scene.sandbox.write("releases/7/autodns.json", &config);
-    scene.sandbox.write("releases/7/credentials", section("default"));
+    let fixture = keyless();
+    let config = std::fs::read(fixture.sandbox.path("autodns.json")).expect("a configuration");
+    fixture.sandbox.write("releases/7/autodns.json", &config);
+    fixture.sandbox.write("releases/7/credentials", section("default"));
     let link = |to: &str, name: &str| {
-        std::os::unix::fs::symlink(to, scene.sandbox.path(name)).expect("a link");
+        std::os::unix::fs::symlink(to, fixture.sandbox.path(name)).expect("a link");
     };
     link("releases/7", "current");
     // Through a link to the folder the file is beside, too.
-    scene.run_args(&["current/autodns.json"]).assert_silent();
-    assert_eq!(scene.aws.calls(), [List, Change]);
+    fixture.run_args(&["current/autodns.json"]).assert_silent();
+    assert_eq!(fixture.aws.calls(), [List, Change]);
     // A link to the configuration itself has its own folder.
-    scene.sandbox.write("etc/credentials", section("default"));
+    fixture.sandbox.write("etc/credentials", section("default"));
     link("../releases/7/autodns.json", "etc/autodns.json");
-    scene.sandbox.write("releases/7/credentials", other_section("default"));
-    scene.run_args(&["etc/autodns.json"]).assert_silent();
-    assert_eq!(scene.aws.calls(), [List, Change, List]);
+    fixture.sandbox.write("releases/7/credentials", other_section("default"));
+    fixture.run_args(&["etc/autodns.json"]).assert_silent();
+    assert_eq!(fixture.aws.calls(), [List, Change, List]);
     // A name without a folder is one of the working directory.
-    scene.sandbox.write("credentials", section("default"));
-    scene.run_args(&["autodns.json"]).assert_silent();
-    assert_eq!(scene.aws.calls(), [List, Change, List, List]);
+    fixture.sandbox.write("credentials", section("default"));
+    fixture.run_args(&["autodns.json"]).assert_silent();
+    assert_eq!(fixture.aws.calls(), [List, Change, List, List]);
 }
 
 #[test]
 fn foreign_file_in_a_folder_of_everybody_counts_as_absent() {
-    let mut scene = keyless();
-    scene.sandbox.foreign("credentials", &section("default"));
+    let mut fixture = keyless();
+    fixture.sandbox.foreign("credentials", &section("default"));
     // As in /tmp: anybody could have made it, with a credential_process in it.
     let mode = std::fs::Permissions::from_mode(0o1777);
-    std::fs::set_permissions(scene.sandbox.home(), mode).expect("chmod");
+    std::fs::set_permissions(fixture.sandbox.home(), mode).expect("chmod");
     assert_text(
-        &scene.run().stderr,
+        &fixture.run().stderr,
         "autodns: no AWS credentials found: AWS_ACCESS_KEY_ID is not set, {home}/credentials \
          cannot be read (it belongs to another user (uid 65534), and others may write to its folder), and \
          there is no {home}/.aws/credentials, {home}/.aws/config, {home}/.boto or /etc/boto.cfg; \
          replace {home}/credentials by a file of your own with an access key (mode 600)\n",
     );
-    scene.sandbox.write(".aws/credentials", section("default"));
-    assert_works(&scene);
+    fixture.sandbox.write(".aws/credentials", section("default"));
+    assert_works(&fixture);
 }
 
 #[test]
 fn configuration_beside_the_users_credentials_reads_them_once() {
-    let scene = keyless();
-    let config = std::fs::read(scene.sandbox.path("autodns.json")).expect("a configuration");
-    let path = scene.sandbox.write(".aws/autodns.json", config);
+    let fixture = keyless();
+    let config = std::fs::read(fixture.sandbox.path("autodns.json")).expect("a configuration");
+    let path = fixture.sandbox.write(".aws/autodns.json", config);
     assert_text(
-        &scene.run_args(&[&path]).stderr,
+        &fixture.run_args(&[&path]).stderr,
         "autodns: no AWS credentials found: AWS_ACCESS_KEY_ID is not set, and there is no \
          {home}/.aws/credentials, {home}/.aws/config, {home}/.boto or /etc/boto.cfg; put an access \
          key into {home}/.aws/credentials (mode 600)\n",
@@ -254,8 +254,8 @@ fn configuration_beside_the_users_credentials_reads_them_once() {
 
 #[test]
 fn ini_as_real_files_have_it() {
-    let scene = keyless();
-    scene.sandbox.write(
+    let fixture = keyless();
+    fixture.sandbox.write(
         ".aws/credentials",
         format!(
             "# a comment\r\n; another\r\n\r\n[other]\r\nx = y\r\n[ default ]\r\n\
@@ -263,7 +263,7 @@ fn ini_as_real_files_have_it() {
              s3 =\r\n  max_concurrent_requests = 20\r\n"
         ),
     );
-    assert_works(&scene);
+    assert_works(&fixture);
 }
 
 #[test]
@@ -273,55 +273,55 @@ fn boto_files() {
          aws_secret_access_key = {SECRET_KEY}\n"
     );
     let nobody = other_section("Credentials");
-    let scene = keyless();
-    scene.sandbox.write(".boto", &boto);
-    assert_works(&scene);
+    let fixture = keyless();
+    fixture.sandbox.write(".boto", &boto);
+    assert_works(&fixture);
 
-    let scene = keyless();
-    scene.sandbox.etc("boto.cfg", &boto);
-    assert_works(&scene);
+    let fixture = keyless();
+    fixture.sandbox.etc("boto.cfg", &boto);
+    assert_works(&fixture);
 
-    let scene = keyless();
-    scene.sandbox.etc("boto.cfg", &nobody);
-    scene.sandbox.write(".boto", &boto);
-    assert_works(&scene);
+    let fixture = keyless();
+    fixture.sandbox.etc("boto.cfg", &nobody);
+    fixture.sandbox.write(".boto", &boto);
+    assert_works(&fixture);
 
-    let mut scene = keyless();
-    scene.sandbox.write(".boto", &nobody);
-    let path = scene.sandbox.write("elsewhere", &boto);
-    scene.sandbox.set("BOTO_CONFIG", path);
-    assert_works(&scene);
+    let mut fixture = keyless();
+    fixture.sandbox.write(".boto", &nobody);
+    let path = fixture.sandbox.write("elsewhere", &boto);
+    fixture.sandbox.set("BOTO_CONFIG", path);
+    assert_works(&fixture);
 }
 
 #[test]
 fn boto_files_are_merged_key_by_key() {
-    let scene = keyless();
-    scene.sandbox.etc("boto.cfg", other_section("Credentials").replace("AKIANOBODY", KEY_ID));
+    let fixture = keyless();
+    fixture.sandbox.etc("boto.cfg", other_section("Credentials").replace("AKIANOBODY", KEY_ID));
     let secret = format!("[Credentials]\naws_secret_access_key = {SECRET_KEY}\n");
-    scene.sandbox.write(".boto", secret);
-    assert_works(&scene);
+    fixture.sandbox.write(".boto", secret);
+    assert_works(&fixture);
 }
 
 #[test]
 fn the_first_source_wins() {
     // Each source in its turn is the best that there is, and those behind it hold a useless key.
-    let process = |scene: &Scene, key: &str, secret: &str| {
+    let process = |fixture: &Fixture, key: &str, secret: &str| {
         let json =
             format!("{{\"Version\":1,\"AccessKeyId\":\"{key}\",\"SecretAccessKey\":\"{secret}\"}}");
-        scene.sandbox.script("keys.sh", &format!("#!/bin/sh\necho '{json}'\n"))
+        fixture.sandbox.script("keys.sh", &format!("#!/bin/sh\necho '{json}'\n"))
     };
     for best in 0..5 {
-        let mut scene = keyless();
+        let mut fixture = keyless();
         let pick = |source: usize| match source {
             source if source < best => None,
             source => Some(if source == best { section } else { other_section }),
         };
         if let Some(_section) = pick(0) {
-            scene.sandbox.set("AWS_ACCESS_KEY_ID", KEY_ID);
-            scene.sandbox.set("AWS_SECRET_ACCESS_KEY", SECRET_KEY);
+            fixture.sandbox.set("AWS_ACCESS_KEY_ID", KEY_ID);
+            fixture.sandbox.set("AWS_SECRET_ACCESS_KEY", SECRET_KEY);
         }
         if let Some(section) = pick(1) {
-            scene.sandbox.write(".aws/credentials", section("default"));
+            fixture.sandbox.write(".aws/credentials", section("default"));
         }
         let mut config = String::from("[default]\n");
         if let Some(section) = pick(3) {
@@ -330,14 +330,14 @@ fn the_first_source_wins() {
         if best <= 2 {
             let (key, secret) =
                 if best == 2 { (KEY_ID, SECRET_KEY) } else { ("AKIANOBODY", "no/one/at/all") };
-            config += &format!("credential_process = {}\n", process(&scene, key, secret));
+            config += &format!("credential_process = {}\n", process(&fixture, key, secret));
         }
-        scene.sandbox.write(".aws/config", config);
+        fixture.sandbox.write(".aws/config", config);
         if let Some(section) = pick(4) {
-            scene.sandbox.write(".boto", section("Credentials"));
+            fixture.sandbox.write(".boto", section("Credentials"));
         }
-        scene.run().assert_silent();
-        assert_eq!(scene.aws.calls(), [List, Change], "source {best}");
+        fixture.run().assert_silent();
+        assert_eq!(fixture.aws.calls(), [List, Change], "source {best}");
     }
 }
 
@@ -349,24 +349,24 @@ fn no_credentials_at_all_says_where_was_looked() {
          {home}/credentials, {home}/.aws/credentials, {home}/.aws/config, {home}/.boto or \
          /etc/boto.cfg; put an access key into {home}/credentials (mode 600)\n",
     );
-    let mut scene = keyless();
-    scene.sandbox.set("AWS_ACCESS_KEY_ID", "");
-    scene.sandbox.set("AWS_SECRET_ACCESS_KEY", "");
-    scene.sandbox.set("AWS_SHARED_CREDENTIALS_FILE", "/elsewhere/credentials");
-    scene.sandbox.set("AWS_CONFIG_FILE", "/elsewhere/config");
-    scene.sandbox.set("BOTO_CONFIG", "/elsewhere/boto");
+    let mut fixture = keyless();
+    fixture.sandbox.set("AWS_ACCESS_KEY_ID", "");
+    fixture.sandbox.set("AWS_SECRET_ACCESS_KEY", "");
+    fixture.sandbox.set("AWS_SHARED_CREDENTIALS_FILE", "/elsewhere/credentials");
+    fixture.sandbox.set("AWS_CONFIG_FILE", "/elsewhere/config");
+    fixture.sandbox.set("BOTO_CONFIG", "/elsewhere/boto");
     assert_text(
-        &said(&scene),
+        &said(&fixture),
         "autodns: no AWS credentials found: AWS_ACCESS_KEY_ID is not set, and there is no \
          /elsewhere/credentials, /elsewhere/config or /elsewhere/boto; put an access key into \
          /elsewhere/credentials (mode 600)\n",
     );
-    scene.sandbox.unset("HOME");
-    scene.sandbox.unset("AWS_SHARED_CREDENTIALS_FILE");
-    scene.sandbox.unset("AWS_CONFIG_FILE");
-    scene.sandbox.unset("BOTO_CONFIG");
+    fixture.sandbox.unset("HOME");
+    fixture.sandbox.unset("AWS_SHARED_CREDENTIALS_FILE");
+    fixture.sandbox.unset("AWS_CONFIG_FILE");
+    fixture.sandbox.unset("BOTO_CONFIG");
     assert_text(
-        &said(&scene),
+        &said(&fixture),
         "autodns: no AWS credentials found: AWS_ACCESS_KEY_ID is not set, HOME is not set, and \
          there is no {home}/credentials or /etc/boto.cfg; put an access key into \
          {home}/credentials (mode 600)\n",
@@ -375,11 +375,11 @@ fn no_credentials_at_all_says_where_was_looked() {
 
 #[test]
 fn file_without_a_key_is_told_from_a_missing_one() {
-    let scene = keyless();
-    scene.sandbox.write("credentials", "# the key goes here\n");
-    scene.sandbox.write(".aws/config", "[default]\nregion = eu-west-1\n");
+    let fixture = keyless();
+    fixture.sandbox.write("credentials", "# the key goes here\n");
+    fixture.sandbox.write(".aws/config", "[default]\nregion = eu-west-1\n");
     assert_text(
-        &said(&scene),
+        &said(&fixture),
         "autodns: no AWS credentials found: AWS_ACCESS_KEY_ID is not set, {home}/credentials has \
          no key for profile default, {home}/.aws/config has no key for profile default, and there \
          is no {home}/.aws/credentials, {home}/.boto or /etc/boto.cfg; put an access key into \
@@ -396,18 +396,18 @@ fn half_a_credential_is_an_error_wherever_it_stands() {
         format!("aws_access_key_id = {KEY_ID}\naws_secret_access_key =\n"),
     ];
     for (name, value) in [("AWS_ACCESS_KEY_ID", KEY_ID), ("AWS_SECRET_ACCESS_KEY", SECRET_KEY)] {
-        let mut scene = keyless();
-        scene.sandbox.set(name, value);
-        scene.sandbox.write(".aws/credentials", section("default"));
-        seen += &said(&scene);
+        let mut fixture = keyless();
+        fixture.sandbox.set(name, value);
+        fixture.sandbox.write(".aws/credentials", section("default"));
+        seen += &said(&fixture);
     }
     for half in &halves {
         for (file, name) in
             [(".aws/credentials", "default"), (".aws/config", "default"), (".boto", "Credentials")]
         {
-            let scene = keyless();
-            scene.sandbox.write(file, format!("[{name}]\n{half}"));
-            seen += &said(&scene);
+            let fixture = keyless();
+            fixture.sandbox.write(file, format!("[{name}]\n{half}"));
+            seen += &said(&fixture);
         }
     }
     assert_text(
@@ -439,18 +439,18 @@ fn half_a_credential_is_an_error_wherever_it_stands() {
 
 #[test]
 fn an_unknown_profile_is_named() {
-    let mut scene = keyless();
-    scene.sandbox.write(".aws/credentials", section("default"));
-    scene.sandbox.write(".boto", section("Credentials"));
-    scene.sandbox.set("AWS_PROFILE", "pie");
+    let mut fixture = keyless();
+    fixture.sandbox.write(".aws/credentials", section("default"));
+    fixture.sandbox.write(".boto", section("Credentials"));
+    fixture.sandbox.set("AWS_PROFILE", "pie");
     let unknown = "autodns: no profile pie (from AWS_PROFILE): {home}/.aws/credentials has no such \
                    profile, and there is no {home}/credentials or {home}/.aws/config; correct \
                    AWS_PROFILE\n";
-    assert_text(&said(&scene), unknown);
+    assert_text(&said(&fixture), unknown);
     // A key in the environment does not make it right.
-    scene.sandbox.set("AWS_ACCESS_KEY_ID", KEY_ID);
-    scene.sandbox.set("AWS_SECRET_ACCESS_KEY", SECRET_KEY);
-    scene.run().assert(2, "", unknown);
+    fixture.sandbox.set("AWS_ACCESS_KEY_ID", KEY_ID);
+    fixture.sandbox.set("AWS_SECRET_ACCESS_KEY", SECRET_KEY);
+    fixture.run().assert(2, "", unknown);
 }
 
 #[test]
@@ -462,9 +462,9 @@ fn a_profile_that_needs_what_is_out_of_scope_says_what_works() {
         "sso_session = home\nsso_account_id = 123456789012\n",
         "web_identity_token_file = /token\nrole_arn = arn:aws:iam::123456789012:role/pi\n",
     ] {
-        let scene = keyless();
-        scene.sandbox.write(".aws/config", format!("[default]\n{lines}"));
-        seen += &said(&scene);
+        let fixture = keyless();
+        fixture.sandbox.write(".aws/config", format!("[default]\n{lines}"));
+        seen += &said(&fixture);
     }
     assert_text(
         &seen,
@@ -496,9 +496,9 @@ fn a_broken_ini_file_is_named_with_the_line_and_never_a_value() {
     ];
     for file in [".aws/credentials", ".aws/config", ".boto"] {
         for text in &broken {
-            let scene = keyless();
-            scene.sandbox.write(file, text);
-            seen += &said(&scene);
+            let fixture = keyless();
+            fixture.sandbox.write(file, text);
+            seen += &said(&fixture);
         }
     }
     assert_text(
@@ -529,31 +529,31 @@ const UNPRIVILEGED: [&str; 3] = ["setpriv", "--bounding-set", "-dac_override,-da
 
 /// Runs the program without that right.
 #[track_caller]
-fn run_unprivileged(scene: &Scene) -> Run {
-    let config = scene.sandbox.path("autodns.json");
-    scene.finish(scene.sandbox.spawn_by(&UNPRIVILEGED, &[&config]))
+fn run_unprivileged(fixture: &Fixture) -> Run {
+    let config = fixture.sandbox.path("autodns.json");
+    fixture.finish(fixture.sandbox.spawn_by(&UNPRIVILEGED, &[&config]))
 }
 
-fn forbid(scene: &Scene, name: &str) {
-    let path = scene.sandbox.path(name);
+fn forbid(fixture: &Fixture, name: &str) {
+    let path = fixture.sandbox.path(name);
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o000)).expect("chmod");
 }
 
 #[test]
 fn unreadable_file_at_a_usual_place_counts_as_absent() {
     for key_in_environment in [true, false] {
-        let scene = if key_in_environment { Scene::new() } else { keyless() };
-        std::fs::create_dir_all(scene.sandbox.path(".aws/credentials")).expect("a folder");
-        let pipe = scene.sandbox.path("credentials");
+        let fixture = if key_in_environment { Fixture::new() } else { keyless() };
+        std::fs::create_dir_all(fixture.sandbox.path(".aws/credentials")).expect("a folder");
+        let pipe = fixture.sandbox.path("credentials");
         assert!(Command::new("mkfifo").arg(pipe).status().expect("mkfifo runs").success());
-        scene.sandbox.write(".aws/config", other_section("default"));
-        forbid(&scene, ".aws/config");
-        scene.sandbox.write(".boto", other_section("Credentials"));
-        forbid(&scene, ".boto");
-        let run = run_unprivileged(&scene);
+        fixture.sandbox.write(".aws/config", other_section("default"));
+        forbid(&fixture, ".aws/config");
+        fixture.sandbox.write(".boto", other_section("Credentials"));
+        forbid(&fixture, ".boto");
+        let run = run_unprivileged(&fixture);
         if key_in_environment {
             run.assert_silent();
-            assert_eq!(scene.aws.calls(), [List, Change]);
+            assert_eq!(fixture.aws.calls(), [List, Change]);
             continue;
         }
         run.assert(
@@ -566,30 +566,30 @@ fn unreadable_file_at_a_usual_place_counts_as_absent() {
              denied (os error 13)), and there is no /etc/boto.cfg; replace {home}/credentials by a \
              file of your own with an access key (mode 600)\n",
         );
-        scene.assert_untouched(&run);
+        fixture.assert_untouched(&run);
     }
 }
 
 #[test]
 fn home_of_another_user_counts_as_empty() {
-    let mut scene = keyless();
-    scene.sandbox.write("other/.aws/credentials", other_section("default"));
-    scene.sandbox.set("HOME", scene.sandbox.path("other"));
-    scene.sandbox.write("credentials", section("default"));
-    forbid(&scene, "other");
-    run_unprivileged(&scene).assert_silent();
-    assert_eq!(scene.aws.calls(), [List, Change]);
+    let mut fixture = keyless();
+    fixture.sandbox.write("other/.aws/credentials", other_section("default"));
+    fixture.sandbox.set("HOME", fixture.sandbox.path("other"));
+    fixture.sandbox.write("credentials", section("default"));
+    forbid(&fixture, "other");
+    run_unprivileged(&fixture).assert_silent();
+    assert_eq!(fixture.aws.calls(), [List, Change]);
     // So that it can be removed again by whoever is not root.
     let mode = std::fs::Permissions::from_mode(0o755);
-    std::fs::set_permissions(scene.sandbox.path("other"), mode).expect("chmod");
+    std::fs::set_permissions(fixture.sandbox.path("other"), mode).expect("chmod");
 }
 
 #[test]
 fn credentials_of_another_user_are_named_with_the_way_to_them() {
-    let scene = keyless();
-    scene.sandbox.write("credentials", section("default"));
-    forbid(&scene, "credentials");
-    run_unprivileged(&scene).assert(
+    let fixture = keyless();
+    fixture.sandbox.write("credentials", section("default"));
+    forbid(&fixture, "credentials");
+    run_unprivileged(&fixture).assert(
         2,
         "",
         "autodns: no AWS credentials found: AWS_ACCESS_KEY_ID is not set, {home}/credentials \
@@ -603,15 +603,15 @@ fn credentials_of_another_user_are_named_with_the_way_to_them() {
 fn unreadable_file_named_by_a_variable_is_an_error() {
     let mut seen = String::new();
     for variable in ["AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE", "BOTO_CONFIG"] {
-        let mut scene = keyless();
-        let folder = scene.sandbox.path("folder");
+        let mut fixture = keyless();
+        let folder = fixture.sandbox.path("folder");
         std::fs::create_dir(&folder).expect("a folder");
-        scene.sandbox.set(variable, folder);
-        seen += &said(&scene);
-        let file = scene.sandbox.write("file", section("default"));
-        forbid(&scene, "file");
-        scene.sandbox.set(variable, file);
-        seen += &run_unprivileged(&scene).stderr;
+        fixture.sandbox.set(variable, folder);
+        seen += &said(&fixture);
+        let file = fixture.sandbox.write("file", section("default"));
+        forbid(&fixture, "file");
+        fixture.sandbox.set(variable, file);
+        seen += &run_unprivileged(&fixture).stderr;
     }
     let lines = "autodns: {home}/folder: cannot be read: Is a directory (os error 21)\n\
                  autodns: {home}/file: cannot be read: Permission denied (os error 13)\n";
@@ -622,14 +622,14 @@ fn unreadable_file_named_by_a_variable_is_an_error() {
 fn quotes_around_a_key_are_named_wherever_they_stand() {
     let mut seen = String::new();
     for (name, value) in [("AWS_ACCESS_KEY_ID", KEY_ID), ("AWS_SECRET_ACCESS_KEY", SECRET_KEY)] {
-        let mut scene = Scene::new();
-        scene.sandbox.set(name, format!("\"{value}\""));
-        seen += &said(&scene);
+        let mut fixture = Fixture::new();
+        fixture.sandbox.set(name, format!("\"{value}\""));
+        seen += &said(&fixture);
     }
     for (file, name) in [("credentials", "default"), (".boto", "Credentials")] {
-        let scene = keyless();
-        scene.sandbox.write(file, section(name).replace(SECRET_KEY, &format!("'{SECRET_KEY}'")));
-        seen += &said(&scene);
+        let fixture = keyless();
+        fixture.sandbox.write(file, section(name).replace(SECRET_KEY, &format!("'{SECRET_KEY}'")));
+        seen += &said(&fixture);
     }
     assert_text(
         &seen,
@@ -646,14 +646,14 @@ fn quotes_around_a_key_are_named_wherever_they_stand() {
 
 #[test]
 fn a_broken_file_that_is_not_needed_is_no_hindrance() {
-    let scene = Scene::new();
-    scene.sandbox.write(".boto", "nonsense\n");
-    assert_works(&scene);
+    let fixture = Fixture::new();
+    fixture.sandbox.write(".boto", "nonsense\n");
+    assert_works(&fixture);
 }
 
 #[test]
 fn a_dry_run_needs_credentials_too() {
-    let scene = keyless();
-    let real = said(&scene);
-    scene.assert_untouched(scene.run_with(&["--dry-run"]).assert(2, "", &real));
+    let fixture = keyless();
+    let real = said(&fixture);
+    fixture.assert_untouched(fixture.run_with(&["--dry-run"]).assert(2, "", &real));
 }

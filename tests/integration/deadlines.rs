@@ -9,9 +9,9 @@ use serde_json::json;
 use crate::support::assert_text;
 use crate::support::aws::Call::{Change, List, Publish};
 use crate::support::aws::Fault;
+use crate::support::fixture::Fixture;
 use crate::support::http::{Answer, Family, Reply};
 use crate::support::reflector::{Form, HOST, say};
-use crate::support::scene::Scene;
 use crate::support::server::Silent;
 use crate::support::words::{UNCONFIRMED, UNLISTED, UNPUBLISHED, out_of_order, unlearnt};
 
@@ -26,12 +26,12 @@ fn dripping(answer: &Answer) -> Reply {
 
 #[test]
 fn a_reflector_that_sends_a_byte_a_second_cannot_hold_a_run() {
-    let scene = Scene::new();
+    let fixture = Fixture::new();
     let lengthy = say(Form::YourIp, "192.175.48.7").with("X-Padding", &"x".repeat(600));
-    scene.reflector.replies(Family::V4, dripping(&lengthy));
+    fixture.reflector.replies(Family::V4, dripping(&lengthy));
     let said = format!("{}timed out while waiting for the answer; {CHECK}", unlearnt(Family::V4));
-    scene.run_with(&["--deadline", "4"]).assert(1, "", &said).assert_wrote(&["+ autodns.lock"]);
-    assert_eq!(scene.aws.calls(), [List, Publish]);
+    fixture.run_with(&["--deadline", "4"]).assert(1, "", &said).assert_wrote(&["+ autodns.lock"]);
+    assert_eq!(fixture.aws.calls(), [List, Publish]);
 }
 
 #[test]
@@ -39,12 +39,12 @@ fn an_aws_that_sends_a_byte_a_second_cannot_hold_a_run() {
     let page = Answer::text("x".repeat(600));
     let mut seen = String::new();
     for (call, beginning) in [(List, UNLISTED), (Change, UNCONFIRMED)] {
-        let scene = Scene::new();
-        scene.aws.always(call, Fault::After(dripping(&page)));
-        let run = scene.run_with(&["--deadline", "4"]);
+        let fixture = Fixture::new();
+        fixture.aws.always(call, Fault::After(dripping(&page)));
+        let run = fixture.run_with(&["--deadline", "4"]);
         assert_eq!(run.status.code(), Some(1));
         seen += run.stderr.strip_prefix(beginning).unwrap_or(&run.stderr);
-        assert_eq!(scene.aws.published().len(), 1, "the alert has time of its own");
+        assert_eq!(fixture.aws.published().len(), 1, "the alert has time of its own");
         run.assert_wrote(&["+ autodns.lock"]);
     }
     let said = format!("{{aws}}: timed out while waiting for the answer; {CHECK}");
@@ -53,9 +53,9 @@ fn an_aws_that_sends_a_byte_a_second_cannot_hold_a_run() {
 
 #[test]
 fn a_topic_that_sends_a_byte_a_second_cannot_hold_a_run() {
-    let scene = Scene::new();
-    scene.reflector.replies(Family::V4, Answer::text("out of order"));
-    scene.aws.always(Publish, Fault::After(dripping(&Answer::text("x".repeat(600)))));
+    let fixture = Fixture::new();
+    fixture.reflector.replies(Family::V4, Answer::text("out of order"));
+    fixture.aws.always(Publish, Fault::After(dripping(&Answer::text("x".repeat(600)))));
     let unconfirmed =
         UNPUBLISHED.replace("could not publish to", "could not confirm the message to");
     let said = format!(
@@ -63,76 +63,76 @@ fn a_topic_that_sends_a_byte_a_second_cannot_hold_a_run() {
         out_of_order(Family::V4)
     );
     let left = "+ .autodns.lock.pending";
-    scene.run_with(&["--deadline", "4"]).assert(1, "", &said).assert_wrote(&[left]);
+    fixture.run_with(&["--deadline", "4"]).assert(1, "", &said).assert_wrote(&[left]);
 }
 
 #[test]
 fn a_server_that_never_says_a_word_of_tls_is_named() {
     let silent = Silent::start();
-    let mut scene = Scene::new();
-    scene.sandbox.alias(&format!(":{}", silent.port()), ":{silent}");
+    let mut fixture = Fixture::new();
+    fixture.sandbox.alias(&format!(":{}", silent.port()), ":{silent}");
     let url = format!("https://{HOST}:{}/", silent.port());
-    scene.configure(|config| config["reflect_url"] = json!(url));
+    fixture.configure(|config| config["reflect_url"] = json!(url));
     let said = "autodns: home.example.com A: could not learn the public IPv4 address from \
                 https://reflect.example.net:{silent}: timed out while agreeing on TLS with the \
                 server; check the connection; the next run tries again\n";
-    scene.run_with(&["--deadline", "3"]).assert(1, "", said).assert_wrote(&["+ autodns.lock"]);
-    assert_eq!(scene.aws.calls(), [List, Publish]);
+    fixture.run_with(&["--deadline", "3"]).assert(1, "", said).assert_wrote(&["+ autodns.lock"]);
+    assert_eq!(fixture.aws.calls(), [List, Publish]);
 }
 
 #[test]
 fn names_that_are_never_looked_up_cannot_hold_a_run() {
-    let scene = Scene::new();
-    scene.sandbox.hanging_names();
+    let fixture = Fixture::new();
+    fixture.sandbox.hanging_names();
     let said =
         format!("{}timed out while looking the host's name up; {CHECK}", unlearnt(Family::V4));
-    scene.run_with(&["--deadline", "3"]).assert(1, "", &said).assert_wrote(&["+ autodns.lock"]);
-    assert_eq!(scene.aws.calls(), [List, Publish]);
+    fixture.run_with(&["--deadline", "3"]).assert(1, "", &said).assert_wrote(&["+ autodns.lock"]);
+    assert_eq!(fixture.aws.calls(), [List, Publish]);
 }
 
 #[test]
 fn an_ipv6_that_hangs_leaves_ipv4_its_change() {
-    let scene = Scene::both();
-    scene.reflector.replies(Family::V6, dripping(&Answer::text("x".repeat(600))));
+    let fixture = Fixture::both();
+    fixture.reflector.replies(Family::V6, dripping(&Answer::text("x".repeat(600))));
     let said = format!("{}timed out while waiting for the answer; {CHECK}", unlearnt(Family::V6));
-    scene.run_with(&["--deadline", "6"]).assert(1, "", &said);
-    assert_eq!(scene.aws.calls(), [List, Change, Publish]);
-    assert_eq!(scene.aws.rows()[0], "home.example.com. A 300 192.175.48.7");
+    fixture.run_with(&["--deadline", "6"]).assert(1, "", &said);
+    assert_eq!(fixture.aws.calls(), [List, Change, Publish]);
+    assert_eq!(fixture.aws.rows()[0], "home.example.com. A 300 192.175.48.7");
 }
 
 #[test]
 fn a_source_that_hangs_leaves_the_next_its_time() {
     let silent = Silent::start();
-    let mut scene = Scene::new();
-    let urls = [format!("https://127.0.0.1:{}/", silent.port()), scene.reflector.url()];
-    scene.configure(|config| config["reflect_url"] = json!(urls));
-    scene.run_with(&["--deadline", "8"]).assert_silent();
-    assert_eq!(scene.aws.calls(), [List, Change]);
+    let mut fixture = Fixture::new();
+    let urls = [format!("https://127.0.0.1:{}/", silent.port()), fixture.reflector.url()];
+    fixture.configure(|config| config["reflect_url"] = json!(urls));
+    fixture.run_with(&["--deadline", "8"]).assert_silent();
+    assert_eq!(fixture.aws.calls(), [List, Change]);
 }
 
 #[test]
 fn a_second_opinion_that_hangs_leaves_the_change_its_time() {
     let silent = Silent::start();
-    let mut scene = Scene::new();
-    let urls = [scene.reflector.url(), format!("https://127.0.0.1:{}/", silent.port())];
-    scene.configure(|config| config["reflect_url"] = json!(urls));
-    scene.run_with(&["--deadline", "4"]).assert_silent();
-    assert_eq!(scene.aws.calls(), [List, Change]);
+    let mut fixture = Fixture::new();
+    let urls = [fixture.reflector.url(), format!("https://127.0.0.1:{}/", silent.port())];
+    fixture.configure(|config| config["reflect_url"] = json!(urls));
+    fixture.run_with(&["--deadline", "4"]).assert_silent();
+    assert_eq!(fixture.aws.calls(), [List, Change]);
 }
 
 #[test]
 fn a_config_that_hangs_does_not_stop_the_next() {
     let silent = Silent::start();
-    let scene = Scene::new();
-    let mut config = scene.config();
+    let fixture = Fixture::new();
+    let mut config = fixture.config();
     config["reflect_url"] = json!(format!("https://127.0.0.1:{}/", silent.port()));
     config["dns_name"] = json!("host.example.com");
-    config["alert_lock"] = json!(scene.sandbox.path("first.lock"));
-    let first = scene.write_config("first.json", &config);
-    let second = scene.sandbox.path("autodns.json");
-    let run = scene.run_args(&["--deadline", "3", &first, &second]);
+    config["alert_lock"] = json!(fixture.sandbox.path("first.lock"));
+    let first = fixture.write_config("first.json", &config);
+    let second = fixture.sandbox.path("autodns.json");
+    let run = fixture.run_args(&["--deadline", "3", &first, &second]);
     assert_eq!(run.status.code(), Some(1), "{run:?}");
     assert_eq!(run.stderr.lines().count(), 1, "{run:?}");
-    assert_eq!(scene.aws.calls(), [List, Publish, List, Change]);
-    assert_eq!(scene.aws.rows()[0], "home.example.com. A 300 192.175.48.7");
+    assert_eq!(fixture.aws.calls(), [List, Publish, List, Change]);
+    assert_eq!(fixture.aws.rows()[0], "home.example.com. A 300 192.175.48.7");
 }

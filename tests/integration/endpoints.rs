@@ -7,20 +7,20 @@ use serde_json::json;
 use crate::support::aws::Call::{Change, List, Publish};
 use crate::support::aws::{Aws, TOPIC};
 use crate::support::ca::{self, Certificate};
+use crate::support::fixture::Fixture;
 use crate::support::http::{Answer, Family};
 use crate::support::proxy::{Proxy, USER_PASSWORD};
 use crate::support::reflector::Reflector;
-use crate::support::scene::Scene;
 use crate::support::server::{Listen, Refusing, Server, Speak};
 use crate::support::{assert_text, clock, words};
 
-/// A scene in which AWS is reached by its real names, through a proxy to the stand-in.
-pub fn by_proxy() -> (Scene, Proxy) {
-    let mut scene = Scene::new();
-    let proxy = Proxy::start(&[("*", scene.aws.server().port())]);
-    scene.sandbox.unset("AWS_ENDPOINT_URL");
-    scene.sandbox.set("HTTPS_PROXY", proxy.url());
-    (scene, proxy)
+/// A fixture in which AWS is reached by its real names, through a proxy to the stand-in.
+pub fn by_proxy() -> (Fixture, Proxy) {
+    let mut fixture = Fixture::new();
+    let proxy = Proxy::start(&[("*", fixture.aws.server().port())]);
+    fixture.sandbox.unset("AWS_ENDPOINT_URL");
+    fixture.sandbox.set("HTTPS_PROXY", proxy.url());
+    (fixture, proxy)
 }
 
 #[test]
@@ -50,23 +50,23 @@ fn each_partition_has_its_hosts_and_signing_regions() {
         ),
     ];
     for (partition, region, signing, route53, sns) in table {
-        let (mut scene, proxy) = by_proxy();
+        let (mut fixture, proxy) = by_proxy();
         let topic = format!("arn:{partition}:sns:{region}:123456789012:dyndns-status");
         {
-            let mut world = scene.aws.world();
+            let mut world = fixture.aws.world();
             world.sns.topics.insert(topic.clone(), Vec::new());
             world.route53_region = signing.into();
         }
-        scene.configure(|config| config["topic_arn"] = json!(topic));
-        scene.run().assert_silent();
+        fixture.configure(|config| config["topic_arn"] = json!(topic));
+        fixture.run().assert_silent();
         assert_eq!(proxy.asked(), [format!("CONNECT {route53}:443")], "{partition}");
-        scene.reflector.replies(Family::V4, Answer::text("out of order"));
-        assert_eq!(scene.run().status.code(), Some(1));
-        assert_eq!(scene.aws.calls(), [List, Change, List, Publish], "{partition}");
+        fixture.reflector.replies(Family::V4, Answer::text("out of order"));
+        assert_eq!(fixture.run().status.code(), Some(1));
+        assert_eq!(fixture.aws.calls(), [List, Change, List, Publish], "{partition}");
         assert_eq!(proxy.asked()[2], format!("CONNECT {sns}:443"), "{partition}");
-        assert_eq!(scene.aws.world().sns.topics[&topic].len(), 1);
+        assert_eq!(fixture.aws.world().sns.topics[&topic].len(), 1);
         let names: Vec<_> =
-            scene.aws.server().requests().iter().map(|r| r.server_name.clone()).collect();
+            fixture.aws.server().requests().iter().map(|r| r.server_name.clone()).collect();
         assert_eq!(names[0].as_deref(), Some(route53));
     }
 }
@@ -81,24 +81,24 @@ fn without_a_topic_the_region_of_the_environment_tells_the_partition() {
         (None, Some("eusc-de-east-1"), "eusc-de-east-1", "route53.amazonaws.eu"),
     ];
     for (region, default_region, signing, host) in table {
-        let (mut scene, proxy) = by_proxy();
-        scene.without("topic_arn");
-        scene.aws.world().route53_region = signing.into();
+        let (mut fixture, proxy) = by_proxy();
+        fixture.without("topic_arn");
+        fixture.aws.world().route53_region = signing.into();
         for (name, value) in [("AWS_REGION", region), ("AWS_DEFAULT_REGION", default_region)] {
             if let Some(value) = value {
-                scene.sandbox.set(name, value);
+                fixture.sandbox.set(name, value);
             }
         }
-        scene.run().assert_silent();
+        fixture.run().assert_silent();
         assert_eq!(proxy.asked(), [format!("CONNECT {host}:443")]);
     }
 }
 
 #[test]
 fn a_topics_partition_wins_over_the_region_of_the_environment() {
-    let (mut scene, proxy) = by_proxy();
-    scene.sandbox.set("AWS_REGION", "cn-north-1");
-    scene.run().assert_silent();
+    let (mut fixture, proxy) = by_proxy();
+    fixture.sandbox.set("AWS_REGION", "cn-north-1");
+    fixture.run().assert_silent();
     assert_eq!(proxy.asked(), ["CONNECT route53.amazonaws.com:443"]);
 }
 
@@ -109,14 +109,14 @@ fn dual_stack_and_fips_have_their_hosts() {
         ("", "true", "route53-fips.amazonaws.com", "sns-fips.eu-west-1.amazonaws.com"),
     ];
     for (dual, fips, route53, sns) in table {
-        let (mut scene, proxy) = by_proxy();
-        scene.sandbox.set("AWS_USE_DUALSTACK_ENDPOINT", dual);
-        scene.sandbox.set("AWS_USE_FIPS_ENDPOINT", fips);
-        scene.reflector.replies(Family::V4, Answer::text("out of order"));
-        assert_eq!(scene.run().status.code(), Some(1));
+        let (mut fixture, proxy) = by_proxy();
+        fixture.sandbox.set("AWS_USE_DUALSTACK_ENDPOINT", dual);
+        fixture.sandbox.set("AWS_USE_FIPS_ENDPOINT", fips);
+        fixture.reflector.replies(Family::V4, Answer::text("out of order"));
+        assert_eq!(fixture.run().status.code(), Some(1));
         let asked = [format!("CONNECT {route53}:443"), format!("CONNECT {sns}:443")];
         assert_eq!(proxy.asked(), asked);
-        assert_eq!(scene.aws.calls(), [List, Publish]);
+        assert_eq!(fixture.aws.calls(), [List, Publish]);
     }
 }
 
@@ -132,9 +132,9 @@ fn overrides_are_found_in_their_order() {
         ("endpoint_url", 3),
     ];
     for best in 0..4 {
-        let mut scene = Scene::new();
-        scene.sandbox.unset("AWS_ENDPOINT_URL");
-        let good = scene.aws.url();
+        let mut fixture = Fixture::new();
+        fixture.sandbox.unset("AWS_ENDPOINT_URL");
+        let good = fixture.aws.url();
         let mut config = String::from("[default]\n");
         let mut services = String::new();
         for (name, rank) in everything {
@@ -153,74 +153,74 @@ fn overrides_are_found_in_their_order() {
                 }
                 "endpoint_url" if rank >= best => config += &format!("endpoint_url = {url}\n"),
                 "services" | "endpoint_url" => {}
-                _ => scene.sandbox.set(name, url),
+                _ => fixture.sandbox.set(name, url),
             }
         }
-        scene.sandbox.write(".aws/config", config + &services);
-        scene.reflector.replies(Family::V4, Answer::text("out of order"));
-        scene.run();
-        assert_eq!(scene.aws.calls(), [List, Publish], "override {best}");
+        fixture.sandbox.write(".aws/config", config + &services);
+        fixture.reflector.replies(Family::V4, Answer::text("out of order"));
+        fixture.run();
+        assert_eq!(fixture.aws.calls(), [List, Publish], "override {best}");
     }
 }
 
 #[test]
 fn configured_overrides_can_be_ignored() {
-    let (mut scene, proxy) = by_proxy();
-    scene.sandbox.set("AWS_ENDPOINT_URL", "https://127.0.0.1:1");
-    scene.sandbox.set("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true");
-    scene.run().assert_silent();
+    let (mut fixture, proxy) = by_proxy();
+    fixture.sandbox.set("AWS_ENDPOINT_URL", "https://127.0.0.1:1");
+    fixture.sandbox.set("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true");
+    fixture.run().assert_silent();
     assert_eq!(proxy.asked(), ["CONNECT route53.amazonaws.com:443"]);
 }
 
 #[test]
 fn a_plain_http_override_is_followed() {
     let aws = Aws::start_as(Listen::V4, Speak::Plain);
-    let scene = Scene::with(aws, Reflector::start());
-    scene.run().assert_silent();
-    assert_eq!(scene.aws.calls(), [List, Change]);
-    assert_eq!(scene.aws.server().connections(), 1);
+    let fixture = Fixture::with(aws, Reflector::start());
+    fixture.run().assert_silent();
+    assert_eq!(fixture.aws.calls(), [List, Change]);
+    assert_eq!(fixture.aws.server().connections(), 1);
 }
 
 #[test]
 fn an_override_over_ipv6_is_followed() {
     let aws = Aws::start_as(Listen::V6, Speak::Tls(Certificate::Good));
-    let mut scene = Scene::with(aws, Reflector::start());
-    let url = scene.aws.server().url("[::1]");
-    scene.sandbox.set("AWS_ENDPOINT_URL", url);
-    scene.run().assert_silent();
-    assert_eq!(scene.aws.calls(), [List, Change]);
+    let mut fixture = Fixture::with(aws, Reflector::start());
+    let url = fixture.aws.server().url("[::1]");
+    fixture.sandbox.set("AWS_ENDPOINT_URL", url);
+    fixture.run().assert_silent();
+    assert_eq!(fixture.aws.calls(), [List, Change]);
 }
 
 #[test]
 fn ssl_cert_file_is_trusted_where_there_is_no_bundle_of_awss() {
-    let mut scene = Scene::new();
-    let good = scene.sandbox.write("good.pem", ca::pem());
-    let other = scene.sandbox.write("other.pem", ca::foreign_pem());
-    scene.sandbox.set("SSL_CERT_FILE", other.clone());
-    scene.run().assert_silent();
-    scene.sandbox.set("AWS_CA_BUNDLE", "");
-    scene.sandbox.set("SSL_CERT_FILE", good);
-    scene.run().assert_silent();
-    scene.sandbox.set("AWS_CA_BUNDLE", other);
-    scene.run().assert(1, "", &words::nothing_trusted("autodns test CA"));
+    let mut fixture = Fixture::new();
+    let good = fixture.sandbox.write("good.pem", ca::pem());
+    let other = fixture.sandbox.write("other.pem", ca::foreign_pem());
+    fixture.sandbox.set("SSL_CERT_FILE", other.clone());
+    fixture.run().assert_silent();
+    fixture.sandbox.set("AWS_CA_BUNDLE", "");
+    fixture.sandbox.set("SSL_CERT_FILE", good);
+    fixture.run().assert_silent();
+    fixture.sandbox.set("AWS_CA_BUNDLE", other);
+    fixture.run().assert(1, "", &words::nothing_trusted("autodns test CA"));
 }
 
 #[test]
 fn a_bundle_may_hold_several_certificates_and_text() {
-    let mut scene = Scene::new();
+    let mut fixture = Fixture::new();
     let text = format!("# two CAs\n{}\nthe second:\n{}\n", ca::foreign_pem(), ca::pem());
-    let bundle = scene.sandbox.write("both.pem", text);
-    scene.sandbox.set("AWS_CA_BUNDLE", bundle);
-    scene.run().assert_silent();
+    let bundle = fixture.sandbox.write("both.pem", text);
+    fixture.sandbox.set("AWS_CA_BUNDLE", bundle);
+    fixture.run().assert_silent();
 }
 
 #[test]
 fn the_built_in_roots_trust_none_of_the_tests_servers() {
-    let mut scene = Scene::new();
-    scene.sandbox.unset("AWS_CA_BUNDLE");
-    scene.run().assert(1, "", &words::nothing_trusted("autodns test CA")).assert_wrote(&[]);
-    assert_eq!(scene.aws.calls(), []);
-    assert_eq!(scene.reflector.asked(), Vec::<String>::new());
+    let mut fixture = Fixture::new();
+    fixture.sandbox.unset("AWS_CA_BUNDLE");
+    fixture.run().assert(1, "", &words::nothing_trusted("autodns test CA")).assert_wrote(&[]);
+    assert_eq!(fixture.aws.calls(), []);
+    assert_eq!(fixture.reflector.asked(), Vec::<String>::new());
 }
 
 #[test]
@@ -235,14 +235,14 @@ fn an_untrusted_aws_is_named_for_what_it_is_and_told_nothing() {
         Certificate::BorrowedTls12,
     ] {
         let aws = Aws::start_as(Listen::V4, Speak::Tls(certificate));
-        let scene = Scene::with(aws, Reflector::start());
-        let run = scene.run();
+        let fixture = Fixture::with(aws, Reflector::start());
+        let run = fixture.run();
         assert_eq!((run.status.code(), run.stdout.as_str()), (Some(1), ""), "{run:?}");
         run.assert_wrote(&[]);
         seen += &format!("{certificate:?}: {}", clock::neutral(&run.stderr));
-        assert_eq!(scene.aws.server().requests().len(), 0);
-        assert_eq!(scene.aws.server().handshakes(), 0);
-        assert!(scene.aws.server().failed_handshakes() > 0);
+        assert_eq!(fixture.aws.server().requests().len(), 0);
+        assert_eq!(fixture.aws.server().handshakes(), 0);
+        assert!(fixture.aws.server().failed_handshakes() > 0);
     }
     assert_text(
         &seen,
@@ -287,10 +287,10 @@ fn an_untrusted_aws_is_named_for_what_it_is_and_told_nothing() {
 #[test]
 fn a_server_that_has_tls_1_2_only_will_do() {
     let old = || Speak::Tls(Certificate::GoodTls12);
-    let scene =
-        Scene::with(Aws::start_as(Listen::V4, old()), Reflector::start_as(Listen::Both, old()));
-    scene.run().assert_silent().assert_wrote(&[]);
-    assert_eq!(scene.aws.calls(), [List, Change]);
+    let fixture =
+        Fixture::with(Aws::start_as(Listen::V4, old()), Reflector::start_as(Listen::Both, old()));
+    fixture.run().assert_silent().assert_wrote(&[]);
+    assert_eq!(fixture.aws.calls(), [List, Change]);
 }
 
 #[test]
@@ -301,10 +301,10 @@ fn an_aws_that_cannot_be_reached_is_named_with_the_reason() {
         format!("https://127.0.0.1:{}", refusing.port()),
         "https://route53.nowhere.example".to_owned(),
     ] {
-        let mut scene = Scene::new();
-        scene.sandbox.alias(&format!("127.0.0.1:{}", refusing.port()), "{refusing}");
-        scene.sandbox.set("AWS_ENDPOINT_URL", url);
-        let run = scene.run();
+        let mut fixture = Fixture::new();
+        fixture.sandbox.alias(&format!("127.0.0.1:{}", refusing.port()), "{refusing}");
+        fixture.sandbox.set("AWS_ENDPOINT_URL", url);
+        let run = fixture.run();
         assert_eq!((run.status.code(), run.stdout.as_str()), (Some(1), ""), "{run:?}");
         run.assert_wrote(&[]);
         seen += &run.stderr;
@@ -327,36 +327,36 @@ fn an_aws_that_cannot_be_reached_is_named_with_the_reason() {
 
 #[test]
 fn the_proxy_is_for_aws_and_never_for_the_reflector() {
-    let mut scene = Scene::both();
-    let proxy = Proxy::with_password(&[("*", scene.aws.server().port())]);
+    let mut fixture = Fixture::both();
+    let proxy = Proxy::with_password(&[("*", fixture.aws.server().port())]);
     for name in ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"]
     {
-        scene.sandbox.set(name, proxy.url_with(USER_PASSWORD));
+        fixture.sandbox.set(name, proxy.url_with(USER_PASSWORD));
     }
-    scene.run().assert_silent();
-    assert_eq!(scene.aws.calls(), [List, Change]);
-    assert_eq!(proxy.asked(), [format!("CONNECT 127.0.0.1:{}", scene.aws.server().port())]);
-    assert_eq!(scene.reflector.asked().len(), 2);
+    fixture.run().assert_silent();
+    assert_eq!(fixture.aws.calls(), [List, Change]);
+    assert_eq!(proxy.asked(), [format!("CONNECT 127.0.0.1:{}", fixture.aws.server().port())]);
+    assert_eq!(fixture.reflector.asked().len(), 2);
     // The redirects of a reflector do not go through it either.
-    let base = scene.reflector.server().url("reflect2.example.net");
-    scene.reflector.once(Family::V4, Answer::redirect(302, &format!("{base}/x")));
-    scene.reflector.once(Family::V6, Answer::redirect(302, &format!("{base}/x")));
-    scene.run().assert_silent();
+    let base = fixture.reflector.server().url("reflect2.example.net");
+    fixture.reflector.once(Family::V4, Answer::redirect(302, &format!("{base}/x")));
+    fixture.reflector.once(Family::V6, Answer::redirect(302, &format!("{base}/x")));
+    fixture.run().assert_silent();
     assert_eq!(proxy.asked().len(), 2);
 }
 
 #[test]
 fn a_topic_in_its_own_region_is_published_to_over_its_own_endpoint() {
     // Route 53's override leaves SNS alone, and the other way round.
-    let mut scene = Scene::new();
+    let mut fixture = Fixture::new();
     let nobody = Server::start(Listen::V4, Speak::Tls(Certificate::Good), |_| {
         Answer::text("not AWS").into()
     });
-    scene.sandbox.set("AWS_ENDPOINT_URL", nobody.url("127.0.0.1"));
-    scene.sandbox.set("AWS_ENDPOINT_URL_SNS", scene.aws.url());
-    let run = scene.run();
+    fixture.sandbox.set("AWS_ENDPOINT_URL", nobody.url("127.0.0.1"));
+    fixture.sandbox.set("AWS_ENDPOINT_URL_SNS", fixture.aws.url());
+    let run = fixture.run();
     assert_eq!(run.status.code(), Some(1), "{run:?}");
-    assert_eq!(scene.aws.calls(), [Publish]);
-    assert_eq!(scene.aws.published()[0].topic, TOPIC);
+    assert_eq!(fixture.aws.calls(), [Publish]);
+    assert_eq!(fixture.aws.published()[0].topic, TOPIC);
     assert!(nobody.requests().iter().all(|request| request.path().contains("/hostedzone/")));
 }

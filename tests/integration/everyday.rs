@@ -6,124 +6,124 @@ use serde_json::json;
 use crate::support::assert_text;
 use crate::support::aws::Call::{Change, List};
 use crate::support::aws::{Fault, ZONE_ID};
+use crate::support::fixture::Fixture;
 use crate::support::gate::Gate;
 use crate::support::http::{Family, Reply};
 use crate::support::reflector::{Form, Reflector, SECRET_QUERY, say};
 use crate::support::route53::Row;
-use crate::support::scene::Scene;
 
 #[test]
 fn a_quiet_run_asks_two_questions_says_nothing_and_writes_nothing() {
-    let scene = Scene::new();
-    scene.aws.put(Row::new("home.example.com", "A", 300, &["192.175.48.7"]));
-    scene.run().assert_silent().assert_wrote(&[]);
-    assert_eq!(scene.aws.calls(), [List]);
-    assert_eq!(scene.reflector.asked(), [format!("GET /reflect/v1?apikey={SECRET_QUERY}")]);
-    assert_eq!(scene.aws.server().connections(), 1);
-    assert_eq!(scene.reflector.server().connections(), 1);
-    assert_eq!(scene.aws.published(), []);
+    let fixture = Fixture::new();
+    fixture.aws.put(Row::new("home.example.com", "A", 300, &["192.175.48.7"]));
+    fixture.run().assert_silent().assert_wrote(&[]);
+    assert_eq!(fixture.aws.calls(), [List]);
+    assert_eq!(fixture.reflector.asked(), [format!("GET /reflect/v1?apikey={SECRET_QUERY}")]);
+    assert_eq!(fixture.aws.server().connections(), 1);
+    assert_eq!(fixture.reflector.server().connections(), 1);
+    assert_eq!(fixture.aws.published(), []);
 }
 
 #[test]
 fn a_new_address_is_written_on_the_connection_that_read_the_old_one() {
-    let scene = Scene::new();
-    scene.run().assert_silent().assert_wrote(&[]);
+    let fixture = Fixture::new();
+    fixture.run().assert_silent().assert_wrote(&[]);
     assert_eq!(
-        scene.aws.rows(),
+        fixture.aws.rows(),
         ["home.example.com. A 300 192.175.48.7", "host.example.com. A 300 192.175.48.99"]
     );
-    assert_eq!(scene.aws.calls(), [List, Change]);
-    assert_eq!((scene.aws.server().connections(), scene.aws.server().handshakes()), (1, 1));
-    let batches = scene.aws.world().route53.batches.clone();
+    assert_eq!(fixture.aws.calls(), [List, Change]);
+    assert_eq!((fixture.aws.server().connections(), fixture.aws.server().handshakes()), (1, 1));
+    let batches = fixture.aws.world().route53.batches.clone();
     assert_eq!(batches.len(), 1);
     assert_eq!(batches[0].len(), 1);
     assert_eq!(batches[0][0].action, "UPSERT");
 
-    scene.run().assert_silent();
-    assert_eq!(scene.aws.calls(), [List, Change, List]);
-    assert_eq!(scene.aws.published(), []);
+    fixture.run().assert_silent();
+    assert_eq!(fixture.aws.calls(), [List, Change, List]);
+    assert_eq!(fixture.aws.published(), []);
 }
 
 #[test]
 fn existing_record_keeps_its_ttl_without_the_key() {
-    let scene = Scene::new();
-    scene.run().assert_silent();
-    assert_eq!(scene.aws.rows()[0], "home.example.com. A 300 192.175.48.7");
+    let fixture = Fixture::new();
+    fixture.run().assert_silent();
+    assert_eq!(fixture.aws.rows()[0], "home.example.com. A 300 192.175.48.7");
 }
 
 #[test]
 fn configured_ttl_is_written_with_the_address() {
-    let mut scene = Scene::new();
-    scene.configure(|config| config["ttl"] = json!(60));
-    scene.run_with(&["--dry-run"]).assert(
+    let mut fixture = Fixture::new();
+    fixture.configure(|config| config["ttl"] = json!(60));
+    fixture.run_with(&["--dry-run"]).assert(
         0,
         "home.example.com A: 192.175.48.1 -> 192.175.48.7, TTL 300 -> 60\n",
         "",
     );
-    scene.run().assert_silent();
-    assert_eq!(scene.aws.rows()[0], "home.example.com. A 60 192.175.48.7");
+    fixture.run().assert_silent();
+    assert_eq!(fixture.aws.rows()[0], "home.example.com. A 60 192.175.48.7");
 }
 
 #[test]
 fn configured_ttl_is_written_where_the_address_is_right() {
-    let mut scene = Scene::both();
-    scene.aws.put(Row::new("home.example.com", "A", 300, &["192.175.48.7"]));
-    scene.aws.put(Row::new("home.example.com", "AAAA", 60, &["2620:4f:8000::7"]));
-    scene.configure(|config| config["ttl"] = json!(60));
-    scene.run_with(&["--dry-run"]).assert(
+    let mut fixture = Fixture::both();
+    fixture.aws.put(Row::new("home.example.com", "A", 300, &["192.175.48.7"]));
+    fixture.aws.put(Row::new("home.example.com", "AAAA", 60, &["2620:4f:8000::7"]));
+    fixture.configure(|config| config["ttl"] = json!(60));
+    fixture.run_with(&["--dry-run"]).assert(
         0,
         "home.example.com A: TTL 300 -> 60\nhome.example.com AAAA: up to date\n",
         "",
     );
     for _ in 0..2 {
-        scene.run().assert_silent();
+        fixture.run().assert_silent();
         assert_eq!(
-            scene.aws.rows()[..2],
+            fixture.aws.rows()[..2],
             ["home.example.com. A 60 192.175.48.7", "home.example.com. AAAA 60 2620:4f:8000::7"]
         );
     }
-    assert_eq!(scene.aws.calls(), [List, List, Change, List]);
-    assert_eq!(scene.aws.world().route53.batches[0].len(), 1);
+    assert_eq!(fixture.aws.calls(), [List, List, Change, List]);
+    assert_eq!(fixture.aws.world().route53.batches[0].len(), 1);
 }
 
 #[test]
 fn changed_ttl_alone_asks_no_second_source() {
-    let mut scene = Scene::new();
-    scene.aws.put(Row::new("home.example.com", "A", 300, &["192.175.48.7"]));
+    let mut fixture = Fixture::new();
+    fixture.aws.put(Row::new("home.example.com", "A", 300, &["192.175.48.7"]));
     let other = Reflector::start();
     other.says(Family::V4, "192.175.48.9");
-    let urls = json!([scene.reflector.url(), other.url_of("reflect2.example.net")]);
-    scene.configure(|config| {
+    let urls = json!([fixture.reflector.url(), other.url_of("reflect2.example.net")]);
+    fixture.configure(|config| {
         config["ttl"] = json!(60);
         config["reflect_url"] = urls;
     });
-    scene.run().assert_silent();
-    assert_eq!(scene.aws.rows()[0], "home.example.com. A 60 192.175.48.7");
+    fixture.run().assert_silent();
+    assert_eq!(fixture.aws.rows()[0], "home.example.com. A 60 192.175.48.7");
     assert_eq!(other.asked().len(), 0);
 }
 
 #[test]
 fn a_record_that_does_not_exist_is_created() {
-    let mut scene = Scene::new();
-    scene.aws.remove("home.example.com", "A");
-    scene.run().assert_silent();
-    assert_eq!(scene.aws.rows()[0], "home.example.com. A 600 192.175.48.7");
+    let mut fixture = Fixture::new();
+    fixture.aws.remove("home.example.com", "A");
+    fixture.run().assert_silent();
+    assert_eq!(fixture.aws.rows()[0], "home.example.com. A 600 192.175.48.7");
 
-    scene.aws.remove("home.example.com", "A");
-    scene.configure(|config| config["ttl"] = json!(2_147_483_647));
-    scene.run().assert_silent();
-    assert_eq!(scene.aws.rows()[0], "home.example.com. A 2147483647 192.175.48.7");
+    fixture.aws.remove("home.example.com", "A");
+    fixture.configure(|config| config["ttl"] = json!(2_147_483_647));
+    fixture.run().assert_silent();
+    assert_eq!(fixture.aws.rows()[0], "home.example.com. A 2147483647 192.175.48.7");
 }
 
 #[test]
 fn other_records_of_the_name_are_left_alone() {
-    let scene = Scene::new();
-    scene.aws.put(Row::new("home.example.com", "TXT", 300, &["\"kept <&> as it is\""]));
-    scene.aws.put(Row::new("home.example.com", "AAAA", 300, &["2620:4f:8000::1"]));
-    scene.aws.put(Row::alias("www.home.example.com", "A", "elsewhere.example.com."));
-    scene.run().assert_silent();
+    let fixture = Fixture::new();
+    fixture.aws.put(Row::new("home.example.com", "TXT", 300, &["\"kept <&> as it is\""]));
+    fixture.aws.put(Row::new("home.example.com", "AAAA", 300, &["2620:4f:8000::1"]));
+    fixture.aws.put(Row::alias("www.home.example.com", "A", "elsewhere.example.com."));
+    fixture.run().assert_silent();
     assert_eq!(
-        scene.aws.rows(),
+        fixture.aws.rows(),
         [
             "home.example.com. A 300 192.175.48.7",
             "home.example.com. AAAA 300 2620:4f:8000::1",
@@ -136,82 +136,82 @@ fn other_records_of_the_name_are_left_alone() {
 
 #[test]
 fn a_list_in_pages_is_read_to_the_end_of_the_name() {
-    let scene = Scene::both();
-    scene.aws.put(Row::new("home.example.com", "AAAA", 60, &["2620:4f:8000::1"]));
-    scene.aws.world().route53.page = 1;
-    scene.run().assert_silent();
+    let fixture = Fixture::both();
+    fixture.aws.put(Row::new("home.example.com", "AAAA", 60, &["2620:4f:8000::1"]));
+    fixture.aws.world().route53.page = 1;
+    fixture.run().assert_silent();
     assert_eq!(
-        scene.aws.rows()[..2],
+        fixture.aws.rows()[..2],
         ["home.example.com. A 300 192.175.48.7", "home.example.com. AAAA 60 2620:4f:8000::7"]
     );
-    assert_eq!(scene.aws.server().connections(), 1);
+    assert_eq!(fixture.aws.server().connections(), 1);
 }
 
 #[test]
 fn a_name_is_the_same_however_it_is_spelt() {
-    let mut scene = Scene::new();
-    scene.aws.put(Row::new("home.example.com", "A", 300, &["192.175.48.7"]));
+    let mut fixture = Fixture::new();
+    fixture.aws.put(Row::new("home.example.com", "A", 300, &["192.175.48.7"]));
     for name in ["HOME.example.COM", "home.example.com."] {
-        scene.configure(|config| config["dns_name"] = json!(name));
-        scene.run().assert_silent();
+        fixture.configure(|config| config["dns_name"] = json!(name));
+        fixture.run().assert_silent();
     }
-    scene.configure(|config| config["dns_name"] = json!("*.home.example.com"));
+    fixture.configure(|config| config["dns_name"] = json!("*.home.example.com"));
     for _ in 0..2 {
-        scene.run().assert_silent();
+        fixture.run().assert_silent();
     }
-    assert_eq!(scene.aws.calls(), [List, List, List, Change, List]);
-    assert_eq!(scene.aws.rows()[0], "\\052.home.example.com. A 600 192.175.48.7");
+    assert_eq!(fixture.aws.calls(), [List, List, List, Change, List]);
+    assert_eq!(fixture.aws.rows()[0], "\\052.home.example.com. A 600 192.175.48.7");
 }
 
 #[test]
 fn a_zone_id_may_have_its_prefix() {
-    let mut scene = Scene::new();
+    let mut fixture = Fixture::new();
     for prefix in ["/hostedzone/", "hostedzone/"] {
-        scene.configure(|config| {
+        fixture.configure(|config| {
             config["hosted_zone_id"] = json!(format!("{prefix}{ZONE_ID}"));
         });
-        scene.run().assert_silent();
+        fixture.run().assert_silent();
     }
-    assert_eq!(scene.aws.calls(), [List, Change, List]);
+    assert_eq!(fixture.aws.calls(), [List, Change, List]);
 }
 
 #[test]
 fn the_original_config_needs_no_new_key_and_an_added_bom_no_care() {
-    let scene = Scene::new();
-    let config = scene.sandbox.read("autodns.json").expect("the config");
-    scene.sandbox.write("autodns.json", format!("\u{feff}{config}"));
-    scene.run().assert_silent();
-    assert_eq!(scene.aws.calls(), [List, Change]);
+    let fixture = Fixture::new();
+    let config = fixture.sandbox.read("autodns.json").expect("the config");
+    fixture.sandbox.write("autodns.json", format!("\u{feff}{config}"));
+    fixture.run().assert_silent();
+    assert_eq!(fixture.aws.calls(), [List, Change]);
 }
 
 #[test]
 fn without_a_path_the_usual_place_is_read() {
-    let scene = Scene::new();
-    scene
+    let fixture = Fixture::new();
+    fixture
         .sandbox
-        .local_etc("autodns.json", scene.sandbox.read("autodns.json").expect("the config"));
-    scene.run_args(&[]).assert_silent();
-    assert_eq!(scene.aws.calls(), [List, Change]);
+        .local_etc("autodns.json", fixture.sandbox.read("autodns.json").expect("the config"));
+    fixture.run_args(&[]).assert_silent();
+    assert_eq!(fixture.aws.calls(), [List, Change]);
 }
 
 #[test]
 fn a_relative_path_and_one_that_looks_like_an_option_are_read() {
-    let scene = Scene::new();
-    scene.run_args(&["autodns.json"]).assert_silent();
-    scene.write_config("--odd.json", &scene.config());
-    scene.run_args(&["--", "--odd.json"]).assert_silent();
-    assert_eq!(scene.aws.calls(), [List, Change, List]);
+    let fixture = Fixture::new();
+    fixture.run_args(&["autodns.json"]).assert_silent();
+    fixture.write_config("--odd.json", &fixture.config());
+    fixture.run_args(&["--", "--odd.json"]).assert_silent();
+    assert_eq!(fixture.aws.calls(), [List, Change, List]);
 }
 
 #[test]
 fn every_form_of_answer_is_read() {
     for form in [Form::YourIp, Form::Ip, Form::Bare] {
-        let scene = Scene::both();
-        scene.reflector.replies(Family::V4, say(form, "192.175.48.8"));
-        scene.reflector.replies(Family::V6, say(form, "2620:4f:8000::8"));
-        scene.run().assert_silent();
+        let fixture = Fixture::both();
+        fixture.reflector.replies(Family::V4, say(form, "192.175.48.8"));
+        fixture.reflector.replies(Family::V6, say(form, "2620:4f:8000::8"));
+        fixture.run().assert_silent();
         assert_eq!(
-            scene.aws.rows()[..2],
+            fixture.aws.rows()[..2],
             ["home.example.com. A 300 192.175.48.8", "home.example.com. AAAA 600 2620:4f:8000::8"],
             "{form:?}"
         );
@@ -220,15 +220,15 @@ fn every_form_of_answer_is_read() {
 
 #[test]
 fn both_families_go_in_one_batch_each_over_its_own_connection() {
-    let scene = Scene::both();
-    scene.run().assert_silent().assert_wrote(&[]);
+    let fixture = Fixture::both();
+    fixture.run().assert_silent().assert_wrote(&[]);
     assert_eq!(
-        scene.aws.rows()[..2],
+        fixture.aws.rows()[..2],
         ["home.example.com. A 300 192.175.48.7", "home.example.com. AAAA 600 2620:4f:8000::7"]
     );
-    assert_eq!(scene.aws.calls(), [List, Change]);
-    assert_eq!(scene.aws.world().route53.batches[0].len(), 2);
-    let mut families: Vec<String> = scene
+    assert_eq!(fixture.aws.calls(), [List, Change]);
+    assert_eq!(fixture.aws.world().route53.batches[0].len(), 2);
+    let mut families: Vec<String> = fixture
         .reflector
         .server()
         .requests()
@@ -241,45 +241,45 @@ fn both_families_go_in_one_batch_each_over_its_own_connection() {
 
 #[test]
 fn a_record_type_named_twice_is_one_record() {
-    let mut scene = Scene::new();
-    scene.configure(|config| config["record_types"] = json!(["A", "A"]));
-    scene.run_with(&["--dry-run"]).assert(
+    let mut fixture = Fixture::new();
+    fixture.configure(|config| config["record_types"] = json!(["A", "A"]));
+    fixture.run_with(&["--dry-run"]).assert(
         0,
         "home.example.com A: 192.175.48.1 -> 192.175.48.7\n",
         "",
     );
-    scene.run().assert_silent();
-    assert_eq!(scene.aws.world().route53.batches[0].len(), 1);
+    fixture.run().assert_silent();
+    assert_eq!(fixture.aws.world().route53.batches[0].len(), 1);
 }
 
 #[test]
 fn ipv6_alone_asks_over_ipv6_alone() {
-    let mut scene = Scene::new();
-    scene.configure(|config| config["record_types"] = json!(["AAAA"]));
-    scene.run().assert_silent();
+    let mut fixture = Fixture::new();
+    fixture.configure(|config| config["record_types"] = json!(["AAAA"]));
+    fixture.run().assert_silent();
     assert_eq!(
-        scene.aws.rows()[..2],
+        fixture.aws.rows()[..2],
         ["home.example.com. A 300 192.175.48.1", "home.example.com. AAAA 600 2620:4f:8000::7"]
     );
-    let requests = scene.reflector.server().requests();
+    let requests = fixture.reflector.server().requests();
     assert!(requests.iter().all(|request| request.family == Family::V6), "{requests:?}");
 }
 
 #[test]
 fn an_address_in_another_spelling_is_the_same_address() {
-    let mut scene = Scene::new();
-    scene.configure(|config| config["record_types"] = json!(["AAAA"]));
-    scene.aws.put(Row::new("home.example.com", "AAAA", 300, &["2620:004F:8000:0:0:0:0:0007"]));
-    scene.run().assert_silent();
-    assert_eq!(scene.aws.calls(), [List]);
+    let mut fixture = Fixture::new();
+    fixture.configure(|config| config["record_types"] = json!(["AAAA"]));
+    fixture.aws.put(Row::new("home.example.com", "AAAA", 300, &["2620:004F:8000:0:0:0:0:0007"]));
+    fixture.run().assert_silent();
+    assert_eq!(fixture.aws.calls(), [List]);
 }
 
 #[test]
 fn a_dry_run_says_what_would_be_done_and_does_nothing() {
-    let scene = Scene::both();
-    scene.aws.put(Row::new("home.example.com", "AAAA", 300, &["2620:4f:8000::7"]));
-    let before = scene.aws.rows();
-    scene
+    let fixture = Fixture::both();
+    fixture.aws.put(Row::new("home.example.com", "AAAA", 300, &["2620:4f:8000::7"]));
+    let before = fixture.aws.rows();
+    fixture
         .run_with(&["--dry-run"])
         .assert(
             0,
@@ -288,8 +288,8 @@ fn a_dry_run_says_what_would_be_done_and_does_nothing() {
             "",
         )
         .assert_wrote(&[]);
-    scene.aws.remove("home.example.com", "AAAA");
-    scene
+    fixture.aws.remove("home.example.com", "AAAA");
+    fixture
         .run_with(&["--dry-run"])
         .assert(
             0,
@@ -298,10 +298,10 @@ fn a_dry_run_says_what_would_be_done_and_does_nothing() {
             "",
         )
         .assert_wrote(&[]);
-    assert_eq!(scene.aws.rows()[0], before[0]);
+    assert_eq!(fixture.aws.rows()[0], before[0]);
     // The third asks for the zone's name, since a record would be created.
-    assert_eq!(scene.aws.calls(), [List, List, List]);
-    assert_eq!(scene.reflector.asked().len(), 4);
+    assert_eq!(fixture.aws.calls(), [List, List, List]);
+    assert_eq!(fixture.reflector.asked().len(), 4);
 }
 
 /// The steps in an order of their own where they are taken at the same time: questions first, then
@@ -323,8 +323,8 @@ fn in_order(stderr: &str) -> String {
 
 #[test]
 fn verbose_tells_each_step() {
-    let scene = Scene::new();
-    let first = scene.run_with(&["--verbose"]);
+    let fixture = Fixture::new();
+    let first = fixture.run_with(&["--verbose"]);
     assert_eq!((first.status.code(), first.stdout.as_str()), (Some(0), ""), "{first:?}");
     assert_text(
         &in_order(&first.stderr),
@@ -340,7 +340,7 @@ autodns: Route 53 accepted change C0123456789ABCDEFGHIJ, PENDING
     );
     assert_eq!(first.step_times.len(), first.stderr.lines().count());
     assert!(first.step_times.is_sorted(), "{:?}", first.step_times);
-    let second = scene.run_with(&["--verbose"]);
+    let second = fixture.run_with(&["--verbose"]);
     assert_eq!((second.status.code(), second.stdout.as_str()), (Some(0), ""), "{second:?}");
     assert_text(
         &in_order(&second.stderr),
@@ -357,8 +357,8 @@ autodns: home.example.com A: up to date
 
 #[test]
 fn a_verbose_dry_run_tells_each_step_and_what_would_be_done() {
-    let scene = Scene::both();
-    let run = scene.run_with(&["--dry-run", "--verbose"]);
+    let fixture = Fixture::both();
+    let run = fixture.run_with(&["--dry-run", "--verbose"]);
     assert_eq!(run.status.code(), Some(0), "{run:?}");
     assert_text(
         &run.stdout,
@@ -383,16 +383,16 @@ autodns: {reflector}/reflect/v1 answered 2620:4f:8000::7
 
 #[test]
 fn reflector_and_route_53_are_asked_at_the_same_time() {
-    let scene = Scene::both();
+    let fixture = Fixture::both();
     let gate = Gate::default();
     for (family, address) in [(Family::V4, "192.175.48.7"), (Family::V6, "2620:4f:8000::7")] {
-        scene.reflector.replies(family, Reply::gated(&gate, say(Form::Bare, address)));
+        fixture.reflector.replies(family, Reply::gated(&gate, say(Form::Bare, address)));
     }
-    scene.aws.fault(List, Fault::Gated(gate.clone()));
-    let run = scene.spawn();
+    fixture.aws.fault(List, Fault::Gated(gate.clone()));
+    let run = fixture.spawn();
     // Asked in turn, the second would never come while the first is held.
     gate.wait_for(3);
     gate.open();
-    scene.finish(run).assert_silent();
-    assert_eq!(scene.aws.calls(), [List, Change]);
+    fixture.finish(run).assert_silent();
+    assert_eq!(fixture.aws.calls(), [List, Change]);
 }

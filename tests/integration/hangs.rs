@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use std::{fs, thread};
 
 use crate::support::aws::Call::{Change, List, Publish};
+use crate::support::fixture::Fixture;
 use crate::support::http::{Answer, Family};
 use crate::support::moto;
 use crate::support::sandbox::Run;
-use crate::support::scene::Scene;
 
 /// How long a run may go on after its deadline.
 const AFTER_DEADLINE: Duration = Duration::from_secs(3);
@@ -20,21 +20,21 @@ const AFTER_DEADLINE: Duration = Duration::from_secs(3);
 const START: Duration = Duration::from_secs(2);
 
 /// A run with that deadline, under `kill_at.py`, which is told what to do by these words.
-pub fn watched(scene: &Scene, words: &[&str], deadline: u64) -> (Run, Duration) {
+pub fn watched(fixture: &Fixture, words: &[&str], deadline: u64) -> (Run, Duration) {
     let watcher = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/integration/support/kill_at.py");
     let watcher = [&[moto::python(), "-I", "-S", watcher], words].concat();
-    let config = scene.sandbox.path("autodns.json");
+    let config = fixture.sandbox.path("autodns.json");
     let arguments = ["--deadline", &deadline.to_string(), &config];
     let start = Instant::now();
-    let run = scene.finish(scene.sandbox.spawn_by(&watcher, &arguments));
+    let run = fixture.finish(fixture.sandbox.spawn_by(&watcher, &arguments));
     (run, start.elapsed())
 }
 
 /// The first and the last of each system call that each thread but the main one makes, of those
 /// that can hang: all but the ones that are about memory, time, threads and the process itself.
-fn points(scene: &Scene) -> Vec<String> {
-    let file = scene.sandbox.path("calls");
-    let (run, _) = watched(scene, &["count", &file], 60);
+fn points(fixture: &Fixture) -> Vec<String> {
+    let file = fixture.sandbox.path("calls");
+    let (run, _) = watched(fixture, &["count", &file], 60);
     let listed = fs::read_to_string(file).unwrap_or_else(|error| panic!("{error}: {run:?}"));
     let mut ends: BTreeMap<(String, u32), (u32, u32)> = BTreeMap::new();
     for line in listed.lines() {
@@ -97,10 +97,10 @@ fn is_write(point: &str) -> bool {
 }
 
 /// IPv4 has a new address, IPv6 fails: the run looks up, changes and alerts.
-fn half_broken() -> Scene {
-    let scene = Scene::both();
-    scene.reflector.replies(Family::V6, Answer::text("out of order"));
-    scene
+fn half_broken() -> Fixture {
+    let fixture = Fixture::both();
+    fixture.reflector.replies(Family::V6, Answer::text("out of order"));
+    fixture
 }
 
 #[test]
@@ -112,10 +112,10 @@ fn run_with_any_thread_held_anywhere_ends_in_time() {
         for _ in 0..6 {
             scope.spawn(|| {
                 while let Some(point) = points.get(next.fetch_add(1, Ordering::SeqCst)) {
-                    let scene = half_broken();
+                    let fixture = half_broken();
                     let words: Vec<&str> = ["hold"].into_iter().chain(point.split(' ')).collect();
                     let deadline = Duration::from_secs(2);
-                    let (run, took) = watched(&scene, &words, deadline.as_secs());
+                    let (run, took) = watched(&fixture, &words, deadline.as_secs());
                     assert!(took < deadline + AFTER_DEADLINE + START, "{point}: {took:?} {run:?}");
                     assert_eq!(run.status.code(), Some(1), "{point}: {run:?}");
                     // Only the thread that prints can keep it from being said.
@@ -124,7 +124,7 @@ fn run_with_any_thread_held_anywhere_ends_in_time() {
                     assert!(is_said || is_printing, "{point}: {run:?}");
                     // Without a topic or a key there is no alert; held while it is sent, it is
                     // lost.
-                    let alerted = !scene.aws.published().is_empty()
+                    let alerted = !fixture.aws.published().is_empty()
                         || run.stderr.contains("autodns.json did not end in time")
                         || run.stderr.contains("reading the credentials and settings")
                         || run.stderr.contains("the alert: ");
@@ -140,50 +140,50 @@ fn run_with_any_thread_held_anywhere_ends_in_time() {
 }
 
 /// A run whose stream `number` is a pipe that is full, and that nobody reads.
-fn run_into_a_full_pipe(scene: &Scene, number: &str, options: &[&str]) -> Run {
-    scene.sandbox.pipe("pipe");
+fn run_into_a_full_pipe(fixture: &Fixture, number: &str, options: &[&str]) -> Run {
+    fixture.sandbox.pipe("pipe");
     let full = format!("exec 3<>pipe; head -c 65536 /dev/zero >&3; exec \"$@\" {number}>&3");
-    let config = scene.sandbox.path("autodns.json");
+    let config = fixture.sandbox.path("autodns.json");
     let arguments = [options, &[config.as_str()]].concat();
-    scene.finish(scene.sandbox.spawn_by(&["/bin/sh", "-c", &full, "sh"], &arguments))
+    fixture.finish(fixture.sandbox.spawn_by(&["/bin/sh", "-c", &full, "sh"], &arguments))
 }
 
 #[test]
 fn stderr_that_takes_nothing_does_not_hold_the_alert() {
-    let scene = Scene::new();
-    scene.reflector.replies(Family::V4, Answer::text("out of order"));
+    let fixture = Fixture::new();
+    fixture.reflector.replies(Family::V4, Answer::text("out of order"));
     let start = Instant::now();
-    let run = run_into_a_full_pipe(&scene, "2", &["--deadline", "3"]);
+    let run = run_into_a_full_pipe(&fixture, "2", &["--deadline", "3"]);
     assert!(start.elapsed() < Duration::from_secs(3) + AFTER_DEADLINE, "{:?}", start.elapsed());
     run.assert(1, "", "");
-    assert_eq!(scene.aws.calls(), [List, Publish]);
+    assert_eq!(fixture.aws.calls(), [List, Publish]);
 }
 
 #[test]
 fn verbose_run_with_a_full_stderr_still_changes_the_record() {
-    let scene = Scene::new();
+    let fixture = Fixture::new();
     // What was asked for could not be shown.
-    run_into_a_full_pipe(&scene, "2", &["--verbose"]).assert(1, "", "");
-    assert_eq!(scene.aws.calls(), [List, Change]);
+    run_into_a_full_pipe(&fixture, "2", &["--verbose"]).assert(1, "", "");
+    assert_eq!(fixture.aws.calls(), [List, Change]);
 }
 
 #[test]
 fn stdout_that_takes_nothing_is_named_on_stderr() {
-    let scene = Scene::new();
-    let run = run_into_a_full_pipe(&scene, "1", &["--dry-run"]);
+    let fixture = Fixture::new();
+    let run = run_into_a_full_pipe(&fixture, "1", &["--dry-run"]);
     run.assert(1, "", "autodns: standard output takes nothing more: nobody reads it\n");
 }
 
 #[test]
 fn config_that_is_no_regular_file_is_refused() {
-    let scene = Scene::new();
-    scene.sandbox.pipe("pipe.json");
-    scene.assert_untouched(scene.run_args(&[&scene.sandbox.path("pipe.json")]).assert(
+    let fixture = Fixture::new();
+    fixture.sandbox.pipe("pipe.json");
+    fixture.assert_untouched(fixture.run_args(&[&fixture.sandbox.path("pipe.json")]).assert(
         2,
         "",
         "autodns: {home}/pipe.json: cannot be read: it is a named pipe, not a regular file\n",
     ));
-    scene.assert_untouched(scene.run_args(&["/dev/zero"]).assert(
+    fixture.assert_untouched(fixture.run_args(&["/dev/zero"]).assert(
         2,
         "",
         "autodns: /dev/zero: cannot be read: it is a device, not a regular file\n",

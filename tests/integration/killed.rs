@@ -16,10 +16,10 @@ use std::{fs, thread};
 use serde_json::{Value, json};
 
 use crate::support::assert_text;
+use crate::support::fixture::Fixture;
 use crate::support::http::{Answer, Family};
 use crate::support::moto;
 use crate::support::sandbox::Run;
-use crate::support::scene::Scene;
 use crate::support::words;
 
 /// Kills in two threads leave a processor idle now and then; in more, hardly ever.
@@ -29,18 +29,18 @@ const RIGHT: &str = "home.example.com. A 300 192.175.48.7";
 
 /// A run that is to be killed: what is there before it, and what may come after it.
 struct Story {
-    before: fn() -> Scene,
+    before: fn() -> Fixture,
     /// Each is played on from every state, and asserts what has to come of it.
-    futures: &'static [fn(&Scene)],
+    futures: &'static [fn(&Fixture)],
 }
 
 /// The run of a story under the eyes of `kill_at.py`, which is told what to do by these words.
-fn watched(scene: &Scene, words: &[&str]) -> Run {
+fn watched(fixture: &Fixture, words: &[&str]) -> Run {
     let watcher = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/integration/support/kill_at.py");
     let watcher = [&[moto::python(), "-I", "-S", watcher], words].concat();
-    let config = scene.sandbox.path("autodns.json");
-    let run = scene.finish(scene.sandbox.spawn_by(&watcher, &[&config]));
-    scene.aws.server().settle();
+    let config = fixture.sandbox.path("autodns.json");
+    let run = fixture.finish(fixture.sandbox.spawn_by(&watcher, &[&config]));
+    fixture.aws.server().settle();
     run
 }
 
@@ -72,9 +72,9 @@ impl Story {
     fn calls(&self) -> BTreeSet<String> {
         let mut calls = BTreeSet::new();
         for _ in 0..3 {
-            let scene = (self.before)();
-            let file = scene.sandbox.path("calls");
-            let run = watched(&scene, &["count", &file]);
+            let fixture = (self.before)();
+            let file = fixture.sandbox.path("calls");
+            let run = watched(&fixture, &["count", &file]);
             let listed =
                 fs::read_to_string(file).unwrap_or_else(|error| panic!("{error}: {run:?}"));
             calls.extend(listed.lines().map(str::to_owned));
@@ -85,15 +85,15 @@ impl Story {
     /// Kills a run there, and says whether it came so far.
     fn kill_at(&self, point: &str, states: &Mutex<BTreeSet<String>>) -> bool {
         let kill = || {
-            let scene = (self.before)();
-            let run = watched(&scene, &point.split(' ').collect::<Vec<_>>());
-            (scene, run)
+            let fixture = (self.before)();
+            let run = watched(&fixture, &point.split(' ').collect::<Vec<_>>());
+            (fixture, run)
         };
-        let (scene, run) = kill();
-        let is_new = states.lock().unwrap_or_else(PoisonError::into_inner).insert(state(&scene));
+        let (fixture, run) = kill();
+        let is_new = states.lock().unwrap_or_else(PoisonError::into_inner).insert(state(&fixture));
         if is_new {
             let (first, others) = self.futures.split_first().expect("a future");
-            first(&scene);
+            first(&fixture);
             for future in others {
                 future(&kill().0);
             }
@@ -103,19 +103,19 @@ impl Story {
 }
 
 /// What is remembered after a run: the record, the messages, the files.
-fn state(scene: &Scene) -> String {
-    let record = if scene.aws.rows()[0] == RIGHT { "right" } else { "wrong" };
-    let mut state = format!("{record}, {} published", scene.aws.published().len());
-    for name in leftovers(scene) {
-        let content = scene.sandbox.read(&name).expect("a file");
+fn state(fixture: &Fixture) -> String {
+    let record = if fixture.aws.rows()[0] == RIGHT { "right" } else { "wrong" };
+    let mut state = format!("{record}, {} published", fixture.aws.published().len());
+    for name in leftovers(fixture) {
+        let content = fixture.sandbox.read(&name).expect("a file");
         let whole = serde_json::from_str::<Value>(&content)
-            .is_ok_and(|content| content["config"] == scene.sandbox.path("autodns.json"));
+            .is_ok_and(|content| content["config"] == fixture.sandbox.path("autodns.json"));
         let content = match content.as_str() {
             "" => "empty",
             _ if whole => "whole",
             other => other.trim_end(),
         };
-        let metadata = fs::metadata(scene.sandbox.path(&name)).expect("a file");
+        let metadata = fs::metadata(fixture.sandbox.path(&name)).expect("a file");
         let marked = if metadata.permissions().readonly() { " marked" } else { "" };
         state += &format!(", {name} {content}{marked}");
     }
@@ -123,8 +123,8 @@ fn state(scene: &Scene) -> String {
 }
 
 /// The files of the home that were not there before the first run.
-fn leftovers(scene: &Scene) -> Vec<String> {
-    let entries = fs::read_dir(scene.sandbox.home()).expect("the home");
+fn leftovers(fixture: &Fixture) -> Vec<String> {
+    let entries = fs::read_dir(fixture.sandbox.home()).expect("the home");
     let names = entries.map(|entry| entry.expect("an entry").file_name().into_string());
     let names = names.map(|name| name.expect("UTF-8"));
     let mut names: Vec<_> =
@@ -134,44 +134,44 @@ fn leftovers(scene: &Scene) -> Vec<String> {
 }
 
 /// How many alerts and how many messages of recovery were published.
-fn heard(scene: &Scene) -> (usize, usize) {
-    let published = scene.aws.published();
+fn heard(fixture: &Fixture) -> (usize, usize) {
+    let published = fixture.aws.published();
     let alerts = published.iter().filter(|one| one.subject.contains("is not up to date")).count();
     (alerts, published.len() - alerts)
 }
 
 /// IPv4 has a new address, IPv6 fails.
-fn half_broken() -> Scene {
-    let scene = Scene::both();
-    scene.reflector.replies(Family::V6, Answer::text("out of order"));
-    scene
+fn half_broken() -> Fixture {
+    let fixture = Fixture::both();
+    fixture.reflector.replies(Family::V6, Answer::text("out of order"));
+    fixture
 }
 
 /// The trouble lasts: everyone has heard of it after the next run, and the one after is silent.
-fn trouble_lasts(scene: &Scene) {
-    scene.run().assert(1, "", &words::out_of_order(Family::V6));
-    assert_eq!(scene.aws.rows()[0], RIGHT);
-    assert_eq!(leftovers(scene), ["autodns.lock"]);
-    let (alerts, recoveries) = heard(scene);
-    assert!((1..=2).contains(&alerts) && recoveries == 0, "{:?}", scene.aws.published());
-    scene.run().assert(1, "", &words::out_of_order(Family::V6)).assert_wrote(&[]);
-    assert_eq!(heard(scene), (alerts, 0));
+fn trouble_lasts(fixture: &Fixture) {
+    fixture.run().assert(1, "", &words::out_of_order(Family::V6));
+    assert_eq!(fixture.aws.rows()[0], RIGHT);
+    assert_eq!(leftovers(fixture), ["autodns.lock"]);
+    let (alerts, recoveries) = heard(fixture);
+    assert!((1..=2).contains(&alerts) && recoveries == 0, "{:?}", fixture.aws.published());
+    fixture.run().assert(1, "", &words::out_of_order(Family::V6)).assert_wrote(&[]);
+    assert_eq!(heard(fixture), (alerts, 0));
 }
 
 /// The trouble is over before the next run: who heard of it hears of that too.
-fn trouble_ends(scene: &Scene) {
-    let (alerts, _) = heard(scene);
-    let is_empty = state(scene).ends_with("pending empty");
-    scene.reflector.says(Family::V6, "2620:4f:8000::7");
-    scene.run().assert_silent();
-    assert_eq!(scene.aws.rows()[0], RIGHT);
+fn trouble_ends(fixture: &Fixture) {
+    let (alerts, _) = heard(fixture);
+    let is_empty = state(fixture).ends_with("pending empty");
+    fixture.reflector.says(Family::V6, "2620:4f:8000::7");
+    fixture.run().assert_silent();
+    assert_eq!(fixture.aws.rows()[0], RIGHT);
     // An empty file beside the lock's place was never a lock, and waits for the next alert.
     let left: &[&str] = if is_empty { &[".autodns.lock.pending"] } else { &[] };
-    assert_eq!(leftovers(scene), left);
-    let (_, recoveries) = heard(scene);
-    assert!((alerts..=1).contains(&recoveries), "{:?}", scene.aws.published());
-    scene.run().assert_silent().assert_wrote(&[]);
-    assert_eq!(heard(scene), (alerts, recoveries));
+    assert_eq!(leftovers(fixture), left);
+    let (_, recoveries) = heard(fixture);
+    assert!((alerts..=1).contains(&recoveries), "{:?}", fixture.aws.published());
+    fixture.run().assert_silent().assert_wrote(&[]);
+    assert_eq!(heard(fixture), (alerts, recoveries));
 }
 
 #[test]
@@ -189,29 +189,29 @@ fn a_run_that_changes_the_record_and_alerts() {
 }
 
 /// All is right again, the new address of IPv4 included, and an alert was sent before.
-fn mended() -> Scene {
-    let scene = Scene::new();
-    let config = scene.sandbox.path("autodns.json");
+fn mended() -> Fixture {
+    let fixture = Fixture::new();
+    let config = fixture.sandbox.path("autodns.json");
     let lock = json!({ "config": config, "since": "2026-01-02T03:04:05Z" });
-    scene.sandbox.write("autodns.lock", format!("{lock}\n"));
-    scene
+    fixture.sandbox.write("autodns.lock", format!("{lock}\n"));
+    fixture
 }
 
 /// As the original left its lock, and as a power cut may leave ours.
-fn mended_with_an_empty_lock() -> Scene {
-    let scene = Scene::new();
-    scene.sandbox.write("autodns.lock", "");
-    scene
+fn mended_with_an_empty_lock() -> Fixture {
+    let fixture = Fixture::new();
+    fixture.sandbox.write("autodns.lock", "");
+    fixture
 }
 
-fn all_is_right(scene: &Scene) {
-    scene.run().assert_silent();
-    assert_eq!(scene.aws.rows()[0], RIGHT);
-    assert_eq!(leftovers(scene), Vec::<String>::new());
-    let (alerts, recoveries) = heard(scene);
-    assert!((1..=2).contains(&recoveries) && alerts == 0, "{:?}", scene.aws.published());
-    scene.run().assert_silent().assert_wrote(&[]);
-    assert_eq!(heard(scene), (0, recoveries));
+fn all_is_right(fixture: &Fixture) {
+    fixture.run().assert_silent();
+    assert_eq!(fixture.aws.rows()[0], RIGHT);
+    assert_eq!(leftovers(fixture), Vec::<String>::new());
+    let (alerts, recoveries) = heard(fixture);
+    assert!((1..=2).contains(&recoveries) && alerts == 0, "{:?}", fixture.aws.published());
+    fixture.run().assert_silent().assert_wrote(&[]);
+    assert_eq!(heard(fixture), (0, recoveries));
 }
 
 #[test]
@@ -243,28 +243,28 @@ fn a_run_that_says_that_all_is_well_again_after_an_empty_lock() {
 }
 
 /// The same with a file beside the lock that is not ours.
-fn mended_beside_a_stranger() -> Scene {
-    let scene = mended();
-    scene.sandbox.write(".autodns.lock.pending", "notes\n");
-    scene
+fn mended_beside_a_stranger() -> Fixture {
+    let fixture = mended();
+    fixture.sandbox.write(".autodns.lock.pending", "notes\n");
+    fixture
 }
 
-fn all_is_right_beside_a_stranger(scene: &Scene) {
-    scene.run().assert_silent();
-    assert_eq!(leftovers(scene), [".autodns.lock.pending"]);
-    let (alerts, recoveries) = heard(scene);
-    assert!((1..=2).contains(&recoveries) && alerts == 0, "{:?}", scene.aws.published());
-    scene.run().assert_silent().assert_wrote(&[]);
-    assert_eq!(heard(scene), (0, recoveries));
+fn all_is_right_beside_a_stranger(fixture: &Fixture) {
+    fixture.run().assert_silent();
+    assert_eq!(leftovers(fixture), [".autodns.lock.pending"]);
+    let (alerts, recoveries) = heard(fixture);
+    assert!((1..=2).contains(&recoveries) && alerts == 0, "{:?}", fixture.aws.published());
+    fixture.run().assert_silent().assert_wrote(&[]);
+    assert_eq!(heard(fixture), (0, recoveries));
 }
 
 /// The trouble is back before the next run. Who heard that all was well again hears of it.
-fn trouble_is_back(scene: &Scene) {
-    let (_, recoveries) = heard(scene);
-    scene.reflector.replies(Family::V4, Answer::text("out of order"));
-    assert_eq!(scene.run().status.code(), Some(1));
-    let (alerts, _) = heard(scene);
-    assert!(alerts >= recoveries, "{:?}", scene.aws.published());
+fn trouble_is_back(fixture: &Fixture) {
+    let (_, recoveries) = heard(fixture);
+    fixture.reflector.replies(Family::V4, Answer::text("out of order"));
+    assert_eq!(fixture.run().status.code(), Some(1));
+    let (alerts, _) = heard(fixture);
+    assert!(alerts >= recoveries, "{:?}", fixture.aws.published());
 }
 
 #[test]
@@ -283,14 +283,14 @@ fn a_run_that_says_that_all_is_well_again_beside_a_foreign_file() {
     );
 }
 
-fn nobody_hears(scene: &Scene) {
-    scene.run().assert_silent().assert_wrote(&[]);
-    assert_eq!(scene.aws.rows()[0], RIGHT);
-    assert_eq!(heard(scene), (0, 0));
+fn nobody_hears(fixture: &Fixture) {
+    fixture.run().assert_silent().assert_wrote(&[]);
+    assert_eq!(fixture.aws.rows()[0], RIGHT);
+    assert_eq!(heard(fixture), (0, 0));
 }
 
 #[test]
 fn a_run_that_changes_the_record() {
-    let story = Story { before: Scene::new, futures: &[nobody_hears] };
+    let story = Story { before: Fixture::new, futures: &[nobody_hears] };
     assert_text(&story.kill_everywhere(), "right, 0 published\nwrong, 0 published\n");
 }

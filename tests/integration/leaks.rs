@@ -1,5 +1,5 @@
 //! Secrets stay secret, even where a reflector, AWS or a proxy says them back. Every run of every
-//! scenario is searched (support/sandbox.rs, support/scene.rs); here they are echoed on purpose, in
+//! scenario is searched (support/sandbox.rs, support/fixture.rs); here they are echoed on purpose, in
 //! all their forms, and what is left of the message is asserted.
 
 use serde_json::json;
@@ -7,23 +7,23 @@ use serde_json::json;
 use crate::support::assert_text;
 use crate::support::aws::Call::{Change, List, Publish};
 use crate::support::aws::{Fault, KEY_ID, SECRET_KEY};
+use crate::support::fixture::Fixture;
 use crate::support::http::{Answer, Family};
 use crate::support::reflector::{SECRET_DECODED, SECRET_QUERY};
-use crate::support::scene::Scene;
 use crate::support::sigv4::Secret;
 use crate::support::text::{hex, percent_encode};
 use crate::support::words::{UNCHANGED, UNLISTED, UNPUBLISHED, out_of_order, unlearnt};
 
 const TOKEN: &str = "FwoGZXIvYXdzEJr//t0ken/With+Every=Char==";
 
-/// A scene with a session token, so that there are three secrets to leak.
-fn scene() -> Scene {
-    let mut scene = Scene::new();
-    scene.sandbox.secret(TOKEN);
-    scene.sandbox.set("AWS_SESSION_TOKEN", TOKEN);
+/// A fixture with a session token, so that there are three secrets to leak.
+fn fixture() -> Fixture {
+    let mut fixture = Fixture::new();
+    fixture.sandbox.secret(TOKEN);
+    fixture.sandbox.set("AWS_SESSION_TOKEN", TOKEN);
     let secret = Secret { secret: SECRET_KEY.into(), token: Some(TOKEN.into()) };
-    scene.aws.world().keys.insert(KEY_ID.into(), secret);
-    scene
+    fixture.aws.world().keys.insert(KEY_ID.into(), secret);
+    fixture
 }
 
 #[test]
@@ -66,11 +66,11 @@ fn a_reflector_that_says_its_query_back() {
             ),
             (500, echo.clone(), "it answered 500".to_owned(), "the next run tries again"),
         ] {
-            let scene = scene();
-            scene.reflector.replies(Family::V4, Answer::new(status, "text/plain", body));
+            let fixture = fixture();
+            fixture.reflector.replies(Family::V4, Answer::new(status, "text/plain", body));
             let said = format!("{}{reason}; {advice}\n", unlearnt(Family::V4));
-            scene.run().assert(1, "", &said);
-            assert_eq!(scene.aws.published().len(), 1);
+            fixture.run().assert(1, "", &said);
+            assert_eq!(fixture.aws.published().len(), 1);
         }
     }
 }
@@ -107,11 +107,11 @@ fn disguises(secret: &str) -> Vec<(&'static str, String)> {
 #[test]
 fn echo_of_a_reflectors_key_in_disguise_is_hidden() {
     for (what, echo) in disguises(SECRET_DECODED) {
-        let mut scene = scene();
-        scene.without("topic_arn");
+        let mut fixture = fixture();
+        fixture.without("topic_arn");
         let body = json!({ "error": format!("it is not '{echo}'!") }).to_string();
-        scene.reflector.replies(Family::V4, Answer::new(403, "application/json", body));
-        let run = scene.run_with(&["--verbose"]);
+        fixture.reflector.replies(Family::V4, Answer::new(403, "application/json", body));
+        let run = fixture.run_with(&["--verbose"]);
         assert_eq!(run.status.code(), Some(1), "{what}: {run:?}");
         let said = "it answered 403: \"it is not '[hidden]'!\"";
         assert!(run.stderr.contains(said), "{what}:\n{}", run.stderr);
@@ -122,12 +122,12 @@ fn echo_of_a_reflectors_key_in_disguise_is_hidden() {
 fn echo_of_the_aws_keys_in_disguise_is_hidden() {
     for secret in [SECRET_KEY, TOKEN] {
         for (what, echo) in disguises(secret) {
-            let mut scene = scene();
-            scene.without("topic_arn");
+            let mut fixture = fixture();
+            fixture.without("topic_arn");
             // XML has no zero-width characters to lose; its parser joins lines.
             let message = format!("It was '{echo}' here");
-            scene.aws.always(List, Fault::Error(403, "SignatureDoesNotMatch", message));
-            let run = scene.run();
+            fixture.aws.always(List, Fault::Error(403, "SignatureDoesNotMatch", message));
+            let run = fixture.run();
             let said = format!("{UNLISTED}SignatureDoesNotMatch: It was '[hidden]' here; ");
             assert!(run.stderr.starts_with(&said), "{what}:\n{}", run.stderr);
         }
@@ -144,14 +144,14 @@ fn a_long_session_token_leaves_no_piece_when_cut_or_wrapped() {
         token.as_bytes().chunks(76).map(|line| String::from_utf8_lossy(line) + "\n").collect(),
         format!("{} {token}", "x ".repeat(145)),
     ] {
-        let mut scene = Scene::new();
-        scene.sandbox.secret(&token);
-        scene.sandbox.set("AWS_SESSION_TOKEN", &token);
+        let mut fixture = Fixture::new();
+        fixture.sandbox.secret(&token);
+        fixture.sandbox.set("AWS_SESSION_TOKEN", &token);
         let secret = Secret { secret: SECRET_KEY.into(), token: Some(token.clone()) };
-        scene.aws.world().keys.insert(KEY_ID.into(), secret);
-        scene.without("topic_arn");
-        scene.aws.always(List, Fault::Error(403, "ExpiredToken", format!("expired: {echo}")));
-        let run = scene.run();
+        fixture.aws.world().keys.insert(KEY_ID.into(), secret);
+        fixture.without("topic_arn");
+        fixture.aws.always(List, Fault::Error(403, "ExpiredToken", format!("expired: {echo}")));
+        let run = fixture.run();
         assert!(run.stderr.starts_with(&format!("{UNLISTED}ExpiredToken: expired: ")), "{run:?}");
     }
 }
@@ -160,34 +160,34 @@ fn a_long_session_token_leaves_no_piece_when_cut_or_wrapped() {
 fn a_url_with_a_password_cut_at_its_slash_is_refused_unquoted() {
     for url in ["https://user:8080/t4ilOfIt@host/", "https://user:8080?t4ilOfIt@host/"] {
         for key in ["reflect_url", "heartbeat_url"] {
-            let mut scene = Scene::new();
-            scene.sandbox.secret("t4ilOfIt");
-            scene.configure(|config| config[key] = json!(url));
-            let run = scene.run();
+            let mut fixture = Fixture::new();
+            fixture.sandbox.secret("t4ilOfIt");
+            fixture.configure(|config| config[key] = json!(url));
+            let run = fixture.run();
             assert_eq!(run.status.code(), Some(2), "{run:?}");
             assert!(run.stderr.contains("must be a URL with no @ behind its host: "), "{run:?}");
-            scene.assert_untouched(&run);
+            fixture.assert_untouched(&run);
         }
-        let mut scene = Scene::new();
-        scene.sandbox.secret("t4ilOfIt");
-        scene.sandbox.set("AWS_ENDPOINT_URL", url.replace("https:", "http:"));
-        let run = scene.run();
+        let mut fixture = Fixture::new();
+        fixture.sandbox.secret("t4ilOfIt");
+        fixture.sandbox.set("AWS_ENDPOINT_URL", url.replace("https:", "http:"));
+        let run = fixture.run();
         assert_eq!(run.status.code(), Some(2), "{run:?}");
         assert!(run.stderr.starts_with("autodns: AWS_ENDPOINT_URL is not the URL of"), "{run:?}");
-        scene.assert_untouched(&run);
+        fixture.assert_untouched(&run);
     }
 }
 
 #[test]
 fn a_key_in_the_path_of_a_reflector_is_hidden() {
-    let mut scene = scene();
+    let mut fixture = fixture();
     let key = "550e8400-e29b-41d4-a716-446655440000";
-    scene.sandbox.secret(key);
-    let base = scene.reflector.server().url("reflect2.example.net");
-    scene.configure(|config| config["reflect_url"] = json!(format!("{base}/v1/{key}/ip")));
+    fixture.sandbox.secret(key);
+    let base = fixture.reflector.server().url("reflect2.example.net");
+    fixture.configure(|config| config["reflect_url"] = json!(format!("{base}/v1/{key}/ip")));
     let body = json!({ "error": format!("no such path: /v1/{key}/ip") }).to_string();
-    scene.reflector.at(&format!("/v1/{key}/ip"), Answer::new(404, "application/json", body));
-    let run = scene.run_with(&["--verbose"]);
+    fixture.reflector.at(&format!("/v1/{key}/ip"), Answer::new(404, "application/json", body));
+    let run = fixture.run_with(&["--verbose"]);
     assert!(
         run.stderr.contains(".example.net:{port}/v1/[hidden]/ip: it answered 404: "),
         "{run:?}"
@@ -197,14 +197,14 @@ fn a_key_in_the_path_of_a_reflector_is_hidden() {
 #[test]
 fn a_redirect_with_a_secret_in_it() {
     // Neither the query of the config nor one that only the redirect has.
-    let mut scene = scene();
-    scene.sandbox.secret("N3w%2FSp3cial%2Fkey");
+    let mut fixture = fixture();
+    fixture.sandbox.secret("N3w%2FSp3cial%2Fkey");
     let query = format!("apikey={SECRET_QUERY}&other=N3w%2FSp3cial%2Fkey");
-    let base = scene.reflector.server().url("reflect2.example.net");
+    let base = fixture.reflector.server().url("reflect2.example.net");
     let target = format!("{base}/two?{query}");
-    scene.reflector.replies(Family::V4, Answer::redirect(302, &target));
-    scene.reflector.at(&format!("/two?{query}"), Answer::text("out of order"));
-    let run = scene.run_with(&["--verbose"]);
+    fixture.reflector.replies(Family::V4, Answer::redirect(302, &target));
+    fixture.reflector.at(&format!("/two?{query}"), Answer::text("out of order"));
+    let run = fixture.run_with(&["--verbose"]);
     assert_eq!((run.status.code(), run.stdout.as_str()), (Some(1), ""));
     assert_text(
         &run.sorted_stderr(),
@@ -219,17 +219,17 @@ fn a_redirect_with_a_secret_in_it() {
          autodns: {reflector}/reflect/v1 over IPv4: it answered 12 bytes of text, not \
          an address; check the reflector, and the key in reflect_url if it has one\n",
     );
-    scene
+    fixture
         .reflector
         .at(&format!("/two?{query}"), Answer::redirect(302, &format!("http://[?{query}")));
-    scene.run().assert(
+    fixture.run().assert(
         1,
         "",
         "autodns: home.example.com A: could not learn the public IPv4 address from \
          {reflector}/reflect/v1: it redirects to what is no https URL; check reflect_url\n",
     );
-    scene.reflector.at(&format!("/two?{query}"), Answer::redirect(302, &target));
-    scene.run().assert(
+    fixture.reflector.at(&format!("/two?{query}"), Answer::redirect(302, &target));
+    fixture.run().assert(
         1,
         "",
         "autodns: home.example.com A: could not learn the public IPv4 address from \
@@ -248,13 +248,13 @@ fn an_aws_that_says_the_key_back() {
     ] {
         for secret in [SECRET_KEY, TOKEN] {
             for echo in [secret.to_owned(), percent_encode(secret.as_bytes())] {
-                let scene = scene();
+                let fixture = fixture();
                 if call == Publish {
-                    scene.reflector.replies(Family::V4, Answer::text("out of order"));
+                    fixture.reflector.replies(Family::V4, Answer::text("out of order"));
                 }
                 let message = format!("The key '{echo}' is not what was expected");
-                scene.aws.always(call, Fault::Error(403, "SignatureDoesNotMatch", message));
-                scene.run().assert(1, "", &format!("{beginning}{reason}"));
+                fixture.aws.always(call, Fault::Error(403, "SignatureDoesNotMatch", message));
+                fixture.run().assert(1, "", &format!("{beginning}{reason}"));
             }
         }
     }
@@ -262,13 +262,13 @@ fn an_aws_that_says_the_key_back() {
 
 #[test]
 fn verbose_and_dry_runs_show_none_either() {
-    let scene = scene();
+    let fixture = fixture();
     for options in [&["--verbose"][..], &["--dry-run", "--verbose"]] {
-        let run = scene.run_with(options);
+        let run = fixture.run_with(options);
         assert_eq!(run.status.code(), Some(0), "{run:?}");
         assert!(!run.stderr.is_empty());
     }
-    scene.reflector.replies(Family::V4, Answer::text(format!("<{SECRET_DECODED}>")));
-    let run = scene.run_with(&["--verbose"]);
+    fixture.reflector.replies(Family::V4, Answer::text(format!("<{SECRET_DECODED}>")));
+    let run = fixture.run_with(&["--verbose"]);
     assert_eq!(run.status.code(), Some(1), "{run:?}");
 }

@@ -10,13 +10,13 @@ use crate::hangs;
 use crate::support::aws::Call::{Change, List, Publish};
 use crate::support::aws::{Aws, DateHeader, Fault, KEY_ID};
 use crate::support::ca::Certificate;
+use crate::support::fixture::Fixture;
 use crate::support::http::{Answer, Family, Reply};
 use crate::support::openssl::{OpenSsl, make};
 use crate::support::proxy::Proxy;
 use crate::support::reflector::{HOST, Reflector};
 use crate::support::route53::Row;
 use crate::support::sandbox::Network;
-use crate::support::scene::Scene;
 use crate::support::server::{Listen, Refusing, Silent, Speak};
 
 /// A run, and what it said.
@@ -34,38 +34,38 @@ fn messages_of_the_readme() -> BTreeSet<&'static str> {
         .collect()
 }
 
-fn asking(url: &str) -> Scene {
-    let mut scene = Scene::new();
-    scene.configure(|config| config["reflect_url"] = json!(url));
-    scene
+fn asking(url: &str) -> Fixture {
+    let mut fixture = Fixture::new();
+    fixture.configure(|config| config["reflect_url"] = json!(url));
+    fixture
 }
 
-fn said(scene: &Scene) -> String {
-    let run = scene.run_with(&["--deadline", "4"]);
+fn said(fixture: &Fixture) -> String {
+    let run = fixture.run_with(&["--deadline", "4"]);
     assert_eq!((run.status.code(), run.stdout.as_str()), (Some(1), ""), "{run:?}");
     run.stderr
 }
 
 fn on_an_island(network: Network, url: &str) -> String {
-    let mut scene = asking(url);
-    scene.sandbox.network(network);
-    scene.sandbox.unset("AWS_ENDPOINT_URL");
-    scene.sandbox.set("AWS_MAX_ATTEMPTS", "1");
-    said(&scene)
+    let mut fixture = asking(url);
+    fixture.sandbox.network(network);
+    fixture.sandbox.unset("AWS_ENDPOINT_URL");
+    fixture.sandbox.set("AWS_MAX_ATTEMPTS", "1");
+    said(&fixture)
 }
 
 fn with_certificate(certificate: Certificate) -> String {
-    said(&Scene::with(Aws::start_as(Listen::V4, Speak::Tls(certificate)), Reflector::start()))
+    said(&Fixture::with(Aws::start_as(Listen::V4, Speak::Tls(certificate)), Reflector::start()))
 }
 
 fn with(call: crate::support::aws::Call, fault: Fault) -> String {
-    let mut scene = Scene::new();
-    scene.sandbox.set("AWS_MAX_ATTEMPTS", "1");
+    let mut fixture = Fixture::new();
+    fixture.sandbox.set("AWS_MAX_ATTEMPTS", "1");
     if call == Publish {
-        scene.reflector.replies(Family::V4, Answer::text("out of order"));
+        fixture.reflector.replies(Family::V4, Answer::text("out of order"));
     }
-    scene.aws.always(call, fault);
-    said(&scene)
+    fixture.aws.always(call, fault);
+    said(&fixture)
 }
 
 fn error(call: crate::support::aws::Call, status: u16, code: &'static str) -> String {
@@ -83,96 +83,96 @@ fn each_message_of_the_readme_comes_out_of_a_run() {
         (
             "there is no host of that name",
             Box::new(|| {
-                let scene = asking(far);
-                scene.sandbox.etc("nsswitch.conf", "hosts: files\n");
-                said(&scene)
+                let fixture = asking(far);
+                fixture.sandbox.etc("nsswitch.conf", "hosts: files\n");
+                said(&fixture)
             }),
         ),
         (
             "the host's name has no IPv6 address",
             Box::new(|| {
-                let mut scene = Scene::new();
-                let url = scene.reflector.url_of("only4.example.net");
-                scene.configure(|config| {
+                let mut fixture = Fixture::new();
+                let url = fixture.reflector.url_of("only4.example.net");
+                fixture.configure(|config| {
                     config["reflect_url"] = json!(url);
                     config["record_types"] = json!(["AAAA"]);
                 });
-                said(&scene)
+                said(&fixture)
             }),
         ),
         (
             "network unreachable",
             Box::new(|| {
-                let mut scene = asking("https://198.51.100.1/");
-                scene.sandbox.network(Network::Route);
-                scene.sandbox.prepare("ip route add unreachable 198.51.100.0/24");
-                scene.sandbox.set("AWS_MAX_ATTEMPTS", "1");
-                said(&scene)
+                let mut fixture = asking("https://198.51.100.1/");
+                fixture.sandbox.network(Network::Route);
+                fixture.sandbox.prepare("ip route add unreachable 198.51.100.0/24");
+                fixture.sandbox.set("AWS_MAX_ATTEMPTS", "1");
+                said(&fixture)
             }),
         ),
         (
             "this machine has no IPv6",
             Box::new(|| {
-                let mut scene = asking("https://[2001:db8::1]/");
-                scene.configure(|config| config["record_types"] = json!(["AAAA"]));
-                scene.sandbox.network(Network::Route);
-                scene.sandbox.set("AWS_MAX_ATTEMPTS", "1");
-                said(&scene)
+                let mut fixture = asking("https://[2001:db8::1]/");
+                fixture.configure(|config| config["record_types"] = json!(["AAAA"]));
+                fixture.sandbox.network(Network::Route);
+                fixture.sandbox.set("AWS_MAX_ATTEMPTS", "1");
+                said(&fixture)
             }),
         ),
         (
             "this machine or a router prohibits the connection",
             Box::new(|| {
-                let mut scene = asking("https://198.51.100.1/");
-                scene.sandbox.network(Network::Route);
-                scene.sandbox.prepare("ip route add prohibit 198.51.100.0/24");
-                scene.sandbox.set("AWS_MAX_ATTEMPTS", "1");
-                said(&scene)
+                let mut fixture = asking("https://198.51.100.1/");
+                fixture.sandbox.network(Network::Route);
+                fixture.sandbox.prepare("ip route add prohibit 198.51.100.0/24");
+                fixture.sandbox.set("AWS_MAX_ATTEMPTS", "1");
+                said(&fixture)
             }),
         ),
         (
             "your DNS server blocks this name",
             Box::new(|| {
-                let scene = asking(&format!("https://api.ipify.org:{}/", refusing.port()));
-                scene.sandbox.hosts("0.0.0.0 api.ipify.org");
-                said(&scene)
+                let fixture = asking(&format!("https://api.ipify.org:{}/", refusing.port()));
+                fixture.sandbox.hosts("0.0.0.0 api.ipify.org");
+                said(&fixture)
             }),
         ),
         ("no file descriptor is left", Box::new(connections::out_of_files)),
         (
             "it asks for a user name and a password (407)",
             Box::new(|| {
-                let mut scene = Scene::new();
+                let mut fixture = Fixture::new();
                 let proxy = Proxy::with_password(&[]);
-                scene.sandbox.set("HTTPS_PROXY", proxy.url());
-                said(&scene)
+                fixture.sandbox.set("HTTPS_PROXY", proxy.url());
+                said(&fixture)
             }),
         ),
         (
             "it made no connection to the host",
             Box::new(|| {
-                let mut scene = Scene::new();
+                let mut fixture = Fixture::new();
                 let proxy = Proxy::start(&[]);
-                scene.sandbox.set("HTTPS_PROXY", proxy.url());
-                scene.sandbox.set("AWS_MAX_ATTEMPTS", "1");
-                said(&scene)
+                fixture.sandbox.set("HTTPS_PROXY", proxy.url());
+                fixture.sandbox.set("AWS_MAX_ATTEMPTS", "1");
+                said(&fixture)
             }),
         ),
         ("the server's certificate is for", Box::new(|| with_certificate(Certificate::WrongName))),
         (
             "make the server a new one",
             Box::new(|| {
-                let mut scene = Scene::new();
+                let mut fixture = Fixture::new();
                 let script = "openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=reflector \
                               -addext subjectAltName=DNS:reflect.example.net -keyout key.pem \
                               -out cert.pem";
-                make(&scene.sandbox.home(), script);
-                let server = OpenSsl::serve(&scene.sandbox.home(), &[]);
+                make(&fixture.sandbox.home(), script);
+                let server = OpenSsl::serve(&fixture.sandbox.home(), &[]);
                 let url = format!("https://{HOST}:{}/", server.port());
-                scene.configure(|config| config["reflect_url"] = json!(url));
-                let bundle = scene.sandbox.path("cert.pem");
-                scene.sandbox.set("AWS_CA_BUNDLE", bundle);
-                said(&scene)
+                fixture.configure(|config| config["reflect_url"] = json!(url));
+                let bundle = fixture.sandbox.path("cert.pem");
+                fixture.sandbox.set("AWS_CA_BUNDLE", bundle);
+                said(&fixture)
             }),
         ),
         (
@@ -209,35 +209,35 @@ fn each_message_of_the_readme_comes_out_of_a_run() {
         (
             "InvalidClientTokenId",
             Box::new(|| {
-                let mut scene = Scene::new();
-                scene.sandbox.set("AWS_ACCESS_KEY_ID", "AKIANOBODY");
-                said(&scene)
+                let mut fixture = Fixture::new();
+                fixture.sandbox.set("AWS_ACCESS_KEY_ID", "AKIANOBODY");
+                said(&fixture)
             }),
         ),
         (
             "check the secret access key",
             Box::new(|| {
-                let mut scene = Scene::new();
-                scene.sandbox.set("AWS_SECRET_ACCESS_KEY", "another");
-                said(&scene)
+                let mut fixture = Fixture::new();
+                fixture.sandbox.set("AWS_SECRET_ACCESS_KEY", "another");
+                said(&fixture)
             }),
         ),
         (
             "Signature expired",
             Box::new(|| {
-                let scene = Scene::new();
-                scene.aws.world().ahead = time::Duration::minutes(10);
-                scene.aws.world().date = DateHeader::None;
-                said(&scene)
+                let fixture = Fixture::new();
+                fixture.aws.world().ahead = time::Duration::minutes(10);
+                fixture.aws.world().date = DateHeader::None;
+                said(&fixture)
             }),
         ),
         ("ExpiredToken", Box::new(|| error(List, 403, "ExpiredToken"))),
         (
             "AccessDenied",
             Box::new(|| {
-                let scene = Scene::new();
-                scene.aws.world().denied.push((KEY_ID.into(), Change));
-                said(&scene)
+                let fixture = Fixture::new();
+                fixture.aws.world().denied.push((KEY_ID.into(), Change));
+                said(&fixture)
             }),
         ),
         (
@@ -260,26 +260,26 @@ fn each_message_of_the_readme_comes_out_of_a_run() {
         (
             "AuthorizationError",
             Box::new(|| {
-                let scene = Scene::new();
-                scene.reflector.replies(Family::V4, Answer::text("out of order"));
-                scene.aws.world().denied.push((KEY_ID.into(), Publish));
-                said(&scene)
+                let fixture = Fixture::new();
+                fixture.reflector.replies(Family::V4, Answer::text("out of order"));
+                fixture.aws.world().denied.push((KEY_ID.into(), Publish));
+                said(&fixture)
             }),
         ),
         (
             "NoSuchHostedZone",
             Box::new(|| {
-                let mut scene = Scene::new();
-                scene.configure(|config| config["hosted_zone_id"] = json!("ZNOSUCHZONE"));
-                said(&scene)
+                let mut fixture = Fixture::new();
+                fixture.configure(|config| config["hosted_zone_id"] = json!("ZNOSUCHZONE"));
+                said(&fixture)
             }),
         ),
         (
             "cannot be created",
             Box::new(|| {
-                let mut scene = Scene::new();
-                scene.configure(|config| config["dns_name"] = json!("home.exmaple.com"));
-                let run = scene.run_with(&["--dry-run"]);
+                let mut fixture = Fixture::new();
+                fixture.configure(|config| config["dns_name"] = json!("home.exmaple.com"));
+                let run = fixture.run_with(&["--dry-run"]);
                 assert_eq!((run.status.code(), run.stdout.as_str()), (Some(1), ""), "{run:?}");
                 run.stderr
             }),
@@ -287,9 +287,9 @@ fn each_message_of_the_readme_comes_out_of_a_run() {
         (
             "InvalidChangeBatch",
             Box::new(|| {
-                let mut scene = Scene::new();
-                scene.configure(|config| config["dns_name"] = json!("home.example.org"));
-                said(&scene)
+                let mut fixture = Fixture::new();
+                fixture.configure(|config| config["dns_name"] = json!("home.example.org"));
+                said(&fixture)
             }),
         ),
         ("NotFound", Box::new(|| error(Publish, 404, "NotFound"))),
@@ -302,66 +302,66 @@ fn each_message_of_the_readme_comes_out_of_a_run() {
             Box::new(|| {
                 // The thread of the work is held where it opens its first file.
                 let call = libc::SYS_openat.to_string();
-                hangs::watched(&Scene::new(), &["hold", "1.2", &call, "1"], 4).0.stderr
+                hangs::watched(&Fixture::new(), &["hold", "1.2", &call, "1"], 4).0.stderr
             }),
         ),
         (
             "not ours to overwrite",
             Box::new(|| {
-                let scene = Scene::new();
-                scene.aws.put(Row::alias("home.example.com", "A", "elsewhere.example.com."));
-                said(&scene)
+                let fixture = Fixture::new();
+                fixture.aws.put(Row::alias("home.example.com", "A", "elsewhere.example.com."));
+                said(&fixture)
             }),
         ),
         (
             "nothing was changed:",
             Box::new(|| {
-                let mut scene = Scene::new();
-                let other = scene.reflector.server().url("reflect2.example.net");
-                scene.reflector.at("/other", Answer::text("192.175.48.8"));
-                let urls = [scene.reflector.url(), format!("{other}/other")];
-                scene.configure(|config| config["reflect_url"] = json!(urls));
-                said(&scene)
+                let mut fixture = Fixture::new();
+                let other = fixture.reflector.server().url("reflect2.example.net");
+                fixture.reflector.at("/other", Answer::text("192.175.48.8"));
+                let urls = [fixture.reflector.url(), format!("{other}/other")];
+                fixture.configure(|config| config["reflect_url"] = json!(urls));
+                said(&fixture)
             }),
         ),
         (
             "no other source confirms it",
             Box::new(|| {
-                let mut scene = Scene::new();
-                let other = scene.reflector.server().url("reflect2.example.net");
-                scene.reflector.at("/other", Answer::new(404, "text/plain", ""));
-                let urls = [scene.reflector.url(), format!("{other}/other")];
-                scene.configure(|config| {
+                let mut fixture = Fixture::new();
+                let other = fixture.reflector.server().url("reflect2.example.net");
+                fixture.reflector.at("/other", Answer::new(404, "text/plain", ""));
+                let urls = [fixture.reflector.url(), format!("{other}/other")];
+                fixture.configure(|config| {
                     config["reflect_url"] = json!(urls);
                     config["require_confirmation"] = json!(true);
                 });
-                said(&scene)
+                said(&fixture)
             }),
         ),
         (
             "no public IPv4 address of its own",
             Box::new(|| {
-                let scene = Scene::new();
-                scene.reflector.says(Family::V4, "100.64.0.1");
-                said(&scene)
+                let fixture = Fixture::new();
+                fixture.reflector.says(Family::V4, "100.64.0.1");
+                said(&fixture)
             }),
         ),
         (
             "which is not a public address",
             Box::new(|| {
-                let scene = Scene::new();
-                scene.reflector.says(Family::V4, "10.1.2.3");
-                said(&scene)
+                let fixture = Fixture::new();
+                fixture.reflector.says(Family::V4, "10.1.2.3");
+                said(&fixture)
             }),
         ),
         (
             "the alert will repeat at every failing run",
             Box::new(|| {
-                let mut scene = Scene::new();
-                scene.reflector.replies(Family::V4, Answer::text("out of order"));
-                let lock = scene.sandbox.path("missing/autodns.lock");
-                scene.configure(|config| config["alert_lock"] = json!(lock));
-                said(&scene)
+                let mut fixture = Fixture::new();
+                fixture.reflector.replies(Family::V4, Answer::text("out of order"));
+                let lock = fixture.sandbox.path("missing/autodns.lock");
+                fixture.configure(|config| config["alert_lock"] = json!(lock));
+                said(&fixture)
             }),
         ),
     ];

@@ -8,19 +8,19 @@ use serde_json::{Value, json};
 
 use crate::support::aws::Call::{Change, List};
 use crate::support::aws::{KEY_ID, SECRET_KEY, TOPIC, ZONE_ID};
+use crate::support::fixture::Fixture;
 use crate::support::http::{Answer, Family};
-use crate::support::scene::Scene;
 use crate::support::words;
 
 const RECOVERED: &str = "autodns: home.example.com is up to date again (raspberrypi)";
 
 /// A machine as the script left it: the five keys in their usual place, the key in ~/.boto, and a
 /// PHP script for a reflector, which says what it answers is HTML if nobody told it otherwise.
-fn as_it_was_left() -> Scene {
-    let mut scene = Scene::new();
-    scene.sandbox.unset("AWS_ACCESS_KEY_ID");
-    scene.sandbox.unset("AWS_SECRET_ACCESS_KEY");
-    scene.sandbox.write(
+fn as_it_was_left() -> Fixture {
+    let mut fixture = Fixture::new();
+    fixture.sandbox.unset("AWS_ACCESS_KEY_ID");
+    fixture.sandbox.unset("AWS_SECRET_ACCESS_KEY");
+    fixture.sandbox.write(
         ".boto",
         format!(
             "[Credentials]\naws_access_key_id = {KEY_ID}\naws_secret_access_key = {SECRET_KEY}\n"
@@ -30,38 +30,38 @@ fn as_it_was_left() -> Scene {
         "hosted_zone_id": ZONE_ID,
         "dns_name": "home.example.com",
         "topic_arn": TOPIC,
-        "alert_lock": scene.sandbox.path("autodns_alert.lock"),
-        "reflect_url": scene.reflector.url(),
+        "alert_lock": fixture.sandbox.path("autodns_alert.lock"),
+        "reflect_url": fixture.reflector.url(),
     });
-    scene.sandbox.local_etc("autodns.json", format!("{config:#}\n"));
-    fs::remove_file(scene.sandbox.path("autodns.json")).expect("the scene's own config");
-    php_says(&scene, &json!({ "error": "", "your_ip": "192.175.48.7" }));
-    scene
+    fixture.sandbox.local_etc("autodns.json", format!("{config:#}\n"));
+    fs::remove_file(fixture.sandbox.path("autodns.json")).expect("the scene's own config");
+    php_says(&fixture, &json!({ "error": "", "your_ip": "192.175.48.7" }));
+    fixture
 }
 
-fn php_says(scene: &Scene, members: &Value) {
+fn php_says(fixture: &Fixture, members: &Value) {
     let mut answer = json!({ "forwarded": 0, "forwarded_for": "" });
     for (name, value) in members.as_object().expect("members") {
         answer[name] = value.clone();
     }
     let answer = Answer::new(200, "text/html; charset=UTF-8", answer.to_string());
-    scene.reflector.replies(Family::V4, answer);
+    fixture.reflector.replies(Family::V4, answer);
 }
 
 #[test]
 fn what_the_script_ran_with_runs_with_no_argument_and_nothing_set() {
-    let scene = as_it_was_left();
-    scene.run_args(&[]).assert_silent().assert_wrote(&[]);
-    assert_eq!(scene.aws.rows()[0], "home.example.com. A 300 192.175.48.7");
-    scene.run_args(&[]).assert_silent().assert_wrote(&[]);
-    assert_eq!(scene.aws.calls(), [List, Change, List]);
-    assert_eq!(scene.aws.published(), []);
+    let fixture = as_it_was_left();
+    fixture.run_args(&[]).assert_silent().assert_wrote(&[]);
+    assert_eq!(fixture.aws.rows()[0], "home.example.com. A 300 192.175.48.7");
+    fixture.run_args(&[]).assert_silent().assert_wrote(&[]);
+    assert_eq!(fixture.aws.calls(), [List, Change, List]);
+    assert_eq!(fixture.aws.published(), []);
 }
 
 #[test]
 fn a_check_before_the_change_finds_modes_to_mend_and_changes_nothing() {
-    let scene = as_it_was_left();
-    let run = scene.run_args(&["check"]);
+    let fixture = as_it_was_left();
+    let run = fixture.run_args(&["check"]);
     let wrong: Vec<&str> = run.stdout.lines().filter(|line| line.starts_with("warning ")).collect();
     assert_eq!(
         wrong,
@@ -76,34 +76,34 @@ fn a_check_before_the_change_finds_modes_to_mend_and_changes_nothing() {
     assert!(run.stdout.ends_with(" 2 warning, 0 failed, 3 not tested\n"), "{run:?}");
     for file in ["../local/autodns.json", ".boto"] {
         let mode = Permissions::from_mode(0o600);
-        fs::set_permissions(scene.sandbox.path(file), mode).expect("chmod");
+        fs::set_permissions(fixture.sandbox.path(file), mode).expect("chmod");
     }
-    let run = scene.run_args(&["check"]);
+    let run = fixture.run_args(&["check"]);
     assert_eq!((run.status.code(), run.stderr.as_str()), (Some(0), ""), "{run:?}");
     run.assert_wrote(&[]);
     assert!(run.stdout.ends_with(" 0 warning, 0 failed, 3 not tested\n"), "{run:?}");
-    assert_eq!(scene.aws.calls(), [List, List, List, List]);
+    assert_eq!(fixture.aws.calls(), [List, List, List, List]);
 }
 
 #[test]
 fn an_alert_that_the_script_sent_is_not_sent_again_and_is_withdrawn() {
-    let scene = as_it_was_left();
-    scene.sandbox.write("autodns_alert.lock", "");
-    scene.reflector.replies(Family::V4, Answer::text("out of order"));
-    scene.run_args(&[]).assert(1, "", &words::out_of_order(Family::V4)).assert_wrote(&[]);
-    assert_eq!(scene.aws.published(), []);
-    php_says(&scene, &json!({ "error": "", "your_ip": "192.175.48.7" }));
-    scene.run_args(&[]).assert_silent().assert_wrote(&["- autodns_alert.lock"]);
-    let published = scene.aws.published();
+    let fixture = as_it_was_left();
+    fixture.sandbox.write("autodns_alert.lock", "");
+    fixture.reflector.replies(Family::V4, Answer::text("out of order"));
+    fixture.run_args(&[]).assert(1, "", &words::out_of_order(Family::V4)).assert_wrote(&[]);
+    assert_eq!(fixture.aws.published(), []);
+    php_says(&fixture, &json!({ "error": "", "your_ip": "192.175.48.7" }));
+    fixture.run_args(&[]).assert_silent().assert_wrote(&["- autodns_alert.lock"]);
+    let published = fixture.aws.published();
     assert_eq!(published.len(), 1);
     assert_eq!(published[0].subject, RECOVERED);
 }
 
 #[test]
 fn an_error_of_the_php_script_is_quoted() {
-    let scene = as_it_was_left();
-    php_says(&scene, &json!({ "error": "bad API key", "your_ip": "" }));
-    scene.run_args(&[]).assert(
+    let fixture = as_it_was_left();
+    php_says(&fixture, &json!({ "error": "bad API key", "your_ip": "" }));
+    fixture.run_args(&[]).assert(
         1,
         "",
         "autodns: home.example.com A: could not learn the public IPv4 address from \

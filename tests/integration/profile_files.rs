@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use crate::support::assert_text;
 use crate::support::aws::Call::{Change, List};
+use crate::support::fixture::Fixture;
 use crate::support::moto;
-use crate::support::scene::Scene;
 use crate::support::sigv4::Secret;
 
 /// Prints what botocore finds for each case on its standard input.
@@ -124,20 +124,20 @@ fn botocore(cases: &[Case<'_>]) -> Vec<Option<[Option<String>; 4]>> {
 fn refused(cases: &[Case<'_>]) -> String {
     let mut said = String::new();
     for ((name, files, environment, than), found) in cases.iter().zip(botocore(cases)) {
-        let mut scene = Scene::new();
-        scene.without("topic_arn");
-        scene.without("alert_lock");
+        let mut fixture = Fixture::new();
+        fixture.without("topic_arn");
+        fixture.without("alert_lock");
         for variable in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
-            scene.sandbox.unset(variable);
+            fixture.sandbox.unset(variable);
         }
         for secret in SECRETS {
-            scene.sandbox.secret(secret);
+            fixture.sandbox.secret(secret);
         }
         for (name, text) in *files {
-            scene.sandbox.write(name, text);
+            fixture.sandbox.write(name, text);
         }
         for (name, value) in *environment {
-            scene.sandbox.set(name, *value);
+            fixture.sandbox.set(name, *value);
         }
         let found = match than {
             Same => found,
@@ -156,15 +156,15 @@ fn refused(cases: &[Case<'_>]) -> String {
             }
         };
         let Some([id, secret, token, partition]) = found else {
-            let run = scene.run();
+            let run = fixture.run();
             assert_eq!((run.status.code(), &*run.stdout), (Some(2), ""), "{name}: {run:?}");
-            scene.assert_untouched(&run);
+            fixture.assert_untouched(&run);
             write!(said, "{name}: {}", run.stderr).expect("a String takes everything");
             continue;
         };
         {
             // AWS knows no other key, and Route 53 signs for a partition.
-            let mut world = scene.aws.world();
+            let mut world = fixture.aws.world();
             world.keys.clear();
             let secret = Secret { secret: secret.expect("a secret key"), token };
             world.keys.insert(id.expect("a key id"), secret);
@@ -174,9 +174,9 @@ fn refused(cases: &[Case<'_>]) -> String {
                 _ => "us-east-1".into(),
             };
         }
-        let run = scene.run();
+        let run = fixture.run();
         assert_eq!((run.status.code(), &*run.stderr), (Some(0), ""), "{name}");
-        assert_eq!(scene.aws.calls(), [List, Change], "{name}");
+        assert_eq!(fixture.aws.calls(), [List, Change], "{name}");
     }
     said
 }

@@ -7,20 +7,20 @@ use crate::endpoints::by_proxy;
 use crate::support::aws::Aws;
 use crate::support::aws::Call::{Change, List};
 use crate::support::ca::{self, Certificate};
+use crate::support::fixture::Fixture;
 use crate::support::http::{Answer, End, Reply};
 use crate::support::proxy::{Proxy, USER_PASSWORD};
 use crate::support::reflector::Reflector;
-use crate::support::scene::Scene;
 use crate::support::server::{Listen, Refusing, Speak};
 use crate::support::words::UNLISTED;
 
-/// A scene in which AWS is reached through that proxy.
-fn behind(proxy: &Proxy) -> Scene {
-    let mut scene = Scene::new();
-    scene.sandbox.set("HTTPS_PROXY", proxy.url());
+/// A fixture in which AWS is reached through that proxy.
+fn behind(proxy: &Proxy) -> Fixture {
+    let mut fixture = Fixture::new();
+    fixture.sandbox.set("HTTPS_PROXY", proxy.url());
     let port = proxy.url().rsplit(':').next().expect("a port").to_owned();
-    scene.sandbox.alias(&format!("127.0.0.1:{port}"), "{proxy}");
-    scene
+    fixture.sandbox.alias(&format!("127.0.0.1:{port}"), "{proxy}");
+    fixture
 }
 
 /// A proxy whose tunnels all lead nowhere yet: it has to know the port of AWS, which comes later.
@@ -30,13 +30,13 @@ fn proxy_to(port: u16) -> Proxy {
 
 #[test]
 fn a_proxy_that_refuses_is_named_without_its_password() {
-    let mut scene = Scene::new();
+    let mut fixture = Fixture::new();
     let proxy = Proxy::with_password(&[]);
-    scene.sandbox.set("HTTPS_PROXY", proxy.url_with("pi:wr0ng%2FP%40ssword"));
-    scene.sandbox.secret("wr0ng/P@ssword");
+    fixture.sandbox.set("HTTPS_PROXY", proxy.url_with("pi:wr0ng%2FP%40ssword"));
+    fixture.sandbox.secret("wr0ng/P@ssword");
     let port = proxy.url().rsplit(':').next().expect("a port").to_owned();
-    scene.sandbox.alias(&format!("127.0.0.1:{port}"), "{proxy}");
-    scene
+    fixture.sandbox.alias(&format!("127.0.0.1:{port}"), "{proxy}");
+    fixture
         .run()
         .assert(
             1,
@@ -50,8 +50,8 @@ fn a_proxy_that_refuses_is_named_without_its_password() {
         )
         .assert_wrote(&[]);
     // Right, but it knows no way.
-    scene.sandbox.set("HTTPS_PROXY", proxy.url_with(USER_PASSWORD));
-    scene.run().assert(
+    fixture.sandbox.set("HTTPS_PROXY", proxy.url_with(USER_PASSWORD));
+    fixture.run().assert(
         1,
         "",
         "autodns: home.example.com A: could not list the records of hosted zone {zone}: \
@@ -61,12 +61,12 @@ fn a_proxy_that_refuses_is_named_without_its_password() {
          {proxy}: it made no connection to the host (502); check the proxy; the next run tries \
          again\n",
     );
-    assert_eq!(scene.aws.server().connections(), 0);
+    assert_eq!(fixture.aws.server().connections(), 0);
     // Gone altogether.
     let refusing = Refusing::new();
-    scene.sandbox.alias(&format!("127.0.0.1:{}", refusing.port()), "{refusing}");
-    scene.sandbox.set("HTTPS_PROXY", format!("http://127.0.0.1:{}", refusing.port()));
-    scene.run().assert(
+    fixture.sandbox.alias(&format!("127.0.0.1:{}", refusing.port()), "{refusing}");
+    fixture.sandbox.set("HTTPS_PROXY", format!("http://127.0.0.1:{}", refusing.port()));
+    fixture.run().assert(
         1,
         "",
         "autodns: home.example.com A: could not list the records of hosted zone {zone}: \
@@ -86,21 +86,21 @@ fn no_proxy_names_hosts_that_are_reached_directly() {
         ("", true),
         ("7.0.0.1", true),
     ] {
-        let mut scene = Scene::new();
-        let proxy = Proxy::start(&[("*", scene.aws.server().port())]);
-        scene.sandbox.set("HTTPS_PROXY", proxy.url());
-        scene.sandbox.set("NO_PROXY", exceptions);
-        scene.run().assert_silent();
-        assert_eq!(scene.aws.calls(), [List, Change]);
+        let mut fixture = Fixture::new();
+        let proxy = Proxy::start(&[("*", fixture.aws.server().port())]);
+        fixture.sandbox.set("HTTPS_PROXY", proxy.url());
+        fixture.sandbox.set("NO_PROXY", exceptions);
+        fixture.run().assert_silent();
+        assert_eq!(fixture.aws.calls(), [List, Change]);
         assert_eq!(!proxy.asked().is_empty(), through, "{exceptions}");
     }
     // A host covers the names below it, as AWS's own tools have it.
     for (exceptions, through) in
         [("amazonaws.com", false), (".amazonaws.com", false), ("azonaws.com", true)]
     {
-        let (mut scene, proxy) = by_proxy();
-        scene.sandbox.set("NO_PROXY", exceptions);
-        let run = scene.run();
+        let (mut fixture, proxy) = by_proxy();
+        fixture.sandbox.set("NO_PROXY", exceptions);
+        let run = fixture.run();
         assert_eq!(!proxy.asked().is_empty(), through, "{exceptions}: {run:?}");
     }
 }
@@ -136,12 +136,12 @@ fn a_refusal_of_connect_is_named_by_its_status() {
             "it made no connection to the host (522); check the proxy; the next run tries again\n",
         ),
     ] {
-        let mut scene = behind(&proxy);
-        scene.without("topic_arn");
+        let mut fixture = behind(&proxy);
+        fixture.without("topic_arn");
         proxy.always(Answer::new(status, "text/html", "<html>"));
         let before = proxy.asked().len();
         let said = format!("{UNLISTED}{{aws}}: the proxy {{proxy}}: {said}");
-        scene.run().assert(1, "", &said);
+        fixture.run().assert(1, "", &said);
         assert_eq!(proxy.asked().len() - before, attempts, "{status}");
     }
 }
@@ -155,24 +155,24 @@ fn a_proxy_that_refuses_for_a_moment_is_asked_again() {
         Answer::new(429, "text/plain", "").into(),
         Reply::nothing(),
     ] {
-        let mut scene = Scene::new();
-        let proxy = proxy_to(scene.aws.server().port());
-        scene.sandbox.set("HTTPS_PROXY", proxy.url());
+        let mut fixture = Fixture::new();
+        let proxy = proxy_to(fixture.aws.server().port());
+        fixture.sandbox.set("HTTPS_PROXY", proxy.url());
         proxy.once(reply);
-        scene.run().assert_silent();
-        assert_eq!(scene.aws.calls(), [List, Change]);
+        fixture.run().assert_silent();
+        assert_eq!(fixture.aws.calls(), [List, Change]);
         assert_eq!(proxy.asked().len(), 2);
     }
 }
 
 #[test]
 fn an_interim_answer_comes_before_the_tunnel() {
-    let mut scene = Scene::new();
-    let proxy = proxy_to(scene.aws.server().port());
-    scene.sandbox.set("HTTPS_PROXY", proxy.url());
+    let mut fixture = Fixture::new();
+    let proxy = proxy_to(fixture.aws.server().port());
+    fixture.sandbox.set("HTTPS_PROXY", proxy.url());
     let interim = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 503 No\r\n\r\n";
     proxy.once(Reply::Raw(interim.to_vec(), End::Close));
-    scene.run().assert_silent();
+    fixture.run().assert_silent();
     assert_eq!(proxy.asked().len(), 2);
 }
 
@@ -183,9 +183,9 @@ fn a_proxy_that_sends_a_byte_a_second_cannot_hold_a_run() {
     for bytes in [head.into_bytes(), interim] {
         let proxy = Proxy::start(&[]);
         proxy.always(Reply::Drip(bytes, Duration::from_millis(400)));
-        let scene = behind(&proxy);
+        let fixture = behind(&proxy);
         let began = Instant::now();
-        let run = scene.run_with(&["--deadline", "5"]);
+        let run = fixture.run_with(&["--deadline", "5"]);
         assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
         let said = "{aws}: the proxy {proxy}: timed out while connecting; check HTTPS_PROXY and \
                     NO_PROXY\n";
@@ -201,37 +201,37 @@ fn a_proxy_that_answers_what_is_no_http_is_named() {
         [&b"SSH-2.0-OpenSSH_9.2\r\n"[..], b"HTTP/1.1 OK\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\nx"]
     {
         proxy.always(Reply::Raw(bytes.to_vec(), End::Close));
-        let mut scene = behind(&proxy);
-        scene.without("topic_arn");
+        let mut fixture = behind(&proxy);
+        fixture.without("topic_arn");
         let said = "{aws}: the proxy {proxy}: the answer is not HTTP; check HTTPS_PROXY and \
                     NO_PROXY\n";
-        scene.run().assert(1, "", &format!("{UNLISTED}{said}"));
+        fixture.run().assert(1, "", &format!("{UNLISTED}{said}"));
     }
     proxy.always(Reply::Forever(b"HTTP/1.1 200 OK\r\n".to_vec(), b"X-More: x\r\n".to_vec()));
-    let mut scene = behind(&proxy);
-    scene.without("topic_arn");
-    assert!(scene.run().stderr.contains("the proxy {proxy}: the answer is not HTTP"));
+    let mut fixture = behind(&proxy);
+    fixture.without("topic_arn");
+    assert!(fixture.run().stderr.contains("the proxy {proxy}: the answer is not HTTP"));
 }
 
 #[test]
 fn a_proxy_behind_tls_is_used_and_its_certificate_checked() {
     let aws = Aws::start_as(Listen::V4, Speak::Tls(Certificate::Good));
-    let mut scene = Scene::with(aws, Reflector::start());
-    let port = scene.aws.server().port();
+    let mut fixture = Fixture::with(aws, Reflector::start());
+    let port = fixture.aws.server().port();
     let proxy = Proxy::behind_tls(&[("*", port)], Certificate::Good);
-    scene.sandbox.set("HTTPS_PROXY", proxy.url());
-    scene.run().assert_silent();
-    assert_eq!(scene.aws.calls(), [List, Change]);
+    fixture.sandbox.set("HTTPS_PROXY", proxy.url());
+    fixture.run().assert_silent();
+    assert_eq!(fixture.aws.calls(), [List, Change]);
     assert_eq!(proxy.asked(), [format!("CONNECT 127.0.0.1:{port}")]);
-    scene.without("topic_arn");
+    fixture.without("topic_arn");
     let stranger = Proxy::behind_tls(&[("*", port)], Certificate::Untrusted);
-    scene.sandbox.set("HTTPS_PROXY", stranger.url());
+    fixture.sandbox.set("HTTPS_PROXY", stranger.url());
     let stranger_port = stranger.url().rsplit(':').next().expect("a port").to_owned();
-    scene.sandbox.alias(&format!("127.0.0.1:{stranger_port}"), "{stranger}");
+    fixture.sandbox.alias(&format!("127.0.0.1:{stranger_port}"), "{stranger}");
     let said = "{aws}: the proxy {stranger}: the server's certificate is not trusted: it is issued \
                 by \"autodns other CA\", which is not a trusted root; check who answers there; a \
                 CA of your own goes into AWS_CA_BUNDLE\n";
-    scene.run().assert(1, "", &format!("{UNLISTED}{said}"));
+    fixture.run().assert(1, "", &format!("{UNLISTED}{said}"));
     assert_eq!(stranger.asked(), Vec::<String>::new());
 }
 
@@ -251,15 +251,15 @@ fn no_proxy_takes_addresses_networks_and_ports() {
         ("[::1]", "fd00::/8", true),
     ] {
         let aws = if host == "[::1]" { v6() } else { Aws::start() };
-        let mut scene = Scene::with(aws, Reflector::start());
-        let port = scene.aws.server().port();
-        let url = scene.aws.server().url(host);
-        scene.sandbox.set("AWS_ENDPOINT_URL", url);
-        scene.sandbox.set("NO_PROXY", exceptions.replace("{port}", &port.to_string()));
+        let mut fixture = Fixture::with(aws, Reflector::start());
+        let port = fixture.aws.server().port();
+        let url = fixture.aws.server().url(host);
+        fixture.sandbox.set("AWS_ENDPOINT_URL", url);
+        fixture.sandbox.set("NO_PROXY", exceptions.replace("{port}", &port.to_string()));
         let proxy = Proxy::start(&[]);
-        scene.sandbox.set("HTTPS_PROXY", proxy.url());
-        scene.without("topic_arn");
-        let run = scene.run();
+        fixture.sandbox.set("HTTPS_PROXY", proxy.url());
+        fixture.without("topic_arn");
+        let run = fixture.run();
         assert_eq!(!proxy.asked().is_empty(), through, "{exceptions}: {run:?}");
         assert_eq!(run.status.code(), Some(i32::from(through)), "{exceptions}: {run:?}");
     }
@@ -267,12 +267,12 @@ fn no_proxy_takes_addresses_networks_and_ports() {
 
 #[test]
 fn an_entry_of_no_proxy_that_is_ignored_is_told_verbosely() {
-    let mut scene = Scene::new();
-    let proxy = proxy_to(scene.aws.server().port());
-    scene.sandbox.set("HTTPS_PROXY", proxy.url());
-    scene.sandbox.set("NO_PROXY", "10.0.0.0/33,192.168.*");
-    scene.run().assert_silent();
-    let run = scene.run_with(&["--verbose"]);
+    let mut fixture = Fixture::new();
+    let proxy = proxy_to(fixture.aws.server().port());
+    fixture.sandbox.set("HTTPS_PROXY", proxy.url());
+    fixture.sandbox.set("NO_PROXY", "10.0.0.0/33,192.168.*");
+    fixture.run().assert_silent();
+    let run = fixture.run_with(&["--verbose"]);
     for entry in ["10.0.0.0/33", "192.168.*"] {
         let note = format!(
             "autodns: NO_PROXY: \"{entry}\" is not a host, an address or a CIDR, and is ignored\n"

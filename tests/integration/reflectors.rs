@@ -8,23 +8,23 @@ use serde_json::json;
 use crate::support::aws::Aws;
 use crate::support::aws::Call::{Change, List, Publish};
 use crate::support::ca::Certificate;
+use crate::support::fixture::Fixture;
 use crate::support::http::{Answer, End, Family, Reply};
 use crate::support::reflector::{Form, HOST, Reflector, SECRET_QUERY, say};
 use crate::support::route53::Row;
 use crate::support::sandbox::Run;
-use crate::support::scene::Scene;
 use crate::support::server::{Listen, Refusing, Server, Speak};
 use crate::support::words::{self, unlearnt};
 use crate::support::{assert_text, ca, clock};
 
 /// What a dry run says of each reply: it asks as a real run does, and sends no alert.
 fn said_of(replies: Vec<(&str, Reply)>) -> String {
-    let mut scene = Scene::new();
-    scene.sandbox.set("AWS_MAX_ATTEMPTS", "1");
+    let mut fixture = Fixture::new();
+    fixture.sandbox.set("AWS_MAX_ATTEMPTS", "1");
     let mut seen = String::new();
     for (what, reply) in replies {
-        scene.reflector.replies(Family::V4, reply);
-        let run = scene.run_with(&["--dry-run"]);
+        fixture.reflector.replies(Family::V4, reply);
+        let run = fixture.run_with(&["--dry-run"]);
         seen += &format!("{what}: {}", reason(Family::V4, &run));
     }
     seen
@@ -258,32 +258,32 @@ fn text_that_is_whole_is_taken_whichever_way_that_shows() {
         ("a line of HTTP/1.0", "1.0 200 OK\r\n", "192.175.48.7\r\n"),
         ("JSON", "1.0 200 OK\r\n", r#"{"ip":"192.175.48.7"}"#),
     ] {
-        let scene = Scene::new();
+        let fixture = Fixture::new();
         let reply = format!("HTTP/{head}\r\n{body}");
-        scene.reflector.replies(Family::V4, Reply::Raw(reply.into_bytes(), End::Close));
-        scene.run().assert_silent();
-        assert_eq!(scene.aws.rows()[0], "home.example.com. A 300 192.175.48.7", "{what}");
+        fixture.reflector.replies(Family::V4, Reply::Raw(reply.into_bytes(), End::Close));
+        fixture.run().assert_silent();
+        assert_eq!(fixture.aws.rows()[0], "home.example.com. A 300 192.175.48.7", "{what}");
     }
 }
 
 #[test]
 fn an_answer_of_exactly_four_kib_is_read() {
-    let scene = Scene::new();
+    let fixture = Fixture::new();
     let frame = r#"{"error":"","your_ip":"192.175.48.7","x":""}"#;
     let body = frame.replace(r#""x":"""#, &format!(r#""x":"{}""#, "x".repeat(4096 - frame.len())));
     assert_eq!(body.len(), 4096);
-    scene.reflector.replies(Family::V4, Answer::new(200, "application/json", body));
-    scene.run().assert_silent();
-    assert_eq!(scene.aws.calls(), [List, Change]);
+    fixture.reflector.replies(Family::V4, Answer::new(200, "application/json", body));
+    fixture.run().assert_silent();
+    assert_eq!(fixture.aws.calls(), [List, Change]);
 }
 
 #[test]
 fn an_answer_in_pieces_is_read_whole() {
-    let scene = Scene::new();
+    let fixture = Fixture::new();
     let bytes = say(Form::Bare, "192.175.48.76").to_bytes();
-    scene.reflector.replies(Family::V4, Reply::Drip(bytes, Duration::from_millis(1)));
-    scene.run().assert_silent();
-    assert_eq!(scene.aws.rows()[0], "home.example.com. A 300 192.175.48.76");
+    fixture.reflector.replies(Family::V4, Reply::Drip(bytes, Duration::from_millis(1)));
+    fixture.run().assert_silent();
+    assert_eq!(fixture.aws.rows()[0], "home.example.com. A 300 192.175.48.76");
 }
 
 #[test]
@@ -298,10 +298,10 @@ fn your_ip_wins_and_other_members_do_not_matter() {
         (" \r\n 192.175.48.10 \r\n", "192.175.48.10"),
     ];
     for (body, address) in table {
-        let scene = Scene::new();
-        scene.reflector.replies(Family::V4, Answer::text(body));
-        scene.run().assert_silent();
-        assert_eq!(scene.aws.rows()[0], format!("home.example.com. A 300 {address}"), "{body}");
+        let fixture = Fixture::new();
+        fixture.reflector.replies(Family::V4, Answer::text(body));
+        fixture.run().assert_silent();
+        assert_eq!(fixture.aws.rows()[0], format!("home.example.com. A 300 {address}"), "{body}");
     }
 }
 
@@ -349,15 +349,15 @@ fn an_address_that_is_not_public_is_refused_and_its_kind_named() {
         "fe80::1",
         "ff02::1",
     ];
-    let mut scene = Scene::new();
+    let mut fixture = Fixture::new();
     let mut seen = String::new();
     for (family, types, addresses) in
         [(Family::V4, json!(["A"]), &v4[..]), (Family::V6, json!(["AAAA"]), &v6[..])]
     {
-        scene.configure(|config| config["record_types"] = types);
+        fixture.configure(|config| config["record_types"] = types);
         for address in addresses {
-            scene.reflector.says(family, address);
-            let run = scene.run_with(&["--dry-run"]);
+            fixture.reflector.says(family, address);
+            let run = fixture.run_with(&["--dry-run"]);
             let reason = reason(family, &run);
             let said = reason
                 .strip_prefix(&format!("it answered {address}, which is not a public address: "))
@@ -438,35 +438,35 @@ fn addresses_just_outside_the_special_ranges_are_public() {
         "3ffe::1",
         "3fff:1000::1",
     ];
-    let mut scene = Scene::new();
+    let mut fixture = Fixture::new();
     for (family, kind, addresses) in [(Family::V4, "A", &v4[..]), (Family::V6, "AAAA", &v6[..])] {
-        scene.configure(|config| config["record_types"] = json!([kind]));
+        fixture.configure(|config| config["record_types"] = json!([kind]));
         for address in addresses {
-            scene.reflector.says(family, address);
-            scene.aws.put(Row::new("home.example.com", kind, 60, &[address]));
+            fixture.reflector.says(family, address);
+            fixture.aws.put(Row::new("home.example.com", kind, 60, &[address]));
             let expected = format!("home.example.com {kind}: up to date\n");
-            scene.run_with(&["--dry-run"]).assert(0, &expected, "");
+            fixture.run_with(&["--dry-run"]).assert(0, &expected, "");
         }
     }
 }
 
 #[test]
 fn an_address_that_is_not_public_is_taken_where_the_config_says_so() {
-    let mut scene = Scene::both();
-    scene.configure(|config| config["allow_non_public"] = json!(true));
-    scene.reflector.says(Family::V4, "10.1.2.3");
-    scene.reflector.says(Family::V6, "fd00::7");
-    scene.run().assert_silent();
+    let mut fixture = Fixture::both();
+    fixture.configure(|config| config["allow_non_public"] = json!(true));
+    fixture.reflector.says(Family::V4, "10.1.2.3");
+    fixture.reflector.says(Family::V6, "fd00::7");
+    fixture.run().assert_silent();
     assert_eq!(
-        scene.aws.rows()[..2],
+        fixture.aws.rows()[..2],
         ["home.example.com. A 300 10.1.2.3", "home.example.com. AAAA 600 fd00::7"]
     );
 }
 
 #[test]
 fn address_that_no_host_has_is_refused_even_with_allow_non_public() {
-    let mut scene = Scene::new();
-    scene.configure(|config| config["allow_non_public"] = json!(true));
+    let mut fixture = Fixture::new();
+    fixture.configure(|config| config["allow_non_public"] = json!(true));
     for (family, types, addresses) in [
         (
             Family::V4,
@@ -475,24 +475,24 @@ fn address_that_no_host_has_is_refused_even_with_allow_non_public() {
         ),
         (Family::V6, json!(["AAAA"]), &["::", "::ffff:192.175.48.7", "ff02::1"][..]),
     ] {
-        scene.configure(|config| config["record_types"] = types);
+        fixture.configure(|config| config["record_types"] = types);
         for address in addresses {
-            scene.reflector.says(family, address);
-            let run = scene.run();
+            fixture.reflector.says(family, address);
+            let run = fixture.run();
             let reason = reason(family, &run);
             let start = format!("it answered {address}, which is not a public address: ");
             assert!(reason.starts_with(&start), "{reason}");
             assert!(reason.ends_with("; check the reflector\n"), "{reason}");
         }
     }
-    assert!(!scene.aws.calls().contains(&Change));
+    assert!(!fixture.aws.calls().contains(&Change));
 }
 
 #[test]
 fn a_failure_leaves_the_record_alone_and_alerts_once() {
-    let scene = Scene::new();
-    scene.reflector.replies(Family::V4, Answer::text("<html>"));
-    scene
+    let fixture = Fixture::new();
+    fixture.reflector.replies(Family::V4, Answer::text("<html>"));
+    fixture
         .run()
         .assert(
             1,
@@ -502,17 +502,17 @@ fn a_failure_leaves_the_record_alone_and_alerts_once() {
          reflector, and the key in reflect_url if it has one\n",
         )
         .assert_wrote(&["+ autodns.lock"]);
-    let first = scene.aws.calls();
+    let first = fixture.aws.calls();
     assert!(!first.contains(&Change), "{first:?}");
     assert_eq!(first.iter().filter(|call| **call == Publish).count(), 1);
-    assert_eq!(scene.aws.rows()[0], "home.example.com. A 300 192.175.48.1");
+    assert_eq!(fixture.aws.rows()[0], "home.example.com. A 300 192.175.48.1");
 }
 
 #[test]
 fn one_familys_failure_neither_stops_nor_hides_the_other() {
-    let scene = Scene::both();
-    scene.reflector.replies(Family::V6, Reply::reset());
-    scene.run().assert(
+    let fixture = Fixture::both();
+    fixture.reflector.replies(Family::V6, Reply::reset());
+    fixture.run().assert(
         1,
         "",
         "autodns: home.example.com AAAA: could not learn the public IPv6 address from \
@@ -520,14 +520,14 @@ fn one_familys_failure_neither_stops_nor_hides_the_other() {
          the connection; the next run tries again\n",
     );
     assert_eq!(
-        scene.aws.rows(),
+        fixture.aws.rows(),
         ["home.example.com. A 300 192.175.48.7", "host.example.com. A 300 192.175.48.99"]
     );
-    assert_eq!(scene.aws.calls(), [List, Change, Publish]);
+    assert_eq!(fixture.aws.calls(), [List, Change, Publish]);
 
-    let scene = Scene::both();
-    scene.reflector.replies(Family::V4, Answer::text("out of order"));
-    scene.run().assert(
+    let fixture = Fixture::both();
+    fixture.reflector.replies(Family::V4, Answer::text("out of order"));
+    fixture.run().assert(
         1,
         "",
         "autodns: home.example.com A: could not learn the public IPv4 address from \
@@ -535,17 +535,17 @@ fn one_familys_failure_neither_stops_nor_hides_the_other() {
          reflector, and the key in reflect_url if it has one\n",
     );
     assert_eq!(
-        scene.aws.rows()[..2],
+        fixture.aws.rows()[..2],
         ["home.example.com. A 300 192.175.48.1", "home.example.com. AAAA 600 2620:4f:8000::7"]
     );
 }
 
 #[test]
 fn both_families_failing_are_two_lines_and_one_alert() {
-    let scene = Scene::both();
-    scene.reflector.replies(Family::V4, Answer::text("out of order"));
-    scene.reflector.says(Family::V6, "fe80::1");
-    scene.run().assert(
+    let fixture = Fixture::both();
+    fixture.reflector.replies(Family::V4, Answer::text("out of order"));
+    fixture.reflector.says(Family::V6, "fe80::1");
+    fixture.run().assert(
         1,
         "",
         "autodns: home.example.com A: could not learn the public IPv4 address from \
@@ -555,28 +555,28 @@ fn both_families_failing_are_two_lines_and_one_alert() {
          {reflector}/reflect/v1: it answered fe80::1, which is not a public address: \
          link-local; check the way to the reflector, or set allow_non_public\n",
     );
-    assert_eq!(scene.aws.published().len(), 1);
+    assert_eq!(fixture.aws.published().len(), 1);
 }
 
 #[test]
 fn a_host_without_the_family_asked_for_is_named() {
-    let mut scene = Scene::both();
-    let url = scene.reflector.url_of("only4.example.net");
-    scene.configure(|config| config["reflect_url"] = json!(url));
-    scene.run().assert(
+    let mut fixture = Fixture::both();
+    let url = fixture.reflector.url_of("only4.example.net");
+    fixture.configure(|config| config["reflect_url"] = json!(url));
+    fixture.run().assert(
         1,
         "",
         "autodns: home.example.com AAAA: could not learn the public IPv6 address from \
          https://only4.example.net:{port}/reflect/v1: the host's name has no IPv6 address (no AAAA \
          record); use a server that has one, or leave the record type out\n",
     );
-    assert_eq!(scene.aws.rows()[0], "home.example.com. A 300 192.175.48.7");
-    let url = scene.reflector.url_of("only6.example.net");
-    scene.configure(|config| {
+    assert_eq!(fixture.aws.rows()[0], "home.example.com. A 300 192.175.48.7");
+    let url = fixture.reflector.url_of("only6.example.net");
+    fixture.configure(|config| {
         config["reflect_url"] = json!(url);
         config["alert_lock"] = json!(format!("{}2", config["alert_lock"].as_str().expect("text")));
     });
-    scene.run().assert(
+    fixture.run().assert(
         1,
         "",
         "autodns: home.example.com A: could not learn the public IPv4 address from \
@@ -587,14 +587,14 @@ fn a_host_without_the_family_asked_for_is_named() {
 
 #[test]
 fn a_host_that_cannot_be_reached_is_named_with_the_reason() {
-    let mut scene = Scene::new();
+    let mut fixture = Fixture::new();
     let refusing = Refusing::new();
-    scene.sandbox.alias(&format!(":{}", refusing.port()), ":{refusing}");
+    fixture.sandbox.alias(&format!(":{}", refusing.port()), ":{refusing}");
     let closed = format!("https://{HOST}:{}/?k={SECRET_QUERY}", refusing.port());
     let mut seen = String::new();
     for url in [closed.as_str(), "https://nowhere.example.net/ip"] {
-        scene.configure(|config| config["reflect_url"] = json!(url));
-        let run = scene.run_with(&["--dry-run"]);
+        fixture.configure(|config| config["reflect_url"] = json!(url));
+        let run = fixture.run_with(&["--dry-run"]);
         seen += &format!("{:?} {}{}", run.status.code(), run.stdout, run.stderr);
     }
     assert_text(
@@ -610,19 +610,19 @@ fn a_host_that_cannot_be_reached_is_named_with_the_reason() {
 
 #[test]
 fn a_user_and_password_in_the_url_are_sent_and_never_shown() {
-    let mut scene = Scene::new();
-    scene.sandbox.secret("Us3rs/Passw0rd");
-    let url = scene.reflector.url().replace("https://", "https://pi:Us3rs%2FPassw0rd@");
-    scene.configure(|config| config["reflect_url"] = json!(url));
-    scene.run().assert_silent();
-    let requests = scene.reflector.server().requests();
+    let mut fixture = Fixture::new();
+    fixture.sandbox.secret("Us3rs/Passw0rd");
+    let url = fixture.reflector.url().replace("https://", "https://pi:Us3rs%2FPassw0rd@");
+    fixture.configure(|config| config["reflect_url"] = json!(url));
+    fixture.run().assert_silent();
+    let requests = fixture.reflector.server().requests();
     // `pi:Us3rs/Passw0rd`: percent-encoding belongs to the URL, not to the password.
     assert_eq!(requests[0].header("authorization"), Some("Basic cGk6VXMzcnMvUGFzc3cwcmQ="));
     // Said back in any of its forms it stays a secret.
     for echo in ["Us3rs/Passw0rd", "Us3rs%2FPassw0rd", "pi:Us3rs/Passw0rd"] {
         let error = json!({ "error": format!("not you, {echo}!") });
-        scene.reflector.replies(Family::V4, Answer::json(&error));
-        let run = scene.run_with(&["--verbose"]);
+        fixture.reflector.replies(Family::V4, Answer::json(&error));
+        let run = fixture.run_with(&["--verbose"]);
         assert_eq!(run.status.code(), Some(1), "{run:?}");
         assert!(run.stderr.contains("it reported \"not you, "), "{run:?}");
     }
@@ -630,9 +630,9 @@ fn a_user_and_password_in_the_url_are_sent_and_never_shown() {
 
 #[test]
 fn redirect_keeps_the_user_name_on_the_same_server_alone() {
-    let mut scene = Scene::new();
-    scene.sandbox.secret("Us3rs/Passw0rd");
-    let port = scene.reflector.server().port();
+    let mut fixture = Fixture::new();
+    fixture.sandbox.secret("Us3rs/Passw0rd");
+    let port = fixture.reflector.server().port();
     let url = |host: &str| format!("https://{host}:{port}");
     let with_user = |url: &str| url.replace("https://", "https://pi:Us3rs%2FPassw0rd@");
     let start = with_user(&url(HOST)) + "/start";
@@ -645,14 +645,14 @@ fn redirect_keeps_the_user_name_on_the_same_server_alone() {
         (url("reflect2.example.net") + "/2", false),
         (elsewhere.server().url(HOST) + "/2", false),
     ] {
-        scene.reflector.at("/start", Answer::redirect(302, &location));
-        for reflector in [&scene.reflector, &elsewhere] {
+        fixture.reflector.at("/start", Answer::redirect(302, &location));
+        for reflector in [&fixture.reflector, &elsewhere] {
             reflector.at("/2", say(Form::Bare, "192.175.48.7"));
         }
-        scene.configure(|config| config["reflect_url"] = json!(start));
-        scene.run().assert_silent();
+        fixture.configure(|config| config["reflect_url"] = json!(start));
+        fixture.run().assert_silent();
         let requests =
-            [scene.reflector.server().requests(), elsewhere.server().requests()].concat();
+            [fixture.reflector.server().requests(), elsewhere.server().requests()].concat();
         let last = requests.iter().rev().find(|request| request.target == "/2").expect("followed");
         let sent = last.header("authorization");
         let expected = kept.then_some("Basic cGk6VXMzcnMvUGFzc3cwcmQ=");
@@ -660,21 +660,21 @@ fn redirect_keeps_the_user_name_on_the_same_server_alone() {
     }
     // Gone with the first other server, it does not come back.
     let back = url(HOST) + "/3";
-    scene.reflector.at("/start", Answer::redirect(302, &(url("reflect2.example.net") + "/2")));
-    scene.reflector.at("/2", Answer::redirect(302, &back));
-    scene.reflector.at("/3", say(Form::Bare, "192.175.48.7"));
-    scene.run().assert_silent();
-    let requests = scene.reflector.server().requests();
+    fixture.reflector.at("/start", Answer::redirect(302, &(url("reflect2.example.net") + "/2")));
+    fixture.reflector.at("/2", Answer::redirect(302, &back));
+    fixture.reflector.at("/3", say(Form::Bare, "192.175.48.7"));
+    fixture.run().assert_silent();
+    let requests = fixture.reflector.server().requests();
     assert_eq!(requests.last().expect("asked").target, "/3");
     assert_eq!(requests.last().expect("asked").header("authorization"), None);
 }
 
 #[test]
 fn the_usual_reflector_is_that_of_amazon() {
-    let mut scene = Scene::new();
-    scene.without("reflect_url");
+    let mut fixture = Fixture::new();
+    fixture.without("reflect_url");
     // Its name leads to a loopback address where nothing listens.
-    scene.run_with(&["--dry-run"]).assert(
+    fixture.run_with(&["--dry-run"]).assert(
         1,
         "",
         "autodns: home.example.com A: could not learn the public IPv4 address from \
@@ -693,11 +693,11 @@ fn a_certificate_that_does_not_fit_is_named_for_what_it_is() {
         Certificate::NotYetValid,
     ] {
         let reflector = Reflector::start_as(Listen::V4, Speak::Tls(certificate));
-        let scene = Scene::with(Aws::start(), reflector);
-        let run = scene.run_with(&["--dry-run"]);
+        let fixture = Fixture::with(Aws::start(), reflector);
+        let run = fixture.run_with(&["--dry-run"]);
         let reason = clock::neutral(&reason(Family::V4, &run));
         seen += &format!("{certificate:?}: {reason}");
-        assert_eq!(scene.reflector.asked(), Vec::<String>::new());
+        assert_eq!(fixture.reflector.asked(), Vec::<String>::new());
     }
     assert_text(
         &seen,
@@ -715,12 +715,12 @@ fn a_certificate_that_does_not_fit_is_named_for_what_it_is() {
 
 #[test]
 fn a_server_that_speaks_no_tls_is_named_for_what_it_is() {
-    let mut scene = Scene::new();
+    let mut fixture = Fixture::new();
     let plain = Server::start(Listen::V4, Speak::Plain, |_| Reply::nothing());
-    scene.sandbox.alias(&format!(":{}", plain.port()), ":{plain}");
+    fixture.sandbox.alias(&format!(":{}", plain.port()), ":{plain}");
     let url = plain.url(HOST).replace("http://", "https://");
-    scene.configure(|config| config["reflect_url"] = json!(url));
-    scene.run_with(&["--dry-run"]).assert(
+    fixture.configure(|config| config["reflect_url"] = json!(url));
+    fixture.run_with(&["--dry-run"]).assert(
         1,
         "",
         "autodns: home.example.com A: could not learn the public IPv4 address from \
@@ -732,56 +732,60 @@ fn a_server_that_speaks_no_tls_is_named_for_what_it_is() {
 #[test]
 fn plain_http_is_good_enough_on_loopback() {
     for host in ["127.0.0.1", "localhost"] {
-        let mut scene = Scene::with(Aws::start(), Reflector::start_as(Listen::Both, Speak::Plain));
-        let url = scene.reflector.url_of(host);
-        scene.configure(|config| config["reflect_url"] = json!(url));
-        scene.run().assert_silent();
-        assert_eq!(scene.aws.calls(), [List, Change], "{host}");
+        let mut fixture =
+            Fixture::with(Aws::start(), Reflector::start_as(Listen::Both, Speak::Plain));
+        let url = fixture.reflector.url_of(host);
+        fixture.configure(|config| config["reflect_url"] = json!(url));
+        fixture.run().assert_silent();
+        assert_eq!(fixture.aws.calls(), [List, Change], "{host}");
     }
-    let mut scene = Scene::with(Aws::start(), Reflector::start_as(Listen::Both, Speak::Plain));
-    let url = scene.reflector.url_of("[::1]");
-    scene.configure(|config| {
+    let mut fixture = Fixture::with(Aws::start(), Reflector::start_as(Listen::Both, Speak::Plain));
+    let url = fixture.reflector.url_of("[::1]");
+    fixture.configure(|config| {
         config["reflect_url"] = json!(url);
         config["record_types"] = json!(["AAAA"]);
     });
-    scene.run().assert_silent();
-    assert_eq!(scene.aws.calls(), [List, Change]);
+    fixture.run().assert_silent();
+    assert_eq!(fixture.aws.calls(), [List, Change]);
 }
 
 #[test]
 fn two_redirects_are_followed_and_a_third_is_refused() {
-    let mut scene = Scene::new();
+    let mut fixture = Fixture::new();
     let usual = format!("/reflect/v1?apikey={SECRET_QUERY}");
-    let other_host = format!("{}/2", scene.reflector.server().url("reflect2.example.net"));
-    scene.reflector.at("/0", Answer::redirect(308, "/1"));
-    scene.reflector.at("/1", Answer::redirect(301, &other_host));
-    scene.reflector.at("/2", Answer::redirect(307, &usual));
-    let base = scene.reflector.server().url(HOST);
-    scene.configure(|config| config["reflect_url"] = json!(format!("{base}/1")));
-    scene.run().assert_silent();
-    assert_eq!(scene.aws.calls(), [List, Change]);
-    assert_eq!(scene.reflector.asked(), ["GET /1".into(), "GET /2".into(), format!("GET {usual}")]);
+    let other_host = format!("{}/2", fixture.reflector.server().url("reflect2.example.net"));
+    fixture.reflector.at("/0", Answer::redirect(308, "/1"));
+    fixture.reflector.at("/1", Answer::redirect(301, &other_host));
+    fixture.reflector.at("/2", Answer::redirect(307, &usual));
+    let base = fixture.reflector.server().url(HOST);
+    fixture.configure(|config| config["reflect_url"] = json!(format!("{base}/1")));
+    fixture.run().assert_silent();
+    assert_eq!(fixture.aws.calls(), [List, Change]);
+    assert_eq!(
+        fixture.reflector.asked(),
+        ["GET /1".into(), "GET /2".into(), format!("GET {usual}")]
+    );
 
-    scene.configure(|config| config["reflect_url"] = json!(format!("{base}/0")));
-    scene.run().assert(
+    fixture.configure(|config| config["reflect_url"] = json!(format!("{base}/0")));
+    fixture.run().assert(
         1,
         "",
         "autodns: home.example.com A: could not learn the public IPv4 address from \
          {reflector}/0: it redirects more than 2 times; check reflect_url\n",
     );
-    let asked = scene.reflector.asked();
+    let asked = fixture.reflector.asked();
     assert_eq!(asked[3..6], ["GET /0", "GET /1", "GET /2"]);
     assert!(!asked[3..].contains(&format!("GET {usual}")), "{asked:?}");
 }
 
 #[test]
 fn every_kind_of_redirect_is_followed_and_a_useless_one_named() {
-    let mut scene = Scene::new();
-    let base = scene.reflector.server().url(HOST);
-    scene.configure(|config| config["reflect_url"] = json!(format!("{base}/start")));
+    let mut fixture = Fixture::new();
+    let base = fixture.reflector.server().url(HOST);
+    fixture.configure(|config| config["reflect_url"] = json!(format!("{base}/start")));
     for status in [301, 302, 303, 307, 308] {
-        scene.reflector.at("/start", Answer::redirect(status, "v1"));
-        scene.run().assert_silent();
+        fixture.reflector.at("/start", Answer::redirect(status, "v1"));
+        fixture.run().assert_silent();
     }
     let mut seen = String::new();
     for (what, answer) in [
@@ -791,8 +795,8 @@ fn every_kind_of_redirect_is_followed_and_a_useless_one_named() {
         ("another scheme", Answer::redirect(302, "ftp://reflect.example.net/")),
         ("not modified", Answer::new(304, "text/plain", "")),
     ] {
-        scene.reflector.at("/start", answer);
-        let run = scene.run_with(&["--dry-run"]);
+        fixture.reflector.at("/start", answer);
+        let run = fixture.run_with(&["--dry-run"]);
         let from = unlearnt(Family::V4).replace("/reflect/v1", "/start");
         let reason = match (run.status.code(), run.stderr.strip_prefix(&from)) {
             (Some(1), Some(reason)) => reason.to_owned(),
@@ -815,27 +819,27 @@ fn every_kind_of_redirect_is_followed_and_a_useless_one_named() {
 
 #[test]
 fn a_redirect_to_plain_http_is_refused_and_not_followed() {
-    let mut scene = Scene::new();
+    let mut fixture = Fixture::new();
     let plain =
         Server::start(Listen::V4, Speak::Plain, |_| say(Form::Bare, "192.175.48.66").into());
-    scene.sandbox.alias(&format!(":{}", plain.port()), ":{plain}");
+    fixture.sandbox.alias(&format!(":{}", plain.port()), ":{plain}");
     let target = format!("{}/?k={SECRET_QUERY}", plain.url("127.0.0.1"));
-    scene.reflector.replies(Family::V4, Answer::redirect(302, &target));
-    scene.run().assert(
+    fixture.reflector.replies(Family::V4, Answer::redirect(302, &target));
+    fixture.run().assert(
         1,
         "",
         "autodns: home.example.com A: could not learn the public IPv4 address from \
          {reflector}/reflect/v1: it redirects from https to plain http; check reflect_url\n",
     );
     assert_eq!(plain.connections(), 0);
-    assert_eq!(scene.aws.rows()[0], "home.example.com. A 300 192.175.48.1");
+    assert_eq!(fixture.aws.rows()[0], "home.example.com. A 300 192.175.48.1");
 }
 
 #[test]
 fn a_bundle_with_another_ca_trusts_no_reflector() {
-    let mut scene = Scene::new();
-    let bundle = scene.sandbox.write("other.pem", ca::foreign_pem());
-    scene.sandbox.set("AWS_CA_BUNDLE", bundle);
-    scene.run().assert(1, "", &words::nothing_trusted("autodns test CA")).assert_wrote(&[]);
-    assert_eq!(scene.aws.server().requests().len() + scene.reflector.asked().len(), 0);
+    let mut fixture = Fixture::new();
+    let bundle = fixture.sandbox.write("other.pem", ca::foreign_pem());
+    fixture.sandbox.set("AWS_CA_BUNDLE", bundle);
+    fixture.run().assert(1, "", &words::nothing_trusted("autodns test CA")).assert_wrote(&[]);
+    assert_eq!(fixture.aws.server().requests().len() + fixture.reflector.asked().len(), 0);
 }

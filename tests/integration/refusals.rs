@@ -5,8 +5,8 @@ use serde_json::json;
 
 use crate::support::assert_text;
 use crate::support::aws::Call::{Change, List, Publish};
+use crate::support::fixture::Fixture;
 use crate::support::route53::Row;
-use crate::support::scene::Scene;
 
 const NAME: &str = "home.example.com";
 
@@ -77,17 +77,17 @@ fn table() -> Vec<(&'static str, Vec<Row>)> {
 fn a_record_that_is_not_ours_is_left_alone_and_the_reason_said() {
     let mut seen = String::new();
     for (what, rows) in table() {
-        let scene = Scene::new();
-        scene.aws.remove(NAME, "A");
+        let fixture = Fixture::new();
+        fixture.aws.remove(NAME, "A");
         for row in rows {
-            scene.aws.add(row);
+            fixture.aws.add(row);
         }
-        let before = scene.aws.rows();
-        let run = scene.run();
+        let before = fixture.aws.rows();
+        let run = fixture.run();
         assert_eq!(run.status.code(), Some(1), "{what}: {run:?}");
         run.assert_wrote(&["+ autodns.lock"]);
-        assert_eq!(scene.aws.rows(), before, "{what}");
-        assert_eq!(scene.aws.calls(), [List, Publish], "{what}");
+        assert_eq!(fixture.aws.rows(), before, "{what}");
+        assert_eq!(fixture.aws.calls(), [List, Publish], "{what}");
         seen += &format!("{what}: {}{}", run.stdout, run.stderr);
     }
     assert_text(
@@ -126,36 +126,36 @@ fn a_record_that_is_not_ours_is_left_alone_and_the_reason_said() {
 
 #[test]
 fn a_record_that_is_not_ours_is_refused_even_where_its_address_is_right() {
-    let scene = Scene::new();
-    scene.aws.put(simple("192.175.48.7").with("HealthCheckId", "abcdef11-2222"));
-    scene.run().assert(
+    let fixture = Fixture::new();
+    fixture.aws.put(simple("192.175.48.7").with("HealthCheckId", "abcdef11-2222"));
+    fixture.run().assert(
         1,
         "",
         "autodns: home.example.com A: not ours to overwrite: it has a health check; take the \
          health check off, or use another name\n",
     );
-    assert_eq!(scene.aws.calls(), [List, Publish]);
+    assert_eq!(fixture.aws.calls(), [List, Publish]);
 }
 
 #[test]
 fn a_refusal_of_one_family_does_not_hold_up_the_other() {
-    let scene = Scene::both();
-    scene.aws.put(Row::alias(NAME, "AAAA", "d111111abcdef8.cloudfront.net."));
-    scene.run().assert(
+    let fixture = Fixture::both();
+    fixture.aws.put(Row::alias(NAME, "AAAA", "d111111abcdef8.cloudfront.net."));
+    fixture.run().assert(
         1,
         "",
         "autodns: home.example.com AAAA: not ours to overwrite: it is an alias; make it a \
          simple record with one value, or use another name\n",
     );
-    assert_eq!(scene.aws.rows()[0], "home.example.com. A 300 192.175.48.7");
-    assert_eq!(scene.aws.calls(), [List, Change, Publish]);
+    assert_eq!(fixture.aws.rows()[0], "home.example.com. A 300 192.175.48.7");
+    assert_eq!(fixture.aws.calls(), [List, Change, Publish]);
 }
 
 #[test]
 fn a_dry_run_refuses_as_a_real_run_would_and_alerts_nobody() {
-    let scene = Scene::both();
-    scene.aws.put(Row::alias(NAME, "A", "d111111abcdef8.cloudfront.net."));
-    scene
+    let fixture = Fixture::both();
+    fixture.aws.put(Row::alias(NAME, "A", "d111111abcdef8.cloudfront.net."));
+    fixture
         .run_with(&["--dry-run"])
         .assert(
             1,
@@ -164,15 +164,15 @@ fn a_dry_run_refuses_as_a_real_run_would_and_alerts_nobody() {
          record with one value, or use another name\n",
         )
         .assert_wrote(&[]);
-    assert_eq!(scene.aws.calls(), [List, List]);
+    assert_eq!(fixture.aws.calls(), [List, List]);
 }
 
 #[test]
 fn an_alias_of_another_name_or_type_is_no_hindrance() {
-    let mut scene = Scene::new();
-    scene.configure(|config| config["record_types"] = json!(["A"]));
-    scene.aws.put(Row::alias(NAME, "AAAA", "d111111abcdef8.cloudfront.net."));
-    scene.aws.put(Row::new("homf.example.com", "CNAME", 300, &["elsewhere.example.org"]));
-    scene.run().assert_silent();
-    assert_eq!(scene.aws.calls(), [List, Change]);
+    let mut fixture = Fixture::new();
+    fixture.configure(|config| config["record_types"] = json!(["A"]));
+    fixture.aws.put(Row::alias(NAME, "AAAA", "d111111abcdef8.cloudfront.net."));
+    fixture.aws.put(Row::new("homf.example.com", "CNAME", 300, &["elsewhere.example.org"]));
+    fixture.run().assert_silent();
+    assert_eq!(fixture.aws.calls(), [List, Change]);
 }

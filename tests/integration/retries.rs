@@ -7,11 +7,11 @@ use serde_json::json;
 
 use crate::support::aws::Call::{Change, List, Publish};
 use crate::support::aws::{Call, Fault};
+use crate::support::fixture::Fixture;
 use crate::support::gate::Gate;
 use crate::support::http::{Answer, Family, Reply};
 use crate::support::reflector::{Form, say};
 use crate::support::route53::{self, Row};
-use crate::support::scene::Scene;
 use crate::support::words::{UNCHANGED, UNCONFIRMED, UNLISTED, out_of_order};
 
 const IS_AN_ALIAS: &str = "autodns: home.example.com A: not ours to overwrite: it is an alias; make \
@@ -42,13 +42,13 @@ fn passing() -> Vec<(&'static str, Fault)> {
 fn what_passes_is_tried_again_and_all_is_well() {
     for (what, fault) in passing() {
         for call in [List, Change] {
-            let scene = Scene::new();
-            scene.aws.fault(call, fault.clone());
-            scene.run().assert_silent().assert_wrote(&[]);
+            let fixture = Fixture::new();
+            fixture.aws.fault(call, fault.clone());
+            fixture.run().assert_silent().assert_wrote(&[]);
             let expected: &[Call] =
                 if call == List { &[List, List, Change] } else { &[List, Change, List, Change] };
-            assert_eq!(scene.aws.calls(), expected, "{what}");
-            assert_eq!(scene.aws.rows()[0], "home.example.com. A 300 192.175.48.7", "{what}");
+            assert_eq!(fixture.aws.calls(), expected, "{what}");
+            assert_eq!(fixture.aws.rows()[0], "home.example.com. A 300 192.175.48.7", "{what}");
         }
     }
 }
@@ -56,83 +56,83 @@ fn what_passes_is_tried_again_and_all_is_well() {
 #[test]
 fn an_alert_that_meets_what_passes_arrives_once() {
     for (what, fault) in passing() {
-        let scene = Scene::new();
-        scene.reflector.replies(Family::V4, Answer::text("out of order"));
-        scene.aws.fault(Publish, fault);
-        scene.run().assert(1, "", &out_of_order(Family::V4)).assert_wrote(&["+ autodns.lock"]);
-        assert_eq!(scene.aws.calls(), [List, Publish, Publish], "{what}");
-        assert_eq!(scene.aws.published().len(), 1, "{what}");
+        let fixture = Fixture::new();
+        fixture.reflector.replies(Family::V4, Answer::text("out of order"));
+        fixture.aws.fault(Publish, fault);
+        fixture.run().assert(1, "", &out_of_order(Family::V4)).assert_wrote(&["+ autodns.lock"]);
+        assert_eq!(fixture.aws.calls(), [List, Publish, Publish], "{what}");
+        assert_eq!(fixture.aws.published().len(), 1, "{what}");
     }
 }
 
 #[test]
 fn three_attempts_are_all_unless_aws_max_attempts_says_otherwise() {
     for (limit, attempts) in [(None, 3), (Some("1"), 1), (Some("2"), 2)] {
-        let mut scene = Scene::new();
+        let mut fixture = Fixture::new();
         if let Some(limit) = limit {
-            scene.sandbox.set("AWS_MAX_ATTEMPTS", limit);
+            fixture.sandbox.set("AWS_MAX_ATTEMPTS", limit);
         }
-        scene.without("topic_arn");
-        scene.aws.always(List, Fault::error(503, "ServiceUnavailable", "x"));
-        scene.run().assert(
+        fixture.without("topic_arn");
+        fixture.aws.always(List, Fault::error(503, "ServiceUnavailable", "x"));
+        fixture.run().assert(
             1,
             "",
             &format!("{UNLISTED}ServiceUnavailable: x; the next run tries again\n"),
         );
-        assert_eq!(scene.aws.calls(), vec![List; attempts], "{limit:?}");
+        assert_eq!(fixture.aws.calls(), vec![List; attempts], "{limit:?}");
     }
 }
 
 #[test]
 fn throttling_is_waited_out_beyond_the_attempts_of_failures() {
-    let scene = Scene::new();
+    let fixture = Fixture::new();
     for _ in 0..3 {
-        scene.aws.fault(List, Fault::error(400, "Throttling", "Rate exceeded"));
+        fixture.aws.fault(List, Fault::error(400, "Throttling", "Rate exceeded"));
     }
-    scene.run().assert_silent();
-    assert_eq!(scene.aws.calls(), [List, List, List, List, Change]);
+    fixture.run().assert_silent();
+    assert_eq!(fixture.aws.calls(), [List, List, List, List, Change]);
     // Where the attempts are limited by hand, it counts as one.
-    let mut scene = Scene::new();
-    scene.sandbox.set("AWS_MAX_ATTEMPTS", "2");
-    scene.without("topic_arn");
-    scene.aws.always(List, Fault::error(400, "Throttling", "Rate exceeded"));
+    let mut fixture = Fixture::new();
+    fixture.sandbox.set("AWS_MAX_ATTEMPTS", "2");
+    fixture.without("topic_arn");
+    fixture.aws.always(List, Fault::error(400, "Throttling", "Rate exceeded"));
     let said = format!(
         "{UNLISTED}Throttling: Rate exceeded; too many requests of this account at once; the next \
          run tries again\n"
     );
-    scene.run().assert(1, "", &said);
-    assert_eq!(scene.aws.calls(), [List, List]);
+    fixture.run().assert(1, "", &said);
+    assert_eq!(fixture.aws.calls(), [List, List]);
 }
 
 #[test]
 fn many_machines_of_one_account_at_the_same_second_all_get_their_turn() {
-    let scene = Scene::new();
-    scene.aws.world().rate = Some(2);
+    let fixture = Fixture::new();
+    fixture.aws.world().rate = Some(2);
     let configs: Vec<String> = (0..6)
         .map(|number| {
-            let mut config = scene.config();
+            let mut config = fixture.config();
             config["dns_name"] = json!(format!("pi{number}.example.com"));
-            config["alert_lock"] = json!(scene.sandbox.path(&format!("lock{number}")));
-            scene.write_config(&format!("{number}.json"), &config)
+            config["alert_lock"] = json!(fixture.sandbox.path(&format!("lock{number}")));
+            fixture.write_config(&format!("{number}.json"), &config)
         })
         .collect();
-    let running: Vec<_> = configs.iter().map(|config| scene.sandbox.spawn(&[config])).collect();
+    let running: Vec<_> = configs.iter().map(|config| fixture.sandbox.spawn(&[config])).collect();
     for run in running {
-        scene.finish(run).assert_silent();
+        fixture.finish(run).assert_silent();
     }
-    assert_eq!(scene.aws.rows().iter().filter(|row| row.starts_with("pi")).count(), 6);
-    assert!(scene.aws.world().throttled > 0);
-    assert_eq!(scene.aws.published(), []);
+    assert_eq!(fixture.aws.rows().iter().filter(|row| row.starts_with("pi")).count(), 6);
+    assert!(fixture.aws.world().throttled > 0);
+    assert_eq!(fixture.aws.published(), []);
 }
 
 #[test]
 fn throttling_is_waited_out_for_as_long_as_the_run_has_time() {
-    let mut scene = Scene::new();
-    scene.without("topic_arn");
-    scene.aws.always(Change, Fault::error(400, "PriorRequestNotComplete", "x"));
+    let mut fixture = Fixture::new();
+    fixture.without("topic_arn");
+    fixture.aws.always(Change, Fault::error(400, "PriorRequestNotComplete", "x"));
     let said = format!("{UNCHANGED}PriorRequestNotComplete: x; the next run tries again\n");
-    scene.run_with(&["--deadline", "4"]).assert(1, "", &said);
-    assert!(scene.aws.calls().len() > 2, "{:?}", scene.aws.calls());
+    fixture.run_with(&["--deadline", "4"]).assert(1, "", &said);
+    assert!(fixture.aws.calls().len() > 2, "{:?}", fixture.aws.calls());
 }
 
 #[test]
@@ -148,89 +148,89 @@ fn what_would_fail_alike_is_not_tried_again() {
         Fault::Instead(Answer::new(200, "text/html", "<html>").into()),
         Fault::Instead(Reply::Endless),
     ] {
-        let mut scene = Scene::new();
-        scene.without("topic_arn");
-        scene.aws.always(List, fault);
-        assert_eq!(scene.run().status.code(), Some(1));
-        assert_eq!(scene.aws.calls(), [List]);
+        let mut fixture = Fixture::new();
+        fixture.without("topic_arn");
+        fixture.aws.always(List, fault);
+        assert_eq!(fixture.run().status.code(), Some(1));
+        assert_eq!(fixture.aws.calls(), [List]);
     }
 }
 
 #[test]
 fn change_with_a_lost_answer_is_confirmed_by_a_list() {
-    let scene = Scene::new();
-    scene.aws.fault(Change, Fault::After(Reply::reset()));
-    scene.run().assert_silent().assert_wrote(&[]);
-    assert_eq!(scene.aws.calls(), [List, Change, List]);
-    assert_eq!(scene.aws.rows()[0], "home.example.com. A 300 192.175.48.7");
+    let fixture = Fixture::new();
+    fixture.aws.fault(Change, Fault::After(Reply::reset()));
+    fixture.run().assert_silent().assert_wrote(&[]);
+    assert_eq!(fixture.aws.calls(), [List, Change, List]);
+    assert_eq!(fixture.aws.rows()[0], "home.example.com. A 300 192.175.48.7");
 }
 
 #[test]
 fn change_that_was_lost_whole_is_made_again() {
-    let scene = Scene::new();
-    scene.aws.fault(Change, Fault::Instead(Reply::reset()));
-    scene.run().assert_silent().assert_wrote(&[]);
-    assert_eq!(scene.aws.calls(), [List, Change, List, Change]);
-    assert_eq!(scene.aws.rows()[0], "home.example.com. A 300 192.175.48.7");
+    let fixture = Fixture::new();
+    fixture.aws.fault(Change, Fault::Instead(Reply::reset()));
+    fixture.run().assert_silent().assert_wrote(&[]);
+    assert_eq!(fixture.aws.calls(), [List, Change, List, Change]);
+    assert_eq!(fixture.aws.rows()[0], "home.example.com. A 300 192.175.48.7");
 }
 
 #[test]
 fn change_with_a_lost_answer_and_no_list_is_unconfirmed() {
-    let scene = Scene::new();
-    scene.aws.fault(Change, Fault::After(Reply::reset()));
+    let fixture = Fixture::new();
+    fixture.aws.fault(Change, Fault::After(Reply::reset()));
     // The first list is good, the one that would confirm the change is not.
-    scene.aws.fault(List, Fault::Pass);
-    scene.aws.always(List, Fault::error(403, "AccessDenied", "no"));
+    fixture.aws.fault(List, Fault::Pass);
+    fixture.aws.always(List, Fault::error(403, "AccessDenied", "no"));
     let said = format!(
         "{UNCONFIRMED}{{aws}}: the connection was closed before the answer was whole; check the \
          connection; the next run tries again\n"
     );
-    scene.run().assert(1, "", &said);
+    fixture.run().assert(1, "", &said);
     // Throttled means not looked at.
-    let mut scene = Scene::new();
-    scene.sandbox.set("AWS_MAX_ATTEMPTS", "2");
-    scene.aws.always(Change, Fault::error(400, "Throttling", "Rate exceeded"));
-    assert!(scene.run().stderr.starts_with(UNCHANGED));
+    let mut fixture = Fixture::new();
+    fixture.sandbox.set("AWS_MAX_ATTEMPTS", "2");
+    fixture.aws.always(Change, Fault::error(400, "Throttling", "Rate exceeded"));
+    assert!(fixture.run().stderr.starts_with(UNCHANGED));
 }
 
 #[test]
 fn record_that_became_an_alias_before_a_retry_is_kept() {
-    let scene = Scene::new();
+    let fixture = Fixture::new();
     let gate = Gate::default();
     let not_yet = route53::error("Sender", 400, "PriorRequestNotComplete", "x");
-    scene.aws.fault(Change, Fault::Instead(Reply::gated(&gate, not_yet)));
-    let run = scene.spawn();
+    fixture.aws.fault(Change, Fault::Instead(Reply::gated(&gate, not_yet)));
+    let run = fixture.spawn();
     gate.wait_for(1);
-    scene.aws.put(Row::alias("home.example.com", "A", "dualstack.lb.example.com."));
+    fixture.aws.put(Row::alias("home.example.com", "A", "dualstack.lb.example.com."));
     gate.open();
-    scene.finish(run).assert(1, "", IS_AN_ALIAS);
-    assert_eq!(scene.aws.calls(), [List, Change, List, Publish]);
-    assert_eq!(scene.aws.rows()[0], "home.example.com. A - ");
+    fixture.finish(run).assert(1, "", IS_AN_ALIAS);
+    assert_eq!(fixture.aws.calls(), [List, Change, List, Publish]);
+    assert_eq!(fixture.aws.rows()[0], "home.example.com. A - ");
 }
 
 #[test]
 fn record_that_became_an_alias_during_a_slow_look_up_is_kept() {
-    let scene = Scene::new();
+    let fixture = Fixture::new();
     let bytes = say(Form::YourIp, "192.175.48.7").to_bytes();
     let pause = Duration::from_millis(5500) / u32::try_from(bytes.len()).expect("few");
-    scene.reflector.replies(Family::V4, Reply::Drip(bytes, pause));
-    let run = scene.spawn();
-    scene.aws.wait_for(List);
-    scene.aws.put(Row::alias("home.example.com", "A", "dualstack.lb.example.com."));
-    scene.finish(run).assert(1, "", IS_AN_ALIAS);
-    assert_eq!(scene.aws.calls(), [List, List, Publish]);
-    assert_eq!(scene.aws.rows()[0], "home.example.com. A - ");
+    fixture.reflector.replies(Family::V4, Reply::Drip(bytes, pause));
+    let run = fixture.spawn();
+    fixture.aws.wait_for(List);
+    fixture.aws.put(Row::alias("home.example.com", "A", "dualstack.lb.example.com."));
+    fixture.finish(run).assert(1, "", IS_AN_ALIAS);
+    assert_eq!(fixture.aws.calls(), [List, List, Publish]);
+    assert_eq!(fixture.aws.rows()[0], "home.example.com. A - ");
 }
 
 #[test]
 fn a_message_whose_answer_was_lost_comes_twice_rather_than_not_at_all() {
-    let scene = Scene::new();
-    scene.reflector.replies(Family::V4, Answer::text("out of order"));
-    scene.aws.fault(Publish, Fault::After(Reply::reset()));
-    scene.run().assert(1, "", &out_of_order(Family::V4)).assert_wrote(&["+ autodns.lock"]);
-    assert_eq!(scene.aws.published().len(), 2);
-    scene.run().assert(1, "", &out_of_order(Family::V4)).assert_wrote(&[]);
-    assert_eq!(scene.aws.published().len(), 2);
+    let fixture = Fixture::new();
+    fixture.reflector.replies(Family::V4, Answer::text("out of order"));
+    fixture.aws.fault(Publish, Fault::After(Reply::reset()));
+    fixture.run().assert(1, "", &out_of_order(Family::V4)).assert_wrote(&["+ autodns.lock"]);
+    assert_eq!(fixture.aws.published().len(), 2);
+    fixture.run().assert(1, "", &out_of_order(Family::V4)).assert_wrote(&[]);
+    assert_eq!(fixture.aws.published().len(), 2);
 }
 
 #[test]
@@ -246,11 +246,11 @@ fn a_reflector_that_fails_for_a_moment_is_asked_again() {
         Answer::new(425, "text/plain", "").into(),
         Answer::new(429, "text/plain", "").into(),
     ] {
-        let scene = Scene::new();
-        scene.reflector.once(Family::V4, reply);
-        scene.run().assert_silent();
-        assert_eq!(scene.reflector.asked().len(), 2);
-        assert_eq!(scene.aws.calls(), [List, Change]);
+        let fixture = Fixture::new();
+        fixture.reflector.once(Family::V4, reply);
+        fixture.run().assert_silent();
+        assert_eq!(fixture.reflector.asked().len(), 2);
+        assert_eq!(fixture.aws.calls(), [List, Change]);
     }
 }
 
@@ -265,11 +265,11 @@ fn a_reflector_that_answers_wrongly_is_not_asked_again() {
         Answer::new(505, "text/plain", ""),
         Answer::new(511, "text/plain", ""),
     ] {
-        let mut scene = Scene::new();
-        scene.without("topic_arn");
-        scene.reflector.replies(Family::V4, reply);
-        assert_eq!(scene.run().status.code(), Some(1));
-        assert_eq!(scene.reflector.asked().len(), 1);
+        let mut fixture = Fixture::new();
+        fixture.without("topic_arn");
+        fixture.reflector.replies(Family::V4, reply);
+        assert_eq!(fixture.run().status.code(), Some(1));
+        assert_eq!(fixture.reflector.asked().len(), 1);
     }
 }
 
@@ -277,16 +277,16 @@ fn a_reflector_that_answers_wrongly_is_not_asked_again() {
 fn retry_after_is_waited_out_by_every_kind_of_request() {
     let busy = |value: &str| Answer::new(503, "text/plain", "").with("Retry-After", value);
     let at_least = Duration::from_millis(1900);
-    let scene = Scene::new();
-    scene.reflector.once(Family::V4, busy("2"));
+    let fixture = Fixture::new();
+    fixture.reflector.once(Family::V4, busy("2"));
     let began = Instant::now();
-    scene.run().assert_silent();
+    fixture.run().assert_silent();
     assert!(began.elapsed() >= at_least, "{:?}", began.elapsed());
     for call in [List, Change] {
-        let scene = Scene::new();
-        scene.aws.fault(call, Fault::Instead(busy("2").into()));
+        let fixture = Fixture::new();
+        fixture.aws.fault(call, Fault::Instead(busy("2").into()));
         let began = Instant::now();
-        scene.run().assert_silent();
+        fixture.run().assert_silent();
         assert!(began.elapsed() >= at_least, "{:?}", began.elapsed());
     }
 }
@@ -295,59 +295,59 @@ fn retry_after_is_waited_out_by_every_kind_of_request() {
 fn a_server_that_wants_more_time_than_is_left_is_left_alone() {
     for value in ["60", "99999999999999999999999", "Fri, 31 Dec 2999 23:59:59 GMT"] {
         let busy = || Answer::new(503, "text/plain", "").with("Retry-After", value);
-        let mut scene = Scene::new();
-        scene.without("topic_arn");
-        scene.reflector.replies(Family::V4, busy());
+        let mut fixture = Fixture::new();
+        fixture.without("topic_arn");
+        fixture.reflector.replies(Family::V4, busy());
         let began = Instant::now();
-        assert_eq!(scene.run_with(&["--deadline", "20"]).status.code(), Some(1));
+        assert_eq!(fixture.run_with(&["--deadline", "20"]).status.code(), Some(1));
         assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
-        assert_eq!(scene.reflector.asked().len(), 1, "{value}");
-        let mut scene = Scene::new();
-        scene.without("topic_arn");
-        scene.aws.always(List, Fault::Instead(busy().into()));
-        assert_eq!(scene.run_with(&["--deadline", "20"]).status.code(), Some(1));
-        assert_eq!(scene.aws.calls(), [List], "{value}");
+        assert_eq!(fixture.reflector.asked().len(), 1, "{value}");
+        let mut fixture = Fixture::new();
+        fixture.without("topic_arn");
+        fixture.aws.always(List, Fault::Instead(busy().into()));
+        assert_eq!(fixture.run_with(&["--deadline", "20"]).status.code(), Some(1));
+        assert_eq!(fixture.aws.calls(), [List], "{value}");
     }
 }
 
 #[test]
 fn a_reflector_that_wants_much_time_leaves_the_other_its_turn() {
-    let mut scene = Scene::new();
-    let base = scene.reflector.server().url("reflect.example.net");
-    let other = scene.reflector.server().url("reflect2.example.net");
-    scene.configure(|config| {
+    let mut fixture = Fixture::new();
+    let base = fixture.reflector.server().url("reflect.example.net");
+    let other = fixture.reflector.server().url("reflect2.example.net");
+    fixture.configure(|config| {
         config["reflect_url"] = json!([format!("{base}/a"), format!("{other}/b")]);
     });
     let busy = Answer::new(503, "text/plain", "").with("Retry-After", "3600");
-    scene.reflector.at("/a", busy);
-    scene.reflector.once(Family::V4, Answer::new(503, "text/plain", ""));
-    scene.run().assert_silent();
-    assert_eq!(scene.reflector.asked(), ["GET /a", "GET /b", "GET /b"]);
+    fixture.reflector.at("/a", busy);
+    fixture.reflector.once(Family::V4, Answer::new(503, "text/plain", ""));
+    fixture.run().assert_silent();
+    assert_eq!(fixture.reflector.asked(), ["GET /a", "GET /b", "GET /b"]);
 }
 
 #[test]
 fn the_list_of_reflectors_is_gone_through_again_only_after_all_have_failed() {
-    let mut scene = Scene::new();
-    let base = scene.reflector.server().url("reflect.example.net");
-    let other = scene.reflector.server().url("reflect2.example.net");
-    scene.configure(|config| {
+    let mut fixture = Fixture::new();
+    let base = fixture.reflector.server().url("reflect.example.net");
+    let other = fixture.reflector.server().url("reflect2.example.net");
+    fixture.configure(|config| {
         config["reflect_url"] = json!([format!("{base}/a"), format!("{other}/b")]);
     });
     // The first is wrong for good; the second fails twice, then answers.
-    scene.reflector.at("/a", Answer::text("<html>"));
+    fixture.reflector.at("/a", Answer::text("<html>"));
     for _ in 0..2 {
-        scene.reflector.once(Family::V4, Answer::new(503, "text/plain", ""));
+        fixture.reflector.once(Family::V4, Answer::new(503, "text/plain", ""));
     }
-    scene.run().assert_silent();
-    assert_eq!(scene.reflector.asked(), ["GET /a", "GET /b", "GET /b", "GET /b"]);
-    assert_eq!(scene.aws.calls(), [List, Change]);
+    fixture.run().assert_silent();
+    assert_eq!(fixture.reflector.asked(), ["GET /a", "GET /b", "GET /b", "GET /b"]);
+    assert_eq!(fixture.aws.calls(), [List, Change]);
 }
 
 #[test]
 fn verbose_tells_each_failure_that_is_tried_again() {
-    let scene = Scene::new();
-    scene.aws.fault(List, Fault::error(503, "ServiceUnavailable", "x"));
-    let run = scene.run_with(&["--verbose"]);
+    let fixture = Fixture::new();
+    fixture.aws.fault(List, Fault::error(503, "ServiceUnavailable", "x"));
+    let run = fixture.run_with(&["--verbose"]);
     let line = run.stderr.lines().find(|line| line.contains("again")).expect("a line");
     let (before, after) = line.split_once(" in ").expect("a wait");
     assert_eq!(before, "autodns: ServiceUnavailable: x; trying again");
@@ -358,9 +358,9 @@ fn verbose_tells_each_failure_that_is_tried_again() {
 #[test]
 fn a_limit_that_is_none_stops_before_anything_is_tried() {
     for value in ["0", "three", "-1"] {
-        let mut scene = Scene::new();
-        scene.sandbox.set("AWS_MAX_ATTEMPTS", value);
+        let mut fixture = Fixture::new();
+        fixture.sandbox.set("AWS_MAX_ATTEMPTS", value);
         let said = "autodns: AWS_MAX_ATTEMPTS must be a whole number of at least 1\n";
-        scene.assert_untouched(scene.run().assert(2, "", said));
+        fixture.assert_untouched(fixture.run().assert(2, "", said));
     }
 }

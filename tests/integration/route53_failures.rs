@@ -3,9 +3,9 @@
 
 use crate::support::aws::Call::{Change, List, Publish};
 use crate::support::aws::{DateHeader, Fault, KEY_ID, SECRET_KEY};
+use crate::support::fixture::Fixture;
 use crate::support::http::{Answer, End, Reply};
 use crate::support::route53::Row;
-use crate::support::scene::Scene;
 use crate::support::words::{self, UNCHANGED, UNCONFIRMED, UNLISTED};
 use crate::support::{assert_text, clock};
 
@@ -43,13 +43,13 @@ fn errors() -> Vec<(&'static str, Fault)> {
 fn a_list_that_fails_stops_everything() {
     let mut seen = String::new();
     for (what, fault) in errors() {
-        let mut scene = Scene::new();
-        scene.sandbox.set("AWS_MAX_ATTEMPTS", "1");
-        scene.aws.always(List, fault);
-        let run = scene.run();
+        let mut fixture = Fixture::new();
+        fixture.sandbox.set("AWS_MAX_ATTEMPTS", "1");
+        fixture.aws.always(List, fault);
+        let run = fixture.run();
         assert_eq!((run.status.code(), run.stdout.as_str()), (Some(1), ""), "{what}: {run:?}");
         run.assert_wrote(&["+ autodns.lock"]);
-        assert!(!scene.aws.calls().contains(&Change), "{what}");
+        assert!(!fixture.aws.calls().contains(&Change), "{what}");
         let advice = words::REPLACE_POLICY;
         let said = after(UNLISTED, &run.stderr).replace(advice, "REPLACE POLICY\n");
         seen += &format!("{what}: {said}");
@@ -85,9 +85,9 @@ fn a_list_that_fails_stops_everything() {
 
 #[test]
 fn a_list_that_cannot_be_read_is_never_an_empty_one() {
-    let scene = Scene::new();
+    let fixture = Fixture::new();
     let whole = {
-        let answer = scene.aws.world().route53.list(crate::support::aws::ZONE_ID, "");
+        let answer = fixture.aws.world().route53.list(crate::support::aws::ZONE_ID, "");
         String::from_utf8(answer.body).expect("XML")
     };
     let after_home = whole.find("<ResourceRecordSet><Name>host.").expect("a row after home's");
@@ -123,10 +123,10 @@ fn a_list_that_cannot_be_read_is_never_an_empty_one() {
         }),
         ("endless", Fault::Instead(Reply::Endless)),
     ] {
-        let mut scene = Scene::new();
-        scene.sandbox.set("AWS_MAX_ATTEMPTS", "1");
-        scene.aws.always(List, fault);
-        let run = scene.run_with(&["--dry-run"]);
+        let mut fixture = Fixture::new();
+        fixture.sandbox.set("AWS_MAX_ATTEMPTS", "1");
+        fixture.aws.always(List, fault);
+        let run = fixture.run_with(&["--dry-run"]);
         assert_eq!((run.status.code(), run.stdout.as_str()), (Some(1), ""), "{what}: {run:?}");
         seen += &format!("{what}: {}", after(UNLISTED, &run.stderr));
     }
@@ -162,20 +162,20 @@ fn a_list_that_cannot_be_read_is_never_an_empty_one() {
 #[test]
 fn a_row_without_a_ttl_or_a_value_is_not_ours() {
     for missing in ["TTL", "value"] {
-        let scene = Scene::new();
+        let fixture = Fixture::new();
         let mut row = Row::new("home.example.com", "A", 300, &["192.175.48.1"]);
         match missing {
             "TTL" => row.ttl = None,
             _ => row.values.clear(),
         }
-        scene.aws.put(row);
-        scene.run().assert(
+        fixture.aws.put(row);
+        fixture.run().assert(
             1,
             "",
             "autodns: home.example.com A: not ours to overwrite: it has no value or no TTL; make \
          it a simple record with one value, or use another name\n",
         );
-        assert_eq!(scene.aws.calls(), [List, Publish]);
+        assert_eq!(fixture.aws.calls(), [List, Publish]);
     }
 }
 
@@ -183,13 +183,13 @@ fn a_row_without_a_ttl_or_a_value_is_not_ours() {
 fn a_change_that_fails_is_said_and_one_that_may_have_happened_is_not_called_failed() {
     let mut seen = String::new();
     for (what, fault) in errors() {
-        let mut scene = Scene::new();
-        scene.sandbox.set("AWS_MAX_ATTEMPTS", "1");
-        scene.aws.always(Change, fault);
-        let run = scene.run();
+        let mut fixture = Fixture::new();
+        fixture.sandbox.set("AWS_MAX_ATTEMPTS", "1");
+        fixture.aws.always(Change, fault);
+        let run = fixture.run();
         assert_eq!((run.status.code(), run.stdout.as_str()), (Some(1), ""), "{what}: {run:?}");
         run.assert_wrote(&["+ autodns.lock"]);
-        assert_eq!(scene.aws.published().len(), 1, "{what}");
+        assert_eq!(fixture.aws.published().len(), 1, "{what}");
         let advice = words::REPLACE_POLICY;
         let said = run.stderr.replace(advice, "REPLACE POLICY\n");
         let said = said.replace(UNCHANGED, "NOT CHANGED: ");
@@ -226,10 +226,10 @@ fn a_change_that_fails_is_said_and_one_that_may_have_happened_is_not_called_fail
 
 #[test]
 fn a_change_whose_answer_is_lost_is_found_by_the_next_run() {
-    let mut scene = Scene::new();
-    scene.sandbox.set("AWS_MAX_ATTEMPTS", "1");
-    scene.aws.always(Change, Fault::After(Reply::reset()));
-    scene
+    let mut fixture = Fixture::new();
+    fixture.sandbox.set("AWS_MAX_ATTEMPTS", "1");
+    fixture.aws.always(Change, Fault::After(Reply::reset()));
+    fixture
         .run()
         .assert(
             1,
@@ -239,16 +239,16 @@ fn a_change_whose_answer_is_lost_is_found_by_the_next_run() {
          connection; the next run tries again\n",
         )
         .assert_wrote(&["+ autodns.lock"]);
-    assert_eq!(scene.aws.rows()[0], "home.example.com. A 300 192.175.48.7");
-    scene.run().assert_silent().assert_wrote(&["- autodns.lock"]);
+    assert_eq!(fixture.aws.rows()[0], "home.example.com. A 300 192.175.48.7");
+    fixture.run().assert_silent().assert_wrote(&["- autodns.lock"]);
 }
 
 #[test]
 fn a_batch_that_is_refused_is_sent_in_parts_so_that_the_good_ones_land() {
     for old_shape in [false, true] {
-        let scene = Scene::both();
+        let fixture = Fixture::both();
         {
-            let mut world = scene.aws.world();
+            let mut world = fixture.aws.world();
             world.route53.old_shape = old_shape;
             world.route53.refused_values.push("2620:4f:8000::7".into());
         }
@@ -260,22 +260,22 @@ fn a_batch_that_is_refused_is_sent_in_parts_so_that_the_good_ones_land() {
              InvalidChangeBatch: {message}; check dns_name, its zone, and the zone's other \
              records of that name\n"
         );
-        scene.run().assert(1, "", &expected);
+        fixture.run().assert(1, "", &expected);
         assert_eq!(
-            scene.aws.rows(),
+            fixture.aws.rows(),
             ["home.example.com. A 300 192.175.48.7", "host.example.com. A 300 192.175.48.99"]
         );
-        let sizes: Vec<usize> = scene.aws.world().route53.batches.iter().map(Vec::len).collect();
+        let sizes: Vec<usize> = fixture.aws.world().route53.batches.iter().map(Vec::len).collect();
         assert_eq!(sizes, [2, 1, 1]);
-        assert_eq!(scene.aws.calls(), [List, Change, Change, Change, Publish]);
+        assert_eq!(fixture.aws.calls(), [List, Change, Change, Change, Publish]);
     }
 }
 
 #[test]
 fn a_batch_of_one_that_is_refused_is_not_sent_again() {
-    let scene = Scene::new();
-    scene.aws.world().route53.refused_values.push("192.175.48.7".into());
-    scene.run().assert(
+    let fixture = Fixture::new();
+    fixture.aws.world().route53.refused_values.push("192.175.48.7".into());
+    fixture.run().assert(
         1,
         "",
         "autodns: home.example.com A: could not change the record in hosted zone {zone}: \
@@ -283,7 +283,7 @@ fn a_batch_of_one_that_is_refused_is_not_sent_again() {
          (Value is not allowed) encountered with '192.175.48.7'']; check dns_name, its zone, \
          and the zone's other records of that name\n",
     );
-    assert_eq!(scene.aws.calls(), [List, Change, Publish]);
+    assert_eq!(fixture.aws.calls(), [List, Change, Publish]);
 }
 
 #[test]
@@ -298,10 +298,10 @@ fn a_key_that_may_not_list_or_change_is_told_which_action_it_lacks() {
              no identity-based policy allows the route53:{action} action; {}",
             words::REPLACE_POLICY
         );
-        let scene = Scene::new();
-        scene.aws.world().denied.push((KEY_ID.into(), call));
-        scene.run().assert(1, "", &said);
-        assert_eq!(scene.aws.rows()[0], "home.example.com. A 300 192.175.48.1");
+        let fixture = Fixture::new();
+        fixture.aws.world().denied.push((KEY_ID.into(), call));
+        fixture.run().assert(1, "", &said);
+        assert_eq!(fixture.aws.rows()[0], "home.example.com. A 300 192.175.48.1");
     }
 }
 
@@ -355,10 +355,10 @@ fn advice_on_a_denial_depends_on_the_policy_that_denied() {
                 .into(),
         ),
     ] {
-        let mut scene = Scene::new();
-        scene.without("topic_arn");
-        scene.aws.always(List, Fault::Error(403, "AccessDenied", format!("{user} {end}")));
-        let run = scene.run();
+        let mut fixture = Fixture::new();
+        fixture.without("topic_arn");
+        fixture.aws.always(List, Fault::Error(403, "AccessDenied", format!("{user} {end}")));
+        let run = fixture.run();
         let seen = run.stderr.rsplit_once("; ").map(|(_, advice)| advice.trim_end());
         assert_eq!((run.status.code(), seen), (Some(1), Some(advice.as_str())), "{end}");
     }
@@ -367,11 +367,11 @@ fn advice_on_a_denial_depends_on_the_policy_that_denied() {
 #[test]
 fn error_of_aws_itself_gives_no_advice_about_the_key() {
     for code in ["AccessDenied", "SignatureDoesNotMatch", "InvalidClientTokenId"] {
-        let mut scene = Scene::new();
-        scene.without("topic_arn");
-        scene.sandbox.set("AWS_MAX_ATTEMPTS", "1");
-        scene.aws.always(List, Fault::error(500, code, "x"));
-        scene.run().assert(1, "", &format!("{UNLISTED}{code}: x; the next run tries again\n"));
+        let mut fixture = Fixture::new();
+        fixture.without("topic_arn");
+        fixture.sandbox.set("AWS_MAX_ATTEMPTS", "1");
+        fixture.aws.always(List, Fault::error(500, code, "x"));
+        fixture.run().assert(1, "", &format!("{UNLISTED}{code}: x; the next run tries again\n"));
     }
 }
 
@@ -382,17 +382,17 @@ fn key_from_a_file_is_named_by_its_file() {
         ("SignatureDoesNotMatch", "check the secret access key from {}"),
         ("ExpiredToken", "fetch new temporary credentials in place of those from {}"),
     ] {
-        let mut scene = Scene::new();
-        scene.without("topic_arn");
-        scene.sandbox.unset("AWS_ACCESS_KEY_ID");
-        scene.sandbox.unset("AWS_SECRET_ACCESS_KEY");
+        let mut fixture = Fixture::new();
+        fixture.without("topic_arn");
+        fixture.sandbox.unset("AWS_ACCESS_KEY_ID");
+        fixture.sandbox.unset("AWS_SECRET_ACCESS_KEY");
         let file = format!(
             "[default]\naws_access_key_id = {KEY_ID}\naws_secret_access_key = {SECRET_KEY}\n"
         );
-        scene.sandbox.write(".aws/credentials", file);
-        scene.aws.always(List, Fault::error(403, code, "x"));
+        fixture.sandbox.write(".aws/credentials", file);
+        fixture.aws.always(List, Fault::error(403, code, "x"));
         let advice = advice.replace("{}", "[default] of {home}/.aws/credentials");
-        scene.run().assert(1, "", &format!("{UNLISTED}{code}: x; {advice}\n"));
+        fixture.run().assert(1, "", &format!("{UNLISTED}{code}: x; {advice}\n"));
     }
 }
 
@@ -426,12 +426,12 @@ fn answer_that_is_not_understood_is_not_quoted() {
         (403, format!("<{odd}><Error/></{odd}>")),
         (502, format!("<html>{odd}</html>")),
     ] {
-        let mut scene = Scene::new();
-        scene.without("topic_arn");
-        scene.sandbox.set("AWS_MAX_ATTEMPTS", "1");
+        let mut fixture = Fixture::new();
+        fixture.without("topic_arn");
+        fixture.sandbox.set("AWS_MAX_ATTEMPTS", "1");
         let answer = Answer::new(status, "text/xml", body.clone());
-        scene.aws.always(List, Fault::Instead(answer.into()));
-        let run = scene.run_with(&["--verbose"]);
+        fixture.aws.always(List, Fault::Instead(answer.into()));
+        let run = fixture.run_with(&["--verbose"]);
         assert_eq!(run.status.code(), Some(1), "{body}");
         assert!(!run.stderr.contains("0dd-Word"), "{body}:\n{}", run.stderr);
     }
@@ -441,25 +441,25 @@ fn answer_that_is_not_understood_is_not_quoted() {
 fn a_wrong_key_a_wrong_secret_and_a_wrong_clock_are_told_apart() {
     let mut seen = String::new();
 
-    let mut scene = Scene::new();
-    scene.sandbox.set("AWS_ACCESS_KEY_ID", "AKIANOBODY");
-    seen += &format!("key: {}", scene.run().stderr);
+    let mut fixture = Fixture::new();
+    fixture.sandbox.set("AWS_ACCESS_KEY_ID", "AKIANOBODY");
+    seen += &format!("key: {}", fixture.run().stderr);
 
-    let mut scene = Scene::new();
-    scene.sandbox.set("AWS_SECRET_ACCESS_KEY", "some/other/secret/that/is/wrong");
-    scene.sandbox.secret("some/other/secret/that/is/wrong");
-    seen += &format!("secret: {}", scene.run().stderr);
+    let mut fixture = Fixture::new();
+    fixture.sandbox.set("AWS_SECRET_ACCESS_KEY", "some/other/secret/that/is/wrong");
+    fixture.sandbox.secret("some/other/secret/that/is/wrong");
+    seen += &format!("secret: {}", fixture.run().stderr);
 
-    let scene = Scene::new();
-    scene.aws.world().route53_region = "cn-northwest-1".into();
-    seen += &format!("region: {}", scene.run().stderr);
+    let fixture = Fixture::new();
+    fixture.aws.world().route53_region = "cn-northwest-1".into();
+    seen += &format!("region: {}", fixture.run().stderr);
 
     // By its message alone: with a Date the signature would be corrected.
     for minutes in [-10, 10] {
-        let scene = Scene::new();
-        scene.aws.world().ahead = time::Duration::minutes(minutes);
-        scene.aws.world().date = DateHeader::None;
-        seen += &format!("{minutes} minutes: {}", clock::neutral(&scene.run().stderr));
+        let fixture = Fixture::new();
+        fixture.aws.world().ahead = time::Duration::minutes(minutes);
+        fixture.aws.world().date = DateHeader::None;
+        seen += &format!("{minutes} minutes: {}", clock::neutral(&fixture.run().stderr));
     }
     assert_text(
         &seen,
@@ -497,9 +497,9 @@ fn a_wrong_key_a_wrong_secret_and_a_wrong_clock_are_told_apart() {
 
 #[test]
 fn a_zone_that_is_not_there_is_named() {
-    let mut scene = Scene::new();
-    scene.configure(|config| config["hosted_zone_id"] = "ZNOSUCHZONE".into());
-    scene.run().assert(
+    let mut fixture = Fixture::new();
+    fixture.configure(|config| config["hosted_zone_id"] = "ZNOSUCHZONE".into());
+    fixture.run().assert(
         1,
         "",
         "autodns: home.example.com A: could not list the records of hosted zone ZNOSUCHZONE: \
@@ -510,9 +510,9 @@ fn a_zone_that_is_not_there_is_named() {
 
 #[test]
 fn a_reflector_that_fails_and_a_list_that_fails_are_two_causes() {
-    let scene = Scene::new();
-    scene.aws.world().denied.push((KEY_ID.into(), List));
-    scene.reflector.replies(crate::support::http::Family::V4, Answer::text("out of order"));
+    let fixture = Fixture::new();
+    fixture.aws.world().denied.push((KEY_ID.into(), List));
+    fixture.reflector.replies(crate::support::http::Family::V4, Answer::text("out of order"));
     let said = format!(
         "{}{UNLISTED}AccessDenied: User: arn:aws:iam::123456789012:user/pi is not authorized to \
          perform: route53:ListResourceRecordSets on resource: \
@@ -520,15 +520,15 @@ fn a_reflector_that_fails_and_a_list_that_fails_are_two_causes() {
         words::out_of_order(crate::support::http::Family::V4),
         words::REPLACE_POLICY
     );
-    scene.run().assert(1, "", &said);
-    assert_eq!(scene.aws.published().len(), 1);
+    fixture.run().assert(1, "", &said);
+    assert_eq!(fixture.aws.published().len(), 1);
 }
 
 #[test]
 fn a_record_changed_by_hand_meanwhile_is_read_afresh_each_run() {
-    let scene = Scene::new();
-    scene.run().assert_silent();
-    scene.aws.put(Row::new("home.example.com", "A", 60, &["192.175.48.66"]));
-    scene.run().assert_silent();
-    assert_eq!(scene.aws.rows()[0], "home.example.com. A 60 192.175.48.7");
+    let fixture = Fixture::new();
+    fixture.run().assert_silent();
+    fixture.aws.put(Row::new("home.example.com", "A", 60, &["192.175.48.66"]));
+    fixture.run().assert_silent();
+    assert_eq!(fixture.aws.rows()[0], "home.example.com. A 60 192.175.48.7");
 }

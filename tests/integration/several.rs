@@ -6,37 +6,37 @@ use std::fs::File;
 use serde_json::json;
 
 use crate::support::aws::Call::Change;
+use crate::support::fixture::Fixture;
 use crate::support::gate::Gate;
 use crate::support::http::{Answer, Family, Reply};
 use crate::support::reflector::{Form, say};
-use crate::support::scene::Scene;
 
 /// A second config for another name, with a lock of its own.
-fn second(scene: &Scene) -> String {
-    let mut config = scene.config();
+fn second(fixture: &Fixture) -> String {
+    let mut config = fixture.config();
     config["dns_name"] = json!("host.example.com");
-    config["alert_lock"] = json!(scene.sandbox.path("second.lock"));
-    scene.write_config("second.json", &config)
+    config["alert_lock"] = json!(fixture.sandbox.path("second.lock"));
+    fixture.write_config("second.json", &config)
 }
 
 #[test]
 fn each_config_is_its_own_job() {
-    let scene = Scene::new();
-    let (first, second) = (scene.sandbox.path("autodns.json"), second(&scene));
-    scene.run_args(&[&first, &second]).assert_silent().assert_wrote(&[]);
+    let fixture = Fixture::new();
+    let (first, second) = (fixture.sandbox.path("autodns.json"), second(&fixture));
+    fixture.run_args(&[&first, &second]).assert_silent().assert_wrote(&[]);
     assert_eq!(
-        scene.aws.rows(),
+        fixture.aws.rows(),
         ["home.example.com. A 300 192.175.48.7", "host.example.com. A 300 192.175.48.7"]
     );
 }
 
 #[test]
 fn a_broken_config_does_not_stop_the_next_and_the_worst_exit_code_counts() {
-    let scene = Scene::new();
-    let (first, second) = (scene.sandbox.path("autodns.json"), second(&scene));
-    let broken = scene.sandbox.write("broken.json", "{");
-    let missing = scene.sandbox.path("missing.json");
-    scene.run_args(&[&broken, &first, &missing, &second]).assert(
+    let fixture = Fixture::new();
+    let (first, second) = (fixture.sandbox.path("autodns.json"), second(&fixture));
+    let broken = fixture.sandbox.write("broken.json", "{");
+    let missing = fixture.sandbox.path("missing.json");
+    fixture.run_args(&[&broken, &first, &missing, &second]).assert(
         2,
         "",
         "autodns: {home}/broken.json: line 1, column 1: the file ends too early: a }, a ] or \
@@ -44,20 +44,20 @@ fn a_broken_config_does_not_stop_the_next_and_the_worst_exit_code_counts() {
          autodns: {home}/missing.json: cannot be read: No such file or directory (os error 2)\n",
     );
     assert_eq!(
-        scene.aws.rows(),
+        fixture.aws.rows(),
         ["home.example.com. A 300 192.175.48.7", "host.example.com. A 300 192.175.48.7"]
     );
 }
 
 #[test]
 fn a_failing_config_does_not_stop_the_next() {
-    let scene = Scene::new();
-    let mut config = scene.config();
+    let fixture = Fixture::new();
+    let mut config = fixture.config();
     config["hosted_zone_id"] = json!("ZNOSUCHZONE");
-    config["alert_lock"] = json!(scene.sandbox.path("first.lock"));
-    let first = scene.write_config("first.json", &config);
-    let second = second(&scene);
-    scene
+    config["alert_lock"] = json!(fixture.sandbox.path("first.lock"));
+    let first = fixture.write_config("first.json", &config);
+    let second = second(&fixture);
+    fixture
         .run_args(&[&first, &second])
         .assert(
             1,
@@ -67,9 +67,9 @@ fn a_failing_config_does_not_stop_the_next() {
          and whose account the credentials are\n",
         )
         .assert_wrote(&["+ first.lock"]);
-    assert_eq!(scene.aws.rows()[1], "host.example.com. A 300 192.175.48.7");
-    let broken = scene.sandbox.write("broken.json", "{");
-    scene.run_args(&[&first, &broken]).assert(
+    assert_eq!(fixture.aws.rows()[1], "host.example.com. A 300 192.175.48.7");
+    let broken = fixture.sandbox.write("broken.json", "{");
+    fixture.run_args(&[&first, &broken]).assert(
         2,
         "",
         "autodns: {home}/broken.json: line 1, column 1: the file ends too early: a }, a ] or \
@@ -82,21 +82,21 @@ fn a_failing_config_does_not_stop_the_next() {
 
 #[test]
 fn two_configs_with_one_lock_are_refused() {
-    let scene = Scene::new();
-    let mut config = scene.config();
+    let fixture = Fixture::new();
+    let mut config = fixture.config();
     config["dns_name"] = json!("host.example.com");
-    let first = scene.sandbox.path("autodns.json");
-    let second = scene.write_config("second.json", &config);
-    scene.assert_untouched(scene.run_args(&[&first, &second]).assert(
+    let first = fixture.sandbox.path("autodns.json");
+    let second = fixture.write_config("second.json", &config);
+    fixture.assert_untouched(fixture.run_args(&[&first, &second]).assert(
         2,
         "",
         "autodns: {home}/autodns.json, {home}/second.json: have the same alert_lock, \
          {home}/autodns.lock; give each its own\n",
     ));
     // The same file under another name.
-    config["alert_lock"] = json!(scene.sandbox.path("./autodns.lock"));
-    scene.write_config("second.json", &config);
-    scene.assert_untouched(scene.run_args(&[&first, &second]).assert(
+    config["alert_lock"] = json!(fixture.sandbox.path("./autodns.lock"));
+    fixture.write_config("second.json", &config);
+    fixture.assert_untouched(fixture.run_args(&[&first, &second]).assert(
         2,
         "",
         "autodns: {home}/autodns.json, {home}/second.json: have the same alert_lock, \
@@ -106,9 +106,9 @@ fn two_configs_with_one_lock_are_refused() {
 
 #[test]
 fn one_config_named_twice() {
-    let scene = Scene::new();
-    let path = scene.sandbox.path("autodns.json");
-    scene.assert_untouched(scene.run_args(&[&path, &path]).assert(
+    let fixture = Fixture::new();
+    let path = fixture.sandbox.path("autodns.json");
+    fixture.assert_untouched(fixture.run_args(&[&path, &path]).assert(
         2,
         "",
         "autodns: {home}/autodns.json: is named twice; name it once\n",
@@ -117,73 +117,73 @@ fn one_config_named_twice() {
 
 #[test]
 fn configs_without_a_topic_share_nothing() {
-    let scene = Scene::new();
-    let mut config = scene.config();
+    let fixture = Fixture::new();
+    let mut config = fixture.config();
     config.as_object_mut().expect("an object").remove("topic_arn");
-    let first = scene.write_config("first.json", &config);
+    let first = fixture.write_config("first.json", &config);
     config["dns_name"] = json!("host.example.com");
-    let second = scene.write_config("second.json", &config);
-    scene.run_args(&[&first, &second]).assert_silent();
+    let second = fixture.write_config("second.json", &config);
+    fixture.run_args(&[&first, &second]).assert_silent();
 }
 
 #[test]
 fn flock_on_a_config_holds_no_run_up() {
     // As any user may take who may read the file, and as `flock autodns.json autodns …` does.
-    let scene = Scene::new();
-    let config = File::open(scene.sandbox.path("autodns.json")).expect("the config");
+    let fixture = Fixture::new();
+    let config = File::open(fixture.sandbox.path("autodns.json")).expect("the config");
     config.lock().expect("flock");
-    scene.run().assert_silent();
-    assert_eq!(scene.aws.rows()[0], "home.example.com. A 300 192.175.48.7");
+    fixture.run().assert_silent();
+    assert_eq!(fixture.aws.rows()[0], "home.example.com. A 300 192.175.48.7");
 }
 
 #[test]
 fn a_dry_run_and_a_run_at_once_both_end_well() {
-    let scene = Scene::new();
+    let fixture = Fixture::new();
     let gate = Gate::default();
     let reply = Reply::gated(&gate, say(Form::Bare, "192.175.48.7"));
-    scene.reflector.once(Family::V4, reply);
-    let dry = scene.sandbox.spawn(&["--dry-run", &scene.sandbox.path("autodns.json")]);
+    fixture.reflector.once(Family::V4, reply);
+    let dry = fixture.sandbox.spawn(&["--dry-run", &fixture.sandbox.path("autodns.json")]);
     gate.wait_for(1);
     // While the dry run waits for its reflector, a real run goes through.
-    scene.run().assert_silent();
-    assert!(scene.aws.calls().contains(&Change));
+    fixture.run().assert_silent();
+    assert!(fixture.aws.calls().contains(&Change));
     gate.open();
-    assert_eq!(scene.finish(dry).status.code(), Some(0));
+    assert_eq!(fixture.finish(dry).status.code(), Some(0));
 }
 
 #[test]
 fn two_runs_at_once_both_end_well() {
-    let scene = Scene::new();
+    let fixture = Fixture::new();
     let gate = Gate::default();
-    scene.reflector.once(Family::V4, Reply::gated(&gate, say(Form::Bare, "192.175.48.7")));
-    let first = scene.spawn();
+    fixture.reflector.once(Family::V4, Reply::gated(&gate, say(Form::Bare, "192.175.48.7")));
+    let first = fixture.spawn();
     gate.wait_for(1);
-    scene.run().assert_silent();
+    fixture.run().assert_silent();
     gate.open();
-    scene.finish(first).assert_silent();
-    assert_eq!(scene.aws.rows()[0], "home.example.com. A 300 192.175.48.7");
+    fixture.finish(first).assert_silent();
+    assert_eq!(fixture.aws.rows()[0], "home.example.com. A 300 192.175.48.7");
 }
 
 #[test]
 fn a_run_after_a_killed_one_changes_the_record() {
-    let scene = Scene::new();
+    let fixture = Fixture::new();
     let gate = Gate::default();
-    scene.reflector.once(Family::V4, Reply::gated(&gate, say(Form::Bare, "192.175.48.8")));
-    let mut first = scene.spawn();
+    fixture.reflector.once(Family::V4, Reply::gated(&gate, say(Form::Bare, "192.175.48.8")));
+    let mut first = fixture.spawn();
     gate.wait_for(1);
     first.kill();
     drop(first);
     gate.open();
-    scene.run().assert_silent();
-    assert_eq!(scene.aws.rows()[0], "home.example.com. A 300 192.175.48.7");
+    fixture.run().assert_silent();
+    assert_eq!(fixture.aws.rows()[0], "home.example.com. A 300 192.175.48.7");
 }
 
 #[test]
 fn two_configs_that_fail_alert_each_for_itself() {
-    let scene = Scene::new();
-    scene.reflector.replies(Family::V4, Answer::text("out of order"));
-    let (first, second) = (scene.sandbox.path("autodns.json"), second(&scene));
-    scene
+    let fixture = Fixture::new();
+    fixture.reflector.replies(Family::V4, Answer::text("out of order"));
+    let (first, second) = (fixture.sandbox.path("autodns.json"), second(&fixture));
+    fixture
         .run_args(&[&first, &second])
         .assert(
             1,
@@ -196,11 +196,11 @@ fn two_configs_that_fail_alert_each_for_itself() {
          reflector, and the key in reflect_url if it has one\n",
         )
         .assert_wrote(&["+ autodns.lock", "+ second.lock"]);
-    assert_eq!(scene.aws.published().len(), 2);
-    scene.reflector.says(Family::V4, "192.175.48.7");
-    scene
+    assert_eq!(fixture.aws.published().len(), 2);
+    fixture.reflector.says(Family::V4, "192.175.48.7");
+    fixture
         .run_args(&[&first, &second])
         .assert_silent()
         .assert_wrote(&["- autodns.lock", "- second.lock"]);
-    assert_eq!(scene.aws.published().len(), 4);
+    assert_eq!(fixture.aws.published().len(), 4);
 }

@@ -7,21 +7,21 @@ use serde_json::json;
 
 use crate::support::assert_text;
 use crate::support::aws::Call::{Change, List, Publish};
+use crate::support::fixture::Fixture;
 use crate::support::http::{Answer, Family, Reply};
 use crate::support::reflector::{Form, HOST, Reflector, say};
 use crate::support::route53::Row;
 use crate::support::sandbox::Network;
-use crate::support::scene::Scene;
 use crate::support::server::Silent;
 
-/// The usual scene with a second reflector, on another host, behind the first in the list.
-fn two() -> (Scene, Reflector) {
-    let mut scene = Scene::new();
+/// The usual fixture with a second reflector, on another host, behind the first in the list.
+fn two() -> (Fixture, Reflector) {
+    let mut fixture = Fixture::new();
     let second = Reflector::start();
-    let urls = json!([scene.reflector.url(), second.url_of("127.0.0.1")]);
-    scene.configure(|config| config["reflect_url"] = urls);
-    scene.sandbox.alias(&second.server().url("127.0.0.1"), "{second}");
-    (scene, second)
+    let urls = json!([fixture.reflector.url(), second.url_of("127.0.0.1")]);
+    fixture.configure(|config| config["reflect_url"] = urls);
+    fixture.sandbox.alias(&second.server().url("127.0.0.1"), "{second}");
+    (fixture, second)
 }
 
 const UNCHANGED: &str = "home.example.com. A 300 192.175.48.1";
@@ -33,34 +33,34 @@ const DISPUTED: &str = "autodns: home.example.com A: nothing was changed: {refle
 
 #[test]
 fn a_quiet_run_asks_the_first_alone() {
-    let (scene, second) = two();
-    scene.aws.put(Row::new("home.example.com", "A", 300, &["192.175.48.7"]));
-    scene.run().assert_silent().assert_wrote(&[]);
-    assert_eq!(scene.reflector.server().requests().len(), 1);
+    let (fixture, second) = two();
+    fixture.aws.put(Row::new("home.example.com", "A", 300, &["192.175.48.7"]));
+    fixture.run().assert_silent().assert_wrote(&[]);
+    assert_eq!(fixture.reflector.server().requests().len(), 1);
     assert_eq!(second.server().connections(), 0);
 }
 
 #[test]
 fn a_change_that_a_second_source_confirms_is_made() {
-    let (scene, second) = two();
-    scene.run().assert_silent();
+    let (fixture, second) = two();
+    fixture.run().assert_silent();
     assert_eq!(second.server().requests().len(), 1);
-    assert_eq!(scene.aws.rows()[0], CHANGED);
+    assert_eq!(fixture.aws.rows()[0], CHANGED);
 }
 
 #[test]
 fn a_dry_run_asks_for_the_second_opinion_too() {
-    let (scene, second) = two();
+    let (fixture, second) = two();
     let expected = "home.example.com A: 192.175.48.1 -> 192.175.48.7\n";
-    scene.run_with(&["--dry-run"]).assert(0, expected, "");
+    fixture.run_with(&["--dry-run"]).assert(0, expected, "");
     assert_eq!(second.server().requests().len(), 1);
 }
 
 #[test]
 fn a_change_that_a_second_source_disputes_is_not_made() {
-    let (scene, second) = two();
+    let (fixture, second) = two();
     second.says(Family::V4, "192.175.48.9");
-    scene
+    fixture
         .run()
         .assert(
             1,
@@ -70,35 +70,35 @@ fn a_change_that_a_second_source_disputes_is_not_made() {
          is right\n",
         )
         .assert_wrote(&["+ autodns.lock"]);
-    assert_eq!(scene.aws.rows()[0], UNCHANGED);
-    assert_eq!(scene.aws.calls(), [List, Publish]);
+    assert_eq!(fixture.aws.rows()[0], UNCHANGED);
+    assert_eq!(fixture.aws.calls(), [List, Publish]);
 }
 
 #[test]
 fn a_dispute_of_one_family_does_not_hold_up_the_other() {
-    let (mut scene, second) = two();
-    let urls = json!([scene.reflector.url(), second.url_of("only4.example.net")]);
-    scene.configure(|config| {
+    let (mut fixture, second) = two();
+    let urls = json!([fixture.reflector.url(), second.url_of("only4.example.net")]);
+    fixture.configure(|config| {
         config["record_types"] = json!(["A", "AAAA"]);
         config["reflect_url"] = urls;
     });
-    scene.sandbox.alias(&second.server().url("only4.example.net"), "{second}");
+    fixture.sandbox.alias(&second.server().url("only4.example.net"), "{second}");
     second.says(Family::V4, "192.175.48.9");
-    scene.run().assert(
+    fixture.run().assert(
         1,
         "",
         "autodns: home.example.com A: nothing was changed: {reflector}/reflect/v1 says that \
          the address is 192.175.48.7, but {second}/reflect/v1 says 192.175.48.9; check which \
          is right\n",
     );
-    assert_eq!(scene.aws.rows()[..2], [UNCHANGED, "home.example.com. AAAA 600 2620:4f:8000::7"]);
+    assert_eq!(fixture.aws.rows()[..2], [UNCHANGED, "home.example.com. AAAA 600 2620:4f:8000::7"]);
 }
 
 #[test]
 fn a_change_that_no_other_source_can_confirm_is_made_and_said_so() {
-    let (scene, second) = two();
+    let (fixture, second) = two();
     second.replies(Family::V4, Answer::text("out of order"));
-    let run = scene.run_with(&["--verbose"]);
+    let run = fixture.run_with(&["--verbose"]);
     assert_eq!((run.status.code(), run.stdout.as_str()), (Some(0), ""));
     assert_text(
         &run.sorted_stderr(),
@@ -114,38 +114,38 @@ fn a_change_that_no_other_source_can_confirm_is_made_and_said_so() {
          autodns: {second}/reflect/v1 over IPv4: it answered 12 bytes of text, not an \
          address; check the reflector, and the key in reflect_url if it has one\n",
     );
-    assert_eq!(scene.aws.rows()[0], CHANGED);
+    assert_eq!(fixture.aws.rows()[0], CHANGED);
 }
 
 #[test]
 fn another_url_of_the_same_host_is_no_second_opinion() {
     for host in [HOST.to_uppercase(), format!("{HOST}.")] {
-        let mut scene = Scene::new();
+        let mut fixture = Fixture::new();
         let second = Reflector::start();
         second.says(Family::V4, "192.175.48.9");
-        let urls = json!([scene.reflector.url(), second.url_of(&host)]);
-        scene.configure(|config| config["reflect_url"] = urls);
-        scene.run().assert_silent();
+        let urls = json!([fixture.reflector.url(), second.url_of(&host)]);
+        fixture.configure(|config| config["reflect_url"] = urls);
+        fixture.run().assert_silent();
         assert_eq!(second.server().connections(), 0, "{host}");
-        assert_eq!(scene.aws.rows()[0], CHANGED, "{host}");
+        assert_eq!(fixture.aws.rows()[0], CHANGED, "{host}");
     }
 }
 
 #[test]
 fn a_source_that_fails_passes_on_to_the_next() {
-    let (scene, second) = two();
+    let (fixture, second) = two();
     for broken in ["out of order", "10.1.2.3\n", "2620:4f:8000::7\n", ""] {
-        scene.aws.put(Row::new("home.example.com", "A", 300, &["192.175.48.1"]));
-        scene.reflector.replies(Family::V4, Answer::text(broken));
-        scene.run().assert_silent();
-        assert_eq!(scene.aws.rows()[0], CHANGED, "{broken:?}");
+        fixture.aws.put(Row::new("home.example.com", "A", 300, &["192.175.48.1"]));
+        fixture.reflector.replies(Family::V4, Answer::text(broken));
+        fixture.run().assert_silent();
+        assert_eq!(fixture.aws.rows()[0], CHANGED, "{broken:?}");
     }
     assert_eq!(second.server().requests().len(), 4);
 }
 
 #[test]
 fn second_source_that_names_an_unusable_address_disagrees() {
-    let (scene, second) = two();
+    let (fixture, second) = two();
     for address in ["100.64.0.1", "10.1.2.3", "0.0.0.0", "2620:4f:8000::7"] {
         second.says(Family::V4, address);
         let said = format!(
@@ -153,50 +153,50 @@ fn second_source_that_names_an_unusable_address_disagrees() {
              the address is 192.175.48.7, but {{second}}/reflect/v1 says {address}; check which is \
              right\n"
         );
-        scene.run().assert(1, "", &said);
+        fixture.run().assert(1, "", &said);
     }
-    assert_eq!(scene.aws.rows()[0], UNCHANGED);
+    assert_eq!(fixture.aws.rows()[0], UNCHANGED);
 }
 
 #[test]
 fn second_source_outside_the_expected_networks_disagrees() {
-    let (mut scene, second) = two();
-    scene.configure(|config| config["expected_networks"] = json!(["192.175.48.0/29"]));
+    let (mut fixture, second) = two();
+    fixture.configure(|config| config["expected_networks"] = json!(["192.175.48.0/29"]));
     second.says(Family::V4, "192.175.48.9");
-    scene.run().assert(1, "", DISPUTED);
-    assert_eq!(scene.aws.rows()[0], UNCHANGED);
+    fixture.run().assert(1, "", DISPUTED);
+    assert_eq!(fixture.aws.rows()[0], UNCHANGED);
 }
 
 #[test]
 fn unusable_address_in_front_is_outvoted_by_two_that_agree() {
-    let (mut scene, second) = two();
+    let (mut fixture, second) = two();
     let third = Reflector::start();
     let urls = json!([
-        scene.reflector.url(),
+        fixture.reflector.url(),
         second.url_of("127.0.0.1"),
         third.url_of("reflect2.example.net")
     ]);
-    scene.configure(|config| config["reflect_url"] = urls);
-    scene.reflector.says(Family::V4, "100.64.0.1");
-    scene.run().assert_silent();
-    assert_eq!(scene.aws.rows()[0], CHANGED);
+    fixture.configure(|config| config["reflect_url"] = urls);
+    fixture.reflector.says(Family::V4, "100.64.0.1");
+    fixture.run().assert_silent();
+    assert_eq!(fixture.aws.rows()[0], CHANGED);
 }
 
 #[test]
 fn second_source_that_fails_for_a_moment_is_asked_again() {
     for passing in [Reply::reset(), Answer::new(503, "text/plain", "").into(), Reply::nothing()] {
-        let (scene, second) = two();
+        let (fixture, second) = two();
         second.once(Family::V4, passing.clone());
         second.says(Family::V4, "192.175.48.9");
-        scene.run().assert(1, "", DISPUTED);
-        assert_eq!(scene.aws.rows()[0], UNCHANGED);
+        fixture.run().assert(1, "", DISPUTED);
+        assert_eq!(fixture.aws.rows()[0], UNCHANGED);
         assert_eq!(second.server().requests().len(), 2);
 
         second.once(Family::V4, passing);
         second.says(Family::V4, "192.175.48.7");
-        let run = scene.run();
+        let run = fixture.run();
         assert_eq!((run.status.code(), run.stderr.as_str()), (Some(0), ""));
-        assert_eq!(scene.aws.rows()[0], CHANGED);
+        assert_eq!(fixture.aws.rows()[0], CHANGED);
         assert_eq!(second.server().requests().len(), 4);
     }
 }
@@ -204,36 +204,36 @@ fn second_source_that_fails_for_a_moment_is_asked_again() {
 #[test]
 fn source_in_front_that_failed_for_a_moment_is_asked_again() {
     for passing in [Reply::reset(), Answer::new(503, "text/plain", "").into()] {
-        let (scene, second) = two();
-        scene.reflector.once(Family::V4, passing);
+        let (fixture, second) = two();
+        fixture.reflector.once(Family::V4, passing);
         second.says(Family::V4, "192.175.48.9");
-        scene.run().assert(
+        fixture.run().assert(
             1,
             "",
             "autodns: home.example.com A: nothing was changed: {second}/reflect/v1 says that the \
              address is 192.175.48.9, but {reflector}/reflect/v1 says 192.175.48.7; check which is \
              right\n",
         );
-        assert_eq!(scene.aws.rows()[0], UNCHANGED);
-        assert_eq!(scene.reflector.asked().len(), 2);
+        assert_eq!(fixture.aws.rows()[0], UNCHANGED);
+        assert_eq!(fixture.reflector.asked().len(), 2);
     }
 }
 
 #[test]
 fn source_whose_failure_lasts_is_not_asked_again() {
-    let (scene, second) = two();
-    scene.reflector.replies(Family::V4, Answer::new(404, "text/plain", ""));
-    scene.run().assert_silent();
-    assert_eq!(scene.aws.rows()[0], CHANGED);
-    assert_eq!((scene.reflector.asked().len(), second.asked().len()), (1, 1));
+    let (fixture, second) = two();
+    fixture.reflector.replies(Family::V4, Answer::new(404, "text/plain", ""));
+    fixture.run().assert_silent();
+    assert_eq!(fixture.aws.rows()[0], CHANGED);
+    assert_eq!((fixture.reflector.asked().len(), second.asked().len()), (1, 1));
 }
 
 /// `two`, with a change that has to be confirmed.
-fn two_that_must_agree() -> (Scene, Reflector) {
-    let (mut scene, second) = two();
-    scene.configure(|config| config["require_confirmation"] = json!(true));
-    scene.sandbox.set("AWS_MAX_ATTEMPTS", "2");
-    (scene, second)
+fn two_that_must_agree() -> (Fixture, Reflector) {
+    let (mut fixture, second) = two();
+    fixture.configure(|config| config["require_confirmation"] = json!(true));
+    fixture.sandbox.set("AWS_MAX_ATTEMPTS", "2");
+    (fixture, second)
 }
 
 #[test]
@@ -241,7 +241,7 @@ fn required_confirmation_that_nobody_gives_refuses_the_change() {
     let unconfirmed = "autodns: home.example.com A: nothing was changed: {reflector}/reflect/v1 \
                        says that the address is 192.175.48.7, and no other source confirms it; \
                        {second}/reflect/v1: ";
-    let (scene, second) = two_that_must_agree();
+    let (fixture, second) = two_that_must_agree();
     for (reply, reason, asked) in [
         (
             Reply::from(Answer::text("out of order")),
@@ -256,7 +256,7 @@ fn required_confirmation_that_nobody_gives_refuses_the_change() {
             2,
         ),
         (
-            Answer::redirect(302, &scene.reflector.url()).into(),
+            Answer::redirect(302, &fixture.reflector.url()).into(),
             "its answer is that of reflect.example.net, which has answered already; name a source \
              on another host\n",
             1,
@@ -264,153 +264,153 @@ fn required_confirmation_that_nobody_gives_refuses_the_change() {
     ] {
         let before = second.asked().len();
         second.replies(Family::V4, reply);
-        scene.run().assert(1, "", &format!("{unconfirmed}{reason}"));
+        fixture.run().assert(1, "", &format!("{unconfirmed}{reason}"));
         assert_eq!(second.asked().len(), before + asked, "{reason}");
     }
-    assert_eq!(scene.aws.rows()[0], UNCHANGED);
+    assert_eq!(fixture.aws.rows()[0], UNCHANGED);
 }
 
 #[test]
 fn required_confirmation_names_a_source_in_front_that_failed() {
-    let (scene, _second) = two_that_must_agree();
-    scene.reflector.replies(Family::V4, Answer::new(404, "text/plain", ""));
-    scene.run().assert(
+    let (fixture, _second) = two_that_must_agree();
+    fixture.reflector.replies(Family::V4, Answer::new(404, "text/plain", ""));
+    fixture.run().assert(
         1,
         "",
         "autodns: home.example.com A: nothing was changed: {second}/reflect/v1 says that the \
          address is 192.175.48.7, and no other source confirms it; {reflector}/reflect/v1: it \
          answered 404; check the reflector, and the key in reflect_url if it has one\n",
     );
-    assert_eq!(scene.aws.rows()[0], UNCHANGED);
+    assert_eq!(fixture.aws.rows()[0], UNCHANGED);
 }
 
 #[test]
 fn required_confirmation_that_is_given_lets_the_change_through() {
-    let (scene, second) = two_that_must_agree();
-    scene.run().assert_silent();
-    assert_eq!(scene.aws.rows()[0], CHANGED);
+    let (fixture, second) = two_that_must_agree();
+    fixture.run().assert_silent();
+    assert_eq!(fixture.aws.rows()[0], CHANGED);
     // With nothing to change nobody has to confirm anything.
     second.replies(Family::V4, Answer::text("out of order"));
-    scene.run().assert_silent();
+    fixture.run().assert_silent();
     assert_eq!(second.asked().len(), 1);
 }
 
 #[test]
 fn interface_address_needs_no_confirmation() {
-    let mut scene = Scene::new();
-    scene.configure(|config| {
+    let mut fixture = Fixture::new();
+    fixture.configure(|config| {
         config["record_types"] = json!(["AAAA"]);
         config["ipv6_interface"] = json!("eth0");
         config["require_confirmation"] = json!(true);
     });
-    with_table(&mut scene, TABLE);
-    scene.run().assert_silent();
-    assert_eq!(scene.aws.rows()[1], "home.example.com. AAAA 600 2620:4f:8000::3");
+    with_table(&mut fixture, TABLE);
+    fixture.run().assert_silent();
+    assert_eq!(fixture.aws.rows()[1], "home.example.com. AAAA 600 2620:4f:8000::3");
 }
 
 #[test]
 fn required_confirmation_without_two_hosts_is_a_bad_config() {
-    let (mut scene, second) = two();
-    let base = scene.reflector.server().url(HOST);
+    let (mut fixture, second) = two();
+    let base = fixture.reflector.server().url(HOST);
     for urls in [
-        json!(scene.reflector.url()),
+        json!(fixture.reflector.url()),
         json!([
-            scene.reflector.url(),
+            fixture.reflector.url(),
             format!("{}/2", base.to_uppercase().replace("HTTPS", "https"))
         ]),
-        json!([scene.reflector.url(), second.url_of(&format!("{HOST}."))]),
+        json!([fixture.reflector.url(), second.url_of(&format!("{HOST}."))]),
     ] {
-        scene.configure(|config| {
+        fixture.configure(|config| {
             config["require_confirmation"] = json!(true);
             config["reflect_url"] = urls;
         });
-        let run = scene.run();
+        let run = fixture.run();
         run.assert(
             2,
             "",
             "autodns: {home}/autodns.json: \"require_confirmation\" needs reflectors on two \
              different hosts in \"reflect_url\"\n",
         );
-        scene.assert_untouched(&run);
+        fixture.assert_untouched(&run);
     }
 }
 
 #[test]
 fn sources_that_redirect_to_one_host_are_one_source() {
-    let (mut scene, second) = two();
+    let (mut fixture, second) = two();
     let common = Reflector::start();
     let target = common.url_of("only4.example.net");
-    for reflector in [&scene.reflector, &second] {
+    for reflector in [&fixture.reflector, &second] {
         reflector.replies(Family::V4, Answer::redirect(302, &target));
     }
     common.says(Family::V4, "192.175.48.9");
-    scene.configure(|config| config["require_confirmation"] = json!(true));
-    scene.run().assert(
+    fixture.configure(|config| config["require_confirmation"] = json!(true));
+    fixture.run().assert(
         1,
         "",
         "autodns: home.example.com A: nothing was changed: {reflector}/reflect/v1 says that the \
          address is 192.175.48.9, and no other source confirms it; {second}/reflect/v1: its answer \
          is that of only4.example.net, which has answered already; name a source on another host\n",
     );
-    assert_eq!(scene.aws.rows()[0], UNCHANGED);
+    assert_eq!(fixture.aws.rows()[0], UNCHANGED);
 }
 
 #[test]
 fn sources_that_answer_slowly_are_not_starved_by_their_number() {
-    let mut scene = Scene::new();
+    let mut fixture = Fixture::new();
     // A second, which is eight times an equal share.
     let bytes = say(Form::Bare, "192.175.48.7").to_bytes();
     let pause = Duration::from_secs(1) / u32::try_from(bytes.len()).expect("a small number");
-    scene.reflector.replies(Family::V4, Reply::Drip(bytes, pause));
-    let urls: Vec<String> = (0..60).map(|n| format!("{}&n={n}", scene.reflector.url())).collect();
-    scene.configure(|config| config["reflect_url"] = json!(urls));
-    scene.run_with(&["--deadline", "20"]).assert_silent();
-    assert_eq!(scene.aws.rows()[0], CHANGED);
+    fixture.reflector.replies(Family::V4, Reply::Drip(bytes, pause));
+    let urls: Vec<String> = (0..60).map(|n| format!("{}&n={n}", fixture.reflector.url())).collect();
+    fixture.configure(|config| config["reflect_url"] = json!(urls));
+    fixture.run_with(&["--deadline", "20"]).assert_silent();
+    assert_eq!(fixture.aws.rows()[0], CHANGED);
 }
 
 #[test]
 fn second_opinion_is_not_starved_by_the_number_of_sources() {
-    let (mut scene, second) = two();
+    let (mut fixture, second) = two();
     second.says(Family::V4, "192.175.48.9");
     let silent = Silent::start();
-    let mut urls = vec![scene.reflector.url()];
+    let mut urls = vec![fixture.reflector.url()];
     urls.extend((0..30).map(|n| format!("https://only4.example.net:{}/{n}", silent.port())));
     urls.push(second.url_of("127.0.0.1"));
-    scene.configure(|config| config["reflect_url"] = json!(urls));
-    scene.run_with(&["--deadline", "20"]).assert(1, "", DISPUTED);
-    assert_eq!(scene.aws.rows()[0], UNCHANGED);
+    fixture.configure(|config| config["reflect_url"] = json!(urls));
+    fixture.run_with(&["--deadline", "20"]).assert(1, "", DISPUTED);
+    assert_eq!(fixture.aws.rows()[0], UNCHANGED);
 }
 
 #[test]
 fn source_behind_many_that_hang_is_heard() {
-    let mut scene = Scene::new();
+    let mut fixture = Fixture::new();
     let silent = Silent::start();
     let mut urls: Vec<String> =
         (0..30).map(|n| format!("https://only4.example.net:{}/{n}", silent.port())).collect();
-    urls.push(scene.reflector.url());
-    scene.configure(|config| config["reflect_url"] = json!(urls));
-    scene.run_with(&["--deadline", "20"]).assert_silent();
-    assert_eq!(scene.aws.rows()[0], CHANGED);
+    urls.push(fixture.reflector.url());
+    fixture.configure(|config| config["reflect_url"] = json!(urls));
+    fixture.run_with(&["--deadline", "20"]).assert_silent();
+    assert_eq!(fixture.aws.rows()[0], CHANGED);
 }
 
 #[test]
 fn source_that_hangs_does_not_keep_another_from_being_asked_again() {
-    let mut scene = Scene::new();
+    let mut fixture = Fixture::new();
     let silent = Silent::start();
-    let urls = [format!("https://only4.example.net:{}/", silent.port()), scene.reflector.url()];
-    scene.configure(|config| config["reflect_url"] = json!(urls));
-    scene.reflector.once(Family::V4, Reply::reset());
-    let run = scene.run_with(&["--deadline", "20", "--dry-run"]);
+    let urls = [format!("https://only4.example.net:{}/", silent.port()), fixture.reflector.url()];
+    fixture.configure(|config| config["reflect_url"] = json!(urls));
+    fixture.reflector.once(Family::V4, Reply::reset());
+    let run = fixture.run_with(&["--deadline", "20", "--dry-run"]);
     run.assert(0, "home.example.com A: 192.175.48.1 -> 192.175.48.7\n", "");
-    assert_eq!(scene.reflector.asked().len(), 2);
+    assert_eq!(fixture.reflector.asked().len(), 2);
 }
 
 #[test]
 fn when_all_sources_fail_one_line_has_the_reason_of_each() {
-    let (scene, second) = two();
-    scene.reflector.replies(Family::V4, Answer::text("out of order"));
+    let (fixture, second) = two();
+    fixture.reflector.replies(Family::V4, Answer::text("out of order"));
     second.replies(Family::V4, Answer::text("10.1.2.3\n"));
-    scene.run().assert(
+    fixture.run().assert(
         1,
         "",
         "autodns: home.example.com A: could not learn the public IPv4 address from \
@@ -419,22 +419,22 @@ fn when_all_sources_fail_one_line_has_the_reason_of_each() {
          it answered 10.1.2.3, which is not a public address: private; check the way to the \
          reflector, or set allow_non_public\n",
     );
-    assert_eq!(scene.aws.rows()[0], UNCHANGED);
-    assert_eq!(scene.aws.published().len(), 1);
+    assert_eq!(fixture.aws.rows()[0], UNCHANGED);
+    assert_eq!(fixture.aws.published().len(), 1);
 }
 
 #[test]
 fn an_address_outside_the_expected_networks_is_refused() {
-    let (mut scene, second) = two();
-    scene.configure(|config| config["expected_networks"] = json!(["192.175.48.8/29"]));
+    let (mut fixture, second) = two();
+    fixture.configure(|config| config["expected_networks"] = json!(["192.175.48.8/29"]));
     second.says(Family::V4, "192.175.48.9");
     // The first one's is outside, the second one's inside.
-    scene.run().assert_silent();
-    assert_eq!(scene.aws.rows()[0], "home.example.com. A 300 192.175.48.9");
+    fixture.run().assert_silent();
+    assert_eq!(fixture.aws.rows()[0], "home.example.com. A 300 192.175.48.9");
 
-    let mut scene = Scene::both();
-    scene.configure(|config| config["expected_networks"] = json!(["192.175.49.0/24"]));
-    scene.run().assert(
+    let mut fixture = Fixture::both();
+    fixture.configure(|config| config["expected_networks"] = json!(["192.175.49.0/24"]));
+    fixture.run().assert(
         1,
         "",
         "autodns: home.example.com A: could not learn the public IPv4 address from \
@@ -442,14 +442,14 @@ fn an_address_outside_the_expected_networks_is_refused() {
          networks 192.175.49.0/24; check which way the traffic goes, or expected_networks\n",
     );
     // IPv6 has no network listed, so it is not restricted.
-    assert_eq!(scene.aws.rows()[..2], [UNCHANGED, "home.example.com. AAAA 600 2620:4f:8000::7"]);
+    assert_eq!(fixture.aws.rows()[..2], [UNCHANGED, "home.example.com. AAAA 600 2620:4f:8000::7"]);
 }
 
 /// A table of the kernel's in the place of its own, for the program alone.
-fn with_table(scene: &mut Scene, table: &str) {
-    scene.sandbox.write("net/if_inet6", table);
+fn with_table(fixture: &mut Fixture, table: &str) {
+    fixture.sandbox.write("net/if_inet6", table);
     // The kernel looks each file in there up anew, so the folder as a whole is taken over.
-    scene.sandbox.mount_over("net", "/proc/self/net");
+    fixture.sandbox.mount_over("net", "/proc/self/net");
 }
 
 const TABLE: &str = "\
@@ -462,24 +462,24 @@ fe800000000000000000000000000001 02 40 20 80     eth0
 
 #[test]
 fn the_interface_names_the_ipv6_address_and_no_reflector_is_asked_for_it() {
-    let mut scene = Scene::both();
-    scene.configure(|config| config["ipv6_interface"] = json!("eth0"));
-    with_table(&mut scene, TABLE);
-    scene.run().assert_silent();
-    assert_eq!(scene.aws.rows()[..2], [CHANGED, "home.example.com. AAAA 600 2620:4f:8000::3"]);
-    assert_eq!(scene.reflector.server().requests().len(), 1);
+    let mut fixture = Fixture::both();
+    fixture.configure(|config| config["ipv6_interface"] = json!("eth0"));
+    with_table(&mut fixture, TABLE);
+    fixture.run().assert_silent();
+    assert_eq!(fixture.aws.rows()[..2], [CHANGED, "home.example.com. AAAA 600 2620:4f:8000::3"]);
+    assert_eq!(fixture.reflector.server().requests().len(), 1);
 }
 
 #[test]
 fn the_kernels_own_table_is_read() {
-    let mut scene = Scene::new();
-    scene.configure(|config| {
+    let mut fixture = Fixture::new();
+    fixture.configure(|config| {
         config["record_types"] = json!(["AAAA"]);
         config["ipv6_interface"] = json!("lo");
         config["allow_non_public"] = json!(true);
     });
-    scene.run().assert_silent();
-    assert_eq!(scene.aws.rows()[1], "home.example.com. AAAA 600 ::1");
+    fixture.run().assert_silent();
+    assert_eq!(fixture.aws.rows()[1], "home.example.com. AAAA 600 ::1");
 }
 
 #[test]
@@ -487,19 +487,19 @@ fn prefix_that_the_kernel_sends_from_is_published() {
     // While a provider replaces one prefix by the other, both are valid.
     let (old, new) = ("2a02:810d:a4:1c00::7", "2a02:810d:b5:2d00::7");
     for source in [old, new] {
-        let mut scene = Scene::new();
-        scene.configure(|config| {
+        let mut fixture = Fixture::new();
+        fixture.configure(|config| {
             config["record_types"] = json!(["AAAA"]);
             config["ipv6_interface"] = json!("lo");
         });
-        scene.sandbox.network(Network::None);
-        scene.sandbox.set("AWS_MAX_ATTEMPTS", "1");
+        fixture.sandbox.network(Network::None);
+        fixture.sandbox.set("AWS_MAX_ATTEMPTS", "1");
         for address in [old, new] {
-            scene.sandbox.set_up(&format!("ip address add {address}/64 dev lo nodad"));
+            fixture.sandbox.set_up(&format!("ip address add {address}/64 dev lo nodad"));
         }
-        scene.sandbox.set_up(&format!("ip -6 route add default dev lo src {source}"));
+        fixture.sandbox.set_up(&format!("ip -6 route add default dev lo src {source}"));
         // AWS cannot be reached from there, but what would be published is told before.
-        let run = scene.run_with(&["--verbose", "--dry-run"]);
+        let run = fixture.run_with(&["--verbose", "--dry-run"]);
         let step = format!("autodns: interface lo has {source}");
         assert!(run.stderr.lines().any(|line| line == step), "{run:?}");
     }
@@ -507,14 +507,14 @@ fn prefix_that_the_kernel_sends_from_is_published() {
 
 #[test]
 fn interface_address_that_no_host_has_is_never_published() {
-    let mut scene = Scene::new();
-    scene.configure(|config| {
+    let mut fixture = Fixture::new();
+    fixture.configure(|config| {
         config["record_types"] = json!(["AAAA"]);
         config["ipv6_interface"] = json!("eth0");
         config["allow_non_public"] = json!(true);
     });
-    with_table(&mut scene, "00000000000000000000ffffc0af3007 02 40 00 80     eth0\n");
-    scene.run().assert(
+    with_table(&mut fixture, "00000000000000000000ffffc0af3007 02 40 00 80     eth0\n");
+    fixture.run().assert(
         1,
         "",
         "autodns: home.example.com AAAA: could not learn the public IPv6 address from interface \
@@ -525,10 +525,10 @@ fn interface_address_that_no_host_has_is_never_published() {
 
 #[test]
 fn an_interface_that_will_not_do_is_described() {
-    let mut scene = Scene::both();
-    scene.configure(|config| config["ipv6_interface"] = json!("eth0"));
-    with_table(&mut scene, &TABLE.replace("40 00 00     eth0", "40 00 40     eth0"));
-    scene.run().assert(
+    let mut fixture = Fixture::both();
+    fixture.configure(|config| config["ipv6_interface"] = json!("eth0"));
+    with_table(&mut fixture, &TABLE.replace("40 00 00     eth0", "40 00 40     eth0"));
+    fixture.run().assert(
         1,
         "",
         "autodns: home.example.com AAAA: could not learn the public IPv6 address from \
@@ -536,11 +536,11 @@ fn an_interface_that_will_not_do_is_described() {
          2620:4f:8000::2 (deprecated), 2620:4f:8000::3 (tentative), fe80::1 (link-local); check \
          ipv6_interface\n",
     );
-    assert_eq!(scene.aws.rows()[0], CHANGED);
+    assert_eq!(fixture.aws.rows()[0], CHANGED);
 
-    let mut scene = Scene::both();
-    scene.configure(|config| config["ipv6_interface"] = json!("eth7"));
-    let run = scene.run();
+    let mut fixture = Fixture::both();
+    fixture.configure(|config| config["ipv6_interface"] = json!("eth7"));
+    let run = fixture.run();
     // Which interfaces there are is this machine's affair.
     let (said, there) = run.stderr.split_once("there are ").expect("a list of interfaces");
     assert_eq!(
@@ -553,19 +553,19 @@ fn an_interface_that_will_not_do_is_described() {
 
 #[test]
 fn several_names_are_listed_one_by_one_and_changed_in_one_batch() {
-    let mut scene = Scene::both();
+    let mut fixture = Fixture::both();
     let names = json!(["home.example.com", "*.home.example.com"]);
-    scene.configure(|config| config["dns_name"] = names);
-    scene.run().assert_silent();
-    assert_eq!(scene.aws.calls(), [List, List, Change]);
-    assert_eq!(scene.aws.server().connections(), 1);
-    let sizes: Vec<_> = scene.aws.world().route53.batches.iter().map(Vec::len).collect();
+    fixture.configure(|config| config["dns_name"] = names);
+    fixture.run().assert_silent();
+    assert_eq!(fixture.aws.calls(), [List, List, Change]);
+    assert_eq!(fixture.aws.server().connections(), 1);
+    let sizes: Vec<_> = fixture.aws.world().route53.batches.iter().map(Vec::len).collect();
     assert_eq!(sizes, [4]);
-    scene.run().assert_silent();
-    assert_eq!(scene.aws.calls(), [List, List, Change, List, List]);
+    fixture.run().assert_silent();
+    assert_eq!(fixture.aws.calls(), [List, List, Change, List, List]);
 
-    scene.reflector.replies(Family::V4, Answer::text("out of order"));
-    scene.run().assert(
+    fixture.reflector.replies(Family::V4, Answer::text("out of order"));
+    fixture.run().assert(
         1,
         "",
         "autodns: home.example.com A, *.home.example.com A: could not learn the public IPv4 \
@@ -573,7 +573,7 @@ fn several_names_are_listed_one_by_one_and_changed_in_one_batch() {
          address; check the reflector, and the key in reflect_url if it has one\n",
     );
     assert_eq!(
-        scene.aws.published()[0].subject,
+        fixture.aws.published()[0].subject,
         "autodns: home.example.com, *.home.example.com are not up to date (raspberrypi)"
     );
 }

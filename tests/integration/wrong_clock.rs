@@ -9,58 +9,58 @@ use time::Duration;
 use crate::support::aws::Call::{Change, List, Publish};
 use crate::support::aws::{DateHeader, Fault, TOPIC};
 use crate::support::clock;
+use crate::support::fixture::Fixture;
 use crate::support::http::{Answer, Family};
-use crate::support::scene::Scene;
 use crate::support::words::{UNLISTED, UNPUBLISHED, out_of_order};
 
-/// A scene in which AWS's clock is so far ahead of this machine's.
-fn ahead(by: Duration) -> Scene {
-    let scene = Scene::new();
-    scene.aws.world().ahead = by;
-    scene
+/// A fixture in which AWS's clock is so far ahead of this machine's.
+fn ahead(by: Duration) -> Fixture {
+    let fixture = Fixture::new();
+    fixture.aws.world().ahead = by;
+    fixture
 }
 
-fn refused(scene: &Scene) -> usize {
-    scene.aws.server().requests().len() - scene.aws.calls().len()
+fn refused(fixture: &Fixture) -> usize {
+    fixture.aws.server().requests().len() - fixture.aws.calls().len()
 }
 
 #[test]
 fn a_wrong_clock_costs_one_more_request_and_nothing_else() {
     for by in [Duration::minutes(10), Duration::days(400), -Duration::minutes(10)] {
-        let mut scene = ahead(by);
+        let mut fixture = ahead(by);
         // Signing again is not one of the attempts.
-        scene.sandbox.set("AWS_MAX_ATTEMPTS", "1");
-        scene.run().assert_silent().assert_wrote(&[]);
-        assert_eq!(scene.aws.calls(), [List, Change]);
+        fixture.sandbox.set("AWS_MAX_ATTEMPTS", "1");
+        fixture.run().assert_silent().assert_wrote(&[]);
+        assert_eq!(fixture.aws.calls(), [List, Change]);
         // The change is signed with what the list taught.
-        assert_eq!(refused(&scene), 1, "{by}");
-        assert_eq!(scene.aws.rows()[0], "home.example.com. A 300 192.175.48.7");
+        assert_eq!(refused(&fixture), 1, "{by}");
+        assert_eq!(fixture.aws.rows()[0], "home.example.com. A 300 192.175.48.7");
     }
 }
 
 #[test]
 fn a_clock_within_the_window_is_left_alone() {
     for by in [Duration::minutes(4), -Duration::minutes(4)] {
-        let scene = ahead(by);
-        scene.run().assert_silent();
-        assert_eq!((scene.aws.calls(), refused(&scene)), (vec![List, Change], 0));
+        let fixture = ahead(by);
+        fixture.run().assert_silent();
+        assert_eq!((fixture.aws.calls(), refused(&fixture)), (vec![List, Change], 0));
     }
 }
 
 #[test]
 fn an_alert_gets_through_with_a_wrong_clock() {
-    let scene = ahead(Duration::minutes(-90));
-    scene.reflector.replies(Family::V4, Answer::text("out of order"));
-    scene.run().assert(1, "", &out_of_order(Family::V4)).assert_wrote(&["+ autodns.lock"]);
-    assert_eq!(scene.aws.calls(), [List, Publish]);
-    assert_eq!(scene.aws.published()[0].topic, TOPIC);
+    let fixture = ahead(Duration::minutes(-90));
+    fixture.reflector.replies(Family::V4, Answer::text("out of order"));
+    fixture.run().assert(1, "", &out_of_order(Family::V4)).assert_wrote(&["+ autodns.lock"]);
+    assert_eq!(fixture.aws.calls(), [List, Publish]);
+    assert_eq!(fixture.aws.published()[0].topic, TOPIC);
 }
 
 #[test]
 fn verbose_says_by_how_much_the_clock_is_off() {
     for (by, off) in [(Duration::hours(2), "hours slow"), (-Duration::hours(50), "hours fast")] {
-        let scene = ahead(by);
-        let run = scene.run_with(&["--verbose"]);
+        let fixture = ahead(by);
+        let run = fixture.run_with(&["--verbose"]);
         let line = run.stderr.lines().find(|line| line.contains("clock")).expect("a line");
         assert!(line.starts_with("autodns: this machine's clock is "), "{line}");
         assert!(line.ends_with("; signing again with AWS's time"), "{line}");
@@ -95,13 +95,13 @@ fn a_clock_that_cannot_be_corrected_is_named() {
         // Corrected by a Date that is wrong itself, and refused again.
         (DateHeader::Off(-Duration::minutes(10)), 2, &known),
     ] {
-        let mut scene = ahead(Duration::minutes(30));
-        scene.without("topic_arn");
-        scene.aws.world().date = date;
-        let run = scene.run_with(&["--dry-run"]);
+        let mut fixture = ahead(Duration::minutes(30));
+        fixture.without("topic_arn");
+        fixture.aws.world().date = date;
+        let run = fixture.run_with(&["--dry-run"]);
         let seen = clock::neutral(&run.stderr).replace("19 minutes 59 {seconds}", "20 minutes");
         assert_eq!((run.status.code(), seen.as_str()), (Some(1), said.as_str()), "{date:?}");
-        assert_eq!(scene.aws.server().requests().len(), requests, "{date:?}");
+        assert_eq!(fixture.aws.server().requests().len(), requests, "{date:?}");
     }
 }
 
@@ -119,24 +119,24 @@ fn request_that_came_late_does_not_blame_a_right_clock() {
              of AWS\n",
         ),
     ] {
-        let mut scene = Scene::new();
-        scene.without("topic_arn");
-        scene.aws.world().date = date;
+        let mut fixture = Fixture::new();
+        fixture.without("topic_arn");
+        fixture.aws.world().date = date;
         for code in ["RequestExpired", "RequestTimeTooSkewed"] {
-            scene.aws.always(List, Fault::error(400, code, "Request has expired."));
+            fixture.aws.always(List, Fault::error(400, code, "Request has expired."));
             let said = format!("{UNLISTED}{code}: Request has expired; {advice}");
-            scene.run().assert(1, "", &said);
+            fixture.run().assert(1, "", &said);
         }
     }
 }
 
 #[test]
 fn a_wrong_secret_is_told_from_a_wrong_clock_even_where_both_are_wrong() {
-    let mut scene = ahead(Duration::minutes(10));
-    scene.sandbox.set("AWS_SECRET_ACCESS_KEY", "some/other/secret/that/is/wrong");
-    scene.sandbox.secret("some/other/secret/that/is/wrong");
-    scene.without("topic_arn");
-    scene.run().assert(
+    let mut fixture = ahead(Duration::minutes(10));
+    fixture.sandbox.set("AWS_SECRET_ACCESS_KEY", "some/other/secret/that/is/wrong");
+    fixture.sandbox.secret("some/other/secret/that/is/wrong");
+    fixture.without("topic_arn");
+    fixture.run().assert(
         1,
         "",
         &format!(
@@ -145,7 +145,7 @@ fn a_wrong_secret_is_told_from_a_wrong_clock_even_where_both_are_wrong() {
              Consult the service documentation for details; check the secret access key from the environment, which wins over every file\n"
         ),
     );
-    assert_eq!(scene.aws.server().requests().len(), 2);
+    assert_eq!(fixture.aws.server().requests().len(), 2);
 }
 
 /// A C library's clock of the year 33658.
@@ -163,22 +163,22 @@ int clock_gettime(clockid_t clock, struct timespec *time) {
 
 #[test]
 fn clock_beyond_the_year_9999_is_named() {
-    let mut scene = Scene::new();
+    let mut fixture = Fixture::new();
     let (source, library) =
-        (scene.sandbox.write("clock.c", FAR_CLOCK), scene.sandbox.path("clock.so"));
+        (fixture.sandbox.write("clock.c", FAR_CLOCK), fixture.sandbox.path("clock.so"));
     // The compiler driver that linked this test.
     let made = Command::new("cc")
         .args(["-shared", "-fPIC", "-o", &library, &source])
         .status()
         .expect("cc");
     assert!(made.success());
-    scene.sandbox.set("LD_PRELOAD", library);
+    fixture.sandbox.set("LD_PRELOAD", library);
     let clock = "this machine's clock is beyond the year 9999; set it (timedatectl shows it)\n";
     let said = format!("{UNLISTED}{clock}{UNPUBLISHED}{clock}");
-    let run = scene.run();
+    let run = fixture.run();
     run.assert_wrote(&[]);
     assert_eq!(run.status.code(), Some(1));
     // The reflector's certificate is out of date then.
     assert!(run.stderr.ends_with(&said), "{run:?}");
-    assert_eq!(scene.aws.server().connections(), 0);
+    assert_eq!(fixture.aws.server().connections(), 0);
 }

@@ -4,6 +4,7 @@
 pub mod aws;
 pub mod ca;
 pub mod clock;
+pub mod fixture;
 pub mod gate;
 pub mod http;
 pub mod moto;
@@ -12,7 +13,6 @@ pub mod proxy;
 pub mod reflector;
 pub mod route53;
 pub mod sandbox;
-pub mod scene;
 pub mod secrets;
 pub mod server;
 pub mod sigv4;

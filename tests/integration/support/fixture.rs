@@ -1,4 +1,4 @@
-//! The usual scene of a test: a stand-in for AWS, a reflector, and a sandbox with a config and a
+//! The usual fixture of a test: a stand-in for AWS, a reflector, and a sandbox with a config and a
 //! key that fit them. A scenario changes what it is about and leaves the rest.
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,7 +10,7 @@ use super::proxy;
 use super::reflector::{HOST, Reflector, SECRET_QUERY};
 use super::sandbox::{Run, Running, Sandbox};
 
-pub struct Scene {
+pub struct Fixture {
     pub aws: Aws,
     pub reflector: Reflector,
     pub sandbox: Sandbox,
@@ -18,7 +18,7 @@ pub struct Scene {
     world: Arc<Mutex<World>>,
 }
 
-impl Scene {
+impl Fixture {
     pub fn new() -> Self {
         Self::with(Aws::start(), Reflector::start())
     }
@@ -44,16 +44,16 @@ impl Scene {
             "reflect_url": reflector.url(),
         });
         let world = aws.shared_world();
-        let scene = Self { aws, reflector, sandbox, config, world };
-        scene.write_config("autodns.json", &scene.config);
-        scene
+        let fixture = Self { aws, reflector, sandbox, config, world };
+        fixture.write_config("autodns.json", &fixture.config);
+        fixture
     }
 
-    /// The scene with both families wanted.
+    /// The fixture with both families wanted.
     pub fn both() -> Self {
-        let mut scene = Self::new();
-        scene.configure(|config| config["record_types"] = json!(["A", "AAAA"]));
-        scene
+        let mut fixture = Self::new();
+        fixture.configure(|config| config["record_types"] = json!(["A", "AAAA"]));
+        fixture
     }
 
     /// Changes the config, in memory and on disk.
