@@ -7,10 +7,10 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
-use crate::support::aws::Call::{Change, List, Publish};
-use crate::support::aws::{Aws, Fault, KEY_ID, TOPIC, ZONE_ID};
 use crate::support::ca::Certificate;
 use crate::support::clock;
+use crate::support::fake_aws::Call::{Change, List, Publish};
+use crate::support::fake_aws::{FakeAws, Fault, KEY_ID, TOPIC, ZONE_ID};
 use crate::support::fixture::Fixture;
 use crate::support::gate::Gate;
 use crate::support::http::{Answer, Family, Reply};
@@ -328,7 +328,7 @@ fn recovery_message_is_kept_after_an_answer_that_is_not_final() {
 #[test]
 fn recovery_message_is_kept_when_sns_cannot_be_reached() {
     for certificate in [Certificate::Untrusted, Certificate::Expired, Certificate::NotYetValid] {
-        let portal = Aws::start_as(Listen::V4, Speak::Tls(certificate));
+        let portal = FakeAws::start_as(Listen::V4, Speak::Tls(certificate));
         let url = portal.url();
         assert_recovery_is_kept(recovered(), |fixture| {
             fixture.sandbox.set("AWS_ENDPOINT_URL_SNS", url);
@@ -402,7 +402,7 @@ fn lock_that_cannot_be_removed_does_not_count() {
         let lock = fixture.sandbox.path("disk/autodns.lock");
         fixture.configure(|config| config["alert_lock"] = json!(lock));
         fixture.run().assert_wrote(&["+ disk/autodns.lock"]);
-        fixture.aws.world().sns.topics.insert(TOPIC.into(), Vec::new());
+        fixture.aws.state().sns.topics.insert(TOPIC.into(), Vec::new());
         if is_pinned {
             fixture.sandbox.pin("disk/autodns.lock");
         } else {
@@ -475,7 +475,7 @@ fn another_configs_lock_is_neither_honoured_nor_removed() {
     fixture.run_args(&[&other]).assert_wrote(&["+ autodns.lock"]);
     assert_eq!(fixture.aws.published().len(), 1);
     let lock = fixture.sandbox.read(LOCK);
-    fixture.aws.world().sns.topics.insert(TOPIC.into(), Vec::new());
+    fixture.aws.state().sns.topics.insert(TOPIC.into(), Vec::new());
     assert_repeats(
         &fixture,
         "alert_lock {home}/autodns.lock belongs to another configuration, {home}/other.json",
@@ -515,7 +515,7 @@ fn a_dry_run_neither_alerts_nor_withdraws() {
 #[test]
 fn failures_of_route_53_alert_as_well() {
     let fixture = Fixture::new();
-    fixture.aws.world().denied.push((KEY_ID.into(), Change));
+    fixture.aws.state().denied.push((KEY_ID.into(), Change));
     let said = format!(
         "{UNCHANGED}AccessDenied: User: arn:aws:iam::123456789012:user/pi is not authorized to \
          perform: route53:ChangeResourceRecordSets on resource: arn:aws:route53:::hostedzone/\
@@ -525,7 +525,7 @@ fn failures_of_route_53_alert_as_well() {
     );
     fixture.run().assert(1, "", &said).assert_wrote(&["+ autodns.lock"]);
     assert_published(&fixture, &[(FAILED, &failure("autodns.json", &said, ONCE))]);
-    fixture.aws.world().denied.clear();
+    fixture.aws.state().denied.clear();
     fixture.run().assert_silent().assert_wrote(&["- autodns.lock"]);
     assert_eq!(fixture.aws.calls(), [List, Change, Publish, List, Change, Publish]);
 }
@@ -539,7 +539,7 @@ fn a_subject_is_short_printable_ascii_however_long_the_name() {
     fixture.run().assert_wrote(&["+ autodns.lock"]);
     mend_reflector(&fixture);
     fixture.run().assert_silent();
-    // What SNS would refuse, the stand-in refuses (support/sns.rs).
+    // What SNS would refuse, the fake AWS refuses (support/fake_sns.rs).
     let published = fixture.aws.published();
     assert_eq!(published.len(), 2);
     for alert in published {

@@ -7,7 +7,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use serde_json::{Value, json};
 
 use crate::support::assert_text;
-use crate::support::aws::Call;
+use crate::support::fake_aws::Call;
 use crate::support::fixture::Fixture;
 
 /// What a run says of a config of this text, with no server asked and nothing written.

@@ -7,8 +7,8 @@ use std::sync::OnceLock;
 use std::thread;
 
 use crate::support::assert_text;
-use crate::support::aws::Call::{self, Change, List, Publish};
-use crate::support::aws::{Fault, ZONE_ID};
+use crate::support::fake_aws::Call::{self, Change, List, Publish};
+use crate::support::fake_aws::{Fault, ZONE_ID};
 use crate::support::fixture::Fixture;
 use crate::support::http::{Answer, End, Family, Reply};
 use crate::support::sandbox::Run;
@@ -121,7 +121,7 @@ fn root_of(document: &str) -> &str {
 fn good(call: Call) -> String {
     let (root, inside) = match call {
         List => {
-            let answer = Fixture::new().aws.world().route53.list(ZONE_ID, "name=home.example.com");
+            let answer = Fixture::new().aws.state().route53.list(ZONE_ID, "name=home.example.com");
             return String::from_utf8(answer.body).expect("XML");
         }
         Change => (

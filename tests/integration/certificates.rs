@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use crate::support::ca;
+use crate::support::fake_reflector::HOST;
 use crate::support::fixture::Fixture;
 use crate::support::openssl::{ADDRESS, OpenSsl, make};
-use crate::support::reflector::HOST;
 
 /// A P-256 CA in `ca.pem`, and a request for `HOST` with a key in `key.pem`.
 const CA: &str = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 \

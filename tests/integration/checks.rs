@@ -7,15 +7,15 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::aws::Aws;
-use crate::support::aws::Call::{Change, List, Publish};
-use crate::support::aws::{Fault, KEY_ID};
 use crate::support::ca::Certificate;
+use crate::support::fake_aws::Call::{Change, List, Publish};
+use crate::support::fake_aws::FakeAws;
+use crate::support::fake_aws::{Fault, KEY_ID};
+use crate::support::fake_reflector::{FakeReflector, HOST};
+use crate::support::fake_route53::Row;
 use crate::support::fixture::Fixture;
 use crate::support::http::{Answer, Family};
 use crate::support::proxy::Proxy;
-use crate::support::reflector::{HOST, Reflector};
-use crate::support::route53::Row;
 use crate::support::sandbox::Run;
 use crate::support::server::{Listen, Silent, Speak};
 use crate::support::{assert_text, clock};
@@ -221,7 +221,7 @@ fn with_write_each_record_is_written_as_it_is() {
     );
     assert_eq!(fixture.aws.rows(), before);
     assert_eq!(fixture.aws.calls(), [List, List, List, Change]);
-    let batches = fixture.aws.world().route53.batches.clone();
+    let batches = fixture.aws.state().route53.batches.clone();
     assert_eq!((batches.len(), batches[0].len()), (1, 1));
     assert_eq!(batches[0][0].action, "UPSERT");
 }
@@ -243,7 +243,7 @@ fn with_write_a_record_that_is_not_ours_is_left_alone() {
 #[test]
 fn with_write_a_key_that_may_not_change_records_fails() {
     let fixture = fixture();
-    fixture.aws.world().denied.push((KEY_ID.into(), Change));
+    fixture.aws.state().denied.push((KEY_ID.into(), Change));
     let before = fixture.aws.rows();
     check(&fixture, &[]).assert(0, &expected(&[]), "");
     let run = check(&fixture, &["--write"]);
@@ -268,7 +268,7 @@ fn with_write_a_change_that_was_throttled_is_made_of_a_new_list() {
 fn with_write_each_refused_record_of_several_is_named() {
     let fixture = private(Fixture::both());
     fixture.aws.put(Row::new("home.example.com", "AAAA", 300, &["2620:4f:8000::1"]));
-    fixture.aws.world().route53.refused_values = vec!["2620:4f:8000::1".into()];
+    fixture.aws.state().route53.refused_values = vec!["2620:4f:8000::1".into()];
     let run = check(&fixture, &["--write"]);
     assert_eq!(run.status.code(), Some(1), "{run:?}");
     for said in [
@@ -307,8 +307,8 @@ fn files_that_others_may_read_are_said() {
         ".aws/credentials",
         format!(
             "[default]\naws_access_key_id = {}\naws_secret_access_key = {}\n",
-            crate::support::aws::KEY_ID,
-            crate::support::aws::SECRET_KEY
+            crate::support::fake_aws::KEY_ID,
+            crate::support::fake_aws::SECRET_KEY
         ),
     );
     set_mode(&fixture, ".aws/credentials", 0o640);
@@ -355,7 +355,7 @@ fn a_config_without_a_secret_may_be_read_by_all() {
 #[test]
 fn every_source_is_asked_and_held_against_the_others() {
     let mut fixture = Fixture::both();
-    let other = Reflector::start();
+    let other = FakeReflector::start();
     other.says(Family::V4, "192.175.48.9");
     other.replies(Family::V6, Answer::new(503, "text/plain", ""));
     fixture.sandbox.alias(&other.server().url("reflect2.example.net"), "{other}");
@@ -380,7 +380,7 @@ fn every_source_is_asked_and_held_against_the_others() {
 #[test]
 fn a_wrong_clock_and_a_lock_that_holds_or_cannot_are_said() {
     let mut fixture = fixture();
-    fixture.aws.world().ahead = time::Duration::hours(3) + time::Duration::seconds(30);
+    fixture.aws.state().ahead = time::Duration::hours(3) + time::Duration::seconds(30);
     fixture.sandbox.write("autodns.lock", "");
     let run = check(&fixture, &[]);
     run.assert(
@@ -395,7 +395,7 @@ fn a_wrong_clock_and_a_lock_that_holds_or_cannot_are_said() {
         ]),
         "",
     );
-    fixture.aws.world().ahead = time::Duration::ZERO;
+    fixture.aws.state().ahead = time::Duration::ZERO;
     fixture.sandbox.write("autodns.lock", "notes");
     let unusable = "failed      alert_lock   {home}/autodns.lock is a file that autodns did not \
                     write; alerts would repeat at every failing run: name another file";
@@ -410,8 +410,8 @@ fn a_wrong_clock_and_a_lock_that_holds_or_cannot_are_said() {
 
 #[test]
 fn an_aws_that_is_not_trusted_is_said_at_each_step() {
-    let aws = Aws::start_as(Listen::V4, Speak::Tls(Certificate::Untrusted));
-    let fixture = private(Fixture::with(aws, Reflector::start()));
+    let aws = FakeAws::start_as(Listen::V4, Speak::Tls(Certificate::Untrusted));
+    let fixture = private(Fixture::with(aws, FakeReflector::start()));
     let why = "the server's certificate is not trusted: it is issued by \"autodns other CA\", \
                which is not a trusted root; check who answers there; a CA of your own goes into \
                AWS_CA_BUNDLE";

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use crate::support::fake_reflector::HOST;
 use crate::support::fixture::Fixture;
 use crate::support::http::{Family, Reply};
-use crate::support::reflector::HOST;
 use crate::support::sandbox::Network;
 use crate::support::server::Refusing;
 use crate::support::words::unlearnt;

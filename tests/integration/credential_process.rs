@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::support::assert_text;
-use crate::support::aws::Call::{Change, List};
-use crate::support::aws::{KEY_ID, SECRET_KEY};
+use crate::support::fake_aws::Call::{Change, List};
+use crate::support::fake_aws::{KEY_ID, SECRET_KEY};
 use crate::support::fixture::Fixture;
 use crate::support::sandbox::Run;
 use crate::support::sigv4::Secret;
@@ -71,7 +71,7 @@ fn command_line_is_split_as_by_a_shell_and_run_without() {
     let token = "FwoGZXIvYXdzEJr//t0ken/With+Every=Char==";
     fixture.sandbox.secret(token);
     let secret = Secret { secret: SECRET_KEY.into(), token: Some(token.into()) };
-    fixture.aws.world().keys.insert(KEY_ID.into(), secret);
+    fixture.aws.state().keys.insert(KEY_ID.into(), secret);
     let script = fixture.sandbox.script(
         "bin dir/keys.sh",
         &format!(

@@ -5,8 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use crate::support::assert_text;
-use crate::support::aws::Call::{Change, List};
-use crate::support::aws::{KEY_ID, SECRET_KEY};
+use crate::support::fake_aws::Call::{Change, List};
+use crate::support::fake_aws::{KEY_ID, SECRET_KEY};
 use crate::support::fixture::Fixture;
 use crate::support::sandbox::Run;
 use crate::support::sigv4::Secret;
@@ -55,7 +55,7 @@ fn the_environment_with_a_session_token() {
     fixture.sandbox.set("AWS_ACCESS_KEY_ID", "ASIAEXAMPLE");
     fixture.sandbox.set("AWS_SECRET_ACCESS_KEY", temporary.secret.clone());
     fixture.sandbox.set("AWS_SESSION_TOKEN", token);
-    fixture.aws.world().keys.insert("ASIAEXAMPLE".into(), temporary);
+    fixture.aws.state().keys.insert("ASIAEXAMPLE".into(), temporary);
     assert_works(&fixture);
 }
 
@@ -88,7 +88,7 @@ fn a_session_token_of_the_shared_credentials_file() {
     let token = "FwoGZXIvYXdzEJr//t0ken/With+Every=Char==";
     fixture.sandbox.secret(token);
     let secret = Secret { secret: SECRET_KEY.into(), token: Some(token.into()) };
-    fixture.aws.world().keys.insert(KEY_ID.into(), secret);
+    fixture.aws.state().keys.insert(KEY_ID.into(), secret);
     let text = format!("{}aws_session_token = {token}\n", section("default"));
     fixture.sandbox.write(".aws/credentials", text);
     assert_works(&fixture);
@@ -131,7 +131,7 @@ fn file_beside_the_configuration_wins_over_the_users_files() {
     fixture.without("alert_lock");
     fixture.sandbox.write("credentials", "[default]\nregion = cn-north-1\n");
     fixture.sandbox.write(".aws/credentials", section("default") + "region = eu-west-1\n");
-    fixture.aws.world().route53_region = "cn-northwest-1".into();
+    fixture.aws.state().route53_region = "cn-northwest-1".into();
     assert_works(&fixture);
 }
 
@@ -141,7 +141,7 @@ fn policy_and_check_see_what_a_run_sees() {
     fixture.without("topic_arn");
     fixture.without("alert_lock");
     fixture.sandbox.write("credentials", section("default") + "region = cn-north-1\n");
-    fixture.aws.world().route53_region = "cn-northwest-1".into();
+    fixture.aws.state().route53_region = "cn-northwest-1".into();
     let config = fixture.sandbox.path("autodns.json");
     let policy = fixture.run_args(&["policy", &config]).stdout;
     assert!(policy.contains("\"arn:aws-cn:route53:::hostedzone/{zone}\""), "{policy}");
@@ -181,8 +181,8 @@ fn each_configuration_has_the_account_of_its_folder() {
     fixture.sandbox.write("home/credentials", section("default"));
     fixture.sandbox.write("host/credentials", other_section("default"));
     let secret = Secret { secret: "no/one/in/particular".into(), token: None };
-    fixture.aws.world().keys.insert("AKIANOBODY".into(), secret);
-    fixture.aws.world().denied.push(("AKIANOBODY".into(), Change));
+    fixture.aws.state().keys.insert("AKIANOBODY".into(), secret);
+    fixture.aws.state().denied.push(("AKIANOBODY".into(), Change));
     let run = fixture.run_args(&[&home, &host]);
     assert_eq!(run.status.code(), Some(1), "{run:?}");
     assert!(run.stderr.starts_with("autodns: host.example.com A: could not change"), "{run:?}");

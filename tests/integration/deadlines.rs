@@ -7,11 +7,11 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::support::assert_text;
-use crate::support::aws::Call::{Change, List, Publish};
-use crate::support::aws::Fault;
+use crate::support::fake_aws::Call::{Change, List, Publish};
+use crate::support::fake_aws::Fault;
+use crate::support::fake_reflector::{Form, HOST, say};
 use crate::support::fixture::Fixture;
 use crate::support::http::{Answer, Family, Reply};
-use crate::support::reflector::{Form, HOST, say};
 use crate::support::server::Silent;
 use crate::support::words::{UNCONFIRMED, UNLISTED, UNPUBLISHED, out_of_order, unlearnt};
 

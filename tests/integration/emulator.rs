@@ -3,14 +3,14 @@
 
 use serde_json::{Value, json};
 
+use crate::support::fake_reflector::{FakeReflector, HOST};
 use crate::support::http::{Answer, Family};
 use crate::support::moto::{self, Estate};
-use crate::support::reflector::{HOST, Reflector};
 use crate::support::sandbox::Sandbox;
 
 struct Stage {
     estate: Estate,
-    reflector: Reflector,
+    reflector: FakeReflector,
     sandbox: Sandbox,
     config: Value,
 }
@@ -18,7 +18,7 @@ struct Stage {
 impl Stage {
     fn new(user: &str, arguments: &[&str]) -> Self {
         let estate = Estate::create(arguments);
-        let reflector = Reflector::start();
+        let reflector = FakeReflector::start();
         let mut sandbox = Sandbox::new();
         let (key_id, secret) = estate.key(user);
         sandbox.secret(&secret);

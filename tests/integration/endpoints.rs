@@ -1,20 +1,20 @@
 //! Where AWS is, whom to trust, and the way there: overrides, partitions, CA bundles, proxies. The
-//! real host names are reached through a proxy whose table leads to the stand-in, which has a
+//! real host names are reached through a proxy whose table leads to the fake AWS, which has a
 //! certificate for each.
 
 use serde_json::json;
 
-use crate::support::aws::Call::{Change, List, Publish};
-use crate::support::aws::{Aws, TOPIC};
 use crate::support::ca::{self, Certificate};
+use crate::support::fake_aws::Call::{Change, List, Publish};
+use crate::support::fake_aws::{FakeAws, TOPIC};
+use crate::support::fake_reflector::FakeReflector;
 use crate::support::fixture::Fixture;
 use crate::support::http::{Answer, Family};
 use crate::support::proxy::{Proxy, USER_PASSWORD};
-use crate::support::reflector::Reflector;
 use crate::support::server::{Listen, Refusing, Server, Speak};
 use crate::support::{assert_text, clock, words};
 
-/// A fixture in which AWS is reached by its real names, through a proxy to the stand-in.
+/// A fixture in which AWS is reached by its real names, through a proxy to the fake AWS.
 pub fn by_proxy() -> (Fixture, Proxy) {
     let mut fixture = Fixture::new();
     let proxy = Proxy::start(&[("*", fixture.aws.server().port())]);
@@ -53,9 +53,9 @@ fn each_partition_has_its_hosts_and_signing_regions() {
         let (mut fixture, proxy) = by_proxy();
         let topic = format!("arn:{partition}:sns:{region}:123456789012:dyndns-status");
         {
-            let mut world = fixture.aws.world();
-            world.sns.topics.insert(topic.clone(), Vec::new());
-            world.route53_region = signing.into();
+            let mut state = fixture.aws.state();
+            state.sns.topics.insert(topic.clone(), Vec::new());
+            state.route53_region = signing.into();
         }
         fixture.configure(|config| config["topic_arn"] = json!(topic));
         fixture.run().assert_silent();
@@ -64,7 +64,7 @@ fn each_partition_has_its_hosts_and_signing_regions() {
         assert_eq!(fixture.run().status.code(), Some(1));
         assert_eq!(fixture.aws.calls(), [List, Change, List, Publish], "{partition}");
         assert_eq!(proxy.asked()[2], format!("CONNECT {sns}:443"), "{partition}");
-        assert_eq!(fixture.aws.world().sns.topics[&topic].len(), 1);
+        assert_eq!(fixture.aws.state().sns.topics[&topic].len(), 1);
         let names: Vec<_> =
             fixture.aws.server().requests().iter().map(|r| r.server_name.clone()).collect();
         assert_eq!(names[0].as_deref(), Some(route53));
@@ -83,7 +83,7 @@ fn without_a_topic_the_region_of_the_environment_tells_the_partition() {
     for (region, default_region, signing, host) in table {
         let (mut fixture, proxy) = by_proxy();
         fixture.without("topic_arn");
-        fixture.aws.world().route53_region = signing.into();
+        fixture.aws.state().route53_region = signing.into();
         for (name, value) in [("AWS_REGION", region), ("AWS_DEFAULT_REGION", default_region)] {
             if let Some(value) = value {
                 fixture.sandbox.set(name, value);
@@ -174,8 +174,8 @@ fn configured_overrides_can_be_ignored() {
 
 #[test]
 fn a_plain_http_override_is_followed() {
-    let aws = Aws::start_as(Listen::V4, Speak::Plain);
-    let fixture = Fixture::with(aws, Reflector::start());
+    let aws = FakeAws::start_as(Listen::V4, Speak::Plain);
+    let fixture = Fixture::with(aws, FakeReflector::start());
     fixture.run().assert_silent();
     assert_eq!(fixture.aws.calls(), [List, Change]);
     assert_eq!(fixture.aws.server().connections(), 1);
@@ -183,8 +183,8 @@ fn a_plain_http_override_is_followed() {
 
 #[test]
 fn an_override_over_ipv6_is_followed() {
-    let aws = Aws::start_as(Listen::V6, Speak::Tls(Certificate::Good));
-    let mut fixture = Fixture::with(aws, Reflector::start());
+    let aws = FakeAws::start_as(Listen::V6, Speak::Tls(Certificate::Good));
+    let mut fixture = Fixture::with(aws, FakeReflector::start());
     let url = fixture.aws.server().url("[::1]");
     fixture.sandbox.set("AWS_ENDPOINT_URL", url);
     fixture.run().assert_silent();
@@ -234,8 +234,8 @@ fn an_untrusted_aws_is_named_for_what_it_is_and_told_nothing() {
         Certificate::Borrowed,
         Certificate::BorrowedTls12,
     ] {
-        let aws = Aws::start_as(Listen::V4, Speak::Tls(certificate));
-        let fixture = Fixture::with(aws, Reflector::start());
+        let aws = FakeAws::start_as(Listen::V4, Speak::Tls(certificate));
+        let fixture = Fixture::with(aws, FakeReflector::start());
         let run = fixture.run();
         assert_eq!((run.status.code(), run.stdout.as_str()), (Some(1), ""), "{run:?}");
         run.assert_wrote(&[]);
@@ -287,8 +287,10 @@ fn an_untrusted_aws_is_named_for_what_it_is_and_told_nothing() {
 #[test]
 fn a_server_that_has_tls_1_2_only_will_do() {
     let old = || Speak::Tls(Certificate::GoodTls12);
-    let fixture =
-        Fixture::with(Aws::start_as(Listen::V4, old()), Reflector::start_as(Listen::Both, old()));
+    let fixture = Fixture::with(
+        FakeAws::start_as(Listen::V4, old()),
+        FakeReflector::start_as(Listen::Both, old()),
+    );
     fixture.run().assert_silent().assert_wrote(&[]);
     assert_eq!(fixture.aws.calls(), [List, Change]);
 }

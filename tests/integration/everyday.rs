@@ -4,13 +4,13 @@
 use serde_json::json;
 
 use crate::support::assert_text;
-use crate::support::aws::Call::{Change, List};
-use crate::support::aws::{Fault, ZONE_ID};
+use crate::support::fake_aws::Call::{Change, List};
+use crate::support::fake_aws::{Fault, ZONE_ID};
+use crate::support::fake_reflector::{FakeReflector, Form, SECRET_QUERY, say};
+use crate::support::fake_route53::Row;
 use crate::support::fixture::Fixture;
 use crate::support::gate::Gate;
 use crate::support::http::{Family, Reply};
-use crate::support::reflector::{Form, Reflector, SECRET_QUERY, say};
-use crate::support::route53::Row;
 
 #[test]
 fn a_quiet_run_asks_two_questions_says_nothing_and_writes_nothing() {
@@ -34,7 +34,7 @@ fn a_new_address_is_written_on_the_connection_that_read_the_old_one() {
     );
     assert_eq!(fixture.aws.calls(), [List, Change]);
     assert_eq!((fixture.aws.server().connections(), fixture.aws.server().handshakes()), (1, 1));
-    let batches = fixture.aws.world().route53.batches.clone();
+    let batches = fixture.aws.state().route53.batches.clone();
     assert_eq!(batches.len(), 1);
     assert_eq!(batches[0].len(), 1);
     assert_eq!(batches[0][0].action, "UPSERT");
@@ -83,14 +83,14 @@ fn configured_ttl_is_written_where_the_address_is_right() {
         );
     }
     assert_eq!(fixture.aws.calls(), [List, List, Change, List]);
-    assert_eq!(fixture.aws.world().route53.batches[0].len(), 1);
+    assert_eq!(fixture.aws.state().route53.batches[0].len(), 1);
 }
 
 #[test]
 fn changed_ttl_alone_asks_no_second_source() {
     let mut fixture = Fixture::new();
     fixture.aws.put(Row::new("home.example.com", "A", 300, &["192.175.48.7"]));
-    let other = Reflector::start();
+    let other = FakeReflector::start();
     other.says(Family::V4, "192.175.48.9");
     let urls = json!([fixture.reflector.url(), other.url_of("reflect2.example.net")]);
     fixture.configure(|config| {
@@ -138,7 +138,7 @@ fn other_records_of_the_name_are_left_alone() {
 fn a_list_in_pages_is_read_to_the_end_of_the_name() {
     let fixture = Fixture::both();
     fixture.aws.put(Row::new("home.example.com", "AAAA", 60, &["2620:4f:8000::1"]));
-    fixture.aws.world().route53.page = 1;
+    fixture.aws.state().route53.page = 1;
     fixture.run().assert_silent();
     assert_eq!(
         fixture.aws.rows()[..2],
@@ -227,7 +227,7 @@ fn both_families_go_in_one_batch_each_over_its_own_connection() {
         ["home.example.com. A 300 192.175.48.7", "home.example.com. AAAA 600 2620:4f:8000::7"]
     );
     assert_eq!(fixture.aws.calls(), [List, Change]);
-    assert_eq!(fixture.aws.world().route53.batches[0].len(), 2);
+    assert_eq!(fixture.aws.state().route53.batches[0].len(), 2);
     let mut families: Vec<String> = fixture
         .reflector
         .server()
@@ -249,7 +249,7 @@ fn a_record_type_named_twice_is_one_record() {
         "",
     );
     fixture.run().assert_silent();
-    assert_eq!(fixture.aws.world().route53.batches[0].len(), 1);
+    assert_eq!(fixture.aws.state().route53.batches[0].len(), 1);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
-use crate::support::aws::Call::{Change, List, Publish};
+use crate::support::fake_aws::Call::{Change, List, Publish};
 use crate::support::fixture::Fixture;
 use crate::support::http::{Answer, Family};
 use crate::support::moto;

@@ -3,10 +3,10 @@
 
 use serde_json::json;
 
-use crate::support::aws::Call::{Change, List};
+use crate::support::fake_aws::Call::{Change, List};
+use crate::support::fake_reflector::HOST;
 use crate::support::fixture::Fixture;
 use crate::support::http::{Answer, Family, Reply};
-use crate::support::reflector::HOST;
 use crate::support::words::out_of_order;
 
 const QUERY: &str = "token=h3artbeat%2FSecret";

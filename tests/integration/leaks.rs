@@ -5,11 +5,11 @@
 use serde_json::json;
 
 use crate::support::assert_text;
-use crate::support::aws::Call::{Change, List, Publish};
-use crate::support::aws::{Fault, KEY_ID, SECRET_KEY};
+use crate::support::fake_aws::Call::{Change, List, Publish};
+use crate::support::fake_aws::{Fault, KEY_ID, SECRET_KEY};
+use crate::support::fake_reflector::{SECRET_DECODED, SECRET_QUERY};
 use crate::support::fixture::Fixture;
 use crate::support::http::{Answer, Family};
-use crate::support::reflector::{SECRET_DECODED, SECRET_QUERY};
 use crate::support::sigv4::Secret;
 use crate::support::text::{hex, percent_encode};
 use crate::support::words::{UNCHANGED, UNLISTED, UNPUBLISHED, out_of_order, unlearnt};
@@ -22,7 +22,7 @@ fn fixture() -> Fixture {
     fixture.sandbox.secret(TOKEN);
     fixture.sandbox.set("AWS_SESSION_TOKEN", TOKEN);
     let secret = Secret { secret: SECRET_KEY.into(), token: Some(TOKEN.into()) };
-    fixture.aws.world().keys.insert(KEY_ID.into(), secret);
+    fixture.aws.state().keys.insert(KEY_ID.into(), secret);
     fixture
 }
 
@@ -148,7 +148,7 @@ fn a_long_session_token_leaves_no_piece_when_cut_or_wrapped() {
         fixture.sandbox.secret(&token);
         fixture.sandbox.set("AWS_SESSION_TOKEN", &token);
         let secret = Secret { secret: SECRET_KEY.into(), token: Some(token.clone()) };
-        fixture.aws.world().keys.insert(KEY_ID.into(), secret);
+        fixture.aws.state().keys.insert(KEY_ID.into(), secret);
         fixture.without("topic_arn");
         fixture.aws.always(List, Fault::Error(403, "ExpiredToken", format!("expired: {echo}")));
         let run = fixture.run();

@@ -7,15 +7,15 @@ use serde_json::json;
 
 use crate::connections;
 use crate::hangs;
-use crate::support::aws::Call::{Change, List, Publish};
-use crate::support::aws::{Aws, DateHeader, Fault, KEY_ID};
 use crate::support::ca::Certificate;
+use crate::support::fake_aws::Call::{Change, List, Publish};
+use crate::support::fake_aws::{DateHeader, FakeAws, Fault, KEY_ID};
+use crate::support::fake_reflector::{FakeReflector, HOST};
+use crate::support::fake_route53::Row;
 use crate::support::fixture::Fixture;
 use crate::support::http::{Answer, Family, Reply};
 use crate::support::openssl::{OpenSsl, make};
 use crate::support::proxy::Proxy;
-use crate::support::reflector::{HOST, Reflector};
-use crate::support::route53::Row;
 use crate::support::sandbox::Network;
 use crate::support::server::{Listen, Refusing, Silent, Speak};
 
@@ -55,10 +55,13 @@ fn on_an_island(network: Network, url: &str) -> String {
 }
 
 fn with_certificate(certificate: Certificate) -> String {
-    said(&Fixture::with(Aws::start_as(Listen::V4, Speak::Tls(certificate)), Reflector::start()))
+    said(&Fixture::with(
+        FakeAws::start_as(Listen::V4, Speak::Tls(certificate)),
+        FakeReflector::start(),
+    ))
 }
 
-fn with(call: crate::support::aws::Call, fault: Fault) -> String {
+fn with(call: crate::support::fake_aws::Call, fault: Fault) -> String {
     let mut fixture = Fixture::new();
     fixture.sandbox.set("AWS_MAX_ATTEMPTS", "1");
     if call == Publish {
@@ -68,7 +71,7 @@ fn with(call: crate::support::aws::Call, fault: Fault) -> String {
     said(&fixture)
 }
 
-fn error(call: crate::support::aws::Call, status: u16, code: &'static str) -> String {
+fn error(call: crate::support::fake_aws::Call, status: u16, code: &'static str) -> String {
     with(call, Fault::error(status, code, "x"))
 }
 
@@ -226,8 +229,8 @@ fn each_message_of_the_readme_comes_out_of_a_run() {
             "Signature expired",
             Box::new(|| {
                 let fixture = Fixture::new();
-                fixture.aws.world().ahead = time::Duration::minutes(10);
-                fixture.aws.world().date = DateHeader::None;
+                fixture.aws.state().ahead = time::Duration::minutes(10);
+                fixture.aws.state().date = DateHeader::None;
                 said(&fixture)
             }),
         ),
@@ -236,7 +239,7 @@ fn each_message_of_the_readme_comes_out_of_a_run() {
             "AccessDenied",
             Box::new(|| {
                 let fixture = Fixture::new();
-                fixture.aws.world().denied.push((KEY_ID.into(), Change));
+                fixture.aws.state().denied.push((KEY_ID.into(), Change));
                 said(&fixture)
             }),
         ),
@@ -262,7 +265,7 @@ fn each_message_of_the_readme_comes_out_of_a_run() {
             Box::new(|| {
                 let fixture = Fixture::new();
                 fixture.reflector.replies(Family::V4, Answer::text("out of order"));
-                fixture.aws.world().denied.push((KEY_ID.into(), Publish));
+                fixture.aws.state().denied.push((KEY_ID.into(), Publish));
                 said(&fixture)
             }),
         ),

@@ -6,8 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::{Value, json};
 
-use crate::support::aws::Call::{Change, List};
-use crate::support::aws::{KEY_ID, SECRET_KEY, TOPIC, ZONE_ID};
+use crate::support::fake_aws::Call::{Change, List};
+use crate::support::fake_aws::{KEY_ID, SECRET_KEY, TOPIC, ZONE_ID};
 use crate::support::fixture::Fixture;
 use crate::support::http::{Answer, Family};
 use crate::support::words;
@@ -34,7 +34,7 @@ fn as_it_was_left() -> Fixture {
         "reflect_url": fixture.reflector.url(),
     });
     fixture.sandbox.local_etc("autodns.json", format!("{config:#}\n"));
-    fs::remove_file(fixture.sandbox.path("autodns.json")).expect("the scene's own config");
+    fs::remove_file(fixture.sandbox.path("autodns.json")).expect("the fixture's own config");
     php_says(&fixture, &json!({ "error": "", "your_ip": "192.175.48.7" }));
     fixture
 }

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 
 use crate::support::assert_text;
-use crate::support::aws::Call::{Change, List};
+use crate::support::fake_aws::Call::{Change, List};
 use crate::support::fixture::Fixture;
 use crate::support::moto;
 use crate::support::sigv4::Secret;
@@ -164,11 +164,11 @@ fn refused(cases: &[Case<'_>]) -> String {
         };
         {
             // AWS knows no other key, and Route 53 signs for a partition.
-            let mut world = fixture.aws.world();
-            world.keys.clear();
+            let mut state = fixture.aws.state();
+            state.keys.clear();
             let secret = Secret { secret: secret.expect("a secret key"), token };
-            world.keys.insert(id.expect("a key id"), secret);
-            world.route53_region = match partition.as_deref() {
+            state.keys.insert(id.expect("a key id"), secret);
+            state.route53_region = match partition.as_deref() {
                 Some("aws-cn") => "cn-northwest-1".into(),
                 Some("aws-us-gov") => "us-gov-west-1".into(),
                 _ => "us-east-1".into(),

@@ -4,13 +4,13 @@
 use std::time::{Duration, Instant};
 
 use crate::endpoints::by_proxy;
-use crate::support::aws::Aws;
-use crate::support::aws::Call::{Change, List};
 use crate::support::ca::{self, Certificate};
+use crate::support::fake_aws::Call::{Change, List};
+use crate::support::fake_aws::FakeAws;
+use crate::support::fake_reflector::FakeReflector;
 use crate::support::fixture::Fixture;
 use crate::support::http::{Answer, End, Reply};
 use crate::support::proxy::{Proxy, USER_PASSWORD};
-use crate::support::reflector::Reflector;
 use crate::support::server::{Listen, Refusing, Speak};
 use crate::support::words::UNLISTED;
 
@@ -215,8 +215,8 @@ fn a_proxy_that_answers_what_is_no_http_is_named() {
 
 #[test]
 fn a_proxy_behind_tls_is_used_and_its_certificate_checked() {
-    let aws = Aws::start_as(Listen::V4, Speak::Tls(Certificate::Good));
-    let mut fixture = Fixture::with(aws, Reflector::start());
+    let aws = FakeAws::start_as(Listen::V4, Speak::Tls(Certificate::Good));
+    let mut fixture = Fixture::with(aws, FakeReflector::start());
     let port = fixture.aws.server().port();
     let proxy = Proxy::behind_tls(&[("*", port)], Certificate::Good);
     fixture.sandbox.set("HTTPS_PROXY", proxy.url());
@@ -237,7 +237,7 @@ fn a_proxy_behind_tls_is_used_and_its_certificate_checked() {
 
 #[test]
 fn no_proxy_takes_addresses_networks_and_ports() {
-    let v6 = || Aws::start_as(Listen::V6, Speak::Tls(Certificate::Good));
+    let v6 = || FakeAws::start_as(Listen::V6, Speak::Tls(Certificate::Good));
     for (host, exceptions, through) in [
         ("127.0.0.1", "127.0.0.0/8", false),
         ("127.0.0.1", "10.0.0.0/8", true),
@@ -250,8 +250,8 @@ fn no_proxy_takes_addresses_networks_and_ports() {
         ("[::1]", "::/96", false),
         ("[::1]", "fd00::/8", true),
     ] {
-        let aws = if host == "[::1]" { v6() } else { Aws::start() };
-        let mut fixture = Fixture::with(aws, Reflector::start());
+        let aws = if host == "[::1]" { v6() } else { FakeAws::start() };
+        let mut fixture = Fixture::with(aws, FakeReflector::start());
         let port = fixture.aws.server().port();
         let url = fixture.aws.server().url(host);
         fixture.sandbox.set("AWS_ENDPOINT_URL", url);

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::aws::Aws;
-use crate::support::aws::Call::{Change, List, Publish};
 use crate::support::ca::Certificate;
+use crate::support::fake_aws::Call::{Change, List, Publish};
+use crate::support::fake_aws::FakeAws;
+use crate::support::fake_reflector::{FakeReflector, Form, HOST, SECRET_QUERY, say};
+use crate::support::fake_route53::Row;
 use crate::support::fixture::Fixture;
 use crate::support::http::{Answer, End, Family, Reply};
-use crate::support::reflector::{Form, HOST, Reflector, SECRET_QUERY, say};
-use crate::support::route53::Row;
 use crate::support::sandbox::Run;
 use crate::support::server::{Listen, Refusing, Server, Speak};
 use crate::support::words::{self, unlearnt};
@@ -636,7 +636,7 @@ fn redirect_keeps_the_user_name_on_the_same_server_alone() {
     let url = |host: &str| format!("https://{host}:{port}");
     let with_user = |url: &str| url.replace("https://", "https://pi:Us3rs%2FPassw0rd@");
     let start = with_user(&url(HOST)) + "/start";
-    let elsewhere = Reflector::start();
+    let elsewhere = FakeReflector::start();
     let capitals = url(&HOST.to_uppercase()) + "/2";
     for (location, kept) in [
         ("/2".to_owned(), true),
@@ -692,8 +692,8 @@ fn a_certificate_that_does_not_fit_is_named_for_what_it_is() {
         Certificate::Expired,
         Certificate::NotYetValid,
     ] {
-        let reflector = Reflector::start_as(Listen::V4, Speak::Tls(certificate));
-        let fixture = Fixture::with(Aws::start(), reflector);
+        let reflector = FakeReflector::start_as(Listen::V4, Speak::Tls(certificate));
+        let fixture = Fixture::with(FakeAws::start(), reflector);
         let run = fixture.run_with(&["--dry-run"]);
         let reason = clock::neutral(&reason(Family::V4, &run));
         seen += &format!("{certificate:?}: {reason}");
@@ -733,13 +733,14 @@ fn a_server_that_speaks_no_tls_is_named_for_what_it_is() {
 fn plain_http_is_good_enough_on_loopback() {
     for host in ["127.0.0.1", "localhost"] {
         let mut fixture =
-            Fixture::with(Aws::start(), Reflector::start_as(Listen::Both, Speak::Plain));
+            Fixture::with(FakeAws::start(), FakeReflector::start_as(Listen::Both, Speak::Plain));
         let url = fixture.reflector.url_of(host);
         fixture.configure(|config| config["reflect_url"] = json!(url));
         fixture.run().assert_silent();
         assert_eq!(fixture.aws.calls(), [List, Change], "{host}");
     }
-    let mut fixture = Fixture::with(Aws::start(), Reflector::start_as(Listen::Both, Speak::Plain));
+    let mut fixture =
+        Fixture::with(FakeAws::start(), FakeReflector::start_as(Listen::Both, Speak::Plain));
     let url = fixture.reflector.url_of("[::1]");
     fixture.configure(|config| {
         config["reflect_url"] = json!(url);

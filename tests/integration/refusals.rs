@@ -4,9 +4,9 @@
 use serde_json::json;
 
 use crate::support::assert_text;
-use crate::support::aws::Call::{Change, List, Publish};
+use crate::support::fake_aws::Call::{Change, List, Publish};
+use crate::support::fake_route53::Row;
 use crate::support::fixture::Fixture;
-use crate::support::route53::Row;
 
 const NAME: &str = "home.example.com";
 

@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::aws::Call::{Change, List, Publish};
-use crate::support::aws::{Call, Fault};
+use crate::support::fake_aws::Call::{Change, List, Publish};
+use crate::support::fake_aws::{Call, Fault};
+use crate::support::fake_reflector::{Form, say};
+use crate::support::fake_route53::{self, Row};
 use crate::support::fixture::Fixture;
 use crate::support::gate::Gate;
 use crate::support::http::{Answer, Family, Reply};
-use crate::support::reflector::{Form, say};
-use crate::support::route53::{self, Row};
 use crate::support::words::{UNCHANGED, UNCONFIRMED, UNLISTED, out_of_order};
 
 const IS_AN_ALIAS: &str = "autodns: home.example.com A: not ours to overwrite: it is an alias; make \
@@ -107,7 +107,7 @@ fn throttling_is_waited_out_beyond_the_attempts_of_failures() {
 #[test]
 fn many_machines_of_one_account_at_the_same_second_all_get_their_turn() {
     let fixture = Fixture::new();
-    fixture.aws.world().rate = Some(2);
+    fixture.aws.state().rate = Some(2);
     let configs: Vec<String> = (0..6)
         .map(|number| {
             let mut config = fixture.config();
@@ -121,7 +121,7 @@ fn many_machines_of_one_account_at_the_same_second_all_get_their_turn() {
         fixture.finish(run).assert_silent();
     }
     assert_eq!(fixture.aws.rows().iter().filter(|row| row.starts_with("pi")).count(), 6);
-    assert!(fixture.aws.world().throttled > 0);
+    assert!(fixture.aws.state().throttled > 0);
     assert_eq!(fixture.aws.published(), []);
 }
 
@@ -197,7 +197,7 @@ fn change_with_a_lost_answer_and_no_list_is_unconfirmed() {
 fn record_that_became_an_alias_before_a_retry_is_kept() {
     let fixture = Fixture::new();
     let gate = Gate::default();
-    let not_yet = route53::error("Sender", 400, "PriorRequestNotComplete", "x");
+    let not_yet = fake_route53::error("Sender", 400, "PriorRequestNotComplete", "x");
     fixture.aws.fault(Change, Fault::Instead(Reply::gated(&gate, not_yet)));
     let run = fixture.spawn();
     gate.wait_for(1);

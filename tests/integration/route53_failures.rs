@@ -1,11 +1,11 @@
 //! What Route 53 may answer instead of what was asked for: each failure is said with its cause,
 //! nothing is written on a guess, and where a batch is refused the good changes land all the same.
 
-use crate::support::aws::Call::{Change, List, Publish};
-use crate::support::aws::{DateHeader, Fault, KEY_ID, SECRET_KEY};
+use crate::support::fake_aws::Call::{Change, List, Publish};
+use crate::support::fake_aws::{DateHeader, Fault, KEY_ID, SECRET_KEY};
+use crate::support::fake_route53::Row;
 use crate::support::fixture::Fixture;
 use crate::support::http::{Answer, End, Reply};
-use crate::support::route53::Row;
 use crate::support::words::{self, UNCHANGED, UNCONFIRMED, UNLISTED};
 use crate::support::{assert_text, clock};
 
@@ -87,7 +87,7 @@ fn a_list_that_fails_stops_everything() {
 fn a_list_that_cannot_be_read_is_never_an_empty_one() {
     let fixture = Fixture::new();
     let whole = {
-        let answer = fixture.aws.world().route53.list(crate::support::aws::ZONE_ID, "");
+        let answer = fixture.aws.state().route53.list(crate::support::fake_aws::ZONE_ID, "");
         String::from_utf8(answer.body).expect("XML")
     };
     let after_home = whole.find("<ResourceRecordSet><Name>host.").expect("a row after home's");
@@ -248,9 +248,9 @@ fn a_batch_that_is_refused_is_sent_in_parts_so_that_the_good_ones_land() {
     for old_shape in [false, true] {
         let fixture = Fixture::both();
         {
-            let mut world = fixture.aws.world();
-            world.route53.old_shape = old_shape;
-            world.route53.refused_values.push("2620:4f:8000::7".into());
+            let mut state = fixture.aws.state();
+            state.route53.old_shape = old_shape;
+            state.route53.refused_values.push("2620:4f:8000::7".into());
         }
         let message = "Invalid Resource Record: 'FATAL problem: ARRDATANotAllowed (Value is not \
              allowed) encountered with '2620:4f:8000::7''";
@@ -265,7 +265,7 @@ fn a_batch_that_is_refused_is_sent_in_parts_so_that_the_good_ones_land() {
             fixture.aws.rows(),
             ["home.example.com. A 300 192.175.48.7", "host.example.com. A 300 192.175.48.99"]
         );
-        let sizes: Vec<usize> = fixture.aws.world().route53.batches.iter().map(Vec::len).collect();
+        let sizes: Vec<usize> = fixture.aws.state().route53.batches.iter().map(Vec::len).collect();
         assert_eq!(sizes, [2, 1, 1]);
         assert_eq!(fixture.aws.calls(), [List, Change, Change, Change, Publish]);
     }
@@ -274,7 +274,7 @@ fn a_batch_that_is_refused_is_sent_in_parts_so_that_the_good_ones_land() {
 #[test]
 fn a_batch_of_one_that_is_refused_is_not_sent_again() {
     let fixture = Fixture::new();
-    fixture.aws.world().route53.refused_values.push("192.175.48.7".into());
+    fixture.aws.state().route53.refused_values.push("192.175.48.7".into());
     fixture.run().assert(
         1,
         "",
@@ -299,7 +299,7 @@ fn a_key_that_may_not_list_or_change_is_told_which_action_it_lacks() {
             words::REPLACE_POLICY
         );
         let fixture = Fixture::new();
-        fixture.aws.world().denied.push((KEY_ID.into(), call));
+        fixture.aws.state().denied.push((KEY_ID.into(), call));
         fixture.run().assert(1, "", &said);
         assert_eq!(fixture.aws.rows()[0], "home.example.com. A 300 192.175.48.1");
     }
@@ -451,14 +451,14 @@ fn a_wrong_key_a_wrong_secret_and_a_wrong_clock_are_told_apart() {
     seen += &format!("secret: {}", fixture.run().stderr);
 
     let fixture = Fixture::new();
-    fixture.aws.world().route53_region = "cn-northwest-1".into();
+    fixture.aws.state().route53_region = "cn-northwest-1".into();
     seen += &format!("region: {}", fixture.run().stderr);
 
     // By its message alone: with a Date the signature would be corrected.
     for minutes in [-10, 10] {
         let fixture = Fixture::new();
-        fixture.aws.world().ahead = time::Duration::minutes(minutes);
-        fixture.aws.world().date = DateHeader::None;
+        fixture.aws.state().ahead = time::Duration::minutes(minutes);
+        fixture.aws.state().date = DateHeader::None;
         seen += &format!("{minutes} minutes: {}", clock::neutral(&fixture.run().stderr));
     }
     assert_text(
@@ -511,7 +511,7 @@ fn a_zone_that_is_not_there_is_named() {
 #[test]
 fn a_reflector_that_fails_and_a_list_that_fails_are_two_causes() {
     let fixture = Fixture::new();
-    fixture.aws.world().denied.push((KEY_ID.into(), List));
+    fixture.aws.state().denied.push((KEY_ID.into(), List));
     fixture.reflector.replies(crate::support::http::Family::V4, Answer::text("out of order"));
     let said = format!(
         "{}{UNLISTED}AccessDenied: User: arn:aws:iam::123456789012:user/pi is not authorized to \

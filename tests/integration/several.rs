@@ -5,11 +5,11 @@ use std::fs::File;
 
 use serde_json::json;
 
-use crate::support::aws::Call::Change;
+use crate::support::fake_aws::Call::Change;
+use crate::support::fake_reflector::{Form, say};
 use crate::support::fixture::Fixture;
 use crate::support::gate::Gate;
 use crate::support::http::{Answer, Family, Reply};
-use crate::support::reflector::{Form, say};
 
 /// A second config for another name, with a lock of its own.
 fn second(fixture: &Fixture) -> String {

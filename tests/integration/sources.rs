@@ -6,18 +6,18 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::support::assert_text;
-use crate::support::aws::Call::{Change, List, Publish};
+use crate::support::fake_aws::Call::{Change, List, Publish};
+use crate::support::fake_reflector::{FakeReflector, Form, HOST, say};
+use crate::support::fake_route53::Row;
 use crate::support::fixture::Fixture;
 use crate::support::http::{Answer, Family, Reply};
-use crate::support::reflector::{Form, HOST, Reflector, say};
-use crate::support::route53::Row;
 use crate::support::sandbox::Network;
 use crate::support::server::Silent;
 
 /// The usual fixture with a second reflector, on another host, behind the first in the list.
-fn two() -> (Fixture, Reflector) {
+fn two() -> (Fixture, FakeReflector) {
     let mut fixture = Fixture::new();
-    let second = Reflector::start();
+    let second = FakeReflector::start();
     let urls = json!([fixture.reflector.url(), second.url_of("127.0.0.1")]);
     fixture.configure(|config| config["reflect_url"] = urls);
     fixture.sandbox.alias(&second.server().url("127.0.0.1"), "{second}");
@@ -121,7 +121,7 @@ fn a_change_that_no_other_source_can_confirm_is_made_and_said_so() {
 fn another_url_of_the_same_host_is_no_second_opinion() {
     for host in [HOST.to_uppercase(), format!("{HOST}.")] {
         let mut fixture = Fixture::new();
-        let second = Reflector::start();
+        let second = FakeReflector::start();
         second.says(Family::V4, "192.175.48.9");
         let urls = json!([fixture.reflector.url(), second.url_of(&host)]);
         fixture.configure(|config| config["reflect_url"] = urls);
@@ -170,7 +170,7 @@ fn second_source_outside_the_expected_networks_disagrees() {
 #[test]
 fn unusable_address_in_front_is_outvoted_by_two_that_agree() {
     let (mut fixture, second) = two();
-    let third = Reflector::start();
+    let third = FakeReflector::start();
     let urls = json!([
         fixture.reflector.url(),
         second.url_of("127.0.0.1"),
@@ -229,7 +229,7 @@ fn source_whose_failure_lasts_is_not_asked_again() {
 }
 
 /// `two`, with a change that has to be confirmed.
-fn two_that_must_agree() -> (Fixture, Reflector) {
+fn two_that_must_agree() -> (Fixture, FakeReflector) {
     let (mut fixture, second) = two();
     fixture.configure(|config| config["require_confirmation"] = json!(true));
     fixture.sandbox.set("AWS_MAX_ATTEMPTS", "2");
@@ -338,7 +338,7 @@ fn required_confirmation_without_two_hosts_is_a_bad_config() {
 #[test]
 fn sources_that_redirect_to_one_host_are_one_source() {
     let (mut fixture, second) = two();
-    let common = Reflector::start();
+    let common = FakeReflector::start();
     let target = common.url_of("only4.example.net");
     for reflector in [&fixture.reflector, &second] {
         reflector.replies(Family::V4, Answer::redirect(302, &target));
@@ -559,7 +559,7 @@ fn several_names_are_listed_one_by_one_and_changed_in_one_batch() {
     fixture.run().assert_silent();
     assert_eq!(fixture.aws.calls(), [List, List, Change]);
     assert_eq!(fixture.aws.server().connections(), 1);
-    let sizes: Vec<_> = fixture.aws.world().route53.batches.iter().map(Vec::len).collect();
+    let sizes: Vec<_> = fixture.aws.state().route53.batches.iter().map(Vec::len).collect();
     assert_eq!(sizes, [4]);
     fixture.run().assert_silent();
     assert_eq!(fixture.aws.calls(), [List, List, Change, List, List]);

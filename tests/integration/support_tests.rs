@@ -1,11 +1,11 @@
-//! The counterparts themselves: a stand-in that accepts anything would make every other test here
+//! The counterparts themselves: a fake that accepts anything would make every other test here
 //! worthless. Its signature check is held against botocore's signatures, its search for secrets
 //! against texts that leak one.
 
 use std::process::{Command, Stdio};
 
-use crate::support::aws::{Aws, Call, KEY_ID, SECRET_KEY, TOPIC, ZONE_ID};
-use crate::support::route53::{Row, normal};
+use crate::support::fake_aws::{Call, FakeAws, KEY_ID, SECRET_KEY, TOPIC, ZONE_ID};
+use crate::support::fake_route53::{Row, normal};
 use crate::support::{ca, moto, secrets};
 
 /// Signs with botocore and prints, for each request, its status and the code in the answer.
@@ -116,10 +116,10 @@ no signature | 403 | MissingAuthenticationToken | Missing Authentication Token
 
 #[test]
 fn the_stand_in_for_aws_takes_botocores_signatures_and_no_spoilt_one() {
-    let aws = Aws::start();
+    let aws = FakeAws::start();
     let temporary =
         crate::support::sigv4::Secret { secret: "temporary".into(), token: Some("t0ken".into()) };
-    aws.world().keys.insert("ASIATEMPORARY".into(), temporary);
+    aws.state().keys.insert("ASIATEMPORARY".into(), temporary);
     let directory = tempfile::tempdir().expect("a directory");
     let ca_file = directory.path().join("ca.pem");
     std::fs::write(&ca_file, ca::pem()).expect("ca.pem");
@@ -155,8 +155,8 @@ fn the_stand_in_for_aws_takes_botocores_signatures_and_no_spoilt_one() {
     assert_eq!(aws.published()[0].message, "a + b / \u{fc}");
 }
 
-fn list(aws: &Aws, query: &str) -> String {
-    let answer = aws.world().route53.list(ZONE_ID, query);
+fn list(aws: &FakeAws, query: &str) -> String {
+    let answer = aws.state().route53.list(ZONE_ID, query);
     String::from_utf8(answer.body).expect("XML")
 }
 
@@ -166,7 +166,7 @@ fn names(xml: &str) -> Vec<&str> {
 
 #[test]
 fn a_list_starts_at_a_name_and_goes_on_in_pages() {
-    let aws = Aws::start();
+    let aws = FakeAws::start();
     aws.put(Row::new("*.Home.example.com", "A", 60, &["192.175.48.2"]));
     aws.put(Row::new("home.example.com", "AAAA", 60, &["2620:4f:8000::1"]));
     let from_home = list(&aws, "name=home.example.com");
@@ -192,7 +192,7 @@ fn a_list_starts_at_a_name_and_goes_on_in_pages() {
     assert_eq!(aws.protests(), ["not percent-encoded as it should be: *.example.com"]);
 }
 
-fn change(aws: &Aws, sets: &[(&str, &str, &str)]) -> String {
+fn change(aws: &FakeAws, sets: &[(&str, &str, &str)]) -> String {
     let changes: String = sets
         .iter()
         .map(|(name, kind, value)| {
@@ -209,13 +209,13 @@ fn change(aws: &Aws, sets: &[(&str, &str, &str)]) -> String {
          xmlns=\"https://route53.amazonaws.com/doc/2013-04-01/\"><ChangeBatch><Changes>{changes}\
          </Changes></ChangeBatch></ChangeResourceRecordSetsRequest>"
     );
-    let answer = aws.world().route53.change(ZONE_ID, body.as_bytes());
+    let answer = aws.state().route53.change(ZONE_ID, body.as_bytes());
     String::from_utf8(answer.body).expect("XML")
 }
 
 #[test]
 fn a_batch_is_all_or_nothing_and_says_why_in_both_shapes() {
-    let aws = Aws::start();
+    let aws = FakeAws::start();
     let before = aws.rows();
     aws.put(Row::new("alias.example.com", "CNAME", 60, &["elsewhere.example.org"]));
     let bad = [
@@ -228,7 +228,7 @@ fn a_batch_is_all_or_nothing_and_says_why_in_both_shapes() {
     assert!(
         answer.contains("', RRSet of type A with DNS name alias.example.com. is not permitted")
     );
-    aws.world().route53.old_shape = true;
+    aws.state().route53.old_shape = true;
     let answer = change(&aws, &bad);
     assert!(answer.contains("<InvalidChangeBatch xmlns=\"https://route53.amazonaws.com/doc/"));
     assert!(answer.contains("</Message><Message>RRSet of type A with DNS name alias."));

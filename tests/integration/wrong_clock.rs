@@ -6,9 +6,9 @@ use std::process::Command;
 
 use time::Duration;
 
-use crate::support::aws::Call::{Change, List, Publish};
-use crate::support::aws::{DateHeader, Fault, TOPIC};
 use crate::support::clock;
+use crate::support::fake_aws::Call::{Change, List, Publish};
+use crate::support::fake_aws::{DateHeader, Fault, TOPIC};
 use crate::support::fixture::Fixture;
 use crate::support::http::{Answer, Family};
 use crate::support::words::{UNLISTED, UNPUBLISHED, out_of_order};
@@ -16,7 +16,7 @@ use crate::support::words::{UNLISTED, UNPUBLISHED, out_of_order};
 /// A fixture in which AWS's clock is so far ahead of this machine's.
 fn ahead(by: Duration) -> Fixture {
     let fixture = Fixture::new();
-    fixture.aws.world().ahead = by;
+    fixture.aws.state().ahead = by;
     fixture
 }
 
@@ -97,7 +97,7 @@ fn a_clock_that_cannot_be_corrected_is_named() {
     ] {
         let mut fixture = ahead(Duration::minutes(30));
         fixture.without("topic_arn");
-        fixture.aws.world().date = date;
+        fixture.aws.state().date = date;
         let run = fixture.run_with(&["--dry-run"]);
         let seen = clock::neutral(&run.stderr).replace("19 minutes 59 {seconds}", "20 minutes");
         assert_eq!((run.status.code(), seen.as_str()), (Some(1), said.as_str()), "{date:?}");
@@ -121,7 +121,7 @@ fn request_that_came_late_does_not_blame_a_right_clock() {
     ] {
         let mut fixture = Fixture::new();
         fixture.without("topic_arn");
-        fixture.aws.world().date = date;
+        fixture.aws.state().date = date;
         for code in ["RequestExpired", "RequestTimeTooSkewed"] {
             fixture.aws.always(List, Fault::error(400, code, "Request has expired."));
             let said = format!("{UNLISTED}{code}: Request has expired; {advice}");

@@ -1,29 +1,29 @@
-//! The usual fixture of a test: a stand-in for AWS, a reflector, and a sandbox with a config and a
+//! The usual fixture of a test: a fake AWS, a reflector, and a sandbox with a config and a
 //! key that fit them. A scenario changes what it is about and leaves the rest.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Value, json};
 
-use super::aws::{Aws, KEY_ID, SECRET_KEY, TOPIC, World, ZONE_ID};
+use super::fake_aws::{AwsState, FakeAws, KEY_ID, SECRET_KEY, TOPIC, ZONE_ID};
+use super::fake_reflector::{FakeReflector, HOST, SECRET_QUERY};
 use super::proxy;
-use super::reflector::{HOST, Reflector, SECRET_QUERY};
 use super::sandbox::{Run, Running, Sandbox};
 
 pub struct Fixture {
-    pub aws: Aws,
-    pub reflector: Reflector,
+    pub aws: FakeAws,
+    pub reflector: FakeReflector,
     pub sandbox: Sandbox,
     config: Value,
-    world: Arc<Mutex<World>>,
+    state: Arc<Mutex<AwsState>>,
 }
 
 impl Fixture {
     pub fn new() -> Self {
-        Self::with(Aws::start(), Reflector::start())
+        Self::with(FakeAws::start(), FakeReflector::start())
     }
 
-    pub fn with(aws: Aws, reflector: Reflector) -> Self {
+    pub fn with(aws: FakeAws, reflector: FakeReflector) -> Self {
         let mut sandbox = Sandbox::new();
         sandbox.set("AWS_ENDPOINT_URL", aws.url());
         sandbox.set("AWS_ACCESS_KEY_ID", KEY_ID);
@@ -43,8 +43,8 @@ impl Fixture {
             "alert_lock": sandbox.path("autodns.lock"),
             "reflect_url": reflector.url(),
         });
-        let world = aws.shared_world();
-        let fixture = Self { aws, reflector, sandbox, config, world };
+        let state = aws.shared_state();
+        let fixture = Self { aws, reflector, sandbox, config, state };
         fixture.write_config("autodns.json", &fixture.config);
         fixture
     }
@@ -106,8 +106,8 @@ impl Fixture {
     pub fn finish(&self, running: Running) -> Run {
         let run = running.finish(&self.sandbox);
         let published = {
-            let world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
-            world.sns.topics.values().flatten().cloned().collect::<Vec<_>>()
+            let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            state.sns.topics.values().flatten().cloned().collect::<Vec<_>>()
         };
         for alert in published {
             self.sandbox.no_secret_in("an alert's subject", &alert.subject);

@@ -1,22 +1,22 @@
 //! What the scenarios stand on: counterparts on loopback, a sandbox to run the binary in. One file
 //! a concern; none of them knows a scenario.
 
-pub mod aws;
 pub mod ca;
 pub mod clock;
+pub mod fake_aws;
+pub mod fake_reflector;
+pub mod fake_route53;
+pub mod fake_sns;
 pub mod fixture;
 pub mod gate;
 pub mod http;
 pub mod moto;
 pub mod openssl;
 pub mod proxy;
-pub mod reflector;
-pub mod route53;
 pub mod sandbox;
 pub mod secrets;
 pub mod server;
 pub mod sigv4;
-pub mod sns;
 pub mod text;
 pub mod words;
 

@@ -69,13 +69,13 @@ pub struct Estate {
 impl Estate {
     /// With the arguments of `world.py ENDPOINT create`.
     pub fn create(arguments: &[&str]) -> Self {
-        let world = world(&[&["create"], arguments].concat());
-        let text = |key: &str| world[key].as_str().expect("a text").to_owned();
+        let state = state(&[&["create"], arguments].concat());
+        let text = |key: &str| state[key].as_str().expect("a text").to_owned();
         Self {
             zone_id: text("zone_id"),
             topic_arn: text("topic_arn"),
             queue_url: text("queue_url"),
-            users: world["users"].clone(),
+            users: state["users"].clone(),
         }
     }
 
@@ -86,25 +86,25 @@ impl Estate {
     }
 
     pub fn records(&self) -> Value {
-        world(&["records", &self.zone_id])
+        state(&["records", &self.zone_id])
     }
 
     /// What the topic's subscriber received since the last call.
     pub fn messages(&self) -> Value {
-        world(&["messages", &self.queue_url])
+        state(&["messages", &self.queue_url])
     }
 
     /// Writes any row, as boto3 takes it.
     pub fn upsert(&self, row: &Value) {
-        world(&["upsert-json", &self.zone_id, &row.to_string()]);
+        state(&["upsert-json", &self.zone_id, &row.to_string()]);
     }
 
     pub fn delete(&self, name: &str, kind: &str) {
-        world(&["delete", &self.zone_id, name, kind]);
+        state(&["delete", &self.zone_id, name, kind]);
     }
 }
 
-fn world(arguments: &[&str]) -> Value {
+fn state(arguments: &[&str]) -> Value {
     let output = Command::new(python())
         .arg(file("world.py"))
         .arg(url())

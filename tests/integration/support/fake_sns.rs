@@ -1,5 +1,5 @@
 //! SNS's side of Publish: topics, what was published to them, and the refusals with the codes that
-//! AWS gives. Who may call is not its business: aws.rs asks only after the signature was good.
+//! AWS gives. Who may call is not its business: fake_aws.rs asks only after the signature was good.
 
 use std::collections::BTreeMap;
 
@@ -17,14 +17,14 @@ pub struct Published {
 }
 
 #[derive(Debug, Default)]
-pub struct Sns {
+pub struct FakeSns {
     /// The ARN of each topic that exists, and what it took.
     pub topics: BTreeMap<String, Vec<Published>>,
     /// What no honest client sends; each entry fails its test.
     pub protests: Vec<String>,
 }
 
-impl Sns {
+impl FakeSns {
     /// The region that a request for this ARN has to be signed for.
     pub fn region_of(arn: &str) -> Option<&str> {
         arn.split(':').nth(3)

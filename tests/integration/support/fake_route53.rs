@@ -1,7 +1,7 @@
 //! Route 53's side of the two calls: zones, their rows, and the answers in the shapes that AWS
 //! gives, with the refusals that an emulator leaves out (all-or-nothing batches, CNAME clashes,
 //! both shapes of `InvalidChangeBatch`, names in lower case with `\ooo`). Who may call is not its
-//! business: aws.rs asks only after the signature was good.
+//! business: fake_aws.rs asks only after the signature was good.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -161,7 +161,7 @@ pub struct Zone {
 
 /// What Route 53 holds, and how it behaves.
 #[derive(Debug)]
-pub struct Route53 {
+pub struct FakeRoute53 {
     pub zones: BTreeMap<String, Zone>,
     /// Rows on a page, whatever the caller asked for beyond it.
     pub page: usize,
@@ -175,7 +175,7 @@ pub struct Route53 {
     pub protests: Vec<String>,
 }
 
-impl Route53 {
+impl FakeRoute53 {
     pub fn new() -> Self {
         Self {
             zones: BTreeMap::new(),

@@ -1,6 +1,6 @@
-//! A stand-in for AWS that checks what an emulator does not: the signature (sigv4.rs), the
+//! A fake AWS that checks what an emulator does not: the signature (sigv4.rs), the
 //! five-minute window, the signing region, what a key may do. It hands good requests on to
-//! route53.rs and sns.rs, and answers with a scripted fault where a test asked for one.
+//! fake_route53.rs and fake_sns.rs, and answers with a scripted fault where a test asked for one.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,12 +9,12 @@ use std::time::Instant;
 use time::{Duration, OffsetDateTime};
 
 use super::ca::Certificate;
+use super::fake_route53::{self, FakeRoute53, Row, Zone};
+use super::fake_sns::{self, FakeSns, Published};
 use super::gate::Gate;
 use super::http::{Answer, Reply, Request};
-use super::route53::{self, Route53, Row, Zone};
 use super::server::{Listen, Server, Speak};
 use super::sigv4::{self, Receiver, Secret};
-use super::sns::{self, Published, Sns};
 
 pub const KEY_ID: &str = "AKIAEXAMPLEOFATEST07";
 /// With every character that base64 has and a form or URL would encode.
@@ -66,9 +66,9 @@ pub enum DateHeader {
 
 /// Everything that a test may look at or set between runs.
 #[derive(Debug)]
-pub struct World {
-    pub route53: Route53,
-    pub sns: Sns,
+pub struct AwsState {
+    pub route53: FakeRoute53,
+    pub sns: FakeSns,
     pub keys: BTreeMap<String, Secret>,
     /// Calls that a key may not make.
     pub denied: Vec<(String, Call)>,
@@ -90,7 +90,7 @@ pub struct World {
     protests: Vec<String>,
 }
 
-impl World {
+impl AwsState {
     /// Whether the account has made all the requests that it may make in this second. One that is
     /// refused does not count.
     fn is_over_its_rate(&mut self) -> bool {
@@ -106,29 +106,29 @@ impl World {
 }
 
 /// The server; it stops when dropped.
-pub struct Aws {
+pub struct FakeAws {
     server: Server,
-    world: Arc<Mutex<World>>,
+    state: Arc<Mutex<AwsState>>,
 }
 
-impl Aws {
+impl FakeAws {
     /// With one zone, one record `home.example.com A 192.175.48.1`, one topic and one key.
     pub fn start() -> Self {
         Self::start_as(Listen::V4, Speak::Tls(Certificate::Good))
     }
 
     pub fn start_as(listen: Listen, speak: Speak) -> Self {
-        let mut route53 = Route53::new();
+        let mut route53 = FakeRoute53::new();
         let rows = vec![
             Row::new("example.com", "NS", 172_800, &["ns-1.awsdns-00.com."]),
             Row::new("home.example.com", "A", 300, &["192.175.48.1"]),
             Row::new("host.example.com", "A", 300, &["192.175.48.99"]),
         ];
         route53.zones.insert(ZONE_ID.into(), Zone { name: "example.com.".into(), rows });
-        let mut sns = Sns::default();
+        let mut sns = FakeSns::default();
         sns.topics.insert(TOPIC.into(), Vec::new());
         let secret = Secret { secret: SECRET_KEY.into(), token: None };
-        let world = Arc::new(Mutex::new(World {
+        let state = Arc::new(Mutex::new(AwsState {
             route53,
             sns,
             keys: BTreeMap::from([(KEY_ID.to_owned(), secret)]),
@@ -144,9 +144,9 @@ impl Aws {
             always: BTreeMap::new(),
             protests: Vec::new(),
         }));
-        let shared = Arc::clone(&world);
+        let shared = Arc::clone(&state);
         let server = Server::start(listen, speak, move |request| answer(&shared, request));
-        Self { server, world }
+        Self { server, state }
     }
 
     pub fn server(&self) -> &Server {
@@ -157,57 +157,57 @@ impl Aws {
         self.server.url("127.0.0.1")
     }
 
-    pub fn world(&self) -> MutexGuard<'_, World> {
-        lock(&self.world)
+    pub fn state(&self) -> MutexGuard<'_, AwsState> {
+        lock(&self.state)
     }
 
-    /// The world alone, for who must look at it after a run (the sandbox's search for secrets).
-    pub fn shared_world(&self) -> Arc<Mutex<World>> {
-        Arc::clone(&self.world)
+    /// The state alone, for who must look at it after a run (the search for secrets).
+    pub fn shared_state(&self) -> Arc<Mutex<AwsState>> {
+        Arc::clone(&self.state)
     }
 
     /// The next such call meets this fault; several queue up.
     pub fn fault(&self, call: Call, fault: Fault) {
-        self.world().next.entry(call).or_default().push_back(fault);
+        self.state().next.entry(call).or_default().push_back(fault);
     }
 
     /// Every such call meets this fault, from now on.
     pub fn always(&self, call: Call, fault: Fault) {
-        self.world().always.insert(call, fault);
+        self.state().always.insert(call, fault);
     }
 
     /// No fault any more, neither queued nor lasting.
     pub fn mend(&self) {
-        let mut world = self.world();
-        world.next.clear();
-        world.always.clear();
+        let mut state = self.state();
+        state.next.clear();
+        state.always.clear();
     }
 
     /// Puts a row into the zone in place of any of its name, type and kind.
     pub fn put(&self, row: Row) {
-        let mut world = self.world();
-        let zone = world.route53.zones.get_mut(ZONE_ID).expect("the zone");
+        let mut state = self.state();
+        let zone = state.route53.zones.get_mut(ZONE_ID).expect("the zone");
         zone.rows.retain(|other| (&other.name, &other.kind) != (&row.name, &row.kind));
         zone.rows.push(row);
     }
 
     /// Adds a row beside any of its name and type, as weighted ones stand.
     pub fn add(&self, row: Row) {
-        let mut world = self.world();
-        world.route53.zones.get_mut(ZONE_ID).expect("the zone").rows.push(row);
+        let mut state = self.state();
+        state.route53.zones.get_mut(ZONE_ID).expect("the zone").rows.push(row);
     }
 
     pub fn remove(&self, name: &str, kind: &str) {
-        let mut world = self.world();
-        let name = route53::normal(name);
-        let zone = world.route53.zones.get_mut(ZONE_ID).expect("the zone");
+        let mut state = self.state();
+        let name = fake_route53::normal(name);
+        let zone = state.route53.zones.get_mut(ZONE_ID).expect("the zone");
         zone.rows.retain(|row| (row.name.as_str(), row.kind.as_str()) != (name.as_str(), kind));
     }
 
     /// `name type ttl value…` of every row but NS, sorted, as Route 53 holds them now.
     pub fn rows(&self) -> Vec<String> {
-        let world = self.world();
-        let mut rows: Vec<String> = world.route53.zones[ZONE_ID]
+        let state = self.state();
+        let mut rows: Vec<String> = state.route53.zones[ZONE_ID]
             .rows
             .iter()
             .filter(|row| row.kind != "NS")
@@ -222,11 +222,11 @@ impl Aws {
 
     /// What was published to the usual topic, oldest first.
     pub fn published(&self) -> Vec<Published> {
-        self.world().sns.topics[TOPIC].clone()
+        self.state().sns.topics[TOPIC].clone()
     }
 
     pub fn calls(&self) -> Vec<Call> {
-        self.world().calls.clone()
+        self.state().calls.clone()
     }
 
     /// Waits until such a call has come.
@@ -241,22 +241,22 @@ impl Aws {
 
     /// What no honest client would have sent.
     pub fn protests(&self) -> Vec<String> {
-        let world = self.world();
-        let lists = [&world.protests, &world.route53.protests, &world.sns.protests];
+        let state = self.state();
+        let lists = [&state.protests, &state.route53.protests, &state.sns.protests];
         let mut all: Vec<String> = lists.into_iter().flatten().cloned().collect();
         all.extend(self.server.protests());
         all
     }
 }
 
-fn lock(world: &Mutex<World>) -> MutexGuard<'_, World> {
-    world.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(state: &Mutex<AwsState>) -> MutexGuard<'_, AwsState> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn answer(world: &Mutex<World>, request: &Request) -> Reply {
-    let mut world = lock(world);
-    let now = OffsetDateTime::now_utc() + world.ahead;
-    match (handle(&mut world, request), world.date) {
+fn answer(state: &Mutex<AwsState>, request: &Request) -> Reply {
+    let mut state = lock(state);
+    let now = OffsetDateTime::now_utc() + state.ahead;
+    match (handle(&mut state, request), state.date) {
         (Reply::Answer(answer), DateHeader::Right) => answer.with("Date", &http_date(now)).into(),
         (Reply::Answer(answer), DateHeader::Aged) => {
             answer.with("Date", &http_date(now)).with("Age", "1").into()
@@ -268,44 +268,44 @@ fn answer(world: &Mutex<World>, request: &Request) -> Reply {
     }
 }
 
-fn handle(world: &mut World, request: &Request) -> Reply {
+fn handle(state: &mut AwsState, request: &Request) -> Reply {
     let Some((call, zone_id)) = what(request) else {
-        world.protests.push(format!("no such call: {} {}", request.method, request.target));
-        return route53::error("Sender", 404, "UnknownOperation", "No such operation").into();
+        state.protests.push(format!("no such call: {} {}", request.method, request.target));
+        return fake_route53::error("Sender", 404, "UnknownOperation", "No such operation").into();
     };
-    let topic = (call == Call::Publish).then(|| Sns::topic_of(request)).flatten();
+    let topic = (call == Call::Publish).then(|| FakeSns::topic_of(request)).flatten();
     let topic = topic.unwrap_or_default();
     let (service, region) = match call {
-        Call::Publish => ("sns", Sns::region_of(&topic).unwrap_or("us-east-1")),
-        Call::List | Call::Change => ("route53", world.route53_region.as_str()),
+        Call::Publish => ("sns", FakeSns::region_of(&topic).unwrap_or("us-east-1")),
+        Call::List | Call::Change => ("route53", state.route53_region.as_str()),
     };
-    let receiver = Receiver { service, region, now: OffsetDateTime::now_utc() + world.ahead };
-    let key_id = match sigv4::check(request, receiver, &world.keys) {
+    let receiver = Receiver { service, region, now: OffsetDateTime::now_utc() + state.ahead };
+    let key_id = match sigv4::check(request, receiver, &state.keys) {
         Ok(key_id) => key_id,
         Err(refusal) => return error(call, 403, refusal.code, &refusal.message).into(),
     };
-    if call != Call::Publish && world.is_over_its_rate() {
-        world.throttled += 1;
+    if call != Call::Publish && state.is_over_its_rate() {
+        state.throttled += 1;
         return error(call, 400, "Throttling", "Rate exceeded").into();
     }
-    world.calls.push(call);
-    let queued = world.next.get_mut(&call).and_then(VecDeque::pop_front);
-    let fault = queued.or_else(|| world.always.get(&call).cloned());
+    state.calls.push(call);
+    let queued = state.next.get_mut(&call).and_then(VecDeque::pop_front);
+    let fault = queued.or_else(|| state.always.get(&call).cloned());
     match fault {
         Some(Fault::Error(status, code, message)) => {
             return error(call, status, code, &message).into();
         }
         Some(Fault::Instead(reply)) => return reply,
         Some(Fault::Gated(gate)) => {
-            return Reply::gated(&gate, perform(world, call, &zone_id, &topic, &key_id, request));
+            return Reply::gated(&gate, perform(state, call, &zone_id, &topic, &key_id, request));
         }
         Some(Fault::After(reply)) => {
-            perform(world, call, &zone_id, &topic, &key_id, request);
+            perform(state, call, &zone_id, &topic, &key_id, request);
             return reply;
         }
         Some(Fault::Pass) | None => {}
     }
-    perform(world, call, &zone_id, &topic, &key_id, request).into()
+    perform(state, call, &zone_id, &topic, &key_id, request).into()
 }
 
 /// The call that a request makes, and the zone in its path.
@@ -322,7 +322,7 @@ fn what(request: &Request) -> Option<(Call, String)> {
 }
 
 fn perform(
-    world: &mut World,
+    state: &mut AwsState,
     call: Call,
     zone_id: &str,
     topic: &str,
@@ -331,7 +331,7 @@ fn perform(
 ) -> Answer {
     let user = "User: arn:aws:iam::123456789012:user/pi is not authorized to perform:";
     let because = "because no identity-based policy allows the";
-    if world.denied.contains(&(key_id.to_owned(), call)) {
+    if state.denied.contains(&(key_id.to_owned(), call)) {
         let zone = format!("arn:aws:route53:::hostedzone/{zone_id}");
         let (code, action, resource) = match call {
             Call::List => ("AccessDenied", "route53:ListResourceRecordSets", zone.as_str()),
@@ -342,17 +342,17 @@ fn perform(
         return error(call, 403, code, &message);
     }
     match call {
-        Call::List => world.route53.list(zone_id, request.query()),
-        Call::Change => world.route53.change(zone_id, &request.body),
-        Call::Publish => world.sns.publish(request),
+        Call::List => state.route53.list(zone_id, request.query()),
+        Call::Change => state.route53.change(zone_id, &request.body),
+        Call::Publish => state.sns.publish(request),
     }
 }
 
 fn error(call: Call, status: u16, code: &str, message: &str) -> Answer {
     let who = if status < 500 { "Sender" } else { "Receiver" };
     match call {
-        Call::Publish => sns::error(who, status, code, message),
-        Call::List | Call::Change => route53::error(who, status, code, message),
+        Call::Publish => fake_sns::error(who, status, code, message),
+        Call::List | Call::Change => fake_route53::error(who, status, code, message),
     }
 }
 

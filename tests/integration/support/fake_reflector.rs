@@ -46,12 +46,12 @@ struct Script {
 }
 
 /// The server; it stops when dropped.
-pub struct Reflector {
+pub struct FakeReflector {
     server: Server,
     script: Arc<Mutex<Script>>,
 }
 
-impl Reflector {
+impl FakeReflector {
     /// Over TLS, on both families, saying 192.175.48.7 and `2620:4f:8000::7` (addresses that IANA
     /// calls globally reachable and that are no one's host).
     pub fn start() -> Self {
