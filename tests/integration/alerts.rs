@@ -12,8 +12,8 @@ use crate::support::clock;
 use crate::support::fake_aws::Call::{Change, List, Publish};
 use crate::support::fake_aws::{FakeAws, Fault, KEY_ID, TOPIC, ZONE_ID};
 use crate::support::fixture::Fixture;
-use crate::support::gate::Gate;
 use crate::support::http::{Answer, Family, Reply};
+use crate::support::latch::Latch;
 use crate::support::server::{Listen, Speak};
 use crate::support::words::{self, UNCHANGED, UNPUBLISHED};
 
@@ -551,13 +551,13 @@ fn a_subject_is_short_printable_ascii_however_long_the_name() {
 #[test]
 fn a_run_killed_while_it_publishes_leaves_the_next_one_to_alert_again() {
     let fixture = broken();
-    let gate = Gate::default();
-    fixture.aws.fault(Publish, Fault::Gated(gate.clone()));
+    let latch = Latch::default();
+    fixture.aws.fault(Publish, Fault::Held(latch.clone()));
     let mut first = fixture.spawn();
-    gate.wait_for(1);
+    latch.wait_for(1);
     first.kill();
     drop(first);
-    gate.open();
+    latch.open();
     // One alert too many, and never one too few.
     fixture.run().assert(1, "", &out_of_order());
     let alert = failure("autodns.json", &out_of_order(), ONCE);
@@ -573,14 +573,14 @@ fn a_run_killed_while_it_says_that_all_is_well_leaves_the_next_one_to_say_so() {
     let fixture = broken();
     fixture.run().assert_wrote(&["+ autodns.lock"]);
     mend_reflector(&fixture);
-    let gate = Gate::default();
+    let latch = Latch::default();
     // It never arrives.
-    fixture.aws.fault(Publish, Fault::Instead(Reply::gated(&gate, Reply::nothing())));
+    fixture.aws.fault(Publish, Fault::Instead(Reply::held(&latch, Reply::nothing())));
     let mut second = fixture.spawn();
-    gate.wait_for(1);
+    latch.wait_for(1);
     second.kill();
     drop(second);
-    gate.open();
+    latch.open();
     fixture.run().assert_silent();
     let alert = failure("autodns.json", &out_of_order(), ONCE);
     assert_published(&fixture, &[(FAILED, &alert), (RECOVERED, &recovery("{seconds}"))]);

@@ -9,8 +9,8 @@ use crate::support::fake_aws::{Fault, ZONE_ID};
 use crate::support::fake_reflector::{FakeReflector, Form, SECRET_QUERY, say};
 use crate::support::fake_route53::Row;
 use crate::support::fixture::Fixture;
-use crate::support::gate::Gate;
 use crate::support::http::{Family, Reply};
+use crate::support::latch::Latch;
 
 #[test]
 fn a_quiet_run_asks_two_questions_says_nothing_and_writes_nothing() {
@@ -384,15 +384,15 @@ autodns: {reflector}/reflect/v1 answered 2620:4f:8000::7
 #[test]
 fn reflector_and_route_53_are_asked_at_the_same_time() {
     let fixture = Fixture::both();
-    let gate = Gate::default();
+    let latch = Latch::default();
     for (family, address) in [(Family::V4, "192.175.48.7"), (Family::V6, "2620:4f:8000::7")] {
-        fixture.reflector.replies(family, Reply::gated(&gate, say(Form::Bare, address)));
+        fixture.reflector.replies(family, Reply::held(&latch, say(Form::Bare, address)));
     }
-    fixture.aws.fault(List, Fault::Gated(gate.clone()));
+    fixture.aws.fault(List, Fault::Held(latch.clone()));
     let run = fixture.spawn();
     // Asked in turn, the second would never come while the first is held.
-    gate.wait_for(3);
-    gate.open();
+    latch.wait_for(3);
+    latch.open();
     fixture.finish(run).assert_silent();
     assert_eq!(fixture.aws.calls(), [List, Change]);
 }

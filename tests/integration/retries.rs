@@ -10,8 +10,8 @@ use crate::support::fake_aws::{Call, Fault};
 use crate::support::fake_reflector::{Form, say};
 use crate::support::fake_route53::{self, Row};
 use crate::support::fixture::Fixture;
-use crate::support::gate::Gate;
 use crate::support::http::{Answer, Family, Reply};
+use crate::support::latch::Latch;
 use crate::support::words::{UNCHANGED, UNCONFIRMED, UNLISTED, out_of_order};
 
 const IS_AN_ALIAS: &str = "autodns: home.example.com A: not ours to overwrite: it is an alias; make \
@@ -196,13 +196,13 @@ fn change_with_a_lost_answer_and_no_list_is_unconfirmed() {
 #[test]
 fn record_that_became_an_alias_before_a_retry_is_kept() {
     let fixture = Fixture::new();
-    let gate = Gate::default();
+    let latch = Latch::default();
     let not_yet = fake_route53::error("Sender", 400, "PriorRequestNotComplete", "x");
-    fixture.aws.fault(Change, Fault::Instead(Reply::gated(&gate, not_yet)));
+    fixture.aws.fault(Change, Fault::Instead(Reply::held(&latch, not_yet)));
     let run = fixture.spawn();
-    gate.wait_for(1);
+    latch.wait_for(1);
     fixture.aws.put(Row::alias("home.example.com", "A", "dualstack.lb.example.com."));
-    gate.open();
+    latch.open();
     fixture.finish(run).assert(1, "", IS_AN_ALIAS);
     assert_eq!(fixture.aws.calls(), [List, Change, List, Publish]);
     assert_eq!(fixture.aws.rows()[0], "home.example.com. A - ");

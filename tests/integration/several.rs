@@ -8,8 +8,8 @@ use serde_json::json;
 use crate::support::fake_aws::Call::Change;
 use crate::support::fake_reflector::{Form, say};
 use crate::support::fixture::Fixture;
-use crate::support::gate::Gate;
 use crate::support::http::{Answer, Family, Reply};
+use crate::support::latch::Latch;
 
 /// A second config for another name, with a lock of its own.
 fn second(fixture: &Fixture) -> String {
@@ -139,27 +139,27 @@ fn flock_on_a_config_holds_no_run_up() {
 #[test]
 fn a_dry_run_and_a_run_at_once_both_end_well() {
     let fixture = Fixture::new();
-    let gate = Gate::default();
-    let reply = Reply::gated(&gate, say(Form::Bare, "192.175.48.7"));
+    let latch = Latch::default();
+    let reply = Reply::held(&latch, say(Form::Bare, "192.175.48.7"));
     fixture.reflector.once(Family::V4, reply);
     let dry = fixture.sandbox.spawn(&["--dry-run", &fixture.sandbox.path("autodns.json")]);
-    gate.wait_for(1);
+    latch.wait_for(1);
     // While the dry run waits for its reflector, a real run goes through.
     fixture.run().assert_silent();
     assert!(fixture.aws.calls().contains(&Change));
-    gate.open();
+    latch.open();
     assert_eq!(fixture.finish(dry).status.code(), Some(0));
 }
 
 #[test]
 fn two_runs_at_once_both_end_well() {
     let fixture = Fixture::new();
-    let gate = Gate::default();
-    fixture.reflector.once(Family::V4, Reply::gated(&gate, say(Form::Bare, "192.175.48.7")));
+    let latch = Latch::default();
+    fixture.reflector.once(Family::V4, Reply::held(&latch, say(Form::Bare, "192.175.48.7")));
     let first = fixture.spawn();
-    gate.wait_for(1);
+    latch.wait_for(1);
     fixture.run().assert_silent();
-    gate.open();
+    latch.open();
     fixture.finish(first).assert_silent();
     assert_eq!(fixture.aws.rows()[0], "home.example.com. A 300 192.175.48.7");
 }
@@ -167,13 +167,13 @@ fn two_runs_at_once_both_end_well() {
 #[test]
 fn a_run_after_a_killed_one_changes_the_record() {
     let fixture = Fixture::new();
-    let gate = Gate::default();
-    fixture.reflector.once(Family::V4, Reply::gated(&gate, say(Form::Bare, "192.175.48.8")));
+    let latch = Latch::default();
+    fixture.reflector.once(Family::V4, Reply::held(&latch, say(Form::Bare, "192.175.48.8")));
     let mut first = fixture.spawn();
-    gate.wait_for(1);
+    latch.wait_for(1);
     first.kill();
     drop(first);
-    gate.open();
+    latch.open();
     fixture.run().assert_silent();
     assert_eq!(fixture.aws.rows()[0], "home.example.com. A 300 192.175.48.7");
 }

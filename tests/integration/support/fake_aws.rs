@@ -11,8 +11,8 @@ use time::{Duration, OffsetDateTime};
 use super::ca::Certificate;
 use super::fake_route53::{self, FakeRoute53, Row, Zone};
 use super::fake_sns::{self, FakeSns, Published};
-use super::gate::Gate;
 use super::http::{Answer, Reply, Request};
+use super::latch::Latch;
 use super::server::{Listen, Server, Speak};
 use super::sigv4::{self, Receiver, Secret};
 
@@ -39,8 +39,8 @@ pub enum Fault {
     Instead(Reply),
     /// What was asked is done, and then this reply.
     After(Reply),
-    /// What was asked is done and answered, once a test has opened the gate.
-    Gated(Gate),
+    /// What was asked is done and answered, once a test has opened the latch.
+    Held(Latch),
     /// None: what was asked is done and answered, and the faults that are queued come after it.
     Pass,
 }
@@ -296,8 +296,8 @@ fn handle(state: &mut AwsState, request: &Request) -> Reply {
             return error(call, status, code, &message).into();
         }
         Some(Fault::Instead(reply)) => return reply,
-        Some(Fault::Gated(gate)) => {
-            return Reply::gated(&gate, perform(state, call, &zone_id, &topic, &key_id, request));
+        Some(Fault::Held(latch)) => {
+            return Reply::held(&latch, perform(state, call, &zone_id, &topic, &key_id, request));
         }
         Some(Fault::After(reply)) => {
             perform(state, call, &zone_id, &topic, &key_id, request);

@@ -5,7 +5,7 @@
 use std::io::{self, BufRead, Read, Write};
 use std::time::Duration;
 
-use super::gate::Gate;
+use super::latch::Latch;
 
 /// The address family of the connection that a request came over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,8 +74,8 @@ pub enum Reply {
     Forever(Vec<u8>, Vec<u8>),
     /// A byte at a time with a pause after each, and then the end of the connection.
     Drip(Vec<u8>, Duration),
-    /// That reply, once a test has opened the gate.
-    Gated(Gate, Box<Reply>),
+    /// That reply, once a test has opened the latch.
+    Held(Latch, Box<Reply>),
 }
 
 impl Reply {
@@ -88,8 +88,8 @@ impl Reply {
         Self::Raw(Vec::new(), End::Reset)
     }
 
-    pub fn gated(gate: &Gate, reply: impl Into<Self>) -> Self {
-        Self::Gated(gate.clone(), Box::new(reply.into()))
+    pub fn held(latch: &Latch, reply: impl Into<Self>) -> Self {
+        Self::Held(latch.clone(), Box::new(reply.into()))
     }
 
     /// How the connection ends after this reply, if it does.
@@ -98,7 +98,7 @@ impl Reply {
             Self::Answer(_) => None,
             Self::Raw(_, end) => Some(*end),
             Self::Endless | Self::Forever(..) | Self::Drip(..) => Some(End::Close),
-            Self::Gated(_, reply) => reply.end(),
+            Self::Held(_, reply) => reply.end(),
         }
     }
 
@@ -231,8 +231,8 @@ pub fn write_reply(stream: &mut impl Write, reply: &Reply) -> io::Result<()> {
             forever(stream, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", &chunk)?;
         }
         Reply::Forever(first, again) => forever(stream, first, again)?,
-        Reply::Gated(gate, reply) => {
-            gate.pass();
+        Reply::Held(latch, reply) => {
+            latch.arrive_and_wait();
             write_reply(stream, reply)?;
         }
         Reply::Drip(bytes, pause) => {

@@ -1,4 +1,4 @@
-//! A gate at which servers hold their answers until the test lets them through: how a scenario
+//! A latch at which servers hold their answers until the test lets them through: how a scenario
 //! makes two things happen at the same time, without a clock.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -8,7 +8,7 @@ use std::time::Duration;
 const LIMIT: Duration = Duration::from_mins(1);
 
 #[derive(Clone, Debug, Default)]
-pub struct Gate(Arc<(Mutex<State>, Condvar)>);
+pub struct Latch(Arc<(Mutex<State>, Condvar)>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -16,9 +16,9 @@ struct State {
     open: bool,
 }
 
-impl Gate {
+impl Latch {
     /// The server's side: says that it is there, and waits.
-    pub fn pass(&self) {
+    pub fn arrive_and_wait(&self) {
         let (state, changed) = &*self.0;
         let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
         state.arrived += 1;
