@@ -542,7 +542,7 @@ fn a_command_line_that_is_not_understood() {
 #[test]
 fn command_is_found_behind_options_and_changes_nothing() {
     let fixture = Fixture::new();
-    let before = fixture.aws.rows();
+    let before = fixture.aws.record_sets();
     let config = fixture.sandbox.path("autodns.json");
     fs::set_permissions(&config, fs::Permissions::from_mode(0o600)).expect("chmod");
     // A file of a command's name in the current folder does not matter.
@@ -556,7 +556,7 @@ fn command_is_found_behind_options_and_changes_nothing() {
         let run = fixture.run_args(arguments);
         assert_eq!(run.status.code(), Some(0), "{run:?}");
         assert!(run.stdout.contains("config"), "{run:?}");
-        assert_eq!(fixture.aws.rows(), before);
+        assert_eq!(fixture.aws.record_sets(), before);
         assert!(!fixture.aws.calls().contains(&Call::Change), "{arguments:?}");
     }
     let list_alone = fixture.aws.calls();

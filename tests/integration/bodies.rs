@@ -160,7 +160,7 @@ fn said_of(call: Call, beginning: &str, replies: Vec<(&str, Reply)>) -> String {
             }
             Publish => drop(run.assert_wrote(&[])),
         }
-        assert_eq!(fixture.aws.rows()[0], "home.example.com. A 300 192.175.48.1", "{what}");
+        assert_eq!(fixture.aws.record_sets()[0], "home.example.com. A 300 192.175.48.1", "{what}");
     }
     seen
 }
@@ -380,6 +380,6 @@ fn what_follows_an_answer_is_not_taken_for_the_next() {
         fixture.aws.fault(List, Fault::Instead(reply));
         run(&mut fixture).assert_silent();
         assert_eq!(fixture.aws.calls(), [List, Change]);
-        assert_eq!(fixture.aws.rows()[0], "home.example.com. A 300 192.175.48.7");
+        assert_eq!(fixture.aws.record_sets()[0], "home.example.com. A 300 192.175.48.7");
     }
 }

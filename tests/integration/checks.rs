@@ -12,7 +12,7 @@ use crate::support::fake_aws::Call::{Change, List, Publish};
 use crate::support::fake_aws::FakeAws;
 use crate::support::fake_aws::{Fault, KEY_ID};
 use crate::support::fake_reflector::{FakeReflector, HOST};
-use crate::support::fake_route53::Row;
+use crate::support::fake_route53::RecordSet;
 use crate::support::fixture::Fixture;
 use crate::support::http::{Answer, Family};
 use crate::support::proxy::Proxy;
@@ -103,7 +103,7 @@ fn all_is_well_and_nothing_is_changed() {
     let run = check(&fixture, &[]);
     run.assert(0, &expected(&[]), "").assert_wrote(&[]);
     assert_eq!(fixture.aws.calls(), [List, List]);
-    assert_eq!(fixture.aws.rows()[0], "home.example.com. A 300 192.175.48.1");
+    assert_eq!(fixture.aws.record_sets()[0], "home.example.com. A 300 192.175.48.1");
     assert_eq!(fixture.reflector.asked().len(), 1);
 }
 
@@ -112,7 +112,7 @@ fn a_record_that_is_right_or_not_there_or_not_ours_is_said_so() {
     let record = "ok          record       home.example.com A is 192.175.48.1, and a run makes it \
                   192.175.48.7";
     let fixture = fixture();
-    fixture.aws.put(Row::new("home.example.com", "A", 300, &["192.175.48.7"]));
+    fixture.aws.put(RecordSet::new("home.example.com", "A", 300, &["192.175.48.7"]));
     let right = "ok          record       home.example.com A is 192.175.48.7, as it should be";
     let resolver = "ok          public dns   this machine's resolver says 192.175.48.1 for \
                     home.example.com";
@@ -134,7 +134,7 @@ fn a_record_that_is_right_or_not_there_or_not_ours_is_said_so() {
         &expected(&[(record, absent), (resolver, &differs), (ttl, made)]),
         "",
     );
-    fixture.aws.put(Row::alias("home.example.com", "A", "elsewhere.example.com."));
+    fixture.aws.put(RecordSet::alias("home.example.com", "A", "elsewhere.example.com."));
     let foreign = "failed      record       home.example.com A is not ours to overwrite: it is an \
                    alias; make it a simple record with one value, or use another name";
     let unknown = "not tested  public dns   home.example.com A: Route 53 has more than a simple \
@@ -204,8 +204,8 @@ const UNTRIED: &str = "not tested  change       whether this key may change reco
 #[test]
 fn with_write_each_record_is_written_as_it_is() {
     let fixture = private(Fixture::both());
-    fixture.aws.put(Row::new("home.example.com", "A", 120, &["192.175.48.1"]));
-    let before = fixture.aws.rows();
+    fixture.aws.put(RecordSet::new("home.example.com", "A", 120, &["192.175.48.1"]));
+    let before = fixture.aws.record_sets();
     let run = check(&fixture, &["--write"]);
     assert_eq!(run.status.code(), Some(0), "{run:?}");
     let changes: Vec<&str> =
@@ -219,7 +219,7 @@ fn with_write_each_record_is_written_as_it_is() {
              ours",
         ]
     );
-    assert_eq!(fixture.aws.rows(), before);
+    assert_eq!(fixture.aws.record_sets(), before);
     assert_eq!(fixture.aws.calls(), [List, List, List, Change]);
     let batches = fixture.aws.state().route53.batches.clone();
     assert_eq!((batches.len(), batches[0].len()), (1, 1));
@@ -229,7 +229,12 @@ fn with_write_each_record_is_written_as_it_is() {
 #[test]
 fn with_write_a_record_that_is_not_ours_is_left_alone() {
     let fixture = fixture();
-    fixture.aws.put(Row::new("home.example.com", "A", 300, &["192.175.48.1", "192.175.48.2"]));
+    fixture.aws.put(RecordSet::new(
+        "home.example.com",
+        "A",
+        300,
+        &["192.175.48.1", "192.175.48.2"],
+    ));
     let run = check(&fixture, &["--write"]);
     assert!(
         run.stdout.contains(
@@ -244,7 +249,7 @@ fn with_write_a_record_that_is_not_ours_is_left_alone() {
 fn with_write_a_key_that_may_not_change_records_fails() {
     let fixture = fixture();
     fixture.aws.state().denied.push((KEY_ID.into(), Change));
-    let before = fixture.aws.rows();
+    let before = fixture.aws.record_sets();
     check(&fixture, &[]).assert(0, &expected(&[]), "");
     let run = check(&fixture, &["--write"]);
     assert_eq!(run.status.code(), Some(1), "{run:?}");
@@ -252,7 +257,7 @@ fn with_write_a_key_that_may_not_change_records_fails() {
                 zone {zone}: AccessDenied";
     assert!(run.stdout.contains(said), "{run:?}");
     assert!(!run.stdout.contains(UNTRIED));
-    assert_eq!(fixture.aws.rows(), before);
+    assert_eq!(fixture.aws.record_sets(), before);
 }
 
 #[test]
@@ -267,7 +272,7 @@ fn with_write_a_change_that_was_throttled_is_made_of_a_new_list() {
 #[test]
 fn with_write_each_refused_record_of_several_is_named() {
     let fixture = private(Fixture::both());
-    fixture.aws.put(Row::new("home.example.com", "AAAA", 300, &["2620:4f:8000::1"]));
+    fixture.aws.put(RecordSet::new("home.example.com", "AAAA", 300, &["2620:4f:8000::1"]));
     fixture.aws.state().route53.refused_values = vec!["2620:4f:8000::1".into()];
     let run = check(&fixture, &["--write"]);
     assert_eq!(run.status.code(), Some(1), "{run:?}");
@@ -489,7 +494,7 @@ fn a_terminal_is_written_on_in_colour_unless_no_color_is_set() {
     ] {
         let mut fixture = fixture();
         set_mode(&fixture, "autodns.json", 0o644);
-        fixture.aws.put(Row::alias("home.example.com", "A", "elsewhere.example.com."));
+        fixture.aws.put(RecordSet::alias("home.example.com", "A", "elsewhere.example.com."));
         for (name, value) in variables {
             fixture.sandbox.set(name, *value);
         }
@@ -525,7 +530,7 @@ fn json_is_one_object_with_the_same_findings() {
     assert_text(&counted(&lines), &expected(&[]));
     let counts = json!({ "ok": 13, "warning": 0, "failed": 0, "not tested": 2 });
     assert_eq!(json["counts"], counts);
-    fixture.aws.put(Row::alias("home.example.com", "A", "elsewhere.example.com."));
+    fixture.aws.put(RecordSet::alias("home.example.com", "A", "elsewhere.example.com."));
     let run = check(&fixture, &["--json"]);
     let json: Value = serde_json::from_str(&run.stdout).expect("JSON");
     assert_eq!((run.status.code(), &json["ok"]), (Some(1), &json!(false)));

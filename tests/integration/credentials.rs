@@ -186,14 +186,14 @@ fn each_configuration_has_the_account_of_its_folder() {
     let run = fixture.run_args(&[&home, &host]);
     assert_eq!(run.status.code(), Some(1), "{run:?}");
     assert!(run.stderr.starts_with("autodns: host.example.com A: could not change"), "{run:?}");
-    assert_eq!(fixture.aws.rows()[0], "home.example.com. A 300 192.175.48.7");
+    assert_eq!(fixture.aws.record_sets()[0], "home.example.com. A 300 192.175.48.7");
     // One without credentials does not keep the other from its record.
     std::fs::remove_file(fixture.sandbox.path("host/credentials")).expect("it was there");
     fixture.aws.remove("home.example.com", "A");
     let run = fixture.run_args(&[&host, &home]);
     assert_eq!(run.status.code(), Some(2), "{run:?}");
     assert!(run.stderr.starts_with("autodns: no AWS credentials found:"), "{run:?}");
-    assert_eq!(fixture.aws.rows()[0], "home.example.com. A 600 192.175.48.7");
+    assert_eq!(fixture.aws.record_sets()[0], "home.example.com. A 600 192.175.48.7");
 }
 
 #[test]

@@ -97,7 +97,7 @@ fn an_ipv6_that_hangs_leaves_ipv4_its_change() {
     let said = format!("{}timed out while waiting for the answer; {CHECK}", unlearnt(Family::V6));
     fixture.run_with(&["--deadline", "6"]).assert(1, "", &said);
     assert_eq!(fixture.aws.calls(), [List, Change, Publish]);
-    assert_eq!(fixture.aws.rows()[0], "home.example.com. A 300 192.175.48.7");
+    assert_eq!(fixture.aws.record_sets()[0], "home.example.com. A 300 192.175.48.7");
 }
 
 #[test]
@@ -134,5 +134,5 @@ fn a_config_that_hangs_does_not_stop_the_next() {
     assert_eq!(run.status.code(), Some(1), "{run:?}");
     assert_eq!(run.stderr.lines().count(), 1, "{run:?}");
     assert_eq!(fixture.aws.calls(), [List, Publish, List, Change]);
-    assert_eq!(fixture.aws.rows()[0], "home.example.com. A 300 192.175.48.7");
+    assert_eq!(fixture.aws.record_sets()[0], "home.example.com. A 300 192.175.48.7");
 }

@@ -7,7 +7,7 @@ use crate::support::assert_text;
 use crate::support::fake_aws::Call::{Change, List};
 use crate::support::fake_aws::{Fault, ZONE_ID};
 use crate::support::fake_reflector::{FakeReflector, Form, SECRET_QUERY, say};
-use crate::support::fake_route53::Row;
+use crate::support::fake_route53::RecordSet;
 use crate::support::fixture::Fixture;
 use crate::support::http::{Family, Reply};
 use crate::support::latch::Latch;
@@ -15,7 +15,7 @@ use crate::support::latch::Latch;
 #[test]
 fn a_quiet_run_asks_two_questions_says_nothing_and_writes_nothing() {
     let fixture = Fixture::new();
-    fixture.aws.put(Row::new("home.example.com", "A", 300, &["192.175.48.7"]));
+    fixture.aws.put(RecordSet::new("home.example.com", "A", 300, &["192.175.48.7"]));
     fixture.run().assert_silent().assert_wrote(&[]);
     assert_eq!(fixture.aws.calls(), [List]);
     assert_eq!(fixture.reflector.asked(), [format!("GET /reflect/v1?apikey={SECRET_QUERY}")]);
@@ -29,7 +29,7 @@ fn a_new_address_is_written_on_the_connection_that_read_the_old_one() {
     let fixture = Fixture::new();
     fixture.run().assert_silent().assert_wrote(&[]);
     assert_eq!(
-        fixture.aws.rows(),
+        fixture.aws.record_sets(),
         ["home.example.com. A 300 192.175.48.7", "host.example.com. A 300 192.175.48.99"]
     );
     assert_eq!(fixture.aws.calls(), [List, Change]);
@@ -48,7 +48,7 @@ fn a_new_address_is_written_on_the_connection_that_read_the_old_one() {
 fn existing_record_keeps_its_ttl_without_the_key() {
     let fixture = Fixture::new();
     fixture.run().assert_silent();
-    assert_eq!(fixture.aws.rows()[0], "home.example.com. A 300 192.175.48.7");
+    assert_eq!(fixture.aws.record_sets()[0], "home.example.com. A 300 192.175.48.7");
 }
 
 #[test]
@@ -61,14 +61,14 @@ fn configured_ttl_is_written_with_the_address() {
         "",
     );
     fixture.run().assert_silent();
-    assert_eq!(fixture.aws.rows()[0], "home.example.com. A 60 192.175.48.7");
+    assert_eq!(fixture.aws.record_sets()[0], "home.example.com. A 60 192.175.48.7");
 }
 
 #[test]
 fn configured_ttl_is_written_where_the_address_is_right() {
     let mut fixture = Fixture::both();
-    fixture.aws.put(Row::new("home.example.com", "A", 300, &["192.175.48.7"]));
-    fixture.aws.put(Row::new("home.example.com", "AAAA", 60, &["2620:4f:8000::7"]));
+    fixture.aws.put(RecordSet::new("home.example.com", "A", 300, &["192.175.48.7"]));
+    fixture.aws.put(RecordSet::new("home.example.com", "AAAA", 60, &["2620:4f:8000::7"]));
     fixture.configure(|config| config["ttl"] = json!(60));
     fixture.run_with(&["--dry-run"]).assert(
         0,
@@ -78,7 +78,7 @@ fn configured_ttl_is_written_where_the_address_is_right() {
     for _ in 0..2 {
         fixture.run().assert_silent();
         assert_eq!(
-            fixture.aws.rows()[..2],
+            fixture.aws.record_sets()[..2],
             ["home.example.com. A 60 192.175.48.7", "home.example.com. AAAA 60 2620:4f:8000::7"]
         );
     }
@@ -89,7 +89,7 @@ fn configured_ttl_is_written_where_the_address_is_right() {
 #[test]
 fn changed_ttl_alone_asks_no_second_source() {
     let mut fixture = Fixture::new();
-    fixture.aws.put(Row::new("home.example.com", "A", 300, &["192.175.48.7"]));
+    fixture.aws.put(RecordSet::new("home.example.com", "A", 300, &["192.175.48.7"]));
     let other = FakeReflector::start();
     other.says(Family::V4, "192.175.48.9");
     let urls = json!([fixture.reflector.url(), other.url_of("reflect2.example.net")]);
@@ -98,7 +98,7 @@ fn changed_ttl_alone_asks_no_second_source() {
         config["reflect_url"] = urls;
     });
     fixture.run().assert_silent();
-    assert_eq!(fixture.aws.rows()[0], "home.example.com. A 60 192.175.48.7");
+    assert_eq!(fixture.aws.record_sets()[0], "home.example.com. A 60 192.175.48.7");
     assert_eq!(other.asked().len(), 0);
 }
 
@@ -107,23 +107,23 @@ fn a_record_that_does_not_exist_is_created() {
     let mut fixture = Fixture::new();
     fixture.aws.remove("home.example.com", "A");
     fixture.run().assert_silent();
-    assert_eq!(fixture.aws.rows()[0], "home.example.com. A 600 192.175.48.7");
+    assert_eq!(fixture.aws.record_sets()[0], "home.example.com. A 600 192.175.48.7");
 
     fixture.aws.remove("home.example.com", "A");
     fixture.configure(|config| config["ttl"] = json!(2_147_483_647));
     fixture.run().assert_silent();
-    assert_eq!(fixture.aws.rows()[0], "home.example.com. A 2147483647 192.175.48.7");
+    assert_eq!(fixture.aws.record_sets()[0], "home.example.com. A 2147483647 192.175.48.7");
 }
 
 #[test]
 fn other_records_of_the_name_are_left_alone() {
     let fixture = Fixture::new();
-    fixture.aws.put(Row::new("home.example.com", "TXT", 300, &["\"kept <&> as it is\""]));
-    fixture.aws.put(Row::new("home.example.com", "AAAA", 300, &["2620:4f:8000::1"]));
-    fixture.aws.put(Row::alias("www.home.example.com", "A", "elsewhere.example.com."));
+    fixture.aws.put(RecordSet::new("home.example.com", "TXT", 300, &["\"kept <&> as it is\""]));
+    fixture.aws.put(RecordSet::new("home.example.com", "AAAA", 300, &["2620:4f:8000::1"]));
+    fixture.aws.put(RecordSet::alias("www.home.example.com", "A", "elsewhere.example.com."));
     fixture.run().assert_silent();
     assert_eq!(
-        fixture.aws.rows(),
+        fixture.aws.record_sets(),
         [
             "home.example.com. A 300 192.175.48.7",
             "home.example.com. AAAA 300 2620:4f:8000::1",
@@ -137,11 +137,11 @@ fn other_records_of_the_name_are_left_alone() {
 #[test]
 fn a_list_in_pages_is_read_to_the_end_of_the_name() {
     let fixture = Fixture::both();
-    fixture.aws.put(Row::new("home.example.com", "AAAA", 60, &["2620:4f:8000::1"]));
+    fixture.aws.put(RecordSet::new("home.example.com", "AAAA", 60, &["2620:4f:8000::1"]));
     fixture.aws.state().route53.page = 1;
     fixture.run().assert_silent();
     assert_eq!(
-        fixture.aws.rows()[..2],
+        fixture.aws.record_sets()[..2],
         ["home.example.com. A 300 192.175.48.7", "home.example.com. AAAA 60 2620:4f:8000::7"]
     );
     assert_eq!(fixture.aws.server().connections(), 1);
@@ -150,7 +150,7 @@ fn a_list_in_pages_is_read_to_the_end_of_the_name() {
 #[test]
 fn a_name_is_the_same_however_it_is_spelt() {
     let mut fixture = Fixture::new();
-    fixture.aws.put(Row::new("home.example.com", "A", 300, &["192.175.48.7"]));
+    fixture.aws.put(RecordSet::new("home.example.com", "A", 300, &["192.175.48.7"]));
     for name in ["HOME.example.COM", "home.example.com."] {
         fixture.configure(|config| config["dns_name"] = json!(name));
         fixture.run().assert_silent();
@@ -160,7 +160,7 @@ fn a_name_is_the_same_however_it_is_spelt() {
         fixture.run().assert_silent();
     }
     assert_eq!(fixture.aws.calls(), [List, List, List, Change, List]);
-    assert_eq!(fixture.aws.rows()[0], "\\052.home.example.com. A 600 192.175.48.7");
+    assert_eq!(fixture.aws.record_sets()[0], "\\052.home.example.com. A 600 192.175.48.7");
 }
 
 #[test]
@@ -211,7 +211,7 @@ fn every_form_of_answer_is_read() {
         fixture.reflector.replies(Family::V6, say(form, "2620:4f:8000::8"));
         fixture.run().assert_silent();
         assert_eq!(
-            fixture.aws.rows()[..2],
+            fixture.aws.record_sets()[..2],
             ["home.example.com. A 300 192.175.48.8", "home.example.com. AAAA 600 2620:4f:8000::8"],
             "{form:?}"
         );
@@ -223,7 +223,7 @@ fn both_families_go_in_one_batch_each_over_its_own_connection() {
     let fixture = Fixture::both();
     fixture.run().assert_silent().assert_wrote(&[]);
     assert_eq!(
-        fixture.aws.rows()[..2],
+        fixture.aws.record_sets()[..2],
         ["home.example.com. A 300 192.175.48.7", "home.example.com. AAAA 600 2620:4f:8000::7"]
     );
     assert_eq!(fixture.aws.calls(), [List, Change]);
@@ -258,7 +258,7 @@ fn ipv6_alone_asks_over_ipv6_alone() {
     fixture.configure(|config| config["record_types"] = json!(["AAAA"]));
     fixture.run().assert_silent();
     assert_eq!(
-        fixture.aws.rows()[..2],
+        fixture.aws.record_sets()[..2],
         ["home.example.com. A 300 192.175.48.1", "home.example.com. AAAA 600 2620:4f:8000::7"]
     );
     let requests = fixture.reflector.server().requests();
@@ -269,7 +269,12 @@ fn ipv6_alone_asks_over_ipv6_alone() {
 fn an_address_in_another_spelling_is_the_same_address() {
     let mut fixture = Fixture::new();
     fixture.configure(|config| config["record_types"] = json!(["AAAA"]));
-    fixture.aws.put(Row::new("home.example.com", "AAAA", 300, &["2620:004F:8000:0:0:0:0:0007"]));
+    fixture.aws.put(RecordSet::new(
+        "home.example.com",
+        "AAAA",
+        300,
+        &["2620:004F:8000:0:0:0:0:0007"],
+    ));
     fixture.run().assert_silent();
     assert_eq!(fixture.aws.calls(), [List]);
 }
@@ -277,8 +282,8 @@ fn an_address_in_another_spelling_is_the_same_address() {
 #[test]
 fn a_dry_run_says_what_would_be_done_and_does_nothing() {
     let fixture = Fixture::both();
-    fixture.aws.put(Row::new("home.example.com", "AAAA", 300, &["2620:4f:8000::7"]));
-    let before = fixture.aws.rows();
+    fixture.aws.put(RecordSet::new("home.example.com", "AAAA", 300, &["2620:4f:8000::7"]));
+    let before = fixture.aws.record_sets();
     fixture
         .run_with(&["--dry-run"])
         .assert(
@@ -298,7 +303,7 @@ fn a_dry_run_says_what_would_be_done_and_does_nothing() {
             "",
         )
         .assert_wrote(&[]);
-    assert_eq!(fixture.aws.rows()[0], before[0]);
+    assert_eq!(fixture.aws.record_sets()[0], before[0]);
     // The third asks for the zone's name, since a record would be created.
     assert_eq!(fixture.aws.calls(), [List, List, List]);
     assert_eq!(fixture.reflector.asked().len(), 4);

@@ -104,7 +104,7 @@ impl Story {
 
 /// What is remembered after a run: the record, the messages, the files.
 fn state(fixture: &Fixture) -> String {
-    let record = if fixture.aws.rows()[0] == RIGHT { "right" } else { "wrong" };
+    let record = if fixture.aws.record_sets()[0] == RIGHT { "right" } else { "wrong" };
     let mut state = format!("{record}, {} published", fixture.aws.published().len());
     for name in leftovers(fixture) {
         let content = fixture.sandbox.read(&name).expect("a file");
@@ -150,7 +150,7 @@ fn half_broken() -> Fixture {
 /// The trouble lasts: everyone has heard of it after the next run, and the one after is silent.
 fn trouble_lasts(fixture: &Fixture) {
     fixture.run().assert(1, "", &words::out_of_order(Family::V6));
-    assert_eq!(fixture.aws.rows()[0], RIGHT);
+    assert_eq!(fixture.aws.record_sets()[0], RIGHT);
     assert_eq!(leftovers(fixture), ["autodns.lock"]);
     let (alerts, recoveries) = heard(fixture);
     assert!((1..=2).contains(&alerts) && recoveries == 0, "{:?}", fixture.aws.published());
@@ -164,7 +164,7 @@ fn trouble_ends(fixture: &Fixture) {
     let is_empty = state(fixture).ends_with("pending empty");
     fixture.reflector.says(Family::V6, "2620:4f:8000::7");
     fixture.run().assert_silent();
-    assert_eq!(fixture.aws.rows()[0], RIGHT);
+    assert_eq!(fixture.aws.record_sets()[0], RIGHT);
     // An empty file beside the lock's place was never a lock, and waits for the next alert.
     let left: &[&str] = if is_empty { &[".autodns.lock.pending"] } else { &[] };
     assert_eq!(leftovers(fixture), left);
@@ -206,7 +206,7 @@ fn mended_with_an_empty_lock() -> Fixture {
 
 fn all_is_right(fixture: &Fixture) {
     fixture.run().assert_silent();
-    assert_eq!(fixture.aws.rows()[0], RIGHT);
+    assert_eq!(fixture.aws.record_sets()[0], RIGHT);
     assert_eq!(leftovers(fixture), Vec::<String>::new());
     let (alerts, recoveries) = heard(fixture);
     assert!((1..=2).contains(&recoveries) && alerts == 0, "{:?}", fixture.aws.published());
@@ -285,7 +285,7 @@ fn a_run_that_says_that_all_is_well_again_beside_a_foreign_file() {
 
 fn nobody_hears(fixture: &Fixture) {
     fixture.run().assert_silent().assert_wrote(&[]);
-    assert_eq!(fixture.aws.rows()[0], RIGHT);
+    assert_eq!(fixture.aws.record_sets()[0], RIGHT);
     assert_eq!(heard(fixture), (0, 0));
 }
 

@@ -11,7 +11,7 @@ use crate::support::ca::Certificate;
 use crate::support::fake_aws::Call::{Change, List, Publish};
 use crate::support::fake_aws::{DateHeader, FakeAws, Fault, KEY_ID};
 use crate::support::fake_reflector::{FakeReflector, HOST};
-use crate::support::fake_route53::Row;
+use crate::support::fake_route53::RecordSet;
 use crate::support::fixture::Fixture;
 use crate::support::http::{Answer, Family, Reply};
 use crate::support::openssl::{OpenSsl, make};
@@ -312,7 +312,11 @@ fn each_message_of_the_readme_comes_out_of_a_run() {
             "not ours to overwrite",
             Box::new(|| {
                 let fixture = Fixture::new();
-                fixture.aws.put(Row::alias("home.example.com", "A", "elsewhere.example.com."));
+                fixture.aws.put(RecordSet::alias(
+                    "home.example.com",
+                    "A",
+                    "elsewhere.example.com.",
+                ));
                 said(&fixture)
             }),
         ),

@@ -52,7 +52,7 @@ fn php_says(fixture: &Fixture, members: &Value) {
 fn what_the_script_ran_with_runs_with_no_argument_and_nothing_set() {
     let fixture = as_it_was_left();
     fixture.run_args(&[]).assert_silent().assert_wrote(&[]);
-    assert_eq!(fixture.aws.rows()[0], "home.example.com. A 300 192.175.48.7");
+    assert_eq!(fixture.aws.record_sets()[0], "home.example.com. A 300 192.175.48.7");
     fixture.run_args(&[]).assert_silent().assert_wrote(&[]);
     assert_eq!(fixture.aws.calls(), [List, Change, List]);
     assert_eq!(fixture.aws.published(), []);

@@ -9,7 +9,7 @@ use crate::support::ca::Certificate;
 use crate::support::fake_aws::Call::{Change, List, Publish};
 use crate::support::fake_aws::FakeAws;
 use crate::support::fake_reflector::{FakeReflector, Form, HOST, SECRET_QUERY, say};
-use crate::support::fake_route53::Row;
+use crate::support::fake_route53::RecordSet;
 use crate::support::fixture::Fixture;
 use crate::support::http::{Answer, End, Family, Reply};
 use crate::support::sandbox::Run;
@@ -262,7 +262,7 @@ fn text_that_is_whole_is_taken_whichever_way_that_shows() {
         let reply = format!("HTTP/{head}\r\n{body}");
         fixture.reflector.replies(Family::V4, Reply::Raw(reply.into_bytes(), End::Close));
         fixture.run().assert_silent();
-        assert_eq!(fixture.aws.rows()[0], "home.example.com. A 300 192.175.48.7", "{what}");
+        assert_eq!(fixture.aws.record_sets()[0], "home.example.com. A 300 192.175.48.7", "{what}");
     }
 }
 
@@ -283,7 +283,7 @@ fn an_answer_in_pieces_is_read_whole() {
     let bytes = say(Form::Bare, "192.175.48.76").to_bytes();
     fixture.reflector.replies(Family::V4, Reply::Drip(bytes, Duration::from_millis(1)));
     fixture.run().assert_silent();
-    assert_eq!(fixture.aws.rows()[0], "home.example.com. A 300 192.175.48.76");
+    assert_eq!(fixture.aws.record_sets()[0], "home.example.com. A 300 192.175.48.76");
 }
 
 #[test]
@@ -301,7 +301,11 @@ fn your_ip_wins_and_other_members_do_not_matter() {
         let fixture = Fixture::new();
         fixture.reflector.replies(Family::V4, Answer::text(body));
         fixture.run().assert_silent();
-        assert_eq!(fixture.aws.rows()[0], format!("home.example.com. A 300 {address}"), "{body}");
+        assert_eq!(
+            fixture.aws.record_sets()[0],
+            format!("home.example.com. A 300 {address}"),
+            "{body}"
+        );
     }
 }
 
@@ -443,7 +447,7 @@ fn addresses_just_outside_the_special_ranges_are_public() {
         fixture.configure(|config| config["record_types"] = json!([kind]));
         for address in addresses {
             fixture.reflector.says(family, address);
-            fixture.aws.put(Row::new("home.example.com", kind, 60, &[address]));
+            fixture.aws.put(RecordSet::new("home.example.com", kind, 60, &[address]));
             let expected = format!("home.example.com {kind}: up to date\n");
             fixture.run_with(&["--dry-run"]).assert(0, &expected, "");
         }
@@ -458,7 +462,7 @@ fn an_address_that_is_not_public_is_taken_where_the_config_says_so() {
     fixture.reflector.says(Family::V6, "fd00::7");
     fixture.run().assert_silent();
     assert_eq!(
-        fixture.aws.rows()[..2],
+        fixture.aws.record_sets()[..2],
         ["home.example.com. A 300 10.1.2.3", "home.example.com. AAAA 600 fd00::7"]
     );
 }
@@ -505,7 +509,7 @@ fn a_failure_leaves_the_record_alone_and_alerts_once() {
     let first = fixture.aws.calls();
     assert!(!first.contains(&Change), "{first:?}");
     assert_eq!(first.iter().filter(|call| **call == Publish).count(), 1);
-    assert_eq!(fixture.aws.rows()[0], "home.example.com. A 300 192.175.48.1");
+    assert_eq!(fixture.aws.record_sets()[0], "home.example.com. A 300 192.175.48.1");
 }
 
 #[test]
@@ -520,7 +524,7 @@ fn one_familys_failure_neither_stops_nor_hides_the_other() {
          the connection; the next run tries again\n",
     );
     assert_eq!(
-        fixture.aws.rows(),
+        fixture.aws.record_sets(),
         ["home.example.com. A 300 192.175.48.7", "host.example.com. A 300 192.175.48.99"]
     );
     assert_eq!(fixture.aws.calls(), [List, Change, Publish]);
@@ -535,7 +539,7 @@ fn one_familys_failure_neither_stops_nor_hides_the_other() {
          reflector, and the key in reflect_url if it has one\n",
     );
     assert_eq!(
-        fixture.aws.rows()[..2],
+        fixture.aws.record_sets()[..2],
         ["home.example.com. A 300 192.175.48.1", "home.example.com. AAAA 600 2620:4f:8000::7"]
     );
 }
@@ -570,7 +574,7 @@ fn a_host_without_the_family_asked_for_is_named() {
          https://only4.example.net:{port}/reflect/v1: the host's name has no IPv6 address (no AAAA \
          record); use a server that has one, or leave the record type out\n",
     );
-    assert_eq!(fixture.aws.rows()[0], "home.example.com. A 300 192.175.48.7");
+    assert_eq!(fixture.aws.record_sets()[0], "home.example.com. A 300 192.175.48.7");
     let url = fixture.reflector.url_of("only6.example.net");
     fixture.configure(|config| {
         config["reflect_url"] = json!(url);
@@ -833,7 +837,7 @@ fn a_redirect_to_plain_http_is_refused_and_not_followed() {
          {reflector}/reflect/v1: it redirects from https to plain http; check reflect_url\n",
     );
     assert_eq!(plain.connections(), 0);
-    assert_eq!(fixture.aws.rows()[0], "home.example.com. A 300 192.175.48.1");
+    assert_eq!(fixture.aws.record_sets()[0], "home.example.com. A 300 192.175.48.1");
 }
 
 #[test]

@@ -5,21 +5,21 @@ use serde_json::json;
 
 use crate::support::assert_text;
 use crate::support::fake_aws::Call::{Change, List, Publish};
-use crate::support::fake_route53::Row;
+use crate::support::fake_route53::RecordSet;
 use crate::support::fixture::Fixture;
 
 const NAME: &str = "home.example.com";
 
-fn simple(value: &str) -> Row {
-    Row::new(NAME, "A", 300, &[value])
+fn simple(value: &str) -> RecordSet {
+    RecordSet::new(NAME, "A", 300, &[value])
 }
 
 /// What stands in the zone, and what is said of it.
-fn table() -> Vec<(&'static str, Vec<Row>)> {
+fn table() -> Vec<(&'static str, Vec<RecordSet>)> {
     let weighted =
         |id: &str, value| vec![simple(value).with("SetIdentifier", id).with("Weight", "10")];
     vec![
-        ("alias", vec![Row::alias(NAME, "A", "d111111abcdef8.cloudfront.net.")]),
+        ("alias", vec![RecordSet::alias(NAME, "A", "d111111abcdef8.cloudfront.net.")]),
         ("weighted", weighted("blue", "192.175.48.1")),
         (
             "several weighted",
@@ -62,13 +62,13 @@ fn table() -> Vec<(&'static str, Vec<Row>)> {
                     .with("GeoProximityLocation", "<AWSRegion>eu-west-1</AWSRegion>"),
             ],
         ),
-        ("several values", vec![Row::new(NAME, "A", 300, &["192.175.48.1", "192.175.48.7"])]),
+        ("several values", vec![RecordSet::new(NAME, "A", 300, &["192.175.48.1", "192.175.48.7"])]),
         ("health check", vec![simple("192.175.48.1").with("HealthCheckId", "abcdef11-2222")]),
         (
             "traffic policy",
             vec![simple("192.175.48.1").with("TrafficPolicyInstanceId", "abcdef11-2222")],
         ),
-        ("CNAME", vec![Row::new(NAME, "CNAME", 300, &["elsewhere.example.org"])]),
+        ("CNAME", vec![RecordSet::new(NAME, "CNAME", 300, &["elsewhere.example.org"])]),
         ("unknown member", vec![simple("192.175.48.1").with("Brandnew", "<A>x</A>")]),
     ]
 }
@@ -82,11 +82,11 @@ fn a_record_that_is_not_ours_is_left_alone_and_the_reason_said() {
         for row in rows {
             fixture.aws.add(row);
         }
-        let before = fixture.aws.rows();
+        let before = fixture.aws.record_sets();
         let run = fixture.run();
         assert_eq!(run.status.code(), Some(1), "{what}: {run:?}");
         run.assert_wrote(&["+ autodns.lock"]);
-        assert_eq!(fixture.aws.rows(), before, "{what}");
+        assert_eq!(fixture.aws.record_sets(), before, "{what}");
         assert_eq!(fixture.aws.calls(), [List, Publish], "{what}");
         seen += &format!("{what}: {}{}", run.stdout, run.stderr);
     }
@@ -140,21 +140,21 @@ fn a_record_that_is_not_ours_is_refused_even_where_its_address_is_right() {
 #[test]
 fn a_refusal_of_one_family_does_not_hold_up_the_other() {
     let fixture = Fixture::both();
-    fixture.aws.put(Row::alias(NAME, "AAAA", "d111111abcdef8.cloudfront.net."));
+    fixture.aws.put(RecordSet::alias(NAME, "AAAA", "d111111abcdef8.cloudfront.net."));
     fixture.run().assert(
         1,
         "",
         "autodns: home.example.com AAAA: not ours to overwrite: it is an alias; make it a \
          simple record with one value, or use another name\n",
     );
-    assert_eq!(fixture.aws.rows()[0], "home.example.com. A 300 192.175.48.7");
+    assert_eq!(fixture.aws.record_sets()[0], "home.example.com. A 300 192.175.48.7");
     assert_eq!(fixture.aws.calls(), [List, Change, Publish]);
 }
 
 #[test]
 fn a_dry_run_refuses_as_a_real_run_would_and_alerts_nobody() {
     let fixture = Fixture::both();
-    fixture.aws.put(Row::alias(NAME, "A", "d111111abcdef8.cloudfront.net."));
+    fixture.aws.put(RecordSet::alias(NAME, "A", "d111111abcdef8.cloudfront.net."));
     fixture
         .run_with(&["--dry-run"])
         .assert(
@@ -171,8 +171,8 @@ fn a_dry_run_refuses_as_a_real_run_would_and_alerts_nobody() {
 fn an_alias_of_another_name_or_type_is_no_hindrance() {
     let mut fixture = Fixture::new();
     fixture.configure(|config| config["record_types"] = json!(["A"]));
-    fixture.aws.put(Row::alias(NAME, "AAAA", "d111111abcdef8.cloudfront.net."));
-    fixture.aws.put(Row::new("homf.example.com", "CNAME", 300, &["elsewhere.example.org"]));
+    fixture.aws.put(RecordSet::alias(NAME, "AAAA", "d111111abcdef8.cloudfront.net."));
+    fixture.aws.put(RecordSet::new("homf.example.com", "CNAME", 300, &["elsewhere.example.org"]));
     fixture.run().assert_silent();
     assert_eq!(fixture.aws.calls(), [List, Change]);
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::support::fake_aws::Call::{Change, List, Publish};
 use crate::support::fake_aws::{Call, Fault};
 use crate::support::fake_reflector::{Form, say};
-use crate::support::fake_route53::{self, Row};
+use crate::support::fake_route53::{self, RecordSet};
 use crate::support::fixture::Fixture;
 use crate::support::http::{Answer, Family, Reply};
 use crate::support::latch::Latch;
@@ -48,7 +48,11 @@ fn what_passes_is_tried_again_and_all_is_well() {
             let expected: &[Call] =
                 if call == List { &[List, List, Change] } else { &[List, Change, List, Change] };
             assert_eq!(fixture.aws.calls(), expected, "{what}");
-            assert_eq!(fixture.aws.rows()[0], "home.example.com. A 300 192.175.48.7", "{what}");
+            assert_eq!(
+                fixture.aws.record_sets()[0],
+                "home.example.com. A 300 192.175.48.7",
+                "{what}"
+            );
         }
     }
 }
@@ -120,7 +124,7 @@ fn many_machines_of_one_account_at_the_same_second_all_get_their_turn() {
     for run in running {
         fixture.finish(run).assert_silent();
     }
-    assert_eq!(fixture.aws.rows().iter().filter(|row| row.starts_with("pi")).count(), 6);
+    assert_eq!(fixture.aws.record_sets().iter().filter(|row| row.starts_with("pi")).count(), 6);
     assert!(fixture.aws.state().throttled > 0);
     assert_eq!(fixture.aws.published(), []);
 }
@@ -162,7 +166,7 @@ fn change_with_a_lost_answer_is_confirmed_by_a_list() {
     fixture.aws.fault(Change, Fault::After(Reply::reset()));
     fixture.run().assert_silent().assert_wrote(&[]);
     assert_eq!(fixture.aws.calls(), [List, Change, List]);
-    assert_eq!(fixture.aws.rows()[0], "home.example.com. A 300 192.175.48.7");
+    assert_eq!(fixture.aws.record_sets()[0], "home.example.com. A 300 192.175.48.7");
 }
 
 #[test]
@@ -171,7 +175,7 @@ fn change_that_was_lost_whole_is_made_again() {
     fixture.aws.fault(Change, Fault::Instead(Reply::reset()));
     fixture.run().assert_silent().assert_wrote(&[]);
     assert_eq!(fixture.aws.calls(), [List, Change, List, Change]);
-    assert_eq!(fixture.aws.rows()[0], "home.example.com. A 300 192.175.48.7");
+    assert_eq!(fixture.aws.record_sets()[0], "home.example.com. A 300 192.175.48.7");
 }
 
 #[test]
@@ -201,11 +205,11 @@ fn record_that_became_an_alias_before_a_retry_is_kept() {
     fixture.aws.fault(Change, Fault::Instead(Reply::held(&latch, not_yet)));
     let run = fixture.spawn();
     latch.wait_for(1);
-    fixture.aws.put(Row::alias("home.example.com", "A", "dualstack.lb.example.com."));
+    fixture.aws.put(RecordSet::alias("home.example.com", "A", "dualstack.lb.example.com."));
     latch.open();
     fixture.finish(run).assert(1, "", IS_AN_ALIAS);
     assert_eq!(fixture.aws.calls(), [List, Change, List, Publish]);
-    assert_eq!(fixture.aws.rows()[0], "home.example.com. A - ");
+    assert_eq!(fixture.aws.record_sets()[0], "home.example.com. A - ");
 }
 
 #[test]
@@ -216,10 +220,10 @@ fn record_that_became_an_alias_during_a_slow_look_up_is_kept() {
     fixture.reflector.replies(Family::V4, Reply::Drip(bytes, pause));
     let run = fixture.spawn();
     fixture.aws.wait_for(List);
-    fixture.aws.put(Row::alias("home.example.com", "A", "dualstack.lb.example.com."));
+    fixture.aws.put(RecordSet::alias("home.example.com", "A", "dualstack.lb.example.com."));
     fixture.finish(run).assert(1, "", IS_AN_ALIAS);
     assert_eq!(fixture.aws.calls(), [List, List, Publish]);
-    assert_eq!(fixture.aws.rows()[0], "home.example.com. A - ");
+    assert_eq!(fixture.aws.record_sets()[0], "home.example.com. A - ");
 }
 
 #[test]

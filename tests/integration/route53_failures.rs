@@ -3,7 +3,7 @@
 
 use crate::support::fake_aws::Call::{Change, List, Publish};
 use crate::support::fake_aws::{DateHeader, Fault, KEY_ID, SECRET_KEY};
-use crate::support::fake_route53::Row;
+use crate::support::fake_route53::RecordSet;
 use crate::support::fixture::Fixture;
 use crate::support::http::{Answer, End, Reply};
 use crate::support::words::{self, UNCHANGED, UNCONFIRMED, UNLISTED};
@@ -90,7 +90,8 @@ fn a_list_that_cannot_be_read_is_never_an_empty_one() {
         let answer = fixture.aws.state().route53.list(crate::support::fake_aws::ZONE_ID, "");
         String::from_utf8(answer.body).expect("XML")
     };
-    let after_home = whole.find("<ResourceRecordSet><Name>host.").expect("a row after home's");
+    let after_home =
+        whole.find("<ResourceRecordSet><Name>host.").expect("a record set after home's");
     let end = whole.find("</ResourceRecordSets>").expect("an end");
     let truncated = (whole[..after_home].to_owned() + &whole[end..])
         .replace("<IsTruncated>false", "<IsTruncated>true");
@@ -163,12 +164,12 @@ fn a_list_that_cannot_be_read_is_never_an_empty_one() {
 fn a_row_without_a_ttl_or_a_value_is_not_ours() {
     for missing in ["TTL", "value"] {
         let fixture = Fixture::new();
-        let mut row = Row::new("home.example.com", "A", 300, &["192.175.48.1"]);
+        let mut set = RecordSet::new("home.example.com", "A", 300, &["192.175.48.1"]);
         match missing {
-            "TTL" => row.ttl = None,
-            _ => row.values.clear(),
+            "TTL" => set.ttl = None,
+            _ => set.values.clear(),
         }
-        fixture.aws.put(row);
+        fixture.aws.put(set);
         fixture.run().assert(
             1,
             "",
@@ -239,7 +240,7 @@ fn a_change_whose_answer_is_lost_is_found_by_the_next_run() {
          connection; the next run tries again\n",
         )
         .assert_wrote(&["+ autodns.lock"]);
-    assert_eq!(fixture.aws.rows()[0], "home.example.com. A 300 192.175.48.7");
+    assert_eq!(fixture.aws.record_sets()[0], "home.example.com. A 300 192.175.48.7");
     fixture.run().assert_silent().assert_wrote(&["- autodns.lock"]);
 }
 
@@ -262,7 +263,7 @@ fn a_batch_that_is_refused_is_sent_in_parts_so_that_the_good_ones_land() {
         );
         fixture.run().assert(1, "", &expected);
         assert_eq!(
-            fixture.aws.rows(),
+            fixture.aws.record_sets(),
             ["home.example.com. A 300 192.175.48.7", "host.example.com. A 300 192.175.48.99"]
         );
         let sizes: Vec<usize> = fixture.aws.state().route53.batches.iter().map(Vec::len).collect();
@@ -301,7 +302,7 @@ fn a_key_that_may_not_list_or_change_is_told_which_action_it_lacks() {
         let fixture = Fixture::new();
         fixture.aws.state().denied.push((KEY_ID.into(), call));
         fixture.run().assert(1, "", &said);
-        assert_eq!(fixture.aws.rows()[0], "home.example.com. A 300 192.175.48.1");
+        assert_eq!(fixture.aws.record_sets()[0], "home.example.com. A 300 192.175.48.1");
     }
 }
 
@@ -528,7 +529,7 @@ fn a_reflector_that_fails_and_a_list_that_fails_are_two_causes() {
 fn a_record_changed_by_hand_meanwhile_is_read_afresh_each_run() {
     let fixture = Fixture::new();
     fixture.run().assert_silent();
-    fixture.aws.put(Row::new("home.example.com", "A", 60, &["192.175.48.66"]));
+    fixture.aws.put(RecordSet::new("home.example.com", "A", 60, &["192.175.48.66"]));
     fixture.run().assert_silent();
-    assert_eq!(fixture.aws.rows()[0], "home.example.com. A 60 192.175.48.7");
+    assert_eq!(fixture.aws.record_sets()[0], "home.example.com. A 60 192.175.48.7");
 }

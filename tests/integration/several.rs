@@ -25,7 +25,7 @@ fn each_config_is_its_own_job() {
     let (first, second) = (fixture.sandbox.path("autodns.json"), second(&fixture));
     fixture.run_args(&[&first, &second]).assert_silent().assert_wrote(&[]);
     assert_eq!(
-        fixture.aws.rows(),
+        fixture.aws.record_sets(),
         ["home.example.com. A 300 192.175.48.7", "host.example.com. A 300 192.175.48.7"]
     );
 }
@@ -44,7 +44,7 @@ fn a_broken_config_does_not_stop_the_next_and_the_worst_exit_code_counts() {
          autodns: {home}/missing.json: cannot be read: No such file or directory (os error 2)\n",
     );
     assert_eq!(
-        fixture.aws.rows(),
+        fixture.aws.record_sets(),
         ["home.example.com. A 300 192.175.48.7", "host.example.com. A 300 192.175.48.7"]
     );
 }
@@ -67,7 +67,7 @@ fn a_failing_config_does_not_stop_the_next() {
          and whose account the credentials are\n",
         )
         .assert_wrote(&["+ first.lock"]);
-    assert_eq!(fixture.aws.rows()[1], "host.example.com. A 300 192.175.48.7");
+    assert_eq!(fixture.aws.record_sets()[1], "host.example.com. A 300 192.175.48.7");
     let broken = fixture.sandbox.write("broken.json", "{");
     fixture.run_args(&[&first, &broken]).assert(
         2,
@@ -133,7 +133,7 @@ fn flock_on_a_config_holds_no_run_up() {
     let config = File::open(fixture.sandbox.path("autodns.json")).expect("the config");
     config.lock().expect("flock");
     fixture.run().assert_silent();
-    assert_eq!(fixture.aws.rows()[0], "home.example.com. A 300 192.175.48.7");
+    assert_eq!(fixture.aws.record_sets()[0], "home.example.com. A 300 192.175.48.7");
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn two_runs_at_once_both_end_well() {
     fixture.run().assert_silent();
     latch.open();
     fixture.finish(first).assert_silent();
-    assert_eq!(fixture.aws.rows()[0], "home.example.com. A 300 192.175.48.7");
+    assert_eq!(fixture.aws.record_sets()[0], "home.example.com. A 300 192.175.48.7");
 }
 
 #[test]
@@ -175,7 +175,7 @@ fn a_run_after_a_killed_one_changes_the_record() {
     drop(first);
     latch.open();
     fixture.run().assert_silent();
-    assert_eq!(fixture.aws.rows()[0], "home.example.com. A 300 192.175.48.7");
+    assert_eq!(fixture.aws.record_sets()[0], "home.example.com. A 300 192.175.48.7");
 }
 
 #[test]

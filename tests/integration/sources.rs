@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::support::assert_text;
 use crate::support::fake_aws::Call::{Change, List, Publish};
 use crate::support::fake_reflector::{FakeReflector, Form, HOST, say};
-use crate::support::fake_route53::Row;
+use crate::support::fake_route53::RecordSet;
 use crate::support::fixture::Fixture;
 use crate::support::http::{Answer, Family, Reply};
 use crate::support::sandbox::Network;
@@ -34,7 +34,7 @@ const DISPUTED: &str = "autodns: home.example.com A: nothing was changed: {refle
 #[test]
 fn a_quiet_run_asks_the_first_alone() {
     let (fixture, second) = two();
-    fixture.aws.put(Row::new("home.example.com", "A", 300, &["192.175.48.7"]));
+    fixture.aws.put(RecordSet::new("home.example.com", "A", 300, &["192.175.48.7"]));
     fixture.run().assert_silent().assert_wrote(&[]);
     assert_eq!(fixture.reflector.server().requests().len(), 1);
     assert_eq!(second.server().connections(), 0);
@@ -45,7 +45,7 @@ fn a_change_that_a_second_source_confirms_is_made() {
     let (fixture, second) = two();
     fixture.run().assert_silent();
     assert_eq!(second.server().requests().len(), 1);
-    assert_eq!(fixture.aws.rows()[0], CHANGED);
+    assert_eq!(fixture.aws.record_sets()[0], CHANGED);
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn a_change_that_a_second_source_disputes_is_not_made() {
          is right\n",
         )
         .assert_wrote(&["+ autodns.lock"]);
-    assert_eq!(fixture.aws.rows()[0], UNCHANGED);
+    assert_eq!(fixture.aws.record_sets()[0], UNCHANGED);
     assert_eq!(fixture.aws.calls(), [List, Publish]);
 }
 
@@ -91,7 +91,10 @@ fn a_dispute_of_one_family_does_not_hold_up_the_other() {
          the address is 192.175.48.7, but {second}/reflect/v1 says 192.175.48.9; check which \
          is right\n",
     );
-    assert_eq!(fixture.aws.rows()[..2], [UNCHANGED, "home.example.com. AAAA 600 2620:4f:8000::7"]);
+    assert_eq!(
+        fixture.aws.record_sets()[..2],
+        [UNCHANGED, "home.example.com. AAAA 600 2620:4f:8000::7"]
+    );
 }
 
 #[test]
@@ -114,7 +117,7 @@ fn a_change_that_no_other_source_can_confirm_is_made_and_said_so() {
          autodns: {second}/reflect/v1 over IPv4: it answered 12 bytes of text, not an \
          address; check the reflector, and the key in reflect_url if it has one\n",
     );
-    assert_eq!(fixture.aws.rows()[0], CHANGED);
+    assert_eq!(fixture.aws.record_sets()[0], CHANGED);
 }
 
 #[test]
@@ -127,7 +130,7 @@ fn another_url_of_the_same_host_is_no_second_opinion() {
         fixture.configure(|config| config["reflect_url"] = urls);
         fixture.run().assert_silent();
         assert_eq!(second.server().connections(), 0, "{host}");
-        assert_eq!(fixture.aws.rows()[0], CHANGED, "{host}");
+        assert_eq!(fixture.aws.record_sets()[0], CHANGED, "{host}");
     }
 }
 
@@ -135,10 +138,10 @@ fn another_url_of_the_same_host_is_no_second_opinion() {
 fn a_source_that_fails_passes_on_to_the_next() {
     let (fixture, second) = two();
     for broken in ["out of order", "10.1.2.3\n", "2620:4f:8000::7\n", ""] {
-        fixture.aws.put(Row::new("home.example.com", "A", 300, &["192.175.48.1"]));
+        fixture.aws.put(RecordSet::new("home.example.com", "A", 300, &["192.175.48.1"]));
         fixture.reflector.replies(Family::V4, Answer::text(broken));
         fixture.run().assert_silent();
-        assert_eq!(fixture.aws.rows()[0], CHANGED, "{broken:?}");
+        assert_eq!(fixture.aws.record_sets()[0], CHANGED, "{broken:?}");
     }
     assert_eq!(second.server().requests().len(), 4);
 }
@@ -155,7 +158,7 @@ fn second_source_that_names_an_unusable_address_disagrees() {
         );
         fixture.run().assert(1, "", &said);
     }
-    assert_eq!(fixture.aws.rows()[0], UNCHANGED);
+    assert_eq!(fixture.aws.record_sets()[0], UNCHANGED);
 }
 
 #[test]
@@ -164,7 +167,7 @@ fn second_source_outside_the_expected_networks_disagrees() {
     fixture.configure(|config| config["expected_networks"] = json!(["192.175.48.0/29"]));
     second.says(Family::V4, "192.175.48.9");
     fixture.run().assert(1, "", DISPUTED);
-    assert_eq!(fixture.aws.rows()[0], UNCHANGED);
+    assert_eq!(fixture.aws.record_sets()[0], UNCHANGED);
 }
 
 #[test]
@@ -179,7 +182,7 @@ fn unusable_address_in_front_is_outvoted_by_two_that_agree() {
     fixture.configure(|config| config["reflect_url"] = urls);
     fixture.reflector.says(Family::V4, "100.64.0.1");
     fixture.run().assert_silent();
-    assert_eq!(fixture.aws.rows()[0], CHANGED);
+    assert_eq!(fixture.aws.record_sets()[0], CHANGED);
 }
 
 #[test]
@@ -189,14 +192,14 @@ fn second_source_that_fails_for_a_moment_is_asked_again() {
         second.once(Family::V4, passing.clone());
         second.says(Family::V4, "192.175.48.9");
         fixture.run().assert(1, "", DISPUTED);
-        assert_eq!(fixture.aws.rows()[0], UNCHANGED);
+        assert_eq!(fixture.aws.record_sets()[0], UNCHANGED);
         assert_eq!(second.server().requests().len(), 2);
 
         second.once(Family::V4, passing);
         second.says(Family::V4, "192.175.48.7");
         let run = fixture.run();
         assert_eq!((run.status.code(), run.stderr.as_str()), (Some(0), ""));
-        assert_eq!(fixture.aws.rows()[0], CHANGED);
+        assert_eq!(fixture.aws.record_sets()[0], CHANGED);
         assert_eq!(second.server().requests().len(), 4);
     }
 }
@@ -214,7 +217,7 @@ fn source_in_front_that_failed_for_a_moment_is_asked_again() {
              address is 192.175.48.9, but {reflector}/reflect/v1 says 192.175.48.7; check which is \
              right\n",
         );
-        assert_eq!(fixture.aws.rows()[0], UNCHANGED);
+        assert_eq!(fixture.aws.record_sets()[0], UNCHANGED);
         assert_eq!(fixture.reflector.asked().len(), 2);
     }
 }
@@ -224,7 +227,7 @@ fn source_whose_failure_lasts_is_not_asked_again() {
     let (fixture, second) = two();
     fixture.reflector.replies(Family::V4, Answer::new(404, "text/plain", ""));
     fixture.run().assert_silent();
-    assert_eq!(fixture.aws.rows()[0], CHANGED);
+    assert_eq!(fixture.aws.record_sets()[0], CHANGED);
     assert_eq!((fixture.reflector.asked().len(), second.asked().len()), (1, 1));
 }
 
@@ -267,7 +270,7 @@ fn required_confirmation_that_nobody_gives_refuses_the_change() {
         fixture.run().assert(1, "", &format!("{unconfirmed}{reason}"));
         assert_eq!(second.asked().len(), before + asked, "{reason}");
     }
-    assert_eq!(fixture.aws.rows()[0], UNCHANGED);
+    assert_eq!(fixture.aws.record_sets()[0], UNCHANGED);
 }
 
 #[test]
@@ -281,14 +284,14 @@ fn required_confirmation_names_a_source_in_front_that_failed() {
          address is 192.175.48.7, and no other source confirms it; {reflector}/reflect/v1: it \
          answered 404; check the reflector, and the key in reflect_url if it has one\n",
     );
-    assert_eq!(fixture.aws.rows()[0], UNCHANGED);
+    assert_eq!(fixture.aws.record_sets()[0], UNCHANGED);
 }
 
 #[test]
 fn required_confirmation_that_is_given_lets_the_change_through() {
     let (fixture, second) = two_that_must_agree();
     fixture.run().assert_silent();
-    assert_eq!(fixture.aws.rows()[0], CHANGED);
+    assert_eq!(fixture.aws.record_sets()[0], CHANGED);
     // With nothing to change nobody has to confirm anything.
     second.replies(Family::V4, Answer::text("out of order"));
     fixture.run().assert_silent();
@@ -305,7 +308,7 @@ fn interface_address_needs_no_confirmation() {
     });
     with_table(&mut fixture, TABLE);
     fixture.run().assert_silent();
-    assert_eq!(fixture.aws.rows()[1], "home.example.com. AAAA 600 2620:4f:8000::3");
+    assert_eq!(fixture.aws.record_sets()[1], "home.example.com. AAAA 600 2620:4f:8000::3");
 }
 
 #[test]
@@ -352,7 +355,7 @@ fn sources_that_redirect_to_one_host_are_one_source() {
          address is 192.175.48.9, and no other source confirms it; {second}/reflect/v1: its answer \
          is that of only4.example.net, which has answered already; name a source on another host\n",
     );
-    assert_eq!(fixture.aws.rows()[0], UNCHANGED);
+    assert_eq!(fixture.aws.record_sets()[0], UNCHANGED);
 }
 
 #[test]
@@ -365,7 +368,7 @@ fn sources_that_answer_slowly_are_not_starved_by_their_number() {
     let urls: Vec<String> = (0..60).map(|n| format!("{}&n={n}", fixture.reflector.url())).collect();
     fixture.configure(|config| config["reflect_url"] = json!(urls));
     fixture.run_with(&["--deadline", "20"]).assert_silent();
-    assert_eq!(fixture.aws.rows()[0], CHANGED);
+    assert_eq!(fixture.aws.record_sets()[0], CHANGED);
 }
 
 #[test]
@@ -378,7 +381,7 @@ fn second_opinion_is_not_starved_by_the_number_of_sources() {
     urls.push(second.url_of("127.0.0.1"));
     fixture.configure(|config| config["reflect_url"] = json!(urls));
     fixture.run_with(&["--deadline", "20"]).assert(1, "", DISPUTED);
-    assert_eq!(fixture.aws.rows()[0], UNCHANGED);
+    assert_eq!(fixture.aws.record_sets()[0], UNCHANGED);
 }
 
 #[test]
@@ -390,7 +393,7 @@ fn source_behind_many_that_hang_is_heard() {
     urls.push(fixture.reflector.url());
     fixture.configure(|config| config["reflect_url"] = json!(urls));
     fixture.run_with(&["--deadline", "20"]).assert_silent();
-    assert_eq!(fixture.aws.rows()[0], CHANGED);
+    assert_eq!(fixture.aws.record_sets()[0], CHANGED);
 }
 
 #[test]
@@ -419,7 +422,7 @@ fn when_all_sources_fail_one_line_has_the_reason_of_each() {
          it answered 10.1.2.3, which is not a public address: private; check the way to the \
          reflector, or set allow_non_public\n",
     );
-    assert_eq!(fixture.aws.rows()[0], UNCHANGED);
+    assert_eq!(fixture.aws.record_sets()[0], UNCHANGED);
     assert_eq!(fixture.aws.published().len(), 1);
 }
 
@@ -430,7 +433,7 @@ fn an_address_outside_the_expected_networks_is_refused() {
     second.says(Family::V4, "192.175.48.9");
     // The first one's is outside, the second one's inside.
     fixture.run().assert_silent();
-    assert_eq!(fixture.aws.rows()[0], "home.example.com. A 300 192.175.48.9");
+    assert_eq!(fixture.aws.record_sets()[0], "home.example.com. A 300 192.175.48.9");
 
     let mut fixture = Fixture::both();
     fixture.configure(|config| config["expected_networks"] = json!(["192.175.49.0/24"]));
@@ -442,7 +445,10 @@ fn an_address_outside_the_expected_networks_is_refused() {
          networks 192.175.49.0/24; check which way the traffic goes, or expected_networks\n",
     );
     // IPv6 has no network listed, so it is not restricted.
-    assert_eq!(fixture.aws.rows()[..2], [UNCHANGED, "home.example.com. AAAA 600 2620:4f:8000::7"]);
+    assert_eq!(
+        fixture.aws.record_sets()[..2],
+        [UNCHANGED, "home.example.com. AAAA 600 2620:4f:8000::7"]
+    );
 }
 
 /// A table of the kernel's in the place of its own, for the program alone.
@@ -466,7 +472,10 @@ fn the_interface_names_the_ipv6_address_and_no_reflector_is_asked_for_it() {
     fixture.configure(|config| config["ipv6_interface"] = json!("eth0"));
     with_table(&mut fixture, TABLE);
     fixture.run().assert_silent();
-    assert_eq!(fixture.aws.rows()[..2], [CHANGED, "home.example.com. AAAA 600 2620:4f:8000::3"]);
+    assert_eq!(
+        fixture.aws.record_sets()[..2],
+        [CHANGED, "home.example.com. AAAA 600 2620:4f:8000::3"]
+    );
     assert_eq!(fixture.reflector.server().requests().len(), 1);
 }
 
@@ -479,7 +488,7 @@ fn the_kernels_own_table_is_read() {
         config["allow_non_public"] = json!(true);
     });
     fixture.run().assert_silent();
-    assert_eq!(fixture.aws.rows()[1], "home.example.com. AAAA 600 ::1");
+    assert_eq!(fixture.aws.record_sets()[1], "home.example.com. AAAA 600 ::1");
 }
 
 #[test]
@@ -536,7 +545,7 @@ fn an_interface_that_will_not_do_is_described() {
          2620:4f:8000::2 (deprecated), 2620:4f:8000::3 (tentative), fe80::1 (link-local); check \
          ipv6_interface\n",
     );
-    assert_eq!(fixture.aws.rows()[0], CHANGED);
+    assert_eq!(fixture.aws.record_sets()[0], CHANGED);
 
     let mut fixture = Fixture::both();
     fixture.configure(|config| config["ipv6_interface"] = json!("eth7"));

@@ -5,7 +5,7 @@
 use std::process::{Command, Stdio};
 
 use crate::support::fake_aws::{Call, FakeAws, KEY_ID, SECRET_KEY, TOPIC, ZONE_ID};
-use crate::support::fake_route53::{Row, normal};
+use crate::support::fake_route53::{RecordSet, normal};
 use crate::support::{ca, moto, secrets};
 
 /// Signs with botocore and prints, for each request, its status and the code in the answer.
@@ -149,7 +149,7 @@ fn the_stand_in_for_aws_takes_botocores_signatures_and_no_spoilt_one() {
     use Call::{Change, List, Publish};
     assert_eq!(aws.calls(), [List, List, Change, Publish, List, List, List]);
     assert_eq!(
-        aws.rows(),
+        aws.record_sets(),
         ["home.example.com. A 300 192.175.48.7", "host.example.com. A 300 192.175.48.99"]
     );
     assert_eq!(aws.published()[0].message, "a + b / \u{fc}");
@@ -167,8 +167,8 @@ fn names(xml: &str) -> Vec<&str> {
 #[test]
 fn a_list_starts_at_a_name_and_goes_on_in_pages() {
     let aws = FakeAws::start();
-    aws.put(Row::new("*.Home.example.com", "A", 60, &["192.175.48.2"]));
-    aws.put(Row::new("home.example.com", "AAAA", 60, &["2620:4f:8000::1"]));
+    aws.put(RecordSet::new("*.Home.example.com", "A", 60, &["192.175.48.2"]));
+    aws.put(RecordSet::new("home.example.com", "AAAA", 60, &["2620:4f:8000::1"]));
     let from_home = list(&aws, "name=home.example.com");
     assert_eq!(
         names(&from_home),
@@ -216,8 +216,8 @@ fn change(aws: &FakeAws, sets: &[(&str, &str, &str)]) -> String {
 #[test]
 fn a_batch_is_all_or_nothing_and_says_why_in_both_shapes() {
     let aws = FakeAws::start();
-    let before = aws.rows();
-    aws.put(Row::new("alias.example.com", "CNAME", 60, &["elsewhere.example.org"]));
+    let before = aws.record_sets();
+    aws.put(RecordSet::new("alias.example.com", "CNAME", 60, &["elsewhere.example.org"]));
     let bad = [
         ("home.example.com", "A", "192.175.48.7"),
         ("home.example.com", "AAAA", "2620::4f::7"),
@@ -233,9 +233,9 @@ fn a_batch_is_all_or_nothing_and_says_why_in_both_shapes() {
     assert!(answer.contains("<InvalidChangeBatch xmlns=\"https://route53.amazonaws.com/doc/"));
     assert!(answer.contains("</Message><Message>RRSet of type A with DNS name alias."));
     aws.remove("alias.example.com", "CNAME");
-    assert_eq!(aws.rows(), before);
+    assert_eq!(aws.record_sets(), before);
     assert!(change(&aws, &bad[..1]).contains("<ChangeInfo>"));
-    assert_eq!(aws.rows()[0], "home.example.com. A 60 192.175.48.7");
+    assert_eq!(aws.record_sets()[0], "home.example.com. A 60 192.175.48.7");
 }
 
 #[test]

@@ -34,7 +34,7 @@ fn a_wrong_clock_costs_one_more_request_and_nothing_else() {
         assert_eq!(fixture.aws.calls(), [List, Change]);
         // The change is signed with what the list taught.
         assert_eq!(refused(&fixture), 1, "{by}");
-        assert_eq!(fixture.aws.rows()[0], "home.example.com. A 300 192.175.48.7");
+        assert_eq!(fixture.aws.record_sets()[0], "home.example.com. A 300 192.175.48.7");
     }
 }
 

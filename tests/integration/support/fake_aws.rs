@@ -9,7 +9,7 @@ use std::time::Instant;
 use time::{Duration, OffsetDateTime};
 
 use super::ca::Certificate;
-use super::fake_route53::{self, FakeRoute53, Row, Zone};
+use super::fake_route53::{self, FakeRoute53, RecordSet, Zone};
 use super::fake_sns::{self, FakeSns, Published};
 use super::http::{Answer, Reply, Request};
 use super::latch::Latch;
@@ -119,12 +119,12 @@ impl FakeAws {
 
     pub fn start_as(listen: Listen, speak: Speak) -> Self {
         let mut route53 = FakeRoute53::new();
-        let rows = vec![
-            Row::new("example.com", "NS", 172_800, &["ns-1.awsdns-00.com."]),
-            Row::new("home.example.com", "A", 300, &["192.175.48.1"]),
-            Row::new("host.example.com", "A", 300, &["192.175.48.99"]),
+        let record_sets = vec![
+            RecordSet::new("example.com", "NS", 172_800, &["ns-1.awsdns-00.com."]),
+            RecordSet::new("home.example.com", "A", 300, &["192.175.48.1"]),
+            RecordSet::new("host.example.com", "A", 300, &["192.175.48.99"]),
         ];
-        route53.zones.insert(ZONE_ID.into(), Zone { name: "example.com.".into(), rows });
+        route53.zones.insert(ZONE_ID.into(), Zone { name: "example.com.".into(), record_sets });
         let mut sns = FakeSns::default();
         sns.topics.insert(TOPIC.into(), Vec::new());
         let secret = Secret { secret: SECRET_KEY.into(), token: None };
@@ -183,41 +183,49 @@ impl FakeAws {
         state.always.clear();
     }
 
-    /// Puts a row into the zone in place of any of its name, type and kind.
-    pub fn put(&self, row: Row) {
+    /// Puts a record set into the zone in place of any of its name, type and kind.
+    pub fn put(&self, record_set: RecordSet) {
         let mut state = self.state();
         let zone = state.route53.zones.get_mut(ZONE_ID).expect("the zone");
-        zone.rows.retain(|other| (&other.name, &other.kind) != (&row.name, &row.kind));
-        zone.rows.push(row);
+        zone.record_sets
+            .retain(|other| (&other.name, &other.kind) != (&record_set.name, &record_set.kind));
+        zone.record_sets.push(record_set);
     }
 
-    /// Adds a row beside any of its name and type, as weighted ones stand.
-    pub fn add(&self, row: Row) {
+    /// Adds a record set beside any of its name and type, as weighted ones stand.
+    pub fn add(&self, record_set: RecordSet) {
         let mut state = self.state();
-        state.route53.zones.get_mut(ZONE_ID).expect("the zone").rows.push(row);
+        state.route53.zones.get_mut(ZONE_ID).expect("the zone").record_sets.push(record_set);
     }
 
     pub fn remove(&self, name: &str, kind: &str) {
         let mut state = self.state();
         let name = fake_route53::normal(name);
         let zone = state.route53.zones.get_mut(ZONE_ID).expect("the zone");
-        zone.rows.retain(|row| (row.name.as_str(), row.kind.as_str()) != (name.as_str(), kind));
+        zone.record_sets.retain(|record_set| {
+            (record_set.name.as_str(), record_set.kind.as_str()) != (name.as_str(), kind)
+        });
     }
 
-    /// `name type ttl value…` of every row but NS, sorted, as Route 53 holds them now.
-    pub fn rows(&self) -> Vec<String> {
+    /// `name type ttl value…` of every record set but NS, sorted, as Route 53 holds them now.
+    pub fn record_sets(&self) -> Vec<String> {
         let state = self.state();
-        let mut rows: Vec<String> = state.route53.zones[ZONE_ID]
-            .rows
+        let mut record_sets: Vec<String> = state.route53.zones[ZONE_ID]
+            .record_sets
             .iter()
-            .filter(|row| row.kind != "NS")
-            .map(|row| {
-                let ttl = row.ttl.map_or("-".to_owned(), |ttl| ttl.to_string());
-                format!("{} {} {ttl} {}", row.name, row.kind, row.values.join(","))
+            .filter(|record_set| record_set.kind != "NS")
+            .map(|record_set| {
+                let ttl = record_set.ttl.map_or("-".to_owned(), |ttl| ttl.to_string());
+                format!(
+                    "{} {} {ttl} {}",
+                    record_set.name,
+                    record_set.kind,
+                    record_set.values.join(",")
+                )
             })
             .collect();
-        rows.sort();
-        rows
+        record_sets.sort();
+        record_sets
     }
 
     /// What was published to the usual topic, oldest first.

@@ -1,4 +1,4 @@
-//! Route 53's side of the two calls: zones, their rows, and the answers in the shapes that AWS
+//! Route 53's side of the two calls: zones, their record sets, and the answers in the shapes that AWS
 //! gives, with the refusals that an emulator leaves out (all-or-nothing batches, CNAME clashes,
 //! both shapes of `InvalidChangeBatch`, names in lower case with `\ooo`). Who may call is not its
 //! business: fake_aws.rs asks only after the signature was good.
@@ -12,7 +12,7 @@ use super::text::{Element, pairs, parse_xml, percent_encode, xml_escape};
 
 pub const NAMESPACE: &str = "https://route53.amazonaws.com/doc/2013-04-01/";
 
-/// The members of a row in the order of AWS's model; others come last.
+/// The members of a record set in the order of AWS's model; others come last.
 const ORDER: &[&str] = &[
     "SetIdentifier",
     "Weight",
@@ -31,7 +31,7 @@ const ORDER: &[&str] = &[
 
 /// One resource record set.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
+pub struct RecordSet {
     /// As Route 53 stores it: see `normal`.
     pub name: String,
     pub kind: String,
@@ -41,7 +41,7 @@ pub struct Row {
     pub members: Vec<(String, String)>,
 }
 
-impl Row {
+impl RecordSet {
     pub fn new(name: &str, kind: &str, ttl: u32, values: &[&str]) -> Self {
         Self {
             name: normal(name),
@@ -53,15 +53,15 @@ impl Row {
     }
 
     pub fn alias(name: &str, kind: &str, target: &str) -> Self {
-        let mut row = Self::new(name, kind, 0, &[]).with(
+        let mut record_set = Self::new(name, kind, 0, &[]).with(
             "AliasTarget",
             &format!(
                 "<HostedZoneId>Z2FDTNDATAQYW2</HostedZoneId><DNSName>{target}</DNSName>\
                  <EvaluateTargetHealth>false</EvaluateTargetHealth>"
             ),
         );
-        row.ttl = None;
-        row
+        record_set.ttl = None;
+        record_set
     }
 
     pub fn with(mut self, tag: &str, inside: &str) -> Self {
@@ -149,14 +149,14 @@ fn labels_from_right(name: &str) -> Vec<String> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     pub action: String,
-    pub row: Row,
+    pub record_set: RecordSet,
 }
 
 /// A hosted zone.
 #[derive(Clone, Debug)]
 pub struct Zone {
     pub name: String,
-    pub rows: Vec<Row>,
+    pub record_sets: Vec<RecordSet>,
 }
 
 /// What Route 53 holds, and how it behaves.
@@ -222,20 +222,22 @@ impl FakeRoute53 {
             let identifier = asked("identifier").unwrap_or("").to_owned();
             (labels_from_right(&normal(name)), kind, identifier)
         });
-        let mut rows: Vec<&Row> = zone.rows.iter().collect();
-        rows.sort_by_key(|row| row.place());
-        rows.retain(|row| start.as_ref().is_none_or(|start| row.place() >= *start));
-        let next = rows.get(max).copied();
-        let listed: String = rows.iter().take(max).map(|row| row.to_xml()).collect();
-        let more = next.map_or(String::new(), |row| {
-            let identifier = row.member("SetIdentifier").map_or(String::new(), |text| {
+        let mut record_sets: Vec<&RecordSet> = zone.record_sets.iter().collect();
+        record_sets.sort_by_key(|record_set| record_set.place());
+        record_sets
+            .retain(|record_set| start.as_ref().is_none_or(|start| record_set.place() >= *start));
+        let next = record_sets.get(max).copied();
+        let listed: String =
+            record_sets.iter().take(max).map(|record_set| record_set.to_xml()).collect();
+        let more = next.map_or(String::new(), |record_set| {
+            let identifier = record_set.member("SetIdentifier").map_or(String::new(), |text| {
                 format!("<NextRecordIdentifier>{text}</NextRecordIdentifier>")
             });
             format!(
                 "<NextRecordName>{}</NextRecordName>\
                  <NextRecordType>{}</NextRecordType>{identifier}",
-                xml_escape(&row.name),
-                row.kind
+                xml_escape(&record_set.name),
+                record_set.kind
             )
         });
         xml(
@@ -260,25 +262,25 @@ impl FakeRoute53 {
         };
         self.batches.push(batch.clone());
         let Some(zone) = self.zones.get_mut(zone_id) else { return no_such_zone(zone_id) };
-        let mut rows = zone.rows.clone();
+        let mut record_sets = zone.record_sets.clone();
         let mut problems = Vec::new();
         for change in batch {
-            if self.refused_values.iter().any(|value| change.row.values.contains(value)) {
+            if self.refused_values.iter().any(|value| change.record_set.values.contains(value)) {
                 problems.push(format!(
                     "Invalid Resource Record: 'FATAL problem: ARRDATANotAllowed (Value is not \
                      allowed) encountered with '{}''",
-                    change.row.values.join(" ")
+                    change.record_set.values.join(" ")
                 ));
                 continue;
             }
-            if let Err(problem) = carry_out(&mut rows, &zone.name, change) {
+            if let Err(problem) = carry_out(&mut record_sets, &zone.name, change) {
                 problems.push(problem);
             }
         }
         if !problems.is_empty() {
             return self.invalid_change_batch(&problems);
         }
-        zone.rows = rows;
+        zone.record_sets = record_sets;
         xml(
             200,
             &format!(
@@ -309,14 +311,14 @@ impl FakeRoute53 {
     }
 }
 
-/// One change against the rows so far, with the refusals of the real service.
-fn carry_out(rows: &mut Vec<Row>, zone: &str, change: Change) -> Result<(), String> {
-    let Change { action, row } = change;
-    let (name, kind) = (row.name.clone(), row.kind.clone());
+/// One change against the record sets so far, with the refusals of the real service.
+fn carry_out(record_sets: &mut Vec<RecordSet>, zone: &str, change: Change) -> Result<(), String> {
+    let Change { action, record_set } = change;
+    let (name, kind) = (record_set.name.clone(), record_set.kind.clone());
     if !format!(".{name}").ends_with(&format!(".{zone}")) {
         return Err(format!("RRSet with DNS name {name} is not permitted in zone {zone}"));
     }
-    for value in &row.values {
+    for value in &record_set.values {
         let legal = match kind.as_str() {
             "A" => value.parse::<Ipv4Addr>().is_ok(),
             "AAAA" => value.parse::<Ipv6Addr>().is_ok(),
@@ -329,22 +331,22 @@ fn carry_out(rows: &mut Vec<Row>, zone: &str, change: Change) -> Result<(), Stri
             ));
         }
     }
-    let of_name = |other: &&Row| other.name == name;
-    if kind != "CNAME" && rows.iter().filter(of_name).any(|other| other.kind == "CNAME") {
+    let of_name = |other: &&RecordSet| other.name == name;
+    if kind != "CNAME" && record_sets.iter().filter(of_name).any(|other| other.kind == "CNAME") {
         return Err(format!(
             "RRSet of type {kind} with DNS name {name} is not permitted because a conflicting \
              RRSet of type CNAME with the same DNS name already exists in zone {zone}"
         ));
     }
-    let same = |other: &Row| other.name == name && other.kind == kind;
-    if rows.iter().any(|other| same(other) && other.is_simple() != row.is_simple()) {
+    let same = |other: &RecordSet| other.name == name && other.kind == kind;
+    if record_sets.iter().any(|other| same(other) && other.is_simple() != record_set.is_simple()) {
         return Err(format!(
             "RRSet with DNS name {name}, type {kind} cannot be created as a non-weighted set \
              exists beside a weighted one with the same name and type"
         ));
     }
-    let found = rows.iter().position(|other| {
-        same(other) && other.member("SetIdentifier") == row.member("SetIdentifier")
+    let found = record_sets.iter().position(|other| {
+        same(other) && other.member("SetIdentifier") == record_set.member("SetIdentifier")
     });
     match (action.as_str(), found) {
         ("CREATE", Some(_)) => Err(format!(
@@ -352,15 +354,15 @@ fn carry_out(rows: &mut Vec<Row>, zone: &str, change: Change) -> Result<(), Stri
              exists"
         )),
         ("CREATE" | "UPSERT", None) => {
-            rows.push(row);
+            record_sets.push(record_set);
             Ok(())
         }
         ("UPSERT", Some(index)) => {
-            rows[index] = row;
+            record_sets[index] = record_set;
             Ok(())
         }
         ("DELETE", Some(index)) => {
-            rows.remove(index);
+            record_sets.remove(index);
             Ok(())
         }
         ("DELETE", None) => Err(format!(
@@ -408,7 +410,7 @@ fn read_change(change: &Element) -> Result<Change, String> {
         .collect::<Result<Vec<_>, _>>()?;
     Ok(Change {
         action: change.children[0].text.clone(),
-        row: Row::new(&set.children[0].text, &set.children[1].text, ttl, &values),
+        record_set: RecordSet::new(&set.children[0].text, &set.children[1].text, ttl, &values),
     })
 }
 
