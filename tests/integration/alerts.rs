@@ -173,7 +173,7 @@ fn a_message_of_recovery_that_cannot_be_sent_is_said_and_the_lock_goes_all_the_s
         .to_owned()
         + words::REPLACE_POLICY;
     fixture.run().assert(0, "", &said).assert_wrote(&["- autodns.lock"]);
-    fixture.aws.mend();
+    fixture.aws.clear_faults();
     fixture.run().assert_silent().assert_wrote(&[]);
     assert_eq!(fixture.aws.published().len(), 1);
 }
@@ -254,7 +254,7 @@ fn an_alert_that_cannot_be_published_leaves_no_lock_and_is_tried_again() {
         let maybe = said.contains("could not confirm");
         let left: &[&str] = if maybe { &["+ .autodns.lock.pending"] } else { &[] };
         fixture.run().assert(1, "", &(out_of_order() + &said)).assert_wrote(left);
-        fixture.aws.mend();
+        fixture.aws.clear_faults();
         let moved: &[&str] = if maybe {
             &["- .autodns.lock.pending", "+ autodns.lock"]
         } else {

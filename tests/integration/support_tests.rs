@@ -145,7 +145,7 @@ fn the_stand_in_for_aws_takes_botocores_signatures_and_no_spoilt_one() {
         .collect();
     let trim = |text: &str| text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
     assert_eq!(trim(&seen), trim(SIGNED));
-    assert_eq!(aws.protests(), Vec::<String>::new());
+    assert_eq!(aws.violations(), Vec::<String>::new());
     use Call::{Change, List, Publish};
     assert_eq!(aws.calls(), [List, List, Change, Publish, List, List, List]);
     assert_eq!(
@@ -187,9 +187,9 @@ fn a_list_starts_at_a_name_and_goes_on_in_pages() {
         "{page}"
     );
     assert!(list(&aws, "type=A").contains("<Code>InvalidInput</Code>"));
-    assert_eq!(aws.protests(), Vec::<String>::new());
+    assert_eq!(aws.violations(), Vec::<String>::new());
     list(&aws, "name=*.example.com");
-    assert_eq!(aws.protests(), ["not percent-encoded as it should be: *.example.com"]);
+    assert_eq!(aws.violations(), ["not percent-encoded as it should be: *.example.com"]);
 }
 
 fn change(aws: &FakeAws, sets: &[(&str, &str, &str)]) -> String {

@@ -87,7 +87,7 @@ pub struct AwsState {
     pub calls: Vec<Call>,
     next: BTreeMap<Call, VecDeque<Fault>>,
     always: BTreeMap<Call, Fault>,
-    protests: Vec<String>,
+    violations: Vec<String>,
 }
 
 impl AwsState {
@@ -142,7 +142,7 @@ impl FakeAws {
             calls: Vec::new(),
             next: BTreeMap::new(),
             always: BTreeMap::new(),
-            protests: Vec::new(),
+            violations: Vec::new(),
         }));
         let shared = Arc::clone(&state);
         let server = Server::start(listen, speak, move |request| answer(&shared, request));
@@ -177,7 +177,7 @@ impl FakeAws {
     }
 
     /// No fault any more, neither queued nor lasting.
-    pub fn mend(&self) {
+    pub fn clear_faults(&self) {
         let mut state = self.state();
         state.next.clear();
         state.always.clear();
@@ -248,11 +248,11 @@ impl FakeAws {
     }
 
     /// What no honest client would have sent.
-    pub fn protests(&self) -> Vec<String> {
+    pub fn violations(&self) -> Vec<String> {
         let state = self.state();
-        let lists = [&state.protests, &state.route53.protests, &state.sns.protests];
+        let lists = [&state.violations, &state.route53.violations, &state.sns.violations];
         let mut all: Vec<String> = lists.into_iter().flatten().cloned().collect();
-        all.extend(self.server.protests());
+        all.extend(self.server.violations());
         all
     }
 }
@@ -278,7 +278,7 @@ fn answer(state: &Mutex<AwsState>, request: &Request) -> Reply {
 
 fn handle(state: &mut AwsState, request: &Request) -> Reply {
     let Some((call, zone_id)) = what(request) else {
-        state.protests.push(format!("no such call: {} {}", request.method, request.target));
+        state.violations.push(format!("no such call: {} {}", request.method, request.target));
         return fake_route53::error("Sender", 404, "UnknownOperation", "No such operation").into();
     };
     let topic = (call == Call::Publish).then(|| FakeSns::topic_of(request)).flatten();
@@ -290,7 +290,7 @@ fn handle(state: &mut AwsState, request: &Request) -> Reply {
     let receiver = Receiver { service, region, now: OffsetDateTime::now_utc() + state.ahead };
     let key_id = match sigv4::check(request, receiver, &state.keys) {
         Ok(key_id) => key_id,
-        Err(refusal) => return error(call, 403, refusal.code, &refusal.message).into(),
+        Err(rejection) => return error(call, 403, rejection.code, &rejection.message).into(),
     };
     if call != Call::Publish && state.is_over_its_rate() {
         state.throttled += 1;

@@ -172,7 +172,7 @@ pub struct FakeRoute53 {
     /// Every well-formed batch, in order, whether it was carried out or not.
     pub batches: Vec<Vec<Change>>,
     /// What no honest client sends; each entry fails its test.
-    pub protests: Vec<String>,
+    pub violations: Vec<String>,
 }
 
 impl FakeRoute53 {
@@ -183,7 +183,7 @@ impl FakeRoute53 {
             old_shape: false,
             refused_values: Vec::new(),
             batches: Vec::new(),
-            protests: Vec::new(),
+            violations: Vec::new(),
         }
     }
 
@@ -195,14 +195,14 @@ impl FakeRoute53 {
         for part in query.split(['&', '=']) {
             let again = super::text::percent_decode(part).map(|bytes| percent_encode(&bytes));
             if again.as_deref() != Some(part) {
-                self.protests.push(format!("not percent-encoded as it should be: {part}"));
+                self.violations.push(format!("not percent-encoded as it should be: {part}"));
             }
         }
         let asked =
             |key: &str| pairs.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str());
         for (key, _) in &pairs {
             if !["name", "type", "identifier", "maxitems"].contains(&key.as_str()) {
-                self.protests.push(format!("unknown query parameter {key}"));
+                self.violations.push(format!("unknown query parameter {key}"));
             }
         }
         if asked("type").is_some() && asked("name").is_none() {
@@ -256,7 +256,7 @@ impl FakeRoute53 {
         let batch = match read_batch(body) {
             Ok(batch) => batch,
             Err(problem) => {
-                self.protests.push(format!("a change that AWS cannot read: {problem}"));
+                self.violations.push(format!("a change that AWS cannot read: {problem}"));
                 return error("Sender", 400, "MalformedInput", &problem);
             }
         };

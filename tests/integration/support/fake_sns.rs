@@ -21,7 +21,7 @@ pub struct FakeSns {
     /// The ARN of each topic that exists, and what it took.
     pub topics: BTreeMap<String, Vec<Published>>,
     /// What no honest client sends; each entry fails its test.
-    pub protests: Vec<String>,
+    pub violations: Vec<String>,
 }
 
 impl FakeSns {
@@ -41,14 +41,14 @@ impl FakeSns {
     pub fn publish(&mut self, request: &Request) -> Answer {
         let kind = request.header("content-type").unwrap_or("");
         if !kind.starts_with("application/x-www-form-urlencoded") {
-            self.protests.push(format!("Publish with Content-Type {kind:?}"));
+            self.violations.push(format!("Publish with Content-Type {kind:?}"));
         }
         let Some(form) = pairs(&request.body_text(), true) else {
             return error("Sender", 400, "MalformedQueryString", "The body is not a form");
         };
         let names: Vec<&str> = form.iter().map(|(name, _)| name.as_str()).collect();
         if names != ["Action", "Version", "TopicArn", "Subject", "Message"] {
-            self.protests.push(format!("Publish with {names:?}"));
+            self.violations.push(format!("Publish with {names:?}"));
         }
         let value = |key: &str| {
             form.iter().find(|(name, _)| name == key).map_or("", |(_, value)| value.as_str())
@@ -59,11 +59,11 @@ impl FakeSns {
         let (topic, subject, message) = (value("TopicArn"), value("Subject"), value("Message"));
         let printable = subject.bytes().all(|byte| (b' '..=b'~').contains(&byte));
         if subject.is_empty() || subject.len() > 99 || !printable || subject.starts_with(' ') {
-            self.protests.push(format!("Publish with subject {subject:?}"));
+            self.violations.push(format!("Publish with subject {subject:?}"));
             return error("Sender", 400, "InvalidParameter", "Invalid parameter: Subject");
         }
         if message.is_empty() || message.len() > 262_144 {
-            self.protests.push(format!("Publish with a message of {} bytes", message.len()));
+            self.violations.push(format!("Publish with a message of {} bytes", message.len()));
             return error("Sender", 400, "InvalidParameter", "Invalid parameter: Message too long");
         }
         let Some(taken) = self.topics.get_mut(topic) else {

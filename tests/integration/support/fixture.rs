@@ -113,10 +113,10 @@ impl Fixture {
             self.sandbox.no_secret_in("an alert's subject", &alert.subject);
             self.sandbox.no_secret_in("an alert's message", &alert.message);
         }
-        let protests = self.aws.protests();
-        assert!(protests.is_empty(), "AWS would object: {protests:#?}");
-        let protests = self.reflector.server().protests();
-        assert!(protests.is_empty(), "a reflector would object: {protests:#?}");
+        let violations = self.aws.violations();
+        assert!(violations.is_empty(), "AWS would object: {violations:#?}");
+        let violations = self.reflector.server().violations();
+        assert!(violations.is_empty(), "a reflector would object: {violations:#?}");
         run
     }
 

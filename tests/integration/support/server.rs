@@ -43,7 +43,7 @@ struct Shared {
     counters: Counters,
     requests: Mutex<Vec<Request>>,
     /// Requests that could not be read as HTTP/1.1: the client's fault, and a test's business.
-    protests: Mutex<Vec<String>>,
+    violations: Mutex<Vec<String>>,
     stop: AtomicBool,
     tls: Option<Arc<ServerConfig>>,
     handler: Box<dyn Fn(&Request) -> Reply + Send + Sync>,
@@ -69,7 +69,7 @@ impl Server {
         let shared = Arc::new(Shared {
             counters: Counters::default(),
             requests: Mutex::default(),
-            protests: Mutex::default(),
+            violations: Mutex::default(),
             stop: AtomicBool::new(false),
             tls: match speak {
                 Speak::Plain => None,
@@ -101,8 +101,8 @@ impl Server {
         self.shared.requests.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub fn protests(&self) -> Vec<String> {
-        self.shared.protests.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub fn violations(&self) -> Vec<String> {
+        self.shared.violations.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub fn connections(&self) -> usize {
@@ -235,9 +235,9 @@ fn converse<S: Read + Write>(
             Ok(None) => return End::Close,
             Err(error) => {
                 if error.kind() == io::ErrorKind::InvalidData {
-                    let mut protests =
-                        shared.protests.lock().unwrap_or_else(PoisonError::into_inner);
-                    protests.push(error.to_string());
+                    let mut violations =
+                        shared.violations.lock().unwrap_or_else(PoisonError::into_inner);
+                    violations.push(error.to_string());
                 }
                 return End::Close;
             }

@@ -26,15 +26,15 @@ pub struct Receiver<'a> {
     pub now: OffsetDateTime,
 }
 
-/// A refusal as AWS words it: always 403.
+/// A rejection as AWS words it: always 403.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub struct Rejection {
     pub code: &'static str,
     pub message: String,
 }
 
-fn refusal<T>(code: &'static str, message: impl Into<String>) -> Result<T, Refusal> {
-    Err(Refusal { code, message: message.into() })
+fn rejection<T>(code: &'static str, message: impl Into<String>) -> Result<T, Rejection> {
+    Err(Rejection { code, message: message.into() })
 }
 
 /// Checks the signature and names the key that made it.
@@ -42,40 +42,40 @@ pub fn check(
     request: &Request,
     receiver: Receiver<'_>,
     keys: &BTreeMap<String, Secret>,
-) -> Result<String, Refusal> {
+) -> Result<String, Rejection> {
     let Some(claim) = Claim::read(request.header("authorization").unwrap_or("")) else {
-        return refusal("MissingAuthenticationToken", "Missing Authentication Token");
+        return rejection("MissingAuthenticationToken", "Missing Authentication Token");
     };
     let Some(key) = keys.get(claim.key_id) else {
-        return refusal(
+        return rejection(
             "InvalidClientTokenId",
             "The security token included in the request is invalid.",
         );
     };
     if request.header("x-amz-security-token") != key.token.as_deref() {
-        return refusal(
+        return rejection(
             "InvalidClientTokenId",
             "The security token included in the request is invalid.",
         );
     }
     let stamp = request.header("x-amz-date").unwrap_or("");
     let Some(signed_at) = read_stamp(stamp) else {
-        return refusal("IncompleteSignature", "Date must be in ISO-8601 'basic format'.");
+        return rejection("IncompleteSignature", "Date must be in ISO-8601 'basic format'.");
     };
     if claim.region != receiver.region {
-        return refusal(
+        return rejection(
             "SignatureDoesNotMatch",
             format!("Credential should be scoped to a valid region, not '{}'. ", claim.region),
         );
     }
     if claim.service != receiver.service {
-        return refusal(
+        return rejection(
             "SignatureDoesNotMatch",
             format!("Credential should be scoped to correct service: '{}'. ", receiver.service),
         );
     }
     if !stamp.starts_with(claim.date) || claim.date.len() != 8 {
-        return refusal(
+        return rejection(
             "SignatureDoesNotMatch",
             "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from \
              HTTP",
@@ -84,15 +84,18 @@ pub fn check(
     let is_signed =
         |name: &str| claim.headers.iter().any(|signed| signed.eq_ignore_ascii_case(name));
     if let Some(unsigned) = must_be_signed(request).find(|name| !is_signed(name)) {
-        return refusal("SignatureDoesNotMatch", format!("'{unsigned}' must be a signed header."));
+        return rejection(
+            "SignatureDoesNotMatch",
+            format!("'{unsigned}' must be a signed header."),
+        );
     }
     let payload = hex(digest::digest(&digest::SHA256, &request.body).as_ref());
     if request.header("x-amz-content-sha256") != Some(payload.as_str()) {
-        return refusal("SignatureDoesNotMatch", "x-amz-content-sha256 is not that of the body.");
+        return rejection("SignatureDoesNotMatch", "x-amz-content-sha256 is not that of the body.");
     }
     in_window(signed_at, receiver.now)?;
     let Some(canonical) = canonical(request, &claim.headers, &payload) else {
-        return refusal("SignatureDoesNotMatch", "The query or a signed header cannot be read.");
+        return rejection("SignatureDoesNotMatch", "The query or a signed header cannot be read.");
     };
     let scope = format!("{}/{}/{}/aws4_request", claim.date, claim.region, claim.service);
     let hash = hex(digest::digest(&digest::SHA256, canonical.as_bytes()).as_ref());
@@ -100,7 +103,7 @@ pub fn check(
     if claim.signature == signature(&key.secret, &claim, &text) {
         Ok(claim.key_id.to_owned())
     } else {
-        refusal(
+        rejection(
             "SignatureDoesNotMatch",
             "The request signature we calculated does not match the signature you provided. Check \
              your AWS Secret Access Key and signing method. Consult the service documentation for \
@@ -173,19 +176,19 @@ pub fn stamp(time: OffsetDateTime) -> String {
     )
 }
 
-fn in_window(signed_at: OffsetDateTime, now: OffsetDateTime) -> Result<(), Refusal> {
+fn in_window(signed_at: OffsetDateTime, now: OffsetDateTime) -> Result<(), Rejection> {
     let window = Duration::minutes(5);
     let (signed, here) = (stamp(signed_at), stamp(now));
     if signed_at < now - window {
         let earliest = stamp(now - window);
-        return refusal(
+        return rejection(
             "SignatureDoesNotMatch",
             format!("Signature expired: {signed} is now earlier than {earliest} ({here} - 5 min.)"),
         );
     }
     if signed_at > now + window {
         let latest = stamp(now + window);
-        return refusal(
+        return rejection(
             "SignatureDoesNotMatch",
             format!(
                 "Signature not yet current: {signed} is still later than {latest} ({here} + 5 \
