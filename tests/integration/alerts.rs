@@ -12,7 +12,7 @@ use crate::support::clock;
 use crate::support::fake_aws::Call::{Change, List, Publish};
 use crate::support::fake_aws::{FakeAws, Fault, KEY_ID, TOPIC, ZONE_ID};
 use crate::support::fixture::Fixture;
-use crate::support::http::{Answer, Family, Reply};
+use crate::support::http::{Family, Reply, Response};
 use crate::support::latch::Latch;
 use crate::support::server::{Listen, Speak};
 use crate::support::words::{self, UNCHANGED, UNPUBLISHED};
@@ -32,7 +32,7 @@ fn broken() -> Fixture {
 }
 
 fn break_reflector(fixture: &Fixture) {
-    fixture.reflector.replies(Family::V4, Answer::text("out of order"));
+    fixture.reflector.replies(Family::V4, Response::text("out of order"));
 }
 
 fn mend_reflector(fixture: &Fixture) {
@@ -151,7 +151,7 @@ fn no_message_of_recovery_where_the_config_wants_none() {
 fn one_family_still_failing_is_no_recovery() {
     let fixture = Fixture::both();
     for family in [Family::V4, Family::V6] {
-        fixture.reflector.replies(family, Answer::text("out of order"));
+        fixture.reflector.replies(family, Response::text("out of order"));
     }
     fixture.run().assert_wrote(&["+ autodns.lock"]);
     mend_reflector(&fixture);
@@ -314,12 +314,12 @@ fn recovery_message_is_kept_after_an_answer_that_is_not_final() {
         Fault::error(403, "InvalidClientTokenId", "x"),
         Fault::error(400, "KMSThrottling", "x"),
         Fault::Instead(Reply::reset()),
-        Fault::Instead(Answer::new(403, "text/html", portal).into()),
-        Fault::Instead(Answer::new(404, "text/html", portal).into()),
-        Fault::Instead(Answer::new(511, "text/html", portal).into()),
-        Fault::Instead(Answer::new(200, "text/html", portal).into()),
-        Fault::Instead(Answer::new(403, "application/xml", "<Error/>").into()),
-        Fault::Instead(Answer::redirect(302, "https://portal.example/").into()),
+        Fault::Instead(Response::new(403, "text/html", portal).into()),
+        Fault::Instead(Response::new(404, "text/html", portal).into()),
+        Fault::Instead(Response::new(511, "text/html", portal).into()),
+        Fault::Instead(Response::new(200, "text/html", portal).into()),
+        Fault::Instead(Response::new(403, "application/xml", "<Error/>").into()),
+        Fault::Instead(Response::redirect(302, "https://portal.example/").into()),
     ] {
         assert_recovery_is_kept(recovered(), |fixture| fixture.aws.fault(Publish, fault));
     }

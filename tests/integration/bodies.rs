@@ -10,7 +10,7 @@ use crate::support::assert_text;
 use crate::support::fake_aws::Call::{self, Change, List, Publish};
 use crate::support::fake_aws::{Fault, ZONE_ID};
 use crate::support::fixture::Fixture;
-use crate::support::http::{Answer, End, Family, Reply};
+use crate::support::http::{End, Family, Reply, Response};
 use crate::support::sandbox::Run;
 use crate::support::words::{self, UNCHANGED, UNCONFIRMED, UNLISTED, UNPUBLISHED, unlearnt};
 
@@ -57,12 +57,12 @@ fn of_any_server(good: &str, large: usize) -> Vec<(&'static str, Reply)> {
         Reply::Raw(text.into_bytes(), End::Close)
     };
     let length = |length: &str| with(&format!("Content-Length: {length}"));
-    let gzip = Answer::new(200, "text/plain", gzip_bomb()).with("Content-Encoding", "gzip");
+    let gzip = Response::new(200, "text/plain", gzip_bomb()).with("Content-Encoding", "gzip");
     let portal = "<!DOCTYPE html><html><body>Please accept the terms<br></body></html>";
-    let page = |status, text: &str| Reply::from(Answer::new(status, "text/html", text));
+    let page = |status, text: &str| Reply::from(Response::new(status, "text/html", text));
     vec![
         ("gzip", gzip.into()),
-        ("too large", Answer::text("x".repeat(large)).into()),
+        ("too large", Response::text("x".repeat(large)).into()),
         ("endless chunks", Reply::Endless),
         ("an endless size of a chunk", forever(&chunked, "1")),
         ("an endless chunk", forever(&format!("{chunked}ffffffffffffff\r\n"), "x")),
@@ -108,7 +108,7 @@ fn of_aws(good: &str) -> Vec<(&'static str, Reply)> {
         ("an ESC as a reference", begins_with("&#27;")),
     ]
     .into_iter()
-    .map(|(what, body)| (what, Answer::new(200, "text/xml", body).into()))
+    .map(|(what, body)| (what, Response::new(200, "text/xml", body).into()))
     .collect()
 }
 
@@ -121,8 +121,9 @@ fn root_of(document: &str) -> &str {
 fn good(call: Call) -> String {
     let (root, inside) = match call {
         List => {
-            let answer = Fixture::new().aws.state().route53.list(ZONE_ID, "name=home.example.com");
-            return String::from_utf8(answer.body).expect("XML");
+            let response =
+                Fixture::new().aws.state().route53.list(ZONE_ID, "name=home.example.com");
+            return String::from_utf8(response.body).expect("XML");
         }
         Change => (
             "ChangeResourceRecordSetsResponse",
@@ -142,7 +143,7 @@ fn said_of(call: Call, beginning: &str, replies: Vec<(&str, Reply)>) -> String {
     for (what, reply) in replies {
         let mut fixture = Fixture::new();
         if call == Publish {
-            fixture.reflector.replies(Family::V4, Answer::text("out of order"));
+            fixture.reflector.replies(Family::V4, Response::text("out of order"));
         }
         fixture.aws.always(call, Fault::Instead(reply));
         let run = run(&mut fixture);
@@ -237,7 +238,7 @@ fn an_answer_to_an_alert_that_no_aws_sends_leaves_no_lock() {
 
 #[test]
 fn a_captive_portal_that_says_so_has_carried_nothing_out() {
-    let portal = || Answer::new(511, "text/html", "<html><body>Please sign in</body></html>");
+    let portal = || Response::new(511, "text/html", "<html><body>Please sign in</body></html>");
     let why = "{aws} answered 511, and the answer is XML, but not an error of AWS; this network wants \
                you to sign in before it lets anything through\n";
     for (call, beginning) in [
@@ -270,7 +271,7 @@ fn a_nul_in_a_record_makes_the_whole_list_unreadable() {
     ] {
         let body = good.replacen(before, &format!("{before}\0"), 1);
         assert_ne!(body, good, "{what}");
-        replies.push((what, Answer::new(200, "text/xml", body).into()));
+        replies.push((what, Response::new(200, "text/xml", body).into()));
         expected += &format!(
             "{what}: {{aws}} answered 200, and the answer is XML with a character that XML \
              forbids; check who answers there: it is not AWS\n"
@@ -331,8 +332,8 @@ fn a_compressed_address_is_not_read() {
         .stdin(Stdio::null())
         .output()
         .expect("sh and gzip run");
-    let answer = Answer::text(output.stdout).with("Content-Encoding", "gzip");
-    fixture.reflector.replies(Family::V4, answer);
+    let response = Response::text(output.stdout).with("Content-Encoding", "gzip");
+    fixture.reflector.replies(Family::V4, response);
     let expected = unlearnt(Family::V4) + "the answer is not UTF-8; check who answers there\n";
     run(&mut fixture).assert(1, "", &expected);
 }
@@ -372,8 +373,8 @@ fn what_never_comes_to_the_point_is_given_up() {
 
 #[test]
 fn what_follows_an_answer_is_not_taken_for_the_next() {
-    let list = Answer::new(200, "text/xml", good(List)).to_bytes();
-    let change = Answer::new(200, "text/xml", good(Change)).to_bytes();
+    let list = Response::new(200, "text/xml", good(List)).to_bytes();
+    let change = Response::new(200, "text/xml", good(Change)).to_bytes();
     for end in [End::Close, End::Cut, End::Reset] {
         let reply = Reply::Raw([list.as_slice(), &change].concat(), end);
         let mut fixture = Fixture::new();

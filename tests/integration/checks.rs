@@ -14,7 +14,7 @@ use crate::support::fake_aws::{Fault, KEY_ID};
 use crate::support::fake_reflector::{FakeReflector, HOST};
 use crate::support::fake_route53::RecordSet;
 use crate::support::fixture::Fixture;
-use crate::support::http::{Answer, Family};
+use crate::support::http::{Family, Response};
 use crate::support::proxy::Proxy;
 use crate::support::sandbox::Run;
 use crate::support::server::{Listen, Silent, Speak};
@@ -351,7 +351,7 @@ fn a_config_without_a_secret_may_be_read_by_all() {
     let mut fixture = fixture();
     let url = format!("{}/reflect/v1", fixture.reflector.server().url(HOST));
     fixture.configure(|config| config["reflect_url"] = json!(url));
-    fixture.reflector.at("/reflect/v1", Answer::text("192.175.48.7"));
+    fixture.reflector.at("/reflect/v1", Response::text("192.175.48.7"));
     set_mode(&fixture, "autodns.json", 0o644);
     let run = check(&fixture, &[]);
     assert_eq!((run.status.code(), run.stdout.contains("permissions")), (Some(0), false));
@@ -362,7 +362,7 @@ fn every_source_is_asked_and_held_against_the_others() {
     let mut fixture = Fixture::both();
     let other = FakeReflector::start();
     other.says(Family::V4, "192.175.48.9");
-    other.replies(Family::V6, Answer::new(503, "text/plain", ""));
+    other.replies(Family::V6, Response::new(503, "text/plain", ""));
     fixture.sandbox.alias(&other.server().url("reflect2.example.net"), "{other}");
     let urls = json!([fixture.reflector.url(), other.url_of("reflect2.example.net")]);
     fixture.configure(|config| config["reflect_url"] = urls);

@@ -90,20 +90,20 @@ fn command_line_is_split_as_by_a_shell_and_run_without() {
 
 #[test]
 fn helper_that_fails_is_named_by_file_and_line_alone() {
-    let answer = |json: &str| format!("echo '{json}'");
+    let printing = |json: &str| format!("echo '{json}'");
     let expiring =
-        |moment: &str| answer(&json().replace('}', &format!(",\"Expiration\":\"{moment}\"}}")));
+        |moment: &str| printing(&json().replace('}', &format!(",\"Expiration\":\"{moment}\"}}")));
     let mut seen = String::new();
     for (what, script) in [
         ("a non-zero exit", "echo 'vault is sealed' >&2\nexit 3".to_owned()),
         ("a traced script", format!("set -x\nexport KEY={SECRET_KEY}\necho {SECRET_KEY}\nexit 1")),
         ("a signal", "kill -9 $$".to_owned()),
         ("nothing", String::new()),
-        ("no JSON", answer(&format!("{SECRET_KEY} is my secret"))),
-        ("cut off", answer(json().trim_end_matches('}'))),
-        ("an old version", answer("{\"Version\": 2}")),
-        ("a version as text", answer(&json().replace(":1,", ":\"1\","))),
-        ("half a key", answer(&format!("{{\"Version\": 1, \"AccessKeyId\": \"{KEY_ID}\"}}"))),
+        ("no JSON", printing(&format!("{SECRET_KEY} is my secret"))),
+        ("cut off", printing(json().trim_end_matches('}'))),
+        ("an old version", printing("{\"Version\": 2}")),
+        ("a version as text", printing(&json().replace(":1,", ":\"1\","))),
+        ("half a key", printing(&format!("{{\"Version\": 1, \"AccessKeyId\": \"{KEY_ID}\"}}"))),
         ("expired", expiring("2020-01-01T00:00:00Z")),
         ("no date", expiring(SECRET_KEY)),
         ("without end", "exec yes".to_owned()),

@@ -11,15 +11,15 @@ use crate::support::fake_aws::Call::{Change, List, Publish};
 use crate::support::fake_aws::Fault;
 use crate::support::fake_reflector::{Form, HOST, say};
 use crate::support::fixture::Fixture;
-use crate::support::http::{Answer, Family, Reply};
+use crate::support::http::{Family, Reply, Response};
 use crate::support::server::Silent;
 use crate::support::words::{UNCONFIRMED, UNLISTED, UNPUBLISHED, out_of_order, unlearnt};
 
 const CHECK: &str = "check the connection; the next run tries again\n";
 
 /// An answer that comes a byte a second, and takes minutes.
-fn dripping(answer: &Answer) -> Reply {
-    let mut bytes = answer.to_bytes();
+fn dripping(response: &Response) -> Reply {
+    let mut bytes = response.to_bytes();
     bytes.resize(bytes.len() + 600, b' ');
     Reply::Drip(bytes, Duration::from_secs(1))
 }
@@ -36,7 +36,7 @@ fn a_reflector_that_sends_a_byte_a_second_cannot_hold_a_run() {
 
 #[test]
 fn an_aws_that_sends_a_byte_a_second_cannot_hold_a_run() {
-    let page = Answer::text("x".repeat(600));
+    let page = Response::text("x".repeat(600));
     let mut seen = String::new();
     for (call, beginning) in [(List, UNLISTED), (Change, UNCONFIRMED)] {
         let fixture = Fixture::new();
@@ -54,8 +54,8 @@ fn an_aws_that_sends_a_byte_a_second_cannot_hold_a_run() {
 #[test]
 fn a_topic_that_sends_a_byte_a_second_cannot_hold_a_run() {
     let fixture = Fixture::new();
-    fixture.reflector.replies(Family::V4, Answer::text("out of order"));
-    fixture.aws.always(Publish, Fault::After(dripping(&Answer::text("x".repeat(600)))));
+    fixture.reflector.replies(Family::V4, Response::text("out of order"));
+    fixture.aws.always(Publish, Fault::After(dripping(&Response::text("x".repeat(600)))));
     let unconfirmed =
         UNPUBLISHED.replace("could not publish to", "could not confirm the message to");
     let said = format!(
@@ -93,7 +93,7 @@ fn names_that_are_never_looked_up_cannot_hold_a_run() {
 #[test]
 fn an_ipv6_that_hangs_leaves_ipv4_its_change() {
     let fixture = Fixture::both();
-    fixture.reflector.replies(Family::V6, dripping(&Answer::text("x".repeat(600))));
+    fixture.reflector.replies(Family::V6, dripping(&Response::text("x".repeat(600))));
     let said = format!("{}timed out while waiting for the answer; {CHECK}", unlearnt(Family::V6));
     fixture.run_with(&["--deadline", "6"]).assert(1, "", &said);
     assert_eq!(fixture.aws.calls(), [List, Change, Publish]);

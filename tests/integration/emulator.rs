@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::support::fake_reflector::{FakeReflector, HOST};
-use crate::support::http::{Answer, Family};
+use crate::support::http::{Family, Response};
 use crate::support::moto::{self, Estate};
 use crate::support::sandbox::Sandbox;
 
@@ -84,7 +84,7 @@ fn a_good_key_changes_the_record_alerts_and_recovers() {
     );
     assert_eq!(stage.estate.messages(), json!([]));
 
-    stage.reflector.replies(Family::V6, Answer::text("out of order"));
+    stage.reflector.replies(Family::V6, Response::text("out of order"));
     for _ in 0..2 {
         stage.run().assert(
             1,
@@ -215,7 +215,7 @@ fn a_user_who_may_not_change_is_told_so_and_alerts() {
 fn a_user_who_may_not_publish_is_told_so_each_time() {
     let stage = Stage::new("no_publish", &["--address", "192.175.48.1"]);
     stage.run().assert_silent();
-    stage.reflector.replies(Family::V4, Answer::text("out of order"));
+    stage.reflector.replies(Family::V4, Response::text("out of order"));
     for _ in 0..2 {
         stage
             .run()

@@ -9,7 +9,7 @@ use crate::support::fake_aws::Call::{Change, List, Publish};
 use crate::support::fake_aws::{FakeAws, TOPIC};
 use crate::support::fake_reflector::FakeReflector;
 use crate::support::fixture::Fixture;
-use crate::support::http::{Answer, Family};
+use crate::support::http::{Family, Response};
 use crate::support::proxy::{Proxy, USER_PASSWORD};
 use crate::support::server::{Listen, Refusing, Server, Speak};
 use crate::support::{assert_text, clock, words};
@@ -60,7 +60,7 @@ fn each_partition_has_its_hosts_and_signing_regions() {
         fixture.configure(|config| config["topic_arn"] = json!(topic));
         fixture.run().assert_silent();
         assert_eq!(proxy.asked(), [format!("CONNECT {route53}:443")], "{partition}");
-        fixture.reflector.replies(Family::V4, Answer::text("out of order"));
+        fixture.reflector.replies(Family::V4, Response::text("out of order"));
         assert_eq!(fixture.run().status.code(), Some(1));
         assert_eq!(fixture.aws.calls(), [List, Change, List, Publish], "{partition}");
         assert_eq!(proxy.asked()[2], format!("CONNECT {sns}:443"), "{partition}");
@@ -112,7 +112,7 @@ fn dual_stack_and_fips_have_their_hosts() {
         let (mut fixture, proxy) = by_proxy();
         fixture.sandbox.set("AWS_USE_DUALSTACK_ENDPOINT", dual);
         fixture.sandbox.set("AWS_USE_FIPS_ENDPOINT", fips);
-        fixture.reflector.replies(Family::V4, Answer::text("out of order"));
+        fixture.reflector.replies(Family::V4, Response::text("out of order"));
         assert_eq!(fixture.run().status.code(), Some(1));
         let asked = [format!("CONNECT {route53}:443"), format!("CONNECT {sns}:443")];
         assert_eq!(proxy.asked(), asked);
@@ -157,7 +157,7 @@ fn overrides_are_found_in_their_order() {
             }
         }
         fixture.sandbox.write(".aws/config", config + &services);
-        fixture.reflector.replies(Family::V4, Answer::text("out of order"));
+        fixture.reflector.replies(Family::V4, Response::text("out of order"));
         fixture.run();
         assert_eq!(fixture.aws.calls(), [List, Publish], "override {best}");
     }
@@ -341,8 +341,8 @@ fn the_proxy_is_for_aws_and_never_for_the_reflector() {
     assert_eq!(fixture.reflector.asked().len(), 2);
     // The redirects of a reflector do not go through it either.
     let base = fixture.reflector.server().url("reflect2.example.net");
-    fixture.reflector.once(Family::V4, Answer::redirect(302, &format!("{base}/x")));
-    fixture.reflector.once(Family::V6, Answer::redirect(302, &format!("{base}/x")));
+    fixture.reflector.once(Family::V4, Response::redirect(302, &format!("{base}/x")));
+    fixture.reflector.once(Family::V6, Response::redirect(302, &format!("{base}/x")));
     fixture.run().assert_silent();
     assert_eq!(proxy.asked().len(), 2);
 }
@@ -352,7 +352,7 @@ fn a_topic_in_its_own_region_is_published_to_over_its_own_endpoint() {
     // Route 53's override leaves SNS alone, and the other way round.
     let mut fixture = Fixture::new();
     let nobody = Server::start(Listen::V4, Speak::Tls(Certificate::Good), |_| {
-        Answer::text("not AWS").into()
+        Response::text("not AWS").into()
     });
     fixture.sandbox.set("AWS_ENDPOINT_URL", nobody.url("127.0.0.1"));
     fixture.sandbox.set("AWS_ENDPOINT_URL_SNS", fixture.aws.url());

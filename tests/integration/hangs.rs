@@ -9,7 +9,7 @@ use std::{fs, thread};
 
 use crate::support::fake_aws::Call::{Change, List, Publish};
 use crate::support::fixture::Fixture;
-use crate::support::http::{Answer, Family};
+use crate::support::http::{Family, Response};
 use crate::support::moto;
 use crate::support::sandbox::Run;
 
@@ -99,7 +99,7 @@ fn is_write(point: &str) -> bool {
 /// IPv4 has a new address, IPv6 fails: the run looks up, changes and alerts.
 fn half_broken() -> Fixture {
     let fixture = Fixture::both();
-    fixture.reflector.replies(Family::V6, Answer::text("out of order"));
+    fixture.reflector.replies(Family::V6, Response::text("out of order"));
     fixture
 }
 
@@ -151,7 +151,7 @@ fn run_into_a_full_pipe(fixture: &Fixture, number: &str, options: &[&str]) -> Ru
 #[test]
 fn stderr_that_takes_nothing_does_not_hold_the_alert() {
     let fixture = Fixture::new();
-    fixture.reflector.replies(Family::V4, Answer::text("out of order"));
+    fixture.reflector.replies(Family::V4, Response::text("out of order"));
     let start = Instant::now();
     let run = run_into_a_full_pipe(&fixture, "2", &["--deadline", "3"]);
     assert!(start.elapsed() < Duration::from_secs(3) + AFTER_DEADLINE, "{:?}", start.elapsed());

@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::support::fake_aws::Call::{Change, List};
 use crate::support::fake_reflector::HOST;
 use crate::support::fixture::Fixture;
-use crate::support::http::{Answer, Family, Reply};
+use crate::support::http::{Family, Reply, Response};
 use crate::support::words::out_of_order;
 
 const QUERY: &str = "token=h3artbeat%2FSecret";
@@ -22,8 +22,8 @@ fn fixture(fail: Option<bool>) -> Fixture {
             config["heartbeat_fail"] = json!(fail);
         }
     });
-    fixture.reflector.at(&format!("/ping/1?{QUERY}"), Answer::text("OK"));
-    fixture.reflector.at(&format!("/ping/1/fail?{QUERY}"), Answer::text("OK"));
+    fixture.reflector.at(&format!("/ping/1?{QUERY}"), Response::text("OK"));
+    fixture.reflector.at(&format!("/ping/1/fail?{QUERY}"), Response::text("OK"));
     fixture
 }
 
@@ -50,7 +50,7 @@ fn a_run_that_fails_sends_none_or_tells_the_failure() {
         (Some(true), vec![format!("GET /ping/1/fail?{QUERY}")]),
     ] {
         let fixture = fixture(fail);
-        fixture.reflector.replies(Family::V4, Answer::text("out of order"));
+        fixture.reflector.replies(Family::V4, Response::text("out of order"));
         fixture.run().assert(1, "", &out_of_order(Family::V4)).assert_wrote(&["+ autodns.lock"]);
         assert_eq!(heartbeats(&fixture), expected, "{fail:?}");
         assert_eq!(fixture.aws.published().len(), 1);
@@ -61,7 +61,7 @@ fn a_run_that_fails_sends_none_or_tells_the_failure() {
 fn one_family_that_fails_is_a_failure() {
     let mut fixture = fixture(Some(true));
     fixture.configure(|config| config["record_types"] = json!(["A", "AAAA"]));
-    fixture.reflector.replies(Family::V6, Answer::text("out of order"));
+    fixture.reflector.replies(Family::V6, Response::text("out of order"));
     fixture.run().assert(1, "", &out_of_order(Family::V6));
     assert_eq!(heartbeats(&fixture), [format!("GET /ping/1/fail?{QUERY}")]);
 }
@@ -71,7 +71,7 @@ fn a_dry_run_sends_none() {
     let fixture = fixture(Some(true));
     let said = "home.example.com A: 192.175.48.1 -> 192.175.48.7\n";
     fixture.run_with(&["--dry-run"]).assert(0, said, "");
-    fixture.reflector.replies(Family::V4, Answer::text("out of order"));
+    fixture.reflector.replies(Family::V4, Response::text("out of order"));
     fixture.run_with(&["--dry-run"]).assert(1, "", &out_of_order(Family::V4));
     assert_eq!(heartbeats(&fixture), Vec::<String>::new());
 }
@@ -79,18 +79,18 @@ fn a_dry_run_sends_none() {
 #[test]
 fn one_that_does_not_arrive_is_a_warning_of_verbose_and_nothing_else() {
     for (reply, warning) in [
-        (Answer::new(404, "text/plain", QUERY).into(), "it answered 404; check heartbeat_url"),
-        (Answer::new(302, "text/plain", "").into(), "it answered 302; check heartbeat_url"),
+        (Response::new(404, "text/plain", QUERY).into(), "it answered 404; check heartbeat_url"),
+        (Response::new(302, "text/plain", "").into(), "it answered 302; check heartbeat_url"),
         (
-            Answer::redirect(302, "http://192.175.48.7/").into(),
+            Response::redirect(302, "http://192.175.48.7/").into(),
             "it redirects to what is no https URL; check heartbeat_url",
         ),
         (
-            Answer::redirect(302, "http://127.0.0.1/").into(),
+            Response::redirect(302, "http://127.0.0.1/").into(),
             "it redirects from https to plain http; check heartbeat_url",
         ),
         (
-            Answer::redirect(302, &format!("/ping/1?{QUERY}")).into(),
+            Response::redirect(302, &format!("/ping/1?{QUERY}")).into(),
             "it redirects more than 2 times; check heartbeat_url",
         ),
         (
@@ -117,8 +117,8 @@ fn one_that_meets_what_passes_is_sent_again() {
     let base = fixture.reflector.server().url("only4.example.net");
     // A path without a reply of its own, whose next answers can be scripted.
     fixture.configure(|config| config["heartbeat_url"] = json!(format!("{base}/ping/other")));
-    fixture.reflector.once(Family::V4, Answer::text("192.175.48.7"));
-    fixture.reflector.once(Family::V4, Answer::new(503, "text/plain", ""));
+    fixture.reflector.once(Family::V4, Response::text("192.175.48.7"));
+    fixture.reflector.once(Family::V4, Response::new(503, "text/plain", ""));
     fixture.run().assert_silent();
     assert_eq!(heartbeats(&fixture), ["GET /ping/other", "GET /ping/other"]);
 }
@@ -131,13 +131,13 @@ fn failure_goes_to_a_url_of_its_own_where_the_config_has_one() {
     let down = "status=down&msg=3rrorSecret";
     fixture.sandbox.secret("3rrorSecret");
     fixture.configure(|config| config["heartbeat_fail"] = json!(format!("{base}/ping/1?{down}")));
-    fixture.reflector.at(&format!("/ping/1?{down}"), Answer::text("OK"));
+    fixture.reflector.at(&format!("/ping/1?{down}"), Response::text("OK"));
     fixture.run().assert_silent();
     assert_eq!(heartbeats(&fixture), [format!("GET /ping/1?{QUERY}")]);
-    fixture.reflector.replies(Family::V4, Answer::text("out of order"));
+    fixture.reflector.replies(Family::V4, Response::text("out of order"));
     fixture.run().assert(1, "", &out_of_order(Family::V4));
     assert_eq!(heartbeats(&fixture)[1..], [format!("GET /ping/1?{down}")]);
-    fixture.reflector.at(&format!("/ping/1?{down}"), Answer::new(404, "text/plain", ""));
+    fixture.reflector.at(&format!("/ping/1?{down}"), Response::new(404, "text/plain", ""));
     let run = fixture.run_with(&["--verbose"]);
     let warning = "autodns: warning: the heartbeat to {reflector}/[hidden]: it answered 404; check \
                    heartbeat_fail";
@@ -152,12 +152,12 @@ fn redirects_of_a_heartbeat_are_followed() {
         (format!("/ping/1/fail?{QUERY}"), "/ping/moved/fail"),
     ] {
         let url = fixture.reflector.server().url("reflect2.example.net") + target;
-        fixture.reflector.at(&ping, Answer::redirect(308, &url));
-        fixture.reflector.at(target, Answer::text("OK"));
+        fixture.reflector.at(&ping, Response::redirect(308, &url));
+        fixture.reflector.at(target, Response::text("OK"));
     }
     fixture.run().assert_silent();
     assert_eq!(heartbeats(&fixture)[1..], ["GET /ping/moved"]);
-    fixture.reflector.replies(Family::V4, Answer::text("out of order"));
+    fixture.reflector.replies(Family::V4, Response::text("out of order"));
     fixture.run().assert(1, "", &out_of_order(Family::V4));
     assert_eq!(heartbeats(&fixture)[3..], ["GET /ping/moved/fail"]);
 }
@@ -173,8 +173,8 @@ fn path_of_a_heartbeat_is_a_secret() {
         config["heartbeat_url"] = json!(format!("{base}/{key}"));
         config["reflect_url"] = json!(format!("{base}/plain"));
     });
-    fixture.reflector.at(&format!("/{key}"), Answer::text("OK"));
-    fixture.reflector.at("/plain", Answer::text("192.175.48.7\n"));
+    fixture.reflector.at(&format!("/{key}"), Response::text("OK"));
+    fixture.reflector.at("/plain", Response::text("192.175.48.7\n"));
     let run = fixture.run_with(&["--verbose"]);
     let said = "autodns: heartbeat: {reflector}/[hidden] has it";
     assert_eq!((run.status.code(), run.stderr.lines().last()), (Some(0), Some(said)));

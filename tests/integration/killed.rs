@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use crate::support::assert_text;
 use crate::support::fixture::Fixture;
-use crate::support::http::{Answer, Family};
+use crate::support::http::{Family, Response};
 use crate::support::moto;
 use crate::support::sandbox::Run;
 use crate::support::words;
@@ -143,7 +143,7 @@ fn heard(fixture: &Fixture) -> (usize, usize) {
 /// IPv4 has a new address, IPv6 fails.
 fn half_broken() -> Fixture {
     let fixture = Fixture::both();
-    fixture.reflector.replies(Family::V6, Answer::text("out of order"));
+    fixture.reflector.replies(Family::V6, Response::text("out of order"));
     fixture
 }
 
@@ -261,7 +261,7 @@ fn all_is_right_beside_a_stranger(fixture: &Fixture) {
 /// The trouble is back before the next run. Who heard that all was well again hears of it.
 fn trouble_is_back(fixture: &Fixture) {
     let (_, recoveries) = heard(fixture);
-    fixture.reflector.replies(Family::V4, Answer::text("out of order"));
+    fixture.reflector.replies(Family::V4, Response::text("out of order"));
     assert_eq!(fixture.run().status.code(), Some(1));
     let (alerts, _) = heard(fixture);
     assert!(alerts >= recoveries, "{:?}", fixture.aws.published());

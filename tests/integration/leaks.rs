@@ -9,7 +9,7 @@ use crate::support::fake_aws::Call::{Change, List, Publish};
 use crate::support::fake_aws::{Fault, KEY_ID, SECRET_KEY};
 use crate::support::fake_reflector::{SECRET_DECODED, SECRET_QUERY};
 use crate::support::fixture::Fixture;
-use crate::support::http::{Answer, Family};
+use crate::support::http::{Family, Response};
 use crate::support::sigv4::Secret;
 use crate::support::text::{hex, percent_encode};
 use crate::support::words::{UNCHANGED, UNLISTED, UNPUBLISHED, out_of_order, unlearnt};
@@ -67,7 +67,7 @@ fn a_reflector_that_says_its_query_back() {
             (500, echo.clone(), "it answered 500".to_owned(), "the next run tries again"),
         ] {
             let fixture = fixture();
-            fixture.reflector.replies(Family::V4, Answer::new(status, "text/plain", body));
+            fixture.reflector.replies(Family::V4, Response::new(status, "text/plain", body));
             let said = format!("{}{reason}; {advice}\n", unlearnt(Family::V4));
             fixture.run().assert(1, "", &said);
             assert_eq!(fixture.aws.published().len(), 1);
@@ -110,7 +110,7 @@ fn echo_of_a_reflectors_key_in_disguise_is_hidden() {
         let mut fixture = fixture();
         fixture.without("topic_arn");
         let body = json!({ "error": format!("it is not '{echo}'!") }).to_string();
-        fixture.reflector.replies(Family::V4, Answer::new(403, "application/json", body));
+        fixture.reflector.replies(Family::V4, Response::new(403, "application/json", body));
         let run = fixture.run_with(&["--verbose"]);
         assert_eq!(run.status.code(), Some(1), "{what}: {run:?}");
         let said = "it answered 403: \"it is not '[hidden]'!\"";
@@ -186,7 +186,7 @@ fn a_key_in_the_path_of_a_reflector_is_hidden() {
     let base = fixture.reflector.server().url("reflect2.example.net");
     fixture.configure(|config| config["reflect_url"] = json!(format!("{base}/v1/{key}/ip")));
     let body = json!({ "error": format!("no such path: /v1/{key}/ip") }).to_string();
-    fixture.reflector.at(&format!("/v1/{key}/ip"), Answer::new(404, "application/json", body));
+    fixture.reflector.at(&format!("/v1/{key}/ip"), Response::new(404, "application/json", body));
     let run = fixture.run_with(&["--verbose"]);
     assert!(
         run.stderr.contains(".example.net:{port}/v1/[hidden]/ip: it answered 404: "),
@@ -202,8 +202,8 @@ fn a_redirect_with_a_secret_in_it() {
     let query = format!("apikey={SECRET_QUERY}&other=N3w%2FSp3cial%2Fkey");
     let base = fixture.reflector.server().url("reflect2.example.net");
     let target = format!("{base}/two?{query}");
-    fixture.reflector.replies(Family::V4, Answer::redirect(302, &target));
-    fixture.reflector.at(&format!("/two?{query}"), Answer::text("out of order"));
+    fixture.reflector.replies(Family::V4, Response::redirect(302, &target));
+    fixture.reflector.at(&format!("/two?{query}"), Response::text("out of order"));
     let run = fixture.run_with(&["--verbose"]);
     assert_eq!((run.status.code(), run.stdout.as_str()), (Some(1), ""));
     assert_text(
@@ -221,14 +221,14 @@ fn a_redirect_with_a_secret_in_it() {
     );
     fixture
         .reflector
-        .at(&format!("/two?{query}"), Answer::redirect(302, &format!("http://[?{query}")));
+        .at(&format!("/two?{query}"), Response::redirect(302, &format!("http://[?{query}")));
     fixture.run().assert(
         1,
         "",
         "autodns: home.example.com A: could not learn the public IPv4 address from \
          {reflector}/reflect/v1: it redirects to what is no https URL; check reflect_url\n",
     );
-    fixture.reflector.at(&format!("/two?{query}"), Answer::redirect(302, &target));
+    fixture.reflector.at(&format!("/two?{query}"), Response::redirect(302, &target));
     fixture.run().assert(
         1,
         "",
@@ -250,7 +250,7 @@ fn an_aws_that_says_the_key_back() {
             for echo in [secret.to_owned(), percent_encode(secret.as_bytes())] {
                 let fixture = fixture();
                 if call == Publish {
-                    fixture.reflector.replies(Family::V4, Answer::text("out of order"));
+                    fixture.reflector.replies(Family::V4, Response::text("out of order"));
                 }
                 let message = format!("The key '{echo}' is not what was expected");
                 fixture.aws.always(call, Fault::Error(403, "SignatureDoesNotMatch", message));
@@ -268,7 +268,7 @@ fn verbose_and_dry_runs_show_none_either() {
         assert_eq!(run.status.code(), Some(0), "{run:?}");
         assert!(!run.stderr.is_empty());
     }
-    fixture.reflector.replies(Family::V4, Answer::text(format!("<{SECRET_DECODED}>")));
+    fixture.reflector.replies(Family::V4, Response::text(format!("<{SECRET_DECODED}>")));
     let run = fixture.run_with(&["--verbose"]);
     assert_eq!(run.status.code(), Some(1), "{run:?}");
 }

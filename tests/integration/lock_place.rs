@@ -10,7 +10,7 @@ use crate::support::assert_text;
 use crate::support::fake_aws::Call::Publish;
 use crate::support::fake_aws::Fault;
 use crate::support::fixture::Fixture;
-use crate::support::http::{Answer, Family, Reply};
+use crate::support::http::{Family, Reply, Response};
 use crate::support::words;
 
 const LOCK: &str = "autodns.lock";
@@ -21,7 +21,7 @@ fn broken(make: impl FnOnce(&mut Fixture)) -> Fixture {
     let mut fixture = Fixture::new();
     fixture.sandbox.write("precious", "precious content");
     make(&mut fixture);
-    fixture.reflector.replies(Family::V4, Answer::text("out of order"));
+    fixture.reflector.replies(Family::V4, Response::text("out of order"));
     fixture
 }
 
@@ -175,7 +175,7 @@ fn recovery_message_is_kept_beside_a_foreign_file() {
     assert_eq!(run.status.code(), Some(0));
     run.assert_wrote(&["~ autodns.lock"]);
     // So the next outage is a new one.
-    fixture.reflector.replies(Family::V4, Answer::text("out of order"));
+    fixture.reflector.replies(Family::V4, Response::text("out of order"));
     let run = fixture.run();
     assert!(run.stderr.contains("the alert will repeat"), "{run:?}");
     fixture.reflector.says(Family::V4, "192.175.48.7");
@@ -278,7 +278,7 @@ fn played(fixture: &Fixture) -> String {
         if good {
             fixture.reflector.says(Family::V4, "192.175.48.7");
         } else {
-            fixture.reflector.replies(Family::V4, Answer::text("out of order"));
+            fixture.reflector.replies(Family::V4, Response::text("out of order"));
         }
         let before = fixture.aws.published().len();
         let run = fixture.run();
@@ -307,7 +307,7 @@ fn an_empty_lock_goes_from_a_full_disk_too() {
     fixture.run().assert_silent();
     assert_eq!(heard(&fixture), "recovery");
     // It counts, for it can be removed.
-    fixture.reflector.replies(Family::V4, Answer::text("out of order"));
+    fixture.reflector.replies(Family::V4, Response::text("out of order"));
     fixture.run().assert(1, "", &words::out_of_order(Family::V4));
     assert_eq!(heard(&fixture), "recovery");
 }
@@ -341,7 +341,7 @@ fn lock_is_in_the_state_folder_when_none_is_named() {
         }
         fixture.reflector.says(Family::V4, "192.175.48.7");
         fixture.run().assert_silent().assert_wrote(&[]);
-        fixture.reflector.replies(Family::V4, Answer::text("out of order"));
+        fixture.reflector.replies(Family::V4, Response::text("out of order"));
         let file = format!("{folder}/{}", own_name());
         // The folders, from the outermost, and the file.
         let paths: Vec<String> = file
@@ -467,7 +467,7 @@ fn lock_outlives_a_change_of_the_record_types() {
     let mut fixture = unnamed();
     fixture.configure(|config| config["record_types"] = serde_json::json!(["A", "AAAA"]));
     fixture.reflector.says(Family::V4, "192.175.48.7");
-    fixture.reflector.replies(Family::V6, Answer::text("out of order"));
+    fixture.reflector.replies(Family::V6, Response::text("out of order"));
     assert_eq!(fixture.run().status.code(), Some(1));
     fixture.without("record_types");
     fixture.run().assert_silent();

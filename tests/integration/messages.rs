@@ -13,7 +13,7 @@ use crate::support::fake_aws::{DateHeader, FakeAws, Fault, KEY_ID};
 use crate::support::fake_reflector::{FakeReflector, HOST};
 use crate::support::fake_route53::RecordSet;
 use crate::support::fixture::Fixture;
-use crate::support::http::{Answer, Family, Reply};
+use crate::support::http::{Family, Reply, Response};
 use crate::support::openssl::{OpenSsl, make};
 use crate::support::proxy::Proxy;
 use crate::support::sandbox::Network;
@@ -65,7 +65,7 @@ fn with(call: crate::support::fake_aws::Call, fault: Fault) -> String {
     let mut fixture = Fixture::new();
     fixture.sandbox.set("AWS_MAX_ATTEMPTS", "1");
     if call == Publish {
-        fixture.reflector.replies(Family::V4, Answer::text("out of order"));
+        fixture.reflector.replies(Family::V4, Response::text("out of order"));
     }
     fixture.aws.always(call, fault);
     said(&fixture)
@@ -205,7 +205,7 @@ fn each_message_of_the_readme_comes_out_of_a_run() {
         (
             "check who answers there",
             Box::new(|| {
-                let portal = Answer::new(200, "text/html", "<html><body>Welcome</body></html>");
+                let portal = Response::new(200, "text/html", "<html><body>Welcome</body></html>");
                 with(List, Fault::Instead(portal.into()))
             }),
         ),
@@ -264,7 +264,7 @@ fn each_message_of_the_readme_comes_out_of_a_run() {
             "AuthorizationError",
             Box::new(|| {
                 let fixture = Fixture::new();
-                fixture.reflector.replies(Family::V4, Answer::text("out of order"));
+                fixture.reflector.replies(Family::V4, Response::text("out of order"));
                 fixture.aws.state().denied.push((KEY_ID.into(), Publish));
                 said(&fixture)
             }),
@@ -325,7 +325,7 @@ fn each_message_of_the_readme_comes_out_of_a_run() {
             Box::new(|| {
                 let mut fixture = Fixture::new();
                 let other = fixture.reflector.server().url("reflect2.example.net");
-                fixture.reflector.at("/other", Answer::text("192.175.48.8"));
+                fixture.reflector.at("/other", Response::text("192.175.48.8"));
                 let urls = [fixture.reflector.url(), format!("{other}/other")];
                 fixture.configure(|config| config["reflect_url"] = json!(urls));
                 said(&fixture)
@@ -336,7 +336,7 @@ fn each_message_of_the_readme_comes_out_of_a_run() {
             Box::new(|| {
                 let mut fixture = Fixture::new();
                 let other = fixture.reflector.server().url("reflect2.example.net");
-                fixture.reflector.at("/other", Answer::new(404, "text/plain", ""));
+                fixture.reflector.at("/other", Response::new(404, "text/plain", ""));
                 let urls = [fixture.reflector.url(), format!("{other}/other")];
                 fixture.configure(|config| {
                     config["reflect_url"] = json!(urls);
@@ -365,7 +365,7 @@ fn each_message_of_the_readme_comes_out_of_a_run() {
             "the alert will repeat at every failing run",
             Box::new(|| {
                 let mut fixture = Fixture::new();
-                fixture.reflector.replies(Family::V4, Answer::text("out of order"));
+                fixture.reflector.replies(Family::V4, Response::text("out of order"));
                 let lock = fixture.sandbox.path("missing/autodns.lock");
                 fixture.configure(|config| config["alert_lock"] = json!(lock));
                 said(&fixture)

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::support::fake_aws::Call::{Change, List};
 use crate::support::fake_aws::{KEY_ID, SECRET_KEY, TOPIC, ZONE_ID};
 use crate::support::fixture::Fixture;
-use crate::support::http::{Answer, Family};
+use crate::support::http::{Family, Response};
 use crate::support::words;
 
 const RECOVERED: &str = "autodns: home.example.com is up to date again (raspberrypi)";
@@ -40,12 +40,12 @@ fn as_it_was_left() -> Fixture {
 }
 
 fn php_says(fixture: &Fixture, members: &Value) {
-    let mut answer = json!({ "forwarded": 0, "forwarded_for": "" });
+    let mut response = json!({ "forwarded": 0, "forwarded_for": "" });
     for (name, value) in members.as_object().expect("members") {
-        answer[name] = value.clone();
+        response[name] = value.clone();
     }
-    let answer = Answer::new(200, "text/html; charset=UTF-8", answer.to_string());
-    fixture.reflector.replies(Family::V4, answer);
+    let response = Response::new(200, "text/html; charset=UTF-8", response.to_string());
+    fixture.reflector.replies(Family::V4, response);
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn a_check_before_the_change_finds_modes_to_mend_and_changes_nothing() {
 fn an_alert_that_the_script_sent_is_not_sent_again_and_is_withdrawn() {
     let fixture = as_it_was_left();
     fixture.sandbox.write("autodns_alert.lock", "");
-    fixture.reflector.replies(Family::V4, Answer::text("out of order"));
+    fixture.reflector.replies(Family::V4, Response::text("out of order"));
     fixture.run_args(&[]).assert(1, "", &words::out_of_order(Family::V4)).assert_wrote(&[]);
     assert_eq!(fixture.aws.published(), []);
     php_says(&fixture, &json!({ "error": "", "your_ip": "192.175.48.7" }));

@@ -9,7 +9,7 @@ use crate::support::fake_aws::Call::{Change, List};
 use crate::support::fake_aws::FakeAws;
 use crate::support::fake_reflector::FakeReflector;
 use crate::support::fixture::Fixture;
-use crate::support::http::{Answer, End, Reply};
+use crate::support::http::{End, Reply, Response};
 use crate::support::proxy::{Proxy, USER_PASSWORD};
 use crate::support::server::{Listen, Refusing, Speak};
 use crate::support::words::UNLISTED;
@@ -138,7 +138,7 @@ fn a_refusal_of_connect_is_named_by_its_status() {
     ] {
         let mut fixture = behind(&proxy);
         fixture.without("topic_arn");
-        proxy.always(Answer::new(status, "text/html", "<html>"));
+        proxy.always(Response::new(status, "text/html", "<html>"));
         let before = proxy.asked().len();
         let said = format!("{UNLISTED}{{aws}}: the proxy {{proxy}}: {said}");
         fixture.run().assert(1, "", &said);
@@ -149,10 +149,10 @@ fn a_refusal_of_connect_is_named_by_its_status() {
 #[test]
 fn a_proxy_that_refuses_for_a_moment_is_asked_again() {
     for reply in [
-        Reply::from(Answer::new(502, "text/plain", "")),
-        Answer::new(503, "text/plain", "").into(),
-        Answer::new(504, "text/plain", "").into(),
-        Answer::new(429, "text/plain", "").into(),
+        Reply::from(Response::new(502, "text/plain", "")),
+        Response::new(503, "text/plain", "").into(),
+        Response::new(504, "text/plain", "").into(),
+        Response::new(429, "text/plain", "").into(),
         Reply::nothing(),
     ] {
         let mut fixture = Fixture::new();

@@ -11,7 +11,7 @@ use crate::support::fake_aws::FakeAws;
 use crate::support::fake_reflector::{FakeReflector, Form, HOST, SECRET_QUERY, say};
 use crate::support::fake_route53::RecordSet;
 use crate::support::fixture::Fixture;
-use crate::support::http::{Answer, End, Family, Reply};
+use crate::support::http::{End, Family, Reply, Response};
 use crate::support::sandbox::Run;
 use crate::support::server::{Listen, Refusing, Server, Speak};
 use crate::support::words::{self, unlearnt};
@@ -40,9 +40,9 @@ fn reason(family: Family, run: &Run) -> String {
 
 #[test]
 fn answer_without_an_address_is_described_and_only_its_error_quoted() {
-    let json = |text: &str| Reply::from(Answer::new(200, "application/json", text));
-    let text = |text: &str| Reply::from(Answer::text(text));
-    let of = |status, text: &str| Reply::from(Answer::new(status, "application/json", text));
+    let json = |text: &str| Reply::from(Response::new(200, "application/json", text));
+    let text = |text: &str| Reply::from(Response::text(text));
+    let of = |status, text: &str| Reply::from(Response::new(status, "application/json", text));
     let seen = said_of(vec![
         ("its error", json(r#"{"error":"quota exceeded","your_ip":"192.175.48.7"}"#)),
         (
@@ -74,7 +74,7 @@ fn answer_without_an_address_is_described_and_only_its_error_quoted() {
         ("leading zeros", text("192.175.048.007")),
         ("a piece", text("192.175.48.")),
         ("a NUL", text("192.175.48.7\0")),
-        ("not UTF-8", Answer::text(b"192.175.48.7 \xff".to_vec()).into()),
+        ("not UTF-8", Response::text(b"192.175.48.7 \xff".to_vec()).into()),
         ("the other family", text("2620:4f:8000::7")),
     ]);
     assert_text(
@@ -137,7 +137,7 @@ fn an_answer_that_does_not_come_whole_is_no_answer() {
     let raw = |text: &str, end| Reply::Raw(text.as_bytes().to_vec(), end);
     let large = format!("{{\"your_ip\":\"192.175.48.7\",\"x\":\"{}\"}}", "x".repeat(4096));
     let seen = said_of(vec![
-        ("more than 4 KiB", Answer::new(200, "application/json", large).into()),
+        ("more than 4 KiB", Response::new(200, "application/json", large).into()),
         ("endless", Reply::Endless),
         ("closed", Reply::nothing()),
         ("cut", Reply::Raw(Vec::new(), End::Cut)),
@@ -272,7 +272,7 @@ fn an_answer_of_exactly_four_kib_is_read() {
     let frame = r#"{"error":"","your_ip":"192.175.48.7","x":""}"#;
     let body = frame.replace(r#""x":"""#, &format!(r#""x":"{}""#, "x".repeat(4096 - frame.len())));
     assert_eq!(body.len(), 4096);
-    fixture.reflector.replies(Family::V4, Answer::new(200, "application/json", body));
+    fixture.reflector.replies(Family::V4, Response::new(200, "application/json", body));
     fixture.run().assert_silent();
     assert_eq!(fixture.aws.calls(), [List, Change]);
 }
@@ -299,7 +299,7 @@ fn your_ip_wins_and_other_members_do_not_matter() {
     ];
     for (body, address) in table {
         let fixture = Fixture::new();
-        fixture.reflector.replies(Family::V4, Answer::text(body));
+        fixture.reflector.replies(Family::V4, Response::text(body));
         fixture.run().assert_silent();
         assert_eq!(
             fixture.aws.record_sets()[0],
@@ -495,7 +495,7 @@ fn address_that_no_host_has_is_refused_even_with_allow_non_public() {
 #[test]
 fn a_failure_leaves_the_record_alone_and_alerts_once() {
     let fixture = Fixture::new();
-    fixture.reflector.replies(Family::V4, Answer::text("<html>"));
+    fixture.reflector.replies(Family::V4, Response::text("<html>"));
     fixture
         .run()
         .assert(
@@ -530,7 +530,7 @@ fn one_familys_failure_neither_stops_nor_hides_the_other() {
     assert_eq!(fixture.aws.calls(), [List, Change, Publish]);
 
     let fixture = Fixture::both();
-    fixture.reflector.replies(Family::V4, Answer::text("out of order"));
+    fixture.reflector.replies(Family::V4, Response::text("out of order"));
     fixture.run().assert(
         1,
         "",
@@ -547,7 +547,7 @@ fn one_familys_failure_neither_stops_nor_hides_the_other() {
 #[test]
 fn both_families_failing_are_two_lines_and_one_alert() {
     let fixture = Fixture::both();
-    fixture.reflector.replies(Family::V4, Answer::text("out of order"));
+    fixture.reflector.replies(Family::V4, Response::text("out of order"));
     fixture.reflector.says(Family::V6, "fe80::1");
     fixture.run().assert(
         1,
@@ -625,7 +625,7 @@ fn a_user_and_password_in_the_url_are_sent_and_never_shown() {
     // Said back in any of its forms it stays a secret.
     for echo in ["Us3rs/Passw0rd", "Us3rs%2FPassw0rd", "pi:Us3rs/Passw0rd"] {
         let error = json!({ "error": format!("not you, {echo}!") });
-        fixture.reflector.replies(Family::V4, Answer::json(&error));
+        fixture.reflector.replies(Family::V4, Response::json(&error));
         let run = fixture.run_with(&["--verbose"]);
         assert_eq!(run.status.code(), Some(1), "{run:?}");
         assert!(run.stderr.contains("it reported \"not you, "), "{run:?}");
@@ -649,7 +649,7 @@ fn redirect_keeps_the_user_name_on_the_same_server_alone() {
         (url("reflect2.example.net") + "/2", false),
         (elsewhere.server().url(HOST) + "/2", false),
     ] {
-        fixture.reflector.at("/start", Answer::redirect(302, &location));
+        fixture.reflector.at("/start", Response::redirect(302, &location));
         for reflector in [&fixture.reflector, &elsewhere] {
             reflector.at("/2", say(Form::Bare, "192.175.48.7"));
         }
@@ -664,8 +664,8 @@ fn redirect_keeps_the_user_name_on_the_same_server_alone() {
     }
     // Gone with the first other server, it does not come back.
     let back = url(HOST) + "/3";
-    fixture.reflector.at("/start", Answer::redirect(302, &(url("reflect2.example.net") + "/2")));
-    fixture.reflector.at("/2", Answer::redirect(302, &back));
+    fixture.reflector.at("/start", Response::redirect(302, &(url("reflect2.example.net") + "/2")));
+    fixture.reflector.at("/2", Response::redirect(302, &back));
     fixture.reflector.at("/3", say(Form::Bare, "192.175.48.7"));
     fixture.run().assert_silent();
     let requests = fixture.reflector.server().requests();
@@ -759,9 +759,9 @@ fn two_redirects_are_followed_and_a_third_is_refused() {
     let mut fixture = Fixture::new();
     let usual = format!("/reflect/v1?apikey={SECRET_QUERY}");
     let other_host = format!("{}/2", fixture.reflector.server().url("reflect2.example.net"));
-    fixture.reflector.at("/0", Answer::redirect(308, "/1"));
-    fixture.reflector.at("/1", Answer::redirect(301, &other_host));
-    fixture.reflector.at("/2", Answer::redirect(307, &usual));
+    fixture.reflector.at("/0", Response::redirect(308, "/1"));
+    fixture.reflector.at("/1", Response::redirect(301, &other_host));
+    fixture.reflector.at("/2", Response::redirect(307, &usual));
     let base = fixture.reflector.server().url(HOST);
     fixture.configure(|config| config["reflect_url"] = json!(format!("{base}/1")));
     fixture.run().assert_silent();
@@ -789,18 +789,18 @@ fn every_kind_of_redirect_is_followed_and_a_useless_one_named() {
     let base = fixture.reflector.server().url(HOST);
     fixture.configure(|config| config["reflect_url"] = json!(format!("{base}/start")));
     for status in [301, 302, 303, 307, 308] {
-        fixture.reflector.at("/start", Answer::redirect(status, "v1"));
+        fixture.reflector.at("/start", Response::redirect(status, "v1"));
         fixture.run().assert_silent();
     }
     let mut seen = String::new();
-    for (what, answer) in [
-        ("no Location", Answer::new(302, "text/plain", "192.175.48.7")),
-        ("an empty one", Answer::redirect(302, "")),
-        ("no URL", Answer::redirect(302, "https://[")),
-        ("another scheme", Answer::redirect(302, "ftp://reflect.example.net/")),
-        ("not modified", Answer::new(304, "text/plain", "")),
+    for (what, response) in [
+        ("no Location", Response::new(302, "text/plain", "192.175.48.7")),
+        ("an empty one", Response::redirect(302, "")),
+        ("no URL", Response::redirect(302, "https://[")),
+        ("another scheme", Response::redirect(302, "ftp://reflect.example.net/")),
+        ("not modified", Response::new(304, "text/plain", "")),
     ] {
-        fixture.reflector.at("/start", answer);
+        fixture.reflector.at("/start", response);
         let run = fixture.run_with(&["--dry-run"]);
         let from = unlearnt(Family::V4).replace("/reflect/v1", "/start");
         let reason = match (run.status.code(), run.stderr.strip_prefix(&from)) {
@@ -829,7 +829,7 @@ fn a_redirect_to_plain_http_is_refused_and_not_followed() {
         Server::start(Listen::V4, Speak::Plain, |_| say(Form::Bare, "192.175.48.66").into());
     fixture.sandbox.alias(&format!(":{}", plain.port()), ":{plain}");
     let target = format!("{}/?k={SECRET_QUERY}", plain.url("127.0.0.1"));
-    fixture.reflector.replies(Family::V4, Answer::redirect(302, &target));
+    fixture.reflector.replies(Family::V4, Response::redirect(302, &target));
     fixture.run().assert(
         1,
         "",

@@ -10,7 +10,7 @@ use crate::support::fake_aws::{Call, Fault};
 use crate::support::fake_reflector::{Form, say};
 use crate::support::fake_route53::{self, RecordSet};
 use crate::support::fixture::Fixture;
-use crate::support::http::{Answer, Family, Reply};
+use crate::support::http::{Family, Reply, Response};
 use crate::support::latch::Latch;
 use crate::support::words::{UNCHANGED, UNCONFIRMED, UNLISTED, out_of_order};
 
@@ -18,7 +18,7 @@ const IS_AN_ALIAS: &str = "autodns: home.example.com A: not ours to overwrite: i
                            it a simple record with one value, or use another name\n";
 
 fn passing() -> Vec<(&'static str, Fault)> {
-    let page = |status| Fault::Instead(Answer::new(status, "text/html", "<html>").into());
+    let page = |status| Fault::Instead(Response::new(status, "text/html", "<html>").into());
     vec![
         ("reset", Fault::Instead(Reply::reset())),
         ("closed", Fault::Instead(Reply::nothing())),
@@ -61,7 +61,7 @@ fn what_passes_is_tried_again_and_all_is_well() {
 fn an_alert_that_meets_what_passes_arrives_once() {
     for (what, fault) in passing() {
         let fixture = Fixture::new();
-        fixture.reflector.replies(Family::V4, Answer::text("out of order"));
+        fixture.reflector.replies(Family::V4, Response::text("out of order"));
         fixture.aws.fault(Publish, fault);
         fixture.run().assert(1, "", &out_of_order(Family::V4)).assert_wrote(&["+ autodns.lock"]);
         assert_eq!(fixture.aws.calls(), [List, Publish, Publish], "{what}");
@@ -146,10 +146,10 @@ fn what_would_fail_alike_is_not_tried_again() {
         Fault::error(404, "NoSuchHostedZone", "x"),
         Fault::error(400, "InvalidInput", "x"),
         Fault::error(501, "NotImplemented", "x"),
-        Fault::Instead(Answer::new(501, "text/html", "<html>").into()),
-        Fault::Instead(Answer::new(505, "text/html", "<html>").into()),
-        Fault::Instead(Answer::new(511, "text/html", "<html>").into()),
-        Fault::Instead(Answer::new(200, "text/html", "<html>").into()),
+        Fault::Instead(Response::new(501, "text/html", "<html>").into()),
+        Fault::Instead(Response::new(505, "text/html", "<html>").into()),
+        Fault::Instead(Response::new(511, "text/html", "<html>").into()),
+        Fault::Instead(Response::new(200, "text/html", "<html>").into()),
         Fault::Instead(Reply::Endless),
     ] {
         let mut fixture = Fixture::new();
@@ -229,7 +229,7 @@ fn record_that_became_an_alias_during_a_slow_look_up_is_kept() {
 #[test]
 fn a_message_whose_answer_was_lost_comes_twice_rather_than_not_at_all() {
     let fixture = Fixture::new();
-    fixture.reflector.replies(Family::V4, Answer::text("out of order"));
+    fixture.reflector.replies(Family::V4, Response::text("out of order"));
     fixture.aws.fault(Publish, Fault::After(Reply::reset()));
     fixture.run().assert(1, "", &out_of_order(Family::V4)).assert_wrote(&["+ autodns.lock"]);
     assert_eq!(fixture.aws.published().len(), 2);
@@ -243,12 +243,12 @@ fn a_reflector_that_fails_for_a_moment_is_asked_again() {
         Reply::reset(),
         Reply::nothing(),
         Reply::truncated(&say(Form::YourIp, "192.175.48.7")),
-        Answer::new(503, "text/plain", "").into(),
-        Answer::new(522, "text/plain", "").into(),
-        Answer::new(599, "text/plain", "").into(),
-        Answer::new(408, "text/plain", "").into(),
-        Answer::new(425, "text/plain", "").into(),
-        Answer::new(429, "text/plain", "").into(),
+        Response::new(503, "text/plain", "").into(),
+        Response::new(522, "text/plain", "").into(),
+        Response::new(599, "text/plain", "").into(),
+        Response::new(408, "text/plain", "").into(),
+        Response::new(425, "text/plain", "").into(),
+        Response::new(429, "text/plain", "").into(),
     ] {
         let fixture = Fixture::new();
         fixture.reflector.once(Family::V4, reply);
@@ -261,13 +261,13 @@ fn a_reflector_that_fails_for_a_moment_is_asked_again() {
 #[test]
 fn a_reflector_that_answers_wrongly_is_not_asked_again() {
     for reply in [
-        Answer::text("192.168.1.1"),
-        Answer::text("<html>"),
-        Answer::new(403, "text/plain", ""),
-        Answer::new(404, "text/plain", ""),
-        Answer::new(501, "text/plain", ""),
-        Answer::new(505, "text/plain", ""),
-        Answer::new(511, "text/plain", ""),
+        Response::text("192.168.1.1"),
+        Response::text("<html>"),
+        Response::new(403, "text/plain", ""),
+        Response::new(404, "text/plain", ""),
+        Response::new(501, "text/plain", ""),
+        Response::new(505, "text/plain", ""),
+        Response::new(511, "text/plain", ""),
     ] {
         let mut fixture = Fixture::new();
         fixture.without("topic_arn");
@@ -279,7 +279,7 @@ fn a_reflector_that_answers_wrongly_is_not_asked_again() {
 
 #[test]
 fn retry_after_is_waited_out_by_every_kind_of_request() {
-    let busy = |value: &str| Answer::new(503, "text/plain", "").with("Retry-After", value);
+    let busy = |value: &str| Response::new(503, "text/plain", "").with("Retry-After", value);
     let at_least = Duration::from_millis(1900);
     let fixture = Fixture::new();
     fixture.reflector.once(Family::V4, busy("2"));
@@ -298,7 +298,7 @@ fn retry_after_is_waited_out_by_every_kind_of_request() {
 #[test]
 fn a_server_that_wants_more_time_than_is_left_is_left_alone() {
     for value in ["60", "99999999999999999999999", "Fri, 31 Dec 2999 23:59:59 GMT"] {
-        let busy = || Answer::new(503, "text/plain", "").with("Retry-After", value);
+        let busy = || Response::new(503, "text/plain", "").with("Retry-After", value);
         let mut fixture = Fixture::new();
         fixture.without("topic_arn");
         fixture.reflector.replies(Family::V4, busy());
@@ -322,9 +322,9 @@ fn a_reflector_that_wants_much_time_leaves_the_other_its_turn() {
     fixture.configure(|config| {
         config["reflect_url"] = json!([format!("{base}/a"), format!("{other}/b")]);
     });
-    let busy = Answer::new(503, "text/plain", "").with("Retry-After", "3600");
+    let busy = Response::new(503, "text/plain", "").with("Retry-After", "3600");
     fixture.reflector.at("/a", busy);
-    fixture.reflector.once(Family::V4, Answer::new(503, "text/plain", ""));
+    fixture.reflector.once(Family::V4, Response::new(503, "text/plain", ""));
     fixture.run().assert_silent();
     assert_eq!(fixture.reflector.asked(), ["GET /a", "GET /b", "GET /b"]);
 }
@@ -338,9 +338,9 @@ fn the_list_of_reflectors_is_gone_through_again_only_after_all_have_failed() {
         config["reflect_url"] = json!([format!("{base}/a"), format!("{other}/b")]);
     });
     // The first is wrong for good; the second fails twice, then answers.
-    fixture.reflector.at("/a", Answer::text("<html>"));
+    fixture.reflector.at("/a", Response::text("<html>"));
     for _ in 0..2 {
-        fixture.reflector.once(Family::V4, Answer::new(503, "text/plain", ""));
+        fixture.reflector.once(Family::V4, Response::new(503, "text/plain", ""));
     }
     fixture.run().assert_silent();
     assert_eq!(fixture.reflector.asked(), ["GET /a", "GET /b", "GET /b", "GET /b"]);

@@ -5,12 +5,12 @@ use crate::support::fake_aws::Call::{Change, List, Publish};
 use crate::support::fake_aws::{DateHeader, Fault, KEY_ID, SECRET_KEY};
 use crate::support::fake_route53::RecordSet;
 use crate::support::fixture::Fixture;
-use crate::support::http::{Answer, End, Reply};
+use crate::support::http::{End, Reply, Response};
 use crate::support::words::{self, UNCHANGED, UNCONFIRMED, UNLISTED};
 use crate::support::{assert_text, clock};
 
 fn xml(body: &str) -> Fault {
-    Fault::Instead(Answer::new(200, "text/xml", body).into())
+    Fault::Instead(Response::new(200, "text/xml", body).into())
 }
 
 /// What follows a beginning that must be there.
@@ -30,12 +30,12 @@ fn errors() -> Vec<(&'static str, Fault)> {
         ("not done", error(400, "PriorRequestNotComplete", "The request was rejected because")),
         ("input", error(400, "InvalidInput", "The input is not valid")),
         ("server", error(503, "ServiceUnavailable", "Try later")),
-        ("a page", Fault::Instead(Answer::new(502, "text/html", "<html>Bad</html>").into())),
-        ("teapot", Fault::Instead(Answer::new(418, "text/plain", "").into())),
+        ("a page", Fault::Instead(Response::new(502, "text/html", "<html>Bad</html>").into())),
+        ("teapot", Fault::Instead(Response::new(418, "text/plain", "").into())),
         ("closed", Fault::Instead(Reply::nothing())),
         ("reset", Fault::Instead(Reply::reset())),
         ("not HTTP", Fault::Instead(Reply::Raw(b"SSH-2.0-x\r\n".to_vec(), End::Close))),
-        ("redirect", Fault::Instead(Answer::redirect(302, "https://elsewhere.example/").into())),
+        ("redirect", Fault::Instead(Response::redirect(302, "https://elsewhere.example/").into())),
     ]
 }
 
@@ -87,8 +87,8 @@ fn a_list_that_fails_stops_everything() {
 fn a_list_that_cannot_be_read_is_never_an_empty_one() {
     let fixture = Fixture::new();
     let whole = {
-        let answer = fixture.aws.state().route53.list(crate::support::fake_aws::ZONE_ID, "");
-        String::from_utf8(answer.body).expect("XML")
+        let response = fixture.aws.state().route53.list(crate::support::fake_aws::ZONE_ID, "");
+        String::from_utf8(response.body).expect("XML")
     };
     let after_home =
         whole.find("<ResourceRecordSet><Name>host.").expect("a record set after home's");
@@ -113,14 +113,14 @@ fn a_list_that_cannot_be_read_is_never_an_empty_one() {
         ("not UTF-8", {
             let mut bytes = whole.clone().into_bytes();
             bytes.extend_from_slice(b"<!-- \xff -->");
-            Fault::Instead(Answer::new(200, "text/xml", bytes).into())
+            Fault::Instead(Response::new(200, "text/xml", bytes).into())
         }),
         ("a TTL that is none", xml(&whole.replace("<TTL>300</TTL>", "<TTL>soon</TTL>"))),
         ("truncated with no next", xml(&truncated)),
         ("truncated with a next before this", xml(&turning_back)),
         ("cut", {
-            let answer = Answer::new(200, "text/xml", whole.clone());
-            Fault::Instead(Reply::truncated(&answer))
+            let response = Response::new(200, "text/xml", whole.clone());
+            Fault::Instead(Reply::truncated(&response))
         }),
         ("endless", Fault::Instead(Reply::Endless)),
     ] {
@@ -430,8 +430,8 @@ fn answer_that_is_not_understood_is_not_quoted() {
         let mut fixture = Fixture::new();
         fixture.without("topic_arn");
         fixture.sandbox.set("AWS_MAX_ATTEMPTS", "1");
-        let answer = Answer::new(status, "text/xml", body.clone());
-        fixture.aws.always(List, Fault::Instead(answer.into()));
+        let response = Response::new(status, "text/xml", body.clone());
+        fixture.aws.always(List, Fault::Instead(response.into()));
         let run = fixture.run_with(&["--verbose"]);
         assert_eq!(run.status.code(), Some(1), "{body}");
         assert!(!run.stderr.contains("0dd-Word"), "{body}:\n{}", run.stderr);
@@ -513,7 +513,7 @@ fn a_zone_that_is_not_there_is_named() {
 fn a_reflector_that_fails_and_a_list_that_fails_are_two_causes() {
     let fixture = Fixture::new();
     fixture.aws.state().denied.push((KEY_ID.into(), List));
-    fixture.reflector.replies(crate::support::http::Family::V4, Answer::text("out of order"));
+    fixture.reflector.replies(crate::support::http::Family::V4, Response::text("out of order"));
     let said = format!(
         "{}{UNLISTED}AccessDenied: User: arn:aws:iam::123456789012:user/pi is not authorized to \
          perform: route53:ListResourceRecordSets on resource: \

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::support::fake_aws::Call::Change;
 use crate::support::fake_reflector::{Form, say};
 use crate::support::fixture::Fixture;
-use crate::support::http::{Answer, Family, Reply};
+use crate::support::http::{Family, Reply, Response};
 use crate::support::latch::Latch;
 
 /// A second config for another name, with a lock of its own.
@@ -181,7 +181,7 @@ fn a_run_after_a_killed_one_changes_the_record() {
 #[test]
 fn two_configs_that_fail_alert_each_for_itself() {
     let fixture = Fixture::new();
-    fixture.reflector.replies(Family::V4, Answer::text("out of order"));
+    fixture.reflector.replies(Family::V4, Response::text("out of order"));
     let (first, second) = (fixture.sandbox.path("autodns.json"), second(&fixture));
     fixture
         .run_args(&[&first, &second])

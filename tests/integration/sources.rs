@@ -10,7 +10,7 @@ use crate::support::fake_aws::Call::{Change, List, Publish};
 use crate::support::fake_reflector::{FakeReflector, Form, HOST, say};
 use crate::support::fake_route53::RecordSet;
 use crate::support::fixture::Fixture;
-use crate::support::http::{Answer, Family, Reply};
+use crate::support::http::{Family, Reply, Response};
 use crate::support::sandbox::Network;
 use crate::support::server::Silent;
 
@@ -100,7 +100,7 @@ fn a_dispute_of_one_family_does_not_hold_up_the_other() {
 #[test]
 fn a_change_that_no_other_source_can_confirm_is_made_and_said_so() {
     let (fixture, second) = two();
-    second.replies(Family::V4, Answer::text("out of order"));
+    second.replies(Family::V4, Response::text("out of order"));
     let run = fixture.run_with(&["--verbose"]);
     assert_eq!((run.status.code(), run.stdout.as_str()), (Some(0), ""));
     assert_text(
@@ -139,7 +139,7 @@ fn a_source_that_fails_passes_on_to_the_next() {
     let (fixture, second) = two();
     for broken in ["out of order", "10.1.2.3\n", "2620:4f:8000::7\n", ""] {
         fixture.aws.put(RecordSet::new("home.example.com", "A", 300, &["192.175.48.1"]));
-        fixture.reflector.replies(Family::V4, Answer::text(broken));
+        fixture.reflector.replies(Family::V4, Response::text(broken));
         fixture.run().assert_silent();
         assert_eq!(fixture.aws.record_sets()[0], CHANGED, "{broken:?}");
     }
@@ -187,7 +187,7 @@ fn unusable_address_in_front_is_outvoted_by_two_that_agree() {
 
 #[test]
 fn second_source_that_fails_for_a_moment_is_asked_again() {
-    for passing in [Reply::reset(), Answer::new(503, "text/plain", "").into(), Reply::nothing()] {
+    for passing in [Reply::reset(), Response::new(503, "text/plain", "").into(), Reply::nothing()] {
         let (fixture, second) = two();
         second.once(Family::V4, passing.clone());
         second.says(Family::V4, "192.175.48.9");
@@ -206,7 +206,7 @@ fn second_source_that_fails_for_a_moment_is_asked_again() {
 
 #[test]
 fn source_in_front_that_failed_for_a_moment_is_asked_again() {
-    for passing in [Reply::reset(), Answer::new(503, "text/plain", "").into()] {
+    for passing in [Reply::reset(), Response::new(503, "text/plain", "").into()] {
         let (fixture, second) = two();
         fixture.reflector.once(Family::V4, passing);
         second.says(Family::V4, "192.175.48.9");
@@ -225,7 +225,7 @@ fn source_in_front_that_failed_for_a_moment_is_asked_again() {
 #[test]
 fn source_whose_failure_lasts_is_not_asked_again() {
     let (fixture, second) = two();
-    fixture.reflector.replies(Family::V4, Answer::new(404, "text/plain", ""));
+    fixture.reflector.replies(Family::V4, Response::new(404, "text/plain", ""));
     fixture.run().assert_silent();
     assert_eq!(fixture.aws.record_sets()[0], CHANGED);
     assert_eq!((fixture.reflector.asked().len(), second.asked().len()), (1, 1));
@@ -247,7 +247,7 @@ fn required_confirmation_that_nobody_gives_refuses_the_change() {
     let (fixture, second) = two_that_must_agree();
     for (reply, reason, asked) in [
         (
-            Reply::from(Answer::text("out of order")),
+            Reply::from(Response::text("out of order")),
             "it answered 12 bytes of text, not an address; check the reflector, and the key in \
              reflect_url if it has one\n",
             1,
@@ -259,7 +259,7 @@ fn required_confirmation_that_nobody_gives_refuses_the_change() {
             2,
         ),
         (
-            Answer::redirect(302, &fixture.reflector.url()).into(),
+            Response::redirect(302, &fixture.reflector.url()).into(),
             "its answer is that of reflect.example.net, which has answered already; name a source \
              on another host\n",
             1,
@@ -276,7 +276,7 @@ fn required_confirmation_that_nobody_gives_refuses_the_change() {
 #[test]
 fn required_confirmation_names_a_source_in_front_that_failed() {
     let (fixture, _second) = two_that_must_agree();
-    fixture.reflector.replies(Family::V4, Answer::new(404, "text/plain", ""));
+    fixture.reflector.replies(Family::V4, Response::new(404, "text/plain", ""));
     fixture.run().assert(
         1,
         "",
@@ -293,7 +293,7 @@ fn required_confirmation_that_is_given_lets_the_change_through() {
     fixture.run().assert_silent();
     assert_eq!(fixture.aws.record_sets()[0], CHANGED);
     // With nothing to change nobody has to confirm anything.
-    second.replies(Family::V4, Answer::text("out of order"));
+    second.replies(Family::V4, Response::text("out of order"));
     fixture.run().assert_silent();
     assert_eq!(second.asked().len(), 1);
 }
@@ -344,7 +344,7 @@ fn sources_that_redirect_to_one_host_are_one_source() {
     let common = FakeReflector::start();
     let target = common.url_of("only4.example.net");
     for reflector in [&fixture.reflector, &second] {
-        reflector.replies(Family::V4, Answer::redirect(302, &target));
+        reflector.replies(Family::V4, Response::redirect(302, &target));
     }
     common.says(Family::V4, "192.175.48.9");
     fixture.configure(|config| config["require_confirmation"] = json!(true));
@@ -411,8 +411,8 @@ fn source_that_hangs_does_not_keep_another_from_being_asked_again() {
 #[test]
 fn when_all_sources_fail_one_line_has_the_reason_of_each() {
     let (fixture, second) = two();
-    fixture.reflector.replies(Family::V4, Answer::text("out of order"));
-    second.replies(Family::V4, Answer::text("10.1.2.3\n"));
+    fixture.reflector.replies(Family::V4, Response::text("out of order"));
+    second.replies(Family::V4, Response::text("10.1.2.3\n"));
     fixture.run().assert(
         1,
         "",
@@ -573,7 +573,7 @@ fn several_names_are_listed_one_by_one_and_changed_in_one_batch() {
     fixture.run().assert_silent();
     assert_eq!(fixture.aws.calls(), [List, List, Change, List, List]);
 
-    fixture.reflector.replies(Family::V4, Answer::text("out of order"));
+    fixture.reflector.replies(Family::V4, Response::text("out of order"));
     fixture.run().assert(
         1,
         "",

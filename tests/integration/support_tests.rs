@@ -156,8 +156,8 @@ fn the_stand_in_for_aws_takes_botocores_signatures_and_no_spoilt_one() {
 }
 
 fn list(aws: &FakeAws, query: &str) -> String {
-    let answer = aws.state().route53.list(ZONE_ID, query);
-    String::from_utf8(answer.body).expect("XML")
+    let response = aws.state().route53.list(ZONE_ID, query);
+    String::from_utf8(response.body).expect("XML")
 }
 
 fn names(xml: &str) -> Vec<&str> {
@@ -209,8 +209,8 @@ fn change(aws: &FakeAws, sets: &[(&str, &str, &str)]) -> String {
          xmlns=\"https://route53.amazonaws.com/doc/2013-04-01/\"><ChangeBatch><Changes>{changes}\
          </Changes></ChangeBatch></ChangeResourceRecordSetsRequest>"
     );
-    let answer = aws.state().route53.change(ZONE_ID, body.as_bytes());
-    String::from_utf8(answer.body).expect("XML")
+    let response = aws.state().route53.change(ZONE_ID, body.as_bytes());
+    String::from_utf8(response.body).expect("XML")
 }
 
 #[test]
@@ -223,15 +223,15 @@ fn a_batch_is_all_or_nothing_and_says_why_in_both_shapes() {
         ("home.example.com", "AAAA", "2620::4f::7"),
         ("alias.example.com", "A", "192.175.48.7"),
     ];
-    let answer = change(&aws, &bad);
-    assert!(answer.contains("<Code>InvalidChangeBatch</Code><Message>[Invalid Resource Record"));
+    let response = change(&aws, &bad);
+    assert!(response.contains("<Code>InvalidChangeBatch</Code><Message>[Invalid Resource Record"));
     assert!(
-        answer.contains("', RRSet of type A with DNS name alias.example.com. is not permitted")
+        response.contains("', RRSet of type A with DNS name alias.example.com. is not permitted")
     );
     aws.state().route53.old_shape = true;
-    let answer = change(&aws, &bad);
-    assert!(answer.contains("<InvalidChangeBatch xmlns=\"https://route53.amazonaws.com/doc/"));
-    assert!(answer.contains("</Message><Message>RRSet of type A with DNS name alias."));
+    let response = change(&aws, &bad);
+    assert!(response.contains("<InvalidChangeBatch xmlns=\"https://route53.amazonaws.com/doc/"));
+    assert!(response.contains("</Message><Message>RRSet of type A with DNS name alias."));
     aws.remove("alias.example.com", "CNAME");
     assert_eq!(aws.record_sets(), before);
     assert!(change(&aws, &bad[..1]).contains("<ChangeInfo>"));

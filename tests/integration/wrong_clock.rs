@@ -10,7 +10,7 @@ use crate::support::clock;
 use crate::support::fake_aws::Call::{Change, List, Publish};
 use crate::support::fake_aws::{DateHeader, Fault, TOPIC};
 use crate::support::fixture::Fixture;
-use crate::support::http::{Answer, Family};
+use crate::support::http::{Family, Response};
 use crate::support::words::{UNLISTED, UNPUBLISHED, out_of_order};
 
 /// A fixture in which AWS's clock is so far ahead of this machine's.
@@ -50,7 +50,7 @@ fn a_clock_within_the_window_is_left_alone() {
 #[test]
 fn an_alert_gets_through_with_a_wrong_clock() {
     let fixture = ahead(Duration::minutes(-90));
-    fixture.reflector.replies(Family::V4, Answer::text("out of order"));
+    fixture.reflector.replies(Family::V4, Response::text("out of order"));
     fixture.run().assert(1, "", &out_of_order(Family::V4)).assert_wrote(&["+ autodns.lock"]);
     assert_eq!(fixture.aws.calls(), [List, Publish]);
     assert_eq!(fixture.aws.published()[0].topic, TOPIC);

@@ -11,7 +11,7 @@ use time::{Duration, OffsetDateTime};
 use super::ca::Certificate;
 use super::fake_route53::{self, FakeRoute53, RecordSet, Zone};
 use super::fake_sns::{self, FakeSns, Published};
-use super::http::{Answer, Reply, Request};
+use super::http::{Reply, Request, Response};
 use super::latch::Latch;
 use super::server::{Listen, Server, Speak};
 use super::sigv4::{self, Receiver, Secret};
@@ -145,7 +145,7 @@ impl FakeAws {
             violations: Vec::new(),
         }));
         let shared = Arc::clone(&state);
-        let server = Server::start(listen, speak, move |request| answer(&shared, request));
+        let server = Server::start(listen, speak, move |request| response(&shared, request));
         Self { server, state }
     }
 
@@ -261,16 +261,18 @@ fn lock(state: &Mutex<AwsState>) -> MutexGuard<'_, AwsState> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn answer(state: &Mutex<AwsState>, request: &Request) -> Reply {
+fn response(state: &Mutex<AwsState>, request: &Request) -> Reply {
     let mut state = lock(state);
     let now = OffsetDateTime::now_utc() + state.ahead;
     match (handle(&mut state, request), state.date) {
-        (Reply::Answer(answer), DateHeader::Right) => answer.with("Date", &http_date(now)).into(),
-        (Reply::Answer(answer), DateHeader::Aged) => {
-            answer.with("Date", &http_date(now)).with("Age", "1").into()
+        (Reply::Response(response), DateHeader::Right) => {
+            response.with("Date", &http_date(now)).into()
         }
-        (Reply::Answer(answer), DateHeader::Off(by)) => {
-            answer.with("Date", &http_date(now + by)).into()
+        (Reply::Response(response), DateHeader::Aged) => {
+            response.with("Date", &http_date(now)).with("Age", "1").into()
+        }
+        (Reply::Response(response), DateHeader::Off(by)) => {
+            response.with("Date", &http_date(now + by)).into()
         }
         (other, _) => other,
     }
@@ -336,7 +338,7 @@ fn perform(
     topic: &str,
     key_id: &str,
     request: &Request,
-) -> Answer {
+) -> Response {
     let user = "User: arn:aws:iam::123456789012:user/pi is not authorized to perform:";
     let because = "because no identity-based policy allows the";
     if state.denied.contains(&(key_id.to_owned(), call)) {
@@ -356,7 +358,7 @@ fn perform(
     }
 }
 
-fn error(call: Call, status: u16, code: &str, message: &str) -> Answer {
+fn error(call: Call, status: u16, code: &str, message: &str) -> Response {
     let who = if status < 500 { "Sender" } else { "Receiver" };
     match call {
         Call::Publish => fake_sns::error(who, status, code, message),

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::json;
 
 use super::ca::Certificate;
-use super::http::{Answer, Family, Reply, Request};
+use super::http::{Family, Reply, Request, Response};
 use super::server::{Listen, Server, Speak};
 
 /// A name that the tests' host file sends to both loopback addresses.
@@ -26,13 +26,13 @@ pub enum Form {
     Bare,
 }
 
-pub fn say(form: Form, address: &str) -> Answer {
+pub fn say(form: Form, address: &str) -> Response {
     match form {
-        Form::YourIp => Answer::json(&json!({
+        Form::YourIp => Response::json(&json!({
             "error": "", "forwarded": 0, "forwarded_for": "", "your_ip": address
         })),
-        Form::Ip => Answer::json(&json!({ "ip": address })),
-        Form::Bare => Answer::text(format!("{address}\n")),
+        Form::Ip => Response::json(&json!({ "ip": address })),
+        Form::Bare => Response::text(format!("{address}\n")),
     }
 }
 
@@ -61,7 +61,7 @@ impl FakeReflector {
     pub fn start_as(listen: Listen, speak: Speak) -> Self {
         let script = Arc::new(Mutex::new(Script::default()));
         let shared = Arc::clone(&script);
-        let server = Server::start(listen, speak, move |request| answer(&shared, request));
+        let server = Server::start(listen, speak, move |request| response(&shared, request));
         let reflector = Self { server, script };
         reflector.says(Family::V4, "192.175.48.7");
         reflector.says(Family::V6, "2620:4f:8000::7");
@@ -111,7 +111,7 @@ impl FakeReflector {
     }
 }
 
-fn answer(script: &Mutex<Script>, request: &Request) -> Reply {
+fn response(script: &Mutex<Script>, request: &Request) -> Reply {
     let mut script = script.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(reply) = script.paths.get(&request.target) {
         return reply.clone();

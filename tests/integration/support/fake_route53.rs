@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::http::Answer;
+use super::http::Response;
 use super::text::{Element, pairs, parse_xml, percent_encode, xml_escape};
 
 pub const NAMESPACE: &str = "https://route53.amazonaws.com/doc/2013-04-01/";
@@ -188,7 +188,7 @@ impl FakeRoute53 {
     }
 
     /// `ListResourceRecordSets`. `query` is undecoded.
-    pub fn list(&mut self, zone_id: &str, query: &str) -> Answer {
+    pub fn list(&mut self, zone_id: &str, query: &str) -> Response {
         let Some(pairs) = pairs(query, false) else {
             return invalid_input("The query string is not percent-encoded.");
         };
@@ -252,7 +252,7 @@ impl FakeRoute53 {
     }
 
     /// `ChangeResourceRecordSets`.
-    pub fn change(&mut self, zone_id: &str, body: &[u8]) -> Answer {
+    pub fn change(&mut self, zone_id: &str, body: &[u8]) -> Response {
         let batch = match read_batch(body) {
             Ok(batch) => batch,
             Err(problem) => {
@@ -292,7 +292,7 @@ impl FakeRoute53 {
         )
     }
 
-    fn invalid_change_batch(&self, problems: &[String]) -> Answer {
+    fn invalid_change_batch(&self, problems: &[String]) -> Response {
         if self.old_shape {
             let messages: String = problems
                 .iter()
@@ -421,15 +421,15 @@ fn only_child<'a>(element: &'a Element, name: &str) -> Result<&'a Element, Strin
     }
 }
 
-fn invalid_input(message: &str) -> Answer {
+fn invalid_input(message: &str) -> Response {
     error("Sender", 400, "InvalidInput", message)
 }
 
-fn no_such_zone(id: &str) -> Answer {
+fn no_such_zone(id: &str) -> Response {
     error("Sender", 404, "NoSuchHostedZone", &format!("No hosted zone found with ID: {id}"))
 }
 
-pub fn error(who: &str, status: u16, code: &str, message: &str) -> Answer {
+pub fn error(who: &str, status: u16, code: &str, message: &str) -> Response {
     let message = xml_escape(message);
     xml(
         status,
@@ -441,7 +441,7 @@ pub fn error(who: &str, status: u16, code: &str, message: &str) -> Answer {
     )
 }
 
-fn xml(status: u16, body: &str) -> Answer {
-    Answer::new(status, "text/xml", format!("<?xml version=\"1.0\"?>\n{body}"))
+fn xml(status: u16, body: &str) -> Response {
+    Response::new(status, "text/xml", format!("<?xml version=\"1.0\"?>\n{body}"))
         .with("x-amzn-RequestId", "0a1b2c3d-0000-4000-8000-000000000053")
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::http::{Answer, Request};
+use super::http::{Request, Response};
 use super::text::{pairs, xml_escape};
 
 pub const NAMESPACE: &str = "http://sns.amazonaws.com/doc/2010-03-31/";
@@ -38,7 +38,7 @@ impl FakeSns {
             .map(|(_, value)| value)
     }
 
-    pub fn publish(&mut self, request: &Request) -> Answer {
+    pub fn publish(&mut self, request: &Request) -> Response {
         let kind = request.header("content-type").unwrap_or("");
         if !kind.starts_with("application/x-www-form-urlencoded") {
             self.violations.push(format!("Publish with Content-Type {kind:?}"));
@@ -86,7 +86,7 @@ impl FakeSns {
     }
 }
 
-pub fn error(who: &str, status: u16, code: &str, message: &str) -> Answer {
+pub fn error(who: &str, status: u16, code: &str, message: &str) -> Response {
     let message = xml_escape(message);
     xml(
         status,
@@ -98,7 +98,7 @@ pub fn error(who: &str, status: u16, code: &str, message: &str) -> Answer {
     )
 }
 
-fn xml(status: u16, body: &str) -> Answer {
-    Answer::new(status, "text/xml", body.to_owned())
+fn xml(status: u16, body: &str) -> Response {
+    Response::new(status, "text/xml", body.to_owned())
         .with("x-amzn-RequestId", "0a1b2c3d-0000-4000-8000-000000000054")
 }

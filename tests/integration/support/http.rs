@@ -64,8 +64,8 @@ pub enum End {
 /// What a server answers.
 #[derive(Clone, Debug)]
 pub enum Reply {
-    /// A well-formed answer; the connection stays open.
-    Answer(Answer),
+    /// A well-formed response; the connection stays open.
+    Response(Response),
     /// These bytes, whatever they are, and then that end.
     Raw(Vec<u8>, End),
     /// A well-formed 200 whose body never ends, in chunks.
@@ -79,7 +79,7 @@ pub enum Reply {
 }
 
 impl Reply {
-    /// The connection closes with no answer at all.
+    /// The connection closes with no response at all.
     pub fn nothing() -> Self {
         Self::Raw(Vec::new(), End::Close)
     }
@@ -95,36 +95,36 @@ impl Reply {
     /// How the connection ends after this reply, if it does.
     pub fn end(&self) -> Option<End> {
         match self {
-            Self::Answer(_) => None,
+            Self::Response(_) => None,
             Self::Raw(_, end) => Some(*end),
             Self::Endless | Self::Forever(..) | Self::Drip(..) => Some(End::Close),
             Self::Held(_, reply) => reply.end(),
         }
     }
 
-    /// An answer that claims more bytes than it has, and ends.
-    pub fn truncated(answer: &Answer) -> Self {
-        let mut bytes = answer.to_bytes();
-        bytes.truncate(bytes.len() - answer.body.len().div_ceil(2));
+    /// A response that claims more bytes than it has, and ends.
+    pub fn truncated(response: &Response) -> Self {
+        let mut bytes = response.to_bytes();
+        bytes.truncate(bytes.len() - response.body.len().div_ceil(2));
         Self::Raw(bytes, End::Close)
     }
 }
 
-impl From<Answer> for Reply {
-    fn from(answer: Answer) -> Self {
-        Self::Answer(answer)
+impl From<Response> for Reply {
+    fn from(response: Response) -> Self {
+        Self::Response(response)
     }
 }
 
-/// A well-formed answer.
+/// A well-formed response.
 #[derive(Clone, Debug)]
-pub struct Answer {
+pub struct Response {
     pub status: u16,
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
 }
 
-impl Answer {
+impl Response {
     pub fn new(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
         Self {
             status,
@@ -150,7 +150,7 @@ impl Answer {
         self
     }
 
-    /// The whole answer, ready to be sent in one piece.
+    /// The whole response, ready to be sent in one piece.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = format!("HTTP/1.1 {} Whatever\r\n", self.status).into_bytes();
         for (name, value) in &self.headers {
@@ -224,7 +224,7 @@ fn broken(what: String) -> io::Error {
 /// Writes everything that a reply sends. The end of the connection is the server's to make.
 pub fn write_reply(stream: &mut impl Write, reply: &Reply) -> io::Result<()> {
     match reply {
-        Reply::Answer(answer) => stream.write_all(&answer.to_bytes())?,
+        Reply::Response(response) => stream.write_all(&response.to_bytes())?,
         Reply::Raw(bytes, _) => stream.write_all(bytes)?,
         Reply::Endless => {
             let chunk = [b"1000\r\n".as_slice(), &[b' '; 0x1000], b"\r\n"].concat();

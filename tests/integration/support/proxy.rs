@@ -13,7 +13,7 @@ use std::time::Duration;
 use rustls::{ServerConnection, StreamOwned};
 
 use super::ca::{self, Certificate};
-use super::http::{self, Answer, Reply};
+use super::http::{self, Reply, Response};
 
 /// The Authorization that the proxy wants: `pi:pr0xy/P@ss` in base64.
 pub const USER_PASSWORD: &str = "pi:pr0xy%2FP%40ss";
@@ -120,15 +120,15 @@ impl Drop for Proxy {
 fn serve(client: TcpStream, shared: &Shared) -> io::Result<()> {
     let Some(certificate) = shared.tls else {
         let raw = client.try_clone()?;
-        return answer(client, &raw, shared);
+        return response(client, &raw, shared);
     };
     let connection = ServerConnection::new(ca::server_config(certificate))
         .map_err(|error| io::Error::other(error.to_string()))?;
     let raw = client.try_clone()?;
-    answer(StreamOwned::new(connection, client), &raw, shared)
+    response(StreamOwned::new(connection, client), &raw, shared)
 }
 
-fn answer<S: Read + Write>(client: S, raw: &TcpStream, shared: &Shared) -> io::Result<()> {
+fn response<S: Read + Write>(client: S, raw: &TcpStream, shared: &Shared) -> io::Result<()> {
     let mut reader = BufReader::new(client);
     let Some(request) = http::read_request(&mut reader)? else { return Ok(()) };
     let may = !shared.wants_password || request.header("proxy-authorization") == Some(BASIC);
@@ -140,9 +140,9 @@ fn answer<S: Read + Write>(client: S, raw: &TcpStream, shared: &Shared) -> io::R
         return http::write_reply(reader.get_mut(), &reply);
     }
     if !may {
-        let answer = Answer::new(407, "text/plain", "who are you?")
+        let response = Response::new(407, "text/plain", "who are you?")
             .with("Proxy-Authenticate", "Basic realm=\"tests\"");
-        return reader.get_mut().write_all(&answer.to_bytes());
+        return reader.get_mut().write_all(&response.to_bytes());
     }
     let port = (request.method == "CONNECT")
         .then(|| {
@@ -153,8 +153,8 @@ fn answer<S: Read + Write>(client: S, raw: &TcpStream, shared: &Shared) -> io::R
         })
         .flatten();
     let Some(port) = port else {
-        let answer = Answer::new(502, "text/plain", "no way there");
-        return reader.get_mut().write_all(&answer.to_bytes());
+        let response = Response::new(502, "text/plain", "no way there");
+        return reader.get_mut().write_all(&response.to_bytes());
     };
     let server = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
     reader.get_mut().write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")?;
@@ -163,7 +163,7 @@ fn answer<S: Read + Write>(client: S, raw: &TcpStream, shared: &Shared) -> io::R
         return exchange(reader, raw, server);
     }
     let (mut back, mut forth) = (server.try_clone()?, server);
-    let answers = {
+    let responses = {
         let mut client = raw.try_clone()?;
         std::thread::spawn(move || {
             drop(io::copy(&mut back, &mut client));
@@ -175,7 +175,7 @@ fn answer<S: Read + Write>(client: S, raw: &TcpStream, shared: &Shared) -> io::R
     forth.write_all(&early)?;
     drop(io::copy(reader.get_mut(), &mut forth));
     drop(forth.shutdown(Shutdown::Write));
-    drop(answers.join());
+    drop(responses.join());
     Ok(())
 }
 
