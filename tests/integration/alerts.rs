@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::ca::Certificate;
 use crate::support::clock;
-use crate::support::fake_aws::Call::{Change, List, Publish};
+use crate::support::fake_aws::Operation::{Change, List, Publish};
 use crate::support::fake_aws::{FakeAws, Fault, KEY_ID, TOPIC, ZONE_ID};
 use crate::support::fixture::Fixture;
 use crate::support::http::{Family, Reply, Response};
@@ -495,7 +495,7 @@ fn without_a_topic_nothing_is_published_and_no_lock_is_taken() {
     fixture.run().assert(1, "", &out_of_order()).assert_wrote(&[]);
     mend_reflector(&fixture);
     fixture.run().assert_silent();
-    assert!(!fixture.aws.calls().contains(&Publish));
+    assert!(!fixture.aws.operations().contains(&Publish));
 }
 
 #[test]
@@ -527,7 +527,7 @@ fn failures_of_route_53_alert_as_well() {
     assert_published(&fixture, &[(FAILED, &failure("autodns.json", &said, ONCE))]);
     fixture.aws.state().denied.clear();
     fixture.run().assert_silent().assert_wrote(&["- autodns.lock"]);
-    assert_eq!(fixture.aws.calls(), [List, Change, Publish, List, Change, Publish]);
+    assert_eq!(fixture.aws.operations(), [List, Change, Publish, List, Change, Publish]);
 }
 
 #[test]

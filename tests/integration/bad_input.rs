@@ -7,7 +7,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use serde_json::{Value, json};
 
 use crate::support::assert_text;
-use crate::support::fake_aws::Call;
+use crate::support::fake_aws::Operation;
 use crate::support::fixture::Fixture;
 
 /// What a run says of a config of this text, with no server asked and nothing written.
@@ -557,12 +557,12 @@ fn command_is_found_behind_options_and_changes_nothing() {
         assert_eq!(run.status.code(), Some(0), "{run:?}");
         assert!(run.stdout.contains("config"), "{run:?}");
         assert_eq!(fixture.aws.record_sets(), before);
-        assert!(!fixture.aws.calls().contains(&Call::Change), "{arguments:?}");
+        assert!(!fixture.aws.operations().contains(&Operation::Change), "{arguments:?}");
     }
-    let list_alone = fixture.aws.calls();
+    let list_alone = fixture.aws.operations();
     let run = fixture.run_args(&["policy", "autodns.json"]);
     assert_eq!((run.status.code(), run.stdout.starts_with('{')), (Some(0), true), "{run:?}");
-    assert_eq!(fixture.aws.calls(), list_alone);
+    assert_eq!(fixture.aws.operations(), list_alone);
     // Written with its folder, or behind `--`, it is a configuration.
     for arguments in [&["--dry-run", "./check"][..], &["--dry-run", "--", "check"]] {
         fixture.run_args(arguments).assert(

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use std::thread;
 
 use crate::support::assert_text;
-use crate::support::fake_aws::Call::{self, Change, List, Publish};
+use crate::support::fake_aws::Operation::{self, Change, List, Publish};
 use crate::support::fake_aws::{Fault, ZONE_ID};
 use crate::support::fixture::Fixture;
 use crate::support::http::{End, Family, Reply, Response};
@@ -117,9 +117,9 @@ fn root_of(document: &str) -> &str {
     root.split([' ', '>']).next().expect("a name")
 }
 
-/// A body that the program would take for that call.
-fn good(call: Call) -> String {
-    let (root, inside) = match call {
+/// A body that the program would take for that operation.
+fn good(operation: Operation) -> String {
+    let (root, inside) = match operation {
         List => {
             let response =
                 Fixture::new().aws.state().route53.list(ZONE_ID, "name=home.example.com");
@@ -136,25 +136,25 @@ fn good(call: Call) -> String {
     format!("<?xml version=\"1.0\"?>\n<{root} xmlns=\"x\">{inside}</{root}>")
 }
 
-/// What is said of each reply to that call, without the beginning that all have.
-fn said_of(call: Call, beginning: &str, replies: Vec<(&str, Reply)>) -> String {
-    let good = good(call);
+/// What is said of each reply to that operation, without the beginning that all have.
+fn said_of(operation: Operation, beginning: &str, replies: Vec<(&str, Reply)>) -> String {
+    let good = good(operation);
     let mut seen = String::new();
     for (what, reply) in replies {
         let mut fixture = Fixture::new();
-        if call == Publish {
+        if operation == Publish {
             fixture.reflector.replies(Family::V4, Response::text("out of order"));
         }
-        fixture.aws.always(call, Fault::Instead(reply));
+        fixture.aws.always(operation, Fault::Instead(reply));
         let run = run(&mut fixture);
         let reason = match (run.status.code(), run.stderr.strip_prefix(beginning)) {
             (Some(1), Some(reason)) => reason.replace(root_of(&good), "{root}"),
             _ => format!("{run:?}\n"),
         };
         seen += &format!("{what}: {reason}");
-        match call {
-            List => assert_eq!(fixture.aws.calls(), [List, Publish], "{what}"),
-            Change => assert_eq!(fixture.aws.calls(), [List, Change, Publish], "{what}"),
+        match operation {
+            List => assert_eq!(fixture.aws.operations(), [List, Publish], "{what}"),
+            Change => assert_eq!(fixture.aws.operations(), [List, Change, Publish], "{what}"),
             // No lock; but where the alert may have arrived, that is kept in mind.
             Publish if beginning.contains("could not confirm") => {
                 run.assert_wrote(&["+ .autodns.lock.pending"]);
@@ -241,12 +241,12 @@ fn a_captive_portal_that_says_so_has_carried_nothing_out() {
     let portal = || Response::new(511, "text/html", "<html><body>Please sign in</body></html>");
     let why = "{aws} answered 511, and the answer is XML, but not an error of AWS; this network wants \
                you to sign in before it lets anything through\n";
-    for (call, beginning) in [
+    for (operation, beginning) in [
         (List, UNLISTED.to_owned()),
         (Change, UNCHANGED.to_owned()),
         (Publish, words::out_of_order(Family::V4) + UNPUBLISHED),
     ] {
-        let seen = said_of(call, &beginning, vec![("511", portal().into())]);
+        let seen = said_of(operation, &beginning, vec![("511", portal().into())]);
         assert_text(&seen, &format!("511: {why}"));
     }
     let mut fixture = Fixture::new();
@@ -294,7 +294,7 @@ fn a_reflectors_answer_that_is_none_is_an_error() {
             _ => format!("{run:?}\n"),
         };
         seen += &format!("{what}: {reason}");
-        assert_eq!(fixture.aws.calls(), [List], "{what}");
+        assert_eq!(fixture.aws.operations(), [List], "{what}");
     }
     assert_text(
         &seen,
@@ -365,7 +365,7 @@ fn what_never_comes_to_the_point_is_given_up() {
                 let mut expected = unlearnt(Family::V4) + of_reflector.1;
                 expected += &format!("{UNLISTED}{{aws}}: {}", of_aws.1);
                 run(&mut fixture).assert(1, "", &expected).assert_wrote(&["+ autodns.lock"]);
-                assert_eq!(fixture.aws.calls(), [List, Publish]);
+                assert_eq!(fixture.aws.operations(), [List, Publish]);
             });
         }
     });
@@ -380,7 +380,7 @@ fn what_follows_an_answer_is_not_taken_for_the_next() {
         let mut fixture = Fixture::new();
         fixture.aws.fault(List, Fault::Instead(reply));
         run(&mut fixture).assert_silent();
-        assert_eq!(fixture.aws.calls(), [List, Change]);
+        assert_eq!(fixture.aws.operations(), [List, Change]);
         assert_eq!(fixture.aws.record_sets()[0], "home.example.com. A 300 192.175.48.7");
     }
 }

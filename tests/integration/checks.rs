@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::support::ca::Certificate;
-use crate::support::fake_aws::Call::{Change, List, Publish};
 use crate::support::fake_aws::FakeAws;
+use crate::support::fake_aws::Operation::{Change, List, Publish};
 use crate::support::fake_aws::{Fault, KEY_ID};
 use crate::support::fake_reflector::{FakeReflector, HOST};
 use crate::support::fake_route53::RecordSet;
@@ -102,7 +102,7 @@ fn all_is_well_and_nothing_is_changed() {
     let fixture = fixture();
     let run = check(&fixture, &[]);
     run.assert(0, &expected(&[]), "").assert_wrote(&[]);
-    assert_eq!(fixture.aws.calls(), [List, List]);
+    assert_eq!(fixture.aws.operations(), [List, List]);
     assert_eq!(fixture.aws.record_sets()[0], "home.example.com. A 300 192.175.48.1");
     assert_eq!(fixture.reflector.asked().len(), 1);
 }
@@ -220,7 +220,7 @@ fn with_write_each_record_is_written_as_it_is() {
         ]
     );
     assert_eq!(fixture.aws.record_sets(), before);
-    assert_eq!(fixture.aws.calls(), [List, List, List, Change]);
+    assert_eq!(fixture.aws.operations(), [List, List, List, Change]);
     let batches = fixture.aws.state().route53.batches.clone();
     assert_eq!((batches.len(), batches[0].len()), (1, 1));
     assert_eq!(batches[0][0].action, "UPSERT");
@@ -242,7 +242,7 @@ fn with_write_a_record_that_is_not_ours_is_left_alone() {
         ),
         "{run:?}"
     );
-    assert!(!fixture.aws.calls().contains(&Change));
+    assert!(!fixture.aws.operations().contains(&Change));
 }
 
 #[test]
@@ -266,7 +266,7 @@ fn with_write_a_change_that_was_throttled_is_made_of_a_new_list() {
     fixture.aws.fault(Change, Fault::error(400, "Throttling", "Rate exceeded"));
     let run = check(&fixture, &["--write"]);
     assert_eq!(run.status.code(), Some(0), "{run:?}");
-    assert_eq!(fixture.aws.calls(), [List, List, List, Change, List, Change]);
+    assert_eq!(fixture.aws.operations(), [List, List, List, Change, List, Change]);
 }
 
 #[test]
@@ -292,7 +292,7 @@ fn with_alert_a_test_message_is_published() {
     let said = format!("ok          topic        {said}");
     let untried = "not tested  topic        whether {topic} takes messages; --alert sends it one";
     check(&fixture, &["--alert"]).assert(0, &expected(&[(untried, &said)]), "");
-    assert_eq!(fixture.aws.calls(), [List, List, Publish]);
+    assert_eq!(fixture.aws.operations(), [List, List, Publish]);
     let published = fixture.aws.published();
     assert_eq!(published[0].subject, "autodns: a test from raspberrypi");
     assert_text(

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::support::assert_text;
-use crate::support::fake_aws::Call::{Change, List};
+use crate::support::fake_aws::Operation::{Change, List};
 use crate::support::fake_aws::{KEY_ID, SECRET_KEY};
 use crate::support::fixture::Fixture;
 use crate::support::sandbox::Run;
@@ -35,7 +35,7 @@ fn json() -> String {
 #[track_caller]
 fn assert_works(fixture: &Fixture) {
     fixture.run().assert_silent();
-    assert_eq!(fixture.aws.calls(), [List, Change]);
+    assert_eq!(fixture.aws.operations(), [List, Change]);
 }
 
 /// What is said where nothing is tried.

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use crate::support::assert_text;
-use crate::support::fake_aws::Call::{Change, List};
+use crate::support::fake_aws::Operation::{Change, List};
 use crate::support::fake_aws::{KEY_ID, SECRET_KEY};
 use crate::support::fixture::Fixture;
 use crate::support::sandbox::Run;
@@ -32,7 +32,7 @@ fn other_section(name: &str) -> String {
 #[track_caller]
 fn assert_works(fixture: &Fixture) {
     fixture.run().assert_silent().assert_wrote(&[]);
-    assert_eq!(fixture.aws.calls(), [List, Change]);
+    assert_eq!(fixture.aws.operations(), [List, Change]);
 }
 
 /// What is said where nothing is tried.
@@ -208,17 +208,17 @@ fn folder_is_that_of_the_path_as_it_was_named() {
     link("releases/7", "current");
     // Through a link to the folder the file is beside, too.
     fixture.run_args(&["current/autodns.json"]).assert_silent();
-    assert_eq!(fixture.aws.calls(), [List, Change]);
+    assert_eq!(fixture.aws.operations(), [List, Change]);
     // A link to the configuration itself has its own folder.
     fixture.sandbox.write("etc/credentials", section("default"));
     link("../releases/7/autodns.json", "etc/autodns.json");
     fixture.sandbox.write("releases/7/credentials", other_section("default"));
     fixture.run_args(&["etc/autodns.json"]).assert_silent();
-    assert_eq!(fixture.aws.calls(), [List, Change, List]);
+    assert_eq!(fixture.aws.operations(), [List, Change, List]);
     // A name without a folder is one of the working directory.
     fixture.sandbox.write("credentials", section("default"));
     fixture.run_args(&["autodns.json"]).assert_silent();
-    assert_eq!(fixture.aws.calls(), [List, Change, List, List]);
+    assert_eq!(fixture.aws.operations(), [List, Change, List, List]);
 }
 
 #[test]
@@ -337,7 +337,7 @@ fn the_first_source_wins() {
             fixture.sandbox.write(".boto", section("Credentials"));
         }
         fixture.run().assert_silent();
-        assert_eq!(fixture.aws.calls(), [List, Change], "source {best}");
+        assert_eq!(fixture.aws.operations(), [List, Change], "source {best}");
     }
 }
 
@@ -553,7 +553,7 @@ fn unreadable_file_at_a_usual_place_counts_as_absent() {
         let run = run_unprivileged(&fixture);
         if key_in_environment {
             run.assert_silent();
-            assert_eq!(fixture.aws.calls(), [List, Change]);
+            assert_eq!(fixture.aws.operations(), [List, Change]);
             continue;
         }
         run.assert(
@@ -578,7 +578,7 @@ fn home_of_another_user_counts_as_empty() {
     fixture.sandbox.write("credentials", section("default"));
     forbid(&fixture, "other");
     run_unprivileged(&fixture).assert_silent();
-    assert_eq!(fixture.aws.calls(), [List, Change]);
+    assert_eq!(fixture.aws.operations(), [List, Change]);
     // So that it can be removed again by whoever is not root.
     let mode = std::fs::Permissions::from_mode(0o755);
     std::fs::set_permissions(fixture.sandbox.path("other"), mode).expect("chmod");

@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::support::assert_text;
-use crate::support::fake_aws::Call::{Change, List, Publish};
 use crate::support::fake_aws::Fault;
+use crate::support::fake_aws::Operation::{Change, List, Publish};
 use crate::support::fake_reflector::{Form, HOST, say};
 use crate::support::fixture::Fixture;
 use crate::support::http::{Family, Reply, Response};
@@ -31,16 +31,16 @@ fn a_reflector_that_sends_a_byte_a_second_cannot_hold_a_run() {
     fixture.reflector.replies(Family::V4, dripping(&lengthy));
     let said = format!("{}timed out while waiting for the answer; {CHECK}", unlearnt(Family::V4));
     fixture.run_with(&["--deadline", "4"]).assert(1, "", &said).assert_wrote(&["+ autodns.lock"]);
-    assert_eq!(fixture.aws.calls(), [List, Publish]);
+    assert_eq!(fixture.aws.operations(), [List, Publish]);
 }
 
 #[test]
 fn an_aws_that_sends_a_byte_a_second_cannot_hold_a_run() {
     let page = Response::text("x".repeat(600));
     let mut seen = String::new();
-    for (call, beginning) in [(List, UNLISTED), (Change, UNCONFIRMED)] {
+    for (operation, beginning) in [(List, UNLISTED), (Change, UNCONFIRMED)] {
         let fixture = Fixture::new();
-        fixture.aws.always(call, Fault::After(dripping(&page)));
+        fixture.aws.always(operation, Fault::After(dripping(&page)));
         let run = fixture.run_with(&["--deadline", "4"]);
         assert_eq!(run.status.code(), Some(1));
         seen += run.stderr.strip_prefix(beginning).unwrap_or(&run.stderr);
@@ -77,7 +77,7 @@ fn a_server_that_never_says_a_word_of_tls_is_named() {
                 https://reflect.example.net:{silent}: timed out while agreeing on TLS with the \
                 server; check the connection; the next run tries again\n";
     fixture.run_with(&["--deadline", "3"]).assert(1, "", said).assert_wrote(&["+ autodns.lock"]);
-    assert_eq!(fixture.aws.calls(), [List, Publish]);
+    assert_eq!(fixture.aws.operations(), [List, Publish]);
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn names_that_are_never_looked_up_cannot_hold_a_run() {
     let said =
         format!("{}timed out while looking the host's name up; {CHECK}", unlearnt(Family::V4));
     fixture.run_with(&["--deadline", "3"]).assert(1, "", &said).assert_wrote(&["+ autodns.lock"]);
-    assert_eq!(fixture.aws.calls(), [List, Publish]);
+    assert_eq!(fixture.aws.operations(), [List, Publish]);
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn an_ipv6_that_hangs_leaves_ipv4_its_change() {
     fixture.reflector.replies(Family::V6, dripping(&Response::text("x".repeat(600))));
     let said = format!("{}timed out while waiting for the answer; {CHECK}", unlearnt(Family::V6));
     fixture.run_with(&["--deadline", "6"]).assert(1, "", &said);
-    assert_eq!(fixture.aws.calls(), [List, Change, Publish]);
+    assert_eq!(fixture.aws.operations(), [List, Change, Publish]);
     assert_eq!(fixture.aws.record_sets()[0], "home.example.com. A 300 192.175.48.7");
 }
 
@@ -107,7 +107,7 @@ fn a_source_that_hangs_leaves_the_next_its_time() {
     let urls = [format!("https://127.0.0.1:{}/", silent.port()), fixture.reflector.url()];
     fixture.configure(|config| config["reflect_url"] = json!(urls));
     fixture.run_with(&["--deadline", "8"]).assert_silent();
-    assert_eq!(fixture.aws.calls(), [List, Change]);
+    assert_eq!(fixture.aws.operations(), [List, Change]);
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn a_second_opinion_that_hangs_leaves_the_change_its_time() {
     let urls = [fixture.reflector.url(), format!("https://127.0.0.1:{}/", silent.port())];
     fixture.configure(|config| config["reflect_url"] = json!(urls));
     fixture.run_with(&["--deadline", "4"]).assert_silent();
-    assert_eq!(fixture.aws.calls(), [List, Change]);
+    assert_eq!(fixture.aws.operations(), [List, Change]);
 }
 
 #[test]
@@ -133,6 +133,6 @@ fn a_config_that_hangs_does_not_stop_the_next() {
     let run = fixture.run_args(&["--deadline", "3", &first, &second]);
     assert_eq!(run.status.code(), Some(1), "{run:?}");
     assert_eq!(run.stderr.lines().count(), 1, "{run:?}");
-    assert_eq!(fixture.aws.calls(), [List, Publish, List, Change]);
+    assert_eq!(fixture.aws.operations(), [List, Publish, List, Change]);
     assert_eq!(fixture.aws.record_sets()[0], "home.example.com. A 300 192.175.48.7");
 }

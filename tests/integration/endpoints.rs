@@ -5,7 +5,7 @@
 use serde_json::json;
 
 use crate::support::ca::{self, Certificate};
-use crate::support::fake_aws::Call::{Change, List, Publish};
+use crate::support::fake_aws::Operation::{Change, List, Publish};
 use crate::support::fake_aws::{FakeAws, TOPIC};
 use crate::support::fake_reflector::FakeReflector;
 use crate::support::fixture::Fixture;
@@ -62,7 +62,7 @@ fn each_partition_has_its_hosts_and_signing_regions() {
         assert_eq!(proxy.asked(), [format!("CONNECT {route53}:443")], "{partition}");
         fixture.reflector.replies(Family::V4, Response::text("out of order"));
         assert_eq!(fixture.run().status.code(), Some(1));
-        assert_eq!(fixture.aws.calls(), [List, Change, List, Publish], "{partition}");
+        assert_eq!(fixture.aws.operations(), [List, Change, List, Publish], "{partition}");
         assert_eq!(proxy.asked()[2], format!("CONNECT {sns}:443"), "{partition}");
         assert_eq!(fixture.aws.state().sns.topics[&topic].len(), 1);
         let names: Vec<_> =
@@ -116,7 +116,7 @@ fn dual_stack_and_fips_have_their_hosts() {
         assert_eq!(fixture.run().status.code(), Some(1));
         let asked = [format!("CONNECT {route53}:443"), format!("CONNECT {sns}:443")];
         assert_eq!(proxy.asked(), asked);
-        assert_eq!(fixture.aws.calls(), [List, Publish]);
+        assert_eq!(fixture.aws.operations(), [List, Publish]);
     }
 }
 
@@ -159,7 +159,7 @@ fn overrides_are_found_in_their_order() {
         fixture.sandbox.write(".aws/config", config + &services);
         fixture.reflector.replies(Family::V4, Response::text("out of order"));
         fixture.run();
-        assert_eq!(fixture.aws.calls(), [List, Publish], "override {best}");
+        assert_eq!(fixture.aws.operations(), [List, Publish], "override {best}");
     }
 }
 
@@ -177,7 +177,7 @@ fn a_plain_http_override_is_followed() {
     let aws = FakeAws::start_as(Listen::V4, Speak::Plain);
     let fixture = Fixture::with(aws, FakeReflector::start());
     fixture.run().assert_silent();
-    assert_eq!(fixture.aws.calls(), [List, Change]);
+    assert_eq!(fixture.aws.operations(), [List, Change]);
     assert_eq!(fixture.aws.server().connections(), 1);
 }
 
@@ -188,7 +188,7 @@ fn an_override_over_ipv6_is_followed() {
     let url = fixture.aws.server().url("[::1]");
     fixture.sandbox.set("AWS_ENDPOINT_URL", url);
     fixture.run().assert_silent();
-    assert_eq!(fixture.aws.calls(), [List, Change]);
+    assert_eq!(fixture.aws.operations(), [List, Change]);
 }
 
 #[test]
@@ -219,7 +219,7 @@ fn the_built_in_roots_trust_none_of_the_tests_servers() {
     let mut fixture = Fixture::new();
     fixture.sandbox.unset("AWS_CA_BUNDLE");
     fixture.run().assert(1, "", &words::nothing_trusted("autodns test CA")).assert_wrote(&[]);
-    assert_eq!(fixture.aws.calls(), []);
+    assert_eq!(fixture.aws.operations(), []);
     assert_eq!(fixture.reflector.asked(), Vec::<String>::new());
 }
 
@@ -292,7 +292,7 @@ fn a_server_that_has_tls_1_2_only_will_do() {
         FakeReflector::start_as(Listen::Both, old()),
     );
     fixture.run().assert_silent().assert_wrote(&[]);
-    assert_eq!(fixture.aws.calls(), [List, Change]);
+    assert_eq!(fixture.aws.operations(), [List, Change]);
 }
 
 #[test]
@@ -336,7 +336,7 @@ fn the_proxy_is_for_aws_and_never_for_the_reflector() {
         fixture.sandbox.set(name, proxy.url_with(USER_PASSWORD));
     }
     fixture.run().assert_silent();
-    assert_eq!(fixture.aws.calls(), [List, Change]);
+    assert_eq!(fixture.aws.operations(), [List, Change]);
     assert_eq!(proxy.asked(), [format!("CONNECT 127.0.0.1:{}", fixture.aws.server().port())]);
     assert_eq!(fixture.reflector.asked().len(), 2);
     // The redirects of a reflector do not go through it either.
@@ -358,7 +358,7 @@ fn a_topic_in_its_own_region_is_published_to_over_its_own_endpoint() {
     fixture.sandbox.set("AWS_ENDPOINT_URL_SNS", fixture.aws.url());
     let run = fixture.run();
     assert_eq!(run.status.code(), Some(1), "{run:?}");
-    assert_eq!(fixture.aws.calls(), [Publish]);
+    assert_eq!(fixture.aws.operations(), [Publish]);
     assert_eq!(fixture.aws.published()[0].topic, TOPIC);
     assert!(nobody.requests().iter().all(|request| request.path().contains("/hostedzone/")));
 }

@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use crate::support::assert_text;
-use crate::support::fake_aws::Call::{Change, List};
+use crate::support::fake_aws::Operation::{Change, List};
 use crate::support::fake_aws::{Fault, ZONE_ID};
 use crate::support::fake_reflector::{FakeReflector, Form, SECRET_QUERY, say};
 use crate::support::fake_route53::RecordSet;
@@ -17,7 +17,7 @@ fn a_quiet_run_asks_two_questions_says_nothing_and_writes_nothing() {
     let fixture = Fixture::new();
     fixture.aws.put(RecordSet::new("home.example.com", "A", 300, &["192.175.48.7"]));
     fixture.run().assert_silent().assert_wrote(&[]);
-    assert_eq!(fixture.aws.calls(), [List]);
+    assert_eq!(fixture.aws.operations(), [List]);
     assert_eq!(fixture.reflector.asked(), [format!("GET /reflect/v1?apikey={SECRET_QUERY}")]);
     assert_eq!(fixture.aws.server().connections(), 1);
     assert_eq!(fixture.reflector.server().connections(), 1);
@@ -32,7 +32,7 @@ fn a_new_address_is_written_on_the_connection_that_read_the_old_one() {
         fixture.aws.record_sets(),
         ["home.example.com. A 300 192.175.48.7", "host.example.com. A 300 192.175.48.99"]
     );
-    assert_eq!(fixture.aws.calls(), [List, Change]);
+    assert_eq!(fixture.aws.operations(), [List, Change]);
     assert_eq!((fixture.aws.server().connections(), fixture.aws.server().handshakes()), (1, 1));
     let batches = fixture.aws.state().route53.batches.clone();
     assert_eq!(batches.len(), 1);
@@ -40,7 +40,7 @@ fn a_new_address_is_written_on_the_connection_that_read_the_old_one() {
     assert_eq!(batches[0][0].action, "UPSERT");
 
     fixture.run().assert_silent();
-    assert_eq!(fixture.aws.calls(), [List, Change, List]);
+    assert_eq!(fixture.aws.operations(), [List, Change, List]);
     assert_eq!(fixture.aws.published(), []);
 }
 
@@ -82,7 +82,7 @@ fn configured_ttl_is_written_where_the_address_is_right() {
             ["home.example.com. A 60 192.175.48.7", "home.example.com. AAAA 60 2620:4f:8000::7"]
         );
     }
-    assert_eq!(fixture.aws.calls(), [List, List, Change, List]);
+    assert_eq!(fixture.aws.operations(), [List, List, Change, List]);
     assert_eq!(fixture.aws.state().route53.batches[0].len(), 1);
 }
 
@@ -159,7 +159,7 @@ fn a_name_is_the_same_however_it_is_spelt() {
     for _ in 0..2 {
         fixture.run().assert_silent();
     }
-    assert_eq!(fixture.aws.calls(), [List, List, List, Change, List]);
+    assert_eq!(fixture.aws.operations(), [List, List, List, Change, List]);
     assert_eq!(fixture.aws.record_sets()[0], "\\052.home.example.com. A 600 192.175.48.7");
 }
 
@@ -172,7 +172,7 @@ fn a_zone_id_may_have_its_prefix() {
         });
         fixture.run().assert_silent();
     }
-    assert_eq!(fixture.aws.calls(), [List, Change, List]);
+    assert_eq!(fixture.aws.operations(), [List, Change, List]);
 }
 
 #[test]
@@ -181,7 +181,7 @@ fn the_original_config_needs_no_new_key_and_an_added_bom_no_care() {
     let config = fixture.sandbox.read("autodns.json").expect("the config");
     fixture.sandbox.write("autodns.json", format!("\u{feff}{config}"));
     fixture.run().assert_silent();
-    assert_eq!(fixture.aws.calls(), [List, Change]);
+    assert_eq!(fixture.aws.operations(), [List, Change]);
 }
 
 #[test]
@@ -191,7 +191,7 @@ fn without_a_path_the_usual_place_is_read() {
         .sandbox
         .local_etc("autodns.json", fixture.sandbox.read("autodns.json").expect("the config"));
     fixture.run_args(&[]).assert_silent();
-    assert_eq!(fixture.aws.calls(), [List, Change]);
+    assert_eq!(fixture.aws.operations(), [List, Change]);
 }
 
 #[test]
@@ -200,7 +200,7 @@ fn a_relative_path_and_one_that_looks_like_an_option_are_read() {
     fixture.run_args(&["autodns.json"]).assert_silent();
     fixture.write_config("--odd.json", &fixture.config());
     fixture.run_args(&["--", "--odd.json"]).assert_silent();
-    assert_eq!(fixture.aws.calls(), [List, Change, List]);
+    assert_eq!(fixture.aws.operations(), [List, Change, List]);
 }
 
 #[test]
@@ -226,7 +226,7 @@ fn both_families_go_in_one_batch_each_over_its_own_connection() {
         fixture.aws.record_sets()[..2],
         ["home.example.com. A 300 192.175.48.7", "home.example.com. AAAA 600 2620:4f:8000::7"]
     );
-    assert_eq!(fixture.aws.calls(), [List, Change]);
+    assert_eq!(fixture.aws.operations(), [List, Change]);
     assert_eq!(fixture.aws.state().route53.batches[0].len(), 2);
     let mut families: Vec<String> = fixture
         .reflector
@@ -276,7 +276,7 @@ fn an_address_in_another_spelling_is_the_same_address() {
         &["2620:004F:8000:0:0:0:0:0007"],
     ));
     fixture.run().assert_silent();
-    assert_eq!(fixture.aws.calls(), [List]);
+    assert_eq!(fixture.aws.operations(), [List]);
 }
 
 #[test]
@@ -305,7 +305,7 @@ fn a_dry_run_says_what_would_be_done_and_does_nothing() {
         .assert_wrote(&[]);
     assert_eq!(fixture.aws.record_sets()[0], before[0]);
     // The third asks for the zone's name, since a record would be created.
-    assert_eq!(fixture.aws.calls(), [List, List, List]);
+    assert_eq!(fixture.aws.operations(), [List, List, List]);
     assert_eq!(fixture.reflector.asked().len(), 4);
 }
 
@@ -399,5 +399,5 @@ fn reflector_and_route_53_are_asked_at_the_same_time() {
     latch.wait_for(3);
     latch.open();
     fixture.finish(run).assert_silent();
-    assert_eq!(fixture.aws.calls(), [List, Change]);
+    assert_eq!(fixture.aws.operations(), [List, Change]);
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
-use crate::support::fake_aws::Call::{Change, List, Publish};
+use crate::support::fake_aws::Operation::{Change, List, Publish};
 use crate::support::fixture::Fixture;
 use crate::support::http::{Family, Response};
 use crate::support::moto;
@@ -156,7 +156,7 @@ fn stderr_that_takes_nothing_does_not_hold_the_alert() {
     let run = run_into_a_full_pipe(&fixture, "2", &["--deadline", "3"]);
     assert!(start.elapsed() < Duration::from_secs(3) + AFTER_DEADLINE, "{:?}", start.elapsed());
     run.assert(1, "", "");
-    assert_eq!(fixture.aws.calls(), [List, Publish]);
+    assert_eq!(fixture.aws.operations(), [List, Publish]);
 }
 
 #[test]
@@ -164,7 +164,7 @@ fn verbose_run_with_a_full_stderr_still_changes_the_record() {
     let fixture = Fixture::new();
     // What was asked for could not be shown.
     run_into_a_full_pipe(&fixture, "2", &["--verbose"]).assert(1, "", "");
-    assert_eq!(fixture.aws.calls(), [List, Change]);
+    assert_eq!(fixture.aws.operations(), [List, Change]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use crate::support::fake_aws::Call::{Change, List};
+use crate::support::fake_aws::Operation::{Change, List};
 use crate::support::fake_reflector::HOST;
 use crate::support::fixture::Fixture;
 use crate::support::http::{Family, Reply, Response};
@@ -35,7 +35,7 @@ fn heartbeats(fixture: &Fixture) -> Vec<String> {
 fn a_run_in_which_all_is_right_sends_one() {
     let fixture = fixture(None);
     fixture.run().assert_silent().assert_wrote(&[]);
-    assert_eq!(fixture.aws.calls(), [List, Change]);
+    assert_eq!(fixture.aws.operations(), [List, Change]);
     // After the change; and after a run that had nothing to do.
     assert_eq!(fixture.reflector.asked().last(), Some(&format!("GET /ping/1?{QUERY}")));
     fixture.run().assert_silent();

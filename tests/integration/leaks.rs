@@ -5,7 +5,7 @@
 use serde_json::json;
 
 use crate::support::assert_text;
-use crate::support::fake_aws::Call::{Change, List, Publish};
+use crate::support::fake_aws::Operation::{Change, List, Publish};
 use crate::support::fake_aws::{Fault, KEY_ID, SECRET_KEY};
 use crate::support::fake_reflector::{SECRET_DECODED, SECRET_QUERY};
 use crate::support::fixture::Fixture;
@@ -241,7 +241,7 @@ fn a_redirect_with_a_secret_in_it() {
 fn an_aws_that_says_the_key_back() {
     let reason = "SignatureDoesNotMatch: The key '[hidden]' is not what was expected; check the \
                   secret access key from the environment, which wins over every file\n";
-    for (call, beginning) in [
+    for (operation, beginning) in [
         (List, UNLISTED.to_owned()),
         (Change, UNCHANGED.to_owned()),
         (Publish, out_of_order(Family::V4) + UNPUBLISHED),
@@ -249,11 +249,11 @@ fn an_aws_that_says_the_key_back() {
         for secret in [SECRET_KEY, TOKEN] {
             for echo in [secret.to_owned(), percent_encode(secret.as_bytes())] {
                 let fixture = fixture();
-                if call == Publish {
+                if operation == Publish {
                     fixture.reflector.replies(Family::V4, Response::text("out of order"));
                 }
                 let message = format!("The key '{echo}' is not what was expected");
-                fixture.aws.always(call, Fault::Error(403, "SignatureDoesNotMatch", message));
+                fixture.aws.always(operation, Fault::Error(403, "SignatureDoesNotMatch", message));
                 fixture.run().assert(1, "", &format!("{beginning}{reason}"));
             }
         }

@@ -7,8 +7,8 @@ use std::os::unix::fs::{MetadataExt, symlink};
 use std::process::Command;
 
 use crate::support::assert_text;
-use crate::support::fake_aws::Call::Publish;
 use crate::support::fake_aws::Fault;
+use crate::support::fake_aws::Operation::Publish;
 use crate::support::fixture::Fixture;
 use crate::support::http::{Family, Reply, Response};
 use crate::support::words;

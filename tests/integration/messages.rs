@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::connections;
 use crate::hangs;
 use crate::support::ca::Certificate;
-use crate::support::fake_aws::Call::{Change, List, Publish};
+use crate::support::fake_aws::Operation::{Change, List, Publish};
 use crate::support::fake_aws::{DateHeader, FakeAws, Fault, KEY_ID};
 use crate::support::fake_reflector::{FakeReflector, HOST};
 use crate::support::fake_route53::RecordSet;
@@ -61,18 +61,22 @@ fn with_certificate(certificate: Certificate) -> String {
     ))
 }
 
-fn with(call: crate::support::fake_aws::Call, fault: Fault) -> String {
+fn with(operation: crate::support::fake_aws::Operation, fault: Fault) -> String {
     let mut fixture = Fixture::new();
     fixture.sandbox.set("AWS_MAX_ATTEMPTS", "1");
-    if call == Publish {
+    if operation == Publish {
         fixture.reflector.replies(Family::V4, Response::text("out of order"));
     }
-    fixture.aws.always(call, fault);
+    fixture.aws.always(operation, fault);
     said(&fixture)
 }
 
-fn error(call: crate::support::fake_aws::Call, status: u16, code: &'static str) -> String {
-    with(call, Fault::error(status, code, "x"))
+fn error(
+    operation: crate::support::fake_aws::Operation,
+    status: u16,
+    code: &'static str,
+) -> String {
+    with(operation, Fault::error(status, code, "x"))
 }
 
 #[test]
@@ -304,8 +308,8 @@ fn each_message_of_the_readme_comes_out_of_a_run() {
             "did not end in time",
             Box::new(|| {
                 // The thread of the work is held where it opens its first file.
-                let call = libc::SYS_openat.to_string();
-                hangs::watched(&Fixture::new(), &["hold", "1.2", &call, "1"], 4).0.stderr
+                let number = libc::SYS_openat.to_string();
+                hangs::watched(&Fixture::new(), &["hold", "1.2", &number, "1"], 4).0.stderr
             }),
         ),
         (

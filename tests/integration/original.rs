@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::{Value, json};
 
-use crate::support::fake_aws::Call::{Change, List};
+use crate::support::fake_aws::Operation::{Change, List};
 use crate::support::fake_aws::{KEY_ID, SECRET_KEY, TOPIC, ZONE_ID};
 use crate::support::fixture::Fixture;
 use crate::support::http::{Family, Response};
@@ -54,7 +54,7 @@ fn what_the_script_ran_with_runs_with_no_argument_and_nothing_set() {
     fixture.run_args(&[]).assert_silent().assert_wrote(&[]);
     assert_eq!(fixture.aws.record_sets()[0], "home.example.com. A 300 192.175.48.7");
     fixture.run_args(&[]).assert_silent().assert_wrote(&[]);
-    assert_eq!(fixture.aws.calls(), [List, Change, List]);
+    assert_eq!(fixture.aws.operations(), [List, Change, List]);
     assert_eq!(fixture.aws.published(), []);
 }
 
@@ -82,7 +82,7 @@ fn a_check_before_the_change_finds_modes_to_mend_and_changes_nothing() {
     assert_eq!((run.status.code(), run.stderr.as_str()), (Some(0), ""), "{run:?}");
     run.assert_wrote(&[]);
     assert!(run.stdout.ends_with(" 0 warning, 0 failed, 3 not tested\n"), "{run:?}");
-    assert_eq!(fixture.aws.calls(), [List, List, List, List]);
+    assert_eq!(fixture.aws.operations(), [List, List, List, List]);
 }
 
 #[test]

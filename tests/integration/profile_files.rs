@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 
 use crate::support::assert_text;
-use crate::support::fake_aws::Call::{Change, List};
+use crate::support::fake_aws::Operation::{Change, List};
 use crate::support::fixture::Fixture;
 use crate::support::moto;
 use crate::support::sigv4::Secret;
@@ -176,7 +176,7 @@ fn refused(cases: &[Case<'_>]) -> String {
         }
         let run = fixture.run();
         assert_eq!((run.status.code(), &*run.stderr), (Some(0), ""), "{name}");
-        assert_eq!(fixture.aws.calls(), [List, Change], "{name}");
+        assert_eq!(fixture.aws.operations(), [List, Change], "{name}");
     }
     said
 }

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use crate::endpoints::by_proxy;
 use crate::support::ca::{self, Certificate};
-use crate::support::fake_aws::Call::{Change, List};
 use crate::support::fake_aws::FakeAws;
+use crate::support::fake_aws::Operation::{Change, List};
 use crate::support::fake_reflector::FakeReflector;
 use crate::support::fixture::Fixture;
 use crate::support::http::{End, Reply, Response};
@@ -91,7 +91,7 @@ fn no_proxy_names_hosts_that_are_reached_directly() {
         fixture.sandbox.set("HTTPS_PROXY", proxy.url());
         fixture.sandbox.set("NO_PROXY", exceptions);
         fixture.run().assert_silent();
-        assert_eq!(fixture.aws.calls(), [List, Change]);
+        assert_eq!(fixture.aws.operations(), [List, Change]);
         assert_eq!(!proxy.asked().is_empty(), through, "{exceptions}");
     }
     // A host covers the names below it, as AWS's own tools have it.
@@ -160,7 +160,7 @@ fn a_proxy_that_refuses_for_a_moment_is_asked_again() {
         fixture.sandbox.set("HTTPS_PROXY", proxy.url());
         proxy.once(reply);
         fixture.run().assert_silent();
-        assert_eq!(fixture.aws.calls(), [List, Change]);
+        assert_eq!(fixture.aws.operations(), [List, Change]);
         assert_eq!(proxy.asked().len(), 2);
     }
 }
@@ -221,7 +221,7 @@ fn a_proxy_behind_tls_is_used_and_its_certificate_checked() {
     let proxy = Proxy::behind_tls(&[("*", port)], Certificate::Good);
     fixture.sandbox.set("HTTPS_PROXY", proxy.url());
     fixture.run().assert_silent();
-    assert_eq!(fixture.aws.calls(), [List, Change]);
+    assert_eq!(fixture.aws.operations(), [List, Change]);
     assert_eq!(proxy.asked(), [format!("CONNECT 127.0.0.1:{port}")]);
     fixture.without("topic_arn");
     let stranger = Proxy::behind_tls(&[("*", port)], Certificate::Untrusted);

@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::support::ca::Certificate;
-use crate::support::fake_aws::Call::{Change, List, Publish};
 use crate::support::fake_aws::FakeAws;
+use crate::support::fake_aws::Operation::{Change, List, Publish};
 use crate::support::fake_reflector::{FakeReflector, Form, HOST, SECRET_QUERY, say};
 use crate::support::fake_route53::RecordSet;
 use crate::support::fixture::Fixture;
@@ -274,7 +274,7 @@ fn an_answer_of_exactly_four_kib_is_read() {
     assert_eq!(body.len(), 4096);
     fixture.reflector.replies(Family::V4, Response::new(200, "application/json", body));
     fixture.run().assert_silent();
-    assert_eq!(fixture.aws.calls(), [List, Change]);
+    assert_eq!(fixture.aws.operations(), [List, Change]);
 }
 
 #[test]
@@ -489,7 +489,7 @@ fn address_that_no_host_has_is_refused_even_with_allow_non_public() {
             assert!(reason.ends_with("; check the reflector\n"), "{reason}");
         }
     }
-    assert!(!fixture.aws.calls().contains(&Change));
+    assert!(!fixture.aws.operations().contains(&Change));
 }
 
 #[test]
@@ -506,9 +506,9 @@ fn a_failure_leaves_the_record_alone_and_alerts_once() {
          reflector, and the key in reflect_url if it has one\n",
         )
         .assert_wrote(&["+ autodns.lock"]);
-    let first = fixture.aws.calls();
+    let first = fixture.aws.operations();
     assert!(!first.contains(&Change), "{first:?}");
-    assert_eq!(first.iter().filter(|call| **call == Publish).count(), 1);
+    assert_eq!(first.iter().filter(|operation| **operation == Publish).count(), 1);
     assert_eq!(fixture.aws.record_sets()[0], "home.example.com. A 300 192.175.48.1");
 }
 
@@ -527,7 +527,7 @@ fn one_familys_failure_neither_stops_nor_hides_the_other() {
         fixture.aws.record_sets(),
         ["home.example.com. A 300 192.175.48.7", "host.example.com. A 300 192.175.48.99"]
     );
-    assert_eq!(fixture.aws.calls(), [List, Change, Publish]);
+    assert_eq!(fixture.aws.operations(), [List, Change, Publish]);
 
     let fixture = Fixture::both();
     fixture.reflector.replies(Family::V4, Response::text("out of order"));
@@ -741,7 +741,7 @@ fn plain_http_is_good_enough_on_loopback() {
         let url = fixture.reflector.url_of(host);
         fixture.configure(|config| config["reflect_url"] = json!(url));
         fixture.run().assert_silent();
-        assert_eq!(fixture.aws.calls(), [List, Change], "{host}");
+        assert_eq!(fixture.aws.operations(), [List, Change], "{host}");
     }
     let mut fixture =
         Fixture::with(FakeAws::start(), FakeReflector::start_as(Listen::Both, Speak::Plain));
@@ -751,7 +751,7 @@ fn plain_http_is_good_enough_on_loopback() {
         config["record_types"] = json!(["AAAA"]);
     });
     fixture.run().assert_silent();
-    assert_eq!(fixture.aws.calls(), [List, Change]);
+    assert_eq!(fixture.aws.operations(), [List, Change]);
 }
 
 #[test]
@@ -765,7 +765,7 @@ fn two_redirects_are_followed_and_a_third_is_refused() {
     let base = fixture.reflector.server().url(HOST);
     fixture.configure(|config| config["reflect_url"] = json!(format!("{base}/1")));
     fixture.run().assert_silent();
-    assert_eq!(fixture.aws.calls(), [List, Change]);
+    assert_eq!(fixture.aws.operations(), [List, Change]);
     assert_eq!(
         fixture.reflector.asked(),
         ["GET /1".into(), "GET /2".into(), format!("GET {usual}")]

@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use crate::support::assert_text;
-use crate::support::fake_aws::Call::{Change, List, Publish};
+use crate::support::fake_aws::Operation::{Change, List, Publish};
 use crate::support::fake_route53::RecordSet;
 use crate::support::fixture::Fixture;
 
@@ -87,7 +87,7 @@ fn a_record_that_is_not_ours_is_left_alone_and_the_reason_said() {
         assert_eq!(run.status.code(), Some(1), "{what}: {run:?}");
         run.assert_wrote(&["+ autodns.lock"]);
         assert_eq!(fixture.aws.record_sets(), before, "{what}");
-        assert_eq!(fixture.aws.calls(), [List, Publish], "{what}");
+        assert_eq!(fixture.aws.operations(), [List, Publish], "{what}");
         seen += &format!("{what}: {}{}", run.stdout, run.stderr);
     }
     assert_text(
@@ -134,7 +134,7 @@ fn a_record_that_is_not_ours_is_refused_even_where_its_address_is_right() {
         "autodns: home.example.com A: not ours to overwrite: it has a health check; take the \
          health check off, or use another name\n",
     );
-    assert_eq!(fixture.aws.calls(), [List, Publish]);
+    assert_eq!(fixture.aws.operations(), [List, Publish]);
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn a_refusal_of_one_family_does_not_hold_up_the_other() {
          simple record with one value, or use another name\n",
     );
     assert_eq!(fixture.aws.record_sets()[0], "home.example.com. A 300 192.175.48.7");
-    assert_eq!(fixture.aws.calls(), [List, Change, Publish]);
+    assert_eq!(fixture.aws.operations(), [List, Change, Publish]);
 }
 
 #[test]
@@ -164,7 +164,7 @@ fn a_dry_run_refuses_as_a_real_run_would_and_alerts_nobody() {
          record with one value, or use another name\n",
         )
         .assert_wrote(&[]);
-    assert_eq!(fixture.aws.calls(), [List, List]);
+    assert_eq!(fixture.aws.operations(), [List, List]);
 }
 
 #[test]
@@ -174,5 +174,5 @@ fn an_alias_of_another_name_or_type_is_no_hindrance() {
     fixture.aws.put(RecordSet::alias(NAME, "AAAA", "d111111abcdef8.cloudfront.net."));
     fixture.aws.put(RecordSet::new("homf.example.com", "CNAME", 300, &["elsewhere.example.org"]));
     fixture.run().assert_silent();
-    assert_eq!(fixture.aws.calls(), [List, Change]);
+    assert_eq!(fixture.aws.operations(), [List, Change]);
 }

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::fake_aws::Call::{Change, List, Publish};
-use crate::support::fake_aws::{Call, Fault};
+use crate::support::fake_aws::Operation::{Change, List, Publish};
+use crate::support::fake_aws::{Fault, Operation};
 use crate::support::fake_reflector::{Form, say};
 use crate::support::fake_route53::{self, RecordSet};
 use crate::support::fixture::Fixture;
@@ -41,13 +41,16 @@ fn passing() -> Vec<(&'static str, Fault)> {
 #[test]
 fn what_passes_is_tried_again_and_all_is_well() {
     for (what, fault) in passing() {
-        for call in [List, Change] {
+        for operation in [List, Change] {
             let fixture = Fixture::new();
-            fixture.aws.fault(call, fault.clone());
+            fixture.aws.fault(operation, fault.clone());
             fixture.run().assert_silent().assert_wrote(&[]);
-            let expected: &[Call] =
-                if call == List { &[List, List, Change] } else { &[List, Change, List, Change] };
-            assert_eq!(fixture.aws.calls(), expected, "{what}");
+            let expected: &[Operation] = if operation == List {
+                &[List, List, Change]
+            } else {
+                &[List, Change, List, Change]
+            };
+            assert_eq!(fixture.aws.operations(), expected, "{what}");
             assert_eq!(
                 fixture.aws.record_sets()[0],
                 "home.example.com. A 300 192.175.48.7",
@@ -64,7 +67,7 @@ fn an_alert_that_meets_what_passes_arrives_once() {
         fixture.reflector.replies(Family::V4, Response::text("out of order"));
         fixture.aws.fault(Publish, fault);
         fixture.run().assert(1, "", &out_of_order(Family::V4)).assert_wrote(&["+ autodns.lock"]);
-        assert_eq!(fixture.aws.calls(), [List, Publish, Publish], "{what}");
+        assert_eq!(fixture.aws.operations(), [List, Publish, Publish], "{what}");
         assert_eq!(fixture.aws.published().len(), 1, "{what}");
     }
 }
@@ -83,7 +86,7 @@ fn three_attempts_are_all_unless_aws_max_attempts_says_otherwise() {
             "",
             &format!("{UNLISTED}ServiceUnavailable: x; the next run tries again\n"),
         );
-        assert_eq!(fixture.aws.calls(), vec![List; attempts], "{limit:?}");
+        assert_eq!(fixture.aws.operations(), vec![List; attempts], "{limit:?}");
     }
 }
 
@@ -94,7 +97,7 @@ fn throttling_is_waited_out_beyond_the_attempts_of_failures() {
         fixture.aws.fault(List, Fault::error(400, "Throttling", "Rate exceeded"));
     }
     fixture.run().assert_silent();
-    assert_eq!(fixture.aws.calls(), [List, List, List, List, Change]);
+    assert_eq!(fixture.aws.operations(), [List, List, List, List, Change]);
     // Where the attempts are limited by hand, it counts as one.
     let mut fixture = Fixture::new();
     fixture.sandbox.set("AWS_MAX_ATTEMPTS", "2");
@@ -105,7 +108,7 @@ fn throttling_is_waited_out_beyond_the_attempts_of_failures() {
          run tries again\n"
     );
     fixture.run().assert(1, "", &said);
-    assert_eq!(fixture.aws.calls(), [List, List]);
+    assert_eq!(fixture.aws.operations(), [List, List]);
 }
 
 #[test]
@@ -136,7 +139,7 @@ fn throttling_is_waited_out_for_as_long_as_the_run_has_time() {
     fixture.aws.always(Change, Fault::error(400, "PriorRequestNotComplete", "x"));
     let said = format!("{UNCHANGED}PriorRequestNotComplete: x; the next run tries again\n");
     fixture.run_with(&["--deadline", "4"]).assert(1, "", &said);
-    assert!(fixture.aws.calls().len() > 2, "{:?}", fixture.aws.calls());
+    assert!(fixture.aws.operations().len() > 2, "{:?}", fixture.aws.operations());
 }
 
 #[test]
@@ -156,7 +159,7 @@ fn what_would_fail_alike_is_not_tried_again() {
         fixture.without("topic_arn");
         fixture.aws.always(List, fault);
         assert_eq!(fixture.run().status.code(), Some(1));
-        assert_eq!(fixture.aws.calls(), [List]);
+        assert_eq!(fixture.aws.operations(), [List]);
     }
 }
 
@@ -165,7 +168,7 @@ fn change_with_a_lost_answer_is_confirmed_by_a_list() {
     let fixture = Fixture::new();
     fixture.aws.fault(Change, Fault::After(Reply::reset()));
     fixture.run().assert_silent().assert_wrote(&[]);
-    assert_eq!(fixture.aws.calls(), [List, Change, List]);
+    assert_eq!(fixture.aws.operations(), [List, Change, List]);
     assert_eq!(fixture.aws.record_sets()[0], "home.example.com. A 300 192.175.48.7");
 }
 
@@ -174,7 +177,7 @@ fn change_that_was_lost_whole_is_made_again() {
     let fixture = Fixture::new();
     fixture.aws.fault(Change, Fault::Instead(Reply::reset()));
     fixture.run().assert_silent().assert_wrote(&[]);
-    assert_eq!(fixture.aws.calls(), [List, Change, List, Change]);
+    assert_eq!(fixture.aws.operations(), [List, Change, List, Change]);
     assert_eq!(fixture.aws.record_sets()[0], "home.example.com. A 300 192.175.48.7");
 }
 
@@ -208,7 +211,7 @@ fn record_that_became_an_alias_before_a_retry_is_kept() {
     fixture.aws.put(RecordSet::alias("home.example.com", "A", "dualstack.lb.example.com."));
     latch.open();
     fixture.finish(run).assert(1, "", IS_AN_ALIAS);
-    assert_eq!(fixture.aws.calls(), [List, Change, List, Publish]);
+    assert_eq!(fixture.aws.operations(), [List, Change, List, Publish]);
     assert_eq!(fixture.aws.record_sets()[0], "home.example.com. A - ");
 }
 
@@ -222,7 +225,7 @@ fn record_that_became_an_alias_during_a_slow_look_up_is_kept() {
     fixture.aws.wait_for(List);
     fixture.aws.put(RecordSet::alias("home.example.com", "A", "dualstack.lb.example.com."));
     fixture.finish(run).assert(1, "", IS_AN_ALIAS);
-    assert_eq!(fixture.aws.calls(), [List, List, Publish]);
+    assert_eq!(fixture.aws.operations(), [List, List, Publish]);
     assert_eq!(fixture.aws.record_sets()[0], "home.example.com. A - ");
 }
 
@@ -254,7 +257,7 @@ fn a_reflector_that_fails_for_a_moment_is_asked_again() {
         fixture.reflector.once(Family::V4, reply);
         fixture.run().assert_silent();
         assert_eq!(fixture.reflector.asked().len(), 2);
-        assert_eq!(fixture.aws.calls(), [List, Change]);
+        assert_eq!(fixture.aws.operations(), [List, Change]);
     }
 }
 
@@ -286,9 +289,9 @@ fn retry_after_is_waited_out_by_every_kind_of_request() {
     let began = Instant::now();
     fixture.run().assert_silent();
     assert!(began.elapsed() >= at_least, "{:?}", began.elapsed());
-    for call in [List, Change] {
+    for operation in [List, Change] {
         let fixture = Fixture::new();
-        fixture.aws.fault(call, Fault::Instead(busy("2").into()));
+        fixture.aws.fault(operation, Fault::Instead(busy("2").into()));
         let began = Instant::now();
         fixture.run().assert_silent();
         assert!(began.elapsed() >= at_least, "{:?}", began.elapsed());
@@ -310,7 +313,7 @@ fn a_server_that_wants_more_time_than_is_left_is_left_alone() {
         fixture.without("topic_arn");
         fixture.aws.always(List, Fault::Instead(busy().into()));
         assert_eq!(fixture.run_with(&["--deadline", "20"]).status.code(), Some(1));
-        assert_eq!(fixture.aws.calls(), [List], "{value}");
+        assert_eq!(fixture.aws.operations(), [List], "{value}");
     }
 }
 
@@ -344,7 +347,7 @@ fn the_list_of_reflectors_is_gone_through_again_only_after_all_have_failed() {
     }
     fixture.run().assert_silent();
     assert_eq!(fixture.reflector.asked(), ["GET /a", "GET /b", "GET /b", "GET /b"]);
-    assert_eq!(fixture.aws.calls(), [List, Change]);
+    assert_eq!(fixture.aws.operations(), [List, Change]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What Route 53 may answer instead of what was asked for: each failure is said with its cause,
 //! nothing is written on a guess, and where a batch is refused the good changes land all the same.
 
-use crate::support::fake_aws::Call::{Change, List, Publish};
+use crate::support::fake_aws::Operation::{Change, List, Publish};
 use crate::support::fake_aws::{DateHeader, Fault, KEY_ID, SECRET_KEY};
 use crate::support::fake_route53::RecordSet;
 use crate::support::fixture::Fixture;
@@ -19,7 +19,7 @@ fn after<'a>(beginning: &str, text: &'a str) -> &'a str {
     text.strip_prefix(beginning).unwrap_or_else(|| panic!("{beginning}… expected:\n{text}"))
 }
 
-/// Faults of either call, by AWS's own code.
+/// Faults of either operation, by AWS's own code.
 fn errors() -> Vec<(&'static str, Fault)> {
     let error = Fault::error;
     vec![
@@ -49,7 +49,7 @@ fn a_list_that_fails_stops_everything() {
         let run = fixture.run();
         assert_eq!((run.status.code(), run.stdout.as_str()), (Some(1), ""), "{what}: {run:?}");
         run.assert_wrote(&["+ autodns.lock"]);
-        assert!(!fixture.aws.calls().contains(&Change), "{what}");
+        assert!(!fixture.aws.operations().contains(&Change), "{what}");
         let advice = words::REPLACE_POLICY;
         let said = after(UNLISTED, &run.stderr).replace(advice, "REPLACE POLICY\n");
         seen += &format!("{what}: {said}");
@@ -176,7 +176,7 @@ fn a_row_without_a_ttl_or_a_value_is_not_ours() {
             "autodns: home.example.com A: not ours to overwrite: it has no value or no TTL; make \
          it a simple record with one value, or use another name\n",
         );
-        assert_eq!(fixture.aws.calls(), [List, Publish]);
+        assert_eq!(fixture.aws.operations(), [List, Publish]);
     }
 }
 
@@ -268,7 +268,7 @@ fn a_batch_that_is_refused_is_sent_in_parts_so_that_the_good_ones_land() {
         );
         let sizes: Vec<usize> = fixture.aws.state().route53.batches.iter().map(Vec::len).collect();
         assert_eq!(sizes, [2, 1, 1]);
-        assert_eq!(fixture.aws.calls(), [List, Change, Change, Change, Publish]);
+        assert_eq!(fixture.aws.operations(), [List, Change, Change, Change, Publish]);
     }
 }
 
@@ -284,12 +284,12 @@ fn a_batch_of_one_that_is_refused_is_not_sent_again() {
          (Value is not allowed) encountered with '192.175.48.7'']; check dns_name, its zone, \
          and the zone's other records of that name\n",
     );
-    assert_eq!(fixture.aws.calls(), [List, Change, Publish]);
+    assert_eq!(fixture.aws.operations(), [List, Change, Publish]);
 }
 
 #[test]
 fn a_key_that_may_not_list_or_change_is_told_which_action_it_lacks() {
-    for (call, beginning, action) in [
+    for (operation, beginning, action) in [
         (List, UNLISTED, "ListResourceRecordSets"),
         (Change, UNCHANGED, "ChangeResourceRecordSets"),
     ] {
@@ -300,7 +300,7 @@ fn a_key_that_may_not_list_or_change_is_told_which_action_it_lacks() {
             words::REPLACE_POLICY
         );
         let fixture = Fixture::new();
-        fixture.aws.state().denied.push((KEY_ID.into(), call));
+        fixture.aws.state().denied.push((KEY_ID.into(), operation));
         fixture.run().assert(1, "", &said);
         assert_eq!(fixture.aws.record_sets()[0], "home.example.com. A 300 192.175.48.1");
     }

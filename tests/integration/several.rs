@@ -5,7 +5,7 @@ use std::fs::File;
 
 use serde_json::json;
 
-use crate::support::fake_aws::Call::Change;
+use crate::support::fake_aws::Operation::Change;
 use crate::support::fake_reflector::{Form, say};
 use crate::support::fixture::Fixture;
 use crate::support::http::{Family, Reply, Response};
@@ -146,7 +146,7 @@ fn a_dry_run_and_a_run_at_once_both_end_well() {
     latch.wait_for(1);
     // While the dry run waits for its reflector, a real run goes through.
     fixture.run().assert_silent();
-    assert!(fixture.aws.calls().contains(&Change));
+    assert!(fixture.aws.operations().contains(&Change));
     latch.open();
     assert_eq!(fixture.finish(dry).status.code(), Some(0));
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::support::assert_text;
-use crate::support::fake_aws::Call::{Change, List, Publish};
+use crate::support::fake_aws::Operation::{Change, List, Publish};
 use crate::support::fake_reflector::{FakeReflector, Form, HOST, say};
 use crate::support::fake_route53::RecordSet;
 use crate::support::fixture::Fixture;
@@ -71,7 +71,7 @@ fn a_change_that_a_second_source_disputes_is_not_made() {
         )
         .assert_wrote(&["+ autodns.lock"]);
     assert_eq!(fixture.aws.record_sets()[0], UNCHANGED);
-    assert_eq!(fixture.aws.calls(), [List, Publish]);
+    assert_eq!(fixture.aws.operations(), [List, Publish]);
 }
 
 #[test]
@@ -566,12 +566,12 @@ fn several_names_are_listed_one_by_one_and_changed_in_one_batch() {
     let names = json!(["home.example.com", "*.home.example.com"]);
     fixture.configure(|config| config["dns_name"] = names);
     fixture.run().assert_silent();
-    assert_eq!(fixture.aws.calls(), [List, List, Change]);
+    assert_eq!(fixture.aws.operations(), [List, List, Change]);
     assert_eq!(fixture.aws.server().connections(), 1);
     let sizes: Vec<_> = fixture.aws.state().route53.batches.iter().map(Vec::len).collect();
     assert_eq!(sizes, [4]);
     fixture.run().assert_silent();
-    assert_eq!(fixture.aws.calls(), [List, List, Change, List, List]);
+    assert_eq!(fixture.aws.operations(), [List, List, Change, List, List]);
 
     fixture.reflector.replies(Family::V4, Response::text("out of order"));
     fixture.run().assert(

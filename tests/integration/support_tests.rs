@@ -4,7 +4,7 @@
 
 use std::process::{Command, Stdio};
 
-use crate::support::fake_aws::{Call, FakeAws, KEY_ID, SECRET_KEY, TOPIC, ZONE_ID};
+use crate::support::fake_aws::{FakeAws, KEY_ID, Operation, SECRET_KEY, TOPIC, ZONE_ID};
 use crate::support::fake_route53::{RecordSet, normal};
 use crate::support::{ca, moto, secrets};
 
@@ -146,8 +146,8 @@ fn the_stand_in_for_aws_takes_botocores_signatures_and_no_spoilt_one() {
     let trim = |text: &str| text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
     assert_eq!(trim(&seen), trim(SIGNED));
     assert_eq!(aws.violations(), Vec::<String>::new());
-    use Call::{Change, List, Publish};
-    assert_eq!(aws.calls(), [List, List, Change, Publish, List, List, List]);
+    use Operation::{Change, List, Publish};
+    assert_eq!(aws.operations(), [List, List, Change, Publish, List, List, List]);
     assert_eq!(
         aws.record_sets(),
         ["home.example.com. A 300 192.175.48.7", "host.example.com. A 300 192.175.48.99"]

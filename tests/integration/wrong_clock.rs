@@ -7,7 +7,7 @@ use std::process::Command;
 use time::Duration;
 
 use crate::support::clock;
-use crate::support::fake_aws::Call::{Change, List, Publish};
+use crate::support::fake_aws::Operation::{Change, List, Publish};
 use crate::support::fake_aws::{DateHeader, Fault, TOPIC};
 use crate::support::fixture::Fixture;
 use crate::support::http::{Family, Response};
@@ -21,7 +21,7 @@ fn ahead(by: Duration) -> Fixture {
 }
 
 fn refused(fixture: &Fixture) -> usize {
-    fixture.aws.server().requests().len() - fixture.aws.calls().len()
+    fixture.aws.server().requests().len() - fixture.aws.operations().len()
 }
 
 #[test]
@@ -31,7 +31,7 @@ fn a_wrong_clock_costs_one_more_request_and_nothing_else() {
         // Signing again is not one of the attempts.
         fixture.sandbox.set("AWS_MAX_ATTEMPTS", "1");
         fixture.run().assert_silent().assert_wrote(&[]);
-        assert_eq!(fixture.aws.calls(), [List, Change]);
+        assert_eq!(fixture.aws.operations(), [List, Change]);
         // The change is signed with what the list taught.
         assert_eq!(refused(&fixture), 1, "{by}");
         assert_eq!(fixture.aws.record_sets()[0], "home.example.com. A 300 192.175.48.7");
@@ -43,7 +43,7 @@ fn a_clock_within_the_window_is_left_alone() {
     for by in [Duration::minutes(4), -Duration::minutes(4)] {
         let fixture = ahead(by);
         fixture.run().assert_silent();
-        assert_eq!((fixture.aws.calls(), refused(&fixture)), (vec![List, Change], 0));
+        assert_eq!((fixture.aws.operations(), refused(&fixture)), (vec![List, Change], 0));
     }
 }
 
@@ -52,7 +52,7 @@ fn an_alert_gets_through_with_a_wrong_clock() {
     let fixture = ahead(Duration::minutes(-90));
     fixture.reflector.replies(Family::V4, Response::text("out of order"));
     fixture.run().assert(1, "", &out_of_order(Family::V4)).assert_wrote(&["+ autodns.lock"]);
-    assert_eq!(fixture.aws.calls(), [List, Publish]);
+    assert_eq!(fixture.aws.operations(), [List, Publish]);
     assert_eq!(fixture.aws.published()[0].topic, TOPIC);
 }
 

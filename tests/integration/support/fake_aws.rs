@@ -22,15 +22,15 @@ pub const SECRET_KEY: &str = "sEcr3t/Of+The/Key+wQ7zLpV0bN5tYh1KdJm8xE";
 pub const ZONE_ID: &str = "Z0123456789ABCDEFGHIJ";
 pub const TOPIC: &str = "arn:aws:sns:eu-west-1:123456789012:dyndns-status";
 
-/// The calls that the program makes.
+/// The operations that the program makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Call {
+pub enum Operation {
     List,
     Change,
     Publish,
 }
 
-/// What happens to a call instead of what should.
+/// What happens to an operation instead of what should.
 #[derive(Clone, Debug)]
 pub enum Fault {
     /// An error in the service's own shape.
@@ -71,7 +71,7 @@ pub struct AwsState {
     pub sns: FakeSns,
     pub keys: BTreeMap<String, Secret>,
     /// Calls that a key may not make.
-    pub denied: Vec<(String, Call)>,
+    pub denied: Vec<(String, Operation)>,
     /// By how much AWS's clock is ahead of this machine's.
     pub ahead: Duration,
     pub date: DateHeader,
@@ -83,10 +83,10 @@ pub struct AwsState {
     pub throttled: usize,
     /// The region that Route 53 wants in signatures.
     pub route53_region: String,
-    /// The calls that came with a good signature, in order, faults included.
-    pub calls: Vec<Call>,
-    next: BTreeMap<Call, VecDeque<Fault>>,
-    always: BTreeMap<Call, Fault>,
+    /// The operations that came with a good signature, in order, faults included.
+    pub operations: Vec<Operation>,
+    next: BTreeMap<Operation, VecDeque<Fault>>,
+    always: BTreeMap<Operation, Fault>,
     violations: Vec<String>,
 }
 
@@ -139,7 +139,7 @@ impl FakeAws {
             taken: VecDeque::new(),
             throttled: 0,
             route53_region: "us-east-1".to_owned(),
-            calls: Vec::new(),
+            operations: Vec::new(),
             next: BTreeMap::new(),
             always: BTreeMap::new(),
             violations: Vec::new(),
@@ -166,14 +166,14 @@ impl FakeAws {
         Arc::clone(&self.state)
     }
 
-    /// The next such call meets this fault; several queue up.
-    pub fn fault(&self, call: Call, fault: Fault) {
-        self.state().next.entry(call).or_default().push_back(fault);
+    /// The next such operation meets this fault; several queue up.
+    pub fn fault(&self, operation: Operation, fault: Fault) {
+        self.state().next.entry(operation).or_default().push_back(fault);
     }
 
-    /// Every such call meets this fault, from now on.
-    pub fn always(&self, call: Call, fault: Fault) {
-        self.state().always.insert(call, fault);
+    /// Every such operation meets this fault, from now on.
+    pub fn always(&self, operation: Operation, fault: Fault) {
+        self.state().always.insert(operation, fault);
     }
 
     /// No fault any more, neither queued nor lasting.
@@ -233,16 +233,16 @@ impl FakeAws {
         self.state().sns.topics[TOPIC].clone()
     }
 
-    pub fn calls(&self) -> Vec<Call> {
-        self.state().calls.clone()
+    pub fn operations(&self) -> Vec<Operation> {
+        self.state().operations.clone()
     }
 
     /// Waits until such a call has come.
     #[track_caller]
-    pub fn wait_for(&self, call: Call) {
+    pub fn wait_for(&self, operation: Operation) {
         let start = Instant::now();
-        while !self.calls().contains(&call) {
-            assert!(start.elapsed().as_secs() < 60, "no {call:?} came");
+        while !self.operations().contains(&operation) {
+            assert!(start.elapsed().as_secs() < 60, "no {operation:?} came");
             std::thread::sleep(std::time::Duration::from_millis(2));
         }
     }
@@ -279,61 +279,64 @@ fn response(state: &Mutex<AwsState>, request: &Request) -> Reply {
 }
 
 fn handle(state: &mut AwsState, request: &Request) -> Reply {
-    let Some((call, zone_id)) = what(request) else {
+    let Some((operation, zone_id)) = what(request) else {
         state.violations.push(format!("no such call: {} {}", request.method, request.target));
         return fake_route53::error("Sender", 404, "UnknownOperation", "No such operation").into();
     };
-    let topic = (call == Call::Publish).then(|| FakeSns::topic_of(request)).flatten();
+    let topic = (operation == Operation::Publish).then(|| FakeSns::topic_of(request)).flatten();
     let topic = topic.unwrap_or_default();
-    let (service, region) = match call {
-        Call::Publish => ("sns", FakeSns::region_of(&topic).unwrap_or("us-east-1")),
-        Call::List | Call::Change => ("route53", state.route53_region.as_str()),
+    let (service, region) = match operation {
+        Operation::Publish => ("sns", FakeSns::region_of(&topic).unwrap_or("us-east-1")),
+        Operation::List | Operation::Change => ("route53", state.route53_region.as_str()),
     };
     let receiver = Receiver { service, region, now: OffsetDateTime::now_utc() + state.ahead };
     let key_id = match sigv4::check(request, receiver, &state.keys) {
         Ok(key_id) => key_id,
-        Err(rejection) => return error(call, 403, rejection.code, &rejection.message).into(),
+        Err(rejection) => return error(operation, 403, rejection.code, &rejection.message).into(),
     };
-    if call != Call::Publish && state.is_over_its_rate() {
+    if operation != Operation::Publish && state.is_over_its_rate() {
         state.throttled += 1;
-        return error(call, 400, "Throttling", "Rate exceeded").into();
+        return error(operation, 400, "Throttling", "Rate exceeded").into();
     }
-    state.calls.push(call);
-    let queued = state.next.get_mut(&call).and_then(VecDeque::pop_front);
-    let fault = queued.or_else(|| state.always.get(&call).cloned());
+    state.operations.push(operation);
+    let queued = state.next.get_mut(&operation).and_then(VecDeque::pop_front);
+    let fault = queued.or_else(|| state.always.get(&operation).cloned());
     match fault {
         Some(Fault::Error(status, code, message)) => {
-            return error(call, status, code, &message).into();
+            return error(operation, status, code, &message).into();
         }
         Some(Fault::Instead(reply)) => return reply,
         Some(Fault::Held(latch)) => {
-            return Reply::held(&latch, perform(state, call, &zone_id, &topic, &key_id, request));
+            return Reply::held(
+                &latch,
+                perform(state, operation, &zone_id, &topic, &key_id, request),
+            );
         }
         Some(Fault::After(reply)) => {
-            perform(state, call, &zone_id, &topic, &key_id, request);
+            perform(state, operation, &zone_id, &topic, &key_id, request);
             return reply;
         }
         Some(Fault::Pass) | None => {}
     }
-    perform(state, call, &zone_id, &topic, &key_id, request).into()
+    perform(state, operation, &zone_id, &topic, &key_id, request).into()
 }
 
-/// The call that a request makes, and the zone in its path.
-fn what(request: &Request) -> Option<(Call, String)> {
+/// The operation that a request asks for, and the zone in its path.
+fn what(request: &Request) -> Option<(Operation, String)> {
     if request.method == "POST" && request.target == "/" {
-        return Some((Call::Publish, String::new()));
+        return Some((Operation::Publish, String::new()));
     }
     let rest = request.path().strip_prefix("/2013-04-01/hostedzone/")?;
     match (request.method.as_str(), rest.split_once('/')?) {
-        ("GET", (id, "rrset")) => Some((Call::List, id.to_owned())),
-        ("POST", (id, "rrset/")) => Some((Call::Change, id.to_owned())),
+        ("GET", (id, "rrset")) => Some((Operation::List, id.to_owned())),
+        ("POST", (id, "rrset/")) => Some((Operation::Change, id.to_owned())),
         _ => None,
     }
 }
 
 fn perform(
     state: &mut AwsState,
-    call: Call,
+    operation: Operation,
     zone_id: &str,
     topic: &str,
     key_id: &str,
@@ -341,28 +344,30 @@ fn perform(
 ) -> Response {
     let user = "User: arn:aws:iam::123456789012:user/pi is not authorized to perform:";
     let because = "because no identity-based policy allows the";
-    if state.denied.contains(&(key_id.to_owned(), call)) {
+    if state.denied.contains(&(key_id.to_owned(), operation)) {
         let zone = format!("arn:aws:route53:::hostedzone/{zone_id}");
-        let (code, action, resource) = match call {
-            Call::List => ("AccessDenied", "route53:ListResourceRecordSets", zone.as_str()),
-            Call::Change => ("AccessDenied", "route53:ChangeResourceRecordSets", zone.as_str()),
-            Call::Publish => ("AuthorizationError", "SNS:Publish", topic),
+        let (code, action, resource) = match operation {
+            Operation::List => ("AccessDenied", "route53:ListResourceRecordSets", zone.as_str()),
+            Operation::Change => {
+                ("AccessDenied", "route53:ChangeResourceRecordSets", zone.as_str())
+            }
+            Operation::Publish => ("AuthorizationError", "SNS:Publish", topic),
         };
         let message = format!("{user} {action} on resource: {resource} {because} {action} action");
-        return error(call, 403, code, &message);
+        return error(operation, 403, code, &message);
     }
-    match call {
-        Call::List => state.route53.list(zone_id, request.query()),
-        Call::Change => state.route53.change(zone_id, &request.body),
-        Call::Publish => state.sns.publish(request),
+    match operation {
+        Operation::List => state.route53.list(zone_id, request.query()),
+        Operation::Change => state.route53.change(zone_id, &request.body),
+        Operation::Publish => state.sns.publish(request),
     }
 }
 
-fn error(call: Call, status: u16, code: &str, message: &str) -> Response {
+fn error(operation: Operation, status: u16, code: &str, message: &str) -> Response {
     let who = if status < 500 { "Sender" } else { "Receiver" };
-    match call {
-        Call::Publish => fake_sns::error(who, status, code, message),
-        Call::List | Call::Change => fake_route53::error(who, status, code, message),
+    match operation {
+        Operation::Publish => fake_sns::error(who, status, code, message),
+        Operation::List | Operation::Change => fake_route53::error(who, status, code, message),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Route 53's side of the two calls: zones, their record sets, and the answers in the shapes that AWS
+//! Route 53's side of the two operations: zones, their record sets, and the answers in the shapes that AWS
 //! gives, with the refusals that an emulator leaves out (all-or-nothing batches, CNAME clashes,
 //! both shapes of `InvalidChangeBatch`, names in lower case with `\ooo`). Who may call is not its
 //! business: fake_aws.rs asks only after the signature was good.
