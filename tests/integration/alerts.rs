@@ -9,13 +9,13 @@ use serde_json::{Value, json};
 
 use crate::support::ca::Certificate;
 use crate::support::clock;
+use crate::support::expected::{self, CHANGE_FAILED, PUBLISH_FAILED};
 use crate::support::fake_aws::Operation::{Change, List, Publish};
 use crate::support::fake_aws::{FakeAws, Fault, KEY_ID, TOPIC, ZONE_ID};
 use crate::support::fixture::Fixture;
 use crate::support::http::{Family, Reply, Response};
 use crate::support::latch::Latch;
 use crate::support::server::{Listen, Speak};
-use crate::support::words::{self, UNCHANGED, UNPUBLISHED};
 
 const LOCK: &str = "autodns.lock";
 const FAILED: &str = "autodns: home.example.com is not up to date (raspberrypi)";
@@ -40,7 +40,7 @@ fn mend_reflector(fixture: &Fixture) {
 }
 
 fn out_of_order() -> String {
-    words::out_of_order(Family::V4)
+    expected::out_of_order(Family::V4)
 }
 
 /// The whole text of an alert of this config, with these lines of stderr and this last line.
@@ -155,7 +155,7 @@ fn one_family_still_failing_is_no_recovery() {
     }
     fixture.run().assert_wrote(&["+ autodns.lock"]);
     mend_reflector(&fixture);
-    fixture.run().assert(1, "", &words::out_of_order(Family::V6)).assert_wrote(&[]);
+    fixture.run().assert(1, "", &expected::out_of_order(Family::V6)).assert_wrote(&[]);
     fixture.reflector.says(Family::V6, "2620:4f:8000::7");
     fixture.run().assert_silent().assert_wrote(&["- autodns.lock"]);
     assert_eq!(fixture.aws.published().len(), 2);
@@ -171,7 +171,7 @@ fn a_message_of_recovery_that_cannot_be_sent_is_said_and_the_lock_goes_all_the_s
     let said = "autodns: home.example.com: the message that all is well again: could not publish \
                 to {topic}: AuthorizationError: User is not authorized; "
         .to_owned()
-        + words::REPLACE_POLICY;
+        + expected::REPLACE_POLICY;
     fixture.run().assert(0, "", &said).assert_wrote(&["- autodns.lock"]);
     fixture.aws.clear_faults();
     fixture.run().assert_silent().assert_wrote(&[]);
@@ -187,43 +187,45 @@ fn an_alert_that_cannot_be_published_leaves_no_lock_and_is_tried_again() {
         (
             Fault::error(404, "NotFound", "Topic does not exist"),
             format!(
-                "{UNPUBLISHED}NotFound: Topic does not exist; check topic_arn, its region \
+                "{PUBLISH_FAILED}NotFound: Topic does not exist; check topic_arn, its region \
                  included\n"
             ),
         ),
         (
             Fault::error(403, "AuthorizationError", "User: x is not authorized"),
             format!(
-                "{UNPUBLISHED}AuthorizationError: User: x is not authorized; {}",
-                words::REPLACE_POLICY
+                "{PUBLISH_FAILED}AuthorizationError: User: x is not authorized; {}",
+                expected::REPLACE_POLICY
             ),
         ),
         (
             Fault::error(400, "KMSDisabled", "key is disabled"),
-            format!("{UNPUBLISHED}KMSDisabled: key is disabled; enable the KMS key of the topic\n"),
+            format!(
+                "{PUBLISH_FAILED}KMSDisabled: key is disabled; enable the KMS key of the topic\n"
+            ),
         ),
         (
             Fault::error(400, "KMSAccessDenied", "x"),
             format!(
-                "{UNPUBLISHED}KMSAccessDenied: x; allow this IAM user kms:GenerateDataKey* and \
+                "{PUBLISH_FAILED}KMSAccessDenied: x; allow this IAM user kms:GenerateDataKey* and \
                  kms:Decrypt in the policy of the topic's KMS key\n"
             ),
         ),
         (
             Fault::error(400, "KMSInvalidState", "x"),
             format!(
-                "{UNPUBLISHED}KMSInvalidState: x; check in KMS whether the topic's key awaits its \
+                "{PUBLISH_FAILED}KMSInvalidState: x; check in KMS whether the topic's key awaits its \
                  deletion or an import, and undo that, or give the topic another key\n"
             ),
         ),
         (
             Fault::error(400, "KMSNotFound", "x"),
-            format!("{UNPUBLISHED}KMSNotFound: x; give the topic a KMS key that exists\n"),
+            format!("{PUBLISH_FAILED}KMSNotFound: x; give the topic a KMS key that exists\n"),
         ),
         (
             Fault::error(403, "KMSOptInRequired", "x"),
             format!(
-                "{UNPUBLISHED}KMSOptInRequired: x; activate KMS for the AWS account of the topic\n"
+                "{PUBLISH_FAILED}KMSOptInRequired: x; activate KMS for the AWS account of the topic\n"
             ),
         ),
         (
@@ -233,7 +235,7 @@ fn an_alert_that_cannot_be_published_leaves_no_lock_and_is_tried_again() {
                 "User: x is not authorized because no resource-based policy allows the action",
             ),
             format!(
-                "{UNPUBLISHED}AuthorizationError: User: x is not authorized because no \
+                "{PUBLISH_FAILED}AuthorizationError: User: x is not authorized because no \
                  resource-based policy allows the action; ask the owner of the topic to allow this \
                  IAM user sns:Publish in the topic's access policy\n"
             ),
@@ -241,7 +243,7 @@ fn an_alert_that_cannot_be_published_leaves_no_lock_and_is_tried_again() {
         (
             Fault::error(400, "InvalidParameter", "Invalid parameter: TopicArn"),
             format!(
-                "{UNPUBLISHED}InvalidParameter: Invalid parameter: TopicArn; check topic_arn, its \
+                "{PUBLISH_FAILED}InvalidParameter: Invalid parameter: TopicArn; check topic_arn, its \
                  region included\n"
             ),
         ),
@@ -517,11 +519,11 @@ fn failures_of_route_53_alert_as_well() {
     let fixture = Fixture::new();
     fixture.aws.state().denied.push((KEY_ID.into(), Change));
     let said = format!(
-        "{UNCHANGED}AccessDenied: User: arn:aws:iam::123456789012:user/pi is not authorized to \
+        "{CHANGE_FAILED}AccessDenied: User: arn:aws:iam::123456789012:user/pi is not authorized to \
          perform: route53:ChangeResourceRecordSets on resource: arn:aws:route53:::hostedzone/\
          {{zone}} because no identity-based policy allows the route53:ChangeResourceRecordSets \
          action; {}",
-        words::REPLACE_POLICY
+        expected::REPLACE_POLICY
     );
     fixture.run().assert(1, "", &said).assert_wrote(&["+ autodns.lock"]);
     assert_published(&fixture, &[(FAILED, &failure("autodns.json", &said, ONCE))]);

@@ -7,12 +7,14 @@ use std::sync::OnceLock;
 use std::thread;
 
 use crate::support::assert_text;
+use crate::support::expected::{
+    self, CHANGE_FAILED, LIST_FAILED, PUBLISH_FAILED, UNCONFIRMED, address_failed,
+};
 use crate::support::fake_aws::Operation::{self, Change, List, Publish};
 use crate::support::fake_aws::{Fault, ZONE_ID};
 use crate::support::fixture::Fixture;
 use crate::support::http::{End, Family, Reply, Response};
 use crate::support::sandbox::Run;
-use crate::support::words::{self, UNCHANGED, UNCONFIRMED, UNLISTED, UNPUBLISHED, unlearnt};
 
 /// What a run may have of memory: twice what it takes in a build for tests, and far less than it
 /// would take if it read these answers to their end, or what is in them.
@@ -217,7 +219,7 @@ forbids; check who answers there: it is not AWS
 fn a_list_that_no_aws_sends_is_an_error() {
     let good = good(List);
     let replies = [of_any_server(&good, (1 << 20) + 1), of_aws(&good)].concat();
-    assert_text(&said_of(List, UNLISTED, replies), OF_ANY_CALL);
+    assert_text(&said_of(List, LIST_FAILED, replies), OF_ANY_CALL);
 }
 
 #[test]
@@ -231,8 +233,8 @@ fn an_answer_to_a_change_that_no_aws_sends_confirms_nothing() {
 fn an_answer_to_an_alert_that_no_aws_sends_leaves_no_lock() {
     let good = good(Publish);
     let replies = [of_any_server(&good, (1 << 20) + 1), of_aws(&good)].concat();
-    let beginning = words::out_of_order(Family::V4)
-        + &UNPUBLISHED.replace("could not publish to", "could not confirm the message to");
+    let beginning = expected::out_of_order(Family::V4)
+        + &PUBLISH_FAILED.replace("could not publish to", "could not confirm the message to");
     assert_text(&said_of(Publish, &beginning, replies), OF_ANY_CALL);
 }
 
@@ -242,9 +244,9 @@ fn a_captive_portal_that_says_so_has_carried_nothing_out() {
     let why = "{aws} answered 511, and the answer is XML, but not an error of AWS; this network wants \
                you to sign in before it lets anything through\n";
     for (operation, beginning) in [
-        (List, UNLISTED.to_owned()),
-        (Change, UNCHANGED.to_owned()),
-        (Publish, words::out_of_order(Family::V4) + UNPUBLISHED),
+        (List, LIST_FAILED.to_owned()),
+        (Change, CHANGE_FAILED.to_owned()),
+        (Publish, expected::out_of_order(Family::V4) + PUBLISH_FAILED),
     ] {
         let seen = said_of(operation, &beginning, vec![("511", portal().into())]);
         assert_text(&seen, &format!("511: {why}"));
@@ -253,7 +255,7 @@ fn a_captive_portal_that_says_so_has_carried_nothing_out() {
     fixture.without("topic_arn");
     fixture.reflector.replies(Family::V4, portal());
     let expected =
-        unlearnt(Family::V4) + "it answered 511; sign in to this network with a browser\n";
+        address_failed(Family::V4) + "it answered 511; sign in to this network with a browser\n";
     run(&mut fixture).assert(1, "", &expected);
 }
 
@@ -277,7 +279,7 @@ fn a_nul_in_a_record_makes_the_whole_list_unreadable() {
              forbids; check who answers there: it is not AWS\n"
         );
     }
-    assert_text(&said_of(List, UNLISTED, replies), &expected);
+    assert_text(&said_of(List, LIST_FAILED, replies), &expected);
 }
 
 #[test]
@@ -289,7 +291,8 @@ fn a_reflectors_answer_that_is_none_is_an_error() {
         fixture.without("topic_arn");
         fixture.reflector.replies(Family::V4, reply);
         let run = run(&mut fixture);
-        let reason = match (run.status.code(), run.stderr.strip_prefix(&unlearnt(Family::V4))) {
+        let reason = match (run.status.code(), run.stderr.strip_prefix(&address_failed(Family::V4)))
+        {
             (Some(1), Some(reason)) => reason.to_owned(),
             _ => format!("{run:?}\n"),
         };
@@ -334,7 +337,8 @@ fn a_compressed_address_is_not_read() {
         .expect("sh and gzip run");
     let response = Response::text(output.stdout).with("Content-Encoding", "gzip");
     fixture.reflector.replies(Family::V4, response);
-    let expected = unlearnt(Family::V4) + "the answer is not UTF-8; check who answers there\n";
+    let expected =
+        address_failed(Family::V4) + "the answer is not UTF-8; check who answers there\n";
     run(&mut fixture).assert(1, "", &expected);
 }
 
@@ -362,8 +366,8 @@ fn what_never_comes_to_the_point_is_given_up() {
                 let mut fixture = Fixture::new();
                 fixture.reflector.replies(Family::V4, of_reflector.0);
                 fixture.aws.always(List, Fault::Instead(of_aws.0));
-                let mut expected = unlearnt(Family::V4) + of_reflector.1;
-                expected += &format!("{UNLISTED}{{aws}}: {}", of_aws.1);
+                let mut expected = address_failed(Family::V4) + of_reflector.1;
+                expected += &format!("{LIST_FAILED}{{aws}}: {}", of_aws.1);
                 run(&mut fixture).assert(1, "", &expected).assert_wrote(&["+ autodns.lock"]);
                 assert_eq!(fixture.aws.operations(), [List, Publish]);
             });

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use crate::support::expected::address_failed;
 use crate::support::fake_reflector::HOST;
 use crate::support::fixture::Fixture;
 use crate::support::http::{Family, Reply};
 use crate::support::sandbox::Network;
 use crate::support::server::Refusing;
-use crate::support::words::unlearnt;
 
 /// A fixture that asks `url` in a network of its own, in which nothing of the tests answers.
 fn on_an_island(url: &str, record_type: &str) -> Fixture {
@@ -202,7 +202,7 @@ fn heads_and_bodies_that_drip_cannot_hold_a_run() {
         let run = fixture.run_with(&["--deadline", "3"]);
         assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
         assert_eq!(run.status.code(), Some(1), "{run:?}");
-        assert!(run.stderr.starts_with(&unlearnt(Family::V4)), "{run:?}");
+        assert!(run.stderr.starts_with(&address_failed(Family::V4)), "{run:?}");
         assert!(run.stderr.contains("timed out while"), "{run:?}");
     }
 }

@@ -7,13 +7,15 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::support::assert_text;
+use crate::support::expected::{
+    LIST_FAILED, PUBLISH_FAILED, UNCONFIRMED, address_failed, out_of_order,
+};
 use crate::support::fake_aws::Fault;
 use crate::support::fake_aws::Operation::{Change, List, Publish};
 use crate::support::fake_reflector::{Form, HOST, say};
 use crate::support::fixture::Fixture;
 use crate::support::http::{Family, Reply, Response};
 use crate::support::server::Silent;
-use crate::support::words::{UNCONFIRMED, UNLISTED, UNPUBLISHED, out_of_order, unlearnt};
 
 const CHECK: &str = "check the connection; the next run tries again\n";
 
@@ -29,7 +31,8 @@ fn a_reflector_that_sends_a_byte_a_second_cannot_hold_a_run() {
     let fixture = Fixture::new();
     let lengthy = say(Form::YourIp, "192.175.48.7").with("X-Padding", &"x".repeat(600));
     fixture.reflector.replies(Family::V4, dripping(&lengthy));
-    let said = format!("{}timed out while waiting for the answer; {CHECK}", unlearnt(Family::V4));
+    let said =
+        format!("{}timed out while waiting for the answer; {CHECK}", address_failed(Family::V4));
     fixture.run_with(&["--deadline", "4"]).assert(1, "", &said).assert_wrote(&["+ autodns.lock"]);
     assert_eq!(fixture.aws.operations(), [List, Publish]);
 }
@@ -38,7 +41,7 @@ fn a_reflector_that_sends_a_byte_a_second_cannot_hold_a_run() {
 fn an_aws_that_sends_a_byte_a_second_cannot_hold_a_run() {
     let page = Response::text("x".repeat(600));
     let mut seen = String::new();
-    for (operation, beginning) in [(List, UNLISTED), (Change, UNCONFIRMED)] {
+    for (operation, beginning) in [(List, LIST_FAILED), (Change, UNCONFIRMED)] {
         let fixture = Fixture::new();
         fixture.aws.always(operation, Fault::After(dripping(&page)));
         let run = fixture.run_with(&["--deadline", "4"]);
@@ -57,7 +60,7 @@ fn a_topic_that_sends_a_byte_a_second_cannot_hold_a_run() {
     fixture.reflector.replies(Family::V4, Response::text("out of order"));
     fixture.aws.always(Publish, Fault::After(dripping(&Response::text("x".repeat(600)))));
     let unconfirmed =
-        UNPUBLISHED.replace("could not publish to", "could not confirm the message to");
+        PUBLISH_FAILED.replace("could not publish to", "could not confirm the message to");
     let said = format!(
         "{}{unconfirmed}{{aws}}: timed out while waiting for the answer; {CHECK}",
         out_of_order(Family::V4)
@@ -84,8 +87,10 @@ fn a_server_that_never_says_a_word_of_tls_is_named() {
 fn names_that_are_never_looked_up_cannot_hold_a_run() {
     let fixture = Fixture::new();
     fixture.sandbox.hanging_names();
-    let said =
-        format!("{}timed out while looking the host's name up; {CHECK}", unlearnt(Family::V4));
+    let said = format!(
+        "{}timed out while looking the host's name up; {CHECK}",
+        address_failed(Family::V4)
+    );
     fixture.run_with(&["--deadline", "3"]).assert(1, "", &said).assert_wrote(&["+ autodns.lock"]);
     assert_eq!(fixture.aws.operations(), [List, Publish]);
 }
@@ -94,7 +99,8 @@ fn names_that_are_never_looked_up_cannot_hold_a_run() {
 fn an_ipv6_that_hangs_leaves_ipv4_its_change() {
     let fixture = Fixture::both();
     fixture.reflector.replies(Family::V6, dripping(&Response::text("x".repeat(600))));
-    let said = format!("{}timed out while waiting for the answer; {CHECK}", unlearnt(Family::V6));
+    let said =
+        format!("{}timed out while waiting for the answer; {CHECK}", address_failed(Family::V6));
     fixture.run_with(&["--deadline", "6"]).assert(1, "", &said);
     assert_eq!(fixture.aws.operations(), [List, Change, Publish]);
     assert_eq!(fixture.aws.record_sets()[0], "home.example.com. A 300 192.175.48.7");

@@ -54,13 +54,13 @@ impl Stage {
 
 /// The emulator's users have a random suffix, `user/no_list-8faf0d0e`.
 fn without_suffix(text: &str) -> String {
-    let words = text.split(' ').map(|word| match word.split_once(":user/") {
+    let expected = text.split(' ').map(|word| match word.split_once(":user/") {
         Some((account, user)) => {
             format!("{account}:user/{}", user.rsplit_once('-').map_or(user, |(name, _)| name))
         }
         None => word.into(),
     });
-    words.collect::<Vec<_>>().join(" ")
+    expected.collect::<Vec<_>>().join(" ")
 }
 
 fn record(kind: &str, ttl: u32, value: &str) -> Value {

@@ -12,7 +12,7 @@ use crate::support::fixture::Fixture;
 use crate::support::http::{Family, Response};
 use crate::support::proxy::{Proxy, USER_PASSWORD};
 use crate::support::server::{Listen, Refusing, Server, Speak};
-use crate::support::{assert_text, clock, words};
+use crate::support::{assert_text, clock, expected};
 
 /// A fixture in which AWS is reached by its real names, through a proxy to the fake AWS.
 pub fn by_proxy() -> (Fixture, Proxy) {
@@ -202,7 +202,7 @@ fn ssl_cert_file_is_trusted_where_there_is_no_bundle_of_awss() {
     fixture.sandbox.set("SSL_CERT_FILE", good);
     fixture.run().assert_silent();
     fixture.sandbox.set("AWS_CA_BUNDLE", other);
-    fixture.run().assert(1, "", &words::nothing_trusted("autodns test CA"));
+    fixture.run().assert(1, "", &expected::nothing_trusted("autodns test CA"));
 }
 
 #[test]
@@ -218,7 +218,7 @@ fn a_bundle_may_hold_several_certificates_and_text() {
 fn the_built_in_roots_trust_none_of_the_tests_servers() {
     let mut fixture = Fixture::new();
     fixture.sandbox.unset("AWS_CA_BUNDLE");
-    fixture.run().assert(1, "", &words::nothing_trusted("autodns test CA")).assert_wrote(&[]);
+    fixture.run().assert(1, "", &expected::nothing_trusted("autodns test CA")).assert_wrote(&[]);
     assert_eq!(fixture.aws.operations(), []);
     assert_eq!(fixture.reflector.asked(), Vec::<String>::new());
 }

@@ -3,11 +3,11 @@
 
 use serde_json::json;
 
+use crate::support::expected::out_of_order;
 use crate::support::fake_aws::Operation::{Change, List};
 use crate::support::fake_reflector::HOST;
 use crate::support::fixture::Fixture;
 use crate::support::http::{Family, Reply, Response};
-use crate::support::words::out_of_order;
 
 const QUERY: &str = "token=h3artbeat%2FSecret";
 

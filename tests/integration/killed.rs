@@ -16,11 +16,11 @@ use std::{fs, thread};
 use serde_json::{Value, json};
 
 use crate::support::assert_text;
+use crate::support::expected;
 use crate::support::fixture::Fixture;
 use crate::support::http::{Family, Response};
 use crate::support::moto;
 use crate::support::sandbox::Run;
-use crate::support::words;
 
 /// Kills in two threads leave a processor idle now and then; in more, hardly ever.
 const WORKERS: usize = 4;
@@ -149,12 +149,12 @@ fn half_broken() -> Fixture {
 
 /// The trouble lasts: everyone has heard of it after the next run, and the one after is silent.
 fn trouble_lasts(fixture: &Fixture) {
-    fixture.run().assert(1, "", &words::out_of_order(Family::V6));
+    fixture.run().assert(1, "", &expected::out_of_order(Family::V6));
     assert_eq!(fixture.aws.record_sets()[0], RIGHT);
     assert_eq!(leftovers(fixture), ["autodns.lock"]);
     let (alerts, recoveries) = heard(fixture);
     assert!((1..=2).contains(&alerts) && recoveries == 0, "{:?}", fixture.aws.published());
-    fixture.run().assert(1, "", &words::out_of_order(Family::V6)).assert_wrote(&[]);
+    fixture.run().assert(1, "", &expected::out_of_order(Family::V6)).assert_wrote(&[]);
     assert_eq!(heard(fixture), (alerts, 0));
 }
 

@@ -5,6 +5,9 @@
 use serde_json::json;
 
 use crate::support::assert_text;
+use crate::support::expected::{
+    CHANGE_FAILED, LIST_FAILED, PUBLISH_FAILED, address_failed, out_of_order,
+};
 use crate::support::fake_aws::Operation::{Change, List, Publish};
 use crate::support::fake_aws::{Fault, KEY_ID, SECRET_KEY};
 use crate::support::fake_reflector::{SECRET_DECODED, SECRET_QUERY};
@@ -12,7 +15,6 @@ use crate::support::fixture::Fixture;
 use crate::support::http::{Family, Response};
 use crate::support::sigv4::Secret;
 use crate::support::text::{hex, percent_encode};
-use crate::support::words::{UNCHANGED, UNLISTED, UNPUBLISHED, out_of_order, unlearnt};
 
 const TOKEN: &str = "FwoGZXIvYXdzEJr//t0ken/With+Every=Char==";
 
@@ -68,7 +70,7 @@ fn a_reflector_that_says_its_query_back() {
         ] {
             let fixture = fixture();
             fixture.reflector.replies(Family::V4, Response::new(status, "text/plain", body));
-            let said = format!("{}{reason}; {advice}\n", unlearnt(Family::V4));
+            let said = format!("{}{reason}; {advice}\n", address_failed(Family::V4));
             fixture.run().assert(1, "", &said);
             assert_eq!(fixture.aws.published().len(), 1);
         }
@@ -128,7 +130,7 @@ fn echo_of_the_aws_keys_in_disguise_is_hidden() {
             let message = format!("It was '{echo}' here");
             fixture.aws.always(List, Fault::Error(403, "SignatureDoesNotMatch", message));
             let run = fixture.run();
-            let said = format!("{UNLISTED}SignatureDoesNotMatch: It was '[hidden]' here; ");
+            let said = format!("{LIST_FAILED}SignatureDoesNotMatch: It was '[hidden]' here; ");
             assert!(run.stderr.starts_with(&said), "{what}:\n{}", run.stderr);
         }
     }
@@ -152,7 +154,10 @@ fn a_long_session_token_leaves_no_piece_when_cut_or_wrapped() {
         fixture.without("topic_arn");
         fixture.aws.always(List, Fault::Error(403, "ExpiredToken", format!("expired: {echo}")));
         let run = fixture.run();
-        assert!(run.stderr.starts_with(&format!("{UNLISTED}ExpiredToken: expired: ")), "{run:?}");
+        assert!(
+            run.stderr.starts_with(&format!("{LIST_FAILED}ExpiredToken: expired: ")),
+            "{run:?}"
+        );
     }
 }
 
@@ -242,9 +247,9 @@ fn an_aws_that_says_the_key_back() {
     let reason = "SignatureDoesNotMatch: The key '[hidden]' is not what was expected; check the \
                   secret access key from the environment, which wins over every file\n";
     for (operation, beginning) in [
-        (List, UNLISTED.to_owned()),
-        (Change, UNCHANGED.to_owned()),
-        (Publish, out_of_order(Family::V4) + UNPUBLISHED),
+        (List, LIST_FAILED.to_owned()),
+        (Change, CHANGE_FAILED.to_owned()),
+        (Publish, out_of_order(Family::V4) + PUBLISH_FAILED),
     ] {
         for secret in [SECRET_KEY, TOKEN] {
             for echo in [secret.to_owned(), percent_encode(secret.as_bytes())] {

@@ -7,11 +7,11 @@ use std::os::unix::fs::{MetadataExt, symlink};
 use std::process::Command;
 
 use crate::support::assert_text;
+use crate::support::expected;
 use crate::support::fake_aws::Fault;
 use crate::support::fake_aws::Operation::Publish;
 use crate::support::fixture::Fixture;
 use crate::support::http::{Family, Reply, Response};
-use crate::support::words;
 
 const LOCK: &str = "autodns.lock";
 const PENDING: &str = ".autodns.lock.pending";
@@ -45,7 +45,7 @@ fn assert_repeats(fixture: &Fixture, why: &str) {
     );
     let said = format!("autodns: home.example.com: {why}\n");
     for count in 1..=2 {
-        let stderr = words::out_of_order(Family::V4) + &said;
+        let stderr = expected::out_of_order(Family::V4) + &said;
         fixture.run().assert(1, "", &stderr).assert_wrote(&[]);
         let published = fixture.aws.published();
         assert_eq!(published.len(), count);
@@ -95,7 +95,7 @@ fn a_hard_link_to_another_file_leaves_that_file_alone() {
             fixture.sandbox.write("backup", content(fixture));
             link(fixture, "backup");
         });
-        fixture.run().assert(1, "", &words::out_of_order(Family::V4)).assert_wrote(&[]);
+        fixture.run().assert(1, "", &expected::out_of_order(Family::V4)).assert_wrote(&[]);
         fixture.reflector.says(Family::V4, "192.175.48.7");
         fixture.run().assert_silent().assert_wrote(&["- autodns.lock"]);
         assert_eq!(fixture.sandbox.read("backup"), Some(content(&fixture)));
@@ -308,7 +308,7 @@ fn an_empty_lock_goes_from_a_full_disk_too() {
     assert_eq!(heard(&fixture), "recovery");
     // It counts, for it can be removed.
     fixture.reflector.replies(Family::V4, Response::text("out of order"));
-    fixture.run().assert(1, "", &words::out_of_order(Family::V4));
+    fixture.run().assert(1, "", &expected::out_of_order(Family::V4));
     assert_eq!(heard(&fixture), "recovery");
 }
 
@@ -350,13 +350,13 @@ fn lock_is_in_the_state_folder_when_none_is_named() {
             .chain([format!("+ {file}")])
             .collect();
         let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
-        fixture.run().assert(1, "", &words::out_of_order(Family::V4)).assert_wrote(&paths);
+        fixture.run().assert(1, "", &expected::out_of_order(Family::V4)).assert_wrote(&paths);
         let mode = |name: &str| {
             let metadata = fs::metadata(fixture.sandbox.path(name)).expect("it is there");
             metadata.mode() & 0o7777
         };
         assert_eq!((mode(folder), mode(&file)), (0o700, 0o600));
-        fixture.run().assert(1, "", &words::out_of_order(Family::V4)).assert_wrote(&[]);
+        fixture.run().assert(1, "", &expected::out_of_order(Family::V4)).assert_wrote(&[]);
         fixture.reflector.says(Family::V4, "192.175.48.7");
         fixture.run().assert_silent().assert_wrote(&[&format!("- {file}")]);
         assert_eq!(heard(&fixture), "alert, recovery");
@@ -402,7 +402,8 @@ fn alert_without_a_place_for_its_lock_repeats() {
         let why = "alert_lock is not set, and no HOME, XDG_STATE_HOME or STATE_DIRECTORY says \
                    where to keep one; the alert will repeat at every failing run until that is \
                    mended";
-        let said = words::out_of_order(Family::V4) + &format!("autodns: home.example.com: {why}\n");
+        let said =
+            expected::out_of_order(Family::V4) + &format!("autodns: home.example.com: {why}\n");
         for count in 1..=2 {
             fixture.run().assert(1, "", &said).assert_wrote(&[]);
             let published = fixture.aws.published();
@@ -437,7 +438,7 @@ fn lock_belongs_to_zone_and_names_wherever_the_config_is() {
     };
     let config = fixture.sandbox.path("current/autodns.json");
     link("one");
-    let said = words::out_of_order(Family::V4);
+    let said = expected::out_of_order(Family::V4);
     fixture.run_args(&[&config]).assert(1, "", &said).assert_wrote(&["+ autodns.lock"]);
     link("two");
     fixture.run_args(&[&config]).assert(1, "", &said).assert_wrote(&[]);
@@ -477,7 +478,7 @@ fn lock_outlives_a_change_of_the_record_types() {
 #[test]
 fn lock_of_an_earlier_version_counts_by_its_config() {
     let fixture = broken(|fixture| drop(fixture.sandbox.write(LOCK, lock_of(fixture))));
-    fixture.run().assert(1, "", &words::out_of_order(Family::V4)).assert_wrote(&[]);
+    fixture.run().assert(1, "", &expected::out_of_order(Family::V4)).assert_wrote(&[]);
     fixture.reflector.says(Family::V4, "192.175.48.7");
     fixture.run().assert_silent().assert_wrote(&["- autodns.lock"]);
     assert_eq!(heard(&fixture), "recovery");
@@ -508,7 +509,7 @@ fn relative_lock_is_in_the_folder_of_its_config() {
 fn umask_leaves_the_lock_readable_for_its_owner() {
     let mut fixture = unnamed();
     fixture.sandbox.umask("0777");
-    fixture.run().assert(1, "", &words::out_of_order(Family::V4));
+    fixture.run().assert(1, "", &expected::out_of_order(Family::V4));
     for (name, expected) in [
         (".local", 0o700),
         (".local/state", 0o700),
@@ -527,7 +528,7 @@ fn lock_with_the_longest_name_is_kept_and_withdrawn() {
         let mut fixture = broken(|_| {});
         let lock = fixture.sandbox.path(&name);
         fixture.configure(|config| config["alert_lock"] = lock.into());
-        let said = words::out_of_order(Family::V4);
+        let said = expected::out_of_order(Family::V4);
         fixture.run().assert(1, "", &said).assert_wrote(&[&format!("+ {name}")]);
         fixture.run().assert(1, "", &said).assert_wrote(&[]);
         fixture.reflector.says(Family::V4, "192.175.48.7");

@@ -6,11 +6,11 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::{Value, json};
 
+use crate::support::expected;
 use crate::support::fake_aws::Operation::{Change, List};
 use crate::support::fake_aws::{KEY_ID, SECRET_KEY, TOPIC, ZONE_ID};
 use crate::support::fixture::Fixture;
 use crate::support::http::{Family, Response};
-use crate::support::words;
 
 const RECOVERED: &str = "autodns: home.example.com is up to date again (raspberrypi)";
 
@@ -90,7 +90,7 @@ fn an_alert_that_the_script_sent_is_not_sent_again_and_is_withdrawn() {
     let fixture = as_it_was_left();
     fixture.sandbox.write("autodns_alert.lock", "");
     fixture.reflector.replies(Family::V4, Response::text("out of order"));
-    fixture.run_args(&[]).assert(1, "", &words::out_of_order(Family::V4)).assert_wrote(&[]);
+    fixture.run_args(&[]).assert(1, "", &expected::out_of_order(Family::V4)).assert_wrote(&[]);
     assert_eq!(fixture.aws.published(), []);
     php_says(&fixture, &json!({ "error": "", "your_ip": "192.175.48.7" }));
     fixture.run_args(&[]).assert_silent().assert_wrote(&["- autodns_alert.lock"]);

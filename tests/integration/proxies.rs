@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::endpoints::by_proxy;
 use crate::support::ca::{self, Certificate};
+use crate::support::expected::LIST_FAILED;
 use crate::support::fake_aws::FakeAws;
 use crate::support::fake_aws::Operation::{Change, List};
 use crate::support::fake_reflector::FakeReflector;
@@ -12,7 +13,6 @@ use crate::support::fixture::Fixture;
 use crate::support::http::{End, Reply, Response};
 use crate::support::proxy::{Proxy, USER_PASSWORD};
 use crate::support::server::{Listen, Refusing, Speak};
-use crate::support::words::UNLISTED;
 
 /// A fixture in which AWS is reached through that proxy.
 fn behind(proxy: &Proxy) -> Fixture {
@@ -140,7 +140,7 @@ fn a_refusal_of_connect_is_named_by_its_status() {
         fixture.without("topic_arn");
         proxy.always(Response::new(status, "text/html", "<html>"));
         let before = proxy.asked().len();
-        let said = format!("{UNLISTED}{{aws}}: the proxy {{proxy}}: {said}");
+        let said = format!("{LIST_FAILED}{{aws}}: the proxy {{proxy}}: {said}");
         fixture.run().assert(1, "", &said);
         assert_eq!(proxy.asked().len() - before, attempts, "{status}");
     }
@@ -190,7 +190,7 @@ fn a_proxy_that_sends_a_byte_a_second_cannot_hold_a_run() {
         let said = "{aws}: the proxy {proxy}: timed out while connecting; check HTTPS_PROXY and \
                     NO_PROXY\n";
         assert_eq!(run.status.code(), Some(1));
-        assert!(run.stderr.starts_with(&format!("{UNLISTED}{said}")), "{run:?}");
+        assert!(run.stderr.starts_with(&format!("{LIST_FAILED}{said}")), "{run:?}");
     }
 }
 
@@ -205,7 +205,7 @@ fn a_proxy_that_answers_what_is_no_http_is_named() {
         fixture.without("topic_arn");
         let said = "{aws}: the proxy {proxy}: the answer is not HTTP; check HTTPS_PROXY and \
                     NO_PROXY\n";
-        fixture.run().assert(1, "", &format!("{UNLISTED}{said}"));
+        fixture.run().assert(1, "", &format!("{LIST_FAILED}{said}"));
     }
     proxy.always(Reply::Forever(b"HTTP/1.1 200 OK\r\n".to_vec(), b"X-More: x\r\n".to_vec()));
     let mut fixture = behind(&proxy);
@@ -231,7 +231,7 @@ fn a_proxy_behind_tls_is_used_and_its_certificate_checked() {
     let said = "{aws}: the proxy {stranger}: the server's certificate is not trusted: it is issued \
                 by \"autodns other CA\", which is not a trusted root; check who answers there; a \
                 CA of your own goes into AWS_CA_BUNDLE\n";
-    fixture.run().assert(1, "", &format!("{UNLISTED}{said}"));
+    fixture.run().assert(1, "", &format!("{LIST_FAILED}{said}"));
     assert_eq!(stranger.asked(), Vec::<String>::new());
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::support::ca::Certificate;
+use crate::support::expected::{self, address_failed};
 use crate::support::fake_aws::FakeAws;
 use crate::support::fake_aws::Operation::{Change, List, Publish};
 use crate::support::fake_reflector::{FakeReflector, Form, HOST, SECRET_QUERY, say};
@@ -14,7 +15,6 @@ use crate::support::fixture::Fixture;
 use crate::support::http::{End, Family, Reply, Response};
 use crate::support::sandbox::Run;
 use crate::support::server::{Listen, Refusing, Server, Speak};
-use crate::support::words::{self, unlearnt};
 use crate::support::{assert_text, ca, clock};
 
 /// What a dry run says of each reply: it asks as a real run does, and sends no alert.
@@ -32,7 +32,8 @@ fn said_of(replies: Vec<(&str, Reply)>) -> String {
 
 /// The reason of the usual reflector's failure; anything else that a run said, whole.
 fn reason(family: Family, run: &Run) -> String {
-    match (run.status.code(), run.stdout.as_str(), run.stderr.strip_prefix(&unlearnt(family))) {
+    match (run.status.code(), run.stdout.as_str(), run.stderr.strip_prefix(&address_failed(family)))
+    {
         (Some(1), "", Some(reason)) => reason.to_owned(),
         _ => format!("{run:?}\n"),
     }
@@ -802,7 +803,7 @@ fn every_kind_of_redirect_is_followed_and_a_useless_one_named() {
     ] {
         fixture.reflector.at("/start", response);
         let run = fixture.run_with(&["--dry-run"]);
-        let from = unlearnt(Family::V4).replace("/reflect/v1", "/start");
+        let from = address_failed(Family::V4).replace("/reflect/v1", "/start");
         let reason = match (run.status.code(), run.stderr.strip_prefix(&from)) {
             (Some(1), Some(reason)) => reason.to_owned(),
             _ => format!("{run:?}\n"),
@@ -845,6 +846,6 @@ fn a_bundle_with_another_ca_trusts_no_reflector() {
     let mut fixture = Fixture::new();
     let bundle = fixture.sandbox.write("other.pem", ca::foreign_pem());
     fixture.sandbox.set("AWS_CA_BUNDLE", bundle);
-    fixture.run().assert(1, "", &words::nothing_trusted("autodns test CA")).assert_wrote(&[]);
+    fixture.run().assert(1, "", &expected::nothing_trusted("autodns test CA")).assert_wrote(&[]);
     assert_eq!(fixture.aws.server().requests().len() + fixture.reflector.asked().len(), 0);
 }

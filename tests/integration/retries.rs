@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use crate::support::expected::{CHANGE_FAILED, LIST_FAILED, UNCONFIRMED, out_of_order};
 use crate::support::fake_aws::Operation::{Change, List, Publish};
 use crate::support::fake_aws::{Fault, Operation};
 use crate::support::fake_reflector::{Form, say};
@@ -12,7 +13,6 @@ use crate::support::fake_route53::{self, RecordSet};
 use crate::support::fixture::Fixture;
 use crate::support::http::{Family, Reply, Response};
 use crate::support::latch::Latch;
-use crate::support::words::{UNCHANGED, UNCONFIRMED, UNLISTED, out_of_order};
 
 const IS_AN_ALIAS: &str = "autodns: home.example.com A: not ours to overwrite: it is an alias; make \
                            it a simple record with one value, or use another name\n";
@@ -84,7 +84,7 @@ fn three_attempts_are_all_unless_aws_max_attempts_says_otherwise() {
         fixture.run().assert(
             1,
             "",
-            &format!("{UNLISTED}ServiceUnavailable: x; the next run tries again\n"),
+            &format!("{LIST_FAILED}ServiceUnavailable: x; the next run tries again\n"),
         );
         assert_eq!(fixture.aws.operations(), vec![List; attempts], "{limit:?}");
     }
@@ -104,7 +104,7 @@ fn throttling_is_waited_out_beyond_the_attempts_of_failures() {
     fixture.without("topic_arn");
     fixture.aws.always(List, Fault::error(400, "Throttling", "Rate exceeded"));
     let said = format!(
-        "{UNLISTED}Throttling: Rate exceeded; too many requests of this account at once; the next \
+        "{LIST_FAILED}Throttling: Rate exceeded; too many requests of this account at once; the next \
          run tries again\n"
     );
     fixture.run().assert(1, "", &said);
@@ -137,7 +137,7 @@ fn throttling_is_waited_out_for_as_long_as_the_run_has_time() {
     let mut fixture = Fixture::new();
     fixture.without("topic_arn");
     fixture.aws.always(Change, Fault::error(400, "PriorRequestNotComplete", "x"));
-    let said = format!("{UNCHANGED}PriorRequestNotComplete: x; the next run tries again\n");
+    let said = format!("{CHANGE_FAILED}PriorRequestNotComplete: x; the next run tries again\n");
     fixture.run_with(&["--deadline", "4"]).assert(1, "", &said);
     assert!(fixture.aws.operations().len() > 2, "{:?}", fixture.aws.operations());
 }
@@ -197,7 +197,7 @@ fn change_with_a_lost_answer_and_no_list_is_unconfirmed() {
     let mut fixture = Fixture::new();
     fixture.sandbox.set("AWS_MAX_ATTEMPTS", "2");
     fixture.aws.always(Change, Fault::error(400, "Throttling", "Rate exceeded"));
-    assert!(fixture.run().stderr.starts_with(UNCHANGED));
+    assert!(fixture.run().stderr.starts_with(CHANGE_FAILED));
 }
 
 #[test]

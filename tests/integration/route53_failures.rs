@@ -1,12 +1,12 @@
 //! What Route 53 may answer instead of what was asked for: each failure is said with its cause,
 //! nothing is written on a guess, and where a batch is refused the good changes land all the same.
 
+use crate::support::expected::{self, CHANGE_FAILED, LIST_FAILED, UNCONFIRMED};
 use crate::support::fake_aws::Operation::{Change, List, Publish};
 use crate::support::fake_aws::{DateHeader, Fault, KEY_ID, SECRET_KEY};
 use crate::support::fake_route53::RecordSet;
 use crate::support::fixture::Fixture;
 use crate::support::http::{End, Reply, Response};
-use crate::support::words::{self, UNCHANGED, UNCONFIRMED, UNLISTED};
 use crate::support::{assert_text, clock};
 
 fn xml(body: &str) -> Fault {
@@ -50,8 +50,8 @@ fn a_list_that_fails_stops_everything() {
         assert_eq!((run.status.code(), run.stdout.as_str()), (Some(1), ""), "{what}: {run:?}");
         run.assert_wrote(&["+ autodns.lock"]);
         assert!(!fixture.aws.operations().contains(&Change), "{what}");
-        let advice = words::REPLACE_POLICY;
-        let said = after(UNLISTED, &run.stderr).replace(advice, "REPLACE POLICY\n");
+        let advice = expected::REPLACE_POLICY;
+        let said = after(LIST_FAILED, &run.stderr).replace(advice, "REPLACE POLICY\n");
         seen += &format!("{what}: {said}");
     }
     assert_text(
@@ -129,7 +129,7 @@ fn a_list_that_cannot_be_read_is_never_an_empty_one() {
         fixture.aws.always(List, fault);
         let run = fixture.run_with(&["--dry-run"]);
         assert_eq!((run.status.code(), run.stdout.as_str()), (Some(1), ""), "{what}: {run:?}");
-        seen += &format!("{what}: {}", after(UNLISTED, &run.stderr));
+        seen += &format!("{what}: {}", after(LIST_FAILED, &run.stderr));
     }
     assert_text(
         &seen,
@@ -191,9 +191,9 @@ fn a_change_that_fails_is_said_and_one_that_may_have_happened_is_not_called_fail
         assert_eq!((run.status.code(), run.stdout.as_str()), (Some(1), ""), "{what}: {run:?}");
         run.assert_wrote(&["+ autodns.lock"]);
         assert_eq!(fixture.aws.published().len(), 1, "{what}");
-        let advice = words::REPLACE_POLICY;
+        let advice = expected::REPLACE_POLICY;
         let said = run.stderr.replace(advice, "REPLACE POLICY\n");
-        let said = said.replace(UNCHANGED, "NOT CHANGED: ");
+        let said = said.replace(CHANGE_FAILED, "NOT CHANGED: ");
         seen += &format!("{what}: {}", said.replace(UNCONFIRMED, "NOT CONFIRMED: "));
     }
     assert_text(
@@ -290,14 +290,14 @@ fn a_batch_of_one_that_is_refused_is_not_sent_again() {
 #[test]
 fn a_key_that_may_not_list_or_change_is_told_which_action_it_lacks() {
     for (operation, beginning, action) in [
-        (List, UNLISTED, "ListResourceRecordSets"),
-        (Change, UNCHANGED, "ChangeResourceRecordSets"),
+        (List, LIST_FAILED, "ListResourceRecordSets"),
+        (Change, CHANGE_FAILED, "ChangeResourceRecordSets"),
     ] {
         let said = format!(
             "{beginning}AccessDenied: User: arn:aws:iam::123456789012:user/pi is not authorized to \
              perform: route53:{action} on resource: arn:aws:route53:::hostedzone/{{zone}} because \
              no identity-based policy allows the route53:{action} action; {}",
-            words::REPLACE_POLICY
+            expected::REPLACE_POLICY
         );
         let fixture = Fixture::new();
         fixture.aws.state().denied.push((KEY_ID.into(), operation));
@@ -372,7 +372,7 @@ fn error_of_aws_itself_gives_no_advice_about_the_key() {
         fixture.without("topic_arn");
         fixture.sandbox.set("AWS_MAX_ATTEMPTS", "1");
         fixture.aws.always(List, Fault::error(500, code, "x"));
-        fixture.run().assert(1, "", &format!("{UNLISTED}{code}: x; the next run tries again\n"));
+        fixture.run().assert(1, "", &format!("{LIST_FAILED}{code}: x; the next run tries again\n"));
     }
 }
 
@@ -393,7 +393,7 @@ fn key_from_a_file_is_named_by_its_file() {
         fixture.sandbox.write(".aws/credentials", file);
         fixture.aws.always(List, Fault::error(403, code, "x"));
         let advice = advice.replace("{}", "[default] of {home}/.aws/credentials");
-        fixture.run().assert(1, "", &format!("{UNLISTED}{code}: x; {advice}\n"));
+        fixture.run().assert(1, "", &format!("{LIST_FAILED}{code}: x; {advice}\n"));
     }
 }
 
@@ -515,11 +515,11 @@ fn a_reflector_that_fails_and_a_list_that_fails_are_two_causes() {
     fixture.aws.state().denied.push((KEY_ID.into(), List));
     fixture.reflector.replies(crate::support::http::Family::V4, Response::text("out of order"));
     let said = format!(
-        "{}{UNLISTED}AccessDenied: User: arn:aws:iam::123456789012:user/pi is not authorized to \
+        "{}{LIST_FAILED}AccessDenied: User: arn:aws:iam::123456789012:user/pi is not authorized to \
          perform: route53:ListResourceRecordSets on resource: \
          arn:aws:route53:::hostedzone/{{zone}} because no identity-based policy allows the route53:ListResourceRecordSets action; {}",
-        words::out_of_order(crate::support::http::Family::V4),
-        words::REPLACE_POLICY
+        expected::out_of_order(crate::support::http::Family::V4),
+        expected::REPLACE_POLICY
     );
     fixture.run().assert(1, "", &said);
     assert_eq!(fixture.aws.published().len(), 1);

@@ -7,11 +7,11 @@ use std::process::Command;
 use time::Duration;
 
 use crate::support::clock;
+use crate::support::expected::{LIST_FAILED, PUBLISH_FAILED, out_of_order};
 use crate::support::fake_aws::Operation::{Change, List, Publish};
 use crate::support::fake_aws::{DateHeader, Fault, TOPIC};
 use crate::support::fixture::Fixture;
 use crate::support::http::{Family, Response};
-use crate::support::words::{UNLISTED, UNPUBLISHED, out_of_order};
 
 /// A fixture in which AWS's clock is so far ahead of this machine's.
 fn ahead(by: Duration) -> Fixture {
@@ -77,14 +77,14 @@ fn a_clock_that_cannot_be_corrected_is_named() {
     let refused = "SignatureDoesNotMatch: Signature expired: {moment} is now earlier than {moment} \
                    ({moment} - 5 min.); ";
     let known = format!(
-        "{UNLISTED}{refused}this machine's clock is 20 minutes slow; set it (timedatectl shows \
+        "{LIST_FAILED}{refused}this machine's clock is 20 minutes slow; set it (timedatectl shows \
          it)\n"
     );
     let unknown = format!(
-        "{UNLISTED}{refused}check this machine's clock (timedatectl shows it): the answer does not say the time of AWS\n"
+        "{LIST_FAILED}{refused}check this machine's clock (timedatectl shows it): the answer does not say the time of AWS\n"
     );
     let right = format!(
-        "{UNLISTED}{refused}this machine's clock agrees with that of AWS; check what delays \
+        "{LIST_FAILED}{refused}this machine's clock agrees with that of AWS; check what delays \
          requests on their way (a proxy, a slow connection)\n"
     );
     for (date, requests, said) in [
@@ -124,7 +124,7 @@ fn request_that_came_late_does_not_blame_a_right_clock() {
         fixture.aws.state().date = date;
         for code in ["RequestExpired", "RequestTimeTooSkewed"] {
             fixture.aws.always(List, Fault::error(400, code, "Request has expired."));
-            let said = format!("{UNLISTED}{code}: Request has expired; {advice}");
+            let said = format!("{LIST_FAILED}{code}: Request has expired; {advice}");
             fixture.run().assert(1, "", &said);
         }
     }
@@ -140,7 +140,7 @@ fn a_wrong_secret_is_told_from_a_wrong_clock_even_where_both_are_wrong() {
         1,
         "",
         &format!(
-            "{UNLISTED}SignatureDoesNotMatch: The request signature we calculated does not match \
+            "{LIST_FAILED}SignatureDoesNotMatch: The request signature we calculated does not match \
              the signature you provided. Check your AWS Secret Access Key and signing method. \
              Consult the service documentation for details; check the secret access key from the environment, which wins over every file\n"
         ),
@@ -174,7 +174,7 @@ fn clock_beyond_the_year_9999_is_named() {
     assert!(made.success());
     fixture.sandbox.set("LD_PRELOAD", library);
     let clock = "this machine's clock is beyond the year 9999; set it (timedatectl shows it)\n";
-    let said = format!("{UNLISTED}{clock}{UNPUBLISHED}{clock}");
+    let said = format!("{LIST_FAILED}{clock}{PUBLISH_FAILED}{clock}");
     let run = fixture.run();
     run.assert_wrote(&[]);
     assert_eq!(run.status.code(), Some(1));

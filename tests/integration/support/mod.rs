@@ -3,6 +3,7 @@
 
 pub mod ca;
 pub mod clock;
+pub mod expected;
 pub mod fake_aws;
 pub mod fake_reflector;
 pub mod fake_route53;
@@ -18,7 +19,6 @@ pub mod secrets;
 pub mod server;
 pub mod sigv4;
 pub mod text;
-pub mod words;
 
 /// Compares two texts whole and shows them line by line where they differ.
 #[track_caller]
