@@ -104,8 +104,8 @@ start() {
     printf -v "$variable" '%s' "$line"
 }
 
-world() {
-    "$python" "$root/tests/moto/world.py" "$endpoint" "$@" || die "world.py $1 failed"
+moto_aws() {
+    "$python" "$root/tests/moto/moto_aws.py" "$endpoint" "$@" || die "moto_aws.py $1 failed"
 }
 
 # python_says CODE ARGUMENT…: what a few lines of Python print; an interrupt ends them in silence.
@@ -113,13 +113,13 @@ python_says() {
     "$python" -c "import signal; signal.signal(signal.SIGINT, signal.SIG_DFL)$1" "${@:2}"
 }
 
-# A member of the world's description, found by the keys that lead to it.
+# A member of the resources' description, found by the keys that lead to it.
 member() {
     python_says '
 import functools, json, sys
-world = json.load(open(sys.argv[1], encoding="utf-8"))
-print(functools.reduce(lambda found, key: found[key], sys.argv[2:], world))' \
-        "$work/world.json" "$@"
+resources = json.load(open(sys.argv[1], encoding="utf-8"))
+print(functools.reduce(lambda found, key: found[key], sys.argv[2:], resources))' \
+        "$work/resources.json" "$@"
 }
 
 # control JSON: tells the reflector what to answer from now on.
@@ -183,7 +183,7 @@ complains() {
 # record ADDRESS: shows the zone, which must hold the one record with this address and its old TTL.
 record() {
     local expected="$name. 300 IN A $1" found
-    found=$(world records "$zone_id" | python_says '
+    found=$(moto_aws records "$zone_id" | python_says '
 import json, sys
 for row in json.load(sys.stdin):
     print(row["name"], row["ttl"], "IN", row["type"], *row["values"])')
@@ -199,7 +199,7 @@ asked_once() {
 }
 
 no_message() {
-    world messages "$queue_url" >"$work/messages"
+    moto_aws messages "$queue_url" >"$work/messages"
     say "The topic's subscriber got nothing."
     [ "$(cat "$work/messages")" = '[]' ] || die "and yet it got $(cat "$work/messages")"
 }
@@ -207,7 +207,7 @@ no_message() {
 # message TEXT…: shows the one message that the topic's subscriber got; each text is in it.
 message() {
     local text
-    world messages "$queue_url" >"$work/messages.json"
+    moto_aws messages "$queue_url" >"$work/messages.json"
     python_says '
 import json, sys
 received = json.load(sys.stdin)
@@ -240,10 +240,10 @@ attend "$root/tests/moto/setup.sh" >"$work/environment" ||
     die "the emulator could not be set up; the reason is above"
 python=$(cat "$work/environment")/bin/python
 
-start endpoint emulator "$python" "$root/tests/moto/world.py" serve --log "$work/requests"
+start endpoint emulator "$python" "$root/tests/moto/moto_aws.py" serve --log "$work/requests"
 start reflect_url reflector "$python" "$root/tests/moto/reflector.py" \
     --address "$new" --apikey "$apikey"
-world create --name "$name" --address "$old" >"$work/world.json"
+moto_aws create --name "$name" --address "$old" >"$work/resources.json"
 zone_id=$(member zone_id)
 queue_url=$(member queue_url)
 

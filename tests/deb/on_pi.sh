@@ -45,7 +45,7 @@ as_service() {
 
 test_package_on_pi() {
     local before kept enter
-    make_world
+    make_resources
     start_reflector pi_reflector 192.175.48.7
     reflect=$answer
     unpack_pi armhf
@@ -100,7 +100,7 @@ test_package_on_pi() {
     as_service "AWS_ENDPOINT_URL=$endpoint"
     expect "a change is silent" "0  " "$status $out $err"
     expect "a change changes the record" "$(record 192.175.48.7)" \
-        "$(world "$endpoint" records "$zone")"
+        "$(moto_aws "$endpoint" records "$zone")"
 
     tell_reflector "$reflect" '{"mode":"broken"}'
     as_service "AWS_ENDPOINT_URL=$endpoint"

@@ -103,7 +103,7 @@ test_package_under_systemd() {
     local enter=(inside) package architecture
     architecture=$(dpkg --print-architecture)
     package=$packages/autodns_$version-1_$architecture.deb
-    make_world
+    make_resources
     start_reflector systemd_reflector 192.175.48.7
     reflect=$answer
     boot_systemd

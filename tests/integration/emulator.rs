@@ -5,39 +5,39 @@ use serde_json::{Value, json};
 
 use crate::support::fake_reflector::{FakeReflector, HOST};
 use crate::support::http::{Family, Response};
-use crate::support::moto::{self, Estate};
+use crate::support::moto::{self, MotoResources};
 use crate::support::sandbox::Sandbox;
 
-struct Stage {
-    estate: Estate,
+struct MotoFixture {
+    moto: MotoResources,
     reflector: FakeReflector,
     sandbox: Sandbox,
     config: Value,
 }
 
-impl Stage {
+impl MotoFixture {
     fn new(user: &str, arguments: &[&str]) -> Self {
-        let estate = Estate::create(arguments);
+        let moto = MotoResources::create(arguments);
         let reflector = FakeReflector::start();
         let mut sandbox = Sandbox::new();
-        let (key_id, secret) = estate.key(user);
+        let (key_id, secret) = moto.key(user);
         sandbox.secret(&secret);
         sandbox.set("AWS_ACCESS_KEY_ID", key_id);
         sandbox.set("AWS_SECRET_ACCESS_KEY", secret);
         sandbox.set("AWS_ENDPOINT_URL", moto::url());
-        sandbox.alias(&estate.topic_arn, "{topic}");
-        sandbox.alias(&estate.zone_id, "{zone}");
+        sandbox.alias(&moto.topic_arn, "{topic}");
+        sandbox.alias(&moto.zone_id, "{zone}");
         sandbox.alias(&reflector.server().url(HOST), "{reflector}");
         let config = json!({
-            "hosted_zone_id": estate.zone_id,
+            "hosted_zone_id": moto.zone_id,
             "dns_name": "home.example.com",
-            "topic_arn": estate.topic_arn,
+            "topic_arn": moto.topic_arn,
             "alert_lock": sandbox.path("autodns.lock"),
             "reflect_url": reflector.url(),
         });
-        let stage = Self { estate, reflector, sandbox, config };
-        stage.write();
-        stage
+        let fixture = Self { moto, reflector, sandbox, config };
+        fixture.write();
+        fixture
     }
 
     fn write(&self) {
@@ -69,24 +69,24 @@ fn record(kind: &str, ttl: u32, value: &str) -> Value {
 
 #[test]
 fn a_good_key_changes_the_record_alerts_and_recovers() {
-    let mut stage = Stage::new("good", &["--address", "192.175.48.1"]);
-    stage.run().assert_silent().assert_wrote(&[]);
-    assert_eq!(stage.estate.records(), json!([record("A", 300, "192.175.48.7")]));
-    stage.run().assert_silent();
+    let mut fixture = MotoFixture::new("good", &["--address", "192.175.48.1"]);
+    fixture.run().assert_silent().assert_wrote(&[]);
+    assert_eq!(fixture.moto.records(), json!([record("A", 300, "192.175.48.7")]));
+    fixture.run().assert_silent();
 
-    stage.config["record_types"] = json!(["A", "AAAA"]);
-    stage.write();
-    stage.reflector.says(Family::V4, "192.175.48.8");
-    stage.run().assert_silent();
+    fixture.config["record_types"] = json!(["A", "AAAA"]);
+    fixture.write();
+    fixture.reflector.says(Family::V4, "192.175.48.8");
+    fixture.run().assert_silent();
     assert_eq!(
-        stage.estate.records(),
+        fixture.moto.records(),
         json!([record("A", 300, "192.175.48.8"), record("AAAA", 600, "2620:4f:8000::7")])
     );
-    assert_eq!(stage.estate.messages(), json!([]));
+    assert_eq!(fixture.moto.messages(), json!([]));
 
-    stage.reflector.replies(Family::V6, Response::text("out of order"));
+    fixture.reflector.replies(Family::V6, Response::text("out of order"));
     for _ in 0..2 {
-        stage.run().assert(
+        fixture.run().assert(
             1,
             "",
             "autodns: home.example.com AAAA: could not learn the public IPv6 address from \
@@ -94,12 +94,12 @@ fn a_good_key_changes_the_record_alerts_and_recovers() {
          reflector, and the key in reflect_url if it has one\n",
         );
     }
-    let messages = stage.estate.messages();
+    let messages = fixture.moto.messages();
     assert_eq!(messages.as_array().map(Vec::len), Some(1), "{messages}");
     assert_eq!(messages[0]["subject"], "autodns: home.example.com is not up to date (raspberrypi)");
-    stage.reflector.says(Family::V6, "2620:4f:8000::7");
-    stage.run().assert_silent().assert_wrote(&["- autodns.lock"]);
-    let messages = stage.estate.messages();
+    fixture.reflector.says(Family::V6, "2620:4f:8000::7");
+    fixture.run().assert_silent().assert_wrote(&["- autodns.lock"]);
+    let messages = fixture.moto.messages();
     assert_eq!(messages.as_array().map(Vec::len), Some(1), "{messages}");
     assert_eq!(
         messages[0]["subject"],
@@ -109,37 +109,37 @@ fn a_good_key_changes_the_record_alerts_and_recovers() {
 
 #[test]
 fn a_record_is_created_where_there_is_none() {
-    let stage = Stage::new("good", &["--no-record"]);
-    stage.run().assert_silent();
-    assert_eq!(stage.estate.records(), json!([record("A", 600, "192.175.48.7")]));
+    let fixture = MotoFixture::new("good", &["--no-record"]);
+    fixture.run().assert_silent();
+    assert_eq!(fixture.moto.records(), json!([record("A", 600, "192.175.48.7")]));
 }
 
 #[test]
 fn records_that_are_not_ours_stay_as_they_are() {
-    let stage = Stage::new("good", &["--no-record"]);
-    stage.estate.upsert(&json!({
+    let fixture = MotoFixture::new("good", &["--no-record"]);
+    fixture.moto.upsert(&json!({
         "Name": "home.example.com", "Type": "A", "SetIdentifier": "blue", "Weight": 10, "TTL": 60,
         "ResourceRecords": [{ "Value": "192.175.48.1" }],
     }));
-    let before = stage.estate.records();
-    stage.run().assert(
+    let before = fixture.moto.records();
+    fixture.run().assert(
         1,
         "",
         "autodns: home.example.com A: not ours to overwrite: it is a weighted record; make it \
          a simple record with one value, or use another name\n",
     );
-    assert_eq!(stage.estate.records(), before);
-    stage.estate.delete("home.example.com", "A");
-    stage.run().assert_silent();
-    assert_eq!(stage.estate.records(), json!([record("A", 600, "192.175.48.7")]));
+    assert_eq!(fixture.moto.records(), before);
+    fixture.moto.delete("home.example.com", "A");
+    fixture.run().assert_silent();
+    assert_eq!(fixture.moto.records(), json!([record("A", 600, "192.175.48.7")]));
 }
 
 #[test]
 fn a_wrong_secret_is_named_for_what_it_is() {
-    let mut stage = Stage::new("good", &["--address", "192.175.48.1"]);
-    stage.sandbox.set("AWS_SECRET_ACCESS_KEY", "an0ther/secret+altogether");
-    stage.sandbox.secret("an0ther/secret+altogether");
-    stage
+    let mut fixture = MotoFixture::new("good", &["--address", "192.175.48.1"]);
+    fixture.sandbox.set("AWS_SECRET_ACCESS_KEY", "an0ther/secret+altogether");
+    fixture.sandbox.secret("an0ther/secret+altogether");
+    fixture
         .run()
         .assert(
             1,
@@ -154,15 +154,15 @@ fn a_wrong_secret_is_named_for_what_it_is() {
          the service documentation for details; check the secret access key from the environment, which wins over every file\n",
         )
         .assert_wrote(&[]);
-    assert_eq!(stage.estate.records(), json!([record("A", 300, "192.175.48.1")]));
-    assert_eq!(stage.estate.messages(), json!([]));
+    assert_eq!(fixture.moto.records(), json!([record("A", 300, "192.175.48.1")]));
+    assert_eq!(fixture.moto.messages(), json!([]));
 }
 
 #[test]
 fn an_unknown_key_is_named_for_what_it_is() {
-    let mut stage = Stage::new("good", &["--address", "192.175.48.1"]);
-    stage.sandbox.set("AWS_ACCESS_KEY_ID", "AKIANOBODYATALL00000");
-    stage
+    let mut fixture = MotoFixture::new("good", &["--address", "192.175.48.1"]);
+    fixture.sandbox.set("AWS_ACCESS_KEY_ID", "AKIANOBODYATALL00000");
+    fixture
         .run()
         .assert(
             1,
@@ -179,8 +179,8 @@ fn an_unknown_key_is_named_for_what_it_is() {
 
 #[test]
 fn a_user_who_may_not_list_is_told_so_and_alerts() {
-    let stage = Stage::new("no_list", &["--address", "192.175.48.1"]);
-    stage
+    let fixture = MotoFixture::new("no_list", &["--address", "192.175.48.1"]);
+    fixture
         .run()
         .assert(
             1,
@@ -190,14 +190,14 @@ fn a_user_who_may_not_list_is_told_so_and_alerts() {
          authorized to perform: route53:ListResourceRecordSets; replace the policy of this IAM user by what this command prints: sudo {program} policy {home}/autodns.json\n",
         )
         .assert_wrote(&["+ autodns.lock"]);
-    assert_eq!(stage.estate.records(), json!([record("A", 300, "192.175.48.1")]));
-    assert_eq!(stage.estate.messages().as_array().map(Vec::len), Some(1));
+    assert_eq!(fixture.moto.records(), json!([record("A", 300, "192.175.48.1")]));
+    assert_eq!(fixture.moto.messages().as_array().map(Vec::len), Some(1));
 }
 
 #[test]
 fn a_user_who_may_not_change_is_told_so_and_alerts() {
-    let stage = Stage::new("no_change", &["--address", "192.175.48.1"]);
-    stage
+    let fixture = MotoFixture::new("no_change", &["--address", "192.175.48.1"]);
+    fixture
         .run()
         .assert(
             1,
@@ -207,17 +207,17 @@ fn a_user_who_may_not_change_is_told_so_and_alerts() {
          authorized to perform: route53:ChangeResourceRecordSets; replace the policy of this IAM user by what this command prints: sudo {program} policy {home}/autodns.json\n",
         )
         .assert_wrote(&["+ autodns.lock"]);
-    assert_eq!(stage.estate.records(), json!([record("A", 300, "192.175.48.1")]));
-    assert_eq!(stage.estate.messages().as_array().map(Vec::len), Some(1));
+    assert_eq!(fixture.moto.records(), json!([record("A", 300, "192.175.48.1")]));
+    assert_eq!(fixture.moto.messages().as_array().map(Vec::len), Some(1));
 }
 
 #[test]
 fn a_user_who_may_not_publish_is_told_so_each_time() {
-    let stage = Stage::new("no_publish", &["--address", "192.175.48.1"]);
-    stage.run().assert_silent();
-    stage.reflector.replies(Family::V4, Response::text("out of order"));
+    let fixture = MotoFixture::new("no_publish", &["--address", "192.175.48.1"]);
+    fixture.run().assert_silent();
+    fixture.reflector.replies(Family::V4, Response::text("out of order"));
     for _ in 0..2 {
-        stage
+        fixture
             .run()
             .assert(
                 1,
@@ -231,5 +231,5 @@ fn a_user_who_may_not_publish_is_told_so_each_time() {
             )
             .assert_wrote(&[]);
     }
-    assert_eq!(stage.estate.messages(), json!([]));
+    assert_eq!(fixture.moto.messages(), json!([]));
 }

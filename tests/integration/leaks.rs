@@ -1,6 +1,6 @@
 //! Secrets stay secret, even where a reflector, AWS or a proxy says them back. Every run of every
-//! scenario is searched (support/sandbox.rs, support/fixture.rs); here they are echoed on purpose, in
-//! all their forms, and what is left of the message is asserted.
+//! scenario is searched (support/sandbox.rs, support/fixture.rs); here they are echoed on purpose,
+//! in all their forms, and what is left of the message is asserted.
 
 use serde_json::json;
 

@@ -12,7 +12,7 @@ by_hand() {
 
 test_installation_by_hand() {
     local zone topic queue key secret
-    make_world
+    make_resources
     tell_reflector "$reflect" '{"mode":"ok","address":"192.175.48.7"}'
     write_config "$scratch/autodns.json" "$reflect" /tmp/by_hand.lock
     write_credentials "$scratch/credentials"

@@ -47,7 +47,7 @@ test_clock() {
     local aws_front reflector_front reflect path console
     mkdir -p "$guest/tmp"
     start_aws
-    make_world
+    make_resources
     start_reflector reflector 192.175.48.7
     reflect=$answer
     run make_certificates "$scratch"
@@ -98,7 +98,7 @@ RUN /autodns /autodns.json
 EXIT 0
 RUN /autodns /autodns.json
 EXIT 0" "$console"
-    expect "the record in 2040" "$(record 192.175.48.7)" "$(world "$endpoint" records "$zone")"
+    expect "the record in 2040" "$(record 192.175.48.7)" "$(moto_aws "$endpoint" records "$zone")"
 
     # A Pi after a power cut, which has no clock chip: the kernel starts in 1970, and no certificate
     # is valid yet. The program must say that it is the clock.

@@ -25,7 +25,7 @@ test_emulated_pi() {
     config=$scratch/my:config.json
     credentials=$scratch/credentials
     start_aws
-    make_world
+    make_resources
     start_reflector reflector 192.175.48.7
     reflect=$answer
     write_config "$config" "$reflect" /tmp/autodns_alert.lock
@@ -81,7 +81,8 @@ home.example.com A: 192.0.2.1 -> 192.175.48.7" \
         "$command check ${files[0]}" "$pi_home/.local/bin/autodns" "${files[@]}" \
         "$pi_home/.config/autodns/environment" "a line in the crontab of pi")" "$(after_dry_run)"
     checks "what the first deployment names" pi "$(sed -n '$s/^  //p' <<<"$out")"
-    expect "a dry run changes nothing" "$(record 192.0.2.1)" "$(world "$endpoint" records "$zone")"
+    expect "a dry run changes nothing" "$(record 192.0.2.1)" \
+        "$(moto_aws "$endpoint" records "$zone")"
     expect "the crontab" "$own
 $(minutes 5) * * * * $line" "$(crontab_of pi)"
     expect "the modes" "755 1000 home/pi/.local/bin/autodns
@@ -202,7 +203,7 @@ make_old_deployment() {
 # With --system, as the user second: first on top of an earlier version's, and then anew.
 test_system_deployment() {
     local zone topic queue key secret command places
-    make_world
+    make_resources
     write_config "$scratch/second.json" "$reflect" /tmp/second.lock
     write_credentials "$scratch/second.credentials"
     command=/usr/local/bin/autodns

@@ -63,17 +63,17 @@ start() {
 
 # --- the emulated AWS, and the reflector --------------------------------------------------------
 
-world() { "$python" "$repo/tests/moto/world.py" "$@"; }
+moto_aws() { "$python" "$repo/tests/moto/moto_aws.py" "$@"; }
 
 start_aws() {
-    start aws "$python" "$repo/tests/moto/world.py" serve --log "$scratch/requests"
+    start aws "$python" "$repo/tests/moto/moto_aws.py" serve --log "$scratch/requests"
     endpoint=$answer
 }
 
-# make_world: a zone, a record that says 192.0.2.1, a topic with a queue, users with keys.
-make_world() {
+# make_resources: a zone, a record that says 192.0.2.1, a topic with a queue, users with keys.
+make_resources() {
     local made
-    made=$(world "$endpoint" create)
+    made=$(moto_aws "$endpoint" create)
     zone=$(field "$made" zone_id)
     topic=$(field "$made" topic_arn)
     queue=$(field "$made" queue_url)
@@ -89,22 +89,22 @@ print(functools.reduce(lambda value, name: value[name], sys.argv[2].split("."),
                        json.loads(sys.argv[1])))' "$1" "$2"
 }
 
-record_says() { [[ $(world "$endpoint" records "$1") == "$(record "$2")" ]]; }
+record_says() { [[ $(moto_aws "$endpoint" records "$1") == "$(record "$2")" ]]; }
 
-# record ADDRESS: what world.py's `records` prints when the zone holds just this.
+# record ADDRESS: what moto_aws.py's `records` prints when the zone holds just this.
 record() {
     printf '[{"name": "home.example.com.", "type": "A", "ttl": 300, "values": ["%s"]}]' "$1"
 }
 
 # How many messages came to a queue since the last look.
 alerts() {
-    world "$endpoint" messages "$1" |
+    moto_aws "$endpoint" messages "$1" |
         "$python" -c 'import json, sys; print(len(json.load(sys.stdin)))'
 }
 
 # alert_came QUEUE: something came to it since the last look; leaves all of it in messages.
 alert_came() {
-    messages=$(world "$endpoint" messages "$1")
+    messages=$(moto_aws "$endpoint" messages "$1")
     [[ $messages != '[]' ]]
 }
 

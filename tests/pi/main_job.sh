@@ -34,7 +34,7 @@ test_main_job() {
     reflect=$answer
     for target in "${targets[@]}"; do
         emulator_of "$target"
-        make_world
+        make_resources
         lock=$scratch/$target.lock
         config=$scratch/$target.json
         credentials=$scratch/$target.credentials
@@ -51,13 +51,13 @@ test_main_job() {
             "$status $out $err"
         expect "$target: a dry run asks" "1 GET 200" "$(requests "$key")"
         expect "$target: a dry run changes nothing" "$(record 192.0.2.1)" \
-            "$(world "$endpoint" records "$zone")"
+            "$(moto_aws "$endpoint" records "$zone")"
 
         run autodns "$config"
         expect "$target: a change is silent" "0  " "$status $out $err"
         expect "$target: a change asks" $'1 GET 200\n1 POST 200' "$(requests "$key")"
         expect "$target: a change changes the record" "$(record 192.175.48.7)" \
-            "$(world "$endpoint" records "$zone")"
+            "$(moto_aws "$endpoint" records "$zone")"
 
         run autodns "$config"
         expect "$target: no change is silent" "0  " "$status $out $err"
@@ -78,7 +78,7 @@ test_main_job() {
         expect "$target: recovery is silent" "0  " "$status $out $err"
         expect "$target: recovery removes the lock" no "$([[ -e $lock ]] && echo yes || echo no)"
         expect "$target: recovery changes the record" "$(record 192.175.48.8)" \
-            "$(world "$endpoint" records "$zone")"
+            "$(moto_aws "$endpoint" records "$zone")"
 
         sed -i 's/^aws_secret_access_key = .*/aws_secret_access_key = wrong/' "$credentials"
         tell_reflector "$reflect" '{"address":"192.175.48.9"}'
@@ -87,6 +87,6 @@ test_main_job() {
         expect_match "$target: a wrong secret is named" \
             'autodns: home\.example\.com A: [^'$'\n'']*SignatureDoesNotMatch.*' "$err"
         expect "$target: a wrong secret changes nothing" "$(record 192.175.48.8)" \
-            "$(world "$endpoint" records "$zone")"
+            "$(moto_aws "$endpoint" records "$zone")"
     done
 }

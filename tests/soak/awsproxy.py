@@ -1,8 +1,8 @@
 """The way to the emulated AWS, with a run's faults on it and a clock of its own.
 
-Each world has one. It passes requests on to moto as they are, so that moto checks the program's own
-signature, and notes of each what became of it: that is what the rules judge a run by. It adds what
-moto lacks, AWS's window of five minutes, by a clock that the scenario sets.
+Each installation has one. It passes requests on to moto as they are, so that moto checks the
+program's own signature, and notes of each what became of it: that is what the rules judge a run by.
+It adds what moto lacks, AWS's window of five minutes, by a clock that the scenario sets.
 """
 
 import calendar
@@ -46,7 +46,7 @@ class Exchange:
 
 
 class AwsProxy:
-    """A proxy between one world and moto; does one run at a time."""
+    """A proxy between one installation and moto; does one run at a time."""
 
     def __init__(self, moto_port, secrets):
         self.moto_port = moto_port

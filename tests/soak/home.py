@@ -1,4 +1,4 @@
-"""One home: a world of its own in the emulated AWS, the proxy and the reflectors before it, and the
+"""One home: resources of its own in the emulated AWS, the proxy and the reflectors before it, and the
 folder that the program finds its configuration, keys and lock in. Sets it up and looks into it;
 judges nothing.
 """
@@ -13,7 +13,7 @@ import awsproxy
 import reflectors
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "moto"))
-import world  # noqa: E402
+import moto_aws  # noqa: E402
 
 TTL = 300
 
@@ -26,12 +26,12 @@ class Home:
         zone = f"home{index}.example"
         # Every other home has two names, which go to Route 53 in one batch.
         self.names = [f"a.{zone}", f"b.{zone}"][: 1 + index % 2]
-        self.world = world.create(endpoint, world.parse([
+        self.resources = moto_aws.create(endpoint, moto_aws.parse([
             endpoint, "create", "--name", self.names[0], "--zone", zone, "--no-record"
         ]))  # fmt: skip
-        self.route53 = world.client(endpoint, "route53", keys)
-        self.sqs = world.client(endpoint, "sqs", keys)
-        user = self.world["users"]["good"]
+        self.route53 = moto_aws.client(endpoint, "route53", keys)
+        self.sqs = moto_aws.client(endpoint, "sqs", keys)
+        user = self.resources["users"]["good"]
         self.secrets = [user["secret"], reflectors.APIKEY]
         self.proxy = awsproxy.AwsProxy(int(endpoint.rpartition(":")[2]), self.secrets)
         self.reflectors = reflectors.Reflectors(2 + index // 2 % 2)
@@ -46,9 +46,9 @@ class Home:
         # What is left of a message that nobody knows to have arrived.
         self.pending = self.folder / "var" / ".alert.lock.pending"
         self.config.write_text(json.dumps({
-            "hosted_zone_id": self.world["zone_id"],
+            "hosted_zone_id": self.resources["zone_id"],
             "dns_name": self.names if len(self.names) > 1 else self.names[0],
-            "topic_arn": self.world["topic_arn"],
+            "topic_arn": self.resources["topic_arn"],
             "alert_lock": str(self.lock),
             "reflect_url": self.reflectors.urls,
             "ttl": TTL,
@@ -104,7 +104,7 @@ class Home:
         """The address of each of the home's names. Anything else in the zone comes as it is, under
         a name that no record has."""
         found = dict.fromkeys(self.names)
-        for row in world.records(self.route53, self.world["zone_id"]):
+        for row in moto_aws.records(self.route53, self.resources["zone_id"]):
             name, values = row["name"].rstrip("."), row.get("values", [])
             plain = row.keys() == {"name", "type", "ttl", "values"} and row["type"] == "A"
             if plain and row["ttl"] == TTL and len(values) == 1 and name in found:
@@ -117,12 +117,12 @@ class Home:
         """Makes the records of a new home, one address a name; "-" makes none."""
         for name, address in zip(self.names, addresses, strict=True):
             if address != "-":
-                record = world.record(name, "A", [address], TTL)
-                world.upsert(self.route53, self.world["zone_id"], record)
+                record = moto_aws.record(name, "A", [address], TTL)
+                moto_aws.upsert(self.route53, self.resources["zone_id"], record)
 
     def messages(self):
         """What was mailed since the last call."""
-        return world.messages(self.sqs, self.world["queue_url"])
+        return moto_aws.messages(self.sqs, self.resources["queue_url"])
 
     def lock_problem(self, began, ended):
         """Whether the lock is there, and what is wrong with it if something is. The times are the

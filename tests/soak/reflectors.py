@@ -1,5 +1,5 @@
-"""The reflectors of one world: sources that name the line's address in the forms that reflectors
-have, on hosts of their own, with a run's faults. One at a time may lie.
+"""The reflectors of one installation: sources that name its public address in the forms that
+reflectors have, on hosts of their own, with a run's faults. One at a time may lie.
 
 Notes what each has said, since a record may only ever be what a good source named.
 """
@@ -36,7 +36,7 @@ class Reflection:
 
 
 class Reflectors:
-    """The sources of one world; they do one run at a time."""
+    """The sources of one installation; they do one run at a time."""
 
     def __init__(self, count):
         self.servers = []

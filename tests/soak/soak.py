@@ -223,7 +223,7 @@ def parse():
 def moto():
     """The emulated AWS, which ends with this process however that ends; its endpoint."""
     server = subprocess.Popen(
-        [sys.executable, home.world.__file__, "serve"],
+        [sys.executable, home.moto_aws.__file__, "serve"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -247,7 +247,7 @@ def soak(wanted):
     with tempfile.TemporaryDirectory(prefix="autodns-soak.") as folder, moto() as endpoint:
         workers = []
         pulse = Pulse()
-        keys = home.world.admin_keys(endpoint)
+        keys = home.moto_aws.admin_keys(endpoint)
         indices = range(wanted.workers) if wanted.only is None else [wanted.only % wanted.workers]
         for index in indices:
             scratch = pathlib.Path(folder, f"scratch{index}")
@@ -267,8 +267,8 @@ def soak(wanted):
 
 
 if __name__ == "__main__":
-    # The temporary folder and moto go however this ends. An interrupt is named, since world.py has
-    # it end the process at once.
+    # The temporary folder and moto go however this ends. An interrupt is named, since moto_aws.py
+    # has it end the process at once.
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, _: sys.exit(128 + number))
     sys.exit(soak(parse()))

@@ -12,7 +12,8 @@ NUMBER is the kernel's of the call, and COUNT says which of these that the threa
 after the program was loaded: so that one wait more or less, which differs from run to run, moves no
 other call. The call itself is not carried out. A run that never comes so far ends as if nothing had
 watched it. The second form stops that one thread there; the others go on, and the end of the
-process ends it, too. The third form kills nothing and writes `THREAD NUMBER COUNT` to FILE for each call.
+process ends it, too. The third form kills nothing and writes `THREAD NUMBER COUNT` to FILE for
+each call.
 
 (strace's `inject` counts in each thread anew and cannot be told which thread is meant, so that the
 first of a thread that starts late is never reached.)

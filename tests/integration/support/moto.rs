@@ -1,5 +1,5 @@
-//! The emulator, started through tests/moto: one server for the whole test process, a world (zone,
-//! record, topic, users) for each test. It checks signatures and policies with botocore's code. It
+//! The emulator, started through tests/moto: one server for the whole test process, resources
+//! (zone, record, topic, users) for each test. It checks signatures and policies with botocore's code. It
 //! ends with the process, since its standard input then does.
 
 use std::io::{BufRead, BufReader, Read};
@@ -40,16 +40,16 @@ pub fn url() -> &'static str {
     static EMULATOR: OnceLock<Emulator> = OnceLock::new();
     let emulator = EMULATOR.get_or_init(|| {
         let mut child = Command::new(python())
-            .arg(file("world.py"))
+            .arg(file("moto_aws.py"))
             .arg("serve")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .expect("tests/moto/world.py runs");
+            .expect("tests/moto/moto_aws.py runs");
         let mut output = BufReader::new(child.stdout.take().expect("piped"));
         let mut url = String::new();
-        output.read_line(&mut url).expect("a line from tests/moto/world.py");
-        assert!(url.starts_with("http://127.0.0.1:"), "tests/moto/world.py serve said {url:?}");
+        output.read_line(&mut url).expect("a line from tests/moto/moto_aws.py");
+        assert!(url.starts_with("http://127.0.0.1:"), "tests/moto/moto_aws.py serve said {url:?}");
         // Read on, so that it never waits for a reader.
         std::thread::spawn(move || drop(output.read_to_end(&mut Vec::new())));
         let stdin = child.stdin.take().expect("piped");
@@ -59,23 +59,23 @@ pub fn url() -> &'static str {
 }
 
 /// A zone, a record, a topic with a subscriber, and users: one test's own.
-pub struct Estate {
+pub struct MotoResources {
     pub zone_id: String,
     pub topic_arn: String,
     queue_url: String,
     users: Value,
 }
 
-impl Estate {
-    /// With the arguments of `world.py ENDPOINT create`.
+impl MotoResources {
+    /// With the arguments of `moto_aws.py ENDPOINT create`.
     pub fn create(arguments: &[&str]) -> Self {
-        let state = state(&[&["create"], arguments].concat());
-        let text = |key: &str| state[key].as_str().expect("a text").to_owned();
+        let made = moto_aws(&[&["create"], arguments].concat());
+        let text = |key: &str| made[key].as_str().expect("a text").to_owned();
         Self {
             zone_id: text("zone_id"),
             topic_arn: text("topic_arn"),
             queue_url: text("queue_url"),
-            users: state["users"].clone(),
+            users: made["users"].clone(),
         }
     }
 
@@ -86,36 +86,36 @@ impl Estate {
     }
 
     pub fn records(&self) -> Value {
-        state(&["records", &self.zone_id])
+        moto_aws(&["records", &self.zone_id])
     }
 
     /// What the topic's subscriber received since the last call.
     pub fn messages(&self) -> Value {
-        state(&["messages", &self.queue_url])
+        moto_aws(&["messages", &self.queue_url])
     }
 
-    /// Writes any row, as boto3 takes it.
-    pub fn upsert(&self, row: &Value) {
-        state(&["upsert-json", &self.zone_id, &row.to_string()]);
+    /// Writes any record set, as boto3 takes it.
+    pub fn upsert(&self, record_set: &Value) {
+        moto_aws(&["upsert-json", &self.zone_id, &record_set.to_string()]);
     }
 
     pub fn delete(&self, name: &str, kind: &str) {
-        state(&["delete", &self.zone_id, name, kind]);
+        moto_aws(&["delete", &self.zone_id, name, kind]);
     }
 }
 
-fn state(arguments: &[&str]) -> Value {
+fn moto_aws(arguments: &[&str]) -> Value {
     let output = Command::new(python())
-        .arg(file("world.py"))
+        .arg(file("moto_aws.py"))
         .arg(url())
         .args(arguments)
         .stdin(Stdio::null())
         .output()
-        .expect("tests/moto/world.py runs");
+        .expect("tests/moto/moto_aws.py runs");
     let error = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "tests/moto/world.py {arguments:?}: {error}");
+    assert!(output.status.success(), "tests/moto/moto_aws.py {arguments:?}: {error}");
     if output.stdout.is_empty() {
         return Value::Null;
     }
-    serde_json::from_slice(&output.stdout).expect("JSON from tests/moto/world.py")
+    serde_json::from_slice(&output.stdout).expect("JSON from tests/moto/moto_aws.py")
 }

@@ -1,20 +1,20 @@
 """The emulated AWS that autodns is tested against: starts moto, fills it, and looks into it.
 
-    world.py serve [--port N] [--log FILE]
-    world.py ENDPOINT create [--name NAME] [--zone ZONE] [--address ADDRESS | --no-record] ...
-    world.py ENDPOINT records ZONE_ID
-    world.py ENDPOINT messages QUEUE_URL
-    world.py ENDPOINT upsert ZONE_ID NAME TYPE VALUE... [--ttl SECONDS]
-    world.py ENDPOINT upsert-json ZONE_ID RECORD_SET
-    world.py ENDPOINT delete ZONE_ID NAME [TYPE]
+    moto_aws.py serve [--port N] [--log FILE]
+    moto_aws.py ENDPOINT create [--name NAME] [--zone ZONE] [--address ADDRESS | --no-record] ...
+    moto_aws.py ENDPOINT records ZONE_ID
+    moto_aws.py ENDPOINT messages QUEUE_URL
+    moto_aws.py ENDPOINT upsert ZONE_ID NAME TYPE VALUE... [--ttl SECONDS]
+    moto_aws.py ENDPOINT upsert-json ZONE_ID RECORD_SET
+    moto_aws.py ENDPOINT delete ZONE_ID NAME [TYPE]
 
 Run it with the Python of the environment that setup.sh makes. Answers are JSON on stdout; a failure
 is one line on stderr and exit code 1.
 
 Signatures and policies are checked from the moment the server announces itself, and are never
 switched off again: whatever this tool does, it does as a user of its own who may do everything.
-Tests can therefore share a server and run side by side, each in a world of its own. This file must
-not know anything of autodns but the policy its user needs, and must not reach beyond loopback.
+Tests can therefore share a server and run side by side, each with resources of its own. This file
+must not know anything of autodns but the policy its user needs, and must not reach beyond loopback.
 """
 
 import argparse
@@ -50,7 +50,7 @@ os.environ.update(
 import boto3  # noqa: E402
 import botocore.exceptions  # noqa: E402
 
-ADMIN = "world-admin"
+ADMIN = "test-admin"
 
 # What each user may do. moto knows neither Resource nor Condition, so these are the actions of the
 # real policy with a star behind them.
@@ -129,7 +129,7 @@ def enforce(endpoint):
         except iam.exceptions.ClientError as error:
             raise Failure(
                 f"{endpoint} checks signatures but was not started by this tool, so that there"
-                f" is no user to sign with ({error}); start it with `world.py serve`"
+                f" is no user to sign with ({error}); start it with `moto_aws.py serve`"
             ) from error
         keys = make_user(iam, ADMIN, ["*"])
     moto_api(endpoint, "reset-auth", b"0")
@@ -313,7 +313,7 @@ def parse(arguments):
         return parser.parse_args(arguments)
 
     parser.add_argument("endpoint", type=endpoint_on_loopback)
-    commands = parser.add_subparsers(dest="command", required=True, prog="world.py ENDPOINT")
+    commands = parser.add_subparsers(dest="command", required=True, prog="moto_aws.py ENDPOINT")
 
     command = commands.add_parser("create")
     command.add_argument("--name", default="home.example.com")
@@ -373,7 +373,9 @@ def answer(wanted):
 
     keys = admin_keys(endpoint)
     if keys is None:
-        raise Failure(f"{endpoint} holds no world yet; make one with `world.py {endpoint} create`")
+        raise Failure(
+            f"{endpoint} holds no resources yet; make them with `moto_aws.py {endpoint} create`"
+        )
     if wanted.command == "messages":
         return messages(client(endpoint, "sqs", keys), wanted.queue_url)
 
@@ -401,7 +403,7 @@ def main():
         botocore.exceptions.BotoCoreError,
         botocore.exceptions.ClientError,
     ) as error:
-        sys.exit(f"world.py: {error}")
+        sys.exit(f"moto_aws.py: {error}")
     if shown is not None:
         print(json.dumps(shown, ensure_ascii=False))
 
