@@ -85,8 +85,8 @@ REFLECTOR = table(
     ("stall", 2, Effect.SLOW, Carried.NEVER),
     ("slow drip", 2, Effect.SLOW, Carried.NEVER),
 )
-# Not drawn by weight either: a source lies for a whole run, or not at all.
-LIE = Kind("lie", 0, Effect.BENIGN, Carried.NEVER)
+# Not drawn by weight either: a source names a wrong address for a whole run or never.
+WRONG_ADDRESS = Kind("wrong address", 0, Effect.BENIGN, Carried.NEVER)
 
 
 @dataclasses.dataclass(frozen=True)

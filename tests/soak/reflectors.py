@@ -1,5 +1,5 @@
 """The reflectors of one installation: sources that name its public address in the forms that
-reflectors have, on hosts of their own, with a run's faults. One at a time may lie.
+reflectors have, on hosts of their own, with a run's faults. One at a time may name a wrong address.
 
 Notes what each has said, since a record may only ever be what a good source named.
 """
@@ -29,7 +29,7 @@ class Reflection:
     fault: Fault
     # The address that was put on the wire, if any was, and whether it is the line's.
     said: str = ""
-    honest: bool = False
+    right: bool = False
 
     def describe(self):
         return f"source {self.source}, {self.nth}: {self.fault.kind.name}; said {self.said or '-'}"
@@ -70,10 +70,10 @@ class Reflectors:
             fault = scenario.reflector(source, self.counts[source])
             reflection = Reflection(source, self.counts[source], fault)
             self.reflections.append(reflection)
-            lies = fault.kind is faults.LIE
-            address = scenario.lie if lies else scenario.address(len(self.reflections))
+            wrong = fault.kind is faults.WRONG_ADDRESS
+            address = scenario.wrong_address if wrong else scenario.address(len(self.reflections))
             if fault.kind.effect is Effect.BENIGN or fault.kind.name == "slow drip":
-                reflection.said, reflection.honest = address, not lies
+                reflection.said, reflection.right = address, not wrong
         respond(connection, body(source, address), fault, scenario.deadline, request.target)
 
 

@@ -2,17 +2,16 @@
 with it out. Judges by what the servers did and what is in Route 53, never by the program's word
 alone.
 
-Three things are left open on purpose. A lie is only told where an honest source can object: from
-one source alone nobody can tell. An answer that came in the run's last moments may or may not have
-been read. And where this machine itself had no time, nothing is said of what should have been done
-in time.
+Three things are left open on purpose. A wrong address is only sent where a right source can
+disagree: one source alone proves nothing. The program may or may not have read a response that came
+in the run's last moments. Where this machine was too busy, the rules about time are not checked.
 """
 
 import dataclasses
 import re
 
 from faults import Effect
-from scenario import Scenario, Weather
+from scenario import Scenario, FaultMode
 
 # The last part of the deadline, which is kept for the alert.
 ALERT_SHARE = 0.25
@@ -72,7 +71,7 @@ class Observation:
     @property
     def named(self):
         """The addresses that good sources have named in this run."""
-        return {reflection.said for reflection in self.reflections if reflection.honest}
+        return {reflection.said for reflection in self.reflections if reflection.right}
 
     @property
     def lines(self):
@@ -151,9 +150,9 @@ def owed(run):
     """Whether the run has to end well: a source that named the address, and at each call to AWS at
     most one quick failure, of a kind that AWS's rules have tried again; benign faults beside it,
     and time enough for all of it."""
-    if run.starved or run.scenario.weather in (Weather.LIE, Weather.MOVED):
+    if run.starved or run.scenario.fault_mode in (FaultMode.WRONG_ADDRESS, FaultMode.NEW_ADDRESS):
         return False
-    plain = [r for r in run.reflections if r.honest and r.fault.kind.name in PLAIN]
+    plain = [r for r in run.reflections if r.right and r.fault.kind.name in PLAIN]
     closed = [e for e in run.of("list") if e.fault.kind.name == "idle close"]
     # What is asked first may take half of the time for the work.
     seconds = run.scenario.deadline * (1 - ALERT_SHARE) / 2

@@ -1,5 +1,5 @@
-"""Runs autodns over and over in several homes against an emulated AWS, by ways that misbehave at
-random, and holds each run against rules.py.
+"""Runs autodns over and over in several installations against an emulated AWS, by ways that misbehave
+at random, and holds each run against rules.py.
 
     soak.py --program FILE [--runs N] [--seed S] [--workers W] [--keep-going]
     soak.py --program FILE --seed S --workers W --only RUN [--found RECORDS/LOCK/ALERTS]
@@ -22,34 +22,34 @@ import tempfile
 import threading
 import time
 
-import home
+import installation
 import program
 import rules
-from pulse import Pulse
+from stalls import StallDetector
 from rules import Observation, Streak
 from scenario import Soak
 from tally import Tally
 
 # How much longer than its deadline a run may take before it is killed.
-MERCY = 10
+KILL_AFTER = 10
 # How long the servers may take to be done with a run that has ended.
 SETTLE = 15
 
 
 class Worker:
-    """Runs the program in one home, run after run."""
+    """Runs the program in one installation, run after run."""
 
-    def __init__(self, soak, pulse, program_, home_, scratch):
+    def __init__(self, soak, stalls, program_, installation_, scratch):
         self.soak = soak
-        self.pulse = pulse
+        self.stalls = stalls
         self.program = program_
-        self.home = home_
+        self.installation = installation_
         self.scratch = scratch
         self.streak = Streak()
         self.first_of_streak = True
 
     def run(self, number):
-        place = self.home
+        place = self.installation
         scenario = self.soak.scenario(number, len(place.reflectors.servers))
         before = place.records()
         locked_before, _ = place.lock_problem(0, 0)
@@ -61,7 +61,7 @@ class Worker:
             place.environment(scenario),
             place.folder / "tmp",
             self.scratch,
-            scenario.deadline + MERCY,
+            scenario.deadline + KILL_AFTER,
         )
         open_connections = place.settle(SETTLE)
         exchanges = list(place.proxy.exchanges)
@@ -83,7 +83,7 @@ class Worker:
             first_of_streak=self.first_of_streak,
             ended=ended,
             began=began,
-            starved=self.pulse.was_late_since(began),
+            starved=self.stalls.stalled_since(began),
             exchanges=exchanges,
             reflections=list(place.reflectors.reflections),
             messages=place.messages() if published else [],
@@ -145,12 +145,13 @@ class Shift:
 
     def work(self, worker):
         try:
-            for number in range(worker.home.index, self.wanted.runs, self.soak.workers):
+            for number in range(worker.installation.index, self.wanted.runs, self.soak.workers):
                 if self.stop.is_set():
                     return
                 self.do(worker, number)
-            if left := worker.home.messages():
-                raise RuntimeError(f"home {worker.home.index} has messages of no run: {left}")
+            if left := worker.installation.messages():
+                index = worker.installation.index
+                raise RuntimeError(f"installation {index} has messages of no run: {left}")
         except BaseException as error:
             self.stop.set()
             with self.lock:
@@ -188,12 +189,12 @@ class Shift:
         """Repeats one run, in the state that it found."""
         if self.wanted.found:
             records, lock, alerts = self.wanted.found.split("/")
-            worker.home.set_records(records.split(","))
+            worker.installation.set_records(records.split(","))
             worker.streak = Streak(*map(int, alerts.split(",")))
             if lock == "beside":
                 place.set_pending()
             if lock == "locked":
-                worker.home.set_lock()
+                worker.installation.set_lock()
         observed = worker.run(number)
         broken = rules.violations(observed)
         self.tally.add(observed, broken)
@@ -206,7 +207,7 @@ def parse():
     parser.add_argument("--program", required=True, type=os.path.abspath)
     parser.add_argument("--runs", type=int, default=10000)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
-    # A home takes half a second to set up, and eight runs in it are worth that.
+    # An installation takes half a second to set up, and eight runs in it are worth that.
     parser.add_argument("--workers", type=int)
     parser.add_argument("--keep-going", action="store_true")
     parser.add_argument("--only", type=int)
@@ -223,7 +224,7 @@ def parse():
 def moto():
     """The emulated AWS, which ends with this process however that ends; its endpoint."""
     server = subprocess.Popen(
-        [sys.executable, home.moto_aws.__file__, "serve"],
+        [sys.executable, installation.moto_aws.__file__, "serve"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -246,14 +247,15 @@ def soak(wanted):
     program.adopt()
     with tempfile.TemporaryDirectory(prefix="autodns-soak.") as folder, moto() as endpoint:
         workers = []
-        pulse = Pulse()
-        keys = home.moto_aws.admin_keys(endpoint)
+        stalls = StallDetector()
+        keys = installation.moto_aws.admin_keys(endpoint)
         indices = range(wanted.workers) if wanted.only is None else [wanted.only % wanted.workers]
         for index in indices:
             scratch = pathlib.Path(folder, f"scratch{index}")
             scratch.mkdir()
-            place = home.Home(index, endpoint, keys, pathlib.Path(folder, f"home{index}"))
-            workers.append(Worker(shared, pulse, wanted.program, place, scratch))
+            home = pathlib.Path(folder, f"home{index}")
+            place = installation.Installation(index, endpoint, keys, home)
+            workers.append(Worker(shared, stalls, wanted.program, place, scratch))
         shift = Shift(wanted, shared, workers)
         if wanted.only is None:
             shift.all()

@@ -15,7 +15,7 @@ class Tally:
         self.lock = threading.Lock()
         self.counts = collections.Counter()
         self.faults = collections.Counter()
-        self.weathers = collections.Counter()
+        self.fault_modes = collections.Counter()
         self.longest = 0.0
         self.processor = 0.0
         self.peak = 0
@@ -25,7 +25,7 @@ class Tally:
             count = self.counts
             count["passed" if not violations else "failed"] += 1
             count[f"exit {run.ended.code}"] += 1
-            self.weathers[run.scenario.weather.value, run.ended.code] += 1
+            self.fault_modes[run.scenario.fault_mode.value, run.ended.code] += 1
             changed = run.before != run.after
             count["changed"] += changed
             count["changed but not confirmed"] += changed and run.ended.code == 1
@@ -107,10 +107,10 @@ class Tally:
             ("peak memory of a run", f"{self.peak / 1024:.1f} MiB"),
         ]
         text = [f"{name:30} {value:>10}" for name, value in rows]
-        text += ["", f"{'weather':30} {'exit 0':>10} {'exit 1':>10}"]
-        for weather in sorted({weather for weather, _ in self.weathers}):
-            good, bad = self.weathers[weather, 0], self.weathers[weather, 1]
-            text.append(f"{weather:30} {good:10} {bad:10}")
+        text += ["", f"{'faults':30} {'exit 0':>10} {'exit 1':>10}"]
+        for fault_mode in sorted({fault_mode for fault_mode, _ in self.fault_modes}):
+            good, bad = self.fault_modes[fault_mode, 0], self.fault_modes[fault_mode, 1]
+            text.append(f"{fault_mode:30} {good:10} {bad:10}")
         text += ["", f"{'fault':30} {'AWS':>10} {'reflector':>10}"]
         for kind in sorted({kind for _, kind in self.faults}):
             at_aws, at_reflector = self.faults["AWS", kind], self.faults["reflector", kind]

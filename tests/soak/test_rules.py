@@ -12,7 +12,7 @@ from faults import Fault
 from program import Ended
 from reflectors import Reflection
 from rules import Observation, Streak
-from scenario import GOOD, LIES, Soak, Weather
+from scenario import GOOD, WRONG, Soak, FaultMode
 
 NAME = "a.home0.example"
 OLD, NEW = GOOD[:2]
@@ -25,7 +25,7 @@ NOT_TOLD = f"autodns: {NAME}: the message that all is well again: could not conf
 
 def scenario(**changes):
     calm = Soak(1, 1).scenario(0, 2)
-    calm = dataclasses.replace(calm, weather=Weather.CALM, skew=0, attempts=None, deadline=4)
+    calm = dataclasses.replace(calm, fault_mode=FaultMode.NONE, skew=0, attempts=None, deadline=4)
     return dataclasses.replace(calm, **changes)
 
 
@@ -44,8 +44,8 @@ def aws(operation, kind, nth=1, carried=False):
     return exchange(operation, nth, faults.AWS[kind], carried)
 
 
-def asked(address=NEW, honest=True, kind=faults.NONE, source=0, nth=1):
-    return Reflection(source, nth, Fault(kind), address, honest)
+def asked(address=NEW, right=True, kind=faults.NONE, source=0, nth=1):
+    return Reflection(source, nth, Fault(kind), address, right)
 
 
 def alert(text=CAUSE.removeprefix("autodns: ")):
@@ -161,15 +161,15 @@ class Rules(unittest.TestCase):
             ("ending", GOOD_RUN, {"ended": ended(seconds=8.0)}),
             ("ending", GOOD_RUN, {"ended": ended(101)}),
             ("ending", FAILED_RUN, {"ended": ended(1, [CAUSE, "thread panicked; at x"])}),
-            ("record", GOOD_RUN, {"after": {NAME: LIES[0]}}),
+            ("record", GOOD_RUN, {"after": {NAME: WRONG[0]}}),
             ("record", GOOD_RUN, {"after": {NAME: None}}),
             ("record", GOOD_RUN, {"after": {NAME: NEW, "{}": "beside the records"}}),
-            ("record", GOOD_RUN, {"reflections": [asked(NEW, honest=False)]}),
+            ("record", GOOD_RUN, {"reflections": [asked(NEW, right=False)]}),
             ("exit_code", GOOD_RUN, {"after": {NAME: OLD}}),
             ("exit_code", FAILED_RUN, {"exchanges": [exchange("list"), exchange("publish")]}),
             ("exit_code", FAILED_RUN, {"exchanges": [aws("list", "503"), exchange("publish")]}),
             ("exit_code", FAILED_RUN, {"exchanges": [*waited[1:2], exchange("publish")]}),
-            ("writes", GOOD_RUN, {"reflections": [asked(), asked(LIES[0], honest=False)]}),
+            ("writes", GOOD_RUN, {"reflections": [asked(), asked(WRONG[0], right=False)]}),
             ("writes", GOOD_RUN, {"before": {NAME: NEW}}),
             ("lock", GOOD_RUN, {"locked_after": True}),
             ("lock", GOOD_RUN, {"lock_problem": "it says nothing"}),
@@ -223,14 +223,15 @@ class Chance(unittest.TestCase):
         self.assertEqual(list(all_of(7)), list(all_of(7)))
         self.assertNotEqual(list(all_of(7)), list(all_of(8)))
 
-    def test_every_kind_and_weather_comes(self):
+    def test_every_kind_and_fault_mode_comes(self):
         soak = Soak(1, 4)
         runs = [soak.scenario(run, 3) for run in range(3000)]
-        self.assertEqual({run.weather for run in runs}, set(Weather))
+        self.assertEqual({run.fault_mode for run in runs}, set(FaultMode))
         drawn = {run.aws("list", nth).kind for run in runs for nth in (1, 2, 3)}
         self.assertEqual(drawn - {faults.NONE}, set(faults.AWS.values()))
         drawn = {run.reflector(source, 1).kind for run in runs for source in range(3)}
-        self.assertEqual(drawn - {faults.NONE, faults.LIE}, set(faults.REFLECTOR.values()))
+        undrawn = {faults.NONE, faults.WRONG_ADDRESS}
+        self.assertEqual(drawn - undrawn, set(faults.REFLECTOR.values()))
 
 
 if __name__ == "__main__":

@@ -5,28 +5,28 @@ and what was promised of time must not be held against a program that did not ge
 import threading
 import time
 
-BEAT = 0.05
+INTERVAL = 0.05
 # Later than this, in seconds, and times say nothing any more.
-LATE = 0.25
+STALL = 0.25
 
 
-class Pulse:
+class StallDetector:
     """Wakes up twenty times a second and notes when it was late."""
 
     def __init__(self):
-        self.late = 0.0
-        threading.Thread(target=self._beat, daemon=True).start()
+        self.last = 0.0
+        threading.Thread(target=self._watch, daemon=True).start()
 
-    def _beat(self):
+    def _watch(self):
         due = time.monotonic()
         while True:
-            due += BEAT
+            due += INTERVAL
             time.sleep(max(0, due - time.monotonic()))
             now = time.monotonic()
-            if now - due > LATE:
-                self.late = now
+            if now - due > STALL:
+                self.last = now
                 due = now
 
-    def was_late_since(self, moment):
+    def stalled_since(self, moment):
         """Whether it was, at any time since that moment of time.monotonic()."""
-        return self.late >= moment
+        return self.last >= moment

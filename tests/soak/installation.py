@@ -1,6 +1,6 @@
-"""One home: resources of its own in the emulated AWS, the proxy and the reflectors before it, and the
-folder that the program finds its configuration, keys and lock in. Sets it up and looks into it;
-judges nothing.
+"""One installation: its own resources in the emulated AWS, its proxy and reflectors, and the folder
+that holds the program's configuration, keys and lock. Sets it up and looks into it; judges
+nothing.
 """
 
 import json
@@ -18,13 +18,13 @@ import moto_aws  # noqa: E402
 TTL = 300
 
 
-class Home:
-    """The home that worker number `index` runs the program in."""
+class Installation:
+    """The installation that worker number `index` runs the program in."""
 
     def __init__(self, index, endpoint, keys, folder):
         self.index = index
         zone = f"home{index}.example"
-        # Every other home has two names, which go to Route 53 in one batch.
+        # Every other installation has two names, which go to Route 53 in one batch.
         self.names = [f"a.{zone}", f"b.{zone}"][: 1 + index % 2]
         self.resources = moto_aws.create(endpoint, moto_aws.parse([
             endpoint, "create", "--name", self.names[0], "--zone", zone, "--no-record"
@@ -54,7 +54,7 @@ class Home:
             "ttl": TTL,
         }))  # fmt: skip
         credentials = self.folder / "user" / ".aws" / "credentials"
-        # Every third home gets its key from another program, which must not stay behind.
+        # Every third installation gets its key from another program, which must not stay behind.
         if self.index % 3 == 2:
             key = self.folder / "etc" / "key.json"
             key.write_text(json.dumps({
@@ -101,8 +101,8 @@ class Home:
     # The state, read and set
 
     def records(self):
-        """The address of each of the home's names. Anything else in the zone comes as it is, under
-        a name that no record has."""
+        """The address of each of the installation's names. Every other record set in the zone is
+        added under a name that no record has."""
         found = dict.fromkeys(self.names)
         for row in moto_aws.records(self.route53, self.resources["zone_id"]):
             name, values = row["name"].rstrip("."), row.get("values", [])
@@ -114,7 +114,7 @@ class Home:
         return found
 
     def set_records(self, addresses):
-        """Makes the records of a new home, one address a name; "-" makes none."""
+        """Makes the records of a new installation, one address a name; "-" makes none."""
         for name, address in zip(self.names, addresses, strict=True):
             if address != "-":
                 record = moto_aws.record(name, "A", [address], TTL)
