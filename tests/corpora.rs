@@ -22,7 +22,7 @@ fn names_in(folder: &Path) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_input_passes_its_check() {
+fn every_corpus_input_passes_its_check() {
     for (target, _) in checks::CHECKS {
         let folder = fuzz().join("corpus").join(target);
         let inputs = names_in(&folder);
@@ -41,7 +41,7 @@ fn every_input_passes_its_check() {
 /// A check that is not fuzzed, a target without a corpus, a corpus that nothing replays: each is a
 /// slip that would look like success.
 #[test]
-fn checks_targets_and_corpora_are_the_same() {
+fn each_fuzz_target_has_a_check_and_a_corpus() {
     let checks: BTreeSet<String> = checks::CHECKS.iter().map(|(name, _)| (*name).into()).collect();
     assert_eq!(names_in(&fuzz().join("corpus")), checks);
     assert_eq!(names_in(&fuzz().join("fuzz_targets")), checks);
@@ -58,7 +58,7 @@ fn checks_targets_and_corpora_are_the_same() {
 
 /// What is fuzzed is what is shipped: the same versions of the libraries below the parsers.
 #[test]
-fn the_targets_are_built_of_the_programs_libraries() {
+fn fuzz_targets_use_the_library_versions_of_the_program() {
     let packages = |lock: PathBuf| -> BTreeSet<(String, String)> {
         let text = fs::read_to_string(&lock).unwrap_or_else(|e| panic!("{}: {e}", lock.display()));
         let value = |line: Option<&str>| line.and_then(|l| l.split('"').nth(1)).map(str::to_owned);

@@ -85,7 +85,7 @@ fn assert_published(fixture: &Fixture, expected: &[(&str, &str)]) {
 }
 
 #[test]
-fn an_alert_says_which_host_which_names_what_failed_since_when_and_what_to_do() {
+fn alert_names_host_record_cause_start_and_advice() {
     let fixture = broken();
     fixture.run().assert(1, "", &out_of_order()).assert_wrote(&["+ autodns.lock"]);
     assert_published(&fixture, &[(FAILED, &failure("autodns.json", &out_of_order(), ONCE))]);
@@ -97,7 +97,7 @@ fn an_alert_says_which_host_which_names_what_failed_since_when_and_what_to_do() 
 }
 
 #[test]
-fn a_failure_that_lasts_is_said_on_stderr_each_time_and_published_once() {
+fn lasting_failure_is_printed_each_run_and_alerted_once() {
     let fixture = broken();
     fixture.run().assert(1, "", &out_of_order());
     for _ in 0..2 {
@@ -107,7 +107,7 @@ fn a_failure_that_lasts_is_said_on_stderr_each_time_and_published_once() {
 }
 
 #[test]
-fn an_empty_lock_as_the_original_left_it_counts() {
+fn empty_lock_of_autodns_py_suppresses_the_alert() {
     let fixture = broken();
     fixture.sandbox.write(LOCK, "");
     // Its time is that of the alert.
@@ -122,7 +122,7 @@ fn an_empty_lock_as_the_original_left_it_counts() {
 }
 
 #[test]
-fn when_all_is_right_again_the_lock_goes_and_a_message_says_so() {
+fn recovery_removes_lock_and_sends_message() {
     let fixture = broken();
     fixture.run();
     mend_reflector(&fixture);
@@ -138,7 +138,7 @@ fn when_all_is_right_again_the_lock_goes_and_a_message_says_so() {
 }
 
 #[test]
-fn no_message_of_recovery_where_the_config_wants_none() {
+fn recovery_sends_no_message_when_config_disables_it() {
     let mut fixture = broken();
     fixture.configure(|config| config["notify_recovery"] = json!(false));
     fixture.run().assert_wrote(&["+ autodns.lock"]);
@@ -148,7 +148,7 @@ fn no_message_of_recovery_where_the_config_wants_none() {
 }
 
 #[test]
-fn one_family_still_failing_is_no_recovery() {
+fn recovery_of_one_family_keeps_the_lock() {
     let fixture = Fixture::both();
     for family in [Family::V4, Family::V6] {
         fixture.reflector.replies(family, Response::text("out of order"));
@@ -162,7 +162,7 @@ fn one_family_still_failing_is_no_recovery() {
 }
 
 #[test]
-fn a_message_of_recovery_that_cannot_be_sent_is_said_and_the_lock_goes_all_the_same() {
+fn lock_is_removed_when_recovery_message_is_denied() {
     let fixture = broken();
     fixture.run();
     mend_reflector(&fixture);
@@ -179,7 +179,7 @@ fn a_message_of_recovery_that_cannot_be_sent_is_said_and_the_lock_goes_all_the_s
 }
 
 #[test]
-fn an_alert_that_cannot_be_published_leaves_no_lock_and_is_tried_again() {
+fn failed_alert_writes_no_lock_and_is_retried_next_run() {
     let unconfirmed = "autodns: home.example.com: the alert: could not confirm the message to \
                        {topic}: {aws}: the connection was closed before the answer was whole; \
                        check the connection; the next run tries again\n";
@@ -268,7 +268,7 @@ fn an_alert_that_cannot_be_published_leaves_no_lock_and_is_tried_again() {
 }
 
 #[test]
-fn after_an_alert_that_may_have_arrived_someone_hears_when_all_is_well_again() {
+fn recovery_message_follows_alert_of_unknown_outcome() {
     let mut fixture = broken();
     fixture.sandbox.set("AWS_MAX_ATTEMPTS", "1");
     fixture.aws.fault(Publish, Fault::After(Reply::reset()));
@@ -306,7 +306,7 @@ fn assert_recovery_is_kept(mut fixture: Fixture, impede: impl FnOnce(&mut Fixtur
 }
 
 #[test]
-fn recovery_message_is_kept_after_an_answer_that_is_not_final() {
+fn recovery_message_is_retried_after_a_transient_error() {
     let portal = "<html><body>Please sign in</body></html>";
     for fault in [
         Fault::error(503, "ServiceUnavailable", "x"),
@@ -328,7 +328,7 @@ fn recovery_message_is_kept_after_an_answer_that_is_not_final() {
 }
 
 #[test]
-fn recovery_message_is_kept_when_sns_cannot_be_reached() {
+fn recovery_message_is_retried_when_sns_is_unreachable() {
     for certificate in [Certificate::Untrusted, Certificate::Expired, Certificate::NotYetValid] {
         let portal = FakeAws::start_as(Listen::V4, Speak::Tls(certificate));
         let url = portal.url();
@@ -357,7 +357,7 @@ fn assert_repeats(fixture: &Fixture, why: &str) {
 }
 
 #[test]
-fn a_lock_that_cannot_be_prepared_lets_the_alert_out_and_says_that_it_will_repeat() {
+fn alert_is_sent_and_repeats_when_lock_cannot_be_written() {
     for (place, why) in [
         ("missing", "No such file or directory (os error 2)"),
         ("autodns.json", "Not a directory (os error 20)"),
@@ -393,7 +393,7 @@ fn a_lock_that_cannot_be_prepared_lets_the_alert_out_and_says_that_it_will_repea
 }
 
 #[test]
-fn lock_that_cannot_be_removed_does_not_count() {
+fn lock_that_cannot_be_removed_suppresses_no_alert() {
     for (is_pinned, error) in [
         (false, "Read-only file system (os error 30)"),
         // A single file mounted into a container.
@@ -433,7 +433,7 @@ fn lock_that_cannot_be_removed_does_not_count() {
 }
 
 #[test]
-fn a_symlink_is_never_followed() {
+fn lock_that_is_a_symlink_is_not_followed() {
     for target in ["precious", "not-there"] {
         let fixture = broken();
         fixture.sandbox.write("precious", "precious content");
@@ -448,7 +448,7 @@ fn a_symlink_is_never_followed() {
 }
 
 #[test]
-fn a_directory_in_the_locks_place_is_left_alone() {
+fn lock_that_is_a_directory_is_left_unchanged() {
     let fixture = broken();
     fs::create_dir(fixture.sandbox.path(LOCK)).expect("a directory");
     assert_repeats(&fixture, "alert_lock {home}/autodns.lock is a directory");
@@ -457,7 +457,7 @@ fn a_directory_in_the_locks_place_is_left_alone() {
 }
 
 #[test]
-fn a_file_of_other_content_is_no_lock_and_is_left_alone() {
+fn lock_with_foreign_content_is_left_unchanged() {
     for content in ["my notes\n", "{\"config\": 7}\n", "[]"] {
         let fixture = broken();
         fixture.sandbox.write(LOCK, content);
@@ -469,7 +469,7 @@ fn a_file_of_other_content_is_no_lock_and_is_left_alone() {
 }
 
 #[test]
-fn another_configs_lock_is_neither_honoured_nor_removed() {
+fn lock_of_another_config_is_ignored_and_kept() {
     let fixture = broken();
     let mut config = fixture.config();
     config["dns_name"] = json!("host.example.com");
@@ -489,7 +489,7 @@ fn another_configs_lock_is_neither_honoured_nor_removed() {
 }
 
 #[test]
-fn without_a_topic_nothing_is_published_and_no_lock_is_taken() {
+fn failure_without_topic_writes_no_lock() {
     let mut fixture = broken();
     fixture.without("topic_arn");
     fixture.run().assert(1, "", &out_of_order()).assert_wrote(&[]);
@@ -501,7 +501,7 @@ fn without_a_topic_nothing_is_published_and_no_lock_is_taken() {
 }
 
 #[test]
-fn a_dry_run_neither_alerts_nor_withdraws() {
+fn dry_run_sends_nothing_and_keeps_the_lock() {
     let fixture = broken();
     fixture.run_with(&["--dry-run"]).assert(1, "", &out_of_order()).assert_wrote(&[]);
     assert_published(&fixture, &[]);
@@ -515,7 +515,7 @@ fn a_dry_run_neither_alerts_nor_withdraws() {
 }
 
 #[test]
-fn failures_of_route_53_alert_as_well() {
+fn route_53_failure_sends_an_alert() {
     let fixture = Fixture::new();
     fixture.aws.state().denied.push((KEY_ID.into(), Change));
     let said = format!(
@@ -533,7 +533,7 @@ fn failures_of_route_53_alert_as_well() {
 }
 
 #[test]
-fn a_subject_is_short_printable_ascii_however_long_the_name() {
+fn subject_is_short_printable_ascii_for_any_name() {
     let mut fixture = broken();
     let label = "a".repeat(63);
     let name = format!("{label}.{label}.{label}.example.com");
@@ -551,7 +551,7 @@ fn a_subject_is_short_printable_ascii_however_long_the_name() {
 }
 
 #[test]
-fn a_run_killed_while_it_publishes_leaves_the_next_one_to_alert_again() {
+fn alert_is_sent_again_after_a_killed_run() {
     let fixture = broken();
     let latch = Latch::default();
     fixture.aws.fault(Publish, Fault::Held(latch.clone()));
@@ -571,7 +571,7 @@ fn a_run_killed_while_it_publishes_leaves_the_next_one_to_alert_again() {
 }
 
 #[test]
-fn a_run_killed_while_it_says_that_all_is_well_leaves_the_next_one_to_say_so() {
+fn recovery_message_is_sent_again_after_a_killed_run() {
     let fixture = broken();
     fixture.run().assert_wrote(&["+ autodns.lock"]);
     mend_reflector(&fixture);

@@ -32,7 +32,7 @@ fn said_of_all(table: &[(&str, Value)]) -> String {
 }
 
 #[test]
-fn a_file_that_cannot_be_read() {
+fn unreadable_config_exits_2() {
     let fixture = Fixture::new();
     let mut seen = String::new();
     fs::create_dir(fixture.sandbox.path("directory")).expect("a directory");
@@ -59,7 +59,7 @@ fn a_file_that_cannot_be_read() {
 }
 
 #[test]
-fn broken_json() {
+fn invalid_json_is_reported_with_line_and_column() {
     let fixture = Fixture::new();
     let mut seen = String::new();
     let good = format!("{:#}\n", fixture.config());
@@ -110,7 +110,7 @@ fn broken_json() {
 }
 
 #[test]
-fn a_key_that_is_missing() {
+fn missing_key_is_named() {
     let fixture = Fixture::new();
     let mut seen = String::new();
     for key in ["hosted_zone_id", "dns_name"] {
@@ -126,7 +126,7 @@ fn a_key_that_is_missing() {
 }
 
 #[test]
-fn a_key_that_is_unknown_is_told_its_nearest_name() {
+fn unknown_key_is_reported_with_the_nearest_name() {
     let fixture = Fixture::new();
     let mut seen = String::new();
     for key in [
@@ -187,7 +187,7 @@ fn a_key_that_is_unknown_is_told_its_nearest_name() {
 }
 
 #[test]
-fn a_value_of_the_wrong_type() {
+fn value_of_the_wrong_type_is_rejected() {
     let seen = said_of_all(&[
         ("hosted_zone_id", json!(7)),
         ("hosted_zone_id", json!(null)),
@@ -252,7 +252,7 @@ fn a_value_of_the_wrong_type() {
 }
 
 #[test]
-fn a_name_that_is_empty_or_impossible() {
+fn empty_or_invalid_name_is_rejected() {
     let label = "a".repeat(64);
     let long = format!("{}com", "abcdefg.".repeat(32));
     let seen = said_of_all(&[
@@ -309,7 +309,7 @@ fn a_name_that_is_empty_or_impossible() {
 }
 
 #[test]
-fn a_zone_id_or_an_arn_that_is_none() {
+fn invalid_zone_id_or_arn_is_rejected() {
     let seen = said_of_all(&[
         ("hosted_zone_id", json!("")),
         ("hosted_zone_id", json!("/hostedzone/")),
@@ -382,7 +382,7 @@ fn a_zone_id_or_an_arn_that_is_none() {
 }
 
 #[test]
-fn a_ttl_or_record_types_out_of_range() {
+fn invalid_ttl_or_record_types_are_rejected() {
     let seen = said_of_all(&[
         ("ttl", json!(0)),
         ("ttl", json!(-1)),
@@ -415,7 +415,7 @@ fn a_ttl_or_record_types_out_of_range() {
 }
 
 #[test]
-fn a_reflector_or_a_lock_that_cannot_be() {
+fn invalid_reflector_or_lock_is_rejected() {
     let seen = said_of_all(&[
         ("reflect_url", json!("")),
         ("reflect_url", json!("reflect.example.net/ip")),
@@ -464,7 +464,7 @@ fn a_reflector_or_a_lock_that_cannot_be() {
 }
 
 #[test]
-fn place_that_is_closed_is_an_error_that_says_who_may_look() {
+fn inaccessible_config_advises_a_user_who_may_read_it() {
     let fixture = Fixture::new();
     let config = fixture.config().to_string();
     fixture.sandbox.etc("autodns/autodns.json", &config);
@@ -490,7 +490,7 @@ fn place_that_is_closed_is_an_error_that_says_who_may_look() {
 }
 
 #[test]
-fn what_was_expected_is_said_without_the_secret_of_a_broken_url() {
+fn json_error_beside_a_url_hides_its_secret() {
     let fixture = Fixture::new();
     let text = "{\"reflect_url\": \"https://reflect.example.net/?apikey=v3ry%2FSecret%2BValue\"x}";
     assert_text(
@@ -501,7 +501,7 @@ fn what_was_expected_is_said_without_the_secret_of_a_broken_url() {
 }
 
 #[test]
-fn a_command_line_that_is_not_understood() {
+fn invalid_command_line_exits_2() {
     let fixture = Fixture::new();
     let mut seen = String::new();
     for arguments in [
@@ -540,7 +540,7 @@ fn a_command_line_that_is_not_understood() {
 }
 
 #[test]
-fn command_is_found_behind_options_and_changes_nothing() {
+fn command_after_options_is_recognised() {
     let fixture = Fixture::new();
     let before = fixture.aws.record_sets();
     let config = fixture.sandbox.path("autodns.json");
@@ -574,7 +574,7 @@ fn command_is_found_behind_options_and_changes_nothing() {
 }
 
 #[test]
-fn output_that_cannot_be_written_is_exit_status_1() {
+fn output_that_cannot_be_written_exits_1() {
     let mut fixture = Fixture::new();
     let config = fixture.sandbox.path("autodns.json");
     fixture.sandbox.alias(&config, "{config}");
@@ -599,7 +599,7 @@ fn output_that_cannot_be_written_is_exit_status_1() {
 }
 
 #[test]
-fn pipe_that_is_closed_is_exit_status_1() {
+fn closed_pipe_exits_1() {
     let fixture = Fixture::new();
     let config = fixture.sandbox.path("autodns.json");
     let closed = "mkfifo pipe; exec 3<>pipe 4>pipe 3>&-; exec \"$@\" >&4 4>&-";
@@ -611,7 +611,7 @@ fn pipe_that_is_closed_is_exit_status_1() {
 }
 
 #[test]
-fn configuration_is_found_where_it_is_looked_for_first() {
+fn first_default_config_that_exists_is_used() {
     let mut fixture = Fixture::new();
     let dry = |fixture: &Fixture| fixture.run_args(&["-n"]).stdout;
     let config = |name: &str| {
@@ -634,7 +634,7 @@ fn configuration_is_found_where_it_is_looked_for_first() {
 }
 
 #[test]
-fn help_and_version_are_for_stdout() {
+fn help_and_version_go_to_stdout() {
     let fixture = Fixture::new();
     let version = format!("autodns {}\n", env!("CARGO_PKG_VERSION"));
     for arguments in [&["--version"][..], &["-V"], &["version"], &["--version", "missing.json"]] {
@@ -660,7 +660,7 @@ fn help_and_version_are_for_stdout() {
 }
 
 #[test]
-fn settings_of_the_environment_that_cannot_be() {
+fn invalid_environment_variables_are_rejected() {
     let mut seen = String::new();
     for (name, value) in [
         ("AWS_CA_BUNDLE", "/missing.pem"),

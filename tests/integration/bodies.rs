@@ -216,21 +216,21 @@ forbids; check who answers there: it is not AWS
 ";
 
 #[test]
-fn a_list_that_no_aws_sends_is_an_error() {
+fn invalid_list_response_is_an_error() {
     let good = good(List);
     let replies = [of_any_server(&good, (1 << 20) + 1), of_aws(&good)].concat();
     assert_text(&said_of(List, LIST_FAILED, replies), OF_ANY_CALL);
 }
 
 #[test]
-fn an_answer_to_a_change_that_no_aws_sends_confirms_nothing() {
+fn invalid_change_response_confirms_nothing() {
     let good = good(Change);
     let replies = [of_any_server(&good, (1 << 20) + 1), of_aws(&good)].concat();
     assert_text(&said_of(Change, UNCONFIRMED, replies), OF_ANY_CALL);
 }
 
 #[test]
-fn an_answer_to_an_alert_that_no_aws_sends_leaves_no_lock() {
+fn invalid_publish_response_writes_no_lock() {
     let good = good(Publish);
     let replies = [of_any_server(&good, (1 << 20) + 1), of_aws(&good)].concat();
     let beginning = expected::out_of_order(Family::V4)
@@ -239,7 +239,7 @@ fn an_answer_to_an_alert_that_no_aws_sends_leaves_no_lock() {
 }
 
 #[test]
-fn a_captive_portal_that_says_so_has_carried_nothing_out() {
+fn status_511_of_a_captive_portal_means_not_sent() {
     let portal = || Response::new(511, "text/html", "<html><body>Please sign in</body></html>");
     let why = "{aws} answered 511, and the answer is XML, but not an error of AWS; this network wants \
                you to sign in before it lets anything through\n";
@@ -260,7 +260,7 @@ fn a_captive_portal_that_says_so_has_carried_nothing_out() {
 }
 
 #[test]
-fn a_nul_in_a_record_makes_the_whole_list_unreadable() {
+fn nul_in_a_record_makes_the_list_unreadable() {
     let good = good(List);
     let mut expected = String::new();
     let mut replies = Vec::new();
@@ -283,7 +283,7 @@ fn a_nul_in_a_record_makes_the_whole_list_unreadable() {
 }
 
 #[test]
-fn a_reflectors_answer_that_is_none_is_an_error() {
+fn invalid_reflector_response_is_an_error() {
     let mut seen = String::new();
     let good = r#"{"error":"","your_ip":"192.175.48.7"}"#;
     for (what, reply) in of_any_server(good, 4097) {
@@ -327,7 +327,7 @@ fn a_reflectors_answer_that_is_none_is_an_error() {
 }
 
 #[test]
-fn a_compressed_address_is_not_read() {
+fn compressed_reflector_response_is_rejected() {
     let mut fixture = Fixture::new();
     fixture.without("topic_arn");
     let output = Command::new("sh")
@@ -343,7 +343,7 @@ fn a_compressed_address_is_not_read() {
 }
 
 #[test]
-fn what_never_comes_to_the_point_is_given_up() {
+fn response_that_never_ends_is_aborted() {
     let text = |text: &str| text.as_bytes().to_vec();
     let going_on = || Reply::Forever(Vec::new(), text("HTTP/1.1 100 Continue\r\n\r\n"));
     let hinting = || Reply::Forever(Vec::new(), text("HTTP/1.1 103 Early Hints\r\n\r\n"));
@@ -376,7 +376,7 @@ fn what_never_comes_to_the_point_is_given_up() {
 }
 
 #[test]
-fn what_follows_an_answer_is_not_taken_for_the_next() {
+fn bytes_after_a_response_are_not_the_next_response() {
     let list = Response::new(200, "text/xml", good(List)).to_bytes();
     let change = Response::new(200, "text/xml", good(Change)).to_bytes();
     for end in [End::Close, End::Cut, End::Reset] {

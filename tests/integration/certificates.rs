@@ -79,7 +79,7 @@ const NEW: &str = "make the server a new one with \"openssl req -x509 -newkey rs
                    cert.pem into AWS_CA_BUNDLE in place of the old one";
 
 #[test]
-fn each_certificate_that_does_not_work_has_words_of_its_own() {
+fn each_certificate_error_has_its_own_message() {
     let own_root = "openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj \
                     /CN=reflect.example.net -keyout key.pem -out cert.pem";
     let p521 = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-521 -nodes -days 30 \
@@ -164,7 +164,7 @@ fn each_certificate_that_does_not_work_has_words_of_its_own() {
 }
 
 #[test]
-fn the_certificate_that_a_message_says_how_to_make_works() {
+fn certificate_made_by_the_advised_command_works() {
     let command = NEW.split('"').nth(1).expect("a command in quotes");
     let mut own = own(command, &[]);
     own.trust(&["cert.pem"]);
@@ -172,7 +172,7 @@ fn the_certificate_that_a_message_says_how_to_make_works() {
 }
 
 #[test]
-fn a_server_with_nothing_in_common_is_named() {
+fn server_without_a_common_tls_version_is_reported() {
     let good = format!("{CA}{REQUEST}{}", sign(NAME, ""));
     let offer = "let the server offer TLS 1.2 or 1.3 with AES-GCM ciphers, and a certificate with \
                  an RSA key of 2048 bits or a P-256 key";
@@ -198,7 +198,7 @@ fn a_server_with_nothing_in_common_is_named() {
 }
 
 #[test]
-fn a_server_that_wants_a_certificate_is_named() {
+fn server_that_wants_a_client_certificate_is_reported() {
     let good = format!("{CA}{REQUEST}{}", sign(NAME, ""));
     let said = "the server wants a certificate of its client, and autodns has none; let the server \
                 take clients without a certificate";
@@ -206,7 +206,7 @@ fn a_server_that_wants_a_certificate_is_named() {
 }
 
 #[test]
-fn names_of_a_certificate_cannot_forge_or_flood_a_message() {
+fn certificate_names_are_quoted_and_truncated() {
     let many: Vec<String> =
         (0..60).map(|n| format!("DNS:{n}.{}.example", "x".repeat(60))).collect();
     let script =
@@ -220,7 +220,7 @@ fn names_of_a_certificate_cannot_forge_or_flood_a_message() {
 }
 
 #[test]
-fn another_name_where_names_are_completed_wants_the_final_dot() {
+fn completed_name_with_wrong_certificate_advises_final_dot() {
     let script = format!("{CA}{REQUEST}{}", sign("subjectAltName=DNS:*.home.example", ""));
     let mut own = own(&script, &[]);
     own.fixture.sandbox.etc("resolv.conf", "nameserver 127.0.77.1\nsearch home.example\n");
@@ -233,7 +233,7 @@ fn another_name_where_names_are_completed_wants_the_final_dot() {
 }
 
 #[test]
-fn a_name_with_its_final_dot_is_asked_as_it_stands() {
+fn name_with_a_final_dot_is_sent_unchanged() {
     let mut fixture = Fixture::new();
     let url = fixture.reflector.url().replace(HOST, &format!("{HOST}."));
     fixture.configure(|config| config["reflect_url"] = json!(url));
@@ -244,7 +244,7 @@ fn a_name_with_its_final_dot_is_asked_as_it_stands() {
 }
 
 #[test]
-fn a_bundle_is_read_past_what_cannot_be_read() {
+fn bundle_is_read_past_unreadable_certificates() {
     let good = ca::pem();
     let broken = "-----BEGIN CERTIFICATE-----\nMIIB!!!!\n-----END CERTIFICATE-----\n";
     let cut = "-----BEGIN CERTIFICATE-----\nMIIBszCC\n";
@@ -284,7 +284,7 @@ fn a_bundle_is_read_past_what_cannot_be_read() {
 }
 
 #[test]
-fn a_bundle_of_which_nothing_can_be_read_is_named() {
+fn bundle_without_a_readable_certificate_is_rejected() {
     let broken = "-----BEGIN CERTIFICATE-----\nMIIB!!!!\n-----END CERTIFICATE-----\n";
     let wrong = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     let key = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
@@ -303,7 +303,7 @@ fn a_bundle_of_which_nothing_can_be_read_is_named() {
 }
 
 #[test]
-fn a_bundle_that_is_no_regular_file_is_refused_at_once() {
+fn bundle_that_is_not_a_regular_file_is_rejected() {
     let mut fixture = Fixture::new();
     let pipe = fixture.sandbox.path("pipe");
     make(&fixture.sandbox.home(), "mkfifo pipe");

@@ -98,7 +98,7 @@ fn set_mode(fixture: &Fixture, name: &str, mode: u32) {
 }
 
 #[test]
-fn all_is_well_and_nothing_is_changed() {
+fn check_of_a_good_setup_exits_0_and_changes_nothing() {
     let fixture = fixture();
     let run = check(&fixture, &[]);
     run.assert(0, &expected(&[]), "").assert_wrote(&[]);
@@ -108,7 +108,7 @@ fn all_is_well_and_nothing_is_changed() {
 }
 
 #[test]
-fn a_record_that_is_right_or_not_there_or_not_ours_is_said_so() {
+fn check_reports_the_state_of_each_record() {
     let record = "ok          record       home.example.com A is 192.175.48.1, and a run makes it \
                   192.175.48.7";
     let fixture = fixture();
@@ -148,7 +148,7 @@ fn a_record_that_is_right_or_not_there_or_not_ours_is_said_so() {
 }
 
 #[test]
-fn resolver_without_an_answer_is_not_tested() {
+fn public_dns_is_not_tested_when_resolver_fails() {
     let fixture = Fixture::new();
     set_mode(&fixture, "autodns.json", 0o600);
     let resolver = "ok          public dns   this machine's resolver says 192.175.48.1 for \
@@ -159,7 +159,7 @@ fn resolver_without_an_answer_is_not_tested() {
 }
 
 #[test]
-fn name_outside_the_zone_fails_and_its_record_is_not_promised() {
+fn name_outside_the_zone_fails_the_check() {
     let mut fixture = fixture();
     fixture.configure(|config| config["dns_name"] = json!("home.exmaple.com"));
     let run = check(&fixture, &[]);
@@ -184,7 +184,7 @@ fn name_outside_the_zone_fails_and_its_record_is_not_promised() {
 }
 
 #[test]
-fn ttl_is_held_against_the_configured_one() {
+fn check_compares_ttl_with_the_configured_one() {
     let mut fixture = fixture();
     let ttl = "ok          ttl          home.example.com A has TTL 300, which it keeps: ttl is not \
                set";
@@ -202,7 +202,7 @@ const UNTRIED: &str = "not tested  change       whether this key may change reco
                        --write writes each as it is, to see";
 
 #[test]
-fn with_write_each_record_is_written_as_it_is() {
+fn check_write_writes_each_record_unchanged() {
     let fixture = private(Fixture::both());
     fixture.aws.put(RecordSet::new("home.example.com", "A", 120, &["192.175.48.1"]));
     let before = fixture.aws.record_sets();
@@ -227,7 +227,7 @@ fn with_write_each_record_is_written_as_it_is() {
 }
 
 #[test]
-fn with_write_a_record_that_is_not_ours_is_left_alone() {
+fn check_write_leaves_unmanaged_records_unchanged() {
     let fixture = fixture();
     fixture.aws.put(RecordSet::new(
         "home.example.com",
@@ -246,7 +246,7 @@ fn with_write_a_record_that_is_not_ours_is_left_alone() {
 }
 
 #[test]
-fn with_write_a_key_that_may_not_change_records_fails() {
+fn check_write_fails_when_change_is_denied() {
     let fixture = fixture();
     fixture.aws.state().denied.push((KEY_ID.into(), Change));
     let before = fixture.aws.record_sets();
@@ -261,7 +261,7 @@ fn with_write_a_key_that_may_not_change_records_fails() {
 }
 
 #[test]
-fn with_write_a_change_that_was_throttled_is_made_of_a_new_list() {
+fn check_write_lists_again_after_throttled_change() {
     let fixture = fixture();
     fixture.aws.fault(Change, Fault::error(400, "Throttling", "Rate exceeded"));
     let run = check(&fixture, &["--write"]);
@@ -270,7 +270,7 @@ fn with_write_a_change_that_was_throttled_is_made_of_a_new_list() {
 }
 
 #[test]
-fn with_write_each_refused_record_of_several_is_named() {
+fn check_write_names_each_rejected_record() {
     let fixture = private(Fixture::both());
     fixture.aws.put(RecordSet::new("home.example.com", "AAAA", 300, &["2620:4f:8000::1"]));
     fixture.aws.state().route53.refused_values = vec!["2620:4f:8000::1".into()];
@@ -286,7 +286,7 @@ fn with_write_each_refused_record_of_several_is_named() {
 }
 
 #[test]
-fn with_alert_a_test_message_is_published() {
+fn check_alert_publishes_a_test_message() {
     let fixture = fixture();
     let said = "{topic} took the test message 567910cd-659e-55d4-8ccb-5aaf14679dc0";
     let said = format!("ok          topic        {said}");
@@ -303,7 +303,7 @@ fn with_alert_a_test_message_is_published() {
 }
 
 #[test]
-fn files_that_others_may_read_are_said() {
+fn check_reports_secret_files_that_others_can_read() {
     let mut fixture = fixture();
     set_mode(&fixture, "autodns.json", 0o644);
     fixture.sandbox.unset("AWS_ACCESS_KEY_ID");
@@ -347,7 +347,7 @@ fn advised_command_has_an_absolute_quoted_path() {
 }
 
 #[test]
-fn a_config_without_a_secret_may_be_read_by_all() {
+fn config_without_a_secret_may_be_world_readable() {
     let mut fixture = fixture();
     let url = format!("{}/reflect/v1", fixture.reflector.server().url(HOST));
     fixture.configure(|config| config["reflect_url"] = json!(url));
@@ -358,7 +358,7 @@ fn a_config_without_a_secret_may_be_read_by_all() {
 }
 
 #[test]
-fn every_source_is_asked_and_held_against_the_others() {
+fn check_compares_the_addresses_of_all_sources() {
     let mut fixture = Fixture::both();
     let other = FakeReflector::start();
     other.says(Family::V4, "192.175.48.9");
@@ -383,7 +383,7 @@ fn every_source_is_asked_and_held_against_the_others() {
 }
 
 #[test]
-fn a_wrong_clock_and_a_lock_that_holds_or_cannot_are_said() {
+fn check_reports_a_wrong_clock_and_the_lock() {
     let mut fixture = fixture();
     fixture.aws.state().ahead = time::Duration::hours(3) + time::Duration::seconds(30);
     fixture.sandbox.write("autodns.lock", "");
@@ -414,7 +414,7 @@ fn a_wrong_clock_and_a_lock_that_holds_or_cannot_are_said() {
 }
 
 #[test]
-fn an_aws_that_is_not_trusted_is_said_at_each_step() {
+fn check_reports_untrusted_aws_at_each_step() {
     let aws = FakeAws::start_as(Listen::V4, Speak::Tls(Certificate::Untrusted));
     let fixture = private(Fixture::with(aws, FakeReflector::start()));
     let why = "the server's certificate is not trusted: it is issued by \"autodns other CA\", \
@@ -439,7 +439,7 @@ fn an_aws_that_is_not_trusted_is_said_at_each_step() {
 }
 
 #[test]
-fn a_proxy_is_named_and_looks_names_up_itself() {
+fn check_names_the_proxy_and_lets_it_resolve_names() {
     let mut fixture = fixture();
     let proxy = Proxy::start(&[("*", fixture.aws.server().port())]);
     let shown = proxy.url().trim_start_matches("http://").to_owned();
@@ -452,7 +452,7 @@ fn a_proxy_is_named_and_looks_names_up_itself() {
 }
 
 #[test]
-fn what_keeps_a_run_from_being_tried_is_exit_status_2() {
+fn check_exits_2_on_setup_errors() {
     let mut fixture = fixture();
     fixture.sandbox.write("broken.json", "{");
     let broken = fixture.sandbox.path("broken.json");
@@ -477,7 +477,7 @@ fn what_keeps_a_run_from_being_tried_is_exit_status_2() {
 }
 
 #[test]
-fn a_terminal_is_written_on_in_colour_unless_no_color_is_set() {
+fn terminal_output_is_coloured_unless_no_color_is_set() {
     // A terminal of its own for the program, which `script` of util-linux makes.
     let terminal = ["sh", "-c", "exec script --quiet --return --command \"$*\" /dev/null", "sh"];
     let statuses = [
@@ -511,7 +511,7 @@ fn a_terminal_is_written_on_in_colour_unless_no_color_is_set() {
 }
 
 #[test]
-fn json_is_one_object_with_the_same_findings() {
+fn check_json_prints_one_object_with_the_same_findings() {
     let fixture = fixture();
     let run = check(&fixture, &["--json"]);
     assert_eq!((run.status.code(), run.stderr.as_str()), (Some(0), ""));
@@ -549,7 +549,7 @@ fn json_is_one_object_with_the_same_findings() {
 }
 
 #[test]
-fn json_says_whose_each_finding_is_and_counts_them() {
+fn check_json_gives_config_and_counts_of_findings() {
     let fixture = fixture();
     let (first, broken) =
         (fixture.sandbox.path("autodns.json"), fixture.sandbox.write("broken.json", "{"));
@@ -584,7 +584,7 @@ fn check_in_time(fixture: &Fixture, wrapper: &[&str]) -> Run {
 }
 
 #[test]
-fn names_that_are_never_looked_up_do_not_hold_a_check() {
+fn hanging_name_lookup_does_not_hold_a_check() {
     let fixture = fixture();
     fixture.sandbox.hanging_names();
     let run = check_in_time(&fixture, &[]);
@@ -599,7 +599,7 @@ fn names_that_are_never_looked_up_do_not_hold_a_check() {
 }
 
 #[test]
-fn servers_that_are_silent_do_not_hold_a_check() {
+fn silent_servers_do_not_hold_a_check() {
     let mut fixture = fixture();
     let silent: Vec<Silent> = (0..12).map(|_| Silent::start()).collect();
     let mut urls: Vec<String> =
@@ -616,7 +616,7 @@ fn servers_that_are_silent_do_not_hold_a_check() {
 }
 
 #[test]
-fn output_that_nobody_reads_does_not_hold_a_check() {
+fn unread_output_does_not_hold_a_check() {
     let fixture = fixture();
     // The pipe stays open for reading, and is full.
     let full = "mkfifo full; exec 3<>full; dd if=/dev/zero of=full bs=64k count=1 2>/dev/null; \

@@ -25,7 +25,7 @@ fn on_an_island(url: &str, record_type: &str) -> Fixture {
 }
 
 #[test]
-fn a_machine_without_ipv6_is_told_once_and_tried_once() {
+fn missing_ipv6_is_reported_once_and_tried_once() {
     let urls = json!(["https://[2001:db8::1]/", "https://[2001:db8::2]/"]);
     for prepare in
         ["true", "ip -6 route add prohibit default", "ip -6 route add unreachable default"]
@@ -44,7 +44,7 @@ fn a_machine_without_ipv6_is_told_once_and_tried_once() {
 }
 
 #[test]
-fn a_way_that_a_router_prohibits_goes_on_to_the_next_address() {
+fn prohibited_address_is_followed_by_the_next() {
     let mut fixture = Fixture::new();
     fixture.sandbox.hosts("2001:db8::9 two.example.net\n127.0.0.1 two.example.net");
     let url = fixture.aws.server().url("two.example.net");
@@ -55,7 +55,7 @@ fn a_way_that_a_router_prohibits_goes_on_to_the_next_address() {
 }
 
 #[test]
-fn a_prohibited_connection_is_named_without_a_form_of_rust() {
+fn prohibited_connection_has_a_plain_message() {
     let mut fixture = on_an_island("https://198.51.100.1/", "A");
     fixture.sandbox.prepare("ip route add prohibit 198.51.100.0/24");
     let said = "autodns: home.example.com A: could not learn the public IPv4 address from \
@@ -66,7 +66,7 @@ fn a_prohibited_connection_is_named_without_a_form_of_rust() {
 }
 
 #[test]
-fn twenty_silent_addresses_take_no_more_than_the_deadline() {
+fn twenty_silent_addresses_end_by_the_deadline() {
     let mut fixture = Fixture::new();
     // Packets to these addresses come back to the loopback of this network, where nobody takes
     // them.
@@ -81,7 +81,7 @@ fn twenty_silent_addresses_take_no_more_than_the_deadline() {
 }
 
 #[test]
-fn a_name_that_a_dns_server_blocks_is_named() {
+fn blocked_name_is_named() {
     let blocked = |address: &str| {
         format!(
             "your DNS server blocks this name (Pi-hole, an ad blocker): it answers {address}; \
@@ -134,7 +134,7 @@ pub fn out_of_files() -> String {
 }
 
 #[test]
-fn an_ipv6_only_machine_calls_the_dual_stack_endpoints() {
+fn ipv6_only_machine_uses_dual_stack_endpoints() {
     for (setting, host) in [
         (None, "route53.global.api.aws"),
         (Some("false"), "route53.amazonaws.com"),
@@ -157,7 +157,7 @@ fn an_ipv6_only_machine_calls_the_dual_stack_endpoints() {
 }
 
 #[test]
-fn a_process_that_may_open_no_file_says_so() {
+fn exhausted_file_descriptors_are_reported() {
     let seen = out_of_files();
     let said = "this machine opens no further file: no file descriptor is left; check the limit \
                 that ulimit -n shows, and which program has so many files open\n";
@@ -166,7 +166,7 @@ fn a_process_that_may_open_no_file_says_so() {
 }
 
 #[test]
-fn a_process_that_gets_no_thread_says_so() {
+fn exhausted_threads_are_reported() {
     let mut fixture = Fixture::new();
     fixture.sandbox.set("AWS_MAX_ATTEMPTS", "1");
     let config = fixture.sandbox.path("autodns.json");
@@ -187,7 +187,7 @@ fn a_process_that_gets_no_thread_says_so() {
 }
 
 #[test]
-fn heads_and_bodies_that_drip_cannot_hold_a_run() {
+fn slow_headers_and_bodies_do_not_hold_a_run() {
     let pause = Duration::from_millis(300);
     let interim = [b"HTTP/1.1 103 Early Hints\r\n\r\n".repeat(100), b"HTTP/1.1 200 OK".to_vec()];
     let trailers = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n1.2.3\r\n0\r\n";
@@ -208,7 +208,7 @@ fn heads_and_bodies_that_drip_cannot_hold_a_run() {
 }
 
 #[test]
-fn no_network_at_all_is_one_line() {
+fn missing_network_is_reported_in_one_line() {
     let mut fixture = Fixture::both();
     fixture.sandbox.network(Network::None);
     fixture.sandbox.unset("AWS_ENDPOINT_URL");

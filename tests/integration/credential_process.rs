@@ -66,7 +66,7 @@ fn assert_all_gone(fixture: &Fixture, file: &str, count: usize) {
 }
 
 #[test]
-fn command_line_is_split_as_by_a_shell_and_run_without() {
+fn command_line_is_split_and_run_without_a_shell() {
     let mut fixture = fixture_with("");
     let token = "FwoGZXIvYXdzEJr//t0ken/With+Every=Char==";
     fixture.sandbox.secret(token);
@@ -89,7 +89,7 @@ fn command_line_is_split_as_by_a_shell_and_run_without() {
 }
 
 #[test]
-fn helper_that_fails_is_named_by_file_and_line_alone() {
+fn failing_process_is_named_by_file_and_line_only() {
     let printing = |json: &str| format!("echo '{json}'");
     let expiring =
         |moment: &str| printing(&json().replace('}', &format!(",\"Expiration\":\"{moment}\"}}")));
@@ -155,7 +155,7 @@ fn helper_that_fails_is_named_by_file_and_line_alone() {
 }
 
 #[test]
-fn helper_in_the_file_beside_is_named_with_its_line() {
+fn failing_process_beside_the_config_is_named_with_its_line() {
     let fixture = fixture_with("false");
     let text = "# The helper:\n\n[default]\nregion = eu-west-1\ncredential_process = false\n";
     fixture.sandbox.write("credentials", text);
@@ -167,7 +167,7 @@ fn helper_in_the_file_beside_is_named_with_its_line() {
 }
 
 #[test]
-fn answer_counts_though_an_agent_holds_the_outputs() {
+fn output_counts_when_an_agent_keeps_pipes_open() {
     let json = json();
     for script in [
         format!("sleep 600 & echo $! >ids; echo '{json}'"),
@@ -188,7 +188,7 @@ fn answer_counts_though_an_agent_holds_the_outputs() {
 }
 
 #[test]
-fn helper_that_hangs_ends_with_its_children_in_time() {
+fn hanging_process_is_killed_with_its_children() {
     for script in [
         "trap '' TERM INT HUP; sleep 600 & echo $! >ids; echo $$ >>ids; wait",
         // Its output is closed, or its whole answer there, long before it ends.
@@ -213,12 +213,12 @@ fn helper_that_hangs_ends_with_its_children_in_time() {
 }
 
 #[test]
-fn helper_that_reads_its_input_finds_none() {
+fn process_that_reads_stdin_gets_end_of_file() {
     assert_works(&fixture_of(&format!("read -r answer\n[ -z \"$answer\" ] && echo '{}'", json())));
 }
 
 #[test]
-fn helper_has_the_environment_of_the_run_and_no_more() {
+fn process_gets_the_environment_of_the_run_only() {
     let script = format!("cat /proc/$$/environ >environment; echo '{}'", json());
     let mut fixture = fixture_of(&script);
     fixture.sandbox.set("PASSPHRASE", "of the helper's own");

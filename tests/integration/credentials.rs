@@ -45,7 +45,7 @@ fn said(fixture: &Fixture) -> String {
 }
 
 #[test]
-fn the_environment_with_a_session_token() {
+fn session_token_of_the_environment_is_sent() {
     let mut fixture = Fixture::new();
     let token = "FwoGZXIvYXdzEJr//t0ken/With+Every=Char==";
     let temporary =
@@ -60,21 +60,21 @@ fn the_environment_with_a_session_token() {
 }
 
 #[test]
-fn an_empty_session_token_is_none() {
+fn empty_session_token_is_ignored() {
     let mut fixture = Fixture::new();
     fixture.sandbox.set("AWS_SESSION_TOKEN", "");
     assert_works(&fixture);
 }
 
 #[test]
-fn the_shared_credentials_file() {
+fn key_of_the_shared_credentials_file_is_used() {
     let fixture = keyless();
     fixture.sandbox.write(".aws/credentials", section("default"));
     assert_works(&fixture);
 }
 
 #[test]
-fn the_shared_credentials_file_of_a_profile_elsewhere() {
+fn key_of_a_named_file_and_profile_is_used() {
     let mut fixture = keyless();
     let path = fixture.sandbox.write("keys", other_section("default") + &section("pi"));
     fixture.sandbox.set("AWS_SHARED_CREDENTIALS_FILE", path);
@@ -83,7 +83,7 @@ fn the_shared_credentials_file_of_a_profile_elsewhere() {
 }
 
 #[test]
-fn a_session_token_of_the_shared_credentials_file() {
+fn session_token_of_the_credentials_file_is_sent() {
     let mut fixture = keyless();
     let token = "FwoGZXIvYXdzEJr//t0ken/With+Every=Char==";
     fixture.sandbox.secret(token);
@@ -95,7 +95,7 @@ fn a_session_token_of_the_shared_credentials_file() {
 }
 
 #[test]
-fn the_config_file() {
+fn key_of_the_aws_config_file_is_used() {
     let mut fixture = keyless();
     fixture.sandbox.write(".aws/config", section("default"));
     assert_works(&fixture);
@@ -136,7 +136,7 @@ fn file_beside_the_configuration_wins_over_the_users_files() {
 }
 
 #[test]
-fn policy_and_check_see_what_a_run_sees() {
+fn policy_and_check_use_the_credentials_of_a_run() {
     let mut fixture = keyless();
     fixture.without("topic_arn");
     fixture.without("alert_lock");
@@ -152,7 +152,7 @@ fn policy_and_check_see_what_a_run_sees() {
 }
 
 #[test]
-fn file_named_by_a_variable_replaces_both_files_of_keys() {
+fn file_named_by_a_variable_replaces_both_default_files() {
     let mut fixture = keyless();
     fixture.sandbox.write("credentials", other_section("default"));
     fixture.sandbox.write(".aws/credentials", other_section("default"));
@@ -170,7 +170,7 @@ fn file_named_by_a_variable_replaces_both_files_of_keys() {
 }
 
 #[test]
-fn each_configuration_has_the_account_of_its_folder() {
+fn each_config_uses_the_credentials_of_its_folder() {
     let fixture = keyless();
     let [home, host] = ["home", "host"].map(|name| {
         let mut config = fixture.config();
@@ -197,7 +197,7 @@ fn each_configuration_has_the_account_of_its_folder() {
 }
 
 #[test]
-fn folder_is_that_of_the_path_as_it_was_named() {
+fn folder_of_a_symlinked_config_is_that_of_the_link() {
     let fixture = keyless();
     let config = std::fs::read(fixture.sandbox.path("autodns.json")).expect("a configuration");
     fixture.sandbox.write("releases/7/autodns.json", &config);
@@ -222,7 +222,7 @@ fn folder_is_that_of_the_path_as_it_was_named() {
 }
 
 #[test]
-fn foreign_file_in_a_folder_of_everybody_counts_as_absent() {
+fn foreign_credentials_in_a_shared_folder_are_ignored() {
     let mut fixture = keyless();
     fixture.sandbox.foreign("credentials", &section("default"));
     // As in /tmp: anybody could have made it, with a credential_process in it.
@@ -240,7 +240,7 @@ fn foreign_file_in_a_folder_of_everybody_counts_as_absent() {
 }
 
 #[test]
-fn configuration_beside_the_users_credentials_reads_them_once() {
+fn config_beside_the_users_credentials_reads_them_once() {
     let fixture = keyless();
     let config = std::fs::read(fixture.sandbox.path("autodns.json")).expect("a configuration");
     let path = fixture.sandbox.write(".aws/autodns.json", config);
@@ -253,7 +253,7 @@ fn configuration_beside_the_users_credentials_reads_them_once() {
 }
 
 #[test]
-fn ini_as_real_files_have_it() {
+fn ini_syntax_of_real_files_is_read() {
     let fixture = keyless();
     fixture.sandbox.write(
         ".aws/credentials",
@@ -267,7 +267,7 @@ fn ini_as_real_files_have_it() {
 }
 
 #[test]
-fn boto_files() {
+fn key_of_boto_files_is_used() {
     let boto = format!(
         "[Boto]\ndebug = 0\n[Credentials]\naws_access_key_id = {KEY_ID}\n\
          aws_secret_access_key = {SECRET_KEY}\n"
@@ -303,7 +303,7 @@ fn boto_files_are_merged_key_by_key() {
 }
 
 #[test]
-fn the_first_source_wins() {
+fn first_source_of_credentials_wins() {
     // Each source in its turn is the best that there is, and those behind it hold a useless key.
     let process = |fixture: &Fixture, key: &str, secret: &str| {
         let json =
@@ -342,7 +342,7 @@ fn the_first_source_wins() {
 }
 
 #[test]
-fn no_credentials_at_all_says_where_was_looked() {
+fn missing_credentials_name_all_places_searched() {
     assert_text(
         &said(&keyless()),
         "autodns: no AWS credentials found: AWS_ACCESS_KEY_ID is not set, and there is no \
@@ -374,7 +374,7 @@ fn no_credentials_at_all_says_where_was_looked() {
 }
 
 #[test]
-fn file_without_a_key_is_told_from_a_missing_one() {
+fn file_without_a_key_differs_from_a_missing_file() {
     let fixture = keyless();
     fixture.sandbox.write("credentials", "# the key goes here\n");
     fixture.sandbox.write(".aws/config", "[default]\nregion = eu-west-1\n");
@@ -388,7 +388,7 @@ fn file_without_a_key_is_told_from_a_missing_one() {
 }
 
 #[test]
-fn half_a_credential_is_an_error_wherever_it_stands() {
+fn half_a_credential_is_an_error_in_every_source() {
     let mut seen = String::new();
     let halves = [
         format!("aws_access_key_id = {KEY_ID}\n"),
@@ -438,7 +438,7 @@ fn half_a_credential_is_an_error_wherever_it_stands() {
 }
 
 #[test]
-fn an_unknown_profile_is_named() {
+fn unknown_profile_is_named() {
     let mut fixture = keyless();
     fixture.sandbox.write(".aws/credentials", section("default"));
     fixture.sandbox.write(".boto", section("Credentials"));
@@ -454,7 +454,7 @@ fn an_unknown_profile_is_named() {
 }
 
 #[test]
-fn a_profile_that_needs_what_is_out_of_scope_says_what_works() {
+fn unsupported_profile_advises_what_is_supported() {
     let mut seen = String::new();
     for lines in [
         "role_arn = arn:aws:iam::123456789012:role/pi\nsource_profile = base\n",
@@ -484,7 +484,7 @@ fn a_profile_that_needs_what_is_out_of_scope_says_what_works() {
 }
 
 #[test]
-fn a_broken_ini_file_is_named_with_the_line_and_never_a_value() {
+fn broken_ini_file_is_reported_by_line_without_values() {
     let mut seen = String::new();
     let good = section("default");
     let broken: [Vec<u8>; 5] = [
@@ -540,7 +540,7 @@ fn forbid(fixture: &Fixture, name: &str) {
 }
 
 #[test]
-fn unreadable_file_at_a_usual_place_counts_as_absent() {
+fn unreadable_file_at_a_default_path_is_ignored() {
     for key_in_environment in [true, false] {
         let fixture = if key_in_environment { Fixture::new() } else { keyless() };
         std::fs::create_dir_all(fixture.sandbox.path(".aws/credentials")).expect("a folder");
@@ -571,7 +571,7 @@ fn unreadable_file_at_a_usual_place_counts_as_absent() {
 }
 
 #[test]
-fn home_of_another_user_counts_as_empty() {
+fn home_of_another_user_is_ignored() {
     let mut fixture = keyless();
     fixture.sandbox.write("other/.aws/credentials", other_section("default"));
     fixture.sandbox.set("HOME", fixture.sandbox.path("other"));
@@ -585,7 +585,7 @@ fn home_of_another_user_counts_as_empty() {
 }
 
 #[test]
-fn credentials_of_another_user_are_named_with_the_way_to_them() {
+fn unreadable_credentials_are_named_with_advice() {
     let fixture = keyless();
     fixture.sandbox.write("credentials", section("default"));
     forbid(&fixture, "credentials");
@@ -619,7 +619,7 @@ fn unreadable_file_named_by_a_variable_is_an_error() {
 }
 
 #[test]
-fn quotes_around_a_key_are_named_wherever_they_stand() {
+fn quotes_around_a_key_are_reported_in_every_source() {
     let mut seen = String::new();
     for (name, value) in [("AWS_ACCESS_KEY_ID", KEY_ID), ("AWS_SECRET_ACCESS_KEY", SECRET_KEY)] {
         let mut fixture = Fixture::new();
@@ -645,14 +645,14 @@ fn quotes_around_a_key_are_named_wherever_they_stand() {
 }
 
 #[test]
-fn a_broken_file_that_is_not_needed_is_no_hindrance() {
+fn broken_file_that_is_not_needed_is_ignored() {
     let fixture = Fixture::new();
     fixture.sandbox.write(".boto", "nonsense\n");
     assert_works(&fixture);
 }
 
 #[test]
-fn a_dry_run_needs_credentials_too() {
+fn dry_run_needs_credentials() {
     let fixture = keyless();
     let real = said(&fixture);
     fixture.assert_untouched(fixture.run_with(&["--dry-run"]).assert(2, "", &real));

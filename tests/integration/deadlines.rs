@@ -27,7 +27,7 @@ fn dripping(response: &Response) -> Reply {
 }
 
 #[test]
-fn a_reflector_that_sends_a_byte_a_second_cannot_hold_a_run() {
+fn slow_reflector_does_not_hold_a_run() {
     let fixture = Fixture::new();
     let lengthy = say(Form::YourIp, "192.175.48.7").with("X-Padding", &"x".repeat(600));
     fixture.reflector.replies(Family::V4, dripping(&lengthy));
@@ -38,7 +38,7 @@ fn a_reflector_that_sends_a_byte_a_second_cannot_hold_a_run() {
 }
 
 #[test]
-fn an_aws_that_sends_a_byte_a_second_cannot_hold_a_run() {
+fn slow_route_53_does_not_hold_a_run() {
     let page = Response::text("x".repeat(600));
     let mut seen = String::new();
     for (operation, beginning) in [(List, LIST_FAILED), (Change, UNCONFIRMED)] {
@@ -55,7 +55,7 @@ fn an_aws_that_sends_a_byte_a_second_cannot_hold_a_run() {
 }
 
 #[test]
-fn a_topic_that_sends_a_byte_a_second_cannot_hold_a_run() {
+fn slow_sns_does_not_hold_a_run() {
     let fixture = Fixture::new();
     fixture.reflector.replies(Family::V4, Response::text("out of order"));
     fixture.aws.always(Publish, Fault::After(dripping(&Response::text("x".repeat(600)))));
@@ -70,7 +70,7 @@ fn a_topic_that_sends_a_byte_a_second_cannot_hold_a_run() {
 }
 
 #[test]
-fn a_server_that_never_says_a_word_of_tls_is_named() {
+fn silent_tls_server_is_named() {
     let silent = Silent::start();
     let mut fixture = Fixture::new();
     fixture.sandbox.alias(&format!(":{}", silent.port()), ":{silent}");
@@ -84,7 +84,7 @@ fn a_server_that_never_says_a_word_of_tls_is_named() {
 }
 
 #[test]
-fn names_that_are_never_looked_up_cannot_hold_a_run() {
+fn hanging_name_lookup_does_not_hold_a_run() {
     let fixture = Fixture::new();
     fixture.sandbox.hanging_names();
     let said = format!(
@@ -96,7 +96,7 @@ fn names_that_are_never_looked_up_cannot_hold_a_run() {
 }
 
 #[test]
-fn an_ipv6_that_hangs_leaves_ipv4_its_change() {
+fn hanging_ipv6_does_not_stop_the_change_of_ipv4() {
     let fixture = Fixture::both();
     fixture.reflector.replies(Family::V6, dripping(&Response::text("x".repeat(600))));
     let said =
@@ -107,7 +107,7 @@ fn an_ipv6_that_hangs_leaves_ipv4_its_change() {
 }
 
 #[test]
-fn a_source_that_hangs_leaves_the_next_its_time() {
+fn hanging_source_leaves_time_for_the_next() {
     let silent = Silent::start();
     let mut fixture = Fixture::new();
     let urls = [format!("https://127.0.0.1:{}/", silent.port()), fixture.reflector.url()];
@@ -117,7 +117,7 @@ fn a_source_that_hangs_leaves_the_next_its_time() {
 }
 
 #[test]
-fn a_second_opinion_that_hangs_leaves_the_change_its_time() {
+fn hanging_second_source_leaves_time_for_the_change() {
     let silent = Silent::start();
     let mut fixture = Fixture::new();
     let urls = [fixture.reflector.url(), format!("https://127.0.0.1:{}/", silent.port())];
@@ -127,7 +127,7 @@ fn a_second_opinion_that_hangs_leaves_the_change_its_time() {
 }
 
 #[test]
-fn a_config_that_hangs_does_not_stop_the_next() {
+fn hanging_config_does_not_stop_the_next() {
     let silent = Silent::start();
     let fixture = Fixture::new();
     let mut config = fixture.config();

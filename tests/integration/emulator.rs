@@ -68,7 +68,7 @@ fn record(kind: &str, ttl: u32, value: &str) -> Value {
 }
 
 #[test]
-fn a_good_key_changes_the_record_alerts_and_recovers() {
+fn good_key_changes_the_record_alerts_and_recovers() {
     let mut fixture = MotoFixture::new("good", &["--address", "192.175.48.1"]);
     fixture.run().assert_silent().assert_wrote(&[]);
     assert_eq!(fixture.moto.records(), json!([record("A", 300, "192.175.48.7")]));
@@ -108,14 +108,14 @@ fn a_good_key_changes_the_record_alerts_and_recovers() {
 }
 
 #[test]
-fn a_record_is_created_where_there_is_none() {
+fn missing_record_is_created() {
     let fixture = MotoFixture::new("good", &["--no-record"]);
     fixture.run().assert_silent();
     assert_eq!(fixture.moto.records(), json!([record("A", 600, "192.175.48.7")]));
 }
 
 #[test]
-fn records_that_are_not_ours_stay_as_they_are() {
+fn unmanaged_records_are_left_unchanged() {
     let fixture = MotoFixture::new("good", &["--no-record"]);
     fixture.moto.upsert(&json!({
         "Name": "home.example.com", "Type": "A", "SetIdentifier": "blue", "Weight": 10, "TTL": 60,
@@ -135,7 +135,7 @@ fn records_that_are_not_ours_stay_as_they_are() {
 }
 
 #[test]
-fn a_wrong_secret_is_named_for_what_it_is() {
+fn wrong_secret_is_reported() {
     let mut fixture = MotoFixture::new("good", &["--address", "192.175.48.1"]);
     fixture.sandbox.set("AWS_SECRET_ACCESS_KEY", "an0ther/secret+altogether");
     fixture.sandbox.secret("an0ther/secret+altogether");
@@ -159,7 +159,7 @@ fn a_wrong_secret_is_named_for_what_it_is() {
 }
 
 #[test]
-fn an_unknown_key_is_named_for_what_it_is() {
+fn unknown_key_id_is_reported() {
     let mut fixture = MotoFixture::new("good", &["--address", "192.175.48.1"]);
     fixture.sandbox.set("AWS_ACCESS_KEY_ID", "AKIANOBODYATALL00000");
     fixture
@@ -178,7 +178,7 @@ fn an_unknown_key_is_named_for_what_it_is() {
 }
 
 #[test]
-fn a_user_who_may_not_list_is_told_so_and_alerts() {
+fn denied_list_is_reported_and_alerted() {
     let fixture = MotoFixture::new("no_list", &["--address", "192.175.48.1"]);
     fixture
         .run()
@@ -195,7 +195,7 @@ fn a_user_who_may_not_list_is_told_so_and_alerts() {
 }
 
 #[test]
-fn a_user_who_may_not_change_is_told_so_and_alerts() {
+fn denied_change_is_reported_and_alerted() {
     let fixture = MotoFixture::new("no_change", &["--address", "192.175.48.1"]);
     fixture
         .run()
@@ -212,7 +212,7 @@ fn a_user_who_may_not_change_is_told_so_and_alerts() {
 }
 
 #[test]
-fn a_user_who_may_not_publish_is_told_so_each_time() {
+fn denied_publish_is_reported_each_run() {
     let fixture = MotoFixture::new("no_publish", &["--address", "192.175.48.1"]);
     fixture.run().assert_silent();
     fixture.reflector.replies(Family::V4, Response::text("out of order"));

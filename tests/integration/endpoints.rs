@@ -72,7 +72,7 @@ fn each_partition_has_its_hosts_and_signing_regions() {
 }
 
 #[test]
-fn without_a_topic_the_region_of_the_environment_tells_the_partition() {
+fn partition_comes_from_region_when_there_is_no_topic() {
     let table = [
         (None, None, "us-east-1", "route53.amazonaws.com"),
         (Some("eu-west-1"), None, "us-east-1", "route53.amazonaws.com"),
@@ -95,7 +95,7 @@ fn without_a_topic_the_region_of_the_environment_tells_the_partition() {
 }
 
 #[test]
-fn a_topics_partition_wins_over_the_region_of_the_environment() {
+fn partition_of_topic_wins_over_region_of_environment() {
     let (mut fixture, proxy) = by_proxy();
     fixture.sandbox.set("AWS_REGION", "cn-north-1");
     fixture.run().assert_silent();
@@ -103,7 +103,7 @@ fn a_topics_partition_wins_over_the_region_of_the_environment() {
 }
 
 #[test]
-fn dual_stack_and_fips_have_their_hosts() {
+fn dual_stack_and_fips_endpoints_have_their_own_hosts() {
     let table = [
         ("true", "", "route53.global.api.aws", "sns.eu-west-1.api.aws"),
         ("", "true", "route53-fips.amazonaws.com", "sns-fips.eu-west-1.amazonaws.com"),
@@ -121,7 +121,7 @@ fn dual_stack_and_fips_have_their_hosts() {
 }
 
 #[test]
-fn overrides_are_found_in_their_order() {
+fn endpoint_overrides_are_read_in_order() {
     let wrong = Refusing::new();
     let wrong = format!("https://127.0.0.1:{}", wrong.port());
     let everything = [
@@ -164,7 +164,7 @@ fn overrides_are_found_in_their_order() {
 }
 
 #[test]
-fn configured_overrides_can_be_ignored() {
+fn endpoint_overrides_can_be_ignored() {
     let (mut fixture, proxy) = by_proxy();
     fixture.sandbox.set("AWS_ENDPOINT_URL", "https://127.0.0.1:1");
     fixture.sandbox.set("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true");
@@ -173,7 +173,7 @@ fn configured_overrides_can_be_ignored() {
 }
 
 #[test]
-fn a_plain_http_override_is_followed() {
+fn endpoint_override_with_plain_http_is_used() {
     let aws = FakeAws::start_as(Listen::V4, Speak::Plain);
     let fixture = Fixture::with(aws, FakeReflector::start());
     fixture.run().assert_silent();
@@ -182,7 +182,7 @@ fn a_plain_http_override_is_followed() {
 }
 
 #[test]
-fn an_override_over_ipv6_is_followed() {
+fn endpoint_override_with_ipv6_address_is_used() {
     let aws = FakeAws::start_as(Listen::V6, Speak::Tls(Certificate::Good));
     let mut fixture = Fixture::with(aws, FakeReflector::start());
     let url = fixture.aws.server().url("[::1]");
@@ -192,7 +192,7 @@ fn an_override_over_ipv6_is_followed() {
 }
 
 #[test]
-fn ssl_cert_file_is_trusted_where_there_is_no_bundle_of_awss() {
+fn ssl_cert_file_is_trusted_without_aws_ca_bundle() {
     let mut fixture = Fixture::new();
     let good = fixture.sandbox.write("good.pem", ca::pem());
     let other = fixture.sandbox.write("other.pem", ca::foreign_pem());
@@ -206,7 +206,7 @@ fn ssl_cert_file_is_trusted_where_there_is_no_bundle_of_awss() {
 }
 
 #[test]
-fn a_bundle_may_hold_several_certificates_and_text() {
+fn bundle_may_hold_several_certificates_and_text() {
     let mut fixture = Fixture::new();
     let text = format!("# two CAs\n{}\nthe second:\n{}\n", ca::foreign_pem(), ca::pem());
     let bundle = fixture.sandbox.write("both.pem", text);
@@ -215,7 +215,7 @@ fn a_bundle_may_hold_several_certificates_and_text() {
 }
 
 #[test]
-fn the_built_in_roots_trust_none_of_the_tests_servers() {
+fn built_in_roots_do_not_trust_the_test_ca() {
     let mut fixture = Fixture::new();
     fixture.sandbox.unset("AWS_CA_BUNDLE");
     fixture.run().assert(1, "", &expected::nothing_trusted("autodns test CA")).assert_wrote(&[]);
@@ -224,7 +224,7 @@ fn the_built_in_roots_trust_none_of_the_tests_servers() {
 }
 
 #[test]
-fn an_untrusted_aws_is_named_for_what_it_is_and_told_nothing() {
+fn untrusted_aws_is_reported_and_gets_no_request() {
     let mut seen = String::new();
     for certificate in [
         Certificate::Untrusted,
@@ -285,7 +285,7 @@ fn an_untrusted_aws_is_named_for_what_it_is_and_told_nothing() {
 }
 
 #[test]
-fn a_server_that_has_tls_1_2_only_will_do() {
+fn server_with_tls_1_2_only_is_accepted() {
     let old = || Speak::Tls(Certificate::GoodTls12);
     let fixture = Fixture::with(
         FakeAws::start_as(Listen::V4, old()),
@@ -296,7 +296,7 @@ fn a_server_that_has_tls_1_2_only_will_do() {
 }
 
 #[test]
-fn an_aws_that_cannot_be_reached_is_named_with_the_reason() {
+fn unreachable_aws_is_reported_with_the_cause() {
     let refusing = Refusing::new();
     let mut seen = String::new();
     for url in [
@@ -328,7 +328,7 @@ fn an_aws_that_cannot_be_reached_is_named_with_the_reason() {
 }
 
 #[test]
-fn the_proxy_is_for_aws_and_never_for_the_reflector() {
+fn proxy_is_used_for_aws_and_never_for_reflectors() {
     let mut fixture = Fixture::both();
     let proxy = Proxy::with_password(&[("*", fixture.aws.server().port())]);
     for name in ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"]
@@ -348,7 +348,7 @@ fn the_proxy_is_for_aws_and_never_for_the_reflector() {
 }
 
 #[test]
-fn a_topic_in_its_own_region_is_published_to_over_its_own_endpoint() {
+fn topic_is_published_to_in_its_own_region() {
     // Route 53's override leaves SNS alone, and the other way round.
     let mut fixture = Fixture::new();
     let nobody = Server::start(Listen::V4, Speak::Tls(Certificate::Good), |_| {

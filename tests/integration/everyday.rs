@@ -13,7 +13,7 @@ use crate::support::http::{Family, Reply};
 use crate::support::latch::Latch;
 
 #[test]
-fn a_quiet_run_asks_two_questions_says_nothing_and_writes_nothing() {
+fn unchanged_address_prints_and_writes_nothing() {
     let fixture = Fixture::new();
     fixture.aws.put(RecordSet::new("home.example.com", "A", 300, &["192.175.48.7"]));
     fixture.run().assert_silent().assert_wrote(&[]);
@@ -25,7 +25,7 @@ fn a_quiet_run_asks_two_questions_says_nothing_and_writes_nothing() {
 }
 
 #[test]
-fn a_new_address_is_written_on_the_connection_that_read_the_old_one() {
+fn new_address_is_written_on_the_connection_of_the_list() {
     let fixture = Fixture::new();
     fixture.run().assert_silent().assert_wrote(&[]);
     assert_eq!(
@@ -65,7 +65,7 @@ fn configured_ttl_is_written_with_the_address() {
 }
 
 #[test]
-fn configured_ttl_is_written_where_the_address_is_right() {
+fn configured_ttl_is_written_when_the_address_is_right() {
     let mut fixture = Fixture::both();
     fixture.aws.put(RecordSet::new("home.example.com", "A", 300, &["192.175.48.7"]));
     fixture.aws.put(RecordSet::new("home.example.com", "AAAA", 60, &["2620:4f:8000::7"]));
@@ -103,7 +103,7 @@ fn changed_ttl_alone_asks_no_second_source() {
 }
 
 #[test]
-fn a_record_that_does_not_exist_is_created() {
+fn missing_record_is_created() {
     let mut fixture = Fixture::new();
     fixture.aws.remove("home.example.com", "A");
     fixture.run().assert_silent();
@@ -116,7 +116,7 @@ fn a_record_that_does_not_exist_is_created() {
 }
 
 #[test]
-fn other_records_of_the_name_are_left_alone() {
+fn other_records_of_the_name_are_left_unchanged() {
     let fixture = Fixture::new();
     fixture.aws.put(RecordSet::new("home.example.com", "TXT", 300, &["\"kept <&> as it is\""]));
     fixture.aws.put(RecordSet::new("home.example.com", "AAAA", 300, &["2620:4f:8000::1"]));
@@ -135,7 +135,7 @@ fn other_records_of_the_name_are_left_alone() {
 }
 
 #[test]
-fn a_list_in_pages_is_read_to_the_end_of_the_name() {
+fn list_of_several_pages_is_read_to_the_end() {
     let fixture = Fixture::both();
     fixture.aws.put(RecordSet::new("home.example.com", "AAAA", 60, &["2620:4f:8000::1"]));
     fixture.aws.state().route53.page = 1;
@@ -148,7 +148,7 @@ fn a_list_in_pages_is_read_to_the_end_of_the_name() {
 }
 
 #[test]
-fn a_name_is_the_same_however_it_is_spelt() {
+fn name_matches_in_any_spelling() {
     let mut fixture = Fixture::new();
     fixture.aws.put(RecordSet::new("home.example.com", "A", 300, &["192.175.48.7"]));
     for name in ["HOME.example.COM", "home.example.com."] {
@@ -164,7 +164,7 @@ fn a_name_is_the_same_however_it_is_spelt() {
 }
 
 #[test]
-fn a_zone_id_may_have_its_prefix() {
+fn zone_id_may_have_its_prefix() {
     let mut fixture = Fixture::new();
     for prefix in ["/hostedzone/", "hostedzone/"] {
         fixture.configure(|config| {
@@ -176,7 +176,7 @@ fn a_zone_id_may_have_its_prefix() {
 }
 
 #[test]
-fn the_original_config_needs_no_new_key_and_an_added_bom_no_care() {
+fn config_of_autodns_py_works_even_with_a_bom() {
     let fixture = Fixture::new();
     let config = fixture.sandbox.read("autodns.json").expect("the config");
     fixture.sandbox.write("autodns.json", format!("\u{feff}{config}"));
@@ -185,7 +185,7 @@ fn the_original_config_needs_no_new_key_and_an_added_bom_no_care() {
 }
 
 #[test]
-fn without_a_path_the_usual_place_is_read() {
+fn run_without_a_path_reads_the_default_config() {
     let fixture = Fixture::new();
     fixture
         .sandbox
@@ -195,7 +195,7 @@ fn without_a_path_the_usual_place_is_read() {
 }
 
 #[test]
-fn a_relative_path_and_one_that_looks_like_an_option_are_read() {
+fn config_path_may_be_relative_or_look_like_an_option() {
     let fixture = Fixture::new();
     fixture.run_args(&["autodns.json"]).assert_silent();
     fixture.write_config("--odd.json", &fixture.config());
@@ -204,7 +204,7 @@ fn a_relative_path_and_one_that_looks_like_an_option_are_read() {
 }
 
 #[test]
-fn every_form_of_answer_is_read() {
+fn every_form_of_reflector_response_is_read() {
     for form in [Form::YourIp, Form::Ip, Form::Bare] {
         let fixture = Fixture::both();
         fixture.reflector.replies(Family::V4, say(form, "192.175.48.8"));
@@ -219,7 +219,7 @@ fn every_form_of_answer_is_read() {
 }
 
 #[test]
-fn both_families_go_in_one_batch_each_over_its_own_connection() {
+fn both_families_are_changed_in_one_batch() {
     let fixture = Fixture::both();
     fixture.run().assert_silent().assert_wrote(&[]);
     assert_eq!(
@@ -240,7 +240,7 @@ fn both_families_go_in_one_batch_each_over_its_own_connection() {
 }
 
 #[test]
-fn a_record_type_named_twice_is_one_record() {
+fn record_type_named_twice_is_one_record() {
     let mut fixture = Fixture::new();
     fixture.configure(|config| config["record_types"] = json!(["A", "A"]));
     fixture.run_with(&["--dry-run"]).assert(
@@ -253,7 +253,7 @@ fn a_record_type_named_twice_is_one_record() {
 }
 
 #[test]
-fn ipv6_alone_asks_over_ipv6_alone() {
+fn reflector_for_aaaa_is_asked_over_ipv6_only() {
     let mut fixture = Fixture::new();
     fixture.configure(|config| config["record_types"] = json!(["AAAA"]));
     fixture.run().assert_silent();
@@ -266,7 +266,7 @@ fn ipv6_alone_asks_over_ipv6_alone() {
 }
 
 #[test]
-fn an_address_in_another_spelling_is_the_same_address() {
+fn address_matches_in_another_spelling() {
     let mut fixture = Fixture::new();
     fixture.configure(|config| config["record_types"] = json!(["AAAA"]));
     fixture.aws.put(RecordSet::new(
@@ -280,7 +280,7 @@ fn an_address_in_another_spelling_is_the_same_address() {
 }
 
 #[test]
-fn a_dry_run_says_what_would_be_done_and_does_nothing() {
+fn dry_run_prints_the_change_and_makes_none() {
     let fixture = Fixture::both();
     fixture.aws.put(RecordSet::new("home.example.com", "AAAA", 300, &["2620:4f:8000::7"]));
     let before = fixture.aws.record_sets();
@@ -327,7 +327,7 @@ fn in_order(stderr: &str) -> String {
 }
 
 #[test]
-fn verbose_tells_each_step() {
+fn verbose_prints_each_step() {
     let fixture = Fixture::new();
     let first = fixture.run_with(&["--verbose"]);
     assert_eq!((first.status.code(), first.stdout.as_str()), (Some(0), ""), "{first:?}");
@@ -361,7 +361,7 @@ autodns: home.example.com A: up to date
 }
 
 #[test]
-fn a_verbose_dry_run_tells_each_step_and_what_would_be_done() {
+fn verbose_dry_run_prints_each_step_and_the_change() {
     let fixture = Fixture::both();
     let run = fixture.run_with(&["--dry-run", "--verbose"]);
     assert_eq!(run.status.code(), Some(0), "{run:?}");
@@ -387,7 +387,7 @@ autodns: {reflector}/reflect/v1 answered 2620:4f:8000::7
 }
 
 #[test]
-fn reflector_and_route_53_are_asked_at_the_same_time() {
+fn reflector_and_route_53_are_asked_concurrently() {
     let fixture = Fixture::both();
     let latch = Latch::default();
     for (family, address) in [(Family::V4, "192.175.48.7"), (Family::V6, "2620:4f:8000::7")] {

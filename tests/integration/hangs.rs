@@ -104,7 +104,7 @@ fn half_broken() -> Fixture {
 }
 
 #[test]
-fn run_with_any_thread_held_anywhere_ends_in_time() {
+fn run_with_any_thread_stopped_ends_in_time() {
     let points = points(&half_broken());
     assert!(points.len() > 30, "{points:?}");
     let (next, held) = (AtomicUsize::new(0), AtomicUsize::new(0));
@@ -149,7 +149,7 @@ fn run_into_a_full_pipe(fixture: &Fixture, number: &str, options: &[&str]) -> Ru
 }
 
 #[test]
-fn stderr_that_takes_nothing_does_not_hold_the_alert() {
+fn blocked_stderr_does_not_delay_the_alert() {
     let fixture = Fixture::new();
     fixture.reflector.replies(Family::V4, Response::text("out of order"));
     let start = Instant::now();
@@ -160,7 +160,7 @@ fn stderr_that_takes_nothing_does_not_hold_the_alert() {
 }
 
 #[test]
-fn verbose_run_with_a_full_stderr_still_changes_the_record() {
+fn verbose_run_with_blocked_stderr_changes_the_record() {
     let fixture = Fixture::new();
     // What was asked for could not be shown.
     run_into_a_full_pipe(&fixture, "2", &["--verbose"]).assert(1, "", "");
@@ -168,14 +168,14 @@ fn verbose_run_with_a_full_stderr_still_changes_the_record() {
 }
 
 #[test]
-fn stdout_that_takes_nothing_is_named_on_stderr() {
+fn blocked_stdout_is_reported_on_stderr() {
     let fixture = Fixture::new();
     let run = run_into_a_full_pipe(&fixture, "1", &["--dry-run"]);
     run.assert(1, "", "autodns: standard output takes nothing more: nobody reads it\n");
 }
 
 #[test]
-fn config_that_is_no_regular_file_is_refused() {
+fn config_that_is_not_a_regular_file_is_rejected() {
     let fixture = Fixture::new();
     fixture.sandbox.pipe("pipe.json");
     fixture.assert_untouched(fixture.run_args(&[&fixture.sandbox.path("pipe.json")]).assert(

@@ -32,7 +32,7 @@ fn heartbeats(fixture: &Fixture) -> Vec<String> {
 }
 
 #[test]
-fn a_run_in_which_all_is_right_sends_one() {
+fn good_run_sends_a_heartbeat() {
     let fixture = fixture(None);
     fixture.run().assert_silent().assert_wrote(&[]);
     assert_eq!(fixture.aws.operations(), [List, Change]);
@@ -43,7 +43,7 @@ fn a_run_in_which_all_is_right_sends_one() {
 }
 
 #[test]
-fn a_run_that_fails_sends_none_or_tells_the_failure() {
+fn failed_run_sends_no_heartbeat_or_reports_failure() {
     for (fail, expected) in [
         (None, vec![]),
         (Some(false), vec![]),
@@ -58,7 +58,7 @@ fn a_run_that_fails_sends_none_or_tells_the_failure() {
 }
 
 #[test]
-fn one_family_that_fails_is_a_failure() {
+fn failure_of_one_family_is_a_failure_to_the_heartbeat() {
     let mut fixture = fixture(Some(true));
     fixture.configure(|config| config["record_types"] = json!(["A", "AAAA"]));
     fixture.reflector.replies(Family::V6, Response::text("out of order"));
@@ -67,7 +67,7 @@ fn one_family_that_fails_is_a_failure() {
 }
 
 #[test]
-fn a_dry_run_sends_none() {
+fn dry_run_sends_no_heartbeat() {
     let fixture = fixture(Some(true));
     let said = "home.example.com A: 192.175.48.1 -> 192.175.48.7\n";
     fixture.run_with(&["--dry-run"]).assert(0, said, "");
@@ -77,7 +77,7 @@ fn a_dry_run_sends_none() {
 }
 
 #[test]
-fn one_that_does_not_arrive_is_a_warning_of_verbose_and_nothing_else() {
+fn failed_heartbeat_is_only_a_verbose_warning() {
     for (reply, warning) in [
         (Response::new(404, "text/plain", QUERY).into(), "it answered 404; check heartbeat_url"),
         (Response::new(302, "text/plain", "").into(), "it answered 302; check heartbeat_url"),
@@ -112,7 +112,7 @@ fn one_that_does_not_arrive_is_a_warning_of_verbose_and_nothing_else() {
 }
 
 #[test]
-fn one_that_meets_what_passes_is_sent_again() {
+fn heartbeat_is_retried_after_a_transient_error() {
     let mut fixture = fixture(None);
     let base = fixture.reflector.server().url("only4.example.net");
     // A path without a reply of its own, whose next answers can be scripted.
@@ -125,7 +125,7 @@ fn one_that_meets_what_passes_is_sent_again() {
 
 /// Uptime Kuma takes whatever is below its URL for a success.
 #[test]
-fn failure_goes_to_a_url_of_its_own_where_the_config_has_one() {
+fn failure_is_sent_to_its_own_url_if_configured() {
     let mut fixture = fixture(None);
     let base = fixture.reflector.server().url(HOST);
     let down = "status=down&msg=3rrorSecret";
@@ -145,7 +145,7 @@ fn failure_goes_to_a_url_of_its_own_where_the_config_has_one() {
 }
 
 #[test]
-fn redirects_of_a_heartbeat_are_followed() {
+fn heartbeat_redirects_are_followed() {
     let fixture = fixture(Some(true));
     for (ping, target) in [
         (format!("/ping/1?{QUERY}"), "/ping/moved"),
@@ -163,7 +163,7 @@ fn redirects_of_a_heartbeat_are_followed() {
 }
 
 #[test]
-fn path_of_a_heartbeat_is_a_secret() {
+fn heartbeat_path_is_hidden() {
     let mut fixture = fixture(None);
     let key = "550e8400-e29b-41d4-a716-446655440000";
     fixture.sandbox.secret(key);

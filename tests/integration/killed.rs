@@ -175,7 +175,7 @@ fn trouble_ends(fixture: &Fixture) {
 }
 
 #[test]
-fn a_run_that_changes_the_record_and_alerts() {
+fn killed_run_that_changes_and_alerts_is_resumed() {
     let story = Story { before: half_broken, futures: &[trouble_lasts, trouble_ends] };
     assert_text(
         &story.kill_everywhere(),
@@ -215,7 +215,7 @@ fn all_is_right(fixture: &Fixture) {
 }
 
 #[test]
-fn a_run_that_changes_the_record_and_says_that_all_is_well_again() {
+fn killed_run_that_changes_and_recovers_is_resumed() {
     let story = Story { before: mended, futures: &[all_is_right] };
     assert_text(
         &story.kill_everywhere(),
@@ -228,7 +228,7 @@ fn a_run_that_changes_the_record_and_says_that_all_is_well_again() {
 }
 
 #[test]
-fn a_run_that_says_that_all_is_well_again_after_an_empty_lock() {
+fn killed_recovery_after_an_empty_lock_is_resumed() {
     let story = Story { before: mended_with_an_empty_lock, futures: &[all_is_right] };
     assert_text(
         &story.kill_everywhere(),
@@ -268,7 +268,7 @@ fn trouble_is_back(fixture: &Fixture) {
 }
 
 #[test]
-fn a_run_that_says_that_all_is_well_again_beside_a_foreign_file() {
+fn killed_recovery_beside_a_foreign_file_is_resumed() {
     let story = Story {
         before: mended_beside_a_stranger,
         futures: &[all_is_right_beside_a_stranger, trouble_is_back],
@@ -290,7 +290,7 @@ fn nobody_hears(fixture: &Fixture) {
 }
 
 #[test]
-fn a_run_that_changes_the_record() {
+fn killed_run_that_changes_the_record_is_resumed() {
     let story = Story { before: Fixture::new, futures: &[nobody_hears] };
     assert_text(&story.kill_everywhere(), "right, 0 published\nwrong, 0 published\n");
 }

@@ -29,7 +29,7 @@ fn fixture() -> Fixture {
 }
 
 #[test]
-fn a_reflector_that_says_its_query_back() {
+fn query_echoed_by_a_reflector_is_hidden() {
     let advice = "check the reflector, and the key in reflect_url if it has one";
     let lower = SECRET_QUERY.replace("%2F", "%2f").replace("%2B", "%2b");
     let (long, cut) = ("x".repeat(400), "x".repeat(300 - "'[hidden]' ".len()));
@@ -107,7 +107,7 @@ fn disguises(secret: &str) -> Vec<(&'static str, String)> {
 }
 
 #[test]
-fn echo_of_a_reflectors_key_in_disguise_is_hidden() {
+fn encoded_reflector_key_in_an_echo_is_hidden() {
     for (what, echo) in disguises(SECRET_DECODED) {
         let mut fixture = fixture();
         fixture.without("topic_arn");
@@ -121,7 +121,7 @@ fn echo_of_a_reflectors_key_in_disguise_is_hidden() {
 }
 
 #[test]
-fn echo_of_the_aws_keys_in_disguise_is_hidden() {
+fn encoded_aws_keys_in_an_echo_are_hidden() {
     for secret in [SECRET_KEY, TOKEN] {
         for (what, echo) in disguises(secret) {
             let mut fixture = fixture();
@@ -137,7 +137,7 @@ fn echo_of_the_aws_keys_in_disguise_is_hidden() {
 }
 
 #[test]
-fn a_long_session_token_leaves_no_piece_when_cut_or_wrapped() {
+fn session_token_in_a_truncated_echo_is_hidden() {
     let token: String =
         (0_u32..40).map(|n| format!("{TOKEN}{}", n.wrapping_mul(2_654_435_761))).collect();
     for echo in [
@@ -162,7 +162,7 @@ fn a_long_session_token_leaves_no_piece_when_cut_or_wrapped() {
 }
 
 #[test]
-fn a_url_with_a_password_cut_at_its_slash_is_refused_unquoted() {
+fn url_with_a_slash_in_its_password_is_rejected_unquoted() {
     for url in ["https://user:8080/t4ilOfIt@host/", "https://user:8080?t4ilOfIt@host/"] {
         for key in ["reflect_url", "heartbeat_url"] {
             let mut fixture = Fixture::new();
@@ -184,7 +184,7 @@ fn a_url_with_a_password_cut_at_its_slash_is_refused_unquoted() {
 }
 
 #[test]
-fn a_key_in_the_path_of_a_reflector_is_hidden() {
+fn key_in_the_path_of_a_reflector_is_hidden() {
     let mut fixture = fixture();
     let key = "550e8400-e29b-41d4-a716-446655440000";
     fixture.sandbox.secret(key);
@@ -200,7 +200,7 @@ fn a_key_in_the_path_of_a_reflector_is_hidden() {
 }
 
 #[test]
-fn a_redirect_with_a_secret_in_it() {
+fn secret_in_a_redirect_is_hidden() {
     // Neither the query of the config nor one that only the redirect has.
     let mut fixture = fixture();
     fixture.sandbox.secret("N3w%2FSp3cial%2Fkey");
@@ -243,7 +243,7 @@ fn a_redirect_with_a_secret_in_it() {
 }
 
 #[test]
-fn an_aws_that_says_the_key_back() {
+fn keys_echoed_by_aws_are_hidden() {
     let reason = "SignatureDoesNotMatch: The key '[hidden]' is not what was expected; check the \
                   secret access key from the environment, which wins over every file\n";
     for (operation, beginning) in [
@@ -266,7 +266,7 @@ fn an_aws_that_says_the_key_back() {
 }
 
 #[test]
-fn verbose_and_dry_runs_show_none_either() {
+fn verbose_and_dry_runs_show_no_secret() {
     let fixture = fixture();
     for options in [&["--verbose"][..], &["--dry-run", "--verbose"]] {
         let run = fixture.run_with(options);

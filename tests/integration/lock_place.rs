@@ -59,7 +59,7 @@ fn assert_repeats(fixture: &Fixture, why: &str) {
 }
 
 #[test]
-fn a_pipe_or_a_device_is_neither_waited_for_nor_read() {
+fn lock_that_is_a_pipe_or_device_is_not_read() {
     let fixture = broken(|fixture| fifo(fixture, LOCK));
     assert_repeats(&fixture, "autodns.lock is no regular file");
     let fixture = broken(|fixture| fixture.sandbox.put("/dev/zero", LOCK));
@@ -67,7 +67,7 @@ fn a_pipe_or_a_device_is_neither_waited_for_nor_read() {
 }
 
 #[test]
-fn what_another_user_laid_there_silences_nothing() {
+fn lock_of_another_user_suppresses_no_alert() {
     for content in ["", "a lock"] {
         let fixture = broken(|fixture| {
             let content = if content.is_empty() { String::new() } else { lock_of(fixture) };
@@ -78,7 +78,7 @@ fn what_another_user_laid_there_silences_nothing() {
 }
 
 #[test]
-fn a_hard_link_to_another_file_leaves_that_file_alone() {
+fn lock_that_is_a_hard_link_leaves_its_target_unchanged() {
     let link = |fixture: &Fixture, to: &str| {
         fs::hard_link(fixture.sandbox.path(to), fixture.sandbox.path(LOCK)).expect("a hard link");
     };
@@ -137,7 +137,7 @@ fn in_the_way() -> Vec<Obstacle> {
 }
 
 #[test]
-fn what_is_in_the_way_of_preparing_the_lock_stays() {
+fn foreign_pending_file_stays_when_alert_is_sent() {
     for (make, why) in in_the_way() {
         let fixture = broken(make);
         assert_repeats(&fixture, why);
@@ -147,7 +147,7 @@ fn what_is_in_the_way_of_preparing_the_lock_stays() {
 }
 
 #[test]
-fn what_is_in_the_way_of_withdrawing_stays_and_the_lock_goes() {
+fn foreign_pending_file_stays_when_lock_is_removed() {
     for (make, _) in in_the_way() {
         let mut fixture = broken(|_| {});
         fixture.run().assert_wrote(&["+ autodns.lock"]);
@@ -163,7 +163,7 @@ fn what_is_in_the_way_of_withdrawing_stays_and_the_lock_goes() {
 }
 
 #[test]
-fn recovery_message_is_kept_beside_a_foreign_file() {
+fn recovery_message_is_retried_beside_a_foreign_file() {
     let mut fixture = broken(|_| {});
     fixture.sandbox.set("AWS_MAX_ATTEMPTS", "1");
     fixture.run().assert_wrote(&["+ autodns.lock"]);
@@ -194,7 +194,7 @@ fn heard(fixture: &Fixture) -> String {
 /// beside it (columns): what is published in two failing and two good runs, and in a failing one
 /// after them.
 #[test]
-fn every_lock_beside_every_file_silences_what_it_may() {
+fn each_lock_and_pending_file_suppresses_expected_alerts() {
     assert_text(
         &played_all(
             false,
@@ -212,7 +212,7 @@ fn every_lock_beside_every_file_silences_what_it_may() {
 
 /// The same where nothing can be written any more.
 #[test]
-fn on_a_read_only_file_system_no_lock_silences() {
+fn lock_on_read_only_file_system_suppresses_no_alert() {
     assert_text(
         &played_all(true, &["absent", "ours", "empty", "foreign"], &["absent", "ours", "foreign"]),
         "absent  | A!A!--A! | A!A!-!-!A! | A!A!--A!\n\
@@ -296,7 +296,7 @@ fn played(fixture: &Fixture) -> String {
 }
 
 #[test]
-fn an_empty_lock_goes_from_a_full_disk_too() {
+fn empty_lock_on_a_full_disk_is_removed() {
     let mut fixture = Fixture::new();
     fs::create_dir(fixture.sandbox.path("full")).expect("a directory");
     fixture.sandbox.full("full");
@@ -327,7 +327,7 @@ fn own_name() -> String {
 const DIGEST: &str = "49bd41e7b8c478144421bf1d5da247b5";
 
 #[test]
-fn lock_is_in_the_state_folder_when_none_is_named() {
+fn lock_defaults_to_the_state_folder() {
     let state = |fixture: &Fixture, name: &str| fixture.sandbox.path(name);
     for (variables, folder) in [
         (&[][..], ".local/state/autodns"),
@@ -364,7 +364,7 @@ fn lock_is_in_the_state_folder_when_none_is_named() {
 }
 
 #[test]
-fn two_configs_of_the_same_names_share_no_unnamed_lock() {
+fn two_configs_of_one_name_without_lock_are_rejected() {
     let fixture = unnamed();
     fixture.reflector.says(Family::V4, "192.175.48.7");
     let mut config = fixture.config();
@@ -384,7 +384,7 @@ fn two_configs_of_the_same_names_share_no_unnamed_lock() {
 }
 
 #[test]
-fn first_of_several_state_directories_is_taken() {
+fn first_of_several_state_directories_is_used() {
     let mut fixture = unnamed();
     let list = format!("{}:{}", fixture.sandbox.path("one"), fixture.sandbox.path("two"));
     fixture.sandbox.set("STATE_DIRECTORY", list);
@@ -392,7 +392,7 @@ fn first_of_several_state_directories_is_taken() {
 }
 
 #[test]
-fn alert_without_a_place_for_its_lock_repeats() {
+fn alert_without_a_writable_state_folder_repeats() {
     for home in [None, Some("relative")] {
         let mut fixture = unnamed();
         fixture.sandbox.unset("HOME");
@@ -417,7 +417,7 @@ fn alert_without_a_place_for_its_lock_repeats() {
 }
 
 #[test]
-fn state_folder_that_cannot_be_made_lets_the_alert_out() {
+fn state_folder_that_cannot_be_made_does_not_stop_the_alert() {
     let mut fixture = unnamed();
     let state = fixture.sandbox.path("precious/state");
     fixture.sandbox.set("STATE_DIRECTORY", state);
@@ -427,7 +427,7 @@ fn state_folder_that_cannot_be_made_lets_the_alert_out() {
 }
 
 #[test]
-fn lock_belongs_to_zone_and_names_wherever_the_config_is() {
+fn lock_counts_after_its_config_has_moved() {
     let fixture = broken(|_| {});
     for version in ["one", "two"] {
         fixture.write_config(&format!("{version}/autodns.json"), &fixture.config());
@@ -448,7 +448,7 @@ fn lock_belongs_to_zone_and_names_wherever_the_config_is() {
 }
 
 #[test]
-fn lock_of_other_names_at_the_same_path_silences_nothing() {
+fn lock_of_another_name_or_zone_suppresses_no_alert() {
     for key in ["dns_name", "hosted_zone_id"] {
         let mut fixture = broken(|_| {});
         fixture.run().assert_wrote(&["+ autodns.lock"]);
@@ -464,7 +464,7 @@ fn lock_of_other_names_at_the_same_path_silences_nothing() {
 }
 
 #[test]
-fn lock_outlives_a_change_of_the_record_types() {
+fn lock_counts_after_record_types_change() {
     let mut fixture = unnamed();
     fixture.configure(|config| config["record_types"] = serde_json::json!(["A", "AAAA"]));
     fixture.reflector.says(Family::V4, "192.175.48.7");
@@ -476,7 +476,7 @@ fn lock_outlives_a_change_of_the_record_types() {
 }
 
 #[test]
-fn lock_of_an_earlier_version_counts_by_its_config() {
+fn lock_of_an_earlier_version_counts_for_its_config() {
     let fixture = broken(|fixture| drop(fixture.sandbox.write(LOCK, lock_of(fixture))));
     fixture.run().assert(1, "", &expected::out_of_order(Family::V4)).assert_wrote(&[]);
     fixture.reflector.says(Family::V4, "192.175.48.7");
@@ -485,7 +485,7 @@ fn lock_of_an_earlier_version_counts_by_its_config() {
 }
 
 #[test]
-fn relative_lock_is_in_the_folder_of_its_config() {
+fn relative_lock_is_resolved_from_the_folder_of_its_config() {
     let mut fixture = broken(|_| {});
     fixture.configure(|config| config["alert_lock"] = "state/../alert.lock".into());
     fs::create_dir_all(fixture.sandbox.path("etc/state")).expect("a directory");
@@ -506,7 +506,7 @@ fn relative_lock_is_in_the_folder_of_its_config() {
 }
 
 #[test]
-fn umask_leaves_the_lock_readable_for_its_owner() {
+fn lock_is_readable_by_its_owner_under_any_umask() {
     let mut fixture = unnamed();
     fixture.sandbox.umask("0777");
     fixture.run().assert(1, "", &expected::out_of_order(Family::V4));
@@ -522,7 +522,7 @@ fn umask_leaves_the_lock_readable_for_its_owner() {
 }
 
 #[test]
-fn lock_with_the_longest_name_is_kept_and_withdrawn() {
+fn lock_with_the_longest_name_is_written_and_removed() {
     for length in [246, 247, 255] {
         let name = "l".repeat(length);
         let mut fixture = broken(|_| {});

@@ -80,7 +80,7 @@ fn error(
 }
 
 #[test]
-fn each_message_of_the_readme_comes_out_of_a_run() {
+fn each_message_of_the_readme_is_printed_by_a_run() {
     let silent = Silent::start();
     let refusing = Refusing::new();
     let far = "https://reflect.example.org/";

@@ -49,7 +49,7 @@ fn php_says(fixture: &Fixture, members: &Value) {
 }
 
 #[test]
-fn what_the_script_ran_with_runs_with_no_argument_and_nothing_set() {
+fn setup_of_autodns_py_runs_without_arguments() {
     let fixture = as_it_was_left();
     fixture.run_args(&[]).assert_silent().assert_wrote(&[]);
     assert_eq!(fixture.aws.record_sets()[0], "home.example.com. A 300 192.175.48.7");
@@ -59,7 +59,7 @@ fn what_the_script_ran_with_runs_with_no_argument_and_nothing_set() {
 }
 
 #[test]
-fn a_check_before_the_change_finds_modes_to_mend_and_changes_nothing() {
+fn check_of_the_old_setup_reports_file_modes() {
     let fixture = as_it_was_left();
     let run = fixture.run_args(&["check"]);
     let wrong: Vec<&str> = run.stdout.lines().filter(|line| line.starts_with("warning ")).collect();
@@ -86,7 +86,7 @@ fn a_check_before_the_change_finds_modes_to_mend_and_changes_nothing() {
 }
 
 #[test]
-fn an_alert_that_the_script_sent_is_not_sent_again_and_is_withdrawn() {
+fn alert_of_autodns_py_is_not_repeated() {
     let fixture = as_it_was_left();
     fixture.sandbox.write("autodns_alert.lock", "");
     fixture.reflector.replies(Family::V4, Response::text("out of order"));
@@ -100,7 +100,7 @@ fn an_alert_that_the_script_sent_is_not_sent_again_and_is_withdrawn() {
 }
 
 #[test]
-fn an_error_of_the_php_script_is_quoted() {
+fn error_of_the_php_reflector_is_quoted() {
     let fixture = as_it_was_left();
     php_says(&fixture, &json!({ "error": "bad API key", "your_ip": "" }));
     fixture.run_args(&[]).assert(

@@ -29,7 +29,7 @@ fn proxy_to(port: u16) -> Proxy {
 }
 
 #[test]
-fn a_proxy_that_refuses_is_named_without_its_password() {
+fn refusing_proxy_is_named_without_its_password() {
     let mut fixture = Fixture::new();
     let proxy = Proxy::with_password(&[]);
     fixture.sandbox.set("HTTPS_PROXY", proxy.url_with("pi:wr0ng%2FP%40ssword"));
@@ -77,7 +77,7 @@ fn a_proxy_that_refuses_is_named_without_its_password() {
 }
 
 #[test]
-fn no_proxy_names_hosts_that_are_reached_directly() {
+fn hosts_in_no_proxy_are_reached_directly() {
     for (exceptions, through) in [
         ("127.0.0.1", false),
         ("*", false),
@@ -106,7 +106,7 @@ fn no_proxy_names_hosts_that_are_reached_directly() {
 }
 
 #[test]
-fn a_refusal_of_connect_is_named_by_its_status() {
+fn rejected_connect_is_reported_with_its_status() {
     let proxy = Proxy::start(&[]);
     for (status, attempts, said) in [
         (
@@ -147,7 +147,7 @@ fn a_refusal_of_connect_is_named_by_its_status() {
 }
 
 #[test]
-fn a_proxy_that_refuses_for_a_moment_is_asked_again() {
+fn proxy_with_a_transient_error_is_retried() {
     for reply in [
         Reply::from(Response::new(502, "text/plain", "")),
         Response::new(503, "text/plain", "").into(),
@@ -166,7 +166,7 @@ fn a_proxy_that_refuses_for_a_moment_is_asked_again() {
 }
 
 #[test]
-fn an_interim_answer_comes_before_the_tunnel() {
+fn interim_response_to_connect_is_skipped() {
     let mut fixture = Fixture::new();
     let proxy = proxy_to(fixture.aws.server().port());
     fixture.sandbox.set("HTTPS_PROXY", proxy.url());
@@ -177,7 +177,7 @@ fn an_interim_answer_comes_before_the_tunnel() {
 }
 
 #[test]
-fn a_proxy_that_sends_a_byte_a_second_cannot_hold_a_run() {
+fn slow_proxy_does_not_hold_a_run() {
     let head = format!("HTTP/1.1 200 OK\r\nX-Padding: {}\r\n\r\n", "x".repeat(600));
     let interim = b"HTTP/1.1 100 Continue\r\n\r\n".repeat(200);
     for bytes in [head.into_bytes(), interim] {
@@ -195,7 +195,7 @@ fn a_proxy_that_sends_a_byte_a_second_cannot_hold_a_run() {
 }
 
 #[test]
-fn a_proxy_that_answers_what_is_no_http_is_named() {
+fn proxy_without_http_is_reported() {
     let proxy = Proxy::start(&[]);
     for bytes in
         [&b"SSH-2.0-OpenSSH_9.2\r\n"[..], b"HTTP/1.1 OK\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\nx"]
@@ -214,7 +214,7 @@ fn a_proxy_that_answers_what_is_no_http_is_named() {
 }
 
 #[test]
-fn a_proxy_behind_tls_is_used_and_its_certificate_checked() {
+fn https_proxy_is_used_and_its_certificate_checked() {
     let aws = FakeAws::start_as(Listen::V4, Speak::Tls(Certificate::Good));
     let mut fixture = Fixture::with(aws, FakeReflector::start());
     let port = fixture.aws.server().port();
@@ -236,7 +236,7 @@ fn a_proxy_behind_tls_is_used_and_its_certificate_checked() {
 }
 
 #[test]
-fn no_proxy_takes_addresses_networks_and_ports() {
+fn no_proxy_accepts_addresses_networks_and_ports() {
     let v6 = || FakeAws::start_as(Listen::V6, Speak::Tls(Certificate::Good));
     for (host, exceptions, through) in [
         ("127.0.0.1", "127.0.0.0/8", false),
@@ -266,7 +266,7 @@ fn no_proxy_takes_addresses_networks_and_ports() {
 }
 
 #[test]
-fn an_entry_of_no_proxy_that_is_ignored_is_told_verbosely() {
+fn ignored_no_proxy_entry_is_reported_verbosely() {
     let mut fixture = Fixture::new();
     let proxy = proxy_to(fixture.aws.server().port());
     fixture.sandbox.set("HTTPS_PROXY", proxy.url());

@@ -40,7 +40,7 @@ fn reason(family: Family, run: &Run) -> String {
 }
 
 #[test]
-fn answer_without_an_address_is_described_and_only_its_error_quoted() {
+fn response_without_address_is_described_and_its_error_quoted() {
     let json = |text: &str| Reply::from(Response::new(200, "application/json", text));
     let text = |text: &str| Reply::from(Response::text(text));
     let of = |status, text: &str| Reply::from(Response::new(status, "application/json", text));
@@ -133,7 +133,7 @@ fn answer_without_an_address_is_described_and_only_its_error_quoted() {
 }
 
 #[test]
-fn an_answer_that_does_not_come_whole_is_no_answer() {
+fn incomplete_response_is_rejected() {
     let good = say(Form::YourIp, "192.175.48.7");
     let raw = |text: &str, end| Reply::Raw(text.as_bytes().to_vec(), end);
     let large = format!("{{\"your_ip\":\"192.175.48.7\",\"x\":\"{}\"}}", "x".repeat(4096));
@@ -185,7 +185,7 @@ fn an_answer_that_does_not_come_whole_is_no_answer() {
 /// A reflector that says 192.175.48.76, as text without a line's end, is cut off behind the first
 /// digit of the last number. Which headers came before decides whether that can be seen.
 #[test]
-fn text_that_is_cut_off_is_refused_whatever_its_headers_say() {
+fn truncated_text_is_rejected_whatever_its_headers() {
     let cut = |version: &str, headers: &str, body: &str| {
         let text = format!("HTTP/{version} 200 OK\r\n{headers}\r\n{body}");
         Reply::Raw(text.into_bytes(), End::Close)
@@ -242,7 +242,7 @@ fn text_that_is_cut_off_is_refused_whatever_its_headers_say() {
 }
 
 #[test]
-fn text_that_is_whole_is_taken_whichever_way_that_shows() {
+fn complete_text_is_accepted_in_each_framing() {
     for (what, head, body) in [
         ("a length", "1.1 200 OK\r\nContent-Length: 12\r\n", "192.175.48.7"),
         (
@@ -268,7 +268,7 @@ fn text_that_is_whole_is_taken_whichever_way_that_shows() {
 }
 
 #[test]
-fn an_answer_of_exactly_four_kib_is_read() {
+fn response_of_exactly_4_kib_is_read() {
     let fixture = Fixture::new();
     let frame = r#"{"error":"","your_ip":"192.175.48.7","x":""}"#;
     let body = frame.replace(r#""x":"""#, &format!(r#""x":"{}""#, "x".repeat(4096 - frame.len())));
@@ -279,7 +279,7 @@ fn an_answer_of_exactly_four_kib_is_read() {
 }
 
 #[test]
-fn an_answer_in_pieces_is_read_whole() {
+fn response_in_several_packets_is_read_whole() {
     let fixture = Fixture::new();
     let bytes = say(Form::Bare, "192.175.48.76").to_bytes();
     fixture.reflector.replies(Family::V4, Reply::Drip(bytes, Duration::from_millis(1)));
@@ -288,7 +288,7 @@ fn an_answer_in_pieces_is_read_whole() {
 }
 
 #[test]
-fn your_ip_wins_and_other_members_do_not_matter() {
+fn your_ip_wins_and_other_members_are_ignored() {
     let table = [
         (r#"{"ip":"192.175.48.9","your_ip":"192.175.48.8"}"#, "192.175.48.8"),
         (r#"{"your_ip":"192.175.48.8","ip":"nonsense"}"#, "192.175.48.8"),
@@ -311,7 +311,7 @@ fn your_ip_wins_and_other_members_do_not_matter() {
 }
 
 #[test]
-fn an_address_that_is_not_public_is_refused_and_its_kind_named() {
+fn non_public_address_is_rejected_and_its_kind_named() {
     let v4 = [
         "0.0.0.0",
         "0.1.2.3",
@@ -419,7 +419,7 @@ fn an_address_that_is_not_public_is_refused_and_its_kind_named() {
 }
 
 #[test]
-fn addresses_just_outside_the_special_ranges_are_public() {
+fn addresses_just_outside_special_ranges_are_public() {
     let v4 = [
         "9.255.255.255",
         "11.0.0.0",
@@ -456,7 +456,7 @@ fn addresses_just_outside_the_special_ranges_are_public() {
 }
 
 #[test]
-fn an_address_that_is_not_public_is_taken_where_the_config_says_so() {
+fn non_public_address_is_used_when_config_allows_it() {
     let mut fixture = Fixture::both();
     fixture.configure(|config| config["allow_non_public"] = json!(true));
     fixture.reflector.says(Family::V4, "10.1.2.3");
@@ -469,7 +469,7 @@ fn an_address_that_is_not_public_is_taken_where_the_config_says_so() {
 }
 
 #[test]
-fn address_that_no_host_has_is_refused_even_with_allow_non_public() {
+fn address_of_no_host_is_rejected_with_allow_non_public() {
     let mut fixture = Fixture::new();
     fixture.configure(|config| config["allow_non_public"] = json!(true));
     for (family, types, addresses) in [
@@ -494,7 +494,7 @@ fn address_that_no_host_has_is_refused_even_with_allow_non_public() {
 }
 
 #[test]
-fn a_failure_leaves_the_record_alone_and_alerts_once() {
+fn reflector_failure_keeps_the_record_and_alerts_once() {
     let fixture = Fixture::new();
     fixture.reflector.replies(Family::V4, Response::text("<html>"));
     fixture
@@ -514,7 +514,7 @@ fn a_failure_leaves_the_record_alone_and_alerts_once() {
 }
 
 #[test]
-fn one_familys_failure_neither_stops_nor_hides_the_other() {
+fn failure_of_one_family_does_not_stop_the_other() {
     let fixture = Fixture::both();
     fixture.reflector.replies(Family::V6, Reply::reset());
     fixture.run().assert(
@@ -546,7 +546,7 @@ fn one_familys_failure_neither_stops_nor_hides_the_other() {
 }
 
 #[test]
-fn both_families_failing_are_two_lines_and_one_alert() {
+fn failure_of_both_families_is_two_lines_and_one_alert() {
     let fixture = Fixture::both();
     fixture.reflector.replies(Family::V4, Response::text("out of order"));
     fixture.reflector.says(Family::V6, "fe80::1");
@@ -564,7 +564,7 @@ fn both_families_failing_are_two_lines_and_one_alert() {
 }
 
 #[test]
-fn a_host_without_the_family_asked_for_is_named() {
+fn host_without_an_address_of_the_family_is_named() {
     let mut fixture = Fixture::both();
     let url = fixture.reflector.url_of("only4.example.net");
     fixture.configure(|config| config["reflect_url"] = json!(url));
@@ -591,7 +591,7 @@ fn a_host_without_the_family_asked_for_is_named() {
 }
 
 #[test]
-fn a_host_that_cannot_be_reached_is_named_with_the_reason() {
+fn unreachable_host_is_named_with_the_cause() {
     let mut fixture = Fixture::new();
     let refusing = Refusing::new();
     fixture.sandbox.alias(&format!(":{}", refusing.port()), ":{refusing}");
@@ -614,7 +614,7 @@ fn a_host_that_cannot_be_reached_is_named_with_the_reason() {
 }
 
 #[test]
-fn a_user_and_password_in_the_url_are_sent_and_never_shown() {
+fn user_and_password_of_the_url_are_sent_and_hidden() {
     let mut fixture = Fixture::new();
     fixture.sandbox.secret("Us3rs/Passw0rd");
     let url = fixture.reflector.url().replace("https://", "https://pi:Us3rs%2FPassw0rd@");
@@ -634,7 +634,7 @@ fn a_user_and_password_in_the_url_are_sent_and_never_shown() {
 }
 
 #[test]
-fn redirect_keeps_the_user_name_on_the_same_server_alone() {
+fn redirect_sends_user_and_password_to_the_same_server_only() {
     let mut fixture = Fixture::new();
     fixture.sandbox.secret("Us3rs/Passw0rd");
     let port = fixture.reflector.server().port();
@@ -675,7 +675,7 @@ fn redirect_keeps_the_user_name_on_the_same_server_alone() {
 }
 
 #[test]
-fn the_usual_reflector_is_that_of_amazon() {
+fn default_reflector_is_checkip_of_amazon() {
     let mut fixture = Fixture::new();
     fixture.without("reflect_url");
     // Its name leads to a loopback address where nothing listens.
@@ -689,7 +689,7 @@ fn the_usual_reflector_is_that_of_amazon() {
 }
 
 #[test]
-fn a_certificate_that_does_not_fit_is_named_for_what_it_is() {
+fn wrong_certificate_of_a_reflector_is_reported() {
     let mut seen = String::new();
     for certificate in [
         Certificate::Untrusted,
@@ -719,7 +719,7 @@ fn a_certificate_that_does_not_fit_is_named_for_what_it_is() {
 }
 
 #[test]
-fn a_server_that_speaks_no_tls_is_named_for_what_it_is() {
+fn server_without_tls_is_reported() {
     let mut fixture = Fixture::new();
     let plain = Server::start(Listen::V4, Speak::Plain, |_| Reply::nothing());
     fixture.sandbox.alias(&format!(":{}", plain.port()), ":{plain}");
@@ -735,7 +735,7 @@ fn a_server_that_speaks_no_tls_is_named_for_what_it_is() {
 }
 
 #[test]
-fn plain_http_is_good_enough_on_loopback() {
+fn plain_http_is_allowed_on_loopback() {
     for host in ["127.0.0.1", "localhost"] {
         let mut fixture =
             Fixture::with(FakeAws::start(), FakeReflector::start_as(Listen::Both, Speak::Plain));
@@ -756,7 +756,7 @@ fn plain_http_is_good_enough_on_loopback() {
 }
 
 #[test]
-fn two_redirects_are_followed_and_a_third_is_refused() {
+fn third_redirect_is_rejected() {
     let mut fixture = Fixture::new();
     let usual = format!("/reflect/v1?apikey={SECRET_QUERY}");
     let other_host = format!("{}/2", fixture.reflector.server().url("reflect2.example.net"));
@@ -785,7 +785,7 @@ fn two_redirects_are_followed_and_a_third_is_refused() {
 }
 
 #[test]
-fn every_kind_of_redirect_is_followed_and_a_useless_one_named() {
+fn each_redirect_status_is_followed() {
     let mut fixture = Fixture::new();
     let base = fixture.reflector.server().url(HOST);
     fixture.configure(|config| config["reflect_url"] = json!(format!("{base}/start")));
@@ -824,7 +824,7 @@ fn every_kind_of_redirect_is_followed_and_a_useless_one_named() {
 }
 
 #[test]
-fn a_redirect_to_plain_http_is_refused_and_not_followed() {
+fn redirect_to_plain_http_is_rejected() {
     let mut fixture = Fixture::new();
     let plain =
         Server::start(Listen::V4, Speak::Plain, |_| say(Form::Bare, "192.175.48.66").into());
@@ -842,7 +842,7 @@ fn a_redirect_to_plain_http_is_refused_and_not_followed() {
 }
 
 #[test]
-fn a_bundle_with_another_ca_trusts_no_reflector() {
+fn bundle_with_another_ca_trusts_no_reflector() {
     let mut fixture = Fixture::new();
     let bundle = fixture.sandbox.write("other.pem", ca::foreign_pem());
     fixture.sandbox.set("AWS_CA_BUNDLE", bundle);

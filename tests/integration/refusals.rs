@@ -74,7 +74,7 @@ fn table() -> Vec<(&'static str, Vec<RecordSet>)> {
 }
 
 #[test]
-fn a_record_that_is_not_ours_is_left_alone_and_the_reason_said() {
+fn unmanaged_record_is_left_unchanged_and_explained() {
     let mut seen = String::new();
     for (what, rows) in table() {
         let fixture = Fixture::new();
@@ -125,7 +125,7 @@ fn a_record_that_is_not_ours_is_left_alone_and_the_reason_said() {
 }
 
 #[test]
-fn a_record_that_is_not_ours_is_refused_even_where_its_address_is_right() {
+fn unmanaged_record_with_right_address_is_rejected() {
     let fixture = Fixture::new();
     fixture.aws.put(simple("192.175.48.7").with("HealthCheckId", "abcdef11-2222"));
     fixture.run().assert(
@@ -138,7 +138,7 @@ fn a_record_that_is_not_ours_is_refused_even_where_its_address_is_right() {
 }
 
 #[test]
-fn a_refusal_of_one_family_does_not_hold_up_the_other() {
+fn rejection_of_one_family_does_not_stop_the_other() {
     let fixture = Fixture::both();
     fixture.aws.put(RecordSet::alias(NAME, "AAAA", "d111111abcdef8.cloudfront.net."));
     fixture.run().assert(
@@ -152,7 +152,7 @@ fn a_refusal_of_one_family_does_not_hold_up_the_other() {
 }
 
 #[test]
-fn a_dry_run_refuses_as_a_real_run_would_and_alerts_nobody() {
+fn dry_run_rejects_unmanaged_record_without_an_alert() {
     let fixture = Fixture::both();
     fixture.aws.put(RecordSet::alias(NAME, "A", "d111111abcdef8.cloudfront.net."));
     fixture
@@ -168,7 +168,7 @@ fn a_dry_run_refuses_as_a_real_run_would_and_alerts_nobody() {
 }
 
 #[test]
-fn an_alias_of_another_name_or_type_is_no_hindrance() {
+fn alias_of_another_name_or_type_does_not_matter() {
     let mut fixture = Fixture::new();
     fixture.configure(|config| config["record_types"] = json!(["A"]));
     fixture.aws.put(RecordSet::alias(NAME, "AAAA", "d111111abcdef8.cloudfront.net."));

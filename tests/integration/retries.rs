@@ -39,7 +39,7 @@ fn passing() -> Vec<(&'static str, Fault)> {
 }
 
 #[test]
-fn what_passes_is_tried_again_and_all_is_well() {
+fn transient_error_is_retried_and_the_run_succeeds() {
     for (what, fault) in passing() {
         for operation in [List, Change] {
             let fixture = Fixture::new();
@@ -61,7 +61,7 @@ fn what_passes_is_tried_again_and_all_is_well() {
 }
 
 #[test]
-fn an_alert_that_meets_what_passes_arrives_once() {
+fn alert_with_a_transient_error_arrives_once() {
     for (what, fault) in passing() {
         let fixture = Fixture::new();
         fixture.reflector.replies(Family::V4, Response::text("out of order"));
@@ -73,7 +73,7 @@ fn an_alert_that_meets_what_passes_arrives_once() {
 }
 
 #[test]
-fn three_attempts_are_all_unless_aws_max_attempts_says_otherwise() {
+fn attempts_are_3_unless_aws_max_attempts_is_set() {
     for (limit, attempts) in [(None, 3), (Some("1"), 1), (Some("2"), 2)] {
         let mut fixture = Fixture::new();
         if let Some(limit) = limit {
@@ -91,7 +91,7 @@ fn three_attempts_are_all_unless_aws_max_attempts_says_otherwise() {
 }
 
 #[test]
-fn throttling_is_waited_out_beyond_the_attempts_of_failures() {
+fn throttled_request_gets_more_attempts_than_failures() {
     let fixture = Fixture::new();
     for _ in 0..3 {
         fixture.aws.fault(List, Fault::error(400, "Throttling", "Rate exceeded"));
@@ -112,7 +112,7 @@ fn throttling_is_waited_out_beyond_the_attempts_of_failures() {
 }
 
 #[test]
-fn many_machines_of_one_account_at_the_same_second_all_get_their_turn() {
+fn many_machines_of_one_account_all_succeed() {
     let fixture = Fixture::new();
     fixture.aws.state().rate = Some(2);
     let configs: Vec<String> = (0..6)
@@ -133,7 +133,7 @@ fn many_machines_of_one_account_at_the_same_second_all_get_their_turn() {
 }
 
 #[test]
-fn throttling_is_waited_out_for_as_long_as_the_run_has_time() {
+fn throttled_request_is_retried_until_the_deadline() {
     let mut fixture = Fixture::new();
     fixture.without("topic_arn");
     fixture.aws.always(Change, Fault::error(400, "PriorRequestNotComplete", "x"));
@@ -143,7 +143,7 @@ fn throttling_is_waited_out_for_as_long_as_the_run_has_time() {
 }
 
 #[test]
-fn what_would_fail_alike_is_not_tried_again() {
+fn permanent_error_is_not_retried() {
     for fault in [
         Fault::error(403, "AccessDenied", "x"),
         Fault::error(404, "NoSuchHostedZone", "x"),
@@ -164,7 +164,7 @@ fn what_would_fail_alike_is_not_tried_again() {
 }
 
 #[test]
-fn change_with_a_lost_answer_is_confirmed_by_a_list() {
+fn change_with_a_lost_response_is_confirmed_by_a_list() {
     let fixture = Fixture::new();
     fixture.aws.fault(Change, Fault::After(Reply::reset()));
     fixture.run().assert_silent().assert_wrote(&[]);
@@ -173,7 +173,7 @@ fn change_with_a_lost_answer_is_confirmed_by_a_list() {
 }
 
 #[test]
-fn change_that_was_lost_whole_is_made_again() {
+fn change_that_was_not_received_is_made_again() {
     let fixture = Fixture::new();
     fixture.aws.fault(Change, Fault::Instead(Reply::reset()));
     fixture.run().assert_silent().assert_wrote(&[]);
@@ -182,7 +182,7 @@ fn change_that_was_lost_whole_is_made_again() {
 }
 
 #[test]
-fn change_with_a_lost_answer_and_no_list_is_unconfirmed() {
+fn change_with_lost_response_and_no_list_is_unconfirmed() {
     let fixture = Fixture::new();
     fixture.aws.fault(Change, Fault::After(Reply::reset()));
     // The first list is good, the one that would confirm the change is not.
@@ -216,7 +216,7 @@ fn record_that_became_an_alias_before_a_retry_is_kept() {
 }
 
 #[test]
-fn record_that_became_an_alias_during_a_slow_look_up_is_kept() {
+fn record_that_became_an_alias_during_a_lookup_is_kept() {
     let fixture = Fixture::new();
     let bytes = say(Form::YourIp, "192.175.48.7").to_bytes();
     let pause = Duration::from_millis(5500) / u32::try_from(bytes.len()).expect("few");
@@ -230,7 +230,7 @@ fn record_that_became_an_alias_during_a_slow_look_up_is_kept() {
 }
 
 #[test]
-fn a_message_whose_answer_was_lost_comes_twice_rather_than_not_at_all() {
+fn message_with_a_lost_response_is_sent_again() {
     let fixture = Fixture::new();
     fixture.reflector.replies(Family::V4, Response::text("out of order"));
     fixture.aws.fault(Publish, Fault::After(Reply::reset()));
@@ -241,7 +241,7 @@ fn a_message_whose_answer_was_lost_comes_twice_rather_than_not_at_all() {
 }
 
 #[test]
-fn a_reflector_that_fails_for_a_moment_is_asked_again() {
+fn reflector_with_a_transient_error_is_retried() {
     for reply in [
         Reply::reset(),
         Reply::nothing(),
@@ -262,7 +262,7 @@ fn a_reflector_that_fails_for_a_moment_is_asked_again() {
 }
 
 #[test]
-fn a_reflector_that_answers_wrongly_is_not_asked_again() {
+fn reflector_with_an_invalid_response_is_not_retried() {
     for reply in [
         Response::text("192.168.1.1"),
         Response::text("<html>"),
@@ -281,7 +281,7 @@ fn a_reflector_that_answers_wrongly_is_not_asked_again() {
 }
 
 #[test]
-fn retry_after_is_waited_out_by_every_kind_of_request() {
+fn retry_after_delays_every_kind_of_request() {
     let busy = |value: &str| Response::new(503, "text/plain", "").with("Retry-After", value);
     let at_least = Duration::from_millis(1900);
     let fixture = Fixture::new();
@@ -299,7 +299,7 @@ fn retry_after_is_waited_out_by_every_kind_of_request() {
 }
 
 #[test]
-fn a_server_that_wants_more_time_than_is_left_is_left_alone() {
+fn retry_after_beyond_the_deadline_is_not_waited_for() {
     for value in ["60", "99999999999999999999999", "Fri, 31 Dec 2999 23:59:59 GMT"] {
         let busy = || Response::new(503, "text/plain", "").with("Retry-After", value);
         let mut fixture = Fixture::new();
@@ -318,7 +318,7 @@ fn a_server_that_wants_more_time_than_is_left_is_left_alone() {
 }
 
 #[test]
-fn a_reflector_that_wants_much_time_leaves_the_other_its_turn() {
+fn long_retry_after_of_one_reflector_asks_the_next() {
     let mut fixture = Fixture::new();
     let base = fixture.reflector.server().url("reflect.example.net");
     let other = fixture.reflector.server().url("reflect2.example.net");
@@ -333,7 +333,7 @@ fn a_reflector_that_wants_much_time_leaves_the_other_its_turn() {
 }
 
 #[test]
-fn the_list_of_reflectors_is_gone_through_again_only_after_all_have_failed() {
+fn reflectors_are_retried_only_after_all_have_failed() {
     let mut fixture = Fixture::new();
     let base = fixture.reflector.server().url("reflect.example.net");
     let other = fixture.reflector.server().url("reflect2.example.net");
@@ -351,7 +351,7 @@ fn the_list_of_reflectors_is_gone_through_again_only_after_all_have_failed() {
 }
 
 #[test]
-fn verbose_tells_each_failure_that_is_tried_again() {
+fn verbose_prints_each_failure_that_is_retried() {
     let fixture = Fixture::new();
     fixture.aws.fault(List, Fault::error(503, "ServiceUnavailable", "x"));
     let run = fixture.run_with(&["--verbose"]);
@@ -363,7 +363,7 @@ fn verbose_tells_each_failure_that_is_tried_again() {
 }
 
 #[test]
-fn a_limit_that_is_none_stops_before_anything_is_tried() {
+fn invalid_aws_max_attempts_exits_2() {
     for value in ["0", "three", "-1"] {
         let mut fixture = Fixture::new();
         fixture.sandbox.set("AWS_MAX_ATTEMPTS", value);

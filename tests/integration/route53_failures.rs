@@ -40,7 +40,7 @@ fn errors() -> Vec<(&'static str, Fault)> {
 }
 
 #[test]
-fn a_list_that_fails_stops_everything() {
+fn failed_list_changes_nothing() {
     let mut seen = String::new();
     for (what, fault) in errors() {
         let mut fixture = Fixture::new();
@@ -84,7 +84,7 @@ fn a_list_that_fails_stops_everything() {
 }
 
 #[test]
-fn a_list_that_cannot_be_read_is_never_an_empty_one() {
+fn unreadable_list_is_never_an_empty_list() {
     let fixture = Fixture::new();
     let whole = {
         let response = fixture.aws.state().route53.list(crate::support::fake_aws::ZONE_ID, "");
@@ -161,7 +161,7 @@ fn a_list_that_cannot_be_read_is_never_an_empty_one() {
 }
 
 #[test]
-fn a_row_without_a_ttl_or_a_value_is_not_ours() {
+fn record_set_without_ttl_or_value_is_not_managed() {
     for missing in ["TTL", "value"] {
         let fixture = Fixture::new();
         let mut set = RecordSet::new("home.example.com", "A", 300, &["192.175.48.1"]);
@@ -181,7 +181,7 @@ fn a_row_without_a_ttl_or_a_value_is_not_ours() {
 }
 
 #[test]
-fn a_change_that_fails_is_said_and_one_that_may_have_happened_is_not_called_failed() {
+fn change_with_unknown_outcome_is_not_called_failed() {
     let mut seen = String::new();
     for (what, fault) in errors() {
         let mut fixture = Fixture::new();
@@ -226,7 +226,7 @@ fn a_change_that_fails_is_said_and_one_that_may_have_happened_is_not_called_fail
 }
 
 #[test]
-fn a_change_whose_answer_is_lost_is_found_by_the_next_run() {
+fn next_run_finds_a_change_whose_response_was_lost() {
     let mut fixture = Fixture::new();
     fixture.sandbox.set("AWS_MAX_ATTEMPTS", "1");
     fixture.aws.always(Change, Fault::After(Reply::reset()));
@@ -245,7 +245,7 @@ fn a_change_whose_answer_is_lost_is_found_by_the_next_run() {
 }
 
 #[test]
-fn a_batch_that_is_refused_is_sent_in_parts_so_that_the_good_ones_land() {
+fn rejected_batch_is_sent_one_change_at_a_time() {
     for old_shape in [false, true] {
         let fixture = Fixture::both();
         {
@@ -273,7 +273,7 @@ fn a_batch_that_is_refused_is_sent_in_parts_so_that_the_good_ones_land() {
 }
 
 #[test]
-fn a_batch_of_one_that_is_refused_is_not_sent_again() {
+fn rejected_batch_of_one_is_not_sent_again() {
     let fixture = Fixture::new();
     fixture.aws.state().route53.refused_values.push("192.175.48.7".into());
     fixture.run().assert(
@@ -288,7 +288,7 @@ fn a_batch_of_one_that_is_refused_is_not_sent_again() {
 }
 
 #[test]
-fn a_key_that_may_not_list_or_change_is_told_which_action_it_lacks() {
+fn denied_action_is_named() {
     for (operation, beginning, action) in [
         (List, LIST_FAILED, "ListResourceRecordSets"),
         (Change, CHANGE_FAILED, "ChangeResourceRecordSets"),
@@ -307,7 +307,7 @@ fn a_key_that_may_not_list_or_change_is_told_which_action_it_lacks() {
 }
 
 #[test]
-fn advice_on_a_denial_depends_on_the_policy_that_denied() {
+fn denial_advice_depends_on_the_policy_that_denied() {
     let user = "User: arn:aws:iam::123456789012:user/a-group/with/a/long/path/that/goes/on/and/on/\
                 and/on/and/on/and/on/and/on/and/on/and/on/and/on/pi is not authorized to perform: \
                 route53:ListResourceRecordSets on resource: arn:aws:route53:::hostedzone/Z1";
@@ -366,7 +366,7 @@ fn advice_on_a_denial_depends_on_the_policy_that_denied() {
 }
 
 #[test]
-fn error_of_aws_itself_gives_no_advice_about_the_key() {
+fn internal_error_of_aws_gives_no_advice_about_the_key() {
     for code in ["AccessDenied", "SignatureDoesNotMatch", "InvalidClientTokenId"] {
         let mut fixture = Fixture::new();
         fixture.without("topic_arn");
@@ -377,7 +377,7 @@ fn error_of_aws_itself_gives_no_advice_about_the_key() {
 }
 
 #[test]
-fn key_from_a_file_is_named_by_its_file() {
+fn rejected_key_from_a_file_is_named_by_that_file() {
     for (code, advice) in [
         ("InvalidClientTokenId", "check the access key id from {}, and that the key is active"),
         ("SignatureDoesNotMatch", "check the secret access key from {}"),
@@ -399,7 +399,7 @@ fn key_from_a_file_is_named_by_its_file() {
 
 /// Nothing of an answer is shown that is not a code, a message, or a word of known form.
 #[test]
-fn answer_that_is_not_understood_is_not_quoted() {
+fn unreadable_response_is_not_quoted() {
     let odd = "0dd-Word-Of-A-Server";
     let set = |inside: &str| {
         format!(
@@ -439,7 +439,7 @@ fn answer_that_is_not_understood_is_not_quoted() {
 }
 
 #[test]
-fn a_wrong_key_a_wrong_secret_and_a_wrong_clock_are_told_apart() {
+fn wrong_key_secret_and_clock_have_different_messages() {
     let mut seen = String::new();
 
     let mut fixture = Fixture::new();
@@ -497,7 +497,7 @@ fn a_wrong_key_a_wrong_secret_and_a_wrong_clock_are_told_apart() {
 }
 
 #[test]
-fn a_zone_that_is_not_there_is_named() {
+fn missing_zone_is_named() {
     let mut fixture = Fixture::new();
     fixture.configure(|config| config["hosted_zone_id"] = "ZNOSUCHZONE".into());
     fixture.run().assert(
@@ -510,7 +510,7 @@ fn a_zone_that_is_not_there_is_named() {
 }
 
 #[test]
-fn a_reflector_that_fails_and_a_list_that_fails_are_two_causes() {
+fn reflector_error_and_list_error_are_two_causes() {
     let fixture = Fixture::new();
     fixture.aws.state().denied.push((KEY_ID.into(), List));
     fixture.reflector.replies(crate::support::http::Family::V4, Response::text("out of order"));
@@ -526,7 +526,7 @@ fn a_reflector_that_fails_and_a_list_that_fails_are_two_causes() {
 }
 
 #[test]
-fn a_record_changed_by_hand_meanwhile_is_read_afresh_each_run() {
+fn record_changed_by_hand_is_read_by_the_next_run() {
     let fixture = Fixture::new();
     fixture.run().assert_silent();
     fixture.aws.put(RecordSet::new("home.example.com", "A", 60, &["192.175.48.66"]));

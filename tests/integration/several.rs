@@ -20,7 +20,7 @@ fn second(fixture: &Fixture) -> String {
 }
 
 #[test]
-fn each_config_is_its_own_job() {
+fn each_config_updates_its_own_record() {
     let fixture = Fixture::new();
     let (first, second) = (fixture.sandbox.path("autodns.json"), second(&fixture));
     fixture.run_args(&[&first, &second]).assert_silent().assert_wrote(&[]);
@@ -31,7 +31,7 @@ fn each_config_is_its_own_job() {
 }
 
 #[test]
-fn a_broken_config_does_not_stop_the_next_and_the_worst_exit_code_counts() {
+fn run_with_a_broken_config_exits_with_the_worst_code() {
     let fixture = Fixture::new();
     let (first, second) = (fixture.sandbox.path("autodns.json"), second(&fixture));
     let broken = fixture.sandbox.write("broken.json", "{");
@@ -81,7 +81,7 @@ fn a_failing_config_does_not_stop_the_next() {
 }
 
 #[test]
-fn two_configs_with_one_lock_are_refused() {
+fn two_configs_with_one_lock_are_rejected() {
     let fixture = Fixture::new();
     let mut config = fixture.config();
     config["dns_name"] = json!("host.example.com");
@@ -105,7 +105,7 @@ fn two_configs_with_one_lock_are_refused() {
 }
 
 #[test]
-fn one_config_named_twice() {
+fn config_named_twice_is_rejected() {
     let fixture = Fixture::new();
     let path = fixture.sandbox.path("autodns.json");
     fixture.assert_untouched(fixture.run_args(&[&path, &path]).assert(
@@ -116,7 +116,7 @@ fn one_config_named_twice() {
 }
 
 #[test]
-fn configs_without_a_topic_share_nothing() {
+fn configs_without_topic_may_name_the_same_lock() {
     let fixture = Fixture::new();
     let mut config = fixture.config();
     config.as_object_mut().expect("an object").remove("topic_arn");
@@ -127,7 +127,7 @@ fn configs_without_a_topic_share_nothing() {
 }
 
 #[test]
-fn flock_on_a_config_holds_no_run_up() {
+fn flock_on_a_config_does_not_delay_a_run() {
     // As any user may take who may read the file, and as `flock autodns.json autodns …` does.
     let fixture = Fixture::new();
     let config = File::open(fixture.sandbox.path("autodns.json")).expect("the config");
@@ -137,7 +137,7 @@ fn flock_on_a_config_holds_no_run_up() {
 }
 
 #[test]
-fn a_dry_run_and_a_run_at_once_both_end_well() {
+fn dry_run_beside_a_run_succeeds_as_well() {
     let fixture = Fixture::new();
     let latch = Latch::default();
     let reply = Reply::held(&latch, say(Form::Bare, "192.175.48.7"));
@@ -152,7 +152,7 @@ fn a_dry_run_and_a_run_at_once_both_end_well() {
 }
 
 #[test]
-fn two_runs_at_once_both_end_well() {
+fn two_concurrent_runs_both_succeed() {
     let fixture = Fixture::new();
     let latch = Latch::default();
     fixture.reflector.once(Family::V4, Reply::held(&latch, say(Form::Bare, "192.175.48.7")));
@@ -165,7 +165,7 @@ fn two_runs_at_once_both_end_well() {
 }
 
 #[test]
-fn a_run_after_a_killed_one_changes_the_record() {
+fn run_after_a_killed_run_changes_the_record() {
     let fixture = Fixture::new();
     let latch = Latch::default();
     fixture.reflector.once(Family::V4, Reply::held(&latch, say(Form::Bare, "192.175.48.8")));
@@ -179,7 +179,7 @@ fn a_run_after_a_killed_one_changes_the_record() {
 }
 
 #[test]
-fn two_configs_that_fail_alert_each_for_itself() {
+fn each_failing_config_sends_its_own_alert() {
     let fixture = Fixture::new();
     fixture.reflector.replies(Family::V4, Response::text("out of order"));
     let (first, second) = (fixture.sandbox.path("autodns.json"), second(&fixture));

@@ -32,7 +32,7 @@ const DISPUTED: &str = "autodns: home.example.com A: nothing was changed: {refle
                         192.175.48.9; check which is right\n";
 
 #[test]
-fn a_quiet_run_asks_the_first_alone() {
+fn unchanged_address_asks_only_the_first_source() {
     let (fixture, second) = two();
     fixture.aws.put(RecordSet::new("home.example.com", "A", 300, &["192.175.48.7"]));
     fixture.run().assert_silent().assert_wrote(&[]);
@@ -41,7 +41,7 @@ fn a_quiet_run_asks_the_first_alone() {
 }
 
 #[test]
-fn a_change_that_a_second_source_confirms_is_made() {
+fn change_confirmed_by_second_source_is_made() {
     let (fixture, second) = two();
     fixture.run().assert_silent();
     assert_eq!(second.server().requests().len(), 1);
@@ -49,7 +49,7 @@ fn a_change_that_a_second_source_confirms_is_made() {
 }
 
 #[test]
-fn a_dry_run_asks_for_the_second_opinion_too() {
+fn dry_run_asks_the_second_source() {
     let (fixture, second) = two();
     let expected = "home.example.com A: 192.175.48.1 -> 192.175.48.7\n";
     fixture.run_with(&["--dry-run"]).assert(0, expected, "");
@@ -57,7 +57,7 @@ fn a_dry_run_asks_for_the_second_opinion_too() {
 }
 
 #[test]
-fn a_change_that_a_second_source_disputes_is_not_made() {
+fn change_is_not_made_when_second_source_disagrees() {
     let (fixture, second) = two();
     second.says(Family::V4, "192.175.48.9");
     fixture
@@ -75,7 +75,7 @@ fn a_change_that_a_second_source_disputes_is_not_made() {
 }
 
 #[test]
-fn a_dispute_of_one_family_does_not_hold_up_the_other() {
+fn disagreement_on_one_family_does_not_stop_the_other() {
     let (mut fixture, second) = two();
     let urls = json!([fixture.reflector.url(), second.url_of("only4.example.net")]);
     fixture.configure(|config| {
@@ -98,7 +98,7 @@ fn a_dispute_of_one_family_does_not_hold_up_the_other() {
 }
 
 #[test]
-fn a_change_that_no_other_source_can_confirm_is_made_and_said_so() {
+fn unconfirmed_change_is_made_and_reported_verbosely() {
     let (fixture, second) = two();
     second.replies(Family::V4, Response::text("out of order"));
     let run = fixture.run_with(&["--verbose"]);
@@ -121,7 +121,7 @@ fn a_change_that_no_other_source_can_confirm_is_made_and_said_so() {
 }
 
 #[test]
-fn another_url_of_the_same_host_is_no_second_opinion() {
+fn second_url_of_one_host_confirms_nothing() {
     for host in [HOST.to_uppercase(), format!("{HOST}.")] {
         let mut fixture = Fixture::new();
         let second = FakeReflector::start();
@@ -135,7 +135,7 @@ fn another_url_of_the_same_host_is_no_second_opinion() {
 }
 
 #[test]
-fn a_source_that_fails_passes_on_to_the_next() {
+fn failed_source_is_replaced_by_the_next() {
     let (fixture, second) = two();
     for broken in ["out of order", "10.1.2.3\n", "2620:4f:8000::7\n", ""] {
         fixture.aws.put(RecordSet::new("home.example.com", "A", 300, &["192.175.48.1"]));
@@ -147,7 +147,7 @@ fn a_source_that_fails_passes_on_to_the_next() {
 }
 
 #[test]
-fn second_source_that_names_an_unusable_address_disagrees() {
+fn unusable_address_of_second_source_stops_the_change() {
     let (fixture, second) = two();
     for address in ["100.64.0.1", "10.1.2.3", "0.0.0.0", "2620:4f:8000::7"] {
         second.says(Family::V4, address);
@@ -162,7 +162,7 @@ fn second_source_that_names_an_unusable_address_disagrees() {
 }
 
 #[test]
-fn second_source_outside_the_expected_networks_disagrees() {
+fn second_address_outside_networks_stops_the_change() {
     let (mut fixture, second) = two();
     fixture.configure(|config| config["expected_networks"] = json!(["192.175.48.0/29"]));
     second.says(Family::V4, "192.175.48.9");
@@ -171,7 +171,7 @@ fn second_source_outside_the_expected_networks_disagrees() {
 }
 
 #[test]
-fn unusable_address_in_front_is_outvoted_by_two_that_agree() {
+fn two_agreeing_sources_outvote_an_unusable_address() {
     let (mut fixture, second) = two();
     let third = FakeReflector::start();
     let urls = json!([
@@ -186,7 +186,7 @@ fn unusable_address_in_front_is_outvoted_by_two_that_agree() {
 }
 
 #[test]
-fn second_source_that_fails_for_a_moment_is_asked_again() {
+fn second_source_with_a_transient_error_is_retried() {
     for passing in [Reply::reset(), Response::new(503, "text/plain", "").into(), Reply::nothing()] {
         let (fixture, second) = two();
         second.once(Family::V4, passing.clone());
@@ -205,7 +205,7 @@ fn second_source_that_fails_for_a_moment_is_asked_again() {
 }
 
 #[test]
-fn source_in_front_that_failed_for_a_moment_is_asked_again() {
+fn first_source_with_a_transient_error_is_retried() {
     for passing in [Reply::reset(), Response::new(503, "text/plain", "").into()] {
         let (fixture, second) = two();
         fixture.reflector.once(Family::V4, passing);
@@ -223,7 +223,7 @@ fn source_in_front_that_failed_for_a_moment_is_asked_again() {
 }
 
 #[test]
-fn source_whose_failure_lasts_is_not_asked_again() {
+fn source_with_a_permanent_error_is_not_retried() {
     let (fixture, second) = two();
     fixture.reflector.replies(Family::V4, Response::new(404, "text/plain", ""));
     fixture.run().assert_silent();
@@ -240,7 +240,7 @@ fn two_that_must_agree() -> (Fixture, FakeReflector) {
 }
 
 #[test]
-fn required_confirmation_that_nobody_gives_refuses_the_change() {
+fn required_confirmation_that_is_missing_stops_the_change() {
     let unconfirmed = "autodns: home.example.com A: nothing was changed: {reflector}/reflect/v1 \
                        says that the address is 192.175.48.7, and no other source confirms it; \
                        {second}/reflect/v1: ";
@@ -274,7 +274,7 @@ fn required_confirmation_that_nobody_gives_refuses_the_change() {
 }
 
 #[test]
-fn required_confirmation_names_a_source_in_front_that_failed() {
+fn missing_confirmation_names_the_source_that_failed() {
     let (fixture, _second) = two_that_must_agree();
     fixture.reflector.replies(Family::V4, Response::new(404, "text/plain", ""));
     fixture.run().assert(
@@ -288,7 +288,7 @@ fn required_confirmation_names_a_source_in_front_that_failed() {
 }
 
 #[test]
-fn required_confirmation_that_is_given_lets_the_change_through() {
+fn required_confirmation_that_is_given_allows_the_change() {
     let (fixture, second) = two_that_must_agree();
     fixture.run().assert_silent();
     assert_eq!(fixture.aws.record_sets()[0], CHANGED);
@@ -312,7 +312,7 @@ fn interface_address_needs_no_confirmation() {
 }
 
 #[test]
-fn required_confirmation_without_two_hosts_is_a_bad_config() {
+fn required_confirmation_with_one_host_is_rejected() {
     let (mut fixture, second) = two();
     let base = fixture.reflector.server().url(HOST);
     for urls in [
@@ -339,7 +339,7 @@ fn required_confirmation_without_two_hosts_is_a_bad_config() {
 }
 
 #[test]
-fn sources_that_redirect_to_one_host_are_one_source() {
+fn two_sources_redirecting_to_one_host_count_once() {
     let (mut fixture, second) = two();
     let common = FakeReflector::start();
     let target = common.url_of("only4.example.net");
@@ -359,7 +359,7 @@ fn sources_that_redirect_to_one_host_are_one_source() {
 }
 
 #[test]
-fn sources_that_answer_slowly_are_not_starved_by_their_number() {
+fn each_of_many_slow_sources_gets_enough_time() {
     let mut fixture = Fixture::new();
     // A second, which is eight times an equal share.
     let bytes = say(Form::Bare, "192.175.48.7").to_bytes();
@@ -372,7 +372,7 @@ fn sources_that_answer_slowly_are_not_starved_by_their_number() {
 }
 
 #[test]
-fn second_opinion_is_not_starved_by_the_number_of_sources() {
+fn second_of_many_sources_gets_enough_time() {
     let (mut fixture, second) = two();
     second.says(Family::V4, "192.175.48.9");
     let silent = Silent::start();
@@ -385,7 +385,7 @@ fn second_opinion_is_not_starved_by_the_number_of_sources() {
 }
 
 #[test]
-fn source_behind_many_that_hang_is_heard() {
+fn source_after_many_that_hang_is_used() {
     let mut fixture = Fixture::new();
     let silent = Silent::start();
     let mut urls: Vec<String> =
@@ -397,7 +397,7 @@ fn source_behind_many_that_hang_is_heard() {
 }
 
 #[test]
-fn source_that_hangs_does_not_keep_another_from_being_asked_again() {
+fn hanging_source_does_not_stop_a_retry_of_another() {
     let mut fixture = Fixture::new();
     let silent = Silent::start();
     let urls = [format!("https://only4.example.net:{}/", silent.port()), fixture.reflector.url()];
@@ -409,7 +409,7 @@ fn source_that_hangs_does_not_keep_another_from_being_asked_again() {
 }
 
 #[test]
-fn when_all_sources_fail_one_line_has_the_reason_of_each() {
+fn line_names_the_cause_of_each_source_when_all_fail() {
     let (fixture, second) = two();
     fixture.reflector.replies(Family::V4, Response::text("out of order"));
     second.replies(Family::V4, Response::text("10.1.2.3\n"));
@@ -427,7 +427,7 @@ fn when_all_sources_fail_one_line_has_the_reason_of_each() {
 }
 
 #[test]
-fn an_address_outside_the_expected_networks_is_refused() {
+fn address_outside_expected_networks_is_rejected() {
     let (mut fixture, second) = two();
     fixture.configure(|config| config["expected_networks"] = json!(["192.175.48.8/29"]));
     second.says(Family::V4, "192.175.48.9");
@@ -467,7 +467,7 @@ fe800000000000000000000000000001 02 40 20 80     eth0
 ";
 
 #[test]
-fn the_interface_names_the_ipv6_address_and_no_reflector_is_asked_for_it() {
+fn interface_address_is_used_instead_of_reflectors() {
     let mut fixture = Fixture::both();
     fixture.configure(|config| config["ipv6_interface"] = json!("eth0"));
     with_table(&mut fixture, TABLE);
@@ -480,7 +480,7 @@ fn the_interface_names_the_ipv6_address_and_no_reflector_is_asked_for_it() {
 }
 
 #[test]
-fn the_kernels_own_table_is_read() {
+fn address_is_read_from_the_kernels_table() {
     let mut fixture = Fixture::new();
     fixture.configure(|config| {
         config["record_types"] = json!(["AAAA"]);
@@ -492,7 +492,7 @@ fn the_kernels_own_table_is_read() {
 }
 
 #[test]
-fn prefix_that_the_kernel_sends_from_is_published() {
+fn address_the_kernel_sends_from_is_published() {
     // While a provider replaces one prefix by the other, both are valid.
     let (old, new) = ("2a02:810d:a4:1c00::7", "2a02:810d:b5:2d00::7");
     for source in [old, new] {
@@ -515,7 +515,7 @@ fn prefix_that_the_kernel_sends_from_is_published() {
 }
 
 #[test]
-fn interface_address_that_no_host_has_is_never_published() {
+fn special_interface_address_is_never_published() {
     let mut fixture = Fixture::new();
     fixture.configure(|config| {
         config["record_types"] = json!(["AAAA"]);
@@ -533,7 +533,7 @@ fn interface_address_that_no_host_has_is_never_published() {
 }
 
 #[test]
-fn an_interface_that_will_not_do_is_described() {
+fn unusable_interface_is_reported_with_its_cause() {
     let mut fixture = Fixture::both();
     fixture.configure(|config| config["ipv6_interface"] = json!("eth0"));
     with_table(&mut fixture, &TABLE.replace("40 00 00     eth0", "40 00 40     eth0"));
@@ -561,7 +561,7 @@ fn an_interface_that_will_not_do_is_described() {
 }
 
 #[test]
-fn several_names_are_listed_one_by_one_and_changed_in_one_batch() {
+fn several_names_are_changed_in_one_batch() {
     let mut fixture = Fixture::both();
     let names = json!(["home.example.com", "*.home.example.com"]);
     fixture.configure(|config| config["dns_name"] = names);

@@ -115,7 +115,7 @@ no signature | 403 | MissingAuthenticationToken | Missing Authentication Token
 ";
 
 #[test]
-fn the_stand_in_for_aws_takes_botocores_signatures_and_no_spoilt_one() {
+fn fake_aws_accepts_only_valid_signatures() {
     let aws = FakeAws::start();
     let temporary =
         crate::support::sigv4::Secret { secret: "temporary".into(), token: Some("t0ken".into()) };
@@ -165,7 +165,7 @@ fn names(xml: &str) -> Vec<&str> {
 }
 
 #[test]
-fn a_list_starts_at_a_name_and_goes_on_in_pages() {
+fn fake_list_starts_at_a_name_and_has_pages() {
     let aws = FakeAws::start();
     aws.put(RecordSet::new("*.Home.example.com", "A", 60, &["192.175.48.2"]));
     aws.put(RecordSet::new("home.example.com", "AAAA", 60, &["2620:4f:8000::1"]));
@@ -214,7 +214,7 @@ fn change(aws: &FakeAws, sets: &[(&str, &str, &str)]) -> String {
 }
 
 #[test]
-fn a_batch_is_all_or_nothing_and_says_why_in_both_shapes() {
+fn fake_batch_is_rejected_whole_in_both_error_shapes() {
     let aws = FakeAws::start();
     let before = aws.record_sets();
     aws.put(RecordSet::new("alias.example.com", "CNAME", 60, &["elsewhere.example.org"]));
@@ -239,7 +239,7 @@ fn a_batch_is_all_or_nothing_and_says_why_in_both_shapes() {
 }
 
 #[test]
-fn names_are_stored_as_route_53_stores_them() {
+fn fake_names_are_stored_as_route_53_stores_them() {
     let table = [
         ("Home.Example.COM", "home.example.com."),
         ("home.example.com.", "home.example.com."),
@@ -254,7 +254,7 @@ fn names_are_stored_as_route_53_stores_them() {
 }
 
 #[test]
-fn a_secret_is_found_in_every_disguise() {
+fn secret_is_found_in_every_encoding() {
     let leaks = [
         ("v3ry%2FSecret%2BValue", "GET /reflect?apikey=v3ry%2fSecret%2bValue"),
         ("v3ry%2FSecret%2BValue", "the answer was \"v3ry/Secret+Value\""),

@@ -25,7 +25,7 @@ fn refused(fixture: &Fixture) -> usize {
 }
 
 #[test]
-fn a_wrong_clock_costs_one_more_request_and_nothing_else() {
+fn wrong_clock_is_corrected_with_one_more_request() {
     for by in [Duration::minutes(10), Duration::days(400), -Duration::minutes(10)] {
         let mut fixture = ahead(by);
         // Signing again is not one of the attempts.
@@ -39,7 +39,7 @@ fn a_wrong_clock_costs_one_more_request_and_nothing_else() {
 }
 
 #[test]
-fn a_clock_within_the_window_is_left_alone() {
+fn clock_within_five_minutes_is_not_corrected() {
     for by in [Duration::minutes(4), -Duration::minutes(4)] {
         let fixture = ahead(by);
         fixture.run().assert_silent();
@@ -48,7 +48,7 @@ fn a_clock_within_the_window_is_left_alone() {
 }
 
 #[test]
-fn an_alert_gets_through_with_a_wrong_clock() {
+fn alert_is_sent_with_a_wrong_clock() {
     let fixture = ahead(Duration::minutes(-90));
     fixture.reflector.replies(Family::V4, Response::text("out of order"));
     fixture.run().assert(1, "", &out_of_order(Family::V4)).assert_wrote(&["+ autodns.lock"]);
@@ -57,7 +57,7 @@ fn an_alert_gets_through_with_a_wrong_clock() {
 }
 
 #[test]
-fn verbose_says_by_how_much_the_clock_is_off() {
+fn verbose_prints_how_far_the_clock_is_off() {
     for (by, off) in [(Duration::hours(2), "hours slow"), (-Duration::hours(50), "hours fast")] {
         let fixture = ahead(by);
         let run = fixture.run_with(&["--verbose"]);
@@ -73,7 +73,7 @@ fn verbose_says_by_how_much_the_clock_is_off() {
 }
 
 #[test]
-fn a_clock_that_cannot_be_corrected_is_named() {
+fn clock_that_cannot_be_corrected_is_reported() {
     let refused = "SignatureDoesNotMatch: Signature expired: {moment} is now earlier than {moment} \
                    ({moment} - 5 min.); ";
     let known = format!(
@@ -106,7 +106,7 @@ fn a_clock_that_cannot_be_corrected_is_named() {
 }
 
 #[test]
-fn request_that_came_late_does_not_blame_a_right_clock() {
+fn late_request_does_not_blame_a_right_clock() {
     for (date, advice) in [
         (
             DateHeader::Right,
@@ -131,7 +131,7 @@ fn request_that_came_late_does_not_blame_a_right_clock() {
 }
 
 #[test]
-fn a_wrong_secret_is_told_from_a_wrong_clock_even_where_both_are_wrong() {
+fn wrong_secret_is_reported_even_with_a_wrong_clock() {
     let mut fixture = ahead(Duration::minutes(10));
     fixture.sandbox.set("AWS_SECRET_ACCESS_KEY", "some/other/secret/that/is/wrong");
     fixture.sandbox.secret("some/other/secret/that/is/wrong");
@@ -162,7 +162,7 @@ int clock_gettime(clockid_t clock, struct timespec *time) {
 ";
 
 #[test]
-fn clock_beyond_the_year_9999_is_named() {
+fn clock_after_the_year_9999_is_reported() {
     let mut fixture = Fixture::new();
     let (source, library) =
         (fixture.sandbox.write("clock.c", FAR_CLOCK), fixture.sandbox.path("clock.so"));
