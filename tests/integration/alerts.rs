@@ -25,17 +25,17 @@ const ONCE: &str = "The next message comes when everything is up to date again.\
 const OLD: &str = "home.example.com A still says 192.175.48.1 (TTL 300).";
 
 /// A fixture whose reflector fails over IPv4.
-fn broken() -> Fixture {
+fn failing() -> Fixture {
     let fixture = Fixture::new();
-    break_reflector(&fixture);
+    fail_reflector(&fixture);
     fixture
 }
 
-fn break_reflector(fixture: &Fixture) {
+fn fail_reflector(fixture: &Fixture) {
     fixture.reflector.replies(Family::V4, Response::text("out of order"));
 }
 
-fn mend_reflector(fixture: &Fixture) {
+fn repair_reflector(fixture: &Fixture) {
     fixture.reflector.says(Family::V4, "192.175.48.7");
 }
 
@@ -86,7 +86,7 @@ fn assert_published(fixture: &Fixture, expected: &[(&str, &str)]) {
 
 #[test]
 fn alert_names_host_record_cause_start_and_advice() {
-    let fixture = broken();
+    let fixture = failing();
     fixture.run().assert(1, "", &out_of_order()).assert_wrote(&["+ autodns.lock"]);
     assert_published(&fixture, &[(FAILED, &failure("autodns.json", &out_of_order(), ONCE))]);
     let lock = fixture.sandbox.read(LOCK).expect("the lock");
@@ -98,7 +98,7 @@ fn alert_names_host_record_cause_start_and_advice() {
 
 #[test]
 fn lasting_failure_is_printed_each_run_and_alerted_once() {
-    let fixture = broken();
+    let fixture = failing();
     fixture.run().assert(1, "", &out_of_order());
     for _ in 0..2 {
         fixture.run().assert(1, "", &out_of_order()).assert_wrote(&[]);
@@ -108,7 +108,7 @@ fn lasting_failure_is_printed_each_run_and_alerted_once() {
 
 #[test]
 fn empty_lock_of_autodns_py_suppresses_the_alert() {
-    let fixture = broken();
+    let fixture = failing();
     fixture.sandbox.write(LOCK, "");
     // Its time is that of the alert.
     let age = Duration::from_mins(3061);
@@ -116,33 +116,33 @@ fn empty_lock_of_autodns_py_suppresses_the_alert() {
     lock.set_modified(SystemTime::now() - age).expect("utimensat");
     fixture.run().assert(1, "", &out_of_order()).assert_wrote(&[]);
     assert_published(&fixture, &[]);
-    mend_reflector(&fixture);
+    repair_reflector(&fixture);
     fixture.run().assert_silent().assert_wrote(&["- autodns.lock"]);
     assert_published(&fixture, &[(RECOVERED, &recovery("2 days 3 hours"))]);
 }
 
 #[test]
 fn recovery_removes_lock_and_sends_message() {
-    let fixture = broken();
+    let fixture = failing();
     fixture.run();
-    mend_reflector(&fixture);
+    repair_reflector(&fixture);
     fixture.run().assert_silent().assert_wrote(&["- autodns.lock"]);
     let alert = failure("autodns.json", &out_of_order(), ONCE);
     assert_published(&fixture, &[(FAILED, &alert), (RECOVERED, &recovery("{seconds}"))]);
     fixture.run().assert_silent().assert_wrote(&[]);
     assert_eq!(fixture.aws.published().len(), 2);
     // The next failure is a new one.
-    break_reflector(&fixture);
+    fail_reflector(&fixture);
     fixture.run().assert(1, "", &out_of_order()).assert_wrote(&["+ autodns.lock"]);
     assert_eq!(fixture.aws.published().len(), 3);
 }
 
 #[test]
 fn recovery_sends_no_message_when_config_disables_it() {
-    let mut fixture = broken();
+    let mut fixture = failing();
     fixture.configure(|config| config["notify_recovery"] = json!(false));
     fixture.run().assert_wrote(&["+ autodns.lock"]);
-    mend_reflector(&fixture);
+    repair_reflector(&fixture);
     fixture.run().assert_silent().assert_wrote(&["- autodns.lock"]);
     assert_eq!(fixture.aws.published().len(), 1);
 }
@@ -154,7 +154,7 @@ fn recovery_of_one_family_keeps_the_lock() {
         fixture.reflector.replies(family, Response::text("out of order"));
     }
     fixture.run().assert_wrote(&["+ autodns.lock"]);
-    mend_reflector(&fixture);
+    repair_reflector(&fixture);
     fixture.run().assert(1, "", &expected::out_of_order(Family::V6)).assert_wrote(&[]);
     fixture.reflector.says(Family::V6, "2620:4f:8000::7");
     fixture.run().assert_silent().assert_wrote(&["- autodns.lock"]);
@@ -163,9 +163,9 @@ fn recovery_of_one_family_keeps_the_lock() {
 
 #[test]
 fn lock_is_removed_when_recovery_message_is_denied() {
-    let fixture = broken();
+    let fixture = failing();
     fixture.run();
-    mend_reflector(&fixture);
+    repair_reflector(&fixture);
     let denied = Fault::error(403, "AuthorizationError", "User is not authorized");
     fixture.aws.always(Publish, denied);
     let said = "autodns: home.example.com: the message that all is well again: could not publish \
@@ -249,7 +249,7 @@ fn failed_alert_writes_no_lock_and_is_retried_next_run() {
         ),
         (Fault::Instead(Reply::nothing()), unconfirmed.to_owned()),
     ] {
-        let mut fixture = broken();
+        let mut fixture = failing();
         fixture.sandbox.set("AWS_MAX_ATTEMPTS", "1");
         fixture.aws.always(Publish, fault);
         // Where it may have arrived, that is kept in mind, and is no lock.
@@ -269,11 +269,11 @@ fn failed_alert_writes_no_lock_and_is_retried_next_run() {
 
 #[test]
 fn recovery_message_follows_alert_of_unknown_outcome() {
-    let mut fixture = broken();
+    let mut fixture = failing();
     fixture.sandbox.set("AWS_MAX_ATTEMPTS", "1");
     fixture.aws.fault(Publish, Fault::After(Reply::reset()));
     fixture.run().assert_wrote(&["+ .autodns.lock.pending"]);
-    mend_reflector(&fixture);
+    repair_reflector(&fixture);
     fixture.run().assert_silent().assert_wrote(&["- .autodns.lock.pending"]);
     let alert = failure("autodns.json", &out_of_order(), ONCE);
     assert_published(&fixture, &[(FAILED, &alert), (RECOVERED, &recovery("{seconds}"))]);
@@ -283,10 +283,10 @@ fn recovery_message_follows_alert_of_unknown_outcome() {
 
 /// A fixture after an outage that was alerted, with one attempt per call.
 fn recovered() -> Fixture {
-    let mut fixture = broken();
+    let mut fixture = failing();
     fixture.sandbox.set("AWS_MAX_ATTEMPTS", "1");
     fixture.run().assert_wrote(&["+ autodns.lock"]);
-    mend_reflector(&fixture);
+    repair_reflector(&fixture);
     fixture
 }
 
@@ -364,7 +364,7 @@ fn alert_is_sent_and_repeats_when_lock_cannot_be_written() {
         ("read-only", "Read-only file system (os error 30)"),
         ("full", "No space left on device (os error 28)"),
     ] {
-        let mut fixture = broken();
+        let mut fixture = failing();
         match place {
             "read-only" | "full" => {
                 fs::create_dir(fixture.sandbox.path(place)).expect("a directory");
@@ -384,7 +384,7 @@ fn alert_is_sent_and_repeats_when_lock_cannot_be_written() {
             &format!("alert_lock {{home}}/{place}/autodns.lock cannot be {verb}: {why}"),
         );
         // All is well again, and no lock ever said otherwise: nothing to withdraw.
-        mend_reflector(&fixture);
+        repair_reflector(&fixture);
         if place != "autodns.json" {
             fixture.run().assert_silent().assert_wrote(&[]);
         }
@@ -399,7 +399,7 @@ fn lock_that_cannot_be_removed_suppresses_no_alert() {
         // A single file mounted into a container.
         (true, "Device or resource busy (os error 16)"),
     ] {
-        let mut fixture = broken();
+        let mut fixture = failing();
         fs::create_dir(fixture.sandbox.path("disk")).expect("a directory");
         let lock = fixture.sandbox.path("disk/autodns.lock");
         fixture.configure(|config| config["alert_lock"] = json!(lock));
@@ -413,7 +413,7 @@ fn lock_that_cannot_be_removed_suppresses_no_alert() {
         let why = format!("alert_lock {{home}}/disk/autodns.lock cannot be removed: {error}");
         assert_repeats(&fixture, &why);
         // A message that nothing can remember would be sent by every good run.
-        mend_reflector(&fixture);
+        repair_reflector(&fixture);
         let said = format!(
             "autodns: home.example.com: {why}; until that is mended, alerts repeat and no message \
              says that all is well again\n"
@@ -421,11 +421,11 @@ fn lock_that_cannot_be_removed_suppresses_no_alert() {
         fixture.run().assert(0, "", &said).assert_wrote(&[]);
         assert_eq!(fixture.aws.published().len(), 2);
         // The next outage is not silent.
-        break_reflector(&fixture);
+        fail_reflector(&fixture);
         fixture.run().assert_wrote(&[]);
         assert_eq!(fixture.aws.published().len(), 3);
         fixture.sandbox.unmount();
-        mend_reflector(&fixture);
+        repair_reflector(&fixture);
         fixture.run().assert_silent().assert_wrote(&["- disk/autodns.lock"]);
         assert_eq!(fixture.aws.published().len(), 4);
         assert_eq!(fixture.aws.published()[3].subject, RECOVERED);
@@ -435,12 +435,12 @@ fn lock_that_cannot_be_removed_suppresses_no_alert() {
 #[test]
 fn lock_that_is_a_symlink_is_not_followed() {
     for target in ["precious", "not-there"] {
-        let fixture = broken();
+        let fixture = failing();
         fixture.sandbox.write("precious", "precious content");
         symlink(fixture.sandbox.path(target), fixture.sandbox.path(LOCK)).expect("a symlink");
         let why = "alert_lock {home}/autodns.lock is a symbolic link, which is never followed";
         assert_repeats(&fixture, why);
-        mend_reflector(&fixture);
+        repair_reflector(&fixture);
         fixture.run().assert_silent().assert_wrote(&[]);
         assert_eq!(fixture.sandbox.read("precious").as_deref(), Some("precious content"));
         assert!(!fixture.sandbox.exists("not-there"));
@@ -449,28 +449,28 @@ fn lock_that_is_a_symlink_is_not_followed() {
 
 #[test]
 fn lock_that_is_a_directory_is_left_unchanged() {
-    let fixture = broken();
+    let fixture = failing();
     fs::create_dir(fixture.sandbox.path(LOCK)).expect("a directory");
     assert_repeats(&fixture, "alert_lock {home}/autodns.lock is a directory");
-    mend_reflector(&fixture);
+    repair_reflector(&fixture);
     fixture.run().assert_silent().assert_wrote(&[]);
 }
 
 #[test]
 fn lock_with_foreign_content_is_left_unchanged() {
     for content in ["my notes\n", "{\"config\": 7}\n", "[]"] {
-        let fixture = broken();
+        let fixture = failing();
         fixture.sandbox.write(LOCK, content);
         let why = "alert_lock {home}/autodns.lock is a file that autodns did not write";
         assert_repeats(&fixture, why);
-        mend_reflector(&fixture);
+        repair_reflector(&fixture);
         fixture.run().assert_silent().assert_wrote(&[]);
     }
 }
 
 #[test]
 fn lock_of_another_config_is_ignored_and_kept() {
-    let fixture = broken();
+    let fixture = failing();
     let mut config = fixture.config();
     config["dns_name"] = json!("host.example.com");
     let other = fixture.write_config("other.json", &config);
@@ -482,7 +482,7 @@ fn lock_of_another_config_is_ignored_and_kept() {
         &fixture,
         "alert_lock {home}/autodns.lock belongs to another configuration, {home}/other.json",
     );
-    mend_reflector(&fixture);
+    repair_reflector(&fixture);
     fixture.run().assert_silent().assert_wrote(&[]);
     assert_eq!(fixture.sandbox.read(LOCK), lock);
     fixture.run_args(&[&other]).assert_silent().assert_wrote(&["- autodns.lock"]);
@@ -490,23 +490,23 @@ fn lock_of_another_config_is_ignored_and_kept() {
 
 #[test]
 fn failure_without_topic_writes_no_lock() {
-    let mut fixture = broken();
+    let mut fixture = failing();
     fixture.without("topic_arn");
     fixture.run().assert(1, "", &out_of_order()).assert_wrote(&[]);
     fixture.without("alert_lock");
     fixture.run().assert(1, "", &out_of_order()).assert_wrote(&[]);
-    mend_reflector(&fixture);
+    repair_reflector(&fixture);
     fixture.run().assert_silent();
     assert!(!fixture.aws.operations().contains(&Publish));
 }
 
 #[test]
 fn dry_run_sends_nothing_and_keeps_the_lock() {
-    let fixture = broken();
+    let fixture = failing();
     fixture.run_with(&["--dry-run"]).assert(1, "", &out_of_order()).assert_wrote(&[]);
     assert_published(&fixture, &[]);
     fixture.run().assert_wrote(&["+ autodns.lock"]);
-    mend_reflector(&fixture);
+    repair_reflector(&fixture);
     fixture
         .run_with(&["--dry-run"])
         .assert(0, "home.example.com A: 192.175.48.1 -> 192.175.48.7\n", "")
@@ -534,12 +534,12 @@ fn route_53_failure_sends_an_alert() {
 
 #[test]
 fn subject_is_short_printable_ascii_for_any_name() {
-    let mut fixture = broken();
+    let mut fixture = failing();
     let label = "a".repeat(63);
     let name = format!("{label}.{label}.{label}.example.com");
     fixture.configure(|config| config["dns_name"] = json!(name));
     fixture.run().assert_wrote(&["+ autodns.lock"]);
-    mend_reflector(&fixture);
+    repair_reflector(&fixture);
     fixture.run().assert_silent();
     // What SNS would refuse, the fake AWS refuses (support/fake_sns.rs).
     let published = fixture.aws.published();
@@ -552,7 +552,7 @@ fn subject_is_short_printable_ascii_for_any_name() {
 
 #[test]
 fn alert_is_sent_again_after_a_killed_run() {
-    let fixture = broken();
+    let fixture = failing();
     let latch = Latch::default();
     fixture.aws.fault(Publish, Fault::Held(latch.clone()));
     let mut first = fixture.spawn();
@@ -565,16 +565,16 @@ fn alert_is_sent_again_after_a_killed_run() {
     let alert = failure("autodns.json", &out_of_order(), ONCE);
     assert_published(&fixture, &[(FAILED, &alert), (FAILED, &alert)]);
     assert_eq!(files_like_a_lock(&fixture), [LOCK]);
-    mend_reflector(&fixture);
+    repair_reflector(&fixture);
     fixture.run().assert_silent();
     assert_eq!(files_like_a_lock(&fixture), Vec::<String>::new());
 }
 
 #[test]
 fn recovery_message_is_sent_again_after_a_killed_run() {
-    let fixture = broken();
+    let fixture = failing();
     fixture.run().assert_wrote(&["+ autodns.lock"]);
-    mend_reflector(&fixture);
+    repair_reflector(&fixture);
     let latch = Latch::default();
     // It never arrives.
     fixture.aws.fault(Publish, Fault::Instead(Reply::held(&latch, Reply::nothing())));

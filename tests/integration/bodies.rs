@@ -50,7 +50,7 @@ fn gzip_bomb() -> Vec<u8> {
 }
 
 /// What may come from any server in place of `good`. `large` is a length that none may have.
-fn of_any_server(good: &str, large: usize) -> Vec<(&'static str, Reply)> {
+fn replies_of_any_server(good: &str, large: usize) -> Vec<(&'static str, Reply)> {
     let ok = "HTTP/1.1 200 OK\r\n";
     let chunked = format!("{ok}Transfer-Encoding: chunked\r\n\r\n");
     let forever = |first: &str, again: &str| Reply::Forever(first.into(), again.into());
@@ -84,7 +84,7 @@ fn of_any_server(good: &str, large: usize) -> Vec<(&'static str, Reply)> {
 }
 
 /// What may come from a server of XML in place of `good`, whose first line is the declaration.
-fn of_aws(good: &str) -> Vec<(&'static str, Reply)> {
+fn replies_of_aws(good: &str) -> Vec<(&'static str, Reply)> {
     let (_, root) = good.split_once('\n').expect("a line of its own");
     let (start, inside) = root.split_once('>').expect("a root");
     let name = root_of(good);
@@ -168,7 +168,7 @@ fn said_of(operation: Operation, beginning: &str, replies: Vec<(&str, Reply)>) -
     seen
 }
 
-const OF_ANY_CALL: &str = "\
+const SAID_OF_ANY_OPERATION: &str = "\
 gzip: {aws}: the answer is not UTF-8; check who answers there
 too large: {aws}: the answer is too large; check who answers there
 endless chunks: {aws}: the answer is too large; check who answers there
@@ -218,24 +218,24 @@ forbids; check who answers there: it is not AWS
 #[test]
 fn invalid_list_response_is_an_error() {
     let good = good(List);
-    let replies = [of_any_server(&good, (1 << 20) + 1), of_aws(&good)].concat();
-    assert_text(&said_of(List, LIST_FAILED, replies), OF_ANY_CALL);
+    let replies = [replies_of_any_server(&good, (1 << 20) + 1), replies_of_aws(&good)].concat();
+    assert_text(&said_of(List, LIST_FAILED, replies), SAID_OF_ANY_OPERATION);
 }
 
 #[test]
 fn invalid_change_response_confirms_nothing() {
     let good = good(Change);
-    let replies = [of_any_server(&good, (1 << 20) + 1), of_aws(&good)].concat();
-    assert_text(&said_of(Change, UNCONFIRMED, replies), OF_ANY_CALL);
+    let replies = [replies_of_any_server(&good, (1 << 20) + 1), replies_of_aws(&good)].concat();
+    assert_text(&said_of(Change, UNCONFIRMED, replies), SAID_OF_ANY_OPERATION);
 }
 
 #[test]
 fn invalid_publish_response_writes_no_lock() {
     let good = good(Publish);
-    let replies = [of_any_server(&good, (1 << 20) + 1), of_aws(&good)].concat();
+    let replies = [replies_of_any_server(&good, (1 << 20) + 1), replies_of_aws(&good)].concat();
     let beginning = expected::out_of_order(Family::V4)
         + &PUBLISH_FAILED.replace("could not publish to", "could not confirm the message to");
-    assert_text(&said_of(Publish, &beginning, replies), OF_ANY_CALL);
+    assert_text(&said_of(Publish, &beginning, replies), SAID_OF_ANY_OPERATION);
 }
 
 #[test]
@@ -286,7 +286,7 @@ fn nul_in_a_record_makes_the_list_unreadable() {
 fn invalid_reflector_response_is_an_error() {
     let mut seen = String::new();
     let good = r#"{"error":"","your_ip":"192.175.48.7"}"#;
-    for (what, reply) in of_any_server(good, 4097) {
+    for (what, reply) in replies_of_any_server(good, 4097) {
         let mut fixture = Fixture::new();
         fixture.without("topic_arn");
         fixture.reflector.replies(Family::V4, reply);
@@ -361,13 +361,13 @@ fn response_that_never_ends_is_aborted() {
         ((trailing(), reading), (going_on(), large)),
     ];
     thread::scope(|scope| {
-        for (of_reflector, of_aws) in runs {
+        for (of_reflector, replies_of_aws) in runs {
             scope.spawn(move || {
                 let mut fixture = Fixture::new();
                 fixture.reflector.replies(Family::V4, of_reflector.0);
-                fixture.aws.always(List, Fault::Instead(of_aws.0));
+                fixture.aws.always(List, Fault::Instead(replies_of_aws.0));
                 let mut expected = address_failed(Family::V4) + of_reflector.1;
-                expected += &format!("{LIST_FAILED}{{aws}}: {}", of_aws.1);
+                expected += &format!("{LIST_FAILED}{{aws}}: {}", replies_of_aws.1);
                 run(&mut fixture).assert(1, "", &expected).assert_wrote(&["+ autodns.lock"]);
                 assert_eq!(fixture.aws.operations(), [List, Publish]);
             });

@@ -28,13 +28,13 @@ fn sign(extensions: &str, options: &str) -> String {
 }
 
 /// A fixture whose reflector is OpenSSL's server in a folder that a script filled.
-struct Own {
+struct OpensslFixture {
     fixture: Fixture,
     folder: PathBuf,
     _server: OpenSsl,
 }
 
-fn own(script: &str, options: &[&str]) -> Own {
+fn openssl_fixture(script: &str, options: &[&str]) -> OpensslFixture {
     let mut fixture = Fixture::new();
     let folder = PathBuf::from(fixture.sandbox.path("own"));
     std::fs::create_dir(&folder).expect("a folder");
@@ -43,12 +43,12 @@ fn own(script: &str, options: &[&str]) -> Own {
     let port = server.port();
     fixture.configure(|config| config["reflect_url"] = json!(format!("https://{HOST}:{port}/ip")));
     fixture.sandbox.alias(&format!(":{port}"), ":{own}");
-    let own = Own { fixture, folder, _server: server };
-    own.trust(&["ca.pem", "cert.pem"]);
-    own
+    let server = OpensslFixture { fixture, folder, _server: server };
+    server.trust(&["ca.pem", "cert.pem"]);
+    server
 }
 
-impl Own {
+impl OpensslFixture {
     /// Puts the tests' CA and these files of the folder into the bundle, those that exist.
     fn trust(&self, names: &[&str]) {
         let mut bundle = ca::pem().to_owned();
@@ -156,8 +156,8 @@ fn each_certificate_error_has_its_own_message() {
             "has an extension that is marked critical and is not supported",
         ),
     ] {
-        let mut own = own(&script, options);
-        let seen = own.reason();
+        let mut server = openssl_fixture(&script, options);
+        let seen = server.reason();
         let comma = if said.starts_with("or ") { "," } else { "" };
         assert_eq!(seen, format!("the server's certificate{comma} {said}; {NEW}"), "{what}");
     }
@@ -166,9 +166,9 @@ fn each_certificate_error_has_its_own_message() {
 #[test]
 fn certificate_made_by_the_advised_command_works() {
     let command = NEW.split('"').nth(1).expect("a command in quotes");
-    let mut own = own(command, &[]);
-    own.trust(&["cert.pem"]);
-    assert!(own.reason().contains(ADDRESS), "{}", own.reason());
+    let mut server = openssl_fixture(command, &[]);
+    server.trust(&["cert.pem"]);
+    assert!(server.reason().contains(ADDRESS), "{}", server.reason());
 }
 
 #[test]
@@ -193,7 +193,7 @@ fn server_without_a_common_tls_version_is_reported() {
         (&good, &["-curves", "P-521"], &cipher),
         (&its_key, &[], &cipher),
     ] {
-        assert_eq!(&own(script, options).reason(), said, "{options:?}");
+        assert_eq!(&openssl_fixture(script, options).reason(), said, "{options:?}");
     }
 }
 
@@ -202,7 +202,7 @@ fn server_that_wants_a_client_certificate_is_reported() {
     let good = format!("{CA}{REQUEST}{}", sign(NAME, ""));
     let said = "the server wants a certificate of its client, and autodns has none; let the server \
                 take clients without a certificate";
-    assert_eq!(own(&good, &["-Verify", "1", "-CAfile", "ca.pem"]).reason(), said);
+    assert_eq!(openssl_fixture(&good, &["-Verify", "1", "-CAfile", "ca.pem"]).reason(), said);
 }
 
 #[test]
@@ -211,21 +211,24 @@ fn certificate_names_are_quoted_and_truncated() {
         (0..60).map(|n| format!("DNS:{n}.{}.example", "x".repeat(60))).collect();
     let script =
         format!("{CA}{REQUEST}{}", sign(&format!("subjectAltName={}", many.join(",")), ""));
-    let seen = own(&script, &[]).reason();
+    let seen = openssl_fixture(&script, &[]).reason();
     assert!(seen.contains(" and 57 more, not for \"reflect.example.net\"; "), "{seen}");
     let forged =
         "subjectAltName=DER:30:14:82:12:61:0a:61:75:74:6f:64:6e:73:3a:20:6f:6b:1b:5b:33:31:6d";
-    let seen = own(&format!("{CA}{REQUEST}{}", sign(forged, "")), &[]).reason();
+    let seen = openssl_fixture(&format!("{CA}{REQUEST}{}", sign(forged, "")), &[]).reason();
     assert!(!seen.contains(['\n', '\u{1b}']), "{seen:?}");
 }
 
 #[test]
 fn completed_name_with_wrong_certificate_advises_final_dot() {
     let script = format!("{CA}{REQUEST}{}", sign("subjectAltName=DNS:*.home.example", ""));
-    let mut own = own(&script, &[]);
-    own.fixture.sandbox.etc("resolv.conf", "nameserver 127.0.77.1\nsearch home.example\n");
+    let mut server = openssl_fixture(&script, &[]);
+    server
+        .fixture
+        .sandbox
+        .etc("resolv.conf", "nameserver 127.0.77.1\nsearch home.example\n");
     assert_eq!(
-        own.reason(),
+        server.reason(),
         "the server's certificate is for \"*.home.example\", not for \"reflect.example.net\"; \
          check who answers there, and write the full name with its final dot \
          (reflect.example.net.): the search list of /etc/resolv.conf may lead to another host"

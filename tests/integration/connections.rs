@@ -13,7 +13,7 @@ use crate::support::sandbox::Network;
 use crate::support::server::Refusing;
 
 /// A fixture that asks `url` in a network of its own, in which nothing of the tests answers.
-fn on_an_island(url: &str, record_type: &str) -> Fixture {
+fn isolated(url: &str, record_type: &str) -> Fixture {
     let mut fixture = Fixture::new();
     fixture.without("topic_arn");
     fixture.configure(|config| {
@@ -30,7 +30,7 @@ fn missing_ipv6_is_reported_once_and_tried_once() {
     for prepare in
         ["true", "ip -6 route add prohibit default", "ip -6 route add unreachable default"]
     {
-        let mut fixture = on_an_island("", "AAAA");
+        let mut fixture = isolated("", "AAAA");
         fixture.configure(|config| config["reflect_url"] = urls.clone());
         fixture.sandbox.prepare(prepare);
         let run = fixture.run_with(&["--dry-run", "--verbose"]);
@@ -56,7 +56,7 @@ fn prohibited_address_is_followed_by_the_next() {
 
 #[test]
 fn prohibited_connection_has_a_plain_message() {
-    let mut fixture = on_an_island("https://198.51.100.1/", "A");
+    let mut fixture = isolated("https://198.51.100.1/", "A");
     fixture.sandbox.prepare("ip route add prohibit 198.51.100.0/24");
     let said = "autodns: home.example.com A: could not learn the public IPv4 address from \
                 https://198.51.100.1: this machine or a router prohibits the connection; check the \
@@ -140,7 +140,7 @@ fn ipv6_only_machine_uses_dual_stack_endpoints() {
         (Some("false"), "route53.amazonaws.com"),
         (Some("true"), "route53.global.api.aws"),
     ] {
-        let mut fixture = on_an_island("https://[2001:db8::1]/", "AAAA");
+        let mut fixture = isolated("https://[2001:db8::1]/", "AAAA");
         fixture.sandbox.network(Network::None);
         fixture.sandbox.prepare("ip -6 route add default dev lo");
         fixture.sandbox.unset("AWS_ENDPOINT_URL");

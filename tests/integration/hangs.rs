@@ -19,8 +19,8 @@ const AFTER_DEADLINE: Duration = Duration::from_secs(3);
 /// What the machine needs to start a process under the tracer while other tests run.
 const START: Duration = Duration::from_secs(2);
 
-/// A run with that deadline, under `kill_at.py`, which is told what to do by these words.
-pub fn watched(fixture: &Fixture, words: &[&str], deadline: u64) -> (Run, Duration) {
+/// A run with that deadline under `kill_at.py`, with these arguments for it.
+pub fn run_stopped_at(fixture: &Fixture, words: &[&str], deadline: u64) -> (Run, Duration) {
     let watcher = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/integration/support/kill_at.py");
     let watcher = [&[moto::python(), "-I", "-S", watcher], words].concat();
     let config = fixture.sandbox.path("autodns.json");
@@ -34,7 +34,7 @@ pub fn watched(fixture: &Fixture, words: &[&str], deadline: u64) -> (Run, Durati
 /// that can hang: all but the ones that are about memory, time, threads and the process itself.
 fn points(fixture: &Fixture) -> Vec<String> {
     let file = fixture.sandbox.path("calls");
-    let (run, _) = watched(fixture, &["count", &file], 60);
+    let (run, _) = run_stopped_at(fixture, &["count", &file], 60);
     let listed = fs::read_to_string(file).unwrap_or_else(|error| panic!("{error}: {run:?}"));
     let mut ends: BTreeMap<(String, u32), (u32, u32)> = BTreeMap::new();
     for line in listed.lines() {
@@ -97,7 +97,7 @@ fn is_write(point: &str) -> bool {
 }
 
 /// IPv4 has a new address, IPv6 fails: the run looks up, changes and alerts.
-fn half_broken() -> Fixture {
+fn one_family_fails() -> Fixture {
     let fixture = Fixture::both();
     fixture.reflector.replies(Family::V6, Response::text("out of order"));
     fixture
@@ -105,17 +105,17 @@ fn half_broken() -> Fixture {
 
 #[test]
 fn run_with_any_thread_stopped_ends_in_time() {
-    let points = points(&half_broken());
+    let points = points(&one_family_fails());
     assert!(points.len() > 30, "{points:?}");
     let (next, held) = (AtomicUsize::new(0), AtomicUsize::new(0));
     thread::scope(|scope| {
         for _ in 0..6 {
             scope.spawn(|| {
                 while let Some(point) = points.get(next.fetch_add(1, Ordering::SeqCst)) {
-                    let fixture = half_broken();
+                    let fixture = one_family_fails();
                     let words: Vec<&str> = ["hold"].into_iter().chain(point.split(' ')).collect();
                     let deadline = Duration::from_secs(2);
-                    let (run, took) = watched(&fixture, &words, deadline.as_secs());
+                    let (run, took) = run_stopped_at(&fixture, &words, deadline.as_secs());
                     assert!(took < deadline + AFTER_DEADLINE + START, "{point}: {took:?} {run:?}");
                     assert_eq!(run.status.code(), Some(1), "{point}: {run:?}");
                     // Only the thread that prints can keep it from being said.

@@ -1,11 +1,10 @@
-//! Runs that are killed, as by a power cut: once at every system call of every thread, which is
-//! between any two things that a run does. Whatever is left behind, the next run ends with the
-//! right record, and people hear of trouble and of its end once, or once too often, but never not
-//! at all.
+//! Runs that are killed, as by a power cut, at every system call of every thread. After each kill
+//! the next run must end with the right record, and each alert and each recovery message must be
+//! published once or twice, never not at all.
 //!
-//! A run remembers nothing but what is in Route 53 and on the disk. So what follows a kill depends
-//! only on what the kill left there, and each such state (there are a handful) is followed up once,
-//! with each future that it may have.
+//! A run keeps its state only in Route 53 and on the disk. So what follows a kill depends only on
+//! what the kill left there. Each such state (there are a handful) is followed up once, with each
+//! follow-up of its test.
 
 use std::collections::BTreeSet;
 use std::os::unix::process::ExitStatusExt;
@@ -22,19 +21,19 @@ use crate::support::http::{Family, Response};
 use crate::support::moto;
 use crate::support::sandbox::Run;
 
-/// Kills in two threads leave a processor idle now and then; in more, hardly ever.
+/// With two threads a processor is sometimes idle; with more, rarely.
 const WORKERS: usize = 4;
 
 const RIGHT: &str = "home.example.com. A 300 192.175.48.7";
 
-/// A run that is to be killed: what is there before it, and what may come after it.
-struct Story {
+/// A run to kill: the setup before it, and the checks after it.
+struct KillTest {
     before: fn() -> Fixture,
-    /// Each is played on from every state, and asserts what has to come of it.
-    futures: &'static [fn(&Fixture)],
+    /// Each continues from every state that a kill leaves, and asserts the result.
+    follow_ups: &'static [fn(&Fixture)],
 }
 
-/// The run of a story under the eyes of `kill_at.py`, which is told what to do by these words.
+/// A run under `kill_at.py`, with these arguments for it.
 fn watched(fixture: &Fixture, words: &[&str]) -> Run {
     let watcher = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/integration/support/kill_at.py");
     let watcher = [&[moto::python(), "-I", "-S", watcher], words].concat();
@@ -44,8 +43,8 @@ fn watched(fixture: &Fixture, words: &[&str]) -> Run {
     run
 }
 
-impl Story {
-    /// Kills a run at each of its calls, follows up each state that is left, and describes these.
+impl KillTest {
+    /// Kills a run at each of its system calls, follows up each state, and describes the states.
     fn kill_everywhere(&self) -> String {
         let points: Vec<String> = self.calls().into_iter().collect();
         let (next, killed) = (AtomicUsize::new(0), AtomicUsize::new(0));
@@ -67,8 +66,8 @@ impl Story {
         states.into_iter().map(|state| state + "\n").collect()
     }
 
-    /// The system calls of a run. A few waits come and go with each, so that of three runs each
-    /// adds what it has more than the others.
+    /// The system calls of a run. The number of waits differs from run to run, so this joins the
+    /// calls of three runs.
     fn calls(&self) -> BTreeSet<String> {
         let mut calls = BTreeSet::new();
         for _ in 0..3 {
@@ -82,7 +81,7 @@ impl Story {
         calls
     }
 
-    /// Kills a run there, and says whether it came so far.
+    /// Kills a run at that call, and returns whether it reached the call.
     fn kill_at(&self, point: &str, states: &Mutex<BTreeSet<String>>) -> bool {
         let kill = || {
             let fixture = (self.before)();
@@ -92,17 +91,17 @@ impl Story {
         let (fixture, run) = kill();
         let is_new = states.lock().unwrap_or_else(PoisonError::into_inner).insert(state(&fixture));
         if is_new {
-            let (first, others) = self.futures.split_first().expect("a future");
+            let (first, others) = self.follow_ups.split_first().expect("a future");
             first(&fixture);
-            for future in others {
-                future(&kill().0);
+            for follow_up in others {
+                follow_up(&kill().0);
             }
         }
         run.status.signal() == Some(9)
     }
 }
 
-/// What is remembered after a run: the record, the messages, the files.
+/// The state after a run: the record, the messages, the files.
 fn state(fixture: &Fixture) -> String {
     let record = if fixture.aws.record_sets()[0] == RIGHT { "right" } else { "wrong" };
     let mut state = format!("{record}, {} published", fixture.aws.published().len());
@@ -134,51 +133,51 @@ fn leftovers(fixture: &Fixture) -> Vec<String> {
 }
 
 /// How many alerts and how many messages of recovery were published.
-fn heard(fixture: &Fixture) -> (usize, usize) {
+fn published_counts(fixture: &Fixture) -> (usize, usize) {
     let published = fixture.aws.published();
     let alerts = published.iter().filter(|one| one.subject.contains("is not up to date")).count();
     (alerts, published.len() - alerts)
 }
 
 /// IPv4 has a new address, IPv6 fails.
-fn half_broken() -> Fixture {
+fn one_family_fails() -> Fixture {
     let fixture = Fixture::both();
     fixture.reflector.replies(Family::V6, Response::text("out of order"));
     fixture
 }
 
-/// The trouble lasts: everyone has heard of it after the next run, and the one after is silent.
-fn trouble_lasts(fixture: &Fixture) {
+/// The failure lasts: the next run publishes the alert if it is missing, later runs do not.
+fn failure_lasts(fixture: &Fixture) {
     fixture.run().assert(1, "", &expected::out_of_order(Family::V6));
     assert_eq!(fixture.aws.record_sets()[0], RIGHT);
     assert_eq!(leftovers(fixture), ["autodns.lock"]);
-    let (alerts, recoveries) = heard(fixture);
+    let (alerts, recoveries) = published_counts(fixture);
     assert!((1..=2).contains(&alerts) && recoveries == 0, "{:?}", fixture.aws.published());
     fixture.run().assert(1, "", &expected::out_of_order(Family::V6)).assert_wrote(&[]);
-    assert_eq!(heard(fixture), (alerts, 0));
+    assert_eq!(published_counts(fixture), (alerts, 0));
 }
 
-/// The trouble is over before the next run: who heard of it hears of that too.
-fn trouble_ends(fixture: &Fixture) {
-    let (alerts, _) = heard(fixture);
+/// The failure ends before the next run: a recovery message follows every published alert.
+fn failure_ends(fixture: &Fixture) {
+    let (alerts, _) = published_counts(fixture);
     let is_empty = state(fixture).ends_with("pending empty");
     fixture.reflector.says(Family::V6, "2620:4f:8000::7");
     fixture.run().assert_silent();
     assert_eq!(fixture.aws.record_sets()[0], RIGHT);
-    // An empty file beside the lock's place was never a lock, and waits for the next alert.
+    // An empty pending file never became a lock. It stays for the next alert.
     let left: &[&str] = if is_empty { &[".autodns.lock.pending"] } else { &[] };
     assert_eq!(leftovers(fixture), left);
-    let (_, recoveries) = heard(fixture);
+    let (_, recoveries) = published_counts(fixture);
     assert!((alerts..=1).contains(&recoveries), "{:?}", fixture.aws.published());
     fixture.run().assert_silent().assert_wrote(&[]);
-    assert_eq!(heard(fixture), (alerts, recoveries));
+    assert_eq!(published_counts(fixture), (alerts, recoveries));
 }
 
 #[test]
 fn killed_run_that_changes_and_alerts_is_resumed() {
-    let story = Story { before: half_broken, futures: &[trouble_lasts, trouble_ends] };
+    let test = KillTest { before: one_family_fails, follow_ups: &[failure_lasts, failure_ends] };
     assert_text(
-        &story.kill_everywhere(),
+        &test.kill_everywhere(),
         "right, 0 published\n\
          right, 0 published, .autodns.lock.pending empty\n\
          right, 0 published, .autodns.lock.pending whole\n\
@@ -188,8 +187,8 @@ fn killed_run_that_changes_and_alerts_is_resumed() {
     );
 }
 
-/// All is right again, the new address of IPv4 included, and an alert was sent before.
-fn mended() -> Fixture {
+/// The run succeeds with a new IPv4 address, after an alert.
+fn recovered() -> Fixture {
     let fixture = Fixture::new();
     let config = fixture.sandbox.path("autodns.json");
     let lock = json!({ "config": config, "since": "2026-01-02T03:04:05Z" });
@@ -197,28 +196,28 @@ fn mended() -> Fixture {
     fixture
 }
 
-/// As the original left its lock, and as a power cut may leave ours.
-fn mended_with_an_empty_lock() -> Fixture {
+/// The lock is empty, as autodns.py writes it and as a power cut may leave it.
+fn recovered_with_an_empty_lock() -> Fixture {
     let fixture = Fixture::new();
     fixture.sandbox.write("autodns.lock", "");
     fixture
 }
 
-fn all_is_right(fixture: &Fixture) {
+fn recovery_is_published(fixture: &Fixture) {
     fixture.run().assert_silent();
     assert_eq!(fixture.aws.record_sets()[0], RIGHT);
     assert_eq!(leftovers(fixture), Vec::<String>::new());
-    let (alerts, recoveries) = heard(fixture);
+    let (alerts, recoveries) = published_counts(fixture);
     assert!((1..=2).contains(&recoveries) && alerts == 0, "{:?}", fixture.aws.published());
     fixture.run().assert_silent().assert_wrote(&[]);
-    assert_eq!(heard(fixture), (0, recoveries));
+    assert_eq!(published_counts(fixture), (0, recoveries));
 }
 
 #[test]
 fn killed_run_that_changes_and_recovers_is_resumed() {
-    let story = Story { before: mended, futures: &[all_is_right] };
+    let test = KillTest { before: recovered, follow_ups: &[recovery_is_published] };
     assert_text(
-        &story.kill_everywhere(),
+        &test.kill_everywhere(),
         "right, 0 published, .autodns.lock.pending whole\n\
          right, 0 published, autodns.lock whole\n\
          right, 1 published\n\
@@ -229,9 +228,10 @@ fn killed_run_that_changes_and_recovers_is_resumed() {
 
 #[test]
 fn killed_recovery_after_an_empty_lock_is_resumed() {
-    let story = Story { before: mended_with_an_empty_lock, futures: &[all_is_right] };
+    let test =
+        KillTest { before: recovered_with_an_empty_lock, follow_ups: &[recovery_is_published] };
     assert_text(
-        &story.kill_everywhere(),
+        &test.kill_everywhere(),
         "right, 0 published, .autodns.lock.pending empty, autodns.lock empty\n\
          right, 0 published, .autodns.lock.pending whole\n\
          right, 0 published, .autodns.lock.pending whole, autodns.lock empty\n\
@@ -242,39 +242,39 @@ fn killed_recovery_after_an_empty_lock_is_resumed() {
     );
 }
 
-/// The same with a file beside the lock that is not ours.
-fn mended_beside_a_stranger() -> Fixture {
-    let fixture = mended();
+/// The same with a foreign file in place of the pending file.
+fn recovered_beside_a_foreign_file() -> Fixture {
+    let fixture = recovered();
     fixture.sandbox.write(".autodns.lock.pending", "notes\n");
     fixture
 }
 
-fn all_is_right_beside_a_stranger(fixture: &Fixture) {
+fn recovery_is_published_beside_a_foreign_file(fixture: &Fixture) {
     fixture.run().assert_silent();
     assert_eq!(leftovers(fixture), [".autodns.lock.pending"]);
-    let (alerts, recoveries) = heard(fixture);
+    let (alerts, recoveries) = published_counts(fixture);
     assert!((1..=2).contains(&recoveries) && alerts == 0, "{:?}", fixture.aws.published());
     fixture.run().assert_silent().assert_wrote(&[]);
-    assert_eq!(heard(fixture), (0, recoveries));
+    assert_eq!(published_counts(fixture), (0, recoveries));
 }
 
-/// The trouble is back before the next run. Who heard that all was well again hears of it.
-fn trouble_is_back(fixture: &Fixture) {
-    let (_, recoveries) = heard(fixture);
+/// The failure returns before the next run: an alert follows every recovery message.
+fn failure_returns(fixture: &Fixture) {
+    let (_, recoveries) = published_counts(fixture);
     fixture.reflector.replies(Family::V4, Response::text("out of order"));
     assert_eq!(fixture.run().status.code(), Some(1));
-    let (alerts, _) = heard(fixture);
+    let (alerts, _) = published_counts(fixture);
     assert!(alerts >= recoveries, "{:?}", fixture.aws.published());
 }
 
 #[test]
 fn killed_recovery_beside_a_foreign_file_is_resumed() {
-    let story = Story {
-        before: mended_beside_a_stranger,
-        futures: &[all_is_right_beside_a_stranger, trouble_is_back],
+    let test = KillTest {
+        before: recovered_beside_a_foreign_file,
+        follow_ups: &[recovery_is_published_beside_a_foreign_file, failure_returns],
     };
     assert_text(
-        &story.kill_everywhere(),
+        &test.kill_everywhere(),
         "right, 0 published, .autodns.lock.pending notes, autodns.lock whole\n\
          right, 0 published, .autodns.lock.pending notes, autodns.lock whole marked\n\
          right, 1 published, .autodns.lock.pending notes\n\
@@ -283,14 +283,14 @@ fn killed_recovery_beside_a_foreign_file_is_resumed() {
     );
 }
 
-fn nobody_hears(fixture: &Fixture) {
+fn nothing_is_published(fixture: &Fixture) {
     fixture.run().assert_silent().assert_wrote(&[]);
     assert_eq!(fixture.aws.record_sets()[0], RIGHT);
-    assert_eq!(heard(fixture), (0, 0));
+    assert_eq!(published_counts(fixture), (0, 0));
 }
 
 #[test]
 fn killed_run_that_changes_the_record_is_resumed() {
-    let story = Story { before: Fixture::new, futures: &[nobody_hears] };
-    assert_text(&story.kill_everywhere(), "right, 0 published\nwrong, 0 published\n");
+    let test = KillTest { before: Fixture::new, follow_ups: &[nothing_is_published] };
+    assert_text(&test.kill_everywhere(), "right, 0 published\nwrong, 0 published\n");
 }

@@ -78,7 +78,7 @@ fn query_echoed_by_a_reflector_is_hidden() {
 }
 
 /// A text in the forms in which a careless or a hostile server may echo it.
-fn disguises(secret: &str) -> Vec<(&'static str, String)> {
+fn encodings(secret: &str) -> Vec<(&'static str, String)> {
     let each = |by: &str| secret.chars().map(String::from).collect::<Vec<_>>().join(by);
     let base64 = |before: &str| {
         let output = std::process::Command::new("sh")
@@ -108,7 +108,7 @@ fn disguises(secret: &str) -> Vec<(&'static str, String)> {
 
 #[test]
 fn encoded_reflector_key_in_an_echo_is_hidden() {
-    for (what, echo) in disguises(SECRET_DECODED) {
+    for (what, echo) in encodings(SECRET_DECODED) {
         let mut fixture = fixture();
         fixture.without("topic_arn");
         let body = json!({ "error": format!("it is not '{echo}'!") }).to_string();
@@ -123,7 +123,7 @@ fn encoded_reflector_key_in_an_echo_is_hidden() {
 #[test]
 fn encoded_aws_keys_in_an_echo_are_hidden() {
     for secret in [SECRET_KEY, TOKEN] {
-        for (what, echo) in disguises(secret) {
+        for (what, echo) in encodings(secret) {
             let mut fixture = fixture();
             fixture.without("topic_arn");
             // XML has no zero-width characters to lose; its parser joins lines.

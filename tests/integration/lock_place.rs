@@ -17,7 +17,7 @@ const LOCK: &str = "autodns.lock";
 const PENDING: &str = ".autodns.lock.pending";
 
 /// A fixture whose reflector fails over IPv4, with something in the place of a file.
-fn broken(make: impl FnOnce(&mut Fixture)) -> Fixture {
+fn failing(make: impl FnOnce(&mut Fixture)) -> Fixture {
     let mut fixture = Fixture::new();
     fixture.sandbox.write("precious", "precious content");
     make(&mut fixture);
@@ -60,16 +60,16 @@ fn assert_repeats(fixture: &Fixture, why: &str) {
 
 #[test]
 fn lock_that_is_a_pipe_or_device_is_not_read() {
-    let fixture = broken(|fixture| fifo(fixture, LOCK));
+    let fixture = failing(|fixture| fifo(fixture, LOCK));
     assert_repeats(&fixture, "autodns.lock is no regular file");
-    let fixture = broken(|fixture| fixture.sandbox.put("/dev/zero", LOCK));
+    let fixture = failing(|fixture| fixture.sandbox.put("/dev/zero", LOCK));
     assert_repeats(&fixture, "autodns.lock is no regular file");
 }
 
 #[test]
 fn lock_of_another_user_suppresses_no_alert() {
     for content in ["", "a lock"] {
-        let fixture = broken(|fixture| {
+        let fixture = failing(|fixture| {
             let content = if content.is_empty() { String::new() } else { lock_of(fixture) };
             fixture.sandbox.foreign(LOCK, &content);
         });
@@ -82,7 +82,7 @@ fn lock_that_is_a_hard_link_leaves_its_target_unchanged() {
     let link = |fixture: &Fixture, to: &str| {
         fs::hard_link(fixture.sandbox.path(to), fixture.sandbox.path(LOCK)).expect("a hard link");
     };
-    let fixture = broken(|fixture| link(fixture, "precious"));
+    let fixture = failing(|fixture| link(fixture, "precious"));
     assert_repeats(&fixture, "autodns.lock is a file that autodns did not write");
     assert_eq!(fixture.sandbox.read("precious").as_deref(), Some("precious content"));
     let metadata = fs::metadata(fixture.sandbox.path("precious")).expect("the file");
@@ -91,7 +91,7 @@ fn lock_that_is_a_hard_link_leaves_its_target_unchanged() {
     // One that has been a lock by its content is one; only this name of it goes.
     for empty in [false, true] {
         let content = |fixture: &Fixture| if empty { String::new() } else { lock_of(fixture) };
-        let fixture = broken(|fixture| {
+        let fixture = failing(|fixture| {
             fixture.sandbox.write("backup", content(fixture));
             link(fixture, "backup");
         });
@@ -107,7 +107,7 @@ fn lock_that_is_a_hard_link_leaves_its_target_unchanged() {
 type Obstacle = (fn(&mut Fixture), &'static str);
 
 /// What may be where the lock is prepared.
-fn in_the_way() -> Vec<Obstacle> {
+fn foreign_pending_files() -> Vec<Obstacle> {
     fn link(fixture: &Fixture, to: &str) {
         symlink(fixture.sandbox.path(to), fixture.sandbox.path(PENDING)).expect("a symlink");
     }
@@ -138,8 +138,8 @@ fn in_the_way() -> Vec<Obstacle> {
 
 #[test]
 fn foreign_pending_file_stays_when_alert_is_sent() {
-    for (make, why) in in_the_way() {
-        let fixture = broken(make);
+    for (make, why) in foreign_pending_files() {
+        let fixture = failing(make);
         assert_repeats(&fixture, why);
         assert_eq!(fixture.sandbox.read("precious").as_deref(), Some("precious content"));
         assert!(!fixture.sandbox.exists("not-there"));
@@ -148,8 +148,8 @@ fn foreign_pending_file_stays_when_alert_is_sent() {
 
 #[test]
 fn foreign_pending_file_stays_when_lock_is_removed() {
-    for (make, _) in in_the_way() {
-        let mut fixture = broken(|_| {});
+    for (make, _) in foreign_pending_files() {
+        let mut fixture = failing(|_| {});
         fixture.run().assert_wrote(&["+ autodns.lock"]);
         fixture.reflector.says(Family::V4, "192.175.48.7");
         make(&mut fixture);
@@ -164,7 +164,7 @@ fn foreign_pending_file_stays_when_lock_is_removed() {
 
 #[test]
 fn recovery_message_is_retried_beside_a_foreign_file() {
-    let mut fixture = broken(|_| {});
+    let mut fixture = failing(|_| {});
     fixture.sandbox.set("AWS_MAX_ATTEMPTS", "1");
     fixture.run().assert_wrote(&["+ autodns.lock"]);
     fixture.sandbox.foreign(PENDING, "");
@@ -180,11 +180,11 @@ fn recovery_message_is_retried_beside_a_foreign_file() {
     assert!(run.stderr.contains("the alert will repeat"), "{run:?}");
     fixture.reflector.says(Family::V4, "192.175.48.7");
     fixture.run().assert_silent().assert_wrote(&["- autodns.lock"]);
-    assert_eq!(heard(&fixture), "alert, recovery, alert, recovery");
+    assert_eq!(published_kinds(&fixture), "alert, recovery, alert, recovery");
 }
 
 /// Which messages were published, in their order.
-fn heard(fixture: &Fixture) -> String {
+fn published_kinds(fixture: &Fixture) -> String {
     let kind = |subject: &str| if subject.contains(" not ") { "alert" } else { "recovery" };
     let published = fixture.aws.published();
     published.iter().map(|message| kind(&message.subject)).collect::<Vec<_>>().join(", ")
@@ -196,7 +196,7 @@ fn heard(fixture: &Fixture) -> String {
 #[test]
 fn each_lock_and_pending_file_suppresses_expected_alerts() {
     assert_text(
-        &played_all(
+        &outcome_table(
             false,
             &["absent", "ours", "empty", "foreign", "notes", "pinned"],
             &["absent", "ours", "foreign", "directory", "link", "pinned"],
@@ -214,7 +214,11 @@ fn each_lock_and_pending_file_suppresses_expected_alerts() {
 #[test]
 fn lock_on_read_only_file_system_suppresses_no_alert() {
     assert_text(
-        &played_all(true, &["absent", "ours", "empty", "foreign"], &["absent", "ours", "foreign"]),
+        &outcome_table(
+            true,
+            &["absent", "ours", "empty", "foreign"],
+            &["absent", "ours", "foreign"],
+        ),
         "absent  | A!A!--A! | A!A!-!-!A! | A!A!--A!\n\
          ours    | A!A!-!-!A! | A!A!-!-!A! | A!A!-!-!A!\n\
          empty   | A!A!-!-!A! | A!A!-!-!A! | A!A!-!-!A!\n\
@@ -223,7 +227,7 @@ fn lock_on_read_only_file_system_suppresses_no_alert() {
 }
 
 /// A line for each lock, with a cell for each file beside it.
-fn played_all(read_only: bool, locks: &[&str], besides: &[&str]) -> String {
+fn outcome_table(read_only: bool, locks: &[&str], besides: &[&str]) -> String {
     let mut table = String::new();
     for lock in locks {
         let mut cells = Vec::new();
@@ -238,7 +242,7 @@ fn played_all(read_only: bool, locks: &[&str], besides: &[&str]) -> String {
             if read_only {
                 fixture.sandbox.read_only("disk");
             }
-            cells.push(played(&fixture));
+            cells.push(outcomes(&fixture));
             assert_eq!(fixture.sandbox.read("precious").as_deref(), Some("precious content"));
         }
         table += &format!("{lock:7} | {}\n", cells.join(" | "));
@@ -272,7 +276,7 @@ fn put(fixture: &mut Fixture, what: &str, name: &str) {
 /// What is published in two failing runs, two good ones, and a failing one: an alert (A), the
 /// message of recovery (R), nothing (-); and whether something is said of the lock (!). A good run
 /// exits with 0 whatever is said.
-fn played(fixture: &Fixture) -> String {
+fn outcomes(fixture: &Fixture) -> String {
     let mut said = String::new();
     for good in [false, false, true, true, false] {
         if good {
@@ -305,16 +309,16 @@ fn empty_lock_on_a_full_disk_is_removed() {
     fixture.configure(|config| config["alert_lock"] = lock.into());
     // Where it cannot be removed that is said, and this is not.
     fixture.run().assert_silent();
-    assert_eq!(heard(&fixture), "recovery");
+    assert_eq!(published_kinds(&fixture), "recovery");
     // It counts, for it can be removed.
     fixture.reflector.replies(Family::V4, Response::text("out of order"));
     fixture.run().assert(1, "", &expected::out_of_order(Family::V4));
-    assert_eq!(heard(&fixture), "recovery");
+    assert_eq!(published_kinds(&fixture), "recovery");
 }
 
 /// A fixture whose configuration names no lock.
 fn unnamed() -> Fixture {
-    let mut fixture = broken(|_| {});
+    let mut fixture = failing(|_| {});
     fixture.without("alert_lock");
     fixture
 }
@@ -359,7 +363,7 @@ fn lock_defaults_to_the_state_folder() {
         fixture.run().assert(1, "", &expected::out_of_order(Family::V4)).assert_wrote(&[]);
         fixture.reflector.says(Family::V4, "192.175.48.7");
         fixture.run().assert_silent().assert_wrote(&[&format!("- {file}")]);
-        assert_eq!(heard(&fixture), "alert, recovery");
+        assert_eq!(published_kinds(&fixture), "alert, recovery");
     }
 }
 
@@ -428,7 +432,7 @@ fn state_folder_that_cannot_be_made_does_not_stop_the_alert() {
 
 #[test]
 fn lock_counts_after_its_config_has_moved() {
-    let fixture = broken(|_| {});
+    let fixture = failing(|_| {});
     for version in ["one", "two"] {
         fixture.write_config(&format!("{version}/autodns.json"), &fixture.config());
     }
@@ -444,13 +448,13 @@ fn lock_counts_after_its_config_has_moved() {
     fixture.run_args(&[&config]).assert(1, "", &said).assert_wrote(&[]);
     fixture.reflector.says(Family::V4, "192.175.48.7");
     fixture.run_args(&[&config]).assert_silent().assert_wrote(&["- autodns.lock"]);
-    assert_eq!(heard(&fixture), "alert, recovery");
+    assert_eq!(published_kinds(&fixture), "alert, recovery");
 }
 
 #[test]
 fn lock_of_another_name_or_zone_suppresses_no_alert() {
     for key in ["dns_name", "hosted_zone_id"] {
-        let mut fixture = broken(|_| {});
+        let mut fixture = failing(|_| {});
         fixture.run().assert_wrote(&["+ autodns.lock"]);
         let value = if key == "dns_name" { "host.example.com" } else { "ZOTHERZONE" };
         fixture.configure(|config| config[key] = value.into());
@@ -459,7 +463,7 @@ fn lock_of_another_name_or_zone_suppresses_no_alert() {
         run.assert_wrote(&["~ autodns.lock"]);
         assert!(!run.stderr.contains("alert_lock"), "{run:?}");
         fixture.run().assert_wrote(&[]);
-        assert_eq!(heard(&fixture), "alert, alert");
+        assert_eq!(published_kinds(&fixture), "alert, alert");
     }
 }
 
@@ -472,21 +476,21 @@ fn lock_counts_after_record_types_change() {
     assert_eq!(fixture.run().status.code(), Some(1));
     fixture.without("record_types");
     fixture.run().assert_silent();
-    assert_eq!(heard(&fixture), "alert, recovery");
+    assert_eq!(published_kinds(&fixture), "alert, recovery");
 }
 
 #[test]
 fn lock_of_an_earlier_version_counts_for_its_config() {
-    let fixture = broken(|fixture| drop(fixture.sandbox.write(LOCK, lock_of(fixture))));
+    let fixture = failing(|fixture| drop(fixture.sandbox.write(LOCK, lock_of(fixture))));
     fixture.run().assert(1, "", &expected::out_of_order(Family::V4)).assert_wrote(&[]);
     fixture.reflector.says(Family::V4, "192.175.48.7");
     fixture.run().assert_silent().assert_wrote(&["- autodns.lock"]);
-    assert_eq!(heard(&fixture), "recovery");
+    assert_eq!(published_kinds(&fixture), "recovery");
 }
 
 #[test]
 fn relative_lock_is_resolved_from_the_folder_of_its_config() {
-    let mut fixture = broken(|_| {});
+    let mut fixture = failing(|_| {});
     fixture.configure(|config| config["alert_lock"] = "state/../alert.lock".into());
     fs::create_dir_all(fixture.sandbox.path("etc/state")).expect("a directory");
     let text = fixture.sandbox.read("autodns.json").expect("the config");
@@ -525,7 +529,7 @@ fn lock_is_readable_by_its_owner_under_any_umask() {
 fn lock_with_the_longest_name_is_written_and_removed() {
     for length in [246, 247, 255] {
         let name = "l".repeat(length);
-        let mut fixture = broken(|_| {});
+        let mut fixture = failing(|_| {});
         let lock = fixture.sandbox.path(&name);
         fixture.configure(|config| config["alert_lock"] = lock.into());
         let said = expected::out_of_order(Family::V4);
@@ -533,6 +537,6 @@ fn lock_with_the_longest_name_is_written_and_removed() {
         fixture.run().assert(1, "", &said).assert_wrote(&[]);
         fixture.reflector.says(Family::V4, "192.175.48.7");
         fixture.run().assert_silent().assert_wrote(&[&format!("- {name}")]);
-        assert_eq!(heard(&fixture), "alert, recovery");
+        assert_eq!(published_kinds(&fixture), "alert, recovery");
     }
 }

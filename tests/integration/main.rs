@@ -10,6 +10,7 @@
 )]
 
 mod alerts;
+mod autodns_py;
 mod bad_input;
 mod bodies;
 mod certificates;
@@ -27,15 +28,14 @@ mod killed;
 mod leaks;
 mod lock_place;
 mod messages;
-mod original;
 mod profile_files;
 mod proxies;
 mod reflectors;
-mod refusals;
 mod retries;
 mod route53_failures;
-mod several;
+mod several_configs;
 mod sources;
 mod support;
 mod support_tests;
+mod unmanaged_records;
 mod wrong_clock;

@@ -46,7 +46,7 @@ fn said(fixture: &Fixture) -> String {
     run.stderr
 }
 
-fn on_an_island(network: Network, url: &str) -> String {
+fn isolated(network: Network, url: &str) -> String {
     let mut fixture = asking(url);
     fixture.sandbox.network(network);
     fixture.sandbox.unset("AWS_ENDPOINT_URL");
@@ -85,8 +85,8 @@ fn each_message_of_the_readme_is_printed_by_a_run() {
     let refusing = Refusing::new();
     let far = "https://reflect.example.org/";
     let cases: Vec<(&str, Scenario<'_>)> = vec![
-        ("no network", Box::new(|| on_an_island(Network::None, far))),
-        ("no name server answered", Box::new(|| on_an_island(Network::Route, far))),
+        ("no network", Box::new(|| isolated(Network::None, far))),
+        ("no name server answered", Box::new(|| isolated(Network::Route, far))),
         (
             "there is no host of that name",
             Box::new(|| {
@@ -309,7 +309,7 @@ fn each_message_of_the_readme_is_printed_by_a_run() {
             Box::new(|| {
                 // The thread of the work is held where it opens its first file.
                 let number = libc::SYS_openat.to_string();
-                hangs::watched(&Fixture::new(), &["hold", "1.2", &number, "1"], 4).0.stderr
+                hangs::run_stopped_at(&Fixture::new(), &["hold", "1.2", &number, "1"], 4).0.stderr
             }),
         ),
         (

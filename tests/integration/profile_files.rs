@@ -48,7 +48,7 @@ json.dump([find(case) for case in json.load(sys.stdin)], sys.stdout)
 "#;
 
 /// How autodns compares.
-enum Than {
+enum Strictness {
     /// It does the same.
     Same,
     /// It refuses what botocore takes, since such a key cannot be right.
@@ -56,10 +56,10 @@ enum Than {
     /// It takes the key of that number where botocore refuses the file or takes a wrong key.
     Laxer(usize, &'static str),
 }
-use Than::{Laxer, Same, Stricter};
+use Strictness::{Laxer, Same, Stricter};
 
 /// A name, the files of the home directory, the variables, and how autodns compares.
-type Case<'a> = (&'a str, &'a [(&'a str, String)], &'a [(&'a str, &'a str)], Than);
+type Case<'a> = (&'a str, &'a [(&'a str, String)], &'a [(&'a str, &'a str)], Strictness);
 
 const CREDENTIALS: &str = ".aws/credentials";
 const CONFIG: &str = ".aws/config";

@@ -15,7 +15,7 @@ use crate::support::proxy::{Proxy, USER_PASSWORD};
 use crate::support::server::{Listen, Refusing, Speak};
 
 /// A fixture in which AWS is reached through that proxy.
-fn behind(proxy: &Proxy) -> Fixture {
+fn fixture_behind(proxy: &Proxy) -> Fixture {
     let mut fixture = Fixture::new();
     fixture.sandbox.set("HTTPS_PROXY", proxy.url());
     let port = proxy.url().rsplit(':').next().expect("a port").to_owned();
@@ -136,7 +136,7 @@ fn rejected_connect_is_reported_with_its_status() {
             "it made no connection to the host (522); check the proxy; the next run tries again\n",
         ),
     ] {
-        let mut fixture = behind(&proxy);
+        let mut fixture = fixture_behind(&proxy);
         fixture.without("topic_arn");
         proxy.always(Response::new(status, "text/html", "<html>"));
         let before = proxy.asked().len();
@@ -183,7 +183,7 @@ fn slow_proxy_does_not_hold_a_run() {
     for bytes in [head.into_bytes(), interim] {
         let proxy = Proxy::start(&[]);
         proxy.always(Reply::Drip(bytes, Duration::from_millis(400)));
-        let fixture = behind(&proxy);
+        let fixture = fixture_behind(&proxy);
         let began = Instant::now();
         let run = fixture.run_with(&["--deadline", "5"]);
         assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
@@ -201,14 +201,14 @@ fn proxy_without_http_is_reported() {
         [&b"SSH-2.0-OpenSSH_9.2\r\n"[..], b"HTTP/1.1 OK\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\nx"]
     {
         proxy.always(Reply::Raw(bytes.to_vec(), End::Close));
-        let mut fixture = behind(&proxy);
+        let mut fixture = fixture_behind(&proxy);
         fixture.without("topic_arn");
         let said = "{aws}: the proxy {proxy}: the answer is not HTTP; check HTTPS_PROXY and \
                     NO_PROXY\n";
         fixture.run().assert(1, "", &format!("{LIST_FAILED}{said}"));
     }
     proxy.always(Reply::Forever(b"HTTP/1.1 200 OK\r\n".to_vec(), b"X-More: x\r\n".to_vec()));
-    let mut fixture = behind(&proxy);
+    let mut fixture = fixture_behind(&proxy);
     fixture.without("topic_arn");
     assert!(fixture.run().stderr.contains("the proxy {proxy}: the answer is not HTTP"));
 }
@@ -224,15 +224,15 @@ fn https_proxy_is_used_and_its_certificate_checked() {
     assert_eq!(fixture.aws.operations(), [List, Change]);
     assert_eq!(proxy.asked(), [format!("CONNECT 127.0.0.1:{port}")]);
     fixture.without("topic_arn");
-    let stranger = Proxy::behind_tls(&[("*", port)], Certificate::Untrusted);
-    fixture.sandbox.set("HTTPS_PROXY", stranger.url());
-    let stranger_port = stranger.url().rsplit(':').next().expect("a port").to_owned();
-    fixture.sandbox.alias(&format!("127.0.0.1:{stranger_port}"), "{stranger}");
-    let said = "{aws}: the proxy {stranger}: the server's certificate is not trusted: it is issued \
+    let untrusted = Proxy::behind_tls(&[("*", port)], Certificate::Untrusted);
+    fixture.sandbox.set("HTTPS_PROXY", untrusted.url());
+    let untrusted_port = untrusted.url().rsplit(':').next().expect("a port").to_owned();
+    fixture.sandbox.alias(&format!("127.0.0.1:{untrusted_port}"), "{untrusted}");
+    let said = "{aws}: the proxy {untrusted}: the server's certificate is not trusted: it is issued \
                 by \"autodns other CA\", which is not a trusted root; check who answers there; a \
                 CA of your own goes into AWS_CA_BUNDLE\n";
     fixture.run().assert(1, "", &format!("{LIST_FAILED}{said}"));
-    assert_eq!(stranger.asked(), Vec::<String>::new());
+    assert_eq!(untrusted.asked(), Vec::<String>::new());
 }
 
 #[test]

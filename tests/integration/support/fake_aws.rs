@@ -1,6 +1,6 @@
 //! A fake AWS that checks what an emulator does not: the signature (sigv4.rs), the
 //! five-minute window, the signing region, what a key may do. It hands good requests on to
-//! fake_route53.rs and fake_sns.rs, and answers with a scripted fault where a test asked for one.
+//! `fake_route53.rs` and `fake_sns.rs`, and answers with a scripted fault where a test asked for one.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,7 +1,7 @@
 //! Route 53's side of the two operations: zones, their record sets, and the responses in the
 //! shapes that AWS gives, with the rejections that an emulator leaves out (all-or-nothing batches,
 //! CNAME clashes, both shapes of `InvalidChangeBatch`, names in lower case with `\ooo`). It does
-//! not check who calls: fake_aws.rs checks the signature first.
+//! not check who calls: `fake_aws.rs` checks the signature first.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -1,5 +1,5 @@
 //! SNS's side of Publish: topics, what was published to them, and the refusals with the codes that
-//! AWS gives. Who may call is not its business: fake_aws.rs asks only after the signature was good.
+//! AWS gives. It does not check who calls: `fake_aws.rs` checks the signature first.
 
 use std::collections::BTreeMap;
 

@@ -16,7 +16,7 @@ const RECOVERED: &str = "autodns: home.example.com is up to date again (raspberr
 
 /// A machine as the script left it: the five keys in their usual place, the key in ~/.boto, and a
 /// PHP script for a reflector, which says what it answers is HTML if nobody told it otherwise.
-fn as_it_was_left() -> Fixture {
+fn setup_of_autodns_py() -> Fixture {
     let mut fixture = Fixture::new();
     fixture.sandbox.unset("AWS_ACCESS_KEY_ID");
     fixture.sandbox.unset("AWS_SECRET_ACCESS_KEY");
@@ -50,7 +50,7 @@ fn php_says(fixture: &Fixture, members: &Value) {
 
 #[test]
 fn setup_of_autodns_py_runs_without_arguments() {
-    let fixture = as_it_was_left();
+    let fixture = setup_of_autodns_py();
     fixture.run_args(&[]).assert_silent().assert_wrote(&[]);
     assert_eq!(fixture.aws.record_sets()[0], "home.example.com. A 300 192.175.48.7");
     fixture.run_args(&[]).assert_silent().assert_wrote(&[]);
@@ -60,7 +60,7 @@ fn setup_of_autodns_py_runs_without_arguments() {
 
 #[test]
 fn check_of_the_old_setup_reports_file_modes() {
-    let fixture = as_it_was_left();
+    let fixture = setup_of_autodns_py();
     let run = fixture.run_args(&["check"]);
     let wrong: Vec<&str> = run.stdout.lines().filter(|line| line.starts_with("warning ")).collect();
     assert_eq!(
@@ -87,7 +87,7 @@ fn check_of_the_old_setup_reports_file_modes() {
 
 #[test]
 fn alert_of_autodns_py_is_not_repeated() {
-    let fixture = as_it_was_left();
+    let fixture = setup_of_autodns_py();
     fixture.sandbox.write("autodns_alert.lock", "");
     fixture.reflector.replies(Family::V4, Response::text("out of order"));
     fixture.run_args(&[]).assert(1, "", &expected::out_of_order(Family::V4)).assert_wrote(&[]);
@@ -101,7 +101,7 @@ fn alert_of_autodns_py_is_not_repeated() {
 
 #[test]
 fn error_of_the_php_reflector_is_quoted() {
-    let fixture = as_it_was_left();
+    let fixture = setup_of_autodns_py();
     php_says(&fixture, &json!({ "error": "bad API key", "your_ip": "" }));
     fixture.run_args(&[]).assert(
         1,
