@@ -1,5 +1,5 @@
-//! Replays the corpora of the fuzz targets, tests/fuzz/corpus/, through the checks that the fuzzer runs:
-//! each input is either the shape of something real or one that broke a parser once.
+//! Replays the corpora of the fuzz targets, tests/fuzz/corpus/, through the checks of the fuzzer.
+//! Each input is realistic or has broken a parser before.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,7 +12,7 @@ fn fuzz() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz")
 }
 
-/// The names in a folder, without the ending `.rs`.
+/// The names in a folder, without `.rs`.
 fn names_in(folder: &Path) -> BTreeSet<String> {
     fs::read_dir(folder)
         .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
@@ -31,15 +31,15 @@ fn every_corpus_input_passes_its_check() {
             let path = folder.join(input);
             let data =
                 fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-            // A panic names the promise that was broken, and this the input that broke it.
+            // A panic names the broken promise. This line names the input.
             eprintln!("{}", path.display());
             checks::check(target, &data);
         }
     }
 }
 
-/// A check that is not fuzzed, a target without a corpus, a corpus that nothing replays: each is a
-/// slip that would look like success.
+/// A check without a target, a target without a corpus and a corpus without a replay would all look
+/// like success.
 #[test]
 fn each_fuzz_target_has_a_check_and_a_corpus() {
     let checks: BTreeSet<String> = checks::CHECKS.iter().map(|(name, _)| (*name).into()).collect();
@@ -56,7 +56,7 @@ fn each_fuzz_target_has_a_check_and_a_corpus() {
     assert_eq!(manifest.matches("[[bin]]").count(), checks.len());
 }
 
-/// What is fuzzed is what is shipped: the same versions of the libraries below the parsers.
+/// The fuzz targets must use the same library versions as the program.
 #[test]
 fn fuzz_targets_use_the_library_versions_of_the_program() {
     let packages = |lock: PathBuf| -> BTreeSet<(String, String)> {

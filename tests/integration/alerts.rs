@@ -1,5 +1,5 @@
-//! The life of an alert: sent once when something fails, kept quiet by its lock, withdrawn with a
-//! message when all is right again; and what happens where the lock or the message cannot be had.
+//! Alerts: sent once when a run fails, suppressed by the lock, followed by a recovery message. Also
+//! what happens if the lock cannot be written or the message cannot be sent.
 
 use std::fs::{self, File};
 use std::os::unix::fs::symlink;
@@ -21,7 +21,7 @@ const LOCK: &str = "autodns.lock";
 const FAILED: &str = "autodns: home.example.com is not up to date (raspberrypi)";
 const RECOVERED: &str = "autodns: home.example.com is up to date again (raspberrypi)";
 const ONCE: &str = "The next message comes when everything is up to date again.\n";
-/// What the record says before anything is changed.
+/// The record before any change.
 const OLD: &str = "home.example.com A still says 192.175.48.1 (TTL 300).";
 
 /// A fixture whose reflector fails over IPv4.
@@ -48,7 +48,7 @@ fn failure(config: &str, stderr: &str, end: &str) -> String {
     failure_of(OLD, config, stderr, end)
 }
 
-/// The same, with what the alert says about the record.
+/// The same, with this sentence about the record.
 fn failure_of(record: &str, config: &str, stderr: &str, end: &str) -> String {
     let lines = stderr.replace("autodns: ", "  ");
     format!(
@@ -110,7 +110,7 @@ fn lasting_failure_is_printed_each_run_and_alerted_once() {
 fn empty_lock_of_autodns_py_suppresses_the_alert() {
     let fixture = failing();
     fixture.sandbox.write(LOCK, "");
-    // Its time is that of the alert.
+    // The modification time of the lock is the time of the alert.
     let age = Duration::from_mins(3061);
     let lock = File::options().write(true).open(fixture.sandbox.path(LOCK)).expect("the lock");
     lock.set_modified(SystemTime::now() - age).expect("utimensat");
@@ -131,7 +131,7 @@ fn recovery_removes_lock_and_sends_message() {
     assert_published(&fixture, &[(FAILED, &alert), (RECOVERED, &recovery("{seconds}"))]);
     fixture.run().assert_silent().assert_wrote(&[]);
     assert_eq!(fixture.aws.published().len(), 2);
-    // The next failure is a new one.
+    // The next failure sends a new alert.
     fail_reflector(&fixture);
     fixture.run().assert(1, "", &out_of_order()).assert_wrote(&["+ autodns.lock"]);
     assert_eq!(fixture.aws.published().len(), 3);
@@ -252,7 +252,7 @@ fn failed_alert_writes_no_lock_and_is_retried_next_run() {
         let mut fixture = failing();
         fixture.sandbox.set("AWS_MAX_ATTEMPTS", "1");
         fixture.aws.always(Publish, fault);
-        // Where it may have arrived, that is kept in mind, and is no lock.
+        // If the alert may have arrived, a pending file remains. It is not a lock.
         let maybe = said.contains("could not confirm");
         let left: &[&str] = if maybe { &["+ .autodns.lock.pending"] } else { &[] };
         fixture.run().assert(1, "", &(out_of_order() + &said)).assert_wrote(left);
@@ -281,7 +281,7 @@ fn recovery_message_follows_alert_of_unknown_outcome() {
     assert_eq!(fixture.aws.published().len(), 2);
 }
 
-/// A fixture after an outage that was alerted, with one attempt per call.
+/// A fixture after a failure with an alert, with one attempt per request.
 fn recovered() -> Fixture {
     let mut fixture = failing();
     fixture.sandbox.set("AWS_MAX_ATTEMPTS", "1");
@@ -290,7 +290,7 @@ fn recovered() -> Fixture {
     fixture
 }
 
-/// The next good run publishes what this one could not.
+/// Asserts that the next good run sends the recovery message that this run could not send.
 #[track_caller]
 fn assert_recovery_is_kept(mut fixture: Fixture, impede: impl FnOnce(&mut Fixture)) {
     impede(&mut fixture);
@@ -336,14 +336,14 @@ fn recovery_message_is_retried_when_sns_is_unreachable() {
             fixture.sandbox.set("AWS_ENDPOINT_URL_SNS", url);
         });
     }
-    // The name server's one NXDOMAIN.
+    // A single NXDOMAIN of the name server.
     assert_recovery_is_kept(recovered(), |fixture| {
         fixture.sandbox.etc("nsswitch.conf", "hosts: files\n");
         fixture.sandbox.set("AWS_ENDPOINT_URL_SNS", "https://sns.example.org");
     });
 }
 
-/// What is said where the lock cannot be had: on stderr and in the alert, each time.
+/// Asserts that each failing run prints why there is no lock, and sends the alert again.
 #[track_caller]
 fn assert_repeats(fixture: &Fixture, why: &str) {
     let why = format!("{why}; the alert will repeat at every failing run until that is mended");
@@ -383,7 +383,7 @@ fn alert_is_sent_and_repeats_when_lock_cannot_be_written() {
             &fixture,
             &format!("alert_lock {{home}}/{place}/autodns.lock cannot be {verb}: {why}"),
         );
-        // All is well again, and no lock ever said otherwise: nothing to withdraw.
+        // There is no lock, so recovery sends no message.
         repair_reflector(&fixture);
         if place != "autodns.json" {
             fixture.run().assert_silent().assert_wrote(&[]);
@@ -412,7 +412,7 @@ fn lock_that_cannot_be_removed_suppresses_no_alert() {
         }
         let why = format!("alert_lock {{home}}/disk/autodns.lock cannot be removed: {error}");
         assert_repeats(&fixture, &why);
-        // A message that nothing can remember would be sent by every good run.
+        // Without a lock to remove, every good run would send the message again.
         repair_reflector(&fixture);
         let said = format!(
             "autodns: home.example.com: {why}; until that is mended, alerts repeat and no message \
@@ -420,7 +420,7 @@ fn lock_that_cannot_be_removed_suppresses_no_alert() {
         );
         fixture.run().assert(0, "", &said).assert_wrote(&[]);
         assert_eq!(fixture.aws.published().len(), 2);
-        // The next outage is not silent.
+        // The next failure sends an alert.
         fail_reflector(&fixture);
         fixture.run().assert_wrote(&[]);
         assert_eq!(fixture.aws.published().len(), 3);
@@ -541,7 +541,7 @@ fn subject_is_short_printable_ascii_for_any_name() {
     fixture.run().assert_wrote(&["+ autodns.lock"]);
     repair_reflector(&fixture);
     fixture.run().assert_silent();
-    // What SNS would refuse, the fake AWS refuses (support/fake_sns.rs).
+    // The fake SNS rejects a subject that SNS would reject.
     let published = fixture.aws.published();
     assert_eq!(published.len(), 2);
     for alert in published {
@@ -560,7 +560,7 @@ fn alert_is_sent_again_after_a_killed_run() {
     first.kill();
     drop(first);
     latch.open();
-    // One alert too many, and never one too few.
+    // A duplicate alert is better than a missed one.
     fixture.run().assert(1, "", &out_of_order());
     let alert = failure("autodns.json", &out_of_order(), ONCE);
     assert_published(&fixture, &[(FAILED, &alert), (FAILED, &alert)]);
@@ -576,7 +576,7 @@ fn recovery_message_is_sent_again_after_a_killed_run() {
     fixture.run().assert_wrote(&["+ autodns.lock"]);
     repair_reflector(&fixture);
     let latch = Latch::default();
-    // It never arrives.
+    // The message never arrives.
     fixture.aws.fault(Publish, Fault::Instead(Reply::held(&latch, Reply::nothing())));
     let mut second = fixture.spawn();
     latch.wait_for(1);

@@ -1,5 +1,5 @@
-//! Configs and command lines that are wrong: exit 2, one line that names the file, the place and
-//! what was expected, and nothing is tried.
+//! Invalid configs and command lines: exit code 2, one line that names the file, the position and
+//! what was expected, and no request.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -10,7 +10,7 @@ use crate::support::assert_text;
 use crate::support::fake_aws::Operation;
 use crate::support::fixture::Fixture;
 
-/// What a run says of a config of this text, with no server asked and nothing written.
+/// The stderr of a run with this text as config. The run must send and write nothing.
 fn said_of_text(fixture: &Fixture, text: &[u8]) -> String {
     fixture.sandbox.write("autodns.json", text);
     let run = fixture.run();
@@ -43,7 +43,7 @@ fn unreadable_config_exits_2() {
         fixture.assert_untouched(&run);
         seen += &run.stderr;
     }
-    // Nothing is at the usual place either.
+    // There is no default config either.
     let run = fixture.run_args(&[]);
     assert_eq!(run.status.code(), Some(2));
     seen += &run.stderr;
@@ -468,17 +468,17 @@ fn inaccessible_config_advises_a_user_who_may_read_it() {
     let fixture = Fixture::new();
     let config = fixture.config().to_string();
     fixture.sandbox.etc("autodns/autodns.json", &config);
-    // Another configuration behind it must not take its place.
+    // A config later in the search order must not replace it.
     fixture.sandbox.local_etc("autodns.json", &config);
     fixture.sandbox.etc_mode("autodns", 0o000);
-    // A folder that root may not enter is one for a process without capabilities.
+    // Root needs its capabilities to enter this folder, so they are removed.
     let powerless = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"];
     let run = fixture.finish(fixture.sandbox.spawn_by(&powerless, &["check", "--json"]));
     fixture.sandbox.etc_mode("autodns", 0o700);
     let said = "autodns: /etc/autodns/autodns.json: cannot be looked at: Permission denied (os error \
                 13); run it as a user who may read it: sudo -u autodns {program} check --json\n";
     fixture.assert_untouched(run.assert(2, "", said));
-    // The same where it is named: then the check of that file is advised.
+    // If the file is named, the advice is to check that file.
     fixture.sandbox.etc_mode("autodns", 0o000);
     let named = ["--verbose", "/etc/autodns/autodns.json"];
     let run = fixture.finish(fixture.sandbox.spawn_by(&powerless, &named));
@@ -545,7 +545,7 @@ fn command_after_options_is_recognised() {
     let before = fixture.aws.record_sets();
     let config = fixture.sandbox.path("autodns.json");
     fs::set_permissions(&config, fs::Permissions::from_mode(0o600)).expect("chmod");
-    // A file of a command's name in the current folder does not matter.
+    // A file in the working directory does not hide the command of the same name.
     fixture.write_config("check", &fixture.config());
     for arguments in [
         &["--verbose", "check", &config][..],
@@ -563,7 +563,7 @@ fn command_after_options_is_recognised() {
     let run = fixture.run_args(&["policy", "autodns.json"]);
     assert_eq!((run.status.code(), run.stdout.starts_with('{')), (Some(0), true), "{run:?}");
     assert_eq!(fixture.aws.operations(), list_alone);
-    // Written with its folder, or behind `--`, it is a configuration.
+    // With its folder, or after `--`, the name is that of a config.
     for arguments in [&["--dry-run", "./check"][..], &["--dry-run", "--", "check"]] {
         fixture.run_args(arguments).assert(
             0,

@@ -1,6 +1,6 @@
-//! Answers that no honest server gives, or that someone on the way put in their place: compressed,
-//! endless, of a wrong length, nested beyond reason, with NULs, a captive portal's page. Each is an
-//! error that is said, takes little memory, and writes nothing.
+//! Invalid responses, from a server or from someone on the way: compressed, endless, of a wrong
+//! length, deeply nested, with NULs, the page of a captive portal. Each is reported as an error,
+//! takes little memory, and writes nothing.
 
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -16,11 +16,11 @@ use crate::support::fixture::Fixture;
 use crate::support::http::{End, Family, Reply, Response};
 use crate::support::sandbox::Run;
 
-/// What a run may have of memory: twice what it takes in a build for tests, and far less than it
-/// would take if it read these answers to their end, or what is in them.
+/// The memory limit of a run: twice what a debug build needs, and far less than it would need to
+/// read these responses to their end or to expand them.
 const MEMORY: &str = "--data=33554432";
 
-/// One run that gets no more memory than that, and tries each request once.
+/// A run with that memory limit and one attempt per request.
 #[track_caller]
 fn run(fixture: &mut Fixture) -> Run {
     fixture.sandbox.set("AWS_MAX_ATTEMPTS", "1");
@@ -28,7 +28,7 @@ fn run(fixture: &mut Fixture) -> Run {
     let run = fixture.finish(fixture.sandbox.spawn_by(&["prlimit", MEMORY], &[&config]));
     for request in [fixture.aws.server().requests(), fixture.reflector.server().requests()].concat()
     {
-        // Compressed answers are not asked for, and `identity` would be no request for one.
+        // autodns does not ask for compressed responses.
         assert_eq!(request.header("accept-encoding").unwrap_or("identity"), "identity");
     }
     run
@@ -49,7 +49,7 @@ fn gzip_bomb() -> Vec<u8> {
     bomb.clone()
 }
 
-/// What may come from any server in place of `good`. `large` is a length that none may have.
+/// What any server may send in place of `good`. `large` is above every limit of length.
 fn replies_of_any_server(good: &str, large: usize) -> Vec<(&'static str, Reply)> {
     let ok = "HTTP/1.1 200 OK\r\n";
     let chunked = format!("{ok}Transfer-Encoding: chunked\r\n\r\n");
@@ -83,7 +83,7 @@ fn replies_of_any_server(good: &str, large: usize) -> Vec<(&'static str, Reply)>
     ]
 }
 
-/// What may come from a server of XML in place of `good`, whose first line is the declaration.
+/// What an XML server may send in place of `good`, whose first line is the declaration.
 fn replies_of_aws(good: &str) -> Vec<(&'static str, Reply)> {
     let (_, root) = good.split_once('\n').expect("a line of its own");
     let (start, inside) = root.split_once('>').expect("a root");
@@ -119,7 +119,7 @@ fn root_of(document: &str) -> &str {
     root.split([' ', '>']).next().expect("a name")
 }
 
-/// A body that the program would take for that operation.
+/// A valid body for that operation.
 fn good(operation: Operation) -> String {
     let (root, inside) = match operation {
         List => {
@@ -138,7 +138,7 @@ fn good(operation: Operation) -> String {
     format!("<?xml version=\"1.0\"?>\n<{root} xmlns=\"x\">{inside}</{root}>")
 }
 
-/// What is said of each reply to that operation, without the beginning that all have.
+/// The message for each reply to that operation, without the common beginning.
 fn said_of(operation: Operation, beginning: &str, replies: Vec<(&str, Reply)>) -> String {
     let good = good(operation);
     let mut seen = String::new();
@@ -157,7 +157,7 @@ fn said_of(operation: Operation, beginning: &str, replies: Vec<(&str, Reply)>) -
         match operation {
             List => assert_eq!(fixture.aws.operations(), [List, Publish], "{what}"),
             Change => assert_eq!(fixture.aws.operations(), [List, Change, Publish], "{what}"),
-            // No lock; but where the alert may have arrived, that is kept in mind.
+            // There is no lock, but a pending file if the alert may have arrived.
             Publish if beginning.contains("could not confirm") => {
                 run.assert_wrote(&["+ .autodns.lock.pending"]);
             }
@@ -354,7 +354,7 @@ fn response_that_never_ends_is_aborted() {
     let large = "the answer is too large; check who answers there\n";
     let reading = "timed out while reading the answer; check the connection; the next run tries \
                    again\n";
-    // The trailer takes as long as an answer may: all at the same time, then.
+    // The trailer takes as long as a response may take, so the runs are concurrent.
     let runs = [
         ((going_on(), large), (hinting(), large)),
         ((hinting(), large), (trailing(), reading)),

@@ -1,6 +1,6 @@
-//! What people do wrong when they make certificates for servers of their own, each with words and
-//! advice of its own; and bundles of CAs as they come: with a byte order mark, with a broken block,
-//! as a named pipe. Servers of OpenSSL show what rustls would not offer itself.
+//! Common mistakes in self-made certificates, each with its own message and advice, and unusual CA
+//! bundles: with a byte order mark, with a broken block, as a named pipe. OpenSSL serves what rustls
+//! does not offer.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use crate::support::fake_reflector::HOST;
 use crate::support::fixture::Fixture;
 use crate::support::openssl::{ADDRESS, OpenSsl, make};
 
-/// A P-256 CA in `ca.pem`, and a request for `HOST` with a key in `key.pem`.
+/// Makes a P-256 CA in `ca.pem`, and a request for `HOST` with a key in `key.pem`.
 const CA: &str = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 \
                   -subj '/CN=home CA' -keyout ca.key -out ca.pem\n";
 const REQUEST: &str = "openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
@@ -27,7 +27,7 @@ fn sign(extensions: &str, options: &str) -> String {
     )
 }
 
-/// A fixture whose reflector is OpenSSL's server in a folder that a script filled.
+/// A fixture whose reflector is an OpenSSL server with the files that a script makes.
 struct OpensslFixture {
     fixture: Fixture,
     folder: PathBuf,
@@ -49,7 +49,7 @@ fn openssl_fixture(script: &str, options: &[&str]) -> OpensslFixture {
 }
 
 impl OpensslFixture {
-    /// Puts the tests' CA and these files of the folder into the bundle, those that exist.
+    /// Puts the tests' CA and those of these files that exist into the bundle.
     fn trust(&self, names: &[&str]) {
         let mut bundle = ca::pem().to_owned();
         for name in names {
@@ -72,7 +72,7 @@ impl OpensslFixture {
     }
 }
 
-/// How a message says to make a certificate that works.
+/// The advised command for a certificate that works.
 const NEW: &str = "make the server a new one with \"openssl req -x509 -newkey rsa:2048 -nodes \
                    -days 365 -subj /CN=autodns -addext basicConstraints=critical,CA:FALSE -addext \
                    subjectAltName=DNS:reflect.example.net -keyout key.pem -out cert.pem\", and put \
@@ -223,10 +223,7 @@ fn certificate_names_are_quoted_and_truncated() {
 fn completed_name_with_wrong_certificate_advises_final_dot() {
     let script = format!("{CA}{REQUEST}{}", sign("subjectAltName=DNS:*.home.example", ""));
     let mut server = openssl_fixture(&script, &[]);
-    server
-        .fixture
-        .sandbox
-        .etc("resolv.conf", "nameserver 127.0.77.1\nsearch home.example\n");
+    server.fixture.sandbox.etc("resolv.conf", "nameserver 127.0.77.1\nsearch home.example\n");
     assert_eq!(
         server.reason(),
         "the server's certificate is for \"*.home.example\", not for \"reflect.example.net\"; \
@@ -240,7 +237,7 @@ fn name_with_a_final_dot_is_sent_unchanged() {
     let mut fixture = Fixture::new();
     let url = fixture.reflector.url().replace(HOST, &format!("{HOST}."));
     fixture.configure(|config| config["reflect_url"] = json!(url));
-    // The C library finds no name with a final dot in its file of hosts.
+    // The C library does not find a name with a final dot in the hosts file.
     fixture.sandbox.hosts("127.0.0.1 reflect.example.net.");
     fixture.run().assert_silent();
     assert_eq!(fixture.reflector.asked().len(), 1);

@@ -1,5 +1,5 @@
-//! `autodns check`: a line for each thing a run needs, ok or not, with what to do; exit statuses as
-//! a run's; JSON for programs; and nothing changed by it.
+//! `autodns check`: one line per requirement of a run, with advice; the exit codes of a run; JSON for
+//! programs. A check changes nothing.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -27,7 +27,7 @@ fn check(fixture: &Fixture, options: &[&str]) -> Run {
     run
 }
 
-/// Puts `{ms}` for each number of milliseconds, and placeholders for moments.
+/// Replaces each number of milliseconds by `{ms}` and each time by a placeholder.
 fn neutral(text: &str) -> String {
     let mut shown = String::new();
     for (index, part) in clock::neutral(text).split(" ms").enumerate() {
@@ -36,14 +36,14 @@ fn neutral(text: &str) -> String {
         }
         shown.push_str(part.trim_end_matches(|c: char| c.is_ascii_digit()));
     }
-    // The second may just have turned.
+    // The second may have changed in between.
     for near in ["{seconds} slow", "{seconds} fast"] {
         shown = shown.replace(near, "{seconds} off");
     }
     shown
 }
 
-/// What a check of the usual fixture prints, with other lines put in place of some, and counted.
+/// The output of a check of the usual fixture, with some lines replaced and all counted.
 fn expected(others: &[(&str, &str)]) -> String {
     let mut text = "\
 ok          config       {home}/autodns.json: home.example.com A in hosted zone {zone}
@@ -71,7 +71,7 @@ not tested  topic        whether {topic} takes messages; --alert sends it one
     counted(&text)
 }
 
-/// The lines with the line behind them that counts them.
+/// Adds the line with the counts to these lines.
 fn counted(lines: &str) -> String {
     let count = |status: &str| {
         let begins = |line: &&str| line.starts_with(&format!("{status:10}  "));
@@ -80,8 +80,8 @@ fn counted(lines: &str) -> String {
     format!("{lines}{}\n", ["ok", "warning", "failed", "not tested"].map(count).join(", "))
 }
 
-/// The usual fixture, whose config nobody else can read, and whose record is found by this machine's
-/// resolver.
+/// The usual fixture with a config that others cannot read and a record that the resolver of this
+/// machine finds.
 fn fixture() -> Fixture {
     private(Fixture::new())
 }
@@ -478,7 +478,7 @@ fn check_exits_2_on_setup_errors() {
 
 #[test]
 fn terminal_output_is_coloured_unless_no_color_is_set() {
-    // A terminal of its own for the program, which `script` of util-linux makes.
+    // `script` of util-linux runs the program on a terminal.
     let terminal = ["sh", "-c", "exec script --quiet --return --command \"$*\" /dev/null", "sh"];
     let statuses = [
         ("\u{1b}[32mok        \u{1b}[0m  ", "ok          "),
@@ -506,7 +506,7 @@ fn terminal_output_is_coloured_unless_no_color_is_set() {
             assert_eq!((begins(status), begins(plain)), (coloured, !coloured), "{run:?}");
         }
     }
-    // A pipe is not.
+    // The output to a pipe has no colour.
     assert!(!check(&fixture(), &[]).stdout.contains('\u{1b}'));
 }
 
@@ -572,7 +572,7 @@ fn heartbeat_that_was_not_fetched_is_not_tested() {
     assert!(run.stdout.contains("\nnot tested  heartbeat    "), "{run:?}");
 }
 
-/// Runs a check that may take 3 s, and fails if it takes 3 s longer.
+/// Runs a check with a deadline of 3 s, and fails if it takes more than 6 s.
 fn check_in_time(fixture: &Fixture, wrapper: &[&str]) -> Run {
     let path = fixture.sandbox.path("autodns.json");
     let began = Instant::now();
@@ -607,7 +607,7 @@ fn silent_servers_do_not_hold_a_check() {
     urls.push(fixture.reflector.url());
     fixture.configure(|config| config["reflect_url"] = json!(urls));
     let run = check_in_time(&fixture, &[]);
-    // One that answers is not starved by those that do not.
+    // A server that answers still gets its time.
     for said in
         ["ok          address      {reflector}/reflect/v1 says", "ok          record       home"]
     {
@@ -618,7 +618,7 @@ fn silent_servers_do_not_hold_a_check() {
 #[test]
 fn unread_output_does_not_hold_a_check() {
     let fixture = fixture();
-    // The pipe stays open for reading, and is full.
+    // The pipe is full and stays open for reading.
     let full = "mkfifo full; exec 3<>full; dd if=/dev/zero of=full bs=64k count=1 2>/dev/null; \
                 exec \"$@\" >full";
     let run = check_in_time(&fixture, &["sh", "-c", full, "sh"]);

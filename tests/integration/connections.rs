@@ -1,5 +1,5 @@
-//! What this machine and the network around it do to a connection: addresses that lead nowhere, a
-//! family that is missing, names that a DNS server blocks, limits of the process.
+//! Errors of this machine and its network: unreachable addresses, a missing address family, names
+//! that a DNS server blocks, limits of the process.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use crate::support::http::{Family, Reply};
 use crate::support::sandbox::Network;
 use crate::support::server::Refusing;
 
-/// A fixture that asks `url` in a network of its own, in which nothing of the tests answers.
+/// A fixture that asks `url` in a separate network without the fake servers.
 fn isolated(url: &str, record_type: &str) -> Fixture {
     let mut fixture = Fixture::new();
     fixture.without("topic_arn");
@@ -50,7 +50,7 @@ fn prohibited_address_is_followed_by_the_next() {
     let url = fixture.aws.server().url("two.example.net");
     fixture.sandbox.set("AWS_ENDPOINT_URL", url);
     let run = fixture.run_with(&["--verbose"]);
-    // The certificate is not for that name: so the second address was reached.
+    // The error of the certificate shows that the second address was reached.
     assert!(run.stderr.contains("not for \"two.example.net\""), "{run:?}");
 }
 
@@ -68,8 +68,7 @@ fn prohibited_connection_has_a_plain_message() {
 #[test]
 fn twenty_silent_addresses_end_by_the_deadline() {
     let mut fixture = Fixture::new();
-    // Packets to these addresses come back to the loopback of this network, where nobody takes
-    // them.
+    // Packets to these addresses go to the loopback of this network, where nothing accepts them.
     fixture.sandbox.network(Network::Route);
     let lost: Vec<String> = (1..=20).map(|n| format!("192.0.2.{n} twenty.example.net")).collect();
     fixture.sandbox.hosts(&lost.join("\n"));
@@ -93,7 +92,7 @@ fn blocked_name_is_named() {
         ("api.ipify.org", "0.0.0.0", true),
         ("api.ipify.org", "127.0.0.1", true),
         ("route53.amazonaws.com", "127.0.0.1", true),
-        // A server of one's own.
+        // A server of the user.
         ("reflector.example.org", "127.0.0.1", false),
     ] {
         let mut fixture = Fixture::new();
@@ -117,14 +116,14 @@ fn blocked_name_is_named() {
     }
 }
 
-/// What a run says that may have one file open besides the three that every process has. The
-/// reflector's answer does not end, and the list's connection stays open for the change: so whoever
-/// comes second has no file.
+/// The output of a run that may open one file besides the three standard streams. The response of
+/// the reflector does not end, and the connection of the list stays open for the change, so the
+/// second of them gets no file.
 pub fn out_of_files() -> String {
     let mut fixture = Fixture::new();
     fixture.without("topic_arn");
     fixture.sandbox.set("AWS_MAX_ATTEMPTS", "1");
-    // An address needs no look-up, in which the C library would open files of its own.
+    // An address needs no lookup, in which the C library would open files.
     let url = fixture.reflector.url().replace(HOST, "127.0.0.1");
     fixture.configure(|config| config["reflect_url"] = json!(url));
     let slow = Reply::Drip(vec![b' '; 60], Duration::from_secs(1));
@@ -170,8 +169,8 @@ fn exhausted_threads_are_reported() {
     let mut fixture = Fixture::new();
     fixture.sandbox.set("AWS_MAX_ATTEMPTS", "1");
     let config = fixture.sandbox.path("autodns.json");
-    // The stack of a thread is 2 MiB of data. At one of these limits the first threads of a run
-    // have room and the next has none; at lower ones the run says so earlier, in other words.
+    // The stack of a thread takes 2 MiB. At one of these limits the first threads of a run have
+    // memory and the next has none. At lower limits the run ends earlier, with another message.
     let seen: Vec<bool> = (0..16)
         .map(|step| {
             let limit = format!("--data={}", 1_000_000 + step * 700_000);

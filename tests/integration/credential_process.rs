@@ -1,5 +1,5 @@
-//! `credential_process`: how a helper program is run, what is said when it fails, that nothing of
-//! it is quoted, and that no process of it is left.
+//! `credential_process`: how the program runs the helper, the messages when it fails, that its output
+//! is not quoted, and that no process is left.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use crate::support::fixture::Fixture;
 use crate::support::sandbox::Run;
 use crate::support::sigv4::Secret;
 
-/// A fixture whose key is printed by a program: this line of the profile.
+/// A fixture with this `credential_process` in its profile.
 fn fixture_with(command: &str) -> Fixture {
     let mut fixture = Fixture::new();
     fixture.sandbox.unset("AWS_ACCESS_KEY_ID");
@@ -20,7 +20,7 @@ fn fixture_with(command: &str) -> Fixture {
     fixture
 }
 
-/// A fixture with such a script.
+/// A fixture whose `credential_process` is this script.
 fn fixture_of(script: &str) -> Fixture {
     let fixture = fixture_with("keys.sh");
     let path = fixture.sandbox.script("keys.sh", &format!("#!/bin/sh\n{script}\n"));
@@ -38,7 +38,7 @@ fn assert_works(fixture: &Fixture) {
     assert_eq!(fixture.aws.operations(), [List, Change]);
 }
 
-/// What is said where nothing is tried.
+/// The stderr of a run that exits with 2 and sends nothing.
 #[track_caller]
 fn said(fixture: &Fixture, run: &Run) -> String {
     assert_eq!((run.status.code(), run.stdout.as_str()), (Some(2), ""), "{run:?}");
@@ -46,14 +46,14 @@ fn said(fixture: &Fixture, run: &Run) -> String {
     run.stderr.clone()
 }
 
-/// Waits until the processes are gone whose ids a helper wrote into the file.
+/// Waits until the processes whose ids are in the file have ended.
 #[track_caller]
 fn assert_all_gone(fixture: &Fixture, file: &str, count: usize) {
     let ids = fixture.sandbox.read(file).expect("ids of processes");
     assert_eq!(ids.lines().count(), count, "{ids}");
     let end = Instant::now() + Duration::from_secs(20);
     for id in ids.lines() {
-        // One that nobody waited for stays in the table until its new parent looks.
+        // A process stays in the table until its new parent waits for it.
         let lives = || {
             let stat = std::fs::read_to_string(Path::new("/proc").join(id).join("stat"));
             stat.is_ok_and(|stat| !stat.contains(") Z "))
@@ -181,7 +181,7 @@ fn output_counts_when_an_agent_keeps_pipes_open() {
         let fixture = fixture_of(&script);
         let began = Instant::now();
         assert_works(&fixture);
-        // The limit of a helper, which an answer must not wait for.
+        // The limit of a helper. The run must not wait that long for its output.
         assert!(began.elapsed() < Duration::from_secs(30), "{script}");
         assert_all_gone(&fixture, "ids", 1);
     }
@@ -191,11 +191,11 @@ fn output_counts_when_an_agent_keeps_pipes_open() {
 fn hanging_process_is_killed_with_its_children() {
     for script in [
         "trap '' TERM INT HUP; sleep 600 & echo $! >ids; echo $$ >>ids; wait",
-        // Its output is closed, or its whole answer there, long before it ends.
+        // Its output is closed or complete long before it ends.
         "echo $$ >ids; exec sleep 600 >&- 2>&-",
         "echo $$ >ids; echo '{}'; exec sleep 600",
         "echo $$ >ids; kill -STOP $$",
-        // It asks somebody who is not there.
+        // It asks a question on the terminal.
         "echo $$ >ids; cat </dev/tty; sleep 600",
     ] {
         let fixture = fixture_of(script);

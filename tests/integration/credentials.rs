@@ -1,5 +1,5 @@
-//! Where the key comes from: every source, which one wins, and what is said of a source that is
-//! broken, half or out of scope. No value of any of them is ever quoted.
+//! The sources of the key: every source, their order, and the messages for a source that is broken,
+//! half set or not supported. No value is ever quoted.
 
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
@@ -35,7 +35,7 @@ fn assert_works(fixture: &Fixture) {
     assert_eq!(fixture.aws.operations(), [List, Change]);
 }
 
-/// What is said where nothing is tried.
+/// The stderr of a run that exits with 2 and sends nothing.
 #[track_caller]
 fn said(fixture: &Fixture) -> String {
     let run = fixture.run();
@@ -125,7 +125,7 @@ fn file_beside_the_configuration_wins_over_the_users_files() {
     fixture.sandbox.set("AWS_PROFILE", "pi");
     assert_works(&fixture);
 
-    // Without a key of the profile it is passed over, but its other settings hold.
+    // A file without a key for the profile is skipped, but its other settings count.
     let mut fixture = keyless();
     fixture.without("topic_arn");
     fixture.without("alert_lock");
@@ -187,7 +187,7 @@ fn each_config_uses_the_credentials_of_its_folder() {
     assert_eq!(run.status.code(), Some(1), "{run:?}");
     assert!(run.stderr.starts_with("autodns: host.example.com A: could not change"), "{run:?}");
     assert_eq!(fixture.aws.record_sets()[0], "home.example.com. A 300 192.175.48.7");
-    // One without credentials does not keep the other from its record.
+    // A config without credentials does not stop the other one.
     std::fs::remove_file(fixture.sandbox.path("host/credentials")).expect("it was there");
     fixture.aws.remove("home.example.com", "A");
     let run = fixture.run_args(&[&host, &home]);
@@ -206,16 +206,16 @@ fn folder_of_a_symlinked_config_is_that_of_the_link() {
         std::os::unix::fs::symlink(to, fixture.sandbox.path(name)).expect("a link");
     };
     link("releases/7", "current");
-    // Through a link to the folder the file is beside, too.
+    // The file is also found through a link to the folder.
     fixture.run_args(&["current/autodns.json"]).assert_silent();
     assert_eq!(fixture.aws.operations(), [List, Change]);
-    // A link to the configuration itself has its own folder.
+    // A link to the config counts with the folder of the link.
     fixture.sandbox.write("etc/credentials", section("default"));
     link("../releases/7/autodns.json", "etc/autodns.json");
     fixture.sandbox.write("releases/7/credentials", other_section("default"));
     fixture.run_args(&["etc/autodns.json"]).assert_silent();
     assert_eq!(fixture.aws.operations(), [List, Change, List]);
-    // A name without a folder is one of the working directory.
+    // A name without a folder is in the working directory.
     fixture.sandbox.write("credentials", section("default"));
     fixture.run_args(&["autodns.json"]).assert_silent();
     assert_eq!(fixture.aws.operations(), [List, Change, List, List]);
@@ -225,7 +225,7 @@ fn folder_of_a_symlinked_config_is_that_of_the_link() {
 fn foreign_credentials_in_a_shared_folder_are_ignored() {
     let mut fixture = keyless();
     fixture.sandbox.foreign("credentials", &section("default"));
-    // As in /tmp: anybody could have made it, with a credential_process in it.
+    // As in /tmp: any user could have written it, with a credential_process in it.
     let mode = std::fs::Permissions::from_mode(0o1777);
     std::fs::set_permissions(fixture.sandbox.home(), mode).expect("chmod");
     assert_text(
@@ -304,7 +304,7 @@ fn boto_files_are_merged_key_by_key() {
 
 #[test]
 fn first_source_of_credentials_wins() {
-    // Each source in its turn is the best that there is, and those behind it hold a useless key.
+    // Each source in turn is the first one, and the later ones hold an invalid key.
     let process = |fixture: &Fixture, key: &str, secret: &str| {
         let json =
             format!("{{\"Version\":1,\"AccessKeyId\":\"{key}\",\"SecretAccessKey\":\"{secret}\"}}");
@@ -447,7 +447,7 @@ fn unknown_profile_is_named() {
                    profile, and there is no {home}/credentials or {home}/.aws/config; correct \
                    AWS_PROFILE\n";
     assert_text(&said(&fixture), unknown);
-    // A key in the environment does not make it right.
+    // It stays an error with a key in the environment.
     fixture.sandbox.set("AWS_ACCESS_KEY_ID", KEY_ID);
     fixture.sandbox.set("AWS_SECRET_ACCESS_KEY", SECRET_KEY);
     fixture.run().assert(2, "", unknown);
@@ -524,7 +524,7 @@ fn broken_ini_file_is_reported_by_line_without_values() {
     );
 }
 
-/// Takes from the program root's right to read every file.
+/// Removes root's right to read every file.
 const UNPRIVILEGED: [&str; 3] = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"];
 
 /// Runs the program without that right.
@@ -579,7 +579,7 @@ fn home_of_another_user_is_ignored() {
     forbid(&fixture, "other");
     run_unprivileged(&fixture).assert_silent();
     assert_eq!(fixture.aws.operations(), [List, Change]);
-    // So that it can be removed again by whoever is not root.
+    // Restore the mode, so that a user other than root can remove it.
     let mode = std::fs::Permissions::from_mode(0o755);
     std::fs::set_permissions(fixture.sandbox.path("other"), mode).expect("chmod");
 }

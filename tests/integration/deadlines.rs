@@ -1,6 +1,6 @@
-//! Nothing holds a run beyond its time: whatever a server, a name server or a slow line does, the
-//! run ends, its alert goes out in the time that is kept for it, and the next job has its turn.
-//! Each server here would go on for longer than any run of the tests may take.
+//! Nothing holds a run beyond its deadline. Whatever a server, a name server or a slow connection
+//! does, the run ends, its alert is sent in the reserved time, and the next config follows. Each
+//! server here would continue for longer than any run may take.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use crate::support::server::Silent;
 
 const CHECK: &str = "check the connection; the next run tries again\n";
 
-/// An answer that comes a byte a second, and takes minutes.
+/// A response that comes at one byte per second and takes minutes.
 fn dripping(response: &Response) -> Reply {
     let mut bytes = response.to_bytes();
     bytes.resize(bytes.len() + 600, b' ');

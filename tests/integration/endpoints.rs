@@ -1,6 +1,5 @@
-//! Where AWS is, whom to trust, and the way there: overrides, partitions, CA bundles, proxies. The
-//! real host names are reached through a proxy whose table leads to the fake AWS, which has a
-//! certificate for each.
+//! The endpoints of AWS: overrides, partitions, CA bundles, proxies. A proxy maps the real host names
+//! to the fake AWS, which has a certificate for each.
 
 use serde_json::json;
 
@@ -14,7 +13,7 @@ use crate::support::proxy::{Proxy, USER_PASSWORD};
 use crate::support::server::{Listen, Refusing, Server, Speak};
 use crate::support::{assert_text, clock, expected};
 
-/// A fixture in which AWS is reached by its real names, through a proxy to the fake AWS.
+/// A fixture that reaches AWS by its real names, through a proxy to the fake AWS.
 pub fn by_proxy() -> (Fixture, Proxy) {
     let mut fixture = Fixture::new();
     let proxy = Proxy::start(&[("*", fixture.aws.server().port())]);
@@ -339,7 +338,7 @@ fn proxy_is_used_for_aws_and_never_for_reflectors() {
     assert_eq!(fixture.aws.operations(), [List, Change]);
     assert_eq!(proxy.asked(), [format!("CONNECT 127.0.0.1:{}", fixture.aws.server().port())]);
     assert_eq!(fixture.reflector.asked().len(), 2);
-    // The redirects of a reflector do not go through it either.
+    // The redirects of a reflector do not go through the proxy either.
     let base = fixture.reflector.server().url("reflect2.example.net");
     fixture.reflector.once(Family::V4, Response::redirect(302, &format!("{base}/x")));
     fixture.reflector.once(Family::V6, Response::redirect(302, &format!("{base}/x")));
@@ -349,7 +348,7 @@ fn proxy_is_used_for_aws_and_never_for_reflectors() {
 
 #[test]
 fn topic_is_published_to_in_its_own_region() {
-    // Route 53's override leaves SNS alone, and the other way round.
+    // An override for one service does not affect the other.
     let mut fixture = Fixture::new();
     let nobody = Server::start(Listen::V4, Speak::Tls(Certificate::Good), |_| {
         Response::text("not AWS").into()

@@ -1,5 +1,5 @@
-//! What happens on an ordinary day: nothing to do, an address that changed, a record to create; one
-//! family or two. The good cases, and how much of the network and the disk they use.
+//! The good cases: an unchanged address, a changed one, a missing record; one family or two. Also how
+//! many requests and files they need.
 
 use serde_json::json;
 
@@ -304,13 +304,12 @@ fn dry_run_prints_the_change_and_makes_none() {
         )
         .assert_wrote(&[]);
     assert_eq!(fixture.aws.record_sets()[0], before[0]);
-    // The third asks for the zone's name, since a record would be created.
+    // The third request reads the zone's name, since the run would create a record.
     assert_eq!(fixture.aws.operations(), [List, List, List]);
     assert_eq!(fixture.reflector.asked().len(), 4);
 }
 
-/// The steps in an order of their own where they are taken at the same time: questions first, then
-/// answers.
+/// Sorts the steps that run at the same time: requests first, then responses.
 fn in_order(stderr: &str) -> String {
     let mut lines: Vec<&str> = stderr.lines().collect();
     let rank = |line: &&str| match line {
@@ -321,7 +320,7 @@ fn in_order(stderr: &str) -> String {
         line if line.contains(" answered ") => 4,
         _ => 5,
     };
-    // The sort is stable: the steps of what comes after keep their order.
+    // The sort is stable, so the later steps keep their order.
     lines.sort_by_key(|line| (rank(line), if rank(line) < 5 { *line } else { "" }));
     lines.join("\n") + "\n"
 }
@@ -395,7 +394,7 @@ fn reflector_and_route_53_are_asked_concurrently() {
     }
     fixture.aws.fault(List, Fault::Held(latch.clone()));
     let run = fixture.spawn();
-    // Asked in turn, the second would never come while the first is held.
+    // If the requests were sequential, the second would not arrive while the first is held.
     latch.wait_for(3);
     latch.open();
     fixture.finish(run).assert_silent();

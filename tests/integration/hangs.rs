@@ -1,6 +1,5 @@
-//! Whatever hangs, the run ends: a disk, the terminal, a library, the resolver. The alert goes out,
-//! and a line says what did not end. Threads are held at their system calls, as a dying disk or a
-//! frozen file system holds them.
+//! A run ends even if a disk, the terminal, a library or the resolver hangs. It sends the alert and
+//! prints what did not end. The tests stop threads at their system calls, as a failing disk does.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,10 +12,10 @@ use crate::support::http::{Family, Response};
 use crate::support::moto;
 use crate::support::sandbox::Run;
 
-/// How long a run may go on after its deadline.
+/// How long a run may take after its deadline.
 const AFTER_DEADLINE: Duration = Duration::from_secs(3);
 
-/// What the machine needs to start a process under the tracer while other tests run.
+/// The time to start a process under the tracer while other tests run.
 const START: Duration = Duration::from_secs(2);
 
 /// A run with that deadline under `kill_at.py`, with these arguments for it.
@@ -30,8 +29,7 @@ pub fn run_stopped_at(fixture: &Fixture, words: &[&str], deadline: u64) -> (Run,
     (run, start.elapsed())
 }
 
-/// The first and the last of each system call that each thread but the main one makes, of those
-/// that can hang: all but the ones that are about memory, time, threads and the process itself.
+/// The first and the last of each system call of each thread but the main one, if the call can hang.
 fn points(fixture: &Fixture) -> Vec<String> {
     let file = fixture.sandbox.path("calls");
     let (run, _) = run_stopped_at(fixture, &["count", &file], 60);
@@ -57,7 +55,7 @@ fn points(fixture: &Fixture) -> Vec<String> {
     points
 }
 
-/// Whether a system call of this machine's kernel waits for a disk, a device or the network.
+/// Whether a system call can wait for a disk, a device or the network.
 fn can_hang(number: u32) -> bool {
     let calls = [
         libc::SYS_openat,
@@ -96,7 +94,7 @@ fn is_write(point: &str) -> bool {
     point.split(' ').nth(1) == Some(&libc::SYS_write.to_string())
 }
 
-/// IPv4 has a new address, IPv6 fails: the run looks up, changes and alerts.
+/// IPv4 has a new address and IPv6 fails, so the run resolves names, changes and alerts.
 fn one_family_fails() -> Fixture {
     let fixture = Fixture::both();
     fixture.reflector.replies(Family::V6, Response::text("out of order"));
@@ -118,12 +116,12 @@ fn run_with_any_thread_stopped_ends_in_time() {
                     let (run, took) = run_stopped_at(&fixture, &words, deadline.as_secs());
                     assert!(took < deadline + AFTER_DEADLINE + START, "{point}: {took:?} {run:?}");
                     assert_eq!(run.status.code(), Some(1), "{point}: {run:?}");
-                    // Only the thread that prints can keep it from being said.
+                    // Only a stop of the thread that prints can suppress the line.
                     let is_said = run.stderr.starts_with("autodns: ");
                     let is_printing = is_write(point) && run.stderr.is_empty();
                     assert!(is_said || is_printing, "{point}: {run:?}");
-                    // Without a topic or a key there is no alert; held while it is sent, it is
-                    // lost.
+                    // There is no alert without a topic or a key. An alert that is stopped while
+                    // it is sent is lost.
                     let alerted = !fixture.aws.published().is_empty()
                         || run.stderr.contains("autodns.json did not end in time")
                         || run.stderr.contains("reading the credentials and settings")
@@ -139,7 +137,7 @@ fn run_with_any_thread_stopped_ends_in_time() {
     assert!(held.into_inner() * 3 > points.len(), "too few threads were held");
 }
 
-/// A run whose stream `number` is a pipe that is full, and that nobody reads.
+/// A run whose stream `number` is a full pipe without a reader.
 fn run_into_a_full_pipe(fixture: &Fixture, number: &str, options: &[&str]) -> Run {
     fixture.sandbox.pipe("pipe");
     let full = format!("exec 3<>pipe; head -c 65536 /dev/zero >&3; exec \"$@\" {number}>&3");
@@ -162,7 +160,7 @@ fn blocked_stderr_does_not_delay_the_alert() {
 #[test]
 fn verbose_run_with_blocked_stderr_changes_the_record() {
     let fixture = Fixture::new();
-    // What was asked for could not be shown.
+    // The requested output could not be printed.
     run_into_a_full_pipe(&fixture, "2", &["--verbose"]).assert(1, "", "");
     assert_eq!(fixture.aws.operations(), [List, Change]);
 }

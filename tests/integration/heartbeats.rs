@@ -1,5 +1,5 @@
-//! The heartbeat: sent after a run in which all is right, or as a failure where the config asks for
-//! it; never in a dry run, and never of consequence for anything else.
+//! The heartbeat: sent after a good run, or as a failure if the config asks for that. A dry run sends
+//! none. A failed heartbeat affects nothing else.
 
 use serde_json::json;
 
@@ -11,7 +11,7 @@ use crate::support::http::{Family, Reply, Response};
 
 const QUERY: &str = "token=h3artbeat%2FSecret";
 
-/// A fixture with a heartbeat at `/ping/1`, and what the config says of it besides.
+/// A fixture with a heartbeat at `/ping/1` and these further keys.
 fn fixture(fail: Option<bool>) -> Fixture {
     let mut fixture = Fixture::new();
     fixture.sandbox.secret("h3artbeat%2FSecret");
@@ -36,7 +36,7 @@ fn good_run_sends_a_heartbeat() {
     let fixture = fixture(None);
     fixture.run().assert_silent().assert_wrote(&[]);
     assert_eq!(fixture.aws.operations(), [List, Change]);
-    // After the change; and after a run that had nothing to do.
+    // One heartbeat follows the change, another one a run without a change.
     assert_eq!(fixture.reflector.asked().last(), Some(&format!("GET /ping/1?{QUERY}")));
     fixture.run().assert_silent();
     assert_eq!(heartbeats(&fixture).len(), 2);
@@ -115,7 +115,7 @@ fn failed_heartbeat_is_only_a_verbose_warning() {
 fn heartbeat_is_retried_after_a_transient_error() {
     let mut fixture = fixture(None);
     let base = fixture.reflector.server().url("only4.example.net");
-    // A path without a reply of its own, whose next answers can be scripted.
+    // A path without a fixed reply, so that the next replies can be scripted.
     fixture.configure(|config| config["heartbeat_url"] = json!(format!("{base}/ping/other")));
     fixture.reflector.once(Family::V4, Response::text("192.175.48.7"));
     fixture.reflector.once(Family::V4, Response::new(503, "text/plain", ""));
@@ -123,7 +123,7 @@ fn heartbeat_is_retried_after_a_transient_error() {
     assert_eq!(heartbeats(&fixture), ["GET /ping/other", "GET /ping/other"]);
 }
 
-/// Uptime Kuma takes whatever is below its URL for a success.
+/// Uptime Kuma counts every request below its URL as a success.
 #[test]
 fn failure_is_sent_to_its_own_url_if_configured() {
     let mut fixture = fixture(None);
@@ -178,7 +178,7 @@ fn heartbeat_path_is_hidden() {
     let run = fixture.run_with(&["--verbose"]);
     let said = "autodns: heartbeat: {reflector}/[hidden] has it";
     assert_eq!((run.status.code(), run.stderr.lines().last()), (Some(0), Some(said)));
-    // Others must not read it, so its file's mode is looked at.
+    // `check` looks at the mode of a config with a secret.
     let run = fixture.run_args(&["check", &fixture.sandbox.path("autodns.json")]);
     assert!(run.stdout.contains("autodns.json has a secret in it"), "{}", run.stdout);
 }

@@ -1,6 +1,6 @@
-//! Secrets stay secret, even where a reflector, AWS or a proxy says them back. Every run of every
-//! scenario is searched (support/sandbox.rs, support/fixture.rs); here they are echoed on purpose,
-//! in all their forms, and what is left of the message is asserted.
+//! No output shows a secret, even if a reflector, AWS or a proxy echoes it. Every run of every
+//! scenario is searched (support/sandbox.rs, support/fixture.rs). Here the servers echo the secrets
+//! on purpose, in all encodings, and the tests assert the rest of the message.
 
 use serde_json::json;
 
@@ -34,7 +34,7 @@ fn query_echoed_by_a_reflector_is_hidden() {
     let lower = SECRET_QUERY.replace("%2F", "%2f").replace("%2B", "%2b");
     let (long, cut) = ("x".repeat(400), "x".repeat(300 - "'[hidden]' ".len()));
     let padding = "x".repeat(290);
-    // What the reflector says, and what is left of it in a message.
+    // The response of the reflector, and the part of it in the message.
     for (echo, left) in [
         (format!("no such key: {SECRET_QUERY}"), "no such key: [hidden]".to_owned()),
         (format!("no such key: {SECRET_DECODED}"), "no such key: [hidden]".to_owned()),
@@ -48,7 +48,7 @@ fn query_echoed_by_a_reflector_is_hidden() {
             "GET /reflect/v1?[hidden] HTTP/1.1".to_owned(),
         ),
         (format!("'{SECRET_DECODED}' {long}"), format!("'[hidden]' {cut}...")),
-        // A cut that falls into the secret leaves no half of it.
+        // A truncation inside the secret leaves no part of it.
         (format!("{padding} {SECRET_DECODED}"), format!("{padding} [hidden]")),
     ] {
         for (status, body, reason, advice) in [
@@ -59,7 +59,7 @@ fn query_echoed_by_a_reflector_is_hidden() {
                 format!("it answered 403: \"{left}\""),
                 advice,
             ),
-            // Of anything else not a word is quoted.
+            // Other responses are not quoted.
             (
                 200,
                 echo.clone(),
@@ -77,7 +77,7 @@ fn query_echoed_by_a_reflector_is_hidden() {
     }
 }
 
-/// A text in the forms in which a careless or a hostile server may echo it.
+/// A text in the encodings in which a server may echo it.
 fn encodings(secret: &str) -> Vec<(&'static str, String)> {
     let each = |by: &str| secret.chars().map(String::from).collect::<Vec<_>>().join(by);
     let base64 = |before: &str| {
@@ -126,7 +126,7 @@ fn encoded_aws_keys_in_an_echo_are_hidden() {
         for (what, echo) in encodings(secret) {
             let mut fixture = fixture();
             fixture.without("topic_arn");
-            // XML has no zero-width characters to lose; its parser joins lines.
+            // The echo comes in XML, whose parser joins lines.
             let message = format!("It was '{echo}' here");
             fixture.aws.always(List, Fault::Error(403, "SignatureDoesNotMatch", message));
             let run = fixture.run();
@@ -201,7 +201,7 @@ fn key_in_the_path_of_a_reflector_is_hidden() {
 
 #[test]
 fn secret_in_a_redirect_is_hidden() {
-    // Neither the query of the config nor one that only the redirect has.
+    // Both the query of the config and the query of the redirect are hidden.
     let mut fixture = fixture();
     fixture.sandbox.secret("N3w%2FSp3cial%2Fkey");
     let query = format!("apikey={SECRET_QUERY}&other=N3w%2FSp3cial%2Fkey");

@@ -1,6 +1,6 @@
-//! Where the lock is, whose it is, and what may be in its place or beside it that is no lock of
-//! ours: it is never followed, waited for, written to or removed; the alert goes out all the same,
-//! and each time, and says why.
+//! The path and the owner of the lock, and foreign files at its path or at that of the pending file.
+//! The program never follows, waits for, writes or removes a foreign file. It sends the alert in each
+//! run and prints the cause.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
@@ -16,7 +16,7 @@ use crate::support::http::{Family, Reply, Response};
 const LOCK: &str = "autodns.lock";
 const PENDING: &str = ".autodns.lock.pending";
 
-/// A fixture whose reflector fails over IPv4, with something in the place of a file.
+/// A fixture whose reflector fails over IPv4, with something made in the home.
 fn failing(make: impl FnOnce(&mut Fixture)) -> Fixture {
     let mut fixture = Fixture::new();
     fixture.sandbox.write("precious", "precious content");
@@ -30,14 +30,14 @@ fn fifo(fixture: &Fixture, name: &str) {
     assert!(status.expect("mkfifo runs").success());
 }
 
-/// The text of a lock of the usual config.
+/// The content of a lock of the usual config.
 fn lock_of(fixture: &Fixture) -> String {
     let config = fixture.sandbox.path("autodns.json");
     format!("{{\"config\":\"{config}\",\"since\":\"2026-01-02T03:04:05Z\"}}\n")
 }
 
-/// Two runs alert twice and say why; a third, when all is well, has nothing to withdraw. Not a file
-/// changes.
+/// Asserts that two failing runs send two alerts and print `why`, that a good run after them sends
+/// nothing, and that no file changes.
 #[track_caller]
 fn assert_repeats(fixture: &Fixture, why: &str) {
     let why = format!(
@@ -88,7 +88,7 @@ fn lock_that_is_a_hard_link_leaves_its_target_unchanged() {
     let metadata = fs::metadata(fixture.sandbox.path("precious")).expect("the file");
     assert_eq!(metadata.nlink(), 2);
 
-    // One that has been a lock by its content is one; only this name of it goes.
+    // A hard link with the content of a lock is a lock. Only this name is removed.
     for empty in [false, true] {
         let content = |fixture: &Fixture| if empty { String::new() } else { lock_of(fixture) };
         let fixture = failing(|fixture| {
@@ -103,10 +103,10 @@ fn lock_that_is_a_hard_link_leaves_its_target_unchanged() {
     }
 }
 
-/// Something that gets in the way, and what is said of it.
+/// Makes a foreign file; and the message about it.
 type Obstacle = (fn(&mut Fixture), &'static str);
 
-/// What may be where the lock is prepared.
+/// The foreign files that may be at the path of the pending file.
 fn foreign_pending_files() -> Vec<Obstacle> {
     fn link(fixture: &Fixture, to: &str) {
         symlink(fixture.sandbox.path(to), fixture.sandbox.path(PENDING)).expect("a symlink");
@@ -169,12 +169,12 @@ fn recovery_message_is_retried_beside_a_foreign_file() {
     fixture.run().assert_wrote(&["+ autodns.lock"]);
     fixture.sandbox.foreign(PENDING, "");
     fixture.reflector.says(Family::V4, "192.175.48.7");
-    // It arrived, and nobody knows: the lock is marked, and stays.
+    // The message arrived, but its response was lost: the lock stays and is marked.
     fixture.aws.fault(Publish, Fault::After(Reply::reset()));
     let run = fixture.run();
     assert_eq!(run.status.code(), Some(0));
     run.assert_wrote(&["~ autodns.lock"]);
-    // So the next outage is a new one.
+    // The next failure sends a new alert.
     fixture.reflector.replies(Family::V4, Response::text("out of order"));
     let run = fixture.run();
     assert!(run.stderr.contains("the alert will repeat"), "{run:?}");
@@ -183,16 +183,15 @@ fn recovery_message_is_retried_beside_a_foreign_file() {
     assert_eq!(published_kinds(&fixture), "alert, recovery, alert, recovery");
 }
 
-/// Which messages were published, in their order.
+/// The kinds of the published messages, in order.
 fn published_kinds(fixture: &Fixture) -> String {
     let kind = |subject: &str| if subject.contains(" not ") { "alert" } else { "recovery" };
     let published = fixture.aws.published();
     published.iter().map(|message| kind(&message.subject)).collect::<Vec<_>>().join(", ")
 }
 
-/// A file system that can be written, and every pair of what may be in the lock's place (rows) and
-/// beside it (columns): what is published in two failing and two good runs, and in a failing one
-/// after them.
+/// The messages of two failing runs, two good runs and a failing run on a writable file system, for
+/// each file at the path of the lock (rows) and of the pending file (columns).
 #[test]
 fn each_lock_and_pending_file_suppresses_expected_alerts() {
     assert_text(
@@ -210,7 +209,7 @@ fn each_lock_and_pending_file_suppresses_expected_alerts() {
     );
 }
 
-/// The same where nothing can be written any more.
+/// The same on a read-only file system.
 #[test]
 fn lock_on_read_only_file_system_suppresses_no_alert() {
     assert_text(
@@ -226,7 +225,7 @@ fn lock_on_read_only_file_system_suppresses_no_alert() {
     );
 }
 
-/// A line for each lock, with a cell for each file beside it.
+/// One line per lock, with one cell per pending file.
 fn outcome_table(read_only: bool, locks: &[&str], besides: &[&str]) -> String {
     let mut table = String::new();
     for lock in locks {
@@ -250,7 +249,7 @@ fn outcome_table(read_only: bool, locks: &[&str], besides: &[&str]) -> String {
     table
 }
 
-/// Puts something in a place.
+/// Makes a file of that kind at the path.
 fn put(fixture: &mut Fixture, what: &str, name: &str) {
     match what {
         "ours" => drop(fixture.sandbox.write(name, lock_of(fixture))),
@@ -273,9 +272,8 @@ fn put(fixture: &mut Fixture, what: &str, name: &str) {
     }
 }
 
-/// What is published in two failing runs, two good ones, and a failing one: an alert (A), the
-/// message of recovery (R), nothing (-); and whether something is said of the lock (!). A good run
-/// exits with 0 whatever is said.
+/// The messages of two failing runs, two good runs and a failing run: an alert (A), the recovery
+/// message (R), nothing (-); with `!` if stderr mentions the lock. A good run exits with 0.
 fn outcomes(fixture: &Fixture) -> String {
     let mut said = String::new();
     for good in [false, false, true, true, false] {
@@ -307,23 +305,23 @@ fn empty_lock_on_a_full_disk_is_removed() {
     fixture.sandbox.touch("full/autodns.lock");
     let lock = fixture.sandbox.path("full/autodns.lock");
     fixture.configure(|config| config["alert_lock"] = lock.into());
-    // Where it cannot be removed that is said, and this is not.
+    // Nothing is printed, so the lock can be removed.
     fixture.run().assert_silent();
     assert_eq!(published_kinds(&fixture), "recovery");
-    // It counts, for it can be removed.
+    // The lock counts, since it can be removed.
     fixture.reflector.replies(Family::V4, Response::text("out of order"));
     fixture.run().assert(1, "", &expected::out_of_order(Family::V4));
     assert_eq!(published_kinds(&fixture), "recovery");
 }
 
-/// A fixture whose configuration names no lock.
+/// A fixture whose config names no lock.
 fn unnamed() -> Fixture {
     let mut fixture = failing(|_| {});
     fixture.without("alert_lock");
     fixture
 }
 
-/// The name of the lock's file in a folder of autodns's own.
+/// The name of the default lock in the state folder.
 fn own_name() -> String {
     format!("home.example.com-{DIGEST}.lock")
 }
@@ -347,7 +345,7 @@ fn lock_defaults_to_the_state_folder() {
         fixture.run().assert_silent().assert_wrote(&[]);
         fixture.reflector.replies(Family::V4, Response::text("out of order"));
         let file = format!("{folder}/{}", own_name());
-        // The folders, from the outermost, and the file.
+        // The new folders, outermost first, and the lock.
         let paths: Vec<String> = file
             .match_indices('/')
             .map(|(end, _)| format!("+ {}", &file[..end]))
@@ -381,7 +379,7 @@ fn two_configs_of_one_name_without_lock_are_rejected() {
         own_name()
     );
     fixture.assert_untouched(fixture.run_args(&[&first, &second]).assert(2, "", &said));
-    // Other names have a lock of their own.
+    // A config of other names has its own lock.
     config["dns_name"] = "host.example.com".into();
     fixture.write_config("second.json", &config);
     fixture.run_args(&[&first, &second]).assert_silent().assert_wrote(&[]);
@@ -458,7 +456,7 @@ fn lock_of_another_name_or_zone_suppresses_no_alert() {
         fixture.run().assert_wrote(&["+ autodns.lock"]);
         let value = if key == "dns_name" { "host.example.com" } else { "ZOTHERZONE" };
         fixture.configure(|config| config[key] = value.into());
-        // A new outage, alerted once.
+        // The failure of the other name sends one alert.
         let run = fixture.run();
         run.assert_wrote(&["~ autodns.lock"]);
         assert!(!run.stderr.contains("alert_lock"), "{run:?}");
@@ -495,7 +493,7 @@ fn relative_lock_is_resolved_from_the_folder_of_its_config() {
     fs::create_dir_all(fixture.sandbox.path("etc/state")).expect("a directory");
     let text = fixture.sandbox.read("autodns.json").expect("the config");
     fixture.sandbox.write("etc/real.json", text);
-    // The program's working directory is the home. A link to a configuration counts where it is.
+    // The working directory is the home. A link to a config counts with the folder of the link.
     fs::create_dir_all(fixture.sandbox.path("links/state")).expect("a directory");
     symlink("../etc/real.json", fixture.sandbox.path("links/autodns.json")).expect("a symlink");
     for (argument, lock) in

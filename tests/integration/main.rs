@@ -1,12 +1,12 @@
-//! The integration tests: whole runs of the built binary against real counterparts on loopback,
-//! seen from outside alone. One module a subject; what they stand on is in support/.
+//! The integration tests: whole runs of the built binary against real servers on loopback, observed
+//! only from outside. One module per subject; the servers and the sandbox are in support/.
 
 #![allow(
     clippy::format_collect,
     clippy::format_push_string,
     clippy::items_after_statements,
     clippy::too_many_lines,
-    reason = "scenarios read best from top to bottom, and collect what was said as they go"
+    reason = "a scenario reads best from top to bottom, and collects messages on the way"
 )]
 
 mod alerts;

@@ -1,5 +1,5 @@
-//! The README's table of what may be wrong: each of its messages comes out of a real run, and there
-//! is no message here that the table lacks.
+//! The README's table of messages: a real run prints each message of the table, and the table has
+//! each message that is printed here.
 
 use std::collections::BTreeSet;
 
@@ -19,10 +19,10 @@ use crate::support::proxy::Proxy;
 use crate::support::sandbox::Network;
 use crate::support::server::{Listen, Refusing, Silent, Speak};
 
-/// A run, and what it said.
+/// Runs the program and returns its stderr.
 type Scenario<'a> = Box<dyn Fn() -> String + 'a>;
 
-/// The first column of the table under that heading.
+/// The first column of the README's table of messages.
 fn messages_of_the_readme() -> BTreeSet<&'static str> {
     let readme = include_str!("../../README.md");
     let section = readme.split("\n## When something is wrong\n").nth(1).expect("the section");
@@ -307,7 +307,7 @@ fn each_message_of_the_readme_is_printed_by_a_run() {
         (
             "did not end in time",
             Box::new(|| {
-                // The thread of the work is held where it opens its first file.
+                // Stop the working thread where it opens its first file.
                 let number = libc::SYS_openat.to_string();
                 hangs::run_stopped_at(&Fixture::new(), &["hold", "1.2", &number, "1"], 4).0.stderr
             }),

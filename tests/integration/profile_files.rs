@@ -1,6 +1,6 @@
-//! AWS's profile files, held against botocore: over a table of files and variables, autodns signs
-//! with the key, the token and the partition that botocore finds, and refuses what botocore
-//! refuses. Where it differs on purpose, the table says how and why.
+//! AWS's profile files, compared with botocore: for each row of a table of files and variables,
+//! autodns uses the key, the token and the partition that botocore finds, and rejects what botocore
+//! rejects. The table names each intended difference with its reason.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -14,7 +14,7 @@ use crate::support::fixture::Fixture;
 use crate::support::moto;
 use crate::support::sigv4::Secret;
 
-/// Prints what botocore finds for each case on its standard input.
+/// Prints the result of botocore for each case on its standard input.
 const BOTOCORE: &str = r#"
 import json, os, pathlib, sys, tempfile
 import botocore.session
@@ -47,23 +47,23 @@ def find(case):
 json.dump([find(case) for case in json.load(sys.stdin)], sys.stdout)
 "#;
 
-/// How autodns compares.
+/// How the result of autodns compares with botocore's.
 enum Strictness {
-    /// It does the same.
+    /// The result is the same.
     Same,
-    /// It refuses what botocore takes, since such a key cannot be right.
+    /// autodns rejects a key that botocore accepts, since such a key cannot be valid.
     Stricter(&'static str),
-    /// It takes the key of that number where botocore refuses the file or takes a wrong key.
+    /// autodns accepts the key of that number. botocore rejects the file or uses a wrong key.
     Laxer(usize, &'static str),
 }
 use Strictness::{Laxer, Same, Stricter};
 
-/// A name, the files of the home directory, the variables, and how autodns compares.
+/// A name, the files of the home directory, the variables, and the comparison.
 type Case<'a> = (&'a str, &'a [(&'a str, String)], &'a [(&'a str, &'a str)], Strictness);
 
 const CREDENTIALS: &str = ".aws/credentials";
 const CONFIG: &str = ".aws/config";
-/// As in `sEcret/number+N%of=the;key#s`, which has all that a careless reader would split at.
+/// A secret like `sEcret/number+N%of=the;key#s` has every character that may be taken for syntax.
 const SECRETS: [&str; 4] = [
     "zer0/Secret+aB%cD=eF;gH#iJ",
     "0ne/Secret+kL%mN=oP;qR#sT",
@@ -81,7 +81,7 @@ fn key(number: usize) -> String {
     format!("aws_access_key_id = {}\naws_secret_access_key = {secret}\n", id(number))
 }
 
-/// A command that prints the key of that number, with more in its JSON.
+/// A command that prints the key of that number, in JSON with further members.
 fn printing(number: usize, more: &str) -> String {
     let (id, secret) = (id(number), SECRETS[number]);
     format!(
@@ -90,7 +90,7 @@ fn printing(number: usize, more: &str) -> String {
     )
 }
 
-/// What botocore finds for each case: key id, secret key, token, partition; or nothing.
+/// The result of botocore for each case: key id, secret key, token, partition; or nothing.
 fn botocore(cases: &[Case<'_>]) -> Vec<Option<[Option<String>; 4]>> {
     let input: Vec<Value> = cases
         .iter()
@@ -119,7 +119,7 @@ fn botocore(cases: &[Case<'_>]) -> Vec<Option<[Option<String>; 4]>> {
     found
 }
 
-/// Runs all cases, and gives what was said in those that are refused.
+/// Runs all cases and returns the messages of those that are rejected.
 #[track_caller]
 fn refused(cases: &[Case<'_>]) -> String {
     let mut said = String::new();
@@ -163,7 +163,7 @@ fn refused(cases: &[Case<'_>]) -> String {
             continue;
         };
         {
-            // AWS knows no other key, and Route 53 signs for a partition.
+            // The fake AWS accepts only this key and this partition's region.
             let mut state = fixture.aws.state();
             state.keys.clear();
             let secret = Secret { secret: secret.expect("a secret key"), token };

@@ -1,5 +1,5 @@
-//! The proxy on the way to AWS: what it may answer to CONNECT, and in what time, and for which
-//! hosts `NO_PROXY` leaves it out.
+//! The proxy for AWS: its responses to CONNECT, its time limits, and the hosts that `NO_PROXY`
+//! excludes.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use crate::support::http::{End, Reply, Response};
 use crate::support::proxy::{Proxy, USER_PASSWORD};
 use crate::support::server::{Listen, Refusing, Speak};
 
-/// A fixture in which AWS is reached through that proxy.
+/// A fixture that reaches AWS through that proxy.
 fn fixture_behind(proxy: &Proxy) -> Fixture {
     let mut fixture = Fixture::new();
     fixture.sandbox.set("HTTPS_PROXY", proxy.url());
@@ -23,7 +23,7 @@ fn fixture_behind(proxy: &Proxy) -> Fixture {
     fixture
 }
 
-/// A proxy whose tunnels all lead nowhere yet: it has to know the port of AWS, which comes later.
+/// A proxy whose tunnels all lead to one port.
 fn proxy_to(port: u16) -> Proxy {
     Proxy::start(&[("*", port)])
 }
@@ -49,7 +49,7 @@ fn refusing_proxy_is_named_without_its_password() {
          password in HTTPS_PROXY\n",
         )
         .assert_wrote(&[]);
-    // Right, but it knows no way.
+    // The password is right, but the proxy cannot reach the host.
     fixture.sandbox.set("HTTPS_PROXY", proxy.url_with(USER_PASSWORD));
     fixture.run().assert(
         1,
@@ -62,7 +62,7 @@ fn refusing_proxy_is_named_without_its_password() {
          again\n",
     );
     assert_eq!(fixture.aws.server().connections(), 0);
-    // Gone altogether.
+    // The proxy does not listen.
     let refusing = Refusing::new();
     fixture.sandbox.alias(&format!("127.0.0.1:{}", refusing.port()), "{refusing}");
     fixture.sandbox.set("HTTPS_PROXY", format!("http://127.0.0.1:{}", refusing.port()));
@@ -94,7 +94,7 @@ fn hosts_in_no_proxy_are_reached_directly() {
         assert_eq!(fixture.aws.operations(), [List, Change]);
         assert_eq!(!proxy.asked().is_empty(), through, "{exceptions}");
     }
-    // A host covers the names below it, as AWS's own tools have it.
+    // A host includes its subdomains, as in AWS's own tools.
     for (exceptions, through) in
         [("amazonaws.com", false), (".amazonaws.com", false), ("azonaws.com", true)]
     {
@@ -279,6 +279,6 @@ fn ignored_no_proxy_entry_is_reported_verbosely() {
         );
         assert!(run.stderr.contains(&note), "{run:?}");
     }
-    // The bundle of the tests' own CA is read whole.
+    // The whole bundle of the tests' CA is read.
     assert!(!run.stderr.contains("cannot be read"), "{run:?} {}", ca::pem());
 }

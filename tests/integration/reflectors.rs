@@ -1,5 +1,5 @@
-//! What a reflector may answer and what it may not: every failure is said, alerts, and leaves the
-//! record alone; nothing but a public address of the family asked for is ever published.
+//! Valid and invalid responses of a reflector. Every failure is reported, sends an alert, and leaves
+//! the record unchanged. Only a public address of the requested family is published.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::support::sandbox::Run;
 use crate::support::server::{Listen, Refusing, Server, Speak};
 use crate::support::{assert_text, ca, clock};
 
-/// What a dry run says of each reply: it asks as a real run does, and sends no alert.
+/// The message of a dry run for each reply. A dry run asks like a real run and sends no alert.
 fn said_of(replies: Vec<(&str, Reply)>) -> String {
     let mut fixture = Fixture::new();
     fixture.sandbox.set("AWS_MAX_ATTEMPTS", "1");
@@ -30,7 +30,7 @@ fn said_of(replies: Vec<(&str, Reply)>) -> String {
     seen
 }
 
-/// The reason of the usual reflector's failure; anything else that a run said, whole.
+/// The cause of the usual reflector's failure, or the whole stderr if it is another failure.
 fn reason(family: Family, run: &Run) -> String {
     match (run.status.code(), run.stdout.as_str(), run.stderr.strip_prefix(&address_failed(family)))
     {
@@ -56,7 +56,7 @@ fn response_without_address_is_described_and_its_error_quoted() {
         ("404 with a page", of(404, "<html><body>192.175.48.7</body></html>")),
         ("429", of(429, "slow down")),
         ("204", Reply::Raw(b"HTTP/1.1 204 No Content\r\n\r\n".to_vec(), End::Close)),
-        // A part of an answer is not the answer.
+        // A part of an address is not accepted.
         ("206", of(206, "192.175.48.7\n")),
         ("201", of(201, "192.175.48.7\n")),
         ("an error that is true", json(r#"{"error":true,"ip":"192.175.48.7"}"#)),
@@ -182,8 +182,8 @@ fn incomplete_response_is_rejected() {
     );
 }
 
-/// A reflector that says 192.175.48.76, as text without a line's end, is cut off behind the first
-/// digit of the last number. Which headers came before decides whether that can be seen.
+/// The response is 192.175.48.76 as text without a newline, truncated after the 7. Its headers decide
+/// whether the truncation can be detected.
 #[test]
 fn truncated_text_is_rejected_whatever_its_headers() {
     let cut = |version: &str, headers: &str, body: &str| {
@@ -217,7 +217,7 @@ fn truncated_text_is_rejected_whatever_its_headers() {
             cut("1.1", "Content-Length: 12\r\nTransfer-Encoding: identity\r\n", text),
             unseen,
         ),
-        // The end of the chunks is seen, but not that of what the other coding made of the text.
+        // The last chunk proves the end of the chunks, but not that of the other coding.
         ("gzip, chunked", coding("gzip, chunked", &format!("{chunk}0\r\n\r\n")), unseen),
         ("chunked, gzip", coding("chunked, gzip", &format!("{chunk}0\r\n\r\n")), unseen),
         (
@@ -621,9 +621,9 @@ fn user_and_password_of_the_url_are_sent_and_hidden() {
     fixture.configure(|config| config["reflect_url"] = json!(url));
     fixture.run().assert_silent();
     let requests = fixture.reflector.server().requests();
-    // `pi:Us3rs/Passw0rd`: percent-encoding belongs to the URL, not to the password.
+    // `pi:Us3rs/Passw0rd`: the percent-encoding is that of the URL, not of the password.
     assert_eq!(requests[0].header("authorization"), Some("Basic cGk6VXMzcnMvUGFzc3cwcmQ="));
-    // Said back in any of its forms it stays a secret.
+    // An echo in any encoding is hidden.
     for echo in ["Us3rs/Passw0rd", "Us3rs%2FPassw0rd", "pi:Us3rs/Passw0rd"] {
         let error = json!({ "error": format!("not you, {echo}!") });
         fixture.reflector.replies(Family::V4, Response::json(&error));
@@ -663,7 +663,7 @@ fn redirect_sends_user_and_password_to_the_same_server_only() {
         let expected = kept.then_some("Basic cGk6VXMzcnMvUGFzc3cwcmQ=");
         assert_eq!(sent, expected, "{location}");
     }
-    // Gone with the first other server, it does not come back.
+    // Dropped at the first other server, it is not sent again.
     let back = url(HOST) + "/3";
     fixture.reflector.at("/start", Response::redirect(302, &(url("reflect2.example.net") + "/2")));
     fixture.reflector.at("/2", Response::redirect(302, &back));
@@ -678,7 +678,7 @@ fn redirect_sends_user_and_password_to_the_same_server_only() {
 fn default_reflector_is_checkip_of_amazon() {
     let mut fixture = Fixture::new();
     fixture.without("reflect_url");
-    // Its name leads to a loopback address where nothing listens.
+    // The name resolves to a loopback address where nothing listens.
     fixture.run_with(&["--dry-run"]).assert(
         1,
         "",

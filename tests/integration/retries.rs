@@ -1,5 +1,5 @@
-//! What passes is tried again, and what does not is not: reflectors, lists, changes and messages,
-//! within `AWS_MAX_ATTEMPTS`, with what came of an attempt whose answer was lost kept in mind.
+//! Transient errors are retried and permanent ones are not: reflectors, lists, changes and messages,
+//! within `AWS_MAX_ATTEMPTS`. A change whose response was lost is confirmed first.
 
 use std::time::{Duration, Instant};
 
@@ -98,7 +98,7 @@ fn throttled_request_gets_more_attempts_than_failures() {
     }
     fixture.run().assert_silent();
     assert_eq!(fixture.aws.operations(), [List, List, List, List, Change]);
-    // Where the attempts are limited by hand, it counts as one.
+    // If AWS_MAX_ATTEMPTS is set, a throttled attempt counts.
     let mut fixture = Fixture::new();
     fixture.sandbox.set("AWS_MAX_ATTEMPTS", "2");
     fixture.without("topic_arn");
@@ -185,7 +185,7 @@ fn change_that_was_not_received_is_made_again() {
 fn change_with_lost_response_and_no_list_is_unconfirmed() {
     let fixture = Fixture::new();
     fixture.aws.fault(Change, Fault::After(Reply::reset()));
-    // The first list is good, the one that would confirm the change is not.
+    // The first list succeeds, the list that confirms the change fails.
     fixture.aws.fault(List, Fault::Pass);
     fixture.aws.always(List, Fault::error(403, "AccessDenied", "no"));
     let said = format!(
@@ -193,7 +193,7 @@ fn change_with_lost_response_and_no_list_is_unconfirmed() {
          connection; the next run tries again\n"
     );
     fixture.run().assert(1, "", &said);
-    // Throttled means not looked at.
+    // A throttled change was not carried out.
     let mut fixture = Fixture::new();
     fixture.sandbox.set("AWS_MAX_ATTEMPTS", "2");
     fixture.aws.always(Change, Fault::error(400, "Throttling", "Rate exceeded"));
@@ -340,7 +340,7 @@ fn reflectors_are_retried_only_after_all_have_failed() {
     fixture.configure(|config| {
         config["reflect_url"] = json!([format!("{base}/a"), format!("{other}/b")]);
     });
-    // The first is wrong for good; the second fails twice, then answers.
+    // The first error is permanent. The second reflector fails twice, then answers.
     fixture.reflector.at("/a", Response::text("<html>"));
     for _ in 0..2 {
         fixture.reflector.once(Family::V4, Response::new(503, "text/plain", ""));

@@ -1,5 +1,5 @@
-//! What Route 53 may answer instead of what was asked for: each failure is said with its cause,
-//! nothing is written on a guess, and where a batch is refused the good changes land all the same.
+//! Errors of Route 53: each is reported with its cause, and nothing is written on a guess. If a batch
+//! is rejected, its valid changes are still made.
 
 use crate::support::expected::{self, CHANGE_FAILED, LIST_FAILED, UNCONFIRMED};
 use crate::support::fake_aws::Operation::{Change, List, Publish};
@@ -13,7 +13,7 @@ fn xml(body: &str) -> Fault {
     Fault::Instead(Response::new(200, "text/xml", body).into())
 }
 
-/// What follows a beginning that must be there.
+/// The text after this beginning, which must be present.
 #[track_caller]
 fn after<'a>(beginning: &str, text: &'a str) -> &'a str {
     text.strip_prefix(beginning).unwrap_or_else(|| panic!("{beginning}… expected:\n{text}"))
@@ -397,7 +397,7 @@ fn rejected_key_from_a_file_is_named_by_that_file() {
     }
 }
 
-/// Nothing of an answer is shown that is not a code, a message, or a word of known form.
+/// Of a response only a code, a message or a word of known form is shown.
 #[test]
 fn unreadable_response_is_not_quoted() {
     let odd = "0dd-Word-Of-A-Server";
@@ -455,7 +455,7 @@ fn wrong_key_secret_and_clock_have_different_messages() {
     fixture.aws.state().route53_region = "cn-northwest-1".into();
     seen += &format!("region: {}", fixture.run().stderr);
 
-    // By its message alone: with a Date the signature would be corrected.
+    // Without a Date header, since with one the program would correct its clock.
     for minutes in [-10, 10] {
         let fixture = Fixture::new();
         fixture.aws.state().ahead = time::Duration::minutes(minutes);

@@ -1,5 +1,5 @@
-//! Several configs on one command line, and several runs at once: each job is its own, and two runs
-//! over one config do each other no harm.
+//! Several configs on one command line, and several runs at once. Each config is independent, and two
+//! runs of one config do not interfere.
 
 use std::fs::File;
 
@@ -11,7 +11,7 @@ use crate::support::fixture::Fixture;
 use crate::support::http::{Family, Reply, Response};
 use crate::support::latch::Latch;
 
-/// A second config for another name, with a lock of its own.
+/// A second config for another name, with another lock.
 fn second(fixture: &Fixture) -> String {
     let mut config = fixture.config();
     config["dns_name"] = json!("host.example.com");
@@ -93,7 +93,7 @@ fn two_configs_with_one_lock_are_rejected() {
         "autodns: {home}/autodns.json, {home}/second.json: have the same alert_lock, \
          {home}/autodns.lock; give each its own\n",
     ));
-    // The same file under another name.
+    // Another name of the same file.
     config["alert_lock"] = json!(fixture.sandbox.path("./autodns.lock"));
     fixture.write_config("second.json", &config);
     fixture.assert_untouched(fixture.run_args(&[&first, &second]).assert(
@@ -128,7 +128,7 @@ fn configs_without_topic_may_name_the_same_lock() {
 
 #[test]
 fn flock_on_a_config_does_not_delay_a_run() {
-    // As any user may take who may read the file, and as `flock autodns.json autodns …` does.
+    // Any user who may read the file can take this lock, and `flock autodns.json autodns …` does.
     let fixture = Fixture::new();
     let config = File::open(fixture.sandbox.path("autodns.json")).expect("the config");
     config.lock().expect("flock");
@@ -144,7 +144,7 @@ fn dry_run_beside_a_run_succeeds_as_well() {
     fixture.reflector.once(Family::V4, reply);
     let dry = fixture.sandbox.spawn(&["--dry-run", &fixture.sandbox.path("autodns.json")]);
     latch.wait_for(1);
-    // While the dry run waits for its reflector, a real run goes through.
+    // A real run succeeds while the dry run waits for its reflector.
     fixture.run().assert_silent();
     assert!(fixture.aws.operations().contains(&Change));
     latch.open();

@@ -1,5 +1,5 @@
-//! Where the address comes from: several reflectors, a second opinion before a change, expected
-//! networks, the interface; and several names that follow one address.
+//! The sources of the address: several reflectors, confirmation by a second source, expected
+//! networks, the interface; and several names with one address.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::support::http::{Family, Reply, Response};
 use crate::support::sandbox::Network;
 use crate::support::server::Silent;
 
-/// The usual fixture with a second reflector, on another host, behind the first in the list.
+/// The usual fixture with a second reflector on another host, after the first one in the list.
 fn two() -> (Fixture, FakeReflector) {
     let mut fixture = Fixture::new();
     let second = FakeReflector::start();
@@ -26,7 +26,7 @@ fn two() -> (Fixture, FakeReflector) {
 
 const UNCHANGED: &str = "home.example.com. A 300 192.175.48.1";
 const CHANGED: &str = "home.example.com. A 300 192.175.48.7";
-/// What is said where the second of `two` names 192.175.48.9.
+/// The message if the second reflector of `two` names 192.175.48.9.
 const DISPUTED: &str = "autodns: home.example.com A: nothing was changed: {reflector}/reflect/v1 \
                         says that the address is 192.175.48.7, but {second}/reflect/v1 says \
                         192.175.48.9; check which is right\n";
@@ -231,7 +231,7 @@ fn source_with_a_permanent_error_is_not_retried() {
     assert_eq!((fixture.reflector.asked().len(), second.asked().len()), (1, 1));
 }
 
-/// `two`, with a change that has to be confirmed.
+/// `two` with `require_confirmation`.
 fn two_that_must_agree() -> (Fixture, FakeReflector) {
     let (mut fixture, second) = two();
     fixture.configure(|config| config["require_confirmation"] = json!(true));
@@ -292,7 +292,7 @@ fn required_confirmation_that_is_given_allows_the_change() {
     let (fixture, second) = two_that_must_agree();
     fixture.run().assert_silent();
     assert_eq!(fixture.aws.record_sets()[0], CHANGED);
-    // With nothing to change nobody has to confirm anything.
+    // Without a change no confirmation is needed.
     second.replies(Family::V4, Response::text("out of order"));
     fixture.run().assert_silent();
     assert_eq!(second.asked().len(), 1);
@@ -361,7 +361,7 @@ fn two_sources_redirecting_to_one_host_count_once() {
 #[test]
 fn each_of_many_slow_sources_gets_enough_time() {
     let mut fixture = Fixture::new();
-    // A second, which is eight times an equal share.
+    // One second is eight times an equal share.
     let bytes = say(Form::Bare, "192.175.48.7").to_bytes();
     let pause = Duration::from_secs(1) / u32::try_from(bytes.len()).expect("a small number");
     fixture.reflector.replies(Family::V4, Reply::Drip(bytes, pause));
@@ -431,7 +431,7 @@ fn address_outside_expected_networks_is_rejected() {
     let (mut fixture, second) = two();
     fixture.configure(|config| config["expected_networks"] = json!(["192.175.48.8/29"]));
     second.says(Family::V4, "192.175.48.9");
-    // The first one's is outside, the second one's inside.
+    // The first address is outside the networks, the second inside.
     fixture.run().assert_silent();
     assert_eq!(fixture.aws.record_sets()[0], "home.example.com. A 300 192.175.48.9");
 
@@ -444,17 +444,17 @@ fn address_outside_expected_networks_is_rejected() {
          {reflector}/reflect/v1: it answered 192.175.48.7, which is outside the expected \
          networks 192.175.49.0/24; check which way the traffic goes, or expected_networks\n",
     );
-    // IPv6 has no network listed, so it is not restricted.
+    // No network of IPv6 is listed, so IPv6 is not restricted.
     assert_eq!(
         fixture.aws.record_sets()[..2],
         [UNCHANGED, "home.example.com. AAAA 600 2620:4f:8000::7"]
     );
 }
 
-/// A table of the kernel's in the place of its own, for the program alone.
+/// Replaces the kernel's table of IPv6 addresses, for the program only.
 fn with_table(fixture: &mut Fixture, table: &str) {
     fixture.sandbox.write("net/if_inet6", table);
-    // The kernel looks each file in there up anew, so the folder as a whole is taken over.
+    // The kernel makes the files in this folder on each access, so the mount is on the folder.
     fixture.sandbox.mount_over("net", "/proc/self/net");
 }
 
@@ -493,7 +493,7 @@ fn address_is_read_from_the_kernels_table() {
 
 #[test]
 fn address_the_kernel_sends_from_is_published() {
-    // While a provider replaces one prefix by the other, both are valid.
+    // While a provider replaces one prefix by another, both are valid.
     let (old, new) = ("2a02:810d:a4:1c00::7", "2a02:810d:b5:2d00::7");
     for source in [old, new] {
         let mut fixture = Fixture::new();
@@ -507,7 +507,7 @@ fn address_the_kernel_sends_from_is_published() {
             fixture.sandbox.set_up(&format!("ip address add {address}/64 dev lo nodad"));
         }
         fixture.sandbox.set_up(&format!("ip -6 route add default dev lo src {source}"));
-        // AWS cannot be reached from there, but what would be published is told before.
+        // AWS cannot be reached from this network, but the address is printed before that.
         let run = fixture.run_with(&["--verbose", "--dry-run"]);
         let step = format!("autodns: interface lo has {source}");
         assert!(run.stderr.lines().any(|line| line == step), "{run:?}");
@@ -550,7 +550,7 @@ fn unusable_interface_is_reported_with_its_cause() {
     let mut fixture = Fixture::both();
     fixture.configure(|config| config["ipv6_interface"] = json!("eth7"));
     let run = fixture.run();
-    // Which interfaces there are is this machine's affair.
+    // The list of interfaces depends on this machine.
     let (said, there) = run.stderr.split_once("there are ").expect("a list of interfaces");
     assert_eq!(
         said,

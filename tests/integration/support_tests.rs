@@ -1,6 +1,6 @@
-//! The counterparts themselves: a fake that accepts anything would make every other test here
-//! worthless. Its signature check is held against botocore's signatures, its search for secrets
-//! against texts that leak one.
+//! Tests of the test support: with a fake AWS that accepts everything, no other test here would
+//! prove anything. The signature check is tested with botocore's signatures, the search for secrets
+//! with texts that contain one.
 
 use std::process::{Command, Stdio};
 
@@ -8,7 +8,7 @@ use crate::support::fake_aws::{FakeAws, KEY_ID, Operation, SECRET_KEY, TOPIC, ZO
 use crate::support::fake_route53::{RecordSet, normal};
 use crate::support::{ca, moto, secrets};
 
-/// Signs with botocore and prints, for each request, its status and the code in the answer.
+/// Signs with botocore and prints for each request the status and the error code.
 const SIGNER: &str = r#"
 import datetime, hashlib, re, ssl, sys, urllib.request
 import botocore.auth, botocore.awsrequest, botocore.credentials
@@ -135,7 +135,7 @@ fn fake_aws_accepts_only_valid_signatures() {
     let seen: String = String::from_utf8_lossy(&output.stdout)
         .lines()
         .map(|line| {
-            // The moment of signing is the only part that differs from run to run.
+            // Only the time of signing differs from run to run.
             let words = line.split(' ').map(|word| {
                 let stamp = word.len() > 14 && word.starts_with("20") && word.as_bytes()[8] == b'T';
                 if stamp { "{time}" } else { word }

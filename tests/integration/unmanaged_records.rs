@@ -1,5 +1,5 @@
-//! Records that are not the program's to overwrite: each is left as it is, the reason and what to
-//! do are said, and an alert goes out. One family's refusal does not hold up the other.
+//! Records that the program must not overwrite: each stays unchanged, stderr has the cause and the
+//! advice, and an alert is sent. The rejection of one family does not stop the other.
 
 use serde_json::json;
 
@@ -14,7 +14,7 @@ fn simple(value: &str) -> RecordSet {
     RecordSet::new(NAME, "A", 300, &[value])
 }
 
-/// What stands in the zone, and what is said of it.
+/// A name, the record sets in the zone, and the cause in the message.
 fn table() -> Vec<(&'static str, Vec<RecordSet>)> {
     let weighted =
         |id: &str, value| vec![simple(value).with("SetIdentifier", id).with("Weight", "10")];

@@ -1,6 +1,5 @@
-//! A machine whose clock is wrong, as a Pi's is after a power cut: the signature's time is
-//! corrected from AWS's own, in memory and once a call, and a clock that cannot be corrected is
-//! named.
+//! A machine with a wrong clock, as on a Pi after a power cut. The program corrects the time of the
+//! signature by AWS's time, in memory and once per request. It reports a clock that it cannot correct.
 
 use std::process::Command;
 
@@ -13,7 +12,7 @@ use crate::support::fake_aws::{DateHeader, Fault, TOPIC};
 use crate::support::fixture::Fixture;
 use crate::support::http::{Family, Response};
 
-/// A fixture in which AWS's clock is so far ahead of this machine's.
+/// A fixture whose AWS clock is this far ahead of this machine's.
 fn ahead(by: Duration) -> Fixture {
     let fixture = Fixture::new();
     fixture.aws.state().ahead = by;
@@ -28,11 +27,11 @@ fn refused(fixture: &Fixture) -> usize {
 fn wrong_clock_is_corrected_with_one_more_request() {
     for by in [Duration::minutes(10), Duration::days(400), -Duration::minutes(10)] {
         let mut fixture = ahead(by);
-        // Signing again is not one of the attempts.
+        // The new signature does not count as an attempt.
         fixture.sandbox.set("AWS_MAX_ATTEMPTS", "1");
         fixture.run().assert_silent().assert_wrote(&[]);
         assert_eq!(fixture.aws.operations(), [List, Change]);
-        // The change is signed with what the list taught.
+        // The change uses the correction of the list.
         assert_eq!(refused(&fixture), 1, "{by}");
         assert_eq!(fixture.aws.record_sets()[0], "home.example.com. A 300 192.175.48.7");
     }
@@ -64,7 +63,7 @@ fn verbose_prints_how_far_the_clock_is_off() {
         let line = run.stderr.lines().find(|line| line.contains("clock")).expect("a line");
         assert!(line.starts_with("autodns: this machine's clock is "), "{line}");
         assert!(line.ends_with("; signing again with AWS's time"), "{line}");
-        // The last second may go over into the next unit.
+        // The last second may round up to the next unit.
         let about =
             ["1 hour 59 minutes slow", "2 hours slow", "2 days 1 hour fast", "2 days 2 hours fast"];
         assert!(about.iter().any(|about| line.contains(about)), "{off}: {line}");
@@ -90,9 +89,9 @@ fn clock_that_cannot_be_corrected_is_reported() {
     for (date, requests, said) in [
         (DateHeader::None, 1, &unknown),
         (DateHeader::Aged, 1, &unknown),
-        // Within what AWS takes by its Date, yet refused: it is not this machine's clock.
+        // The Date header is within five minutes, so this machine's clock is not the cause.
         (DateHeader::Off(-Duration::minutes(30)), 1, &right),
-        // Corrected by a Date that is wrong itself, and refused again.
+        // The Date header is wrong, so the corrected signature is rejected again.
         (DateHeader::Off(-Duration::minutes(10)), 2, &known),
     ] {
         let mut fixture = ahead(Duration::minutes(30));
@@ -148,7 +147,7 @@ fn wrong_secret_is_reported_even_with_a_wrong_clock() {
     assert_eq!(fixture.aws.server().requests().len(), 2);
 }
 
-/// A C library's clock of the year 33658.
+/// A C library whose clock is in the year 33658.
 const FAR_CLOCK: &str = "\
 #define _GNU_SOURCE
 #include <sys/syscall.h>
@@ -166,7 +165,7 @@ fn clock_after_the_year_9999_is_reported() {
     let mut fixture = Fixture::new();
     let (source, library) =
         (fixture.sandbox.write("clock.c", FAR_CLOCK), fixture.sandbox.path("clock.so"));
-    // The compiler driver that linked this test.
+    // The compiler that linked this test.
     let made = Command::new("cc")
         .args(["-shared", "-fPIC", "-o", &library, &source])
         .status()
@@ -178,7 +177,7 @@ fn clock_after_the_year_9999_is_reported() {
     let run = fixture.run();
     run.assert_wrote(&[]);
     assert_eq!(run.status.code(), Some(1));
-    // The reflector's certificate is out of date then.
+    // The reflector's certificate has expired at that time.
     assert!(run.stderr.ends_with(&said), "{run:?}");
     assert_eq!(fixture.aws.server().connections(), 0);
 }

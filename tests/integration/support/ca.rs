@@ -1,5 +1,5 @@
-//! The certificates of the tests' servers: a CA made when the process starts and what it signs,
-//! good and bad. Nothing is kept on disk but the CA's own certificate, for `AWS_CA_BUNDLE`.
+//! The certificates of the tests' servers: a CA made when the process starts, and the good and bad
+//! certificates that it signs. Only the CA's certificate is on disk, for `AWS_CA_BUNDLE`.
 
 use std::sync::{Arc, OnceLock};
 
@@ -15,7 +15,7 @@ use rustls::version::TLS12;
 use rustls::{ALL_VERSIONS, ServerConfig, SupportedProtocolVersion};
 use time::{Duration, OffsetDateTime};
 
-/// The names that a good certificate is for: those the tests' host file sends to loopback.
+/// The names in a good certificate. The tests' hosts file maps them to loopback.
 pub const NAMES: &[&str] = &[
     "localhost",
     "127.0.0.1",
@@ -55,9 +55,9 @@ pub enum Certificate {
     NotYetValid,
     /// For another host.
     WrongName,
-    /// From a CA that nobody was told of.
+    /// From a CA that is not trusted.
     Untrusted,
-    /// A good one, shown by someone who has not its key.
+    /// A good one, used without its key.
     Borrowed,
     /// As [`Certificate::Borrowed`], by a server that has TLS 1.2 only.
     BorrowedTls12,
@@ -105,8 +105,7 @@ impl Authority {
     }
 }
 
-/// A server that shows this certificate and signs with this key, whether it is the certificate's
-/// or not.
+/// A server with this certificate that signs with this key, which may be another one's.
 fn config(
     versions: &[&'static SupportedProtocolVersion],
     certificate: CertificateDer<'static>,
@@ -128,7 +127,7 @@ fn trusted() -> &'static Authority {
     CA.get_or_init(|| Authority::new("autodns test CA"))
 }
 
-/// The CA's certificate, as `AWS_CA_BUNDLE` wants it.
+/// The CA's certificate in PEM, for `AWS_CA_BUNDLE`.
 pub fn pem() -> &'static str {
     &trusted().pem
 }
@@ -143,7 +142,7 @@ fn foreign() -> &'static Authority {
     CA.get_or_init(|| Authority::new("autodns other CA"))
 }
 
-/// A server's side of TLS with such a certificate.
+/// The TLS settings of a server with such a certificate.
 pub fn server_config(certificate: Certificate) -> Arc<ServerConfig> {
     static GOOD: OnceLock<Arc<ServerConfig>> = OnceLock::new();
     let now = OffsetDateTime::now_utc();

@@ -1,5 +1,5 @@
-//! Moments in messages: each is held against this machine's clock and then replaced, so that the
-//! rest can be compared whole.
+//! Times in messages: each is compared with this machine's clock and then replaced by a placeholder,
+//! so that the rest can be compared whole.
 
 use std::time::SystemTime;
 
@@ -7,8 +7,8 @@ use time::{Date, Duration, Month, OffsetDateTime, PrimitiveDateTime, Time};
 
 use super::sigv4;
 
-/// Puts `{time}` for each `2026-01-31 23:59:59 UTC` within a few days, `{moment}` for the time of a
-/// signature, and `{seconds}` for each `N seconds`. A moment further off stays, and fails the
+/// Replaces each `2026-01-31 23:59:59 UTC` within a few days by `{time}`, the time of a signature by
+/// `{moment}`, and each `N seconds` by `{seconds}`. A time further off stays and fails the
 /// comparison.
 pub fn neutral(text: &str) -> String {
     let mut shown = String::new();
@@ -51,8 +51,8 @@ pub fn neutral(text: &str) -> String {
     shown
 }
 
-/// The lines without the `[0.084 s] ` of a step behind the program's name, and those times in
-/// milliseconds.
+/// Removes the `[0.084 s] ` of each step after the program's name. Returns the lines and the times
+/// in milliseconds.
 pub fn without_step_times(text: &str) -> (String, Vec<u64>) {
     let mut shown = String::new();
     let mut times = Vec::new();

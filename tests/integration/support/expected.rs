@@ -1,10 +1,9 @@
-//! The wordings that many scenarios meet, in one place: what is said of an address that could not
-//! be learnt, of records that could not be listed or changed, of an alert that could not be sent.
-//! Each is asserted whole by the scenarios that use it.
+//! The expected messages that many scenarios share: the address could not be read, the records could
+//! not be listed or changed, the alert could not be sent. The scenarios assert each message whole.
 
 use super::http::Family;
 
-/// What the usual reflector's failure is called on stderr, up to the reason.
+/// The line on stderr when the usual reflector fails, up to the cause.
 pub fn address_failed(family: Family) -> String {
     let (record, family) = match family {
         Family::V4 => ("A", "IPv4"),
@@ -16,34 +15,34 @@ pub fn address_failed(family: Family) -> String {
     )
 }
 
-/// What is said of a reflector that answers `out of order`.
+/// The line on stderr when the usual reflector answers `out of order`.
 pub fn out_of_order(family: Family) -> String {
     address_failed(family)
         + "it answered 12 bytes of text, not an address; check the reflector, and the key in \
            reflect_url if it has one\n"
 }
 
-/// What a failed list is called on stderr, up to the reason.
+/// The line on stderr when the list fails, up to the cause.
 pub const LIST_FAILED: &str =
     "autodns: home.example.com A: could not list the records of hosted zone {zone}: ";
 
-/// What a failed change is called on stderr, up to the reason.
+/// The line on stderr when the change fails, up to the cause.
 pub const CHANGE_FAILED: &str =
     "autodns: home.example.com A: could not change the record in hosted zone {zone}: ";
 
-/// What a change that may have been made is called on stderr, up to the reason.
+/// The line on stderr when the outcome of a change is unknown, up to the cause.
 pub const UNCONFIRMED: &str = "autodns: home.example.com A: could not confirm the change of the \
                                record in hosted zone {zone}: ";
 
-/// What an alert that could not be sent is called on stderr, up to the reason.
+/// The line on stderr when the alert could not be sent, up to the cause.
 pub const PUBLISH_FAILED: &str =
     "autodns: home.example.com: the alert: could not publish to {topic}: ";
 
-/// What is advised where the user's policy allows too little, and the end of its line.
+/// The advice when the user's policy allows too little, up to the end of the line.
 pub const REPLACE_POLICY: &str = "replace the policy of this IAM user by what this command prints: \
                                   sudo {program} policy {home}/autodns.json\n";
 
-/// What is said of a server whose certificate that CA issued, and the end of its line.
+/// The cause when the CA `issuer` is not trusted, up to the end of the line.
 pub fn untrusted_server(issuer: &str) -> String {
     format!(
         "the server's certificate is not trusted: it is issued by \"{issuer}\", which is not a \
@@ -51,7 +50,7 @@ pub fn untrusted_server(issuer: &str) -> String {
     )
 }
 
-/// What a run over IPv4 says that trusts neither the reflector nor AWS, all of it.
+/// The whole stderr of a run over IPv4 that trusts neither the reflector nor AWS.
 pub fn nothing_trusted(issuer: &str) -> String {
     let why = untrusted_server(issuer);
     format!(

@@ -1,6 +1,6 @@
-//! A fake AWS that checks what an emulator does not: the signature (sigv4.rs), the
-//! five-minute window, the signing region, what a key may do. It hands good requests on to
-//! `fake_route53.rs` and `fake_sns.rs`, and answers with a scripted fault where a test asked for one.
+//! A fake AWS that checks what an emulator does not: the signature (sigv4.rs), the five-minute
+//! window, the signing region and the permissions of a key. It passes good requests on to
+//! `fake_route53.rs` and `fake_sns.rs`, and answers with a scripted fault if a test asks for one.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,7 +17,7 @@ use super::server::{Listen, Server, Speak};
 use super::sigv4::{self, Receiver, Secret};
 
 pub const KEY_ID: &str = "AKIAEXAMPLEOFATEST07";
-/// With every character that base64 has and a form or URL would encode.
+/// Holds every base64 character that a form or URL would encode.
 pub const SECRET_KEY: &str = "sEcr3t/Of+The/Key+wQ7zLpV0bN5tYh1KdJm8xE";
 pub const ZONE_ID: &str = "Z0123456789ABCDEFGHIJ";
 pub const TOPIC: &str = "arn:aws:sns:eu-west-1:123456789012:dyndns-status";
@@ -30,18 +30,18 @@ pub enum Operation {
     Publish,
 }
 
-/// What happens to an operation instead of what should.
+/// What happens to an operation instead of its normal response.
 #[derive(Clone, Debug)]
 pub enum Fault {
-    /// An error in the service's own shape.
+    /// An error in the XML of the service.
     Error(u16, &'static str, String),
-    /// This reply, and nothing was done.
+    /// The operation is not carried out. The reply is this one.
     Instead(Reply),
-    /// What was asked is done, and then this reply.
+    /// The operation is carried out. The reply is this one.
     After(Reply),
-    /// What was asked is done and answered, once a test has opened the latch.
+    /// The operation is carried out. Its response is held until a test opens the latch.
     Held(Latch),
-    /// None: what was asked is done and answered, and the faults that are queued come after it.
+    /// No fault. Faults queued after it hit later requests.
     Pass,
 }
 
@@ -51,39 +51,39 @@ impl Fault {
     }
 }
 
-/// What the answers' `Date` header says.
+/// The `Date` header of the responses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DateHeader {
     /// AWS's time.
     Right,
-    /// Nothing: there is no such header.
+    /// There is no such header.
     None,
-    /// AWS's time, in an answer that has an `Age`.
+    /// AWS's time, in a response with an `Age` header.
     Aged,
-    /// So much later than AWS's time.
+    /// This much later than AWS's time.
     Off(Duration),
 }
 
-/// Everything that a test may look at or set between runs.
+/// Everything that a test may read or set between runs.
 #[derive(Debug)]
 pub struct AwsState {
     pub route53: FakeRoute53,
     pub sns: FakeSns,
     pub keys: BTreeMap<String, Secret>,
-    /// Calls that a key may not make.
+    /// Operations that a key may not make.
     pub denied: Vec<(String, Operation)>,
-    /// By how much AWS's clock is ahead of this machine's.
+    /// How far AWS's clock is ahead of this machine's.
     pub ahead: Duration,
     pub date: DateHeader,
-    /// How many requests a second Route 53 takes from the account, if that is limited.
+    /// The most requests per second that Route 53 accepts, if there is a limit.
     pub rate: Option<usize>,
-    /// When it took the last ones.
+    /// When Route 53 accepted the last requests.
     taken: VecDeque<Instant>,
-    /// How many it refused for that.
+    /// How many requests Route 53 throttled.
     pub throttled: usize,
-    /// The region that Route 53 wants in signatures.
+    /// The region that Route 53 requires in signatures.
     pub route53_region: String,
-    /// The operations that came with a good signature, in order, faults included.
+    /// The operations with a good signature, in order, including those that met a fault.
     pub operations: Vec<Operation>,
     next: BTreeMap<Operation, VecDeque<Fault>>,
     always: BTreeMap<Operation, Fault>,
@@ -91,8 +91,8 @@ pub struct AwsState {
 }
 
 impl AwsState {
-    /// Whether the account has made all the requests that it may make in this second. One that is
-    /// refused does not count.
+    /// Whether the account has used up its requests of this second. A throttled request does not
+    /// count.
     fn is_over_its_rate(&mut self) -> bool {
         let Some(rate) = self.rate else { return false };
         let now = Instant::now();
@@ -112,7 +112,7 @@ pub struct FakeAws {
 }
 
 impl FakeAws {
-    /// With one zone, one record `home.example.com A 192.175.48.1`, one topic and one key.
+    /// Has one zone, one record `home.example.com A 192.175.48.1`, one topic and one key.
     pub fn start() -> Self {
         Self::start_as(Listen::V4, Speak::Tls(Certificate::Good))
     }
@@ -161,29 +161,29 @@ impl FakeAws {
         lock(&self.state)
     }
 
-    /// The state alone, for who must look at it after a run (the search for secrets).
+    /// The state without the server, for the search for secrets after a run.
     pub fn shared_state(&self) -> Arc<Mutex<AwsState>> {
         Arc::clone(&self.state)
     }
 
-    /// The next such operation meets this fault; several queue up.
+    /// The next operation of this kind meets the fault. Several faults queue up.
     pub fn fault(&self, operation: Operation, fault: Fault) {
         self.state().next.entry(operation).or_default().push_back(fault);
     }
 
-    /// Every such operation meets this fault, from now on.
+    /// Every later operation of this kind meets the fault.
     pub fn always(&self, operation: Operation, fault: Fault) {
         self.state().always.insert(operation, fault);
     }
 
-    /// No fault any more, neither queued nor lasting.
+    /// Removes all faults, queued and lasting.
     pub fn clear_faults(&self) {
         let mut state = self.state();
         state.next.clear();
         state.always.clear();
     }
 
-    /// Puts a record set into the zone in place of any of its name, type and kind.
+    /// Puts a record set into the zone. It replaces those of the same name and type.
     pub fn put(&self, record_set: RecordSet) {
         let mut state = self.state();
         let zone = state.route53.zones.get_mut(ZONE_ID).expect("the zone");
@@ -192,7 +192,7 @@ impl FakeAws {
         zone.record_sets.push(record_set);
     }
 
-    /// Adds a record set beside any of its name and type, as weighted ones stand.
+    /// Adds a record set and keeps those of the same name and type, as for weighted records.
     pub fn add(&self, record_set: RecordSet) {
         let mut state = self.state();
         state.route53.zones.get_mut(ZONE_ID).expect("the zone").record_sets.push(record_set);
@@ -207,7 +207,7 @@ impl FakeAws {
         });
     }
 
-    /// `name type ttl value…` of every record set but NS, sorted, as Route 53 holds them now.
+    /// `name type ttl value…` of every record set but NS, sorted.
     pub fn record_sets(&self) -> Vec<String> {
         let state = self.state();
         let mut record_sets: Vec<String> = state.route53.zones[ZONE_ID]
@@ -237,7 +237,7 @@ impl FakeAws {
         self.state().operations.clone()
     }
 
-    /// Waits until such a call has come.
+    /// Waits until a request for this operation arrives.
     #[track_caller]
     pub fn wait_for(&self, operation: Operation) {
         let start = Instant::now();
@@ -247,7 +247,7 @@ impl FakeAws {
         }
     }
 
-    /// What no honest client would have sent.
+    /// The invalid requests that were sent.
     pub fn violations(&self) -> Vec<String> {
         let state = self.state();
         let lists = [&state.violations, &state.route53.violations, &state.sns.violations];

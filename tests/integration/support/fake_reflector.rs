@@ -1,5 +1,5 @@
-//! A reflector: says an address over IPv4 and one over IPv6, in any of the three forms, or does
-//! whatever a test scripts for a family. It records what it was asked; it knows no program.
+//! A fake reflector: answers with one address over IPv4 and another over IPv6, in any of the three
+//! forms, or with what a test scripts for a family. It records its requests.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,17 +10,17 @@ use super::ca::Certificate;
 use super::http::{Family, Reply, Request, Response};
 use super::server::{Listen, Server, Speak};
 
-/// A name that the tests' host file sends to both loopback addresses.
+/// A name that the tests' hosts file maps to both loopback addresses.
 pub const HOST: &str = "reflect.example.net";
-/// The secret in the usual URL, percent-encoded as it stands there…
+/// The secret in the usual URL, percent-encoded.
 pub const SECRET_QUERY: &str = "v3ry%2FSecret%2BValue";
-/// … and as it is once decoded.
+/// The same secret, decoded.
 pub const SECRET_DECODED: &str = "v3ry/Secret+Value";
 
-/// How an address is said.
+/// The form of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
-    /// The original's: `error` and `your_ip` among other members.
+    /// That of the PHP reflector: `error` and `your_ip` among other members.
     YourIp,
     Ip,
     Bare,
@@ -41,7 +41,7 @@ struct Script {
     /// Index 0 is IPv4's, 1 IPv6's.
     usual: [Option<Reply>; 2],
     next: [VecDeque<Reply>; 2],
-    /// Paths other than the usual one.
+    /// The replies for paths other than the usual one.
     paths: BTreeMap<String, Reply>,
 }
 
@@ -52,8 +52,8 @@ pub struct FakeReflector {
 }
 
 impl FakeReflector {
-    /// Over TLS, on both families, saying 192.175.48.7 and `2620:4f:8000::7` (addresses that IANA
-    /// calls globally reachable and that are no one's host).
+    /// Over TLS, on both families, with 192.175.48.7 and `2620:4f:8000::7`. IANA lists both as
+    /// globally reachable, and no host has them.
     pub fn start() -> Self {
         Self::start_as(Listen::Both, Speak::Tls(Certificate::Good))
     }
@@ -85,17 +85,17 @@ impl FakeReflector {
         self.replies(family, say(Form::YourIp, address));
     }
 
-    /// The reply to each request of a family, from now on.
+    /// Sets the reply to every later request of a family.
     pub fn replies(&self, family: Family, reply: impl Into<Reply>) {
         self.lock().usual[family as usize] = Some(reply.into());
     }
 
-    /// The reply to the next request of a family alone; several queue up.
+    /// Sets the reply to the next request of a family. Several replies queue up.
     pub fn once(&self, family: Family, reply: impl Into<Reply>) {
         self.lock().next[family as usize].push_back(reply.into());
     }
 
-    /// The reply to every request for a path (with its query) other than the usual one.
+    /// Sets the reply to every request for `target`, a path with its query.
     pub fn at(&self, target: &str, reply: impl Into<Reply>) {
         self.lock().paths.insert(target.to_owned(), reply.into());
     }

@@ -37,7 +37,7 @@ pub struct RecordSet {
     pub kind: String,
     pub ttl: Option<u32>,
     pub values: Vec<String>,
-    /// Every other member: its tag and the XML inside.
+    /// The tag and the inner XML of every other member.
     pub members: Vec<(String, String)>,
 }
 
@@ -77,7 +77,7 @@ impl RecordSet {
         self.member("SetIdentifier").is_none()
     }
 
-    /// Route 53's order: by the labels from the right, then type, then identifier.
+    /// Position in Route 53's order: by labels from the right, then type, then identifier.
     fn place(&self) -> (Vec<String>, String, String) {
         let identifier = self.member("SetIdentifier").unwrap_or("").to_owned();
         (labels_from_right(&self.name), self.kind.clone(), identifier)
@@ -145,7 +145,7 @@ fn labels_from_right(name: &str) -> Vec<String> {
     name.trim_end_matches('.').rsplit('.').map(str::to_owned).collect()
 }
 
-/// One change of a batch, as it was asked for.
+/// One change of a batch, as requested.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     pub action: String,
@@ -159,19 +159,19 @@ pub struct Zone {
     pub record_sets: Vec<RecordSet>,
 }
 
-/// What Route 53 holds, and how it behaves.
+/// The data of Route 53 and its settings.
 #[derive(Debug)]
 pub struct FakeRoute53 {
     pub zones: BTreeMap<String, Zone>,
-    /// Rows on a page, whatever the caller asked for beyond it.
+    /// The most record sets per page, even if the caller asks for more.
     pub page: usize,
-    /// Answer `InvalidChangeBatch` in the shape it had until October 2024.
+    /// Whether to send `InvalidChangeBatch` in the form it had until October 2024.
     pub old_shape: bool,
-    /// Values refused although they are well formed: what a batch can stumble over.
+    /// Well-formed values to reject, so that a batch fails.
     pub refused_values: Vec<String>,
-    /// Every well-formed batch, in order, whether it was carried out or not.
+    /// Every well-formed batch in order, carried out or rejected.
     pub batches: Vec<Vec<Change>>,
-    /// What no honest client sends; each entry fails its test.
+    /// Invalid requests. Each entry fails its test.
     pub violations: Vec<String>,
 }
 
@@ -311,7 +311,7 @@ impl FakeRoute53 {
     }
 }
 
-/// One change against the record sets so far, with the refusals of the real service.
+/// Applies one change to the record sets, with the rejections of the real service.
 fn carry_out(record_sets: &mut Vec<RecordSet>, zone: &str, change: Change) -> Result<(), String> {
     let Change { action, record_set } = change;
     let (name, kind) = (record_set.name.clone(), record_set.kind.clone());
@@ -373,7 +373,7 @@ fn carry_out(record_sets: &mut Vec<RecordSet>, zone: &str, change: Change) -> Re
     }
 }
 
-/// Reads a batch as the model has it: names, order and limits.
+/// Reads a batch and checks names, order and limits against AWS's model.
 fn read_batch(body: &[u8]) -> Result<Vec<Change>, String> {
     let root = parse_xml(body)?;
     if root.name != "ChangeResourceRecordSetsRequest" || root.xmlns.as_deref() != Some(NAMESPACE) {

@@ -1,5 +1,4 @@
-//! SNS's side of Publish: topics, what was published to them, and the refusals with the codes that
-//! AWS gives. It does not check who calls: `fake_aws.rs` checks the signature first.
+//! SNS's side of Publish: topics, their messages, and the rejections with AWS's error codes. It does not check who calls: `fake_aws.rs` checks the signature first.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +7,7 @@ use super::text::{pairs, xml_escape};
 
 pub const NAMESPACE: &str = "http://sns.amazonaws.com/doc/2010-03-31/";
 
-/// A message that a topic took.
+/// A message that a topic accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Published {
     pub topic: String,
@@ -18,19 +17,19 @@ pub struct Published {
 
 #[derive(Debug, Default)]
 pub struct FakeSns {
-    /// The ARN of each topic that exists, and what it took.
+    /// The ARN and the messages of each topic.
     pub topics: BTreeMap<String, Vec<Published>>,
-    /// What no honest client sends; each entry fails its test.
+    /// Invalid requests. Each entry fails its test.
     pub violations: Vec<String>,
 }
 
 impl FakeSns {
-    /// The region that a request for this ARN has to be signed for.
+    /// The region that must be in the signature of a request for this ARN.
     pub fn region_of(arn: &str) -> Option<&str> {
         arn.split(':').nth(3)
     }
 
-    /// The ARN in a request's body, if it is a form with one.
+    /// The topic's ARN in a request's body, if there is one.
     pub fn topic_of(request: &Request) -> Option<String> {
         pairs(&request.body_text(), true)?
             .into_iter()

@@ -1,5 +1,5 @@
-//! The usual fixture of a test: a fake AWS, a reflector, and a sandbox with a config and a
-//! key that fit them. A scenario changes what it is about and leaves the rest.
+//! The usual fixture of a test: a fake AWS, a fake reflector, and a sandbox with a config and a key
+//! for them. A scenario changes only its subject.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -49,7 +49,7 @@ impl Fixture {
         fixture
     }
 
-    /// The fixture with both families wanted.
+    /// A fixture with both record types in its config.
     pub fn both() -> Self {
         let mut fixture = Self::new();
         fixture.configure(|config| config["record_types"] = json!(["A", "AAAA"]));
@@ -62,7 +62,7 @@ impl Fixture {
         self.write_config("autodns.json", &self.config);
     }
 
-    /// Takes a key out of the config.
+    /// Removes a key from the config.
     pub fn without(&mut self, key: &str) {
         self.configure(|config| {
             config.as_object_mut().expect("an object").remove(key);
@@ -73,7 +73,7 @@ impl Fixture {
         self.config.clone()
     }
 
-    /// Writes a config of any content, and says where it is.
+    /// Writes a config of any content and returns its path.
     pub fn write_config(&self, name: &str, config: &Value) -> String {
         self.sandbox.write(name, format!("{config:#}\n"))
     }
@@ -101,7 +101,7 @@ impl Fixture {
         self.sandbox.spawn(&[&self.sandbox.path("autodns.json")])
     }
 
-    /// Waits for a run, and looks for what no run may do.
+    /// Waits for a run, and fails if it leaked a secret or sent an invalid request.
     #[track_caller]
     pub fn finish(&self, running: Running) -> Run {
         let run = running.finish(&self.sandbox);
@@ -120,7 +120,7 @@ impl Fixture {
         run
     }
 
-    /// Nothing was tried: no server saw a request, no file was written.
+    /// Fails unless no server saw a connection and no file was written.
     #[track_caller]
     pub fn assert_untouched(&self, run: &Run) {
         assert_eq!(self.reflector.server().connections(), 0, "connections to the reflector");

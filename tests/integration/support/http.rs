@@ -1,6 +1,5 @@
-//! HTTP/1.1 messages as the counterparts of the tests read and write them: one request from a
-//! stream, one reply onto it, including replies that no honest server would send. It knows nothing
-//! of sockets, TLS or AWS, and it never mends what the client got wrong.
+//! Reads an HTTP/1.1 request from a stream and writes a reply, valid or invalid. It knows nothing of
+//! sockets, TLS or AWS, and it accepts no invalid request.
 
 use std::io::{self, BufRead, Read, Write};
 use std::time::Duration;
@@ -14,18 +13,18 @@ pub enum Family {
     V6,
 }
 
-/// A request, with nothing decoded: what was on the wire.
+/// A request as it was sent, with nothing decoded.
 #[derive(Clone, Debug)]
 pub struct Request {
     pub method: String,
-    /// Path and query (or `host:port`, for CONNECT) just as sent.
+    /// Path and query (`host:port` for CONNECT), as sent.
     pub target: String,
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
-    /// The server's number for the connection, from 1.
+    /// The number of the connection, from 1.
     pub connection: usize,
     pub family: Family,
-    /// The name in the TLS greeting, where there was one.
+    /// The server name (SNI) of the TLS handshake, if there was one.
     pub server_name: Option<String>,
 }
 
@@ -38,7 +37,7 @@ impl Request {
         self.target.split_once('?').map_or("", |(_, query)| query)
     }
 
-    /// The value of a header that is there once; a repeated one is a broken request, so: none.
+    /// The value of a header. `None` if it is absent or repeated.
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut found = self.headers.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name));
         let value = found.next()?;
@@ -50,36 +49,36 @@ impl Request {
     }
 }
 
-/// What becomes of the connection after the bytes of a `Reply::Raw`.
+/// How the connection ends after a `Reply::Raw`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     /// An orderly end: TLS `close_notify`, then the end of the stream.
     Close,
-    /// The stream ends with no `close_notify`, as when someone in between cuts it.
+    /// The stream ends without `close_notify`, as when it is cut on the way.
     Cut,
     /// A TCP reset.
     Reset,
 }
 
-/// What a server answers.
+/// What a server sends for a request.
 #[derive(Clone, Debug)]
 pub enum Reply {
     /// A well-formed response; the connection stays open.
     Response(Response),
-    /// These bytes, whatever they are, and then that end.
+    /// These bytes, and then this end of the connection.
     Raw(Vec<u8>, End),
-    /// A well-formed 200 whose body never ends, in chunks.
+    /// A well-formed 200 with a chunked body that never ends.
     Endless,
-    /// The first bytes once, and then the others again and again until the client goes.
+    /// The first bytes once, then the second ones repeatedly until the client disconnects.
     Forever(Vec<u8>, Vec<u8>),
-    /// A byte at a time with a pause after each, and then the end of the connection.
+    /// One byte at a time with this pause after each, then the end of the connection.
     Drip(Vec<u8>, Duration),
-    /// That reply, once a test has opened the latch.
+    /// The reply, sent when a test opens the latch.
     Held(Latch, Box<Reply>),
 }
 
 impl Reply {
-    /// The connection closes with no response at all.
+    /// The connection closes without a response.
     pub fn nothing() -> Self {
         Self::Raw(Vec::new(), End::Close)
     }
@@ -92,7 +91,7 @@ impl Reply {
         Self::Held(latch.clone(), Box::new(reply.into()))
     }
 
-    /// How the connection ends after this reply, if it does.
+    /// How the connection ends after this reply. `None` if it stays open.
     pub fn end(&self) -> Option<End> {
         match self {
             Self::Response(_) => None,
@@ -102,7 +101,7 @@ impl Reply {
         }
     }
 
-    /// A response that claims more bytes than it has, and ends.
+    /// A response without the second half of its body, and then the end of the connection.
     pub fn truncated(response: &Response) -> Self {
         let mut bytes = response.to_bytes();
         bytes.truncate(bytes.len() - response.body.len().div_ceil(2));
@@ -162,8 +161,8 @@ impl Response {
     }
 }
 
-/// Reads one request; `None` where the client closed the connection between two requests. The
-/// three last members are the server's to fill in.
+/// Reads one request. `None` if the client closed the connection between two requests. The server
+/// sets the last three members.
 pub fn read_request(stream: &mut impl BufRead) -> io::Result<Option<Request>> {
     let Some(start) = line(stream)? else { return Ok(None) };
     let mut words = start.split(' ');
@@ -221,7 +220,7 @@ fn broken(what: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what)
 }
 
-/// Writes everything that a reply sends. The end of the connection is the server's to make.
+/// Writes the bytes of a reply. The server ends the connection.
 pub fn write_reply(stream: &mut impl Write, reply: &Reply) -> io::Result<()> {
     match reply {
         Reply::Response(response) => stream.write_all(&response.to_bytes())?,
@@ -248,7 +247,7 @@ pub fn write_reply(stream: &mut impl Write, reply: &Reply) -> io::Result<()> {
 
 fn forever(stream: &mut impl Write, first: &[u8], again: &[u8]) -> io::Result<()> {
     stream.write_all(first)?;
-    // Four million bytes a second are many, and leave the machine to others.
+    // Four million bytes per second are enough, and leave processor time to other tests.
     let many = again.repeat(0x4000_usize.div_ceil(again.len()));
     loop {
         stream.write_all(&many)?;

@@ -1,10 +1,10 @@
-//! A latch at which servers hold their answers until the test lets them through: how a scenario
-//! makes two things happen at the same time, without a clock.
+//! A latch holds the replies of servers until the test opens it. With it a scenario makes two things
+//! happen at the same time, without a clock.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-/// So long and no longer, so that a broken program fails a test instead of hanging it.
+/// A limit, so that a broken program fails a test instead of hanging it.
 const LIMIT: Duration = Duration::from_mins(1);
 
 #[derive(Clone, Debug, Default)]
@@ -17,7 +17,7 @@ struct State {
 }
 
 impl Latch {
-    /// The server's side: says that it is there, and waits.
+    /// For the server: counts the arrival and waits until the latch opens.
     pub fn arrive_and_wait(&self) {
         let (state, changed) = &*self.0;
         let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -26,7 +26,7 @@ impl Latch {
         drop(changed.wait_timeout_while(state, LIMIT, |state| !state.open));
     }
 
-    /// The test's side: waits until so many are there.
+    /// For the test: waits until `count` servers have arrived.
     #[track_caller]
     pub fn wait_for(&self, count: usize) {
         let (state, changed) = &*self.0;
@@ -37,7 +37,7 @@ impl Latch {
         assert!(state.arrived >= count, "{} of {count} came within {LIMIT:?}", state.arrived);
     }
 
-    /// Lets everyone through, now and later.
+    /// Releases all servers, now and later.
     pub fn open(&self) {
         let (state, changed) = &*self.0;
         state.lock().unwrap_or_else(PoisonError::into_inner).open = true;

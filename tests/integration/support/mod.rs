@@ -1,5 +1,5 @@
-//! What the scenarios stand on: counterparts on loopback, a sandbox to run the binary in. One file
-//! a concern; none of them knows a scenario.
+//! The support of the scenarios: fake servers on loopback and a sandbox to run the binary in. One
+//! file per concern. None of them knows a scenario.
 
 pub mod ca;
 pub mod clock;

@@ -1,6 +1,6 @@
-//! The emulator, started through tests/moto: one server for the whole test process, resources
-//! (zone, record, topic, users) for each test. It checks signatures and policies with botocore's code. It
-//! ends with the process, since its standard input then does.
+//! The emulated AWS of tests/moto: one server for the whole test process, and separate resources
+//! (zone, record, topic, users) for each test. It checks signatures and policies with botocore's
+//! code. It ends with the process, when its standard input closes.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
@@ -30,7 +30,7 @@ fn file(name: &str) -> PathBuf {
 
 struct Emulator {
     url: String,
-    /// The emulator ends when this is closed, that is: with the process.
+    /// The emulator ends when this closes, at the end of the process.
     _stdin: ChildStdin,
 }
 
@@ -50,7 +50,7 @@ pub fn url() -> &'static str {
         let mut url = String::new();
         output.read_line(&mut url).expect("a line from tests/moto/moto_aws.py");
         assert!(url.starts_with("http://127.0.0.1:"), "tests/moto/moto_aws.py serve said {url:?}");
-        // Read on, so that it never waits for a reader.
+        // Keep reading, so that a full pipe never stops the emulator.
         std::thread::spawn(move || drop(output.read_to_end(&mut Vec::new())));
         let stdin = child.stdin.take().expect("piped");
         Emulator { url: url.trim_end().to_owned(), _stdin: stdin }
@@ -58,7 +58,7 @@ pub fn url() -> &'static str {
     &emulator.url
 }
 
-/// A zone, a record, a topic with a subscriber, and users: one test's own.
+/// The resources of one test: a zone, a record, a topic with a subscriber, and users.
 pub struct MotoResources {
     pub zone_id: String,
     pub topic_arn: String,
@@ -89,12 +89,12 @@ impl MotoResources {
         moto_aws(&["records", &self.zone_id])
     }
 
-    /// What the topic's subscriber received since the last call.
+    /// The messages that the topic's subscriber received since the last call.
     pub fn messages(&self) -> Value {
         moto_aws(&["messages", &self.queue_url])
     }
 
-    /// Writes any record set, as boto3 takes it.
+    /// Writes a record set in boto3's form.
     pub fn upsert(&self, record_set: &Value) {
         moto_aws(&["upsert-json", &self.zone_id, &record_set.to_string()]);
     }

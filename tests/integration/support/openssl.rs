@@ -1,11 +1,11 @@
-//! A TLS server of OpenSSL's, for certificates and settings that rustls would not offer itself. It
-//! answers every request with one address.
+//! A TLS server of OpenSSL, for certificates and settings that rustls does not offer. It answers
+//! every request with one address.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-/// What every one of these servers says the address is.
+/// The address in every response.
 pub const ADDRESS: &str = "192.175.48.7";
 
 /// The server; it stops when dropped.
@@ -34,7 +34,7 @@ impl OpenSsl {
         let port = lines
             .find_map(|line| line.ok()?.strip_prefix("ACCEPT ")?.rsplit(':').next()?.parse().ok())
             .expect("openssl s_server says where it listens");
-        // Nobody reads what else it says, and it must not wait for that.
+        // Keep reading, so that a full pipe never stops the server.
         std::thread::spawn(move || lines.for_each(drop));
         Self { child, port }
     }
@@ -46,13 +46,13 @@ impl OpenSsl {
 
 impl Drop for OpenSsl {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // It may have ended already.
         drop(self.child.kill());
         drop(self.child.wait());
     }
 }
 
-/// Runs these commands of a shell in `folder`; each begins with `openssl`.
+/// Runs shell commands in `folder`. Each begins with `openssl`.
 #[track_caller]
 pub fn make(folder: &Path, script: &str) {
     let output = Command::new("/bin/sh")

@@ -1,6 +1,6 @@
-//! An HTTP proxy as `HTTPS_PROXY` names one: CONNECT, with or without a password, and a table of
-//! where each host and port really is. It passes bytes on unread, as a real one does. It may be
-//! behind TLS itself, and it may be told what to answer in place of a tunnel.
+//! An HTTP proxy for `HTTPS_PROXY`: CONNECT, with or without a password, and a table from each host
+//! and port to a real port. It passes bytes on unread. It may speak TLS itself, and a test may script
+//! a response in place of a tunnel.
 
 use std::collections::VecDeque;
 use std::io::{self, BufReader, Read, Write};
@@ -15,18 +15,18 @@ use rustls::{ServerConnection, StreamOwned};
 use super::ca::{self, Certificate};
 use super::http::{self, Reply, Response};
 
-/// The Authorization that the proxy wants: `pi:pr0xy/P@ss` in base64.
+/// The credentials that the proxy requires: `pi:pr0xy/P@ss` in base64.
 pub const USER_PASSWORD: &str = "pi:pr0xy%2FP%40ss";
 pub const PASSWORD: &str = "pr0xy/P@ss";
 const BASIC: &str = "Basic cGk6cHIweHkvUEBzcw==";
 
 struct Shared {
-    /// From `host:port` to a port of 127.0.0.1; `*` stands for every other one.
+    /// Maps `host:port` to a port of 127.0.0.1. `*` matches every other host and port.
     table: Vec<(String, u16)>,
     wants_password: bool,
-    /// What is answered to the next requests in place of a tunnel, the first first.
+    /// The replies to the next requests in place of a tunnel, in order.
     once: Mutex<VecDeque<Reply>>,
-    /// What is answered to all others, if that is no tunnel either.
+    /// The reply to all other requests in place of a tunnel, if any.
     always: Mutex<Option<Reply>>,
     tls: Option<Certificate>,
     asked: Mutex<Vec<String>>,
@@ -45,7 +45,7 @@ impl Proxy {
         Self::start_as(table, false, None)
     }
 
-    /// A proxy that is behind TLS itself.
+    /// A proxy that speaks TLS itself.
     pub fn behind_tls(table: &[(&str, u16)], certificate: Certificate) -> Self {
         Self::start_as(table, false, Some(certificate))
     }
@@ -74,7 +74,7 @@ impl Proxy {
                     return;
                 }
                 let own = Arc::clone(&own);
-                // An error ends this one tunnel, which its client then sees.
+                // An error ends this tunnel only. Its client sees that.
                 std::thread::spawn(move || drop(serve(stream, &own)));
             }
         });
@@ -86,12 +86,12 @@ impl Proxy {
         format!("{scheme}://{}", self.address)
     }
 
-    /// Answers the next request so, in place of a tunnel.
+    /// Sets the reply to the next request, in place of a tunnel.
     pub fn once(&self, reply: impl Into<Reply>) {
         self.shared.once.lock().unwrap_or_else(PoisonError::into_inner).push_back(reply.into());
     }
 
-    /// Answers every request so, in place of a tunnel.
+    /// Sets the reply to every request, in place of a tunnel.
     pub fn always(&self, reply: impl Into<Reply>) {
         *self.shared.always.lock().unwrap_or_else(PoisonError::into_inner) = Some(reply.into());
     }
@@ -100,7 +100,7 @@ impl Proxy {
         format!("http://{user_password}@{}", self.address)
     }
 
-    /// The request line of each request, oldest first, and whether it had the right password.
+    /// The request lines, oldest first, each with a note if its password is wrong.
     pub fn asked(&self) -> Vec<String> {
         self.shared.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -111,7 +111,7 @@ impl Drop for Proxy {
         self.shared.stop.store(true, Ordering::SeqCst);
         drop(TcpStream::connect(self.address));
         if let Some(acceptor) = self.acceptor.take() {
-            // A panic of the acceptor was printed by its own thread.
+            // The thread of the acceptor has printed its own panic.
             drop(acceptor.join());
         }
     }
@@ -170,7 +170,7 @@ fn response<S: Read + Write>(client: S, raw: &TcpStream, shared: &Shared) -> io:
             drop(client.shutdown(Shutdown::Write));
         })
     };
-    // What was read ahead of the end of the CONNECT request belongs to the tunnel.
+    // Bytes read past the end of the CONNECT request belong to the tunnel.
     let early = reader.buffer().to_vec();
     forth.write_all(&early)?;
     drop(io::copy(reader.get_mut(), &mut forth));
@@ -179,7 +179,7 @@ fn response<S: Read + Write>(client: S, raw: &TcpStream, shared: &Shared) -> io:
     Ok(())
 }
 
-/// Passes bytes on in both directions where one thread has to do it: TLS has one state for both.
+/// Passes bytes on in both directions in one thread, since TLS has one state for both.
 fn exchange<S: Read + Write>(
     mut client: BufReader<S>,
     raw: &TcpStream,

@@ -1,11 +1,11 @@
-//! One throw-away place to run the built binary in: a home directory, an /etc of its own laid over
-//! the machine's, a host name, and no environment but what the test sets. Runs end by themselves or
-//! are killed; what was printed and written is looked through for secrets after each. It knows
+//! A temporary environment to run the built binary in: a home directory, an /etc laid over the
+//! machine's, a host name, and only the variables that the test sets. A run that does not end is
+//! killed. After each run its output and its files are searched for secrets. The sandbox knows
 //! nothing of AWS.
 //!
-//! The mount and host-name namespaces come from util-linux's `unshare`, so that names resolve as a
-//! test says (nothing is ever asked of a real name server), /etc/boto.cfg and /usr/local/etc can
-//! be filled, and a file system can be read-only or full for root too.
+//! The mount and host-name namespaces come from util-linux's `unshare`. With them a test sets how
+//! names resolve (no real name server is asked), fills /etc/boto.cfg and /usr/local/etc, and makes a
+//! file system read-only or full, even for root.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -22,13 +22,13 @@ use tempfile::TempDir;
 
 use super::{ca, clock, secrets};
 
-/// The name of the machine, as an alert says it.
+/// The host name, which alerts contain.
 pub const HOST_NAME: &str = "raspberrypi";
 
-/// Far beyond what any run takes, and not a measure of anything.
+/// Far longer than any run takes.
 const TIME_LIMIT: Duration = Duration::from_mins(2);
 
-/// Names that resolve, in every sandbox. Nothing listens on 127.0.77.1.
+/// The hosts file of every sandbox. Nothing listens on 127.0.77.1.
 const HOSTS: &str = "\
 127.0.0.1 localhost raspberrypi
 ::1 localhost
@@ -41,20 +41,20 @@ pub struct Sandbox {
     root: TempDir,
     environment: BTreeMap<String, String>,
     secrets: Vec<String>,
-    /// What stands for what in the outputs: places and ports differ from run to run.
+    /// The placeholders in the outputs, for paths and ports that differ from run to run.
     aliases: Vec<(String, String)>,
     mounts: Vec<String>,
     network: Network,
 }
 
-/// What network the program has.
+/// The network of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Network {
-    /// The machine's own, on whose loopback the counterparts are.
+    /// The machine's network. The fake servers are on its loopback.
     Shared,
-    /// Nothing but a loopback of its own.
+    /// A separate loopback and nothing else.
     None,
-    /// A route to everywhere over IPv4, which ends in a loopback of its own.
+    /// A separate loopback with the default route of IPv4.
     Route,
 }
 
@@ -66,7 +66,7 @@ impl Sandbox {
             fs::create_dir(path(directory)).expect("a directory");
         }
         fs::write(path("etc/hosts"), HOSTS).expect("etc/hosts");
-        // Port 53 of this address refuses at once.
+        // Port 53 of this address refuses connections.
         fs::write(path("etc/resolv.conf"), "nameserver 127.0.77.1\n").expect("etc/resolv.conf");
         fs::write(path("etc/nsswitch.conf"), "hosts: files dns\n").expect("etc/nsswitch.conf");
         fs::write(path("ca.pem"), ca::pem()).expect("ca.pem");
@@ -90,7 +90,7 @@ impl Sandbox {
         }
     }
 
-    /// The home directory, which is also where the program is started.
+    /// The home directory, which is also the program's working directory.
     pub fn home(&self) -> PathBuf {
         self.root.path().join("home")
     }
@@ -156,28 +156,28 @@ impl Sandbox {
         self.environment.remove(name);
     }
 
-    /// From now on no run may show this, in any encoding.
+    /// Fails every later run that shows this text, in any encoding.
     pub fn secret(&mut self, secret: &str) {
         self.secrets.push(secret.to_owned());
     }
 
-    /// `stands_for` is written in place of `text` in the outputs.
+    /// Replaces `text` by `stands_for` in the outputs.
     pub fn alias(&mut self, text: &str, stands_for: &str) {
         self.aliases.push((text.to_owned(), stands_for.to_owned()));
     }
 
-    /// From now on the program has that network.
+    /// Sets the network of the program.
     pub fn network(&mut self, network: Network) {
         self.network = network;
     }
 
-    /// A named pipe in the home directory.
+    /// Makes a named pipe in the home directory.
     pub fn pipe(&self, name: &str) {
         let made = Command::new("mkfifo").arg(self.path(name)).status().expect("mkfifo runs");
         assert!(made.success(), "mkfifo");
     }
 
-    /// Looking names up hangs: reading the file of hosts never ends, since nobody writes it.
+    /// Makes name lookups hang: the hosts file becomes a pipe that has no writer.
     pub fn hanging_names(&self) {
         let hosts = self.root.path().join("etc/hosts");
         fs::remove_file(&hosts).expect("etc/hosts");
@@ -185,42 +185,42 @@ impl Sandbox {
         assert!(made.success(), "mkfifo");
     }
 
-    /// A command that root runs in the program's namespaces before the program is started.
+    /// Adds a command that root runs in the program's namespaces before the program starts.
     pub fn set_up(&mut self, command: &str) {
         self.mounts.push(command.to_owned());
     }
 
-    /// A folder of the home takes the place of another one, for the program alone.
+    /// Mounts a folder of the home over another folder, for the program only.
     pub fn mount_over(&mut self, name: &str, place: &str) {
-        // By the number of the process, which stays the program's: `self` would be mount's own.
+        // `/proc/self` would be that of `mount`. The process id of the shell stays the program's.
         let place = place.replace("/proc/self/", "/proc/$$/");
         self.mounts.push(format!("mount --bind '{}' {place}", self.path(name)));
     }
 
-    /// A directory of the home is read-only for the program.
+    /// Makes a directory of the home read-only for the program.
     pub fn read_only(&mut self, name: &str) {
         let path = self.path(name);
         self.mounts.push(format!("mount --bind '{path}' '{path}'"));
         self.mounts.push(format!("mount -o remount,bind,ro '{path}'"));
     }
 
-    /// A file of the home cannot be removed by the program: it is mounted on itself.
+    /// Mounts a file of the home on itself, so that the program cannot remove it.
     pub fn pin(&mut self, name: &str) {
         let path = self.path(name);
         self.mounts.push(format!("mount --bind '{path}' '{path}'"));
     }
 
-    /// From now on the program has that umask.
+    /// Sets the umask of the program.
     pub fn umask(&mut self, umask: &str) {
         self.mounts.push(format!("umask {umask}"));
     }
 
-    /// From now on the program sees the home as it is, and has the usual umask.
+    /// Removes all mounts and the umask.
     pub fn unmount(&mut self) {
         self.mounts.clear();
     }
 
-    /// A directory of the home is a file system with not a byte to spare, for the program.
+    /// Makes a directory of the home a full file system, for the program only.
     pub fn full(&mut self, name: &str) {
         let path = self.path(name);
         self.mounts.push(format!("mount -t tmpfs -o size=4k,mode=777 full '{path}'"));
@@ -228,41 +228,38 @@ impl Sandbox {
         self.mounts.push(format!("head -c 4096 /dev/zero > '{path}/filler'"));
     }
 
-    /// An empty file, made for the program once all directories are what they shall be.
+    /// Makes an empty file after all mounts before it.
     pub fn touch(&mut self, name: &str) {
         self.mounts.push(format!(": > '{}'", self.path(name)));
     }
 
-    /// What is at a place of the machine takes the place of a file of the home, for the program
-    /// alone.
+    /// Mounts a file of the machine over a file of the home, for the program only.
     pub fn put(&mut self, place: &str, name: &str) {
         let path = self.write(name, "");
         self.mounts.push(format!("mount --bind '{place}' '{path}'"));
     }
 
-    /// A file of the home that is not the program's user's, but, as the program sees it, that of
-    /// uid 65534.
+    /// Writes a file of the home that belongs to uid 65534, as the program sees it.
     pub fn foreign(&mut self, name: &str, content: &str) {
         if is_root() {
             std::os::unix::fs::chown(self.write(name, content), Some(65534), None).expect("chown");
         } else {
-            // Nothing can be given away, but what is root's is nobody's in a namespace of users.
+            // Only root may change an owner. In a user namespace root's files belong to nobody.
             self.put("/bin/sh", name);
         }
     }
 
-    /// A command that is run in the program's namespaces before it, as `ip route` for a network of
-    /// its own.
+    /// Adds a command that runs before the program in its namespaces, for example `ip route`.
     pub fn prepare(&mut self, command: &str) {
         self.mounts.push(command.to_owned());
     }
 
-    /// From now on these names have these addresses as well.
+    /// Adds these lines to the hosts file.
     pub fn hosts(&self, lines: &str) {
         self.etc("hosts", format!("{HOSTS}{lines}\n"));
     }
 
-    /// Puts the placeholders in.
+    /// Replaces each alias by its placeholder.
     pub fn neutral(&self, text: &str) -> String {
         let mut aliases = self.aliases.clone();
         aliases.sort_by_key(|(text, _)| std::cmp::Reverse(text.len()));
@@ -278,7 +275,7 @@ impl Sandbox {
         self.spawn_by(&[], arguments)
     }
 
-    /// Starts the program through `wrapper`, a command that runs another: `nice -n 10` is one.
+    /// Starts the program through `wrapper`, a command that runs another, for example `nice`.
     pub fn spawn_by(&self, wrapper: &[&str], arguments: &[&str]) -> Running {
         let root = self.root.path().to_str().expect("UTF-8");
         let mut script = format!(
@@ -294,15 +291,15 @@ impl Sandbox {
         for mount in &self.mounts {
             writeln!(script, "{mount}").expect("a String takes everything");
         }
-        // A file that exists proves that the set-up went through: a test must never take the
-        // set-up's failure for the program's.
+        // This file proves that the set-up succeeded. A test must never take a failed set-up for a
+        // failed program.
         let ready = self.root.path().join("ready");
         drop(fs::remove_file(&ready));
         writeln!(script, ": > '{}'\nexec \"$@\"", ready.display())
             .expect("a String takes everything");
         let mut command = Command::new("/usr/bin/unshare");
         command
-            // No namespace of users for root: containers allow the plain ones more often.
+            // Root needs no user namespace, and containers often forbid one.
             .arg(if is_root() { "-mu" } else { "-rmu" })
             .args((self.network != Network::Shared).then_some("-n"))
             .args(["/bin/sh", "-ec", &script, "sh"])
@@ -341,14 +338,14 @@ fn gather(mut pipe: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
     let (sender, receiver) = channel();
     std::thread::spawn(move || {
         let mut bytes = Vec::new();
-        // What was read up to an error is what there is to show.
+        // After an error the bytes read so far are the output.
         drop(pipe.read_to_end(&mut bytes));
         drop(sender.send(bytes));
     });
     receiver
 }
 
-/// A run under way. Dropped unfinished, it is killed.
+/// A run in progress. It is killed when dropped unfinished.
 pub struct Running {
     child: Child,
     stdout: Receiver<Vec<u8>>,
@@ -359,7 +356,7 @@ pub struct Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It has ended already in the usual case.
+        // Usually it has ended already.
         drop(self.child.kill());
         drop(self.child.wait());
     }
@@ -370,7 +367,7 @@ impl Running {
         self.child.kill().expect("the program can be killed");
     }
 
-    /// Waits for the end, looks for secrets, and says all that came of it.
+    /// Waits for the end, searches for secrets, and returns the result.
     #[track_caller]
     pub fn finish(mut self, sandbox: &Sandbox) -> Run {
         let start = Instant::now();
@@ -410,21 +407,21 @@ impl Running {
     }
 }
 
-/// What came of a run, with placeholders for what differs from run to run.
+/// The result of a run, with placeholders for what differs from run to run.
 #[derive(Debug)]
 pub struct Run {
     pub stdout: String,
     pub stderr: String,
     pub status: ExitStatus,
-    /// The times of the steps that `--verbose` told, in milliseconds, in the order of the lines;
-    /// they are taken out of `stderr`.
+    /// The times of the steps of `--verbose` in milliseconds, in the order of the lines. `stderr`
+    /// does not contain them.
     pub step_times: Vec<u64>,
-    /// What became of the files of the home: `+ new`, `~ changed`, `- gone`.
+    /// The changes to files of the home: `+ new`, `~ changed`, `- removed`.
     pub wrote: Vec<String>,
 }
 
 impl Run {
-    /// Compares all three whole.
+    /// Compares exit code, stdout and stderr whole.
     #[track_caller]
     pub fn assert(&self, code: i32, stdout: &str, stderr: &str) -> &Self {
         let same =
@@ -441,14 +438,14 @@ impl Run {
         self
     }
 
-    /// The lines of stderr in the order of the alphabet: steps of two threads come as they come.
+    /// The sorted lines of stderr, since the order of two threads differs from run to run.
     pub fn sorted_stderr(&self) -> String {
         let mut lines: Vec<&str> = self.stderr.lines().collect();
         lines.sort_unstable();
         lines.join("\n") + "\n"
     }
 
-    /// All is well, or was put right: nothing at all is printed.
+    /// Fails unless the run exits with 0 and prints nothing.
     #[track_caller]
     pub fn assert_silent(&self) -> &Self {
         self.assert(0, "", "")
@@ -479,7 +476,7 @@ impl Snapshot {
         while let Some(next) = left.pop() {
             for entry in fs::read_dir(&next).expect("a directory of the sandbox") {
                 let path = entry.expect("an entry").path();
-                // A temporary file of a run under way may be gone again.
+                // A temporary file of a run in progress may have been removed.
                 let Ok(meta) = path.symlink_metadata() else { continue };
                 let name = path.strip_prefix(directory).expect("inside").display().to_string();
                 let mut changed = (meta.mtime(), meta.mtime_nsec());
@@ -503,7 +500,7 @@ impl Snapshot {
         Self(entries)
     }
 
-    /// The differences, and the new contents of what was written, path and text.
+    /// The differences, and path and text of each file written.
     fn compared(&self, after: &Self) -> (Vec<String>, Vec<(String, String)>) {
         let mut wrote = Vec::new();
         let mut contents = Vec::new();

@@ -1,20 +1,19 @@
-//! Looks for a piece of a secret in a text, in every form in which it may have slipped out: as it
-//! is, encoded or decoded, in any case, with anything put in between, and cut short. It prints
-//! nothing itself, and shares no code with the program.
+//! Searches a text for a part of a secret: plain, encoded or decoded, in upper or lower case, with
+//! other characters inserted, or cut short. It prints nothing and shares no code with the program.
 
 use super::text::{hex, percent_decode, percent_encode, xml_escape};
 
-/// So many characters of a secret in a row are a leak.
+/// This many consecutive characters of a secret are a leak.
 const PIECE: usize = 8;
 
-/// The piece of the secret that is in the text, if one is.
+/// The part of the secret that is in the text, if any.
 pub fn find(secret: &str, text: &str) -> Option<String> {
-    // With the punctuation of the secret, and without any.
+    // Compare with the punctuation of the secret and without.
     for kept in [is_visible, char::is_alphanumeric as fn(char) -> bool] {
         let text: String = folded(text, kept).into_iter().collect();
         for form in forms(secret) {
             let form = folded(&form, kept);
-            // Of punctuation alone there may be nothing left.
+            // A secret of punctuation only leaves nothing to compare.
             let pieces = form.windows(PIECE.min(form.len()).max(1));
             if let Some(piece) = pieces
                 .map(|piece| piece.iter().collect())
@@ -31,8 +30,8 @@ fn folded(text: &str, kept: fn(char) -> bool) -> Vec<char> {
     text.chars().filter(|&c| kept(c)).flat_map(char::to_lowercase).collect()
 }
 
-/// White space, control characters and what shows nothing are left out, and so is a `\` that JSON,
-/// Debug or a shell put before a character.
+/// Removes white space, control characters, invisible characters, and each `\` that JSON, Debug or
+/// a shell puts before a character.
 fn is_visible(character: char) -> bool {
     (character.is_ascii_graphic() || character.is_alphanumeric()) && character != '\\'
 }
@@ -46,7 +45,7 @@ fn forms(secret: &str) -> Vec<String> {
     for spelling in spellings {
         let bytes = spelling.as_bytes();
         forms.extend([percent_encode(bytes), xml_escape(&spelling)]);
-        // Two characters of hexadecimal are one of the secret, four of base64 are three.
+        // Two hexadecimal characters are one byte of the secret, four of base64 are three.
         if bytes.len() >= PIECE {
             forms.push(hex(bytes));
             for skipped in 0..3 {
@@ -60,8 +59,8 @@ fn forms(secret: &str) -> Vec<String> {
     forms
 }
 
-/// The whole groups of three bytes in base64: whatever stands before a secret, its base64 is that
-/// of one of its first three ends.
+/// The base64 of the secret from its first, second and third byte on. Whatever precedes the secret,
+/// its base64 contains one of these.
 fn base64(bytes: &[u8]) -> String {
     let alphabet: Vec<char> =
         ('A'..='Z').chain('a'..='z').chain('0'..='9').chain(['+', '/']).collect();

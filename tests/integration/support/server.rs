@@ -1,6 +1,6 @@
-//! A threaded server on loopback, plain or TLS, IPv4, IPv6 or both on one port, that hands each
-//! request to a closure and counts what a test wants to know of the wire: connections, handshakes,
-//! requests and bytes. It has no opinion on what is asked or answered.
+//! A threaded server on loopback, plain or TLS, IPv4, IPv6 or both on one port. It passes each
+//! request to a closure and counts connections, handshakes and requests. It does not judge requests
+//! or replies.
 
 use std::io::{self, BufReader, Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
@@ -22,18 +22,18 @@ pub enum Listen {
     Both,
 }
 
-/// What a server speaks.
+/// Plain HTTP or TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Speak {
     Plain,
     Tls(Certificate),
 }
 
-/// What was seen on the wire so far.
+/// What the server has counted so far.
 #[derive(Debug, Default)]
 struct Counters {
     connections: AtomicUsize,
-    /// Those that are not over yet.
+    /// The connections that are still open.
     open: AtomicUsize,
     handshakes: AtomicUsize,
     failed_handshakes: AtomicUsize,
@@ -42,7 +42,7 @@ struct Counters {
 struct Shared {
     counters: Counters,
     requests: Mutex<Vec<Request>>,
-    /// Requests that could not be read as HTTP/1.1: the client's fault, and a test's business.
+    /// Requests that are not valid HTTP/1.1. Each fails its test.
     violations: Mutex<Vec<String>>,
     stop: AtomicBool,
     tls: Option<Arc<ServerConfig>>,
@@ -109,8 +109,8 @@ impl Server {
         self.shared.counters.connections.load(Ordering::SeqCst)
     }
 
-    /// Waits until no connection is open any more: what a client that is dead now sent before has
-    /// had its effect. Over TLS a connection that was not even accepted can have none.
+    /// Waits until no connection is open: then every request of a killed client has been handled. A
+    /// TLS connection that was not accepted carries no request.
     #[track_caller]
     pub fn settle(&self) {
         let start = Instant::now();
@@ -120,7 +120,7 @@ impl Server {
         }
     }
 
-    /// TLS handshakes that were completed.
+    /// Completed TLS handshakes.
     pub fn handshakes(&self) -> usize {
         self.shared.counters.handshakes.load(Ordering::SeqCst)
     }
@@ -134,11 +134,11 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.shared.stop.store(true, Ordering::SeqCst);
         for address in &self.addresses {
-            // Wakes the acceptor; where even that fails its thread ends with the process.
+            // Wakes the acceptor. If that fails, its thread ends with the process.
             drop(TcpStream::connect_timeout(address, Duration::from_secs(1)));
         }
         for acceptor in self.acceptors.drain(..) {
-            // A panic of an acceptor was printed by its own thread.
+            // The thread of the acceptor has printed its own panic.
             drop(acceptor.join());
         }
     }
@@ -151,7 +151,7 @@ fn bind(listen: Listen) -> Vec<TcpListener> {
         Listen::V4 => vec![v4(0).expect("a port on 127.0.0.1")],
         Listen::V6 => vec![v6(0).expect("a port on [::1]")],
         Listen::Both => {
-            // A port free on one family may be taken on the other: another one, then.
+            // A port that is free on one family may be in use on the other. Try another one.
             for _ in 0..100 {
                 let first = v4(0).expect("a port on 127.0.0.1");
                 let port = first.local_addr().expect("bound").port();
@@ -174,8 +174,7 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
         shared.counters.open.fetch_add(1, Ordering::SeqCst);
         let family = if peer.is_ipv4() { Family::V4 } else { Family::V6 };
         let shared = Arc::clone(shared);
-        // Not joined: it ends when its client goes away, and every client is a child process that
-        // its test waits for.
+        // Not joined: it ends with its client, a child process that its test waits for.
         std::thread::spawn(move || {
             serve(stream, number, family, &shared);
             shared.counters.open.fetch_sub(1, Ordering::SeqCst);
@@ -183,10 +182,10 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
     }
 }
 
-/// Errors of one connection end that connection: the client sees them, its test asserts on that.
+/// An error ends its connection only. The client sees it, and the test asserts the result.
 fn serve(stream: TcpStream, number: usize, family: Family, shared: &Shared) {
     let Ok(raw) = stream.try_clone() else { return };
-    // A test never waits for a peer that is gone for good.
+    // A test never waits for a peer that is gone.
     let limit = Some(Duration::from_mins(2));
     if stream.set_read_timeout(limit).and(stream.set_nodelay(true)).is_err() {
         return;
@@ -221,7 +220,7 @@ fn serve(stream: TcpStream, number: usize, family: Family, shared: &Shared) {
     }
 }
 
-/// Answers requests until the client or a reply ends it, and says how to end the connection.
+/// Answers requests until the client or a reply ends that. Returns how to end the connection.
 fn converse<S: Read + Write>(
     stream: &mut BufReader<S>,
     number: usize,
@@ -259,14 +258,14 @@ fn converse<S: Read + Write>(
 
 fn finish(stream: &TcpStream, end: End) {
     if end == End::Reset {
-        // With no time to linger the kernel sends a reset when the last handle is dropped.
+        // With a linger time of 0 the kernel sends a reset when the last handle is dropped.
         let no_time = Some(Duration::ZERO);
         rustix::net::sockopt::set_socket_linger(stream, no_time).expect("SO_LINGER");
     }
 }
 
-/// A port of 127.0.0.1 on which every connection is refused, kept from others for as long as this
-/// value lives: the socket is bound, but does not listen.
+/// A port of 127.0.0.1 that refuses every connection: its socket is bound and does not listen. The
+/// port stays reserved while this value lives.
 pub struct Refusing {
     _socket: rustix::fd::OwnedFd,
     port: u16,
@@ -287,8 +286,8 @@ impl Refusing {
     }
 }
 
-/// A port of 127.0.0.1 on which connections open and nothing ever comes: the kernel takes them, and
-/// nobody asks it for them.
+/// A port of 127.0.0.1 on which connections open and no byte comes: the kernel completes the
+/// handshake, and nothing accepts the connection.
 pub struct Silent(TcpListener);
 
 impl Silent {

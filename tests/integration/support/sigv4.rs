@@ -1,6 +1,6 @@
-//! The check of an AWS signature, version 4, from AWS's description of it: written for the tests,
-//! on ring's SHA-256 and HMAC, so that it shares no line with what signs. It says which error AWS
-//! would give; it knows keys, not what they may do.
+//! Checks an AWS signature, version 4, after AWS's specification. It is written for the tests on
+//! ring's SHA-256 and HMAC and shares no code with the program. It returns AWS's error. It does not
+//! check the permissions of a key.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -11,14 +11,14 @@ use time::{Date, Duration, Month, OffsetDateTime, PrimitiveDateTime, Time};
 use super::http::Request;
 use super::text::{hex, pairs, percent_encode};
 
-/// What AWS keeps of an access key.
+/// What AWS stores for an access key.
 #[derive(Clone, Debug)]
 pub struct Secret {
     pub secret: String,
     pub token: Option<String>,
 }
 
-/// Where and when a request was received.
+/// The service, region and time that received a request.
 #[derive(Clone, Copy, Debug)]
 pub struct Receiver<'a> {
     pub service: &'a str,
@@ -26,7 +26,7 @@ pub struct Receiver<'a> {
     pub now: OffsetDateTime,
 }
 
-/// A rejection as AWS words it: always 403.
+/// A rejection with AWS's code and message. Its status is always 403.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejection {
     pub code: &'static str,
@@ -37,7 +37,7 @@ fn rejection<T>(code: &'static str, message: impl Into<String>) -> Result<T, Rej
     Err(Rejection { code, message: message.into() })
 }
 
-/// Checks the signature and names the key that made it.
+/// Checks the signature and returns the id of its key.
 pub fn check(
     request: &Request,
     receiver: Receiver<'_>,
@@ -143,7 +143,7 @@ impl<'a> Claim<'a> {
     }
 }
 
-/// `host`, and every `x-amz-` header that is there (with the payload's hash always among them).
+/// `host`, the headers that are always required, and every other `x-amz-` header of the request.
 fn must_be_signed(request: &Request) -> impl Iterator<Item = &str> {
     let own = request
         .headers
@@ -199,7 +199,7 @@ fn in_window(signed_at: OffsetDateTime, now: OffsetDateTime) -> Result<(), Rejec
     Ok(())
 }
 
-/// The canonical request. The path is encoded once more, as for every service but S3.
+/// The canonical request. Its path is encoded twice, as for every service but S3.
 fn canonical(request: &Request, headers: &[&str], payload: &str) -> Option<String> {
     let path = request
         .path()

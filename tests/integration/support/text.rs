@@ -1,5 +1,5 @@
-//! Small encodings that several of the counterparts read and write: percent, hex, XML. Written for
-//! the tests alone, so that the program's own are checked against something else.
+//! Encodings that several fake servers read and write: percent, hex, XML. They are written for the
+//! tests only, so that they can find errors in the program's own.
 
 use std::fmt::Write as _;
 
@@ -18,7 +18,7 @@ pub fn percent_encode(bytes: &[u8]) -> String {
     text
 }
 
-/// The bytes behind a percent-encoded text; `None` where a `%` is not followed by two hex digits.
+/// Decodes a percent-encoded text. `None` if a `%` is not followed by two hex digits.
 pub fn percent_decode(text: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut rest = text.as_bytes();
@@ -35,7 +35,7 @@ pub fn percent_decode(text: &str) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// The pairs of a query or form, decoded. `plus` says whether `+` is a space (in a form it is).
+/// The decoded pairs of a query or form. `plus` is true if `+` is a space, as in a form.
 pub fn pairs(text: &str, plus: bool) -> Option<Vec<(String, String)>> {
     let decode = |part: &str| {
         let part = if plus { part.replace('+', " ") } else { part.to_owned() };
@@ -61,7 +61,7 @@ pub fn xml_escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-/// One element of a document, with what is in it.
+/// One element of a document, with its content.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Element {
     pub name: String,
@@ -75,13 +75,13 @@ impl Element {
         self.children.iter().find(|child| child.name == name)
     }
 
-    /// The names of the children, in their order.
+    /// The names of the children, in order.
     pub fn names(&self) -> Vec<&str> {
         self.children.iter().map(|child| child.name.as_str()).collect()
     }
 }
 
-/// Reads a whole document, strictly: one root, balanced, no prefixes, no DOCTYPE.
+/// Reads a whole document: one root, balanced tags, no prefixes, no DOCTYPE.
 pub fn parse_xml(bytes: &[u8]) -> Result<Element, String> {
     let text = std::str::from_utf8(bytes).map_err(|error| error.to_string())?;
     let mut reader = quick_xml::Reader::from_str(text);
