@@ -47,7 +47,7 @@ def reflector():
 
 
 @pytest.mark.parametrize("path", POLICIES, ids=lambda path: path.stem)
-def test_each_request_is_allowed(moto, autodns, tmp_path, path):
+def test_earlier_policy_allows_each_request(moto, autodns, tmp_path, path):
     zone = boto3.client("route53", endpoint_url=moto.url).create_hosted_zone(
         Name="example.com", CallerReference="test")
     zone_id = zone["HostedZone"]["Id"].removeprefix("/hostedzone/")
@@ -85,5 +85,5 @@ def test_each_request_is_allowed(moto, autodns, tmp_path, path):
         assert run(ttl=60) == {iam.LIST, iam.PUBLISH}  # it is up to date again
 
 
-def test_there_is_a_policy_of_the_first_version():
+def test_policy_of_version_0_1_0_is_present():
     assert [path.stem for path in POLICIES][0] == "0.1.0"

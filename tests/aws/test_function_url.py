@@ -29,7 +29,7 @@ def answer(status, body):
 
 @pytest.mark.parametrize("name, body", [("ipv4", V4), ("ipv6", V6)])
 @pytest.mark.parametrize("query", ["", "apikey=whatever", "apikey=%zz&&=&x"])
-def test_without_a_key_anybody_is_told_the_address(name, body, query):
+def test_request_without_configured_key_gets_its_address(name, body, query):
     assert function()(event(name, query)) == answer(200, body)
 
 
@@ -38,7 +38,7 @@ def test_without_a_key_anybody_is_told_the_address(name, body, query):
     "verysecret", "a b", "a+b", "a&b=c", "100%", "%41", "a,b", "ключ🔑", "\"'\\{}$#;", "a\tb\nc",
     "k" * 256,
 ])
-def test_a_key_may_hold_any_characters(name, body, key):
+def test_key_may_hold_any_characters(name, body, key):
     query = "apikey=" + urllib.parse.quote(key, safe="")
     assert function(key)(event(name, query)) == answer(200, body)
     assert function(key)(event(name, "x=1&" + query + "&y=2")) == answer(200, body)
@@ -52,25 +52,25 @@ def test_a_key_may_hold_any_characters(name, body, key):
     "apikey=%",
 ])
 @pytest.mark.parametrize("name", ["ipv4", "ipv6"])
-def test_a_wrong_key_is_refused(name, query):
+def test_wrong_key_is_rejected(name, query):
     assert function("verysecret")(event(name, query)) == answer(403, REFUSED)
 
 
-def test_the_callers_own_words_do_not_change_the_answer():
+def test_headers_of_the_caller_do_not_change_the_response():
     forged = event("ipv4", "apikey=verysecret&your_ip=198.51.100.1")
     forged["headers"] |= {"x-forwarded-for": "198.51.100.1", "forwarded": "for=198.51.100.1"}
     forged["queryStringParameters"] = {"apikey": "wrong", "your_ip": "198.51.100.1"}
     assert function("verysecret")(forged) == answer(200, V4)
 
 
-def test_nothing_is_written(capfd, caplog):
+def test_function_logs_nothing(capfd, caplog):
     caplog.set_level(logging.DEBUG)
     for query in ("apikey=verysecret", "apikey=wrong", ""):
         function("verysecret")(event("ipv4", query))
     assert capfd.readouterr() == ("", "") and caplog.records == []
 
 
-def test_the_keys_are_compared_in_constant_time():
+def test_keys_are_compared_in_constant_time():
     """By hmac, on each way to an answer, and by nothing else."""
     tree = ast.parse(function("verysecret").code)
     compared = [node for node in ast.walk(tree) if isinstance(node, ast.Compare)]
@@ -78,6 +78,6 @@ def test_the_keys_are_compared_in_constant_time():
     assert compared == [] and called.count("hmac.compare_digest") == 1
 
 
-def test_the_answer_is_json_in_the_old_scripts_order():
+def test_response_has_the_member_order_of_the_php_script():
     body = function()(event("ipv4"))["body"]
     assert list(json.loads(body)) == ["error", "forwarded", "forwarded_for", "your_ip"]

@@ -23,7 +23,7 @@ def lint(*regions):
     return [(found["Rule"]["Id"], found["Message"]) for found in json.loads(run.stdout)]
 
 
-def test_it_is_clean_but_for_function_urls_in_the_regions_that_its_rule_names():
+def test_template_has_only_findings_about_function_url_regions():
     rule, = template.load()["Rules"]["ReflectorNeedsFunctionUrls"]["Assertions"]
     without, _ = rule["Assert"]["Fn::Not"][0]["Fn::Contains"]
     assert len(SERVED) > 30 and "us-gov-west-1" in without
@@ -33,5 +33,5 @@ def test_it_is_clean_but_for_function_urls_in_the_regions_that_its_rule_names():
     ]
 
 
-def test_it_reads_within_a_hundred_columns():
+def test_template_lines_have_at_most_100_columns():
     assert [line for line in template.PATH.read_text().splitlines() if len(line) > 100] == []

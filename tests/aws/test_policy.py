@@ -42,12 +42,12 @@ def test_for_all_values_holds_for_every_value_and_for_none():
     {"Condition": {"ForAllValues:StringLike": {iam.NAMES: ["a.example"]}}},
     {"Condition": {"ForAllValues:StringEquals": {"aws:SourceIp": ["192.0.2.1"]}}},
 ])
-def test_the_evaluator_passes_nothing_that_it_does_not_know(more):
+def test_evaluator_rejects_unknown_parts_of_a_policy(more):
     with pytest.raises(ValueError):
         allows(statement(**more), Request(CHANGE, ZONE))
 
 
-def test_the_same_policy_written_otherwise_means_the_same():
+def test_equivalent_policies_have_the_same_meaning():
     one = policy(RecordTypes="A,AAAA")
     other = json.loads(json.dumps(one))
     other["Statement"].reverse()
@@ -64,7 +64,7 @@ def test_the_same_policy_written_otherwise_means_the_same():
 
 @pytest.mark.parametrize("name", ["home.example.com", "*.home.example.com"])
 @pytest.mark.parametrize("types", ["A", "AAAA", "A,AAAA"])
-def test_it_allows_what_autodns_sends(name, types):
+def test_template_policy_allows_the_requests_of_autodns(name, types):
     given = policy(DnsName=name, RecordTypes=types)
     assert allows(given, Request(LIST, ZONE))
     assert allows(given, Request(PUBLISH, TOPIC))
@@ -87,7 +87,7 @@ GOOD = ("UPSERT", "home.example.com", "A")
     [("UPSERT", "*.example.com", "A")],
     [("UPSERT", "\\052.home.example.com", "A")],
 ], ids=str)
-def test_it_refuses_all_else(changes):
+def test_template_policy_denies_all_other_changes(changes):
     given = policy()
     assert allows(given, change(ZONE, GOOD))
     assert not allows(given, change(ZONE, *changes))
@@ -100,11 +100,11 @@ def test_it_refuses_all_else(changes):
     Request(PUBLISH, TOPIC + "2"), Request("sns:Subscribe", TOPIC),
     Request("route53:GetHostedZone", ZONE), Request("route53:DeleteHostedZone", ZONE),
 ], ids=str)
-def test_it_refuses_other_things_and_other_actions(request_):
+def test_template_policy_denies_other_resources_and_actions(request_):
     assert not allows(policy(), request_)
 
 
-def test_a_wildcards_policy_covers_the_wildcard_and_not_what_it_matches():
+def test_wildcard_policy_does_not_cover_matching_names():
     given = policy(DnsName="*.home.example.com")
     assert allows(given, change(ZONE, ("UPSERT", "\\052.home.example.com.", "A")))
     assert not allows(given, change(ZONE, ("UPSERT", "x.home.example.com", "A")))
@@ -147,7 +147,7 @@ def config(**more):
     ("aws", "eu-west-1"), ("aws-cn", "cn-north-1"), ("aws-us-gov", "us-gov-west-1"),
     ("aws-eusc", "eusc-de-east-1"),
 ])
-def test_it_means_what_the_template_says(printed, types, name, partition, region):
+def test_policy_command_agrees_with_the_template(printed, types, name, partition, region):
     stack = deploy(
         region, partition, {"AlertTopic": f"arn:{partition}:sns:{region}:123456789012:autodns"},
         DnsName=name, RecordTypes=types)
@@ -158,15 +158,15 @@ def test_it_means_what_the_template_says(printed, types, name, partition, region
 @pytest.mark.parametrize("name, zone_id", [
     ("HOME.Example.COM.", "/hostedzone/Z0EXAMPLE"), ("home.example.com", "hostedzone/Z0EXAMPLE"),
 ])
-def test_other_spellings_mean_the_same(printed, name, zone_id):
+def test_policy_command_normalises_names(printed, name, zone_id):
     assert meaning(printed(config(dns_name=name, hosted_zone_id=zone_id))) == meaning(policy())
 
 
-def test_the_default_is_an_a_record(printed):
+def test_policy_command_defaults_to_an_a_record(printed):
     assert meaning(printed(config())) == meaning(printed(config(record_types=["A"])))
 
 
-def test_several_configurations_merge_but_never_cross(printed):
+def test_policy_of_several_configs_merges_without_mixing_them(printed):
     """Each record with its own types, in its own zone; asked for one by one, all pairs tried."""
     other_topic = "arn:aws:sns:us-east-1:123456789012:other"
     jobs = {
@@ -193,18 +193,18 @@ def test_several_configurations_merge_but_never_cross(printed):
         assert allows(merged, Request(PUBLISH, topic)) is wanted
 
 
-def test_a_configuration_without_alerts_may_not_publish(printed):
+def test_policy_of_a_config_without_topic_denies_publish(printed):
     silent = config()
     del silent["topic_arn"], silent["alert_lock"]
     assert meaning(printed(silent)) == {
         permission for permission in meaning(policy()) if permission[0] != PUBLISH}
 
 
-def test_the_same_configuration_twice_adds_nothing(printed):
+def test_policy_of_a_config_named_twice_is_the_same(printed):
     assert printed(config(), config()) == printed(config())
 
 
-def test_a_configuration_that_cannot_be_read_prints_no_policy(autodns, tmp_path):
+def test_unreadable_config_prints_no_policy(autodns, tmp_path):
     result = autodns("policy", tmp_path / "missing.json")
     assert (result.returncode, result.stdout) == (2, "")
     assert result.stderr.startswith("autodns: ") and "missing.json" in result.stderr

@@ -49,17 +49,17 @@ def accepts(path):
 @pytest.mark.parametrize("expression, python", [
     ("^a$", r"^a\Z"), (r"^\$[$\]a]$", r"^\$[$\]a]\Z"), ("(?=a$|b$)", r"(?=a\Z|b\Z)"),
 ])
-def test_an_expression_keeps_its_meaning(expression, python):
+def test_expression_has_the_same_meaning_in_python(expression, python):
     assert ecma(expression) == python
 
 
-def test_the_schema_is_one():
+def test_schema_is_valid():
     Draft7Validator.check_schema(SCHEMA)
     assert SCHEMA["$schema"] == "http://json-schema.org/draft-07/schema#"
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: f"{path.parent.name}/{path.stem}")
-def test_an_example(path):
+def test_example_is_valid_or_invalid_as_its_folder_says(path):
     name = f"{path.parent.name}/{path.name}"
     good = path.parent.name == "good"
     assert accepts(path) == (good or name in BEYOND)
@@ -74,7 +74,7 @@ def test_there_are_many_examples_and_few_beyond_the_schema():
 
 
 @pytest.mark.parametrize("key, property", SCHEMA["properties"].items())
-def test_what_the_schema_suggests_is_to_its_own_taste(key, property):
+def test_defaults_and_examples_of_the_schema_are_valid(key, property):
     suggested = property.get("examples", []) + [property[word] for word in property
                                                 if word == "default"]
     assert suggested
@@ -82,7 +82,7 @@ def test_what_the_schema_suggests_is_to_its_own_taste(key, property):
         Validator(SCHEMA).validate(SCHEMA["examples"][0] | {key: value})
 
 
-def test_the_whole_examples_are_good():
+def test_complete_examples_of_the_schema_are_valid():
     Validator(SCHEMA).validate(json.loads((ROOT / "packaging/autodns.json").read_text("utf-8")))
     for example in SCHEMA["examples"]:
         Validator(SCHEMA).validate(example)

@@ -113,7 +113,7 @@ def account(moto):
     ("secret", {"AccessKeyId", "SecretArn"}), ("output", {"AccessKeyId", "SecretAccessKey"}),
     ("none", set()),
 ])
-def test_it_deploys_with_each_way_to_hand_over_the_key(account, access_key, keys):
+def test_stack_deploys_with_each_access_key_choice(account, access_key, keys):
     url = "https://example.lambda-url.eu-west-1.on.aws/"
     outputs = account.deploy(url, AccessKey=access_key, Reflector="yes", Email="you@example.com")
     outputs.pop("SecretText", None)
@@ -125,7 +125,7 @@ def test_it_deploys_with_each_way_to_hand_over_the_key(account, access_key, keys
     assert outputs["ReflectorUrl"] == url
 
 
-def test_what_it_deploys_is_what_the_other_tests_work_out(account):
+def test_moto_and_template_py_make_the_same_stack(account):
     """moto and template.py agree, so that what only one of them can try counts for both."""
     given = {"HostedZoneId": account.zone_id, "DnsName": "*.home.example.com",
              "RecordTypes": "A,AAAA", "InitialAddress": "192.175.48.7"}
@@ -182,7 +182,7 @@ def deployed(account, autodns, tmp_path):
 @pytest.mark.parametrize("type_, event_name, host, address", [
     ("A", "ipv4", "127.0.0.1", "192.175.48.7"), ("AAAA", "ipv6", "::1", "2620:4f:8000::7"),
 ])
-def test_autodns_works_with_what_comes_out(
+def test_autodns_works_with_the_outputs_of_the_stack(
         deployed, account, access_key, type_, event_name, host, address):
     with deployed(access_key, type_, event_name, host) as (outputs, run):
         policy = account.policy(outputs["UserName"])
@@ -194,7 +194,7 @@ def test_autodns_works_with_what_comes_out(
         assert [request for request in requests if not iam.allows(policy, request)] == []
 
 
-def test_an_alert_gets_through(deployed, account):
+def test_alert_is_published_with_the_outputs_of_the_stack(deployed, account):
     with deployed("secret", "A", "ipv4", "127.0.0.1") as (outputs, run):
         policy = account.policy(outputs["UserName"])
         result, requests = run("not the key")
@@ -207,7 +207,7 @@ def test_an_alert_gets_through(deployed, account):
         assert len(topic.sent_notifications) == 1
 
 
-def test_another_key_gets_nowhere(deployed, account, tmp_path):
+def test_wrong_secret_key_is_rejected(deployed, account, tmp_path):
     with deployed("secret", "A", "ipv4", "127.0.0.1") as (_, run):
         credentials = tmp_path / "credentials"
         text = credentials.read_text()

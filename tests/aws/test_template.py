@@ -23,7 +23,7 @@ def policy(stack):
     return properties["PolicyDocument"]
 
 
-def test_the_defaults_make_a_topic_a_user_a_key_and_a_secret():
+def test_defaults_make_topic_user_key_and_secret():
     stack = deploy()
     assert types(stack) == ["AWS::IAM::AccessKey", "AWS::IAM::Policy", "AWS::IAM::User",
                             "AWS::SNS::Topic", "AWS::SecretsManager::Secret"]
@@ -41,7 +41,7 @@ def test_the_defaults_make_a_topic_a_user_a_key_and_a_secret():
     ("none", set(), set()),
 ])
 @pytest.mark.parametrize("reflector", ["yes", "no"])
-def test_each_way_to_hand_over_the_key_has_its_outputs(
+def test_each_access_key_choice_has_its_outputs(
         access_key, more_outputs, more_types, reflector):
     stack = deploy(AccessKey=access_key, Reflector=reflector)
     url = {"ReflectorUrl"} if reflector == "yes" else set()
@@ -51,14 +51,14 @@ def test_each_way_to_hand_over_the_key_has_its_outputs(
     } | (REFLECTOR_TYPES if reflector == "yes" else set())
 
 
-def test_only_output_shows_the_secret_key():
+def test_only_the_choice_output_shows_the_secret_key():
     shown = "<UserAccessKey.SecretAccessKey>"
     assert deploy(AccessKey="output").outputs["SecretAccessKey"] == shown
     assert shown not in str(deploy(AccessKey="secret").outputs)
     assert shown not in str(deploy(AccessKey="none").outputs)
 
 
-def test_the_secret_is_a_credentials_file():
+def test_secret_holds_a_credentials_file():
     secret = deploy(attributes={
         "UserAccessKey": "AKIAIOSFODNN7EXAMPLE", "UserAccessKey.SecretAccessKey": "ab/c+d=",
     }).properties("AWS::SecretsManager::Secret")["UserAccessKeySecret"]
@@ -69,7 +69,7 @@ def test_the_secret_is_a_credentials_file():
     }}
 
 
-def test_the_key_is_the_users_and_the_user_has_one_policy_and_no_more():
+def test_user_has_one_key_and_one_policy():
     stack = deploy()
     assert stack.properties("AWS::IAM::User") == {"User": {}}
     assert stack.properties("AWS::IAM::AccessKey") == {"UserAccessKey": {"UserName": "<User>"}}
@@ -84,7 +84,7 @@ def test_the_key_is_the_users_and_the_user_has_one_policy_and_no_more():
     ("aws", "eu-west-1"), ("aws-cn", "cn-north-1"), ("aws-us-gov", "us-gov-west-1"),
     ("aws-eusc", "eusc-de-east-1"),
 ])
-def test_the_policy_is_the_smallest_in_each_partition(partition, region):
+def test_policy_is_minimal_in_each_partition(partition, region):
     topic = f"arn:{partition}:sns:{region}:123456789012:autodns"
     stack = deploy(region, partition, {"AlertTopic": topic}, RecordTypes="A,AAAA")
     zone = f"arn:{partition}:route53:::hostedzone/Z0EXAMPLE"
@@ -100,12 +100,12 @@ def test_the_policy_is_the_smallest_in_each_partition(partition, region):
 
 
 @pytest.mark.parametrize("name", ["home.example.com", "*.home.example.com", "_x.a-b.example.com"])
-def test_the_policy_has_the_name_as_route_53_normalises_it(name):
+def test_policy_has_the_normalised_name(name):
     condition = policy(deploy(DnsName=name))["Statement"][1]["Condition"]
     assert condition["ForAllValues:StringEquals"][iam.NAMES] == [iam.normalise(name)]
 
 
-def test_a_wildcards_asterisk_is_octal_in_the_policy():
+def test_asterisk_of_a_wildcard_is_octal_in_the_policy():
     assert '"\\\\052.home.example.com"' in json.dumps(policy(deploy(DnsName="*.home.example.com")))
 
 
@@ -125,7 +125,7 @@ def test_a_wildcards_asterisk_is_octal_in_the_policy():
     )),
     ("AccessKey", "yes"), ("Reflector", "maybe"), ("ReflectorApiKey", "k" * 257),
 ])
-def test_a_bad_parameter_is_refused(parameter, value):
+def test_invalid_parameter_is_rejected(parameter, value):
     with pytest.raises(Refused, match=f"^{parameter} "):
         deploy(**({"Reflector": "yes"} | {parameter: value}))
 
@@ -134,14 +134,14 @@ def test_a_bad_parameter_is_refused(parameter, value):
     "home.example.com", "*.example.com", "xn--hme-sna.example.com", "_a.b_c.example.com",
     "a" * 63 + ".example.com", "1.2.3.example.com",
 ])
-def test_a_good_name_is_let_in(name):
+def test_valid_name_is_accepted(name):
     assert json.loads(deploy(DnsName=name).outputs["ConfigJson"])["dns_name"] == name
 
 
 @pytest.mark.parametrize("name, label", [
     (name, parameter) for name, parameter in template.load()["Parameters"].items()
 ])
-def test_every_parameter_explains_itself(name, label):
+def test_every_parameter_has_a_description(name, label):
     assert label["Description"]
     assert "AllowedPattern" not in label or label["ConstraintDescription"].startswith("must be ")
     # A zone is picked from a list that CloudFormation checks, a key may hold anything.
@@ -149,18 +149,18 @@ def test_every_parameter_explains_itself(name, label):
         "AllowedValues", "AllowedPattern"}
 
 
-def test_every_parameter_stands_in_the_console_once():
+def test_every_parameter_is_in_the_console_once():
     groups = template.load()["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
     shown = [name for group in groups for name in group["Parameters"]]
     assert sorted(shown) == sorted(template.load()["Parameters"])
 
 
-def test_a_reflector_key_without_a_reflector_is_refused():
+def test_reflector_key_without_a_reflector_is_rejected():
     with pytest.raises(Refused, match="only with Reflector set to yes"):
         deploy(ReflectorApiKey="key")
 
 
-def test_a_region_without_function_urls_is_refused_with_the_way_out():
+def test_region_without_function_urls_is_rejected_with_advice():
     with pytest.raises(Refused) as refused:
         deploy("us-gov-west-1", "aws-us-gov", Reflector="yes")
     assert str(refused.value) == (
@@ -172,7 +172,7 @@ def test_a_region_without_function_urls_is_refused_with_the_way_out():
 
 # The topic and the record
 
-def test_an_address_for_mail_subscribes_it_to_the_topic():
+def test_mail_address_is_subscribed_to_the_topic():
     assert deploy().properties("AWS::SNS::Subscription") == {}
     assert deploy(Email="you@example.com").properties("AWS::SNS::Subscription") == {
         "AlertSubscription": {
@@ -183,7 +183,7 @@ def test_an_address_for_mail_subscribes_it_to_the_topic():
     ("192.175.48.7", "A"), ("2620:4f:8000::7", "AAAA"), ("2001:DB9:1:2:3:4:5:6", "AAAA"),
     ("::1", "AAAA"),
 ])
-def test_an_initial_address_makes_a_record_that_outlives_the_stack(address, type_):
+def test_initial_address_makes_a_record_that_is_retained(address, type_):
     stack = deploy(InitialAddress=address, DnsName="*.home.example.com")
     assert stack.resources["Record"] == {
         "Type": "AWS::Route53::RecordSet", "Condition": "InitialAddressIsGiven",
@@ -192,13 +192,13 @@ def test_an_initial_address_makes_a_record_that_outlives_the_stack(address, type
                        "TTL": "600", "ResourceRecords": [address]}}
 
 
-def test_the_record_is_left_to_autodns_unless_asked_for():
+def test_stack_makes_no_record_by_default():
     assert deploy().properties("AWS::Route53::RecordSet") == {}
 
 
 # The reflector
 
-def test_anybody_may_call_the_reflector_by_its_url_alone():
+def test_reflector_is_public_through_its_url_only():
     stack = deploy(Reflector="yes")
     assert stack.properties("AWS::Lambda::Url") == {"ReflectorFunctionUrl": {
         "TargetFunctionArn": "<ReflectorFunction.Arn>", "AuthType": "NONE"}}
@@ -211,7 +211,7 @@ def test_anybody_may_call_the_reflector_by_its_url_alone():
             "Principal": "*", "InvokedViaFunctionUrl": True}}
 
 
-def test_the_function_may_do_nothing_not_even_log():
+def test_function_has_no_permissions():
     stack = deploy(Reflector="yes", ReflectorApiKey="key")
     assert stack.properties("AWS::IAM::Role") == {"ReflectorRole": {"AssumeRolePolicyDocument": {
         "Version": "2012-10-17", "Statement": [{
@@ -225,7 +225,7 @@ def test_the_function_may_do_nothing_not_even_log():
     assert len(function["Code"]["ZipFile"].encode()) <= 4096
 
 
-def test_the_reflectors_key_is_masked_and_goes_nowhere_but_into_the_function():
+def test_reflector_key_is_masked_and_only_in_the_function():
     assert template.load()["Parameters"]["ReflectorApiKey"]["NoEcho"] is True
     stack = deploy(Reflector="yes", ReflectorApiKey="hidden-key", Email="you@example.com")
     assert "hidden-key" not in str(stack.outputs)
@@ -241,7 +241,7 @@ def test_the_reflectors_key_is_masked_and_goes_nowhere_but_into_the_function():
     ("yes", "", "https://example.lambda-url.eu-west-1.on.aws/"),
     ("yes", "hidden-key", "https://example.lambda-url.eu-west-1.on.aws/?apikey=YOUR-KEY"),
 ])
-def test_config_json_is_a_whole_configuration(types_, reflector, key, url):
+def test_config_json_is_a_complete_configuration(types_, reflector, key, url):
     stack = deploy(
         attributes={
             "AlertTopic": "arn:aws:sns:eu-west-1:123456789012:autodns",
@@ -275,5 +275,5 @@ SECRET = "--region eu-west-1 --secret-id <UserAccessKeySecret>"
      "access key for <User> and put it into ~/.aws/credentials. Confirm the mail that AWS sent "
      "to you@example.com."),
 ])
-def test_next_step_says_what_to_do(given, expected):
+def test_next_step_names_the_next_command(given, expected):
     assert deploy(**given).outputs["NextStep"] == expected

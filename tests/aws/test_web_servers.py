@@ -55,7 +55,7 @@ def answer(status, body):
 
 
 @pytest.mark.parametrize("host", HOSTS)
-def test_the_caller_is_told_its_address(server, host):
+def test_caller_gets_its_address(server, host):
     assert ask(server, host, GOOD) == answer(200, told(host))
     assert ask(server, host, "/reflect/v1?x=1&apikey=verysecret&y=2") == answer(200, told(host))
 
@@ -66,12 +66,12 @@ def test_the_caller_is_told_its_address(server, host):
     "?apikey=verysecre", "?apikey=verysecretx", "?xapikey=verysecret", "?apikey=wrong-key",
     "?apikey=%2A", "?apikey=*",
 ])
-def test_a_wrong_key_is_refused(server, host, query):
+def test_wrong_key_is_rejected(server, host, query):
     assert ask(server, host, "/reflect/v1" + query) == answer(403, REFUSED)
 
 
 @pytest.mark.parametrize("target", ["/?apikey=verysecret", "/reflect/v2?apikey=verysecret"])
-def test_there_is_nothing_else(server, target):
+def test_other_paths_are_not_found(server, target):
     status, _, _, body = ask(server, "127.0.0.1", target)
     assert status == 404 and "127.0.0.1" not in body
 
@@ -82,12 +82,12 @@ FORGED = [("X-Forwarded-For", "198.51.100.1"), ("X-Real-IP", "198.51.100.1"),
 
 
 @pytest.mark.parametrize("host", HOSTS)
-def test_a_forged_header_is_without_effect(server, host):
+def test_forged_header_has_no_effect(server, host):
     assert ask(server, host, GOOD, *FORGED) == answer(200, told(host))
 
 
 @pytest.mark.parametrize("host", HOSTS)
-def test_who_is_not_the_named_proxy_is_not_believed(proxied, host):
+def test_header_of_an_unlisted_proxy_is_ignored(proxied, host):
     assert ask(proxied, host, GOOD, *FORGED) == answer(200, told(host))
     assert ask(proxied, host, GOOD) == answer(200, told(host))
 
@@ -101,7 +101,7 @@ def test_who_is_not_the_named_proxy_is_not_believed(proxied, host):
     (["198.51.100.1", "192.175.48.7"], "192.175.48.7"),
     (["junk, 198.51.100.1", "\"}, 2620:4f:8000::7"], "2620:4f:8000::7"),
 ])
-def test_the_named_proxy_is_believed_for_the_address_it_wrote(proxied, headers, address):
+def test_address_written_by_the_listed_proxy_is_used(proxied, headers, address):
     headers = [("X-Forwarded-For", value) for value in headers]
     got = ask(proxied, "127.0.0.1", GOOD, *headers, source=web_server.PROXY)
     assert got == answer(200, told(address))
@@ -111,19 +111,19 @@ def test_the_named_proxy_is_believed_for_the_address_it_wrote(proxied, headers, 
     [], [("X-Forwarded-For", "")], [("X-Forwarded-For", "unknown")],
     [("X-Forwarded-For", "192.175.48.7, unknown")], [("X-Real-IP", "192.175.48.7")],
 ])
-def test_a_proxy_that_names_nobody_is_refused(proxied, headers):
+def test_listed_proxy_without_an_address_is_rejected(proxied, headers):
     got = ask(proxied, "127.0.0.1", GOOD, *headers, source=web_server.PROXY)
     assert got == answer(502, UNNAMED)
 
 
-def test_nginx_looks_past_a_row_of_named_proxies(tmp_path):
+def test_nginx_skips_several_listed_proxies(tmp_path):
     row = ("X-Forwarded-For", f"198.51.100.1, 192.175.48.7, {web_server.PROXY}")
     with web_server.nginx(tmp_path, proxy=web_server.PROXY) as server:
         got = ask(server, "127.0.0.1", GOOD, row, source=web_server.PROXY)
     assert got == answer(200, told("192.175.48.7"))
 
 
-def test_the_named_proxy_needs_the_key_too(proxied):
+def test_listed_proxy_needs_the_key(proxied):
     got = ask(proxied, "127.0.0.1", "/reflect/v1?apikey=wrong-key",
               ("X-Forwarded-For", "192.175.48.7"), source=web_server.PROXY)
     assert got == answer(403, REFUSED)
@@ -143,7 +143,7 @@ def raw(server, data):
 
 
 @pytest.mark.parametrize("start", SERVERS, ids=lambda server: server.__name__)
-def test_no_key_is_ever_logged(start, tmp_path):
+def test_key_is_never_logged(start, tmp_path):
     host = b"Host: 127.0.0.1\r\nConnection: close\r\n"
     with start(tmp_path) as server:
         assert ask(server, "::1", GOOD) == answer(200, told("::1"))
@@ -171,7 +171,7 @@ def test_no_key_is_ever_logged(start, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["nginx.conf", "Caddyfile"])
-def test_the_key_stands_in_one_place(name):
+def test_key_is_configured_in_one_place(name):
     lines = [line.strip() for line in (web_server.REFLECTOR / name).read_text().splitlines()]
     settings = [line for line in lines if line and not line.startswith("#")]
     comments = [line for line in lines if line.startswith("#")]
@@ -222,7 +222,7 @@ def test_autodns_reads_its_address(server, run, type_, url_host, address):
 
 
 @pytest.mark.parametrize("type_, url_host", [("A", "127.0.0.1"), ("AAAA", "[::1]")])
-def test_autodns_with_a_wrong_key_says_so_and_changes_nothing(server, run, type_, url_host):
+def test_autodns_with_a_wrong_key_reports_it(server, run, type_, url_host):
     result, records = run(server, type_, url_host, "Verysecret")
     assert (result.returncode, result.stdout, records) == (1, "", [])
     first = result.stderr.splitlines()[0]

@@ -107,7 +107,7 @@ class Rules(unittest.TestCase):
         found = rules.violations(dataclasses.replace(run, **changes))
         return sorted({line.partition(":")[0] for line in found})
 
-    def test_good_runs_break_none(self):
+    def test_good_runs_break_no_rule(self):
         for run in (
             GOOD_RUN,
             FAILED_RUN,
@@ -153,7 +153,7 @@ class Rules(unittest.TestCase):
         ):
             self.assertEqual(rules.violations(run), [])
 
-    def test_what_must_not_happen_breaks_its_rule(self):
+    def test_each_violation_breaks_its_rule(self):
         again = [*FAILED_RUN.exchanges[:1], *(aws("list", "reset", nth) for nth in (2, 3, 4))]
         waited = [exchange("change"), *(aws("list", "throttling", nth) for nth in (1, 2, 3))]
         for rule, run, changes in (
@@ -212,7 +212,7 @@ class Rules(unittest.TestCase):
 
 
 class Chance(unittest.TestCase):
-    def test_a_seed_and_a_number_say_it_all(self):
+    def test_scenario_depends_only_on_seed_and_number(self):
         def all_of(seed):
             soak = Soak(seed, 4)
             for run in range(200):
