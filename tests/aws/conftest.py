@@ -1,6 +1,6 @@
-"""What the tests share: a clean environment, the program under test, and moto.
+"""Shared by the tests: a clean environment, the program under test, and moto.
 
-Must not start anything that a test did not ask for.
+Must not start anything that a test does not request.
 """
 
 import os
@@ -11,8 +11,8 @@ import urllib.request
 import pytest
 from moto.server import ThreadedMotoServer
 
-# Nothing of the machine's own may reach a test or what it starts: another account's key, another
-# set of trusted CAs, a proxy.
+# The settings of this machine must not reach a test or its processes: the key of an account,
+# trusted CAs, a proxy.
 for _name in list(os.environ):
     if _name.startswith(("AWS_", "BOTO")) or _name.lower().endswith("_proxy") or _name in (
         "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE",
@@ -24,15 +24,15 @@ os.environ.update(
     AWS_EC2_METADATA_DISABLED="true",
 )
 
-# Told to end, pytest is to end what it started first; as a child in the background it would not
-# even hear an interrupt.
+# On a signal pytest ends the processes that it started. A background process ignores SIGINT unless
+# it sets a handler.
 for _signal in (signal.SIGINT, signal.SIGTERM):
     signal.signal(_signal, signal.default_int_handler)
 
 
 @pytest.fixture
 def autodns(tmp_path):
-    """Runs the program with nothing in its environment but what the test names."""
+    """Runs the program with only the environment variables that the test names."""
     path = os.environ.get("AUTODNS")
     assert path, "AUTODNS names no program; build it with cargo and set AUTODNS to its path"
     home = tmp_path / "home"
@@ -64,7 +64,7 @@ class Moto:
         self.check_keys(False)
 
     def check_keys(self, on):
-        """Whether signatures and actions are checked. boto3's own requests fail while they are."""
+        """Turns the checks of signatures and actions on or off. While on, boto3's requests fail."""
         self._post("reset-auth", b"0" if on else b"inf")
 
 

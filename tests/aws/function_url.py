@@ -1,22 +1,22 @@
-"""Runs the template's Lambda function the way a function URL does.
+"""Runs the template's Lambda function as a function URL does.
 
-Owns the loading of that very code and the making of events, whose shape is that of real ones and
-whose values are made up. Must not repeat any of the function's logic.
+Owns the loading of the function's code and the making of events, which have the form of real ones
+and made-up values. Must not repeat any of the function's logic.
 """
 
 import json
 import os
-import socket
 import threading
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+import loopback
 
 EVENTS = Path(__file__).parent / "events"
 
 
 def event(name, query=""):
-    """The event of that name, asking with this query string (still encoded)."""
+    """The event of that name with this query string, percent-encoded."""
     return json.loads((EVENTS / f"{name}.json").read_text()) | {"rawQueryString": query}
 
 
@@ -42,33 +42,17 @@ class Function:
                 del os.environ[name]
 
 
-class _V6Server(ThreadingHTTPServer):
-    address_family = socket.AF_INET6
-
-
 @contextmanager
 def serve(function, host, event_name):
-    """A function URL on loopback; whoever asks is taken for the caller in the event."""
+    """A function URL on loopback. Every request gets the caller of the event. Yields the port."""
     lock = threading.Lock()  # the environment belongs to the whole process
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(loopback.Handler):
         def do_GET(self):
             query = self.path.partition("?")[2]
             with lock:
                 answer = function(event(event_name, query))
-            self.send_response(answer["statusCode"])
-            for name, value in answer["headers"].items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(answer["body"].encode())
+            self.respond(answer["statusCode"], answer["headers"].items(), answer["body"].encode())
 
-        def log_message(self, *_):
-            pass
-
-    server = (_V6Server if ":" in host else ThreadingHTTPServer)((host, 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield server.server_address[1]
-    finally:
-        server.shutdown()
-        server.server_close()
+    with loopback.serve(Handler, host) as port:
+        yield port

@@ -1,8 +1,7 @@
-"""Decides what an IAM policy allows, as far as autodns's policies go.
+"""Evaluates an IAM policy, limited to what autodns's policies use.
 
 Owns the matching of actions, resources and the three condition keys of Route 53, written from AWS's
-reference and from nothing in the program. Must not guess: a part of a policy that it does not know
-is an error, so that no policy passes unread.
+reference and not from the program. Must not guess: an unknown part of a policy is an error.
 """
 
 import re
@@ -24,7 +23,7 @@ _XMLNS = "{https://route53.amazonaws.com/doc/2013-04-01/}"
 
 @dataclass(frozen=True)
 class Request:
-    """What IAM knows of a request: the action, the resource and the values of condition keys."""
+    """A request as IAM sees it: the action, the resource and the values of condition keys."""
 
     action: str
     resource: str
@@ -36,7 +35,7 @@ def zone(zone_id, partition="aws"):
 
 
 def normalise(name):
-    """A record's name as the condition key has it."""
+    """A record's name in the form of the condition key."""
     name = name.removesuffix(".").lower().replace("\\052", "*")
     return "".join(c if re.match(r"[a-z0-9._-]", c) else f"\\{ord(c):03o}" for c in name)
 
@@ -52,7 +51,7 @@ def change(zone_arn, *changes):
 
 
 def read(method, target, body, partition="aws"):
-    """What IAM would know of a signed HTTP request to Route 53 or SNS."""
+    """A signed HTTP request to Route 53 or SNS as IAM sees it."""
     path = urllib.parse.urlsplit(target).path
     if match := re.fullmatch(r"/2013-04-01/hostedzone/([A-Z0-9]+)/rrset(/?)", path):
         zone_arn = zone(match[1], partition)
@@ -110,14 +109,14 @@ def allows(policy, request):
     return any(
         request.action in actions
         and request.resource in resources
-        # ForAllValues: true too where the request has no value at all.
+        # ForAllValues is also true if the request has no value.
         and all(set(request.context.get(key, [])) <= values for _, key, values in conditions)
         for actions, resources, conditions in list(_statements(policy))
     )
 
 
 def meaning(policy):
-    """The policy as a set of single permissions, the same for each way to write it down."""
+    """The policy as a set of single permissions. Equivalent policies give the same set."""
     return {
         (action, resource, frozenset(conditions))
         for actions, resources, conditions in _statements(policy)

@@ -1,21 +1,23 @@
-"""Stands between autodns and moto and keeps every request, untouched.
+"""A proxy between autodns and moto that records every request.
 
-Owns the copying of a request and its answer, the Host header included, since the signature covers
-it. Must not change, add or judge anything.
+Owns the copying of a request and its response. It copies the Host header too, since the signature
+covers it. Must not change, add or judge anything.
 """
 
 import http.client
-import threading
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import loopback
+
+NOT_COPIED = ("server", "date", "connection", "content-length", "transfer-encoding")
 
 
 @contextmanager
 def record(upstream):
-    """Yields (url, requests); requests grows by (method, target, body)."""
+    """Yields (url, requests). Each request adds (method, target, body) to requests."""
     requests = []
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(loopback.Handler):
         def forward(self):
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             requests.append((self.command, self.path, body))
@@ -25,27 +27,15 @@ def record(upstream):
             for name, value in self.headers.items():
                 connection.putheader(name, value)
             connection.endheaders(body)
-            answer = connection.getresponse()
-            content = answer.read()
-            self.send_response(answer.status)
-            for name, value in answer.getheaders():
-                if name.lower() not in ("server", "date", "connection", "content-length",
-                                        "transfer-encoding"):
-                    self.send_header(name, value)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
+            response = connection.getresponse()
+            content = response.read()
+            headers = [(name, value) for name, value in response.getheaders()
+                       if name.lower() not in NOT_COPIED]
+            self.respond(
+                response.status, [*headers, ("Content-Length", str(len(content)))], content)
             connection.close()
 
         do_GET = do_POST = forward
 
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}", requests
-    finally:
-        server.shutdown()
-        server.server_close()
+    with loopback.serve(Handler) as port:
+        yield f"http://127.0.0.1:{port}", requests

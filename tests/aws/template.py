@@ -1,7 +1,7 @@
-"""Reads cloudformation/autodns.yaml and works out what CloudFormation would make of it.
+"""Evaluates cloudformation/autodns.yaml as CloudFormation does.
 
-Owns the few intrinsic functions that the template uses and knows no other: one that is added there
-must be added here. Must not talk to anything; what AWS would assign is written <LogicalId.Attr>.
+Owns the intrinsic functions that the template uses, and no other: a new one must be added here.
+Must not use the network. A value that AWS assigns is written <LogicalId.Attr>.
 """
 
 import re
@@ -14,7 +14,7 @@ PATH = Path(__file__).parents[2] / "cloudformation" / "autodns.yaml"
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML with CloudFormation's short tags, read as their long forms."""
+    """Reads YAML and replaces CloudFormation's short tags by their long forms."""
 
 
 def _tag(loader, suffix, node):
@@ -33,17 +33,17 @@ _Loader.add_multi_constructor("!", _tag)
 
 
 def load():
-    """The template with every short tag in its long form, fresh at each call."""
+    """A new copy of the template with every short tag in its long form."""
     return yaml.load(PATH.read_text(), _Loader)
 
 
 class Refused(Exception):
-    """CloudFormation would refuse these parameters; the text is what the user would read."""
+    """CloudFormation rejects these parameters. The text is the message to the user."""
 
 
 @dataclass
 class Stack:
-    """What a stack would consist of."""
+    """The resources and outputs of a stack."""
 
     resources: dict
     outputs: dict
@@ -57,7 +57,7 @@ class Stack:
         }
 
 
-_NOTHING = object()  # what AWS::NoValue leaves
+_NOTHING = object()  # AWS::NoValue
 
 
 class _Resolver:
@@ -72,7 +72,7 @@ class _Resolver:
         return self.value(self.template["Conditions"][name])
 
     def attribute(self, name):
-        """What AWS would assign: Ref of a resource, or one of its attributes."""
+        """A value that AWS assigns: Ref of a resource, or one of its attributes."""
         logical_id = name.split(".")[0]
         resource = self.template["Resources"][logical_id]
         if "Condition" in resource and not self.condition(resource["Condition"]):

@@ -1,19 +1,18 @@
-"""The policy that an earlier version printed still lets this version do all of its work.
+"""The policy that an earlier version printed allows every request of this version.
 
-Nobody replaces a user's policy because the program was upgraded. A file of policies/ is what
-`autodns policy` of that version printed for the configuration below, and is never changed.
+Users do not replace their policy after an upgrade. Each file of policies/ is the output of
+`autodns policy` of that version for the configuration below. It is never changed.
 """
 
 import json
-import threading
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import boto3
 import pytest
 
 import iam
+import loopback
 from recorder import record
 
 POLICIES = sorted((Path(__file__).parent / "policies").glob("*.json"))
@@ -22,28 +21,17 @@ NAMES = ["home.example.com", "*.home.example.com"]
 
 @contextmanager
 def reflector():
-    """Yields (url, said); it answers what said[0] is."""
+    """Yields (url, said). The response is said[0]."""
     said = ["192.175.48.7"]
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(loopback.Handler):
         def do_GET(self):
             body = said[0].encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "text/plain")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            self.respond(
+                200, [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))], body)
 
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/", said
-    finally:
-        server.shutdown()
-        server.server_close()
+    with loopback.serve(Handler) as port:
+        yield f"http://127.0.0.1:{port}/", said
 
 
 @pytest.mark.parametrize("path", POLICIES, ids=lambda path: path.stem)
@@ -58,7 +46,7 @@ def test_earlier_policy_allows_each_request(moto, autodns, tmp_path, path):
     with reflector() as (url, said), record(moto.address) as (endpoint, requests):
 
         def run(*arguments, status=0, **keys):
-            """The actions that a run asks for, each held against the policy."""
+            """Runs autodns, checks each request against the policy, and returns the actions."""
             file = tmp_path / "autodns.json"
             file.write_text(json.dumps(config | {"reflect_url": url} | keys))
             file.chmod(0o600)

@@ -1,4 +1,4 @@
-"""The Lambda function's very code, asked with the events of a function URL."""
+"""The code of the Lambda function, run with the events of a function URL."""
 
 import ast
 import json
@@ -71,7 +71,7 @@ def test_function_logs_nothing(capfd, caplog):
 
 
 def test_keys_are_compared_in_constant_time():
-    """By hmac, on each way to an answer, and by nothing else."""
+    """By hmac.compare_digest only."""
     tree = ast.parse(function("verysecret").code)
     compared = [node for node in ast.walk(tree) if isinstance(node, ast.Compare)]
     called = [ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)]

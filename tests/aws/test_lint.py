@@ -1,4 +1,4 @@
-"""cfn-lint over the template, in every region that CloudFormation serves."""
+"""cfn-lint of the template, for every region of CloudFormation."""
 
 import json
 import subprocess
@@ -9,12 +9,12 @@ from cfnlint.helpers import REGIONS
 
 import template
 
-# The isolated partitions are no place for a home line, and autodns does not know them.
+# autodns does not support the isolated partitions.
 SERVED = [region for region in REGIONS if "-iso" not in region]
 
 
 def lint(*regions):
-    """What cfn-lint finds, hints included, as (rule, message)."""
+    """The findings of cfn-lint with hints, as (rule, message)."""
     run = subprocess.run(
         [Path(sys.executable).with_name("cfn-lint"), "--format", "json", "--include-checks", "I",
          "--regions", *regions, "--template", template.PATH],

@@ -1,4 +1,4 @@
-"""The user's policy: what it lets through, and that `autodns policy` prints the template's."""
+"""The user's policy: what it allows, and that `autodns policy` prints the template's policy."""
 
 import json
 import socket
@@ -111,11 +111,11 @@ def test_wildcard_policy_does_not_cover_matching_names():
     assert not allows(given, change(ZONE, ("UPSERT", "home.example.com", "A")))
 
 
-# What `autodns policy` prints
+# The output of `autodns policy`
 
 @pytest.fixture
 def printed(autodns, tmp_path):
-    """Runs `autodns policy` over these configurations, without a key and with no way out."""
+    """Runs `autodns policy` for these configurations, without a key and without a network."""
     with socket.create_server(("127.0.0.1", 0)) as trap:
         trap.setblocking(False)
         nowhere = "http://127.0.0.1:{}".format(trap.getsockname()[1])
@@ -132,7 +132,7 @@ def printed(autodns, tmp_path):
 
         yield run
         with pytest.raises(BlockingIOError):
-            trap.accept()  # nobody called
+            trap.accept()  # no connection came
 
 
 def config(**more):
@@ -167,7 +167,7 @@ def test_policy_command_defaults_to_an_a_record(printed):
 
 
 def test_policy_of_several_configs_merges_without_mixing_them(printed):
-    """Each record with its own types, in its own zone; asked for one by one, all pairs tried."""
+    """Each record keeps its own types in its own zone. All pairs are tried one by one."""
     other_topic = "arn:aws:sns:us-east-1:123456789012:other"
     jobs = {
         ("Z0EXAMPLE", "home.example.com"): ["A"],

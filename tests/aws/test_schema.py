@@ -1,8 +1,7 @@
-"""The schema of the configuration, held against the examples of tests/config, which the parser is
-held against by tests/documents/config.rs: good ones and bad ones, and the same opinion of each,
-but for those that beyond-the-schema.json lists.
+"""The schema of the configuration, tested with the good and bad examples of tests/config.
 
-Must not know a key or a value of its own: what is good and what is bad the examples say.
+tests/documents/config.rs tests the parser with the same examples. Schema and parser must agree on
+each, except those in beyond-the-schema.json. Must not hold a key or a value itself.
 """
 
 import json
@@ -19,7 +18,7 @@ EXAMPLES = sorted((ROOT / "tests/config").glob("*/*.json"))
 
 
 def ecma(expression):
-    """The same expression in Python's form: there $ also is before a newline at the end."""
+    """The same expression for Python, where $ also matches before a final newline."""
     part = r"\\.|\[(?:\\.|[^\]\\])*\]|\$"
     return re.sub(part, lambda found: r"\Z" if found[0] == "$" else found[0], expression)
 
@@ -37,7 +36,7 @@ def constant(name):
 
 
 def accepts(path):
-    """Whether an editor that has the schema finds nothing wrong in the file."""
+    """Whether an editor with the schema accepts the file."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
         value = json.loads(text, parse_constant=constant)

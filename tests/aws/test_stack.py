@@ -1,7 +1,7 @@
-"""The template deployed into moto, and autodns run with the key and configuration that come out.
+"""The template deployed into moto, and autodns run with the key and configuration of its outputs.
 
-moto knows neither function URLs nor secrets nor subscriptions as parts of a stack. Those are taken
-out of its copy; what they would have said is put in where the rest of the template reads it.
+moto does not support function URLs, secrets and subscriptions in a stack. They are removed from
+moto's copy, and their values are inserted where the rest of the template reads them.
 """
 
 import json
@@ -23,7 +23,7 @@ API_KEY = "a+b&c=%41 ключ"
 
 
 def for_moto(url):
-    """A copy of the template that moto can deploy, whose function URL is `url`."""
+    """A copy of the template that moto can deploy, with `url` as function URL."""
     assigned = {"ReflectorFunctionUrl.FunctionUrl": url, "UserAccessKeySecret": "<its ARN>"}
 
     def fill(node):
@@ -43,7 +43,7 @@ def for_moto(url):
     full = template.load()
     taken_out = {n for n, r in full["Resources"].items() if r["Type"] in UNKNOWN_TO_MOTO}
     assert taken_out == {"ReflectorFunctionUrl", "UserAccessKeySecret", "AlertSubscription"}
-    # The secret's text, which moto then works out itself.
+    # The text of the secret, which moto then evaluates.
     secret = full["Resources"]["UserAccessKeySecret"]
     full["Outputs"]["SecretText"] = {
         "Condition": secret["Condition"], "Value": secret["Properties"]["SecretString"]}
@@ -82,8 +82,8 @@ class Account:
 
     @contextmanager
     def checking_keys(self, user):
-        """moto checks the key, the signature and the actions; resources and conditions it ignores
-        or does not know, so there the policy says no more than the actions."""
+        """moto checks the key, the signature and the actions. It does not check resources and
+        conditions, so the policy in moto names only the actions."""
         policy = self.policy(user)
         for statement in policy["Statement"]:
             statement.pop("Condition", None)
@@ -126,7 +126,7 @@ def test_stack_deploys_with_each_access_key_choice(account, access_key, keys):
 
 
 def test_moto_and_template_py_make_the_same_stack(account):
-    """moto and template.py agree, so that what only one of them can try counts for both."""
+    """A test of one of them then counts for both."""
     given = {"HostedZoneId": account.zone_id, "DnsName": "*.home.example.com",
              "RecordTypes": "A,AAAA", "InitialAddress": "192.175.48.7"}
     outputs = account.deploy(**given)
@@ -138,7 +138,7 @@ def test_moto_and_template_py_make_the_same_stack(account):
     assert outputs == stack.outputs
     assert account.policy(outputs["UserName"]) == (
         stack.resources["UserPolicy"]["Properties"]["PolicyDocument"])
-    # moto keeps a name as it was given; Route 53 would normalise it.
+    # moto keeps a name as given. Route 53 normalises it.
     assert account.records() == [("*.home.example.com", "A", 600, ["192.175.48.7"])]
 
 
@@ -146,11 +146,11 @@ def test_moto_and_template_py_make_the_same_stack(account):
 def deployed(account, autodns, tmp_path):
     """A stack with a reflector, and a way to run autodns as its user.
 
-    Yields (outputs, run); run(api_key) gives the result and what IAM would know of each request,
-    with the API key in its place in the configuration."""
+    Yields (outputs, run). run(api_key) puts the API key into the configuration, runs autodns, and
+    returns the result and each request as IAM sees it."""
     @contextmanager
     def deploy(access_key, type_, event_name, host):
-        # The function answers wherever the URL points to, so its port has to be known first.
+        # The stack needs the URL of the function, so the function starts first.
         function = function_url.Function(
             template.deploy(Reflector="yes", ReflectorApiKey=API_KEY))
         with function_url.serve(function, host, event_name) as port:
@@ -189,7 +189,7 @@ def test_autodns_works_with_the_outputs_of_the_stack(
         result, requests = run(API_KEY)
         assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
         assert account.records() == [("home.example.com.", type_, 600, [address])]
-        # moto let them through by their actions; the real policy does so by all of it.
+        # moto has checked the actions only. The whole policy allows the requests too.
         assert {request.action for request in requests} == {iam.LIST, iam.CHANGE}
         assert [request for request in requests if not iam.allows(policy, request)] == []
 

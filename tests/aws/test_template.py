@@ -1,4 +1,4 @@
-"""What CloudFormation would make of the template, for each of its parameters."""
+"""The result of the template in CloudFormation, for each of its parameters."""
 
 import configparser
 import json
@@ -144,7 +144,7 @@ def test_valid_name_is_accepted(name):
 def test_every_parameter_has_a_description(name, label):
     assert label["Description"]
     assert "AllowedPattern" not in label or label["ConstraintDescription"].startswith("must be ")
-    # A zone is picked from a list that CloudFormation checks, a key may hold anything.
+    # CloudFormation checks the zone against a list. A key may hold any characters.
     assert name in ("HostedZoneId", "ReflectorApiKey") or label.keys() & {
         "AllowedValues", "AllowedPattern"}
 
@@ -221,7 +221,7 @@ def test_function_has_no_permissions():
     assert function["Role"] == "<ReflectorRole.Arn>"
     assert function["Runtime"] == "python3.14"
     assert function["Environment"] == {"Variables": {"API_KEY": "key"}}
-    # As much as CloudFormation takes as inline code.
+    # The limit of CloudFormation for inline code.
     assert len(function["Code"]["ZipFile"].encode()) <= 4096
 
 
@@ -233,7 +233,7 @@ def test_reflector_key_is_masked_and_only_in_the_function():
     assert "hidden-key" not in str(stack.resources)
 
 
-# What the stack prints
+# The outputs of the stack
 
 @pytest.mark.parametrize("types_", ["A", "AAAA", "A,AAAA"])
 @pytest.mark.parametrize("reflector, key, url", [
@@ -253,7 +253,7 @@ def test_config_json_is_a_complete_configuration(types_, reflector, key, url):
         "record_types": types_.split(","),
         "topic_arn": "arn:aws:sns:eu-west-1:123456789012:autodns",
     } | ({"reflect_url": url} if url else {})
-    # To the letter, since people will read and edit it.
+    # Compared as text, since people read and edit it.
     wanted = json.dumps(expected, indent=2)
     for list_ in (["A"], ["AAAA"], ["A", "AAAA"]):
         wanted = wanted.replace(json.dumps(list_, indent=4)[:-1] + "  ]", json.dumps(list_))

@@ -1,4 +1,4 @@
-"""nginx and Caddy with the shipped files: asked by autodns, and by whoever would deceive it."""
+"""nginx and Caddy with the shipped files, asked by autodns and by clients with forged headers."""
 
 import http.client
 import json
@@ -34,7 +34,7 @@ def proxied(request, tmp_path_factory):
 
 
 def ask(server, host, target, *headers, source=None):
-    """(status, Content-Type, Cache-Control, body) for a GET; headers may repeat a name."""
+    """(status, Content-Type, Cache-Control, body) of a GET. Headers may repeat a name."""
     connection = http.client.HTTPSConnection(
         host, server.port, timeout=30, source_address=source and (source, 0),
         context=ssl.create_default_context(cafile=server.ca))
@@ -95,7 +95,7 @@ def test_header_of_an_unlisted_proxy_is_ignored(proxied, host):
 @pytest.mark.parametrize("headers, address", [
     (["192.175.48.7"], "192.175.48.7"),
     (["2620:4f:8000::7"], "2620:4f:8000::7"),
-    # What the caller forged stands first, in one header or in another.
+    # The forged part comes first, in the same header or in another one.
     (["198.51.100.1, 192.175.48.7"], "192.175.48.7"),
     (["198.51.100.1,2620:4f:8000::7"], "2620:4f:8000::7"),
     (["198.51.100.1", "192.175.48.7"], "192.175.48.7"),
@@ -130,7 +130,7 @@ def test_listed_proxy_needs_the_key(proxied):
 
 
 def raw(server, data):
-    """Sends bytes as they are and reads until the server closes; what came back is for no one."""
+    """Sends these bytes, reads until the server closes, and ignores the response."""
     context = ssl.create_default_context(cafile=server.ca)
     with socket.create_connection(("127.0.0.1", server.port), 30) as plain:
         with context.wrap_socket(plain, server_hostname="127.0.0.1") as connection:
@@ -150,7 +150,7 @@ def test_key_is_never_logged(start, tmp_path):
         assert ask(server, "127.0.0.1", "/reflect/v1?apikey=wrong-key")[0] == 403
         assert ask(server, "127.0.0.1", "/elsewhere?apikey=verysecret")[0] == 404
         assert ask(server, "127.0.0.1", GOOD, ("Referer", "https://x.example" + GOOD))[0] == 200
-        # What a server complains about, and quotes in doing so.
+        # Requests that a server quotes in its error log.
         get = f"GET {GOOD}".encode()
         raw(server, get + b" HTTP/1.1\r\n" + host + b"X: " + b"x" * 2_000_000 + b"\r\n\r\n")
         raw(server, get + b"&" + b"x" * 2_000_000 + b" HTTP/1.1\r\n" + host + b"\r\n")
@@ -163,7 +163,7 @@ def test_key_is_never_logged(start, tmp_path):
             raw(server, b"POST" + get[3:] + b" HTTP/1.1\r\n" + host
                 + b"Content-Length: " + length + b"\r\n\r\n")
         raw(server, get + b";%%;&apikey=verysecret#verysecret HTTP/1.1\r\n" + host + b"\r\n")
-        # A last one, of which each server keeps a line, so those before it are in the logs too.
+        # Each server logs this request. When it is in the log, those before it are too.
         raw(server, b"GET /seen HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
     log = server.log()
     assert "/seen" in log
@@ -179,8 +179,8 @@ def test_key_is_configured_in_one_place(name):
     assert sum("YOUR KEY" in line for line in comments) == 1
 
 
-# What autodns makes of them. It asks over the family of the record; loopback addresses are not
-# public, so the configuration has to allow those.
+# Runs of autodns. It asks over the family of the record. Loopback addresses are not public, so the
+# configuration allows non-public addresses.
 
 ZONE = {"hosted_zone_id": "Z0EXAMPLE", "dns_name": "home.example.com",
         "topic_arn": "arn:aws:sns:eu-west-1:123456789012:autodns", "allow_non_public": True}

@@ -1,8 +1,8 @@
 """Starts nginx and Caddy on loopback with the shipped reflector files.
 
-Owns what surrounds those files on a real machine: the main configuration, the name's address and
-the certificate. Must not change a shipped file beyond its marked places, each of which has to be
-there as often as this file says.
+Owns the rest of a real machine: the main configuration, the address of the name and the
+certificate. Must not change a shipped file except at its marked places, and checks how often each
+occurs.
 """
 
 import datetime
@@ -22,24 +22,24 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 REFLECTOR = Path(__file__).parents[2] / "reflector"
-PROXY = "127.0.0.2"  # stands for 192.0.2.10 where a proxy is tried
+PROXY = "127.0.0.2"  # replaces 192.0.2.10 in the tests of a proxy
 
 
 @dataclass
 class Server:
-    """A running web server: its port on 127.0.0.1 and ::1, its CA and everything it writes."""
+    """A running web server: its port on 127.0.0.1 and ::1, its CA and its output."""
 
     port: int
     ca: Path
     logs: list
 
     def log(self):
-        """All that it has written by now."""
+        """Everything that it has written so far."""
         return "".join(path.read_text(errors="replace") for path in self.logs if path.exists())
 
 
 def program(name):
-    """The program to test, as run.sh found it."""
+    """The program to test, found by run.sh."""
     variable = f"AUTODNS_TEST_{name.upper()}"
     path = os.environ.get(variable)
     assert path, f"{variable} names no {name}; run tests/aws/run.sh, which finds or fetches it"
@@ -47,7 +47,7 @@ def program(name):
 
 
 def place(text, *places):
-    """Fills the marked places: (what stands there, how often, what to put)."""
+    """Fills the marked places: (old text, number of occurrences, new text)."""
     for old, count, new in places:
         assert text.count(old) == count, f"{old!r} is there {text.count(old)} times, not {count}"
         text = text.replace(old, new)
@@ -64,11 +64,11 @@ def _free_port():
                 return port
             except OSError as error:
                 if error.errno != errno.EADDRINUSE:
-                    raise  # without IPv6 on loopback there is nothing to test here
+                    raise  # these tests need IPv6 on loopback
 
 
 def _certificate(directory):
-    """A CA of our own and a certificate for loopback: (CA, certificate, key), all PEM files."""
+    """A test CA and a certificate for loopback: (CA, certificate, key), all PEM files."""
     now = datetime.datetime.now(datetime.timezone.utc)
 
     def build(name, key, issuer, issuer_key, *extensions):
@@ -108,7 +108,7 @@ def _certificate(directory):
 
 @contextmanager
 def _running(command, server, directory):
-    """Runs the program until the block ends; it has to answer on both addresses first."""
+    """Runs the program until the block ends. Waits until it answers on both addresses."""
     output = directory / "output"
     environment = {"PATH": os.environ["PATH"], "HOME": str(directory),
                    "XDG_CONFIG_HOME": str(directory), "XDG_DATA_HOME": str(directory)}
@@ -140,13 +140,13 @@ def _answers(host, server):
         with socket.create_connection((host, server.port), 5) as plain:
             with context.wrap_socket(plain, server_hostname=host):
                 return True
-    except OSError:  # not there yet, the CA's file included
+    except OSError:  # not started yet, or no file of the CA yet
         return False
 
 
 @contextmanager
 def nginx(directory, *, proxy=None):
-    """nginx with the shipped file; `proxy` takes the place of the proxy that it names."""
+    """nginx with the shipped file. `proxy` replaces the address of the proxy."""
     port = _free_port()
     ca, certificate, key = _certificate(directory)
     logs = access, error, other, main = [
@@ -161,11 +161,11 @@ def nginx(directory, *, proxy=None):
         ("/var/log/nginx/autodns-reflector-error.log", 1, str(error)),
     ]
     if proxy:
-        # Once in a comment, once in each of the two places.
+        # Once in a comment, and once in each of the two places.
         places.append(("192.0.2.10", 3, proxy))
     (directory / "reflector.conf").write_text(
         place((REFLECTOR / "nginx.conf").read_text(), *places))
-    # All else is logged in full, so that the reflector's own settings are what keeps the key out.
+    # All other requests are logged in full, so only the reflector's settings keep the key out.
     temporary = "\n".join(
         f"    {kind}_temp_path {directory / kind};"
         for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
@@ -181,18 +181,18 @@ def nginx(directory, *, proxy=None):
 
 @contextmanager
 def caddy(directory, *, proxy=None):
-    """Caddy with the shipped file; `proxy` takes the place of the proxy that it names."""
+    """Caddy with the shipped file. `proxy` replaces the address of the proxy."""
     port = _free_port()
     places = [("\nreflect.example.com {\n", 1,
                f"\nhttps://127.0.0.1:{port}, https://[::1]:{port}, "
                f"https://reflect.example.com:{port} {{\n")]
     if proxy:
-        # Once in a comment, once in its place.
+        # Once in a comment, and once in its place.
         places.append(("192.0.2.10", 2, proxy))
     (directory / "reflector").write_text(
         place((REFLECTOR / "Caddyfile").read_text(), *places))
-    # A CA of Caddy's own in place of a public one, which could not be reached; and another site
-    # with a log, since without one Caddy would log no site at all.
+    # Caddy's internal CA in place of a public one, which cannot be reached. Without a second site
+    # that has a log, Caddy would log no site at all.
     (directory / "Caddyfile").write_text(
         "{\n\tadmin off\n\tlocal_certs\n\tskip_install_trust\n\tauto_https disable_redirects\n"
         "\tdefault_bind 127.0.0.1 [::1]\n\tdebug\n"
