@@ -214,8 +214,8 @@ fn failed_alert_writes_no_lock_and_is_retried_next_run() {
         (
             Fault::error(400, "KMSInvalidState", "x"),
             format!(
-                "{PUBLISH_FAILED}KMSInvalidState: x; check in KMS whether the topic's key awaits its \
-                 deletion or an import, and undo that, or give the topic another key\n"
+                "{PUBLISH_FAILED}KMSInvalidState: x; check in KMS whether the topic's key awaits \
+                 its deletion or an import, and undo that, or give the topic another key\n"
             ),
         ),
         (
@@ -225,7 +225,8 @@ fn failed_alert_writes_no_lock_and_is_retried_next_run() {
         (
             Fault::error(403, "KMSOptInRequired", "x"),
             format!(
-                "{PUBLISH_FAILED}KMSOptInRequired: x; activate KMS for the AWS account of the topic\n"
+                "{PUBLISH_FAILED}KMSOptInRequired: x; activate KMS for the AWS account of the \
+                 topic\n"
             ),
         ),
         (
@@ -243,8 +244,8 @@ fn failed_alert_writes_no_lock_and_is_retried_next_run() {
         (
             Fault::error(400, "InvalidParameter", "Invalid parameter: TopicArn"),
             format!(
-                "{PUBLISH_FAILED}InvalidParameter: Invalid parameter: TopicArn; check topic_arn, its \
-                 region included\n"
+                "{PUBLISH_FAILED}InvalidParameter: Invalid parameter: TopicArn; check topic_arn, \
+                 its region included\n"
             ),
         ),
         (Fault::Instead(Reply::nothing()), unconfirmed.to_owned()),

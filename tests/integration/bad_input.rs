@@ -428,8 +428,9 @@ fn inaccessible_config_advises_a_user_who_may_read_it() {
     let powerless = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"];
     let run = fixture.finish(fixture.sandbox.spawn_by(&powerless, &["check", "--json"]));
     fixture.sandbox.etc_mode("autodns", 0o700);
-    let said = "autodns: /etc/autodns/autodns.json: cannot be looked at: Permission denied (os error \
-                13); run it as a user who may read it: sudo -u autodns {program} check --json\n";
+    let said = "autodns: /etc/autodns/autodns.json: cannot be looked at: Permission denied (os \
+                error 13); run it as a user who may read it: sudo -u autodns {program} check \
+                --json\n";
     fixture.assert_untouched(run.assert(2, "", said));
     // If the file is named, the advice is to check that file.
     fixture.sandbox.etc_mode("autodns", 0o000);

@@ -241,8 +241,8 @@ fn invalid_publish_response_writes_no_lock() {
 #[test]
 fn status_511_of_a_captive_portal_means_not_sent() {
     let portal = || Response::new(511, "text/html", "<html><body>Please sign in</body></html>");
-    let why = "{aws} answered 511, and the answer is XML, but not an error of AWS; this network wants \
-               you to sign in before it lets anything through\n";
+    let why = "{aws} answered 511, and the answer is XML, but not an error of AWS; this network \
+               wants you to sign in before it lets anything through\n";
     for (operation, beginning) in [
         (List, LIST_FAILED.to_owned()),
         (Change, CHANGE_FAILED.to_owned()),

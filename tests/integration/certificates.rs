@@ -1,6 +1,6 @@
 //! Common mistakes in self-made certificates, each with its own message and advice, and unusual CA
-//! bundles: with a byte order mark, with a broken block, as a named pipe. OpenSSL serves what rustls
-//! does not offer.
+//! bundles: with a byte order mark, with a broken block, as a named pipe. OpenSSL serves what
+//! rustls does not offer.
 
 use std::path::PathBuf;
 

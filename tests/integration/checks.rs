@@ -1,5 +1,5 @@
-//! `autodns check`: one line per requirement of a run, with advice; the exit codes of a run; JSON for
-//! programs. A check changes nothing.
+//! `autodns check`: one line per requirement of a run, with advice; the exit codes of a run; JSON
+//! for programs. A check changes nothing.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -278,8 +278,8 @@ fn check_write_names_each_rejected_record() {
     assert_eq!(run.status.code(), Some(1), "{run:?}");
     for said in [
         "ok          change       home.example.com A was written as it is: 192.175.48.1, TTL 300\n",
-        "failed      change       home.example.com AAAA: could not change the record in hosted zone \
-         {zone}: InvalidChangeBatch",
+        "failed      change       home.example.com AAAA: could not change the record in hosted \
+         zone {zone}: InvalidChangeBatch",
     ] {
         assert!(run.stdout.contains(said), "{run:?}");
     }
@@ -317,8 +317,8 @@ fn check_reports_secret_files_that_others_can_read() {
         ),
     );
     set_mode(&fixture, ".aws/credentials", 0o640);
-    let config = "warning     permissions  {home}/autodns.json has a secret in it, and other users may \
-                  use it: its mode is 0644; chmod 600 {home}/autodns.json\n\
+    let config = "warning     permissions  {home}/autodns.json has a secret in it, and other \
+                  users may use it: its mode is 0644; chmod 600 {home}/autodns.json\n\
                   ok          permissions  {home}/.aws/credentials has mode 0640";
     let source = "key id ...ST07 from [default] of {home}/.aws/credentials";
     check(&fixture, &[]).assert(
@@ -377,8 +377,8 @@ fn check_compares_the_addresses_of_all_sources() {
          failed      address      {reflector}/reflect/v1 says 192.175.48.7, but {other}/reflect/v1 \
          says 192.175.48.9; nothing would be changed: check which is right\n\
          ok          address      {reflector}/reflect/v1 says 2620:4f:8000::7, in  ms\n\
-         failed      address      {other}/reflect/v1 over IPv6: it answered 503; the next run tries \
-         again\n",
+         failed      address      {other}/reflect/v1 over IPv6: it answered 503; the next run \
+         tries again\n",
     );
 }
 
@@ -394,8 +394,8 @@ fn check_reports_a_wrong_clock_and_the_lock() {
             ("no alert is out", "an alert is out since {time}"),
             (
                 "ok          clock        {seconds} off by AWS's clock, which is near enough",
-                "warning     clock        this machine's clock is 3 hours slow; set it (timedatectl \
-                 shows it); a run corrects its signatures until then",
+                "warning     clock        this machine's clock is 3 hours slow; set it \
+                 (timedatectl shows it); a run corrects its signatures until then",
             ),
         ]),
         "",
@@ -426,7 +426,8 @@ fn check_reports_untrusted_aws_at_each_step() {
         "ok          tls          127.0.0.1 is trusted, TLS 1.3, in  ms",
         &format!("failed      tls          127.0.0.1: {why}"),
     ) + &format!(
-        "failed      route53      could not list the records of hosted zone {{zone}}: {{aws}}: {why}\n\
+        "failed      route53      could not list the records of hosted zone {{zone}}: {{aws}}: \
+         {why}\n\
          not tested  zone         the records could not be listed\n\
          not tested  record       the records could not be listed\n\
          not tested  ttl          the records could not be listed\n\
@@ -469,8 +470,8 @@ fn check_exits_2_on_setup_errors() {
     run.assert(
         2,
         "ok          config       {home}/autodns.json: home.example.com A in hosted zone {zone}\n\
-         failed      credentials  half a credential: the environment lacks AWS_SECRET_ACCESS_KEY; set \
-         both halves, or neither\n\
+         failed      credentials  half a credential: the environment lacks AWS_SECRET_ACCESS_KEY; \
+         set both halves, or neither\n\
          1 ok, 0 warning, 1 failed, 0 not tested\n",
         "",
     );

@@ -1,5 +1,5 @@
-//! `credential_process`: how the program runs the helper, the messages when it fails, that its output
-//! is not quoted, and that no process is left.
+//! `credential_process`: how the program runs the helper, the messages when it fails, that its
+//! output is not quoted, and that no process is left.
 
 use std::path::Path;
 use std::time::{Duration, Instant};

@@ -231,9 +231,10 @@ fn foreign_credentials_in_a_shared_folder_are_ignored() {
     assert_text(
         &fixture.run().stderr,
         "autodns: no AWS credentials found: AWS_ACCESS_KEY_ID is not set, {home}/credentials \
-         cannot be read (it belongs to another user (uid 65534), and others may write to its folder), and \
-         there is no {home}/.aws/credentials, {home}/.aws/config, {home}/.boto or /etc/boto.cfg; \
-         replace {home}/credentials by a file of your own with an access key (mode 600)\n",
+         cannot be read (it belongs to another user (uid 65534), and others may write to its \
+         folder), and there is no {home}/.aws/credentials, {home}/.aws/config, {home}/.boto or \
+         /etc/boto.cfg; replace {home}/credentials by a file of your own with an access key (mode \
+         600)\n",
     );
     fixture.sandbox.write(".aws/credentials", section("default"));
     assert_works(&fixture);
@@ -594,8 +595,8 @@ fn unreadable_credentials_are_named_with_advice() {
         "",
         "autodns: no AWS credentials found: AWS_ACCESS_KEY_ID is not set, {home}/credentials \
          cannot be read (Permission denied (os error 13)), and there is no \
-         {home}/.aws/credentials, {home}/.aws/config, {home}/.boto or /etc/boto.cfg; run autodns as the user who may read \
-         {home}/credentials\n",
+         {home}/.aws/credentials, {home}/.aws/config, {home}/.boto or /etc/boto.cfg; run autodns \
+         as the user who may read {home}/credentials\n",
     );
 }
 

@@ -147,11 +147,13 @@ fn wrong_secret_is_reported() {
             "autodns: home.example.com A: could not list the records of hosted zone {zone}: \
          SignatureDoesNotMatch: The request signature we calculated does not match the \
          signature you provided. Check your AWS Secret Access Key and signing method. Consult \
-         the service documentation for details; check the secret access key from the environment, which wins over every file\n\
+         the service documentation for details; check the secret access key from the environment, \
+         which wins over every file\n\
          autodns: home.example.com: the alert: could not publish to {topic}: \
          SignatureDoesNotMatch: The request signature we calculated does not match the \
          signature you provided. Check your AWS Secret Access Key and signing method. Consult \
-         the service documentation for details; check the secret access key from the environment, which wins over every file\n",
+         the service documentation for details; check the secret access key from the environment, \
+         which wins over every file\n",
         )
         .assert_wrote(&[]);
     assert_eq!(fixture.moto.records(), json!([record("A", 300, "192.175.48.1")]));
@@ -169,10 +171,12 @@ fn unknown_key_id_is_reported() {
             "",
             "autodns: home.example.com A: could not list the records of hosted zone {zone}: \
          InvalidClientTokenId: The security token included in the request is invalid; check \
-         the access key id from the environment, which wins over every file, and that the key is active\n\
+         the access key id from the environment, which wins over every file, and that the key is \
+         active\n\
          autodns: home.example.com: the alert: could not publish to {topic}: \
          InvalidClientTokenId: The security token included in the request is invalid; check \
-         the access key id from the environment, which wins over every file, and that the key is active\n",
+         the access key id from the environment, which wins over every file, and that the key is \
+         active\n",
         )
         .assert_wrote(&[]);
 }
@@ -187,7 +191,8 @@ fn denied_list_is_reported_and_alerted() {
             "",
             "autodns: home.example.com A: could not list the records of hosted zone {zone}: \
          AccessDenied: User: arn:aws:iam::123456789012:user/no_list is not \
-         authorized to perform: route53:ListResourceRecordSets; replace the policy of this IAM user by what this command prints: sudo {program} policy {home}/autodns.json\n",
+         authorized to perform: route53:ListResourceRecordSets; replace the policy of this IAM \
+         user by what this command prints: sudo {program} policy {home}/autodns.json\n",
         )
         .assert_wrote(&["+ autodns.lock"]);
     assert_eq!(fixture.moto.records(), json!([record("A", 300, "192.175.48.1")]));
@@ -204,7 +209,8 @@ fn denied_change_is_reported_and_alerted() {
             "",
             "autodns: home.example.com A: could not change the record in hosted zone {zone}: \
          AccessDenied: User: arn:aws:iam::123456789012:user/no_change is not \
-         authorized to perform: route53:ChangeResourceRecordSets; replace the policy of this IAM user by what this command prints: sudo {program} policy {home}/autodns.json\n",
+         authorized to perform: route53:ChangeResourceRecordSets; replace the policy of this IAM \
+         user by what this command prints: sudo {program} policy {home}/autodns.json\n",
         )
         .assert_wrote(&["+ autodns.lock"]);
     assert_eq!(fixture.moto.records(), json!([record("A", 300, "192.175.48.1")]));
@@ -227,7 +233,8 @@ fn denied_publish_is_reported_each_run() {
          reflector, and the key in reflect_url if it has one\n\
          autodns: home.example.com: the alert: could not publish to {topic}: AccessDenied: \
          User: arn:aws:iam::123456789012:user/no_publish is not authorized to \
-         perform: sns:Publish; replace the policy of this IAM user by what this command prints: sudo {program} policy {home}/autodns.json\n",
+         perform: sns:Publish; replace the policy of this IAM user by what this command prints: \
+         sudo {program} policy {home}/autodns.json\n",
             )
             .assert_wrote(&[]);
     }

@@ -1,5 +1,5 @@
-//! The endpoints of AWS: overrides, partitions, CA bundles, proxies. A proxy maps the real host names
-//! to the fake AWS, which has a certificate for each.
+//! The endpoints of AWS: overrides, partitions, CA bundles, proxies. A proxy maps the real host
+//! names to the fake AWS, which has a certificate for each.
 
 use serde_json::json;
 

@@ -29,7 +29,8 @@ pub fn run_stopped_at(fixture: &Fixture, words: &[&str], deadline: u64) -> (Run,
     (run, start.elapsed())
 }
 
-/// The first and the last of each system call of each thread but the main one, if the call can hang.
+/// The first and the last of each system call of each thread but the main one, if the call can
+/// hang.
 fn points(fixture: &Fixture) -> Vec<String> {
     let file = fixture.sandbox.path("calls");
     let (run, _) = run_stopped_at(fixture, &["count", &file], 60);

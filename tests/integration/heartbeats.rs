@@ -1,5 +1,5 @@
-//! The heartbeat: sent after a good run, or as a failure if the config asks for that. A dry run sends
-//! none. A failed heartbeat affects nothing else.
+//! The heartbeat: sent after a good run, or as a failure if the config asks for that. A dry run
+//! sends none. A failed heartbeat affects nothing else.
 
 use serde_json::json;
 

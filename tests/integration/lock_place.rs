@@ -1,6 +1,6 @@
-//! The path and the owner of the lock, and foreign files at its path or at that of the pending file.
-//! The program never follows, waits for, writes or removes a foreign file. It sends the alert in each
-//! run and prints the cause.
+//! The path and the owner of the lock, and foreign files at its path or at that of the pending
+//! file. The program never follows, waits for, writes or removes a foreign file. It sends the alert
+//! in each run and prints the cause.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};

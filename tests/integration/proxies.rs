@@ -228,9 +228,9 @@ fn https_proxy_is_used_and_its_certificate_checked() {
     fixture.sandbox.set("HTTPS_PROXY", untrusted.url());
     let untrusted_port = untrusted.url().rsplit(':').next().expect("a port").to_owned();
     fixture.sandbox.alias(&format!("127.0.0.1:{untrusted_port}"), "{untrusted}");
-    let said = "{aws}: the proxy {untrusted}: the server's certificate is not trusted: it is issued \
-                by \"autodns other CA\", which is not a trusted root; check who answers there; a \
-                CA of your own goes into AWS_CA_BUNDLE\n";
+    let said = "{aws}: the proxy {untrusted}: the server's certificate is not trusted: it is \
+                issued by \"autodns other CA\", which is not a trusted root; check who answers \
+                there; a CA of your own goes into AWS_CA_BUNDLE\n";
     fixture.run().assert(1, "", &format!("{LIST_FAILED}{said}"));
     assert_eq!(untrusted.asked(), Vec::<String>::new());
 }

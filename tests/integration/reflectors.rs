@@ -1,5 +1,5 @@
-//! Valid and invalid responses of a reflector. Every failure is reported, sends an alert, and leaves
-//! the record unchanged. Only a public address of the requested family is published.
+//! Valid and invalid responses of a reflector. Every failure is reported, sends an alert, and
+//! leaves the record unchanged. Only a public address of the requested family is published.
 
 use std::time::Duration;
 
@@ -182,8 +182,8 @@ fn incomplete_response_is_rejected() {
     );
 }
 
-/// The response is 192.175.48.76 as text without a newline, truncated after the 7. Its headers decide
-/// whether the truncation can be detected.
+/// The response is 192.175.48.76 as text without a newline, truncated after the 7. Its headers
+/// decide whether the truncation can be detected.
 #[test]
 fn truncated_text_is_rejected_whatever_its_headers() {
     let cut = |version: &str, headers: &str, body: &str| {

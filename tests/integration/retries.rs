@@ -1,5 +1,5 @@
-//! Transient errors are retried and permanent ones are not: reflectors, lists, changes and messages,
-//! within `AWS_MAX_ATTEMPTS`. A change whose response was lost is confirmed first.
+//! Transient errors are retried and permanent ones are not: reflectors, lists, changes and
+//! messages, within `AWS_MAX_ATTEMPTS`. A change whose response was lost is confirmed first.
 
 use std::time::{Duration, Instant};
 
@@ -14,8 +14,8 @@ use crate::support::fixture::Fixture;
 use crate::support::http::{Family, Reply, Response};
 use crate::support::latch::Latch;
 
-const IS_AN_ALIAS: &str = "autodns: home.example.com A: not ours to overwrite: it is an alias; make \
-                           it a simple record with one value, or use another name\n";
+const IS_AN_ALIAS: &str = "autodns: home.example.com A: not ours to overwrite: it is an alias; \
+                           make it a simple record with one value, or use another name\n";
 
 fn passing() -> Vec<(&'static str, Fault)> {
     let page = |status| Fault::Instead(Response::new(status, "text/html", "<html>").into());
@@ -104,8 +104,8 @@ fn throttled_request_gets_more_attempts_than_failures() {
     fixture.without("topic_arn");
     fixture.aws.always(List, Fault::error(400, "Throttling", "Rate exceeded"));
     let said = format!(
-        "{LIST_FAILED}Throttling: Rate exceeded; too many requests of this account at once; the next \
-         run tries again\n"
+        "{LIST_FAILED}Throttling: Rate exceeded; too many requests of this account at once; the \
+         next run tries again\n"
     );
     fixture.run().assert(1, "", &said);
     assert_eq!(fixture.aws.operations(), [List, List]);

@@ -1,5 +1,5 @@
-//! Errors of Route 53: each is reported with its cause, and nothing is written on a guess. If a batch
-//! is rejected, its valid changes are still made.
+//! Errors of Route 53: each is reported with its cause, and nothing is written on a guess. If a
+//! batch is rejected, its valid changes are still made.
 
 use crate::support::expected::{self, CHANGE_FAILED, LIST_FAILED, UNCONFIRMED};
 use crate::support::fake_aws::Operation::{Change, List, Publish};
@@ -203,7 +203,8 @@ fn change_with_unknown_outcome_is_not_called_failed() {
          no zone: NOT CHANGED: NoSuchHostedZone: No hosted zone found with ID: Z1; check \
          hosted_zone_id, and whose account the credentials are\n\
          expired: NOT CHANGED: ExpiredToken: The security token included is expired; fetch \
-         new temporary credentials in place of those from the environment, which wins over every file\n\
+         new temporary credentials in place of those from the environment, which wins over every \
+         file\n\
          throttled: NOT CHANGED: Throttling: Rate exceeded; too many requests of this account at \
          once; the next run tries again\n\
          not done: NOT CHANGED: PriorRequestNotComplete: The request was rejected because; \
@@ -466,33 +467,41 @@ fn wrong_key_secret_and_clock_have_different_messages() {
         &seen,
         "key: autodns: home.example.com A: could not list the records of hosted zone {zone}: \
          InvalidClientTokenId: The security token included in the request is invalid; check \
-         the access key id from the environment, which wins over every file, and that the key is active\n\
+         the access key id from the environment, which wins over every file, and that the key is \
+         active\n\
          autodns: home.example.com: the alert: could not publish to {topic}: \
          InvalidClientTokenId: The security token included in the request is invalid; check \
-         the access key id from the environment, which wins over every file, and that the key is active\n\
+         the access key id from the environment, which wins over every file, and that the key is \
+         active\n\
          secret: autodns: home.example.com A: could not list the records of hosted zone \
          {zone}: SignatureDoesNotMatch: The request signature we calculated does not match \
          the signature you provided. Check your AWS Secret Access Key and signing method. \
-         Consult the service documentation for details; check the secret access key from the environment, which wins over every file\n\
+         Consult the service documentation for details; check the secret access key from the \
+         environment, which wins over every file\n\
          autodns: home.example.com: the alert: could not publish to {topic}: \
          SignatureDoesNotMatch: The request signature we calculated does not match the \
          signature you provided. Check your AWS Secret Access Key and signing method. Consult \
-         the service documentation for details; check the secret access key from the environment, which wins over every file\n\
+         the service documentation for details; check the secret access key from the environment, \
+         which wins over every file\n\
          region: autodns: home.example.com A: could not list the records of hosted zone \
          {zone}: SignatureDoesNotMatch: Credential should be scoped to a valid region, not \
          'us-east-1'; check AWS_REGION and the endpoint: another region signs there\n\
          -10 minutes: autodns: home.example.com A: could not list the records of hosted zone \
          {zone}: SignatureDoesNotMatch: Signature not yet current: {moment} is still later \
-         than {moment} ({moment} + 5 min.); check this machine's clock (timedatectl shows it): the answer does not say the time of AWS\n\
+         than {moment} ({moment} + 5 min.); check this machine's clock (timedatectl shows it): \
+         the answer does not say the time of AWS\n\
          autodns: home.example.com: the alert: could not publish to {topic}: \
          SignatureDoesNotMatch: Signature not yet current: {moment} is still later than \
-         {moment} ({moment} + 5 min.); check this machine's clock (timedatectl shows it): the answer does not say the time of AWS\n\
+         {moment} ({moment} + 5 min.); check this machine's clock (timedatectl shows it): the \
+         answer does not say the time of AWS\n\
          10 minutes: autodns: home.example.com A: could not list the records of hosted zone \
          {zone}: SignatureDoesNotMatch: Signature expired: {moment} is now earlier than \
-         {moment} ({moment} - 5 min.); check this machine's clock (timedatectl shows it): the answer does not say the time of AWS\n\
+         {moment} ({moment} - 5 min.); check this machine's clock (timedatectl shows it): the \
+         answer does not say the time of AWS\n\
          autodns: home.example.com: the alert: could not publish to {topic}: \
          SignatureDoesNotMatch: Signature expired: {moment} is now earlier than {moment} \
-         ({moment} - 5 min.); check this machine's clock (timedatectl shows it): the answer does not say the time of AWS\n",
+         ({moment} - 5 min.); check this machine's clock (timedatectl shows it): the answer does \
+         not say the time of AWS\n",
     );
 }
 
@@ -517,7 +526,8 @@ fn reflector_error_and_list_error_are_two_causes() {
     let said = format!(
         "{}{LIST_FAILED}AccessDenied: User: arn:aws:iam::123456789012:user/pi is not authorized to \
          perform: route53:ListResourceRecordSets on resource: \
-         arn:aws:route53:::hostedzone/{{zone}} because no identity-based policy allows the route53:ListResourceRecordSets action; {}",
+         arn:aws:route53:::hostedzone/{{zone}} because no identity-based policy allows the \
+         route53:ListResourceRecordSets action; {}",
         expected::out_of_order(crate::support::http::Family::V4),
         expected::REPLACE_POLICY
     );

@@ -1,5 +1,5 @@
-//! Several configs on one command line, and several runs at once. Each config is independent, and two
-//! runs of one config do not interfere.
+//! Several configs on one command line, and several runs at once. Each config is independent, and
+//! two runs of one config do not interfere.
 
 use std::fs::File;
 

@@ -1,5 +1,6 @@
 //! A machine with a wrong clock, as on a Pi after a power cut. The program corrects the time of the
-//! signature by AWS's time, in memory and once per request. It reports a clock that it cannot correct.
+//! signature by AWS's time, in memory and once per request. It reports a clock that it cannot
+//! correct.
 
 use std::process::Command;
 
@@ -80,7 +81,8 @@ fn clock_that_cannot_be_corrected_is_reported() {
          it)\n"
     );
     let unknown = format!(
-        "{LIST_FAILED}{refused}check this machine's clock (timedatectl shows it): the answer does not say the time of AWS\n"
+        "{LIST_FAILED}{refused}check this machine's clock (timedatectl shows it): the answer does \
+         not say the time of AWS\n"
     );
     let right = format!(
         "{LIST_FAILED}{refused}this machine's clock agrees with that of AWS; check what delays \
@@ -139,9 +141,10 @@ fn wrong_secret_is_reported_even_with_a_wrong_clock() {
         1,
         "",
         &format!(
-            "{LIST_FAILED}SignatureDoesNotMatch: The request signature we calculated does not match \
-             the signature you provided. Check your AWS Secret Access Key and signing method. \
-             Consult the service documentation for details; check the secret access key from the environment, which wins over every file\n"
+            "{LIST_FAILED}SignatureDoesNotMatch: The request signature we calculated does not \
+             match the signature you provided. Check your AWS Secret Access Key and signing \
+             method. Consult the service documentation for details; check the secret access key \
+             from the environment, which wins over every file\n"
         ),
     );
     assert_eq!(fixture.aws.server().requests().len(), 2);

@@ -1,5 +1,5 @@
-//! Times in messages: each is compared with this machine's clock and then replaced by a placeholder,
-//! so that the rest can be compared whole.
+//! Times in messages: each is compared with this machine's clock and then replaced by a
+//! placeholder, so that the rest can be compared whole.
 
 use std::time::SystemTime;
 
@@ -7,8 +7,8 @@ use time::{Date, Duration, Month, OffsetDateTime, PrimitiveDateTime, Time};
 
 use super::sigv4;
 
-/// Replaces each `2026-01-31 23:59:59 UTC` within a few days by `{time}`, the time of a signature by
-/// `{moment}`, and each `N seconds` by `{seconds}`. A time further off stays and fails the
+/// Replaces each `2026-01-31 23:59:59 UTC` within a few days by `{time}`, the time of a signature
+/// by `{moment}`, and each `N seconds` by `{seconds}`. A time further off stays and fails the
 /// comparison.
 pub fn neutral(text: &str) -> String {
     let mut shown = String::new();

@@ -1,5 +1,6 @@
-//! The expected messages that many scenarios share: the address could not be read, the records could
-//! not be listed or changed, the alert could not be sent. The scenarios assert each message whole.
+//! The expected messages that many scenarios share: the address could not be read, the records
+//! could not be listed or changed, the alert could not be sent. The scenarios assert each message
+//! whole.
 
 use super::http::Family;
 

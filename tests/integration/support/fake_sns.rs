@@ -1,4 +1,5 @@
-//! SNS's side of Publish: topics, their messages, and the rejections with AWS's error codes. It does not check who calls: `fake_aws.rs` checks the signature first.
+//! SNS's side of Publish: topics, their messages, and the rejections with AWS's error codes. It
+//! does not check who calls: `fake_aws.rs` checks the signature first.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! Reads an HTTP/1.1 request from a stream and writes a reply, valid or invalid. It knows nothing of
-//! sockets, TLS or AWS, and it accepts no invalid request.
+//! Reads an HTTP/1.1 request from a stream and writes a reply, valid or invalid. It knows nothing
+//! of sockets, TLS or AWS, and it accepts no invalid request.
 
 use std::io::{self, BufRead, Read, Write};
 use std::time::Duration;

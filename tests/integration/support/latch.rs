@@ -1,5 +1,5 @@
-//! A latch holds the replies of servers until the test opens it. With it a scenario makes two things
-//! happen at the same time, without a clock.
+//! A latch holds the replies of servers until the test opens it. With it a scenario makes two
+//! things happen at the same time, without a clock.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;

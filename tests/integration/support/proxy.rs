@@ -1,6 +1,6 @@
 //! An HTTP proxy for `HTTPS_PROXY`: CONNECT, with or without a password, and a table from each host
-//! and port to a real port. It passes bytes on unread. It may speak TLS itself, and a test may script
-//! a response in place of a tunnel.
+//! and port to a real port. It passes bytes on unread. It may speak TLS itself, and a test may
+//! script a response in place of a tunnel.
 
 use std::collections::VecDeque;
 use std::io::{self, BufReader, Read, Write};

@@ -4,8 +4,8 @@
 //! nothing of AWS.
 //!
 //! The mount and host-name namespaces come from util-linux's `unshare`. With them a test sets how
-//! names resolve (no real name server is asked), fills /etc/boto.cfg and /usr/local/etc, and makes a
-//! file system read-only or full, even for root.
+//! names resolve (no real name server is asked), fills /etc/boto.cfg and /usr/local/etc, and makes
+//! a file system read-only or full, even for root.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
