@@ -1,8 +1,8 @@
-# The installation by hand, as README.md has it, on an emulated Pi: its files, its cron line, and the
-# commands that it and an alert name. Sourced by run.sh.
+# The manual installation of README.md on an emulated Pi: its files, its cron line, and the commands
+# that the page and an alert name. Sourced by run.sh.
 # shellcheck shell=bash disable=SC2034,SC2154  # variables shared with the other files
 
-# by_hand PATTERN: the only indented line of README.md's section that fits.
+# by_hand PATTERN: the only indented line of README.md's section that matches.
 by_hand() {
     local lines
     lines=$(sed -n '/^### By hand$/,/^## /p' "$repo/README.md" | sed -n 's/^    //p' | grep -E "$1")

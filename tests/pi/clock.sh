@@ -6,8 +6,8 @@
 # 10.0.2.2 is this machine's loopback as a guest of qemu's user network sees it.
 host_of_guest=10.0.2.2
 
-# A certificate authority and a server certificate that are valid from now on for fifty years: so
-# in 2040, and not in 1970.
+# A certificate authority and a server certificate that are valid for fifty years from now: in 2040,
+# and not in 1970.
 make_certificates() {
     local dir=$1
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 18262 \
@@ -19,10 +19,10 @@ make_certificates() {
         -extfile <(printf 'subjectAltName=IP:%s\nbasicConstraints=CA:FALSE\n' "$host_of_guest")
 }
 
-# The modules that the guest's network card needs, each after those it builds upon.
+# The modules of the guest's network card, each after its dependencies.
 guest_modules=(failover net_failover virtio_mmio virtio_net)
 
-# make_image FOLDER FILE: what is in the folder, as the kernel wants its first file system.
+# make_image FOLDER FILE: packs the folder as an initramfs.
 make_image() { (cd "$1" && find . | LC_ALL=C sort | cpio -o -H newc --quiet) | gzip -1 >"$2"; }
 
 # boot QEMU_OPTION… -- KERNEL_ARGUMENT…: leaves the console's text in console.
@@ -38,7 +38,7 @@ boot() {
         -kernel "$kernel/vmlinuz" -initrd "$scratch/image" \
         -append "console=ttyAMA0 quiet panic=-1 rdinit=/init $*"
     expect "qemu-system-arm ends" "0 " "$status $err"
-    # The guest's serial line ends its lines as teletypes did; some of them are the kernel's.
+    # The serial console ends lines with CR LF, and some lines are the kernel's.
     console=$(tr -d '\r' <<<"$out" | sed '/^\[ *[0-9]*\.[0-9]*\] /d')
 }
 
@@ -84,8 +84,8 @@ TEXT
     expect "init.c compiles" "0 " "$status $err"
     make_image "$guest" "$scratch/image"
 
-    # 1 January 2040, two years after 32-bit time has ended. The certificates are valid, the
-    # signatures bear the date, and the whole job is done.
+    # 1 January 2040, two years after the end of 32-bit time. The certificates are valid, the
+    # signatures have this date, and the run does its whole job.
     boot -- CLOCK=2208988800
     expect "the armv7 binary in 2040" "CLOCK 2040-01-01
 RUN /autodns --version
@@ -100,8 +100,8 @@ RUN /autodns /autodns.json
 EXIT 0" "$console"
     expect "the record in 2040" "$(record 192.175.48.7)" "$(moto_aws "$endpoint" records "$zone")"
 
-    # A Pi after a power cut, which has no clock chip: the kernel starts in 1970, and no certificate
-    # is valid yet. The program must say that it is the clock.
+    # A Pi without a clock chip after a power cut: the kernel starts in 1970, and no certificate is
+    # valid yet. The program must name the clock as the cause.
     printf '/autodns --version\n/autodns /autodns.json\n' >"$guest/runs"
     make_image "$guest" "$scratch/image"
     boot -rtc base=1970-01-02 --

@@ -1,9 +1,9 @@
-# The second half of the parts "armhf" and "arm64": deployments that go well, and what the Pi's own
-# cron then does with no one touching it. Sourced by run.sh.
+# The second half of the parts "armhf" and "arm64": successful deployments, and the runs that the
+# Pi's own cron then starts. Sourced by run.sh.
 # shellcheck shell=bash disable=SC2034,SC2154,SC2016  # shared variables; scripts for the Pi's shell
 
-# What the deployed program would say is checked in part main; here it is a spy, that shows what
-# cron gives it, and that a variable comes through crontab, cron and shell unharmed.
+# Part main checks the output of the program. This spy replaces it here. It shows what cron passes
+# to the program, and that a variable passes crontab, cron and shell unchanged.
 odd_value="a b%c'd\"e\$HOME;f\\g!h"
 make_spy() {
     cat >"$1" <<'TEXT'
@@ -31,7 +31,7 @@ test_emulated_pi() {
     write_config "$config" "$reflect" /tmp/autodns_alert.lock
     write_credentials "$credentials"
     make_pi "$architecture"
-    # A crontab that somebody has already, which must stay as it is.
+    # An existing crontab, which must stay unchanged.
     printf '# my own\n\nMAILTO=""\n* * * * * date >>ticks # not autodns\n' |
         on_pi pi 'crontab -'
     before=$(snapshot)
@@ -55,7 +55,7 @@ test_emulated_pi() {
     fi
 }
 
-# The whole of a deployment's life, with cron doing the work.
+# The whole lifetime of a deployment, run by cron.
 test_deployment() {
     local own='# my own
 
@@ -68,7 +68,7 @@ MAILTO=""
     files=("$pi_home"/.config/autodns/{autodns.json,credentials})
     line="$command ${files[0]} 2>&1 | logger -t autodns $mark"
 
-    # The first time, once every five minutes: the dry run is shown, and nothing changes in AWS.
+    # First every five minutes: the dry run is shown, and nothing changes in AWS.
     deploy --config "$config" --credentials "$credentials" --env "AWS_ENDPOINT_URL=$endpoint"
     expect "the first deployment" "0 " "$status $err"
     expect "the first deployment's note" "pi@127.0.0.1: note: the crontab of pi has another line \
@@ -94,14 +94,14 @@ $(minutes 5) * * * * $line" "$(crontab_of pi)"
     cmp "$binary" "$root$pi_home/.local/bin/autodns" || give_up "another binary is there"
     cmp "$config" "$root$pi_home/.config/autodns/autodns.json" || give_up "another config is there"
 
-    # Another Pi has another minute.
+    # Another Pi gets another minute.
     echo fedcba9876543210fedcba9876543210 >"$root/etc/machine-id"
     deploy --env "AWS_ENDPOINT_URL=$endpoint"
     expect "the crontab of another Pi" "$own
 $(minutes 5) * * * * $line" "$(crontab_of pi)"
 
-    # Again, now every minute, and without a config: the one that is there is kept. There is no
-    # variable any more, so their file goes.
+    # Again, now every minute and without a config: the deployed config is kept. There are no
+    # variables any more, so their file is removed.
     deploy --interval 1
     expect "the second deployment" "0 " "$status $err"
     command=$pi_home/.local/bin/autodns
@@ -116,13 +116,13 @@ $(minutes 5) * * * * $line" "$(crontab_of pi)"
 * * * * * $line" "$(crontab_of pi)"
     cmp "$config" "$root$pi_home/.config/autodns/autodns.json" || give_up "the config is changed"
 
-    # Beside it, the other user's spy.
+    # The spy of the other user, in addition.
     make_spy "$scratch/spy"
     deploy_as second --binary "$scratch/spy" --config "$config" --interval 1 \
         --env "ODD=$odd_value" --env AWS_PROFILE=home
     expect "the spy's deployment" "0 " "$status $err"
 
-    # cron changes the record with no one touching it.
+    # cron changes the record automatically.
     poll 90 "cron to change the record" record_says "$zone" 192.175.48.7
     poll 90 "cron to run the spy" test -e "$root/home/second/seen"
     expect "what cron gives the program" "AWS_PROFILE=home
@@ -134,7 +134,7 @@ PWD=/home/second
 SHELL=/bin/sh
 /home/second/.config/autodns/autodns.json" "$(cat "$root/home/second/seen")"
 
-    # The reflector breaks: one alert, and not a second one the next minute.
+    # The reflector fails: one alert, and no second one in the next minute.
     tell_reflector "$reflect" '{"mode":"broken"}'
     poll 90 "cron to send an alert" alert_came "$queue"
     ticks=$(wc -l <"$root$pi_home/ticks")
@@ -155,7 +155,7 @@ SHELL=/bin/sh
     expect "the crontab after a forced deployment" "$own
 * * * * * $line" "$(crontab_of pi)"
 
-    # The spy goes, and in its place comes one of the whole system, with a zone of its own.
+    # A system-wide spy with its own zone replaces the user's.
     deploy_as second --uninstall
     expect "the spy's end" "0 " "$status $err"
     rm "$root/home/second/seen"
@@ -187,7 +187,7 @@ pi@127.0.0.1: took away $pi_home/.config/autodns/deployed" "$status $out$err"
         "0 pi@127.0.0.1: there is nothing that deploy-pi.sh put there" "$status $out$err"
 }
 
-# What an earlier version of deploy-pi.sh put into /usr/local/etc, for the user second.
+# The files of an earlier version of deploy-pi.sh in /usr/local/etc, for the user second.
 make_old_deployment() {
     local etc=$root/usr/local/etc
     install -m 600 -o 1001 -g 1001 "$scratch/second.json" "$etc/autodns.json"
@@ -200,7 +200,7 @@ make_old_deployment() {
     chmod 600 "$root/etc/cron.d/autodns"
 }
 
-# With --system, as the user second: first on top of an earlier version's, and then anew.
+# With --system, as the user second: first over an earlier version, and then from nothing.
 test_system_deployment() {
     local zone topic queue key secret command places
     make_resources
@@ -245,7 +245,7 @@ second@127.0.0.1: took away /usr/local/etc/autodns.deployed" "$status $out$err"
     tell_reflector "$reflect" '{"mode":"ok"}'
 }
 
-# A binary is chosen by what the Pi's programs are, and built; the kernel's word is not enough.
+# The architecture of the Pi's programs selects the binary to build, not that of its kernel.
 test_choice_of_binary() {
     local machine wanted
     for machine in armv7l aarch64 armv6l; do
@@ -269,7 +269,7 @@ test_choice_of_binary() {
     expect "the end of the choice" 0 "$status"
 }
 
-# Where the time is spent on armhf already: from nothing to a changed record, and back to nothing.
+# A short test, since armhf has run the long one: from nothing to a changed record, and back.
 test_short_deployment() {
     deploy_as pi --config "$config" --credentials "$credentials" --interval 1 \
         --env "AWS_ENDPOINT_URL=$endpoint"

@@ -1,7 +1,6 @@
-# A whole emulated Pi, that is a Debian root with its own sshd, cron and sudo, whose programs qemu
-# runs, and what it takes to deploy to it and to look into it. Sourced by run.sh, which has made
-# namespaces that take everything here with them when they end: mounts, processes, ports, the host's
-# name. It must not test anything.
+# An emulated Pi: a Debian root with its own sshd, cron and sudo, whose programs qemu runs, and the
+# functions to deploy to it and to inspect it. Sourced by run.sh, whose namespaces remove everything
+# here when they end: mounts, processes, ports, the host name. It must not test anything.
 # shellcheck shell=bash disable=SC2034,SC2154  # variables shared with the other files
 
 port=2222
@@ -10,13 +9,13 @@ guest_password="it's a secret"
 
 # --- the Pi -------------------------------------------------------------------------------------
 
-# The system itself, without anything that runs in it.
+# The system without running processes.
 unpack_pi() {
     local architecture=$1
     root=$scratch/root
     mkdir -p "$root"
-    # On a tmpfs, because 32-bit programs under qemu cannot list a folder of ext4 (its offsets have
-    # 64 bits), and cron would find no crontab.
+    # On a tmpfs, since 32-bit programs under qemu cannot list a folder of ext4 (its offsets have 64
+    # bits), and cron would find no crontab.
     mount -t tmpfs -o size=1g,mode=755 tmpfs "$root"
     tar -C "$root" -xzf "$(root_archive "$architecture")"
     mkdir -p "$root"/{proc,dev,run/sshd}
@@ -30,20 +29,20 @@ unpack_pi() {
 make_pi() {
     local user
     unpack_pi "$1"
-    # pi and second may use sudo freely, as on Raspberry Pi OS; guest must give a password.
+    # pi and second use sudo without a password, as on Raspberry Pi OS. guest needs a password.
     mkdir -p "$root/etc/ssh/keys"
     ssh-keygen -q -t ed25519 -N '' -f "$scratch/key"
     ssh-keygen -q -t ed25519 -N '' -f "$scratch/other_key"
     for user in pi second guest; do
         chroot "$root" useradd --create-home --shell /bin/sh "$user"
-        # With a locked password sshd refuses the account altogether.
+        # sshd rejects an account with a locked password.
         chroot "$root" usermod -p '*' "$user"
         cp "$scratch/key.pub" "$root/etc/ssh/keys/$user"
-        # A command that somebody pastes has no variable of cron's; it finds the endpoint here.
+        # A pasted command has no variables of cron. It finds the endpoint here.
         point_at_aws "/home/$user" "$user"
     done
     chroot "$root" usermod -p "$(openssl passwd -6 "$guest_password")" guest
-    # What is handed to the system's log is kept; there is no log in here.
+    # Keep the messages to the system's log in a file, since no log daemon runs here.
     printf '#!/bin/sh\n{ echo "$*"; cat; } >>/var/log/logged\n' >"$root/usr/bin/logger"
     install -m 666 /dev/null "$root/var/log/logged"
     printf '%s ALL=(ALL) %s\n' pi NOPASSWD:ALL second NOPASSWD:ALL guest ALL \
@@ -80,9 +79,8 @@ on_pi() { chroot "$root" su -s /bin/sh "$1" -c "cd; $2"; }
 # paste USER COMMAND: as that user would run a command that they were told, in a login shell.
 paste() { run env -i PATH="$PATH" TERM=dumb chroot "$root" su - "$1" -c "$2"; }
 
-# pastes WHAT USER COMMAND: the command of an alert, run while the reflector is still broken, comes
-# as far as the reflector: it finds the configuration and the credentials, and the reader may read
-# both.
+# pastes WHAT USER COMMAND: the command of an alert, run while the reflector still fails, gets as
+# far as the reflector: it finds the configuration and the credentials, and the user may read both.
 pastes() {
     paste "$2" "$3"
     expect_match "$1, pasted: $3" "1 .*autodns: home\.example\.com A: [^"$'\n'"]*127\.0\.0\.1.*" \
@@ -99,8 +97,8 @@ checks() {
 # The user's own crontab as `crontab -l` shows it, without the lines that crontab adds on top.
 crontab_of() { sed '1,3{/^# /d}' "$root/var/spool/cron/crontabs/$1" 2>/dev/null || :; }
 
-# Everything that a deployment could touch: kind, mode, owner, contents; and nothing else. What
-# cron writes meanwhile is no deployment's.
+# Everything that a deployment could change: kind, mode, owner, contents. Files that cron writes are
+# excluded.
 snapshot() {
     local user
     (
@@ -117,8 +115,8 @@ snapshot() {
 
 # --- deploying to it ----------------------------------------------------------------------------
 
-# deploy_as USER OPTION…: leaves what came of it in out, err and status, and in notes what it
-# noted by the way: here of the crontab's own line that names autodns.
+# deploy_as USER OPTION…: sets out, err and status, and in notes the notes of the deployment: here
+# about the crontab's other line that names autodns.
 deploy_as() {
     local user=$1
     shift
@@ -129,8 +127,8 @@ deploy_as() {
 
 deploy() { deploy_as pi --binary "$binary" "$@"; }
 
-# Nothing of this machine's environment but ODD, for an option that takes a variable from there, and
-# no terminal.
+# Only ODD of this machine's environment, for an option that takes a variable from it, and no
+# terminal.
 plain() {
     env -i HOME="$scratch/home" PATH="$PATH" TMPDIR="$scratch" TERM=dumb \
         AUTODNS_CACHE="$cache" CARGO_TARGET_DIR="$CARGO_TARGET_DIR" \
@@ -138,7 +136,7 @@ plain() {
         CARGO_NET_OFFLINE=true ${ODD+"ODD=$ODD"} setsid --wait "$@"
 }
 
-# refuses WHAT PATTERN OPTION…: one line that fits, a non-zero status, the Pi as it was.
+# refuses WHAT PATTERN OPTION…: one line that matches, a non-zero status, and an unchanged Pi.
 refuses() {
     local what=$1 pattern=$2 before
     shift 2
@@ -149,7 +147,7 @@ refuses() {
     expect "$what: the Pi is as it was" "$before" "$(snapshot)"
 }
 
-# The minutes that this Pi's identity comes to, reckoned anew.
+# The minutes for this Pi's identity, computed independently.
 minutes() {
     local number
     number=$(printf '%s\nraspberrypi\n' "$(cat "$root/etc/machine-id")" | cksum | cut -d' ' -f1)
@@ -159,8 +157,8 @@ minutes() {
 # modes PATH…: mode and owner of files in the Pi.
 modes() { (cd "$root" && stat -c '%a %u %n' "$@"); }
 
-# placed MINUTES USER CHECK FILE…: what a deployment says when it went well, on a Pi without a
-# program for mail; CHECK is the command that it names at its end.
+# placed MINUTES USER CHECK FILE…: the output of a successful deployment on a Pi without a mail
+# program. CHECK is the command that it names at the end.
 placed() {
     local minutes=$1 user=$2 check=$3
     shift 3
@@ -176,7 +174,7 @@ placed() {
 # The part of the last deployment's output that follows its dry run.
 after_dry_run() { sed -n '/: autodns is in place/,$p' <<<"$out"; }
 
-# ticks_reach NUMBER: cron has run the user's own other line so often, and ours runs no longer.
+# ticks_reach NUMBER: cron has run the user's other line this often, and ours runs no longer.
 ticks_reach() {
     [[ $(wc -l 2>/dev/null <"$root$pi_home/ticks") -ge $1 ]] &&
         ! pgrep -f "$pi_home/.local/bin/autodns" >/dev/null

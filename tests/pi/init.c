@@ -1,12 +1,12 @@
 /*
- * The first and only process of the virtual machine in which the armv7 binary meets a real kernel:
- * loads the modules for the network card, sets the clock if told to, runs the program, says how it
- * ended, and switches the machine off. Built for the guest by clock.sh.
+ * The only process of the virtual machine that runs the armv7 binary on a real kernel. It loads the
+ * modules for the network card, sets the clock if requested, runs the program, prints its exit
+ * status, and switches the machine off. clock.sh builds it for the guest.
  *
- * It reads from the image what it is to do, and must know nothing of autodns:
- *   /modules        paths of kernel modules, one a line, in the order of loading
+ * It reads its tasks from the image, and must know nothing of autodns:
+ *   /modules        paths of kernel modules, one per line, in the order of loading
  *   /environment    NAME=VALUE lines, the program's whole environment
- *   /runs           one command a line, words parted by single spaces
+ *   /runs           one command per line, words separated by single spaces
  *   CLOCK           environment variable from the kernel's command line: seconds since 1970
  */
 #include <arpa/inet.h>
@@ -128,8 +128,8 @@ int main(void)
     bring_up("eth0", "10.0.2.15");
     if (clock) {
         struct timespec time = { .tv_sec = strtoll(clock, NULL, 10) };
-        /* With a 64-bit time_t this is the system call clock_settime64: a 32-bit kernel takes no
-         * time past 2038 from its hardware clock, but it does from here. */
+        /* With a 64-bit time_t this is the system call clock_settime64. A 32-bit kernel accepts a
+         * time after 2038 from it, but not from its hardware clock. */
         if (clock_settime(CLOCK_REALTIME, &time) != 0)
             die("cannot set the clock");
     }

@@ -1,5 +1,5 @@
-# What the parts of the Raspberry Pi test share: assertions that compare whole outputs, polling with
-# a deadline, the emulated AWS and the reflector. Sourced by run.sh; it must not test anything.
+# Shared by the parts of the Raspberry Pi test: assertions on whole outputs, polling with a
+# deadline, the emulated AWS and the reflector. Sourced by run.sh; it must not test anything.
 # shellcheck shell=bash disable=SC2034,SC2154,SC2016  # variables shared with the other files
 
 passed=0
@@ -10,7 +10,7 @@ give_up() {
     exit 1
 }
 
-# expect WHAT EXPECTED ACTUAL: the two texts are the same, to the byte.
+# expect WHAT EXPECTED ACTUAL: the two texts are equal.
 expect() {
     if [[ $2 != "$3" ]]; then
         diff -u --label expected --label found <(printf '%s\n' "$2") <(printf '%s\n' "$3") >&2 || :
@@ -19,7 +19,7 @@ expect() {
     passed=$((passed + 1))
 }
 
-# expect_match WHAT PATTERN ACTUAL: the whole text fits the extended regular expression.
+# expect_match WHAT PATTERN ACTUAL: the whole text matches the extended regular expression.
 expect_match() {
     if [[ ! $3 =~ ^($2)$ ]]; then
         printf 'expected something like: %s\nfound: %s\n' "$2" "$3" >&2
@@ -28,7 +28,7 @@ expect_match() {
     passed=$((passed + 1))
 }
 
-# Runs a command to its end and leaves what came of it in out, err and status.
+# Runs a command to its end and sets out, err and status.
 run() {
     status=0
     "$@" >"$scratch/out" 2>"$scratch/err" </dev/null || status=$?
@@ -48,14 +48,14 @@ poll() {
 
 has_line() { [[ -s $1 ]]; }
 
-# start NAME COMMAND…: a server that prints one line once it answers; leaves the line in answer.
-# It ends at the latest when this shell does, because its stdin does.
+# start NAME COMMAND…: starts a server that prints one line when it is ready, and sets answer to
+# that line. The server ends with this shell, when its stdin closes.
 start() {
     local name=$1
     shift
     mkfifo "$scratch/$name.stdin"
     "$@" <"$scratch/$name.stdin" >"$scratch/$name.line" 2>"$scratch/$name.err" &
-    # Kept open, and never written to, for as long as this shell lives.
+    # Open while this shell runs. Nothing is written to it.
     exec {hold}>"$scratch/$name.stdin"
     poll 60 "$name to answer" has_line "$scratch/$name.line"
     answer=$(cat "$scratch/$name.line")
@@ -91,24 +91,24 @@ print(functools.reduce(lambda value, name: value[name], sys.argv[2].split("."),
 
 record_says() { [[ $(moto_aws "$endpoint" records "$1") == "$(record "$2")" ]]; }
 
-# record ADDRESS: what moto_aws.py's `records` prints when the zone holds just this.
+# record ADDRESS: the output of `moto_aws.py records` if the zone has only this record.
 record() {
     printf '[{"name": "home.example.com.", "type": "A", "ttl": 300, "values": ["%s"]}]' "$1"
 }
 
-# How many messages came to a queue since the last look.
+# The number of messages in a queue since the last call.
 alerts() {
     moto_aws "$endpoint" messages "$1" |
         "$python" -c 'import json, sys; print(len(json.load(sys.stdin)))'
 }
 
-# alert_came QUEUE: something came to it since the last look; leaves all of it in messages.
+# alert_came QUEUE: whether a message came since the last call. Sets messages to all of them.
 alert_came() {
     messages=$(moto_aws "$endpoint" messages "$1")
     [[ $messages != '[]' ]]
 }
 
-# Prints the command that the only one of messages tells its reader to run.
+# Prints the command that the only message in messages advises.
 command_of_alert() {
     "$python" -c '
 import json, re, sys
@@ -118,7 +118,7 @@ lines = re.findall(r"^ +((?:sudo |/|autodns ).*)$", alert["message"], re.MULTILI
 print(command)' "$messages"
 }
 
-# reflector NAME ADDRESS: leaves its URL in answer.
+# start_reflector NAME ADDRESS: sets answer to its URL.
 start_reflector() {
     start "$1" "$python" "$repo/tests/moto/reflector.py" --address "$2"
 }

@@ -1,9 +1,9 @@
 # Part "main": each of the three binaries, run by qemu's emulation of its processor, does the whole
-# main job against the emulated AWS: nothing to do, a change, an alert that comes once, recovery, a
-# wrong secret. Sourced by run.sh; it needs no root.
+# main job against the emulated AWS: no change, a change, one alert, recovery, a wrong secret.
+# Sourced by run.sh; it needs no root.
 # shellcheck shell=bash disable=SC2034,SC2154,SC2016  # variables shared with the other files
 
-# The processor of a Pi Zero faults on an instruction of a newer one, which is the point.
+# The processor of a Pi Zero faults on the instructions of newer ones. That is what is tested.
 emulator_of() {
     case $1 in
         aarch64-*) emulator=(qemu-aarch64-static) ;;
@@ -19,7 +19,7 @@ autodns() {
         "${emulator[@]}" "$repo/target/pi/$target/autodns" "$@"
 }
 
-# requests KEY_ID: method and status of what the program sent with this key since the last call.
+# requests KEY_ID: method and status of the program's requests with this key since the last call.
 requests() {
     awk -v key="$1" '$NF == key { sub(/[?].*/, "", $2); print $1, $3 }' "$scratch/requests" |
         sort | uniq -c | sed 's/^ *//'

@@ -1,7 +1,7 @@
 # Fetches what the Raspberry Pi test needs and keeps it in the cache folder: Debian packages, root
 # file systems for the emulated Pis, a kernel for the virtual machine. Sourced by test-pi.sh; it
-# must install nothing but packages, and leave no mount and no registration behind but those that
-# the caller's forget_emulators takes away.
+# must install nothing but packages, and must leave no mount or registration except those that the
+# caller's forget_emulators removes.
 # shellcheck shell=bash disable=SC2034,SC2154,SC2016  # variables shared with the other files
 
 suite=bookworm
@@ -21,7 +21,7 @@ debian_mirror() {
         fail "apt's sources here name no Debian mirror; name one in AUTODNS_DEBIAN_MIRROR"
 }
 
-# install_packages PACKAGE…: those that are not there yet.
+# install_packages PACKAGE…: installs those that are missing.
 install_packages() {
     local package missing=()
     for package; do
@@ -66,8 +66,8 @@ emulators=(
 # All but the byte for the operating system, and programs and libraries alike.
 emulator_mask='\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff'
 
-# Keeps binfmt_misc mounted, in a namespace that nobody else sees, until forget_emulators or the end
-# of this shell: current kernels forget a registration with the last mount.
+# Keeps binfmt_misc mounted in a separate namespace until forget_emulators or the end of this shell:
+# current kernels remove the registrations with the last mount.
 hold_binfmt() {
     local deadline=$((SECONDS + 10))
     mkdir -p "$scratch/binfmt"
@@ -94,7 +94,7 @@ with_binfmt() {
         "$scratch/binfmt" "$@"
 }
 
-# What a killed run left is taken away as well: the process whose number it bears is gone.
+# Also removes the registrations of killed runs, whose process id no longer exists.
 register_emulators() {
     local entry name
     hold_binfmt
@@ -125,9 +125,9 @@ forget_emulators() {
 }
 
 # --- cgroups ------------------------------------------------------------------------------------
-# systemd wants one of its own, and they outlive the namespaces.
+# systemd needs its own cgroup. Cgroups outlive the namespaces.
 
-# in_cgroups COMMAND…: in the topmost folder of the cgroups, mounted for this command alone.
+# in_cgroups COMMAND…: runs it in the root folder of the cgroups, mounted for this command only.
 in_cgroups() {
     mkdir -p "$scratch/cgroups"
     unshare --mount --propagation private bash -euc '
@@ -137,8 +137,8 @@ in_cgroups() {
         exec "$@"' bash "$scratch/cgroups" "$@"
 }
 
-# Removes the cgroup of this run, as soon as the kernel has ended what was in it, and those of runs
-# that were killed: the process whose number they bear is gone.
+# Removes the cgroup of this run when its processes have ended, and those of killed runs, whose
+# process id no longer exists.
 forget_cgroups() {
     in_cgroups bash -uc '
         for group in autodns-test-*; do
@@ -156,15 +156,15 @@ forget_cgroups() {
 
 # --- root file systems, and the kernel ----------------------------------------------------------
 
-# root_archive ARCHITECTURE [KIND]: named after what is in it, so that another list makes a new one.
+# root_archive ARCHITECTURE [KIND]: named after its contents, so that another list makes a new one.
 root_archive() {
     local kind=${2:-pi} key
     key=$(cksum <<<"${root_packages[$kind]}")
     echo "$cache/$kind-root-$suite-$1-${key%% *}.tar.gz"
 }
 
-# make_root ARCHITECTURE [KIND]: a small Debian, as Raspberry Pi OS is one, packed up, without what
-# no program reads. KIND is pi, with sshd, cron and several login shells, or systemd.
+# make_root ARCHITECTURE [KIND]: packs a small Debian, the base of Raspberry Pi OS, without
+# documents. KIND is pi, with sshd, cron and several login shells, or systemd.
 make_root() {
     local architecture=$1 kind=${2:-pi} archive root mirror
     archive=$(root_archive "$architecture" "$kind")
@@ -173,7 +173,7 @@ make_root() {
     fi
     mirror=$(debian_mirror) || exit 1
     root=$scratch/debootstrap-$kind-$architecture
-    # In namespaces of its own, which take its mounts and processes with them if it is ended.
+    # In separate namespaces, which remove its mounts and processes when it is ended.
     unshare --mount --pid --fork --kill-child=KILL --mount-proc debootstrap \
         --arch="$architecture" --variant=minbase --include="${root_packages[$kind]}" \
         "$suite" "$root" "$mirror" >"$root.log" 2>&1 || {
@@ -188,8 +188,8 @@ make_root() {
     rm -rf "$root"
 }
 
-# Debian's kernel for ARMv7 with the modules for a network card: taken out of its package, with an
-# apt that knows of nothing on this machine.
+# Debian's kernel for ARMv7 with the modules for a network card, unpacked from its package. apt runs
+# without the settings of this machine.
 make_kernel() {
     local kernel=$cache/pi-kernel
     if [[ -f $kernel/complete ]]; then

@@ -1,9 +1,9 @@
 # The first half of the parts "armhf" and "arm64": all the ways in which deploy-pi.sh can fail on an
-# emulated Pi. Each is one clear line and a non-zero exit status, and leaves the Pi as it was.
-# Sourced by run.sh.
+# emulated Pi. Each prints one clear line, exits with a non-zero status, and leaves the Pi
+# unchanged. Sourced by run.sh.
 # shellcheck shell=bash disable=SC2154,SC2016  # shared variables; scripts for the Pi's shell
 
-# Without cron in the Pi's root, and then with one that does not run.
+# Without cron on the Pi, and then with a cron that does not run.
 test_failures_before_cron() {
     local config=$1
     mv "$root/usr/bin/crontab" "$root/usr/bin/crontab.away"
@@ -78,7 +78,7 @@ test_failures() {
         deploy --system --config "$config" --credentials "$credentials" \
         --env "AWS_ENDPOINT_URL=$endpoint"
     umount "$root/usr/local"
-    # Everything but the last step works: what is in place already has to go again.
+    # Only the last step fails: what was deployed must be removed again.
     read_only /var/spool/cron
     refuses "a crontab that cannot be written" "the crontab of pi cannot be written: .*" \
         deploy --config "$config" --credentials "$credentials" \
@@ -86,7 +86,7 @@ test_failures() {
     umount "$root/var/spool/cron"
 }
 
-# A dry run, which is the user's, puts a link to what only root may read in place of a copied file.
+# A dry run of the user replaces a copied file by a link to a file that only root may read.
 test_link_in_staging() {
     cat >"$scratch/linking" <<'TEXT'
 #!/bin/sh
@@ -97,7 +97,7 @@ TEXT
         deploy_as pi --system --binary "$scratch/linking" --config "$1" --credentials "$2"
 }
 
-# An empty home of its own for pi.
+# An empty home for pi.
 mount_home() { mount -t tmpfs -o "$1,mode=755,uid=1000,gid=1000" tmpfs "$root$pi_home"; }
 
 read_only() {
@@ -105,7 +105,7 @@ read_only() {
     mount -o remount,bind,ro "$root$1"
 }
 
-# A dry run that hangs is interrupted, as by Ctrl-C: the copied files go.
+# A hanging dry run is interrupted, as by Ctrl-C: the copied files are removed.
 test_interrupt() {
     local config=$1 before deploying status=0
     before=$(snapshot)

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Runs parts of the Raspberry Pi test, one after the other, with the files that scripts/test-pi.sh
-# has prepared. test-pi.sh starts it, in namespaces of its own where root is at hand; it must not be
-# started by anything else, and it installs and fetches nothing.
+# has prepared. Only test-pi.sh may start it, in separate namespaces with root. It installs and
+# fetches nothing.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 repo=$(cd "$here/../.." && pwd)
-# From test-pi.sh: where the prepared files are, and the Python that has moto.
+# From test-pi.sh: the folder of the prepared files, and the Python with moto.
 cache=${1:?} python=${2:?}
 shift 2
 

@@ -1,10 +1,10 @@
-# Parts "armhf": what deploy-pi.sh makes of a Pi that is not as it expects: other login shells,
-# banners, start-up files that end the shell, a sudo that wants a password, answers meant to do harm,
-# a cron that mails nothing. Sourced by run.sh.
+# Part "armhf": deploy-pi.sh and unusual Pis: other login shells, banners, start-up files that end
+# the shell, a sudo with a password, hostile responses, a cron that mails nothing. Sourced by
+# run.sh.
 # shellcheck shell=bash disable=SC2034,SC2154,SC2016  # shared variables; scripts for the Pi's shell
 
-# A program that says nothing, and leaves behind what `ps` shows while its dry run goes on: here that
-# is what runs on this machine and on the Pi.
+# A program that prints nothing and records the output of `ps` during its dry run: the processes on
+# this machine and on the Pi.
 make_silent_program() {
     cat >"$1" <<'TEXT'
 #!/bin/sh
@@ -13,14 +13,16 @@ cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\0' '\n' >/var/log/seen
 TEXT
 }
 
-# login_shell SHELL: what guest has; each greets, without a line end.
+# login_shell SHELL: sets guest's shell. Each prints a greeting without a newline.
 login_shell() {
     chroot "$root" usermod -s "$1" guest >/dev/null
-    # Some shells make files of their own at their first start.
+    # Some shells create files at their first start.
     ssh "${login[@]}" guest@127.0.0.1 true >/dev/null 2>&1 </dev/null
 }
 
-deploy_silent() { deploy_as guest --binary "$scratch/silent" --config "$scratch/my:config.json" "$@"; }
+deploy_silent() {
+    deploy_as guest --binary "$scratch/silent" --config "$scratch/my:config.json" "$@"
+}
 
 test_login_shells() {
     local shell home=$root/home/guest before
@@ -59,7 +61,7 @@ $(placed "$(minutes 5)" guest "/bin/sh -c 'set -a; . \"\$0\"; exec \"\$@\"'\
     cp -a "$scratch/guest" "$home"
 }
 
-# deploy_typing PASSWORD OPTION…: as guest with --system, who types this when asked.
+# deploy_typing PASSWORD OPTION…: deploys as guest with --system and types this password.
 deploy_typing() {
     printf %s "$1" >"$scratch/typed"
     shift
@@ -69,7 +71,7 @@ deploy_typing() {
 
 test_password_for_sudo() {
     local shell before
-    # Called by the step that runs as root, in the middle of it.
+    # The step that runs as root calls it.
     printf '#!/bin/sh\ncat /proc/[0-9]*/cmdline 2>/dev/null | tr "\\0" "\\n" >>/var/log/seen\n' \
         >"$root/usr/local/bin/sync"
     chmod 755 "$root/usr/local/bin/sync"
@@ -112,7 +114,7 @@ test_shell_that_ends() {
     done
 }
 
-# hostile_answer LINE…: a login shell that answers the probe with these.
+# hostile_answer LINE…: a login shell that answers the probe with these lines.
 hostile_answer() {
     printf '#!/bin/sh\ncat <<"TEXT"\n\n@begin=probe\n%s\n@done=probe\nTEXT\n' \
         "$(printf '%s\n' '@home=/home/guest' '@user=guest' \
@@ -121,7 +123,7 @@ hostile_answer() {
     chmod 755 "$root/usr/local/bin/hostile"
 }
 
-# What a Pi answers reaches no command line and no terminal unless it has the form of an answer.
+# A response of a Pi reaches a command line or a terminal only if it has the expected form.
 test_hostile_pi() {
     local name value before
     hostile_answer
@@ -161,11 +163,11 @@ TEXT
     expect "the Pi after a hostile dry run" "$before" "$(snapshot)"
 }
 
-# cron_line_after: the line that a deployment made for guest, without its minutes.
+# cron_line_after: guest's deployed cron line without its minutes.
 cron_line_after() { crontab_of guest | sed -n 's/^[^ ]* \* \* \* \* //p'; }
 
-# Where cron mails what a program says, the line is left alone; where nothing can be kept, that is
-# said.
+# If cron mails the output of a program, the line has no redirection. If no output can be kept, the
+# deployment reports that.
 test_messages_of_cron() {
     local before line=/home/guest/.local/bin/autodns
     line+=" /home/guest/.config/autodns/autodns.json"

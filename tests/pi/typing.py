@@ -1,4 +1,4 @@
-"""Runs a command on a terminal of its own and types answers there, as a person would.
+"""Runs a command on a separate terminal and types answers, as a person would.
 
     typing.py PROMPT FILE COMMAND...
 

@@ -1,5 +1,5 @@
-"""The bodies and headers that the proxy answers with in AWS's place: its errors, in the form of the
-service that was asked, and what is no answer of AWS's at all. Pure; sends nothing.
+"""The bodies and headers that the proxy sends in place of AWS: errors in the form of the requested
+service, and responses that are not AWS's. Pure; sends nothing.
 """
 
 import email.utils
@@ -21,7 +21,7 @@ DENIED = {"publish": "AuthorizationError"}
 
 
 def headers(moment, body, content_type="text/xml", length=None):
-    """What AWS's answers carry, with the server's own idea of the time, in seconds."""
+    """The headers of AWS's responses at this time of the server, in seconds."""
     return [
         ("Date", email.utils.formatdate(moment, usegmt=True)),
         ("x-amzn-RequestId", "5f0c4f4e-0000-4000-8000-50ac50ac50ac"),
@@ -31,7 +31,7 @@ def headers(moment, body, content_type="text/xml", length=None):
 
 
 def error(operation, code, message):
-    """An error of the service that does this operation, as XML."""
+    """The XML of an error of the service of this operation."""
     namespace = SNS if operation == "publish" else ROUTE53
     return (
         f'<?xml version="1.0"?>\n<ErrorResponse xmlns="{namespace}"><Error><Type>Sender</Type>'
@@ -41,7 +41,7 @@ def error(operation, code, message):
 
 
 def clock_error(operation, signed, now):
-    """What AWS says of a signature whose time is outside its window of five minutes."""
+    """AWS's message for a signature that is outside the window of five minutes."""
     edge = now - 300 if signed < now else now + 300
     if signed < now:
         text = (
@@ -61,7 +61,7 @@ def stamp(moment):
 
 
 def failure(operation, status, shade):
-    """The body of a 5xx, and its type: AWS's own XML, a front end's page, or nothing."""
+    """The body and the type of a 5xx: AWS's XML, the page of a front end, or nothing."""
     if shade < 0.4:
         code = {500: "InternalError", 503: "ServiceUnavailable"}.get(status, "InternalFailure")
         return error(operation, code, "We encountered an internal error"), "text/xml"
@@ -71,7 +71,7 @@ def failure(operation, status, shade):
 
 
 def refusal(operation, kind, secrets):
-    """The body of a 400 or 403, which may echo what nobody should see."""
+    """The body of a 400 or 403, which may echo a secret."""
     echo = " ".join(secrets)
     return {
         "throttling": lambda: error(operation, "Throttling", "Rate exceeded"),

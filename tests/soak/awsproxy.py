@@ -1,4 +1,4 @@
-"""The way to the emulated AWS, with a run's faults on it and a clock of its own.
+"""The proxy to the emulated AWS, with the faults of a run and its own clock.
 
 Each installation has one. It passes requests on to moto as they are, so that moto checks the
 program's own signature, and notes of each what became of it: that is what the rules judge a run by.
@@ -18,24 +18,24 @@ import wire
 from faults import Effect, Fault
 
 WINDOW = 300
-# An endless answer ends after all, for the sake of this machine; no client may read that far.
+# The limit of an endless response, to protect this machine. No client may read that far.
 ENDLESS = 32 << 20
 
 
 @dataclasses.dataclass
 class Exchange:
-    """One request, and what became of it."""
+    """One request and its result."""
 
     operation: str
     nth: int
     fault: Fault
-    # When the request was there and when the last byte was sent, by time.monotonic().
+    # When the request arrived and when the last byte was sent, by time.monotonic().
     began: float
     ended: float = 0.0
-    # Whether moto has done what was asked, and with what status.
+    # Whether moto has carried out the request, and its status.
     carried: bool = False
     status: int = 0
-    # Whether the client was sent moto's answer whole and unspoiled.
+    # Whether the client got the whole unchanged response of moto.
     told: bool = False
 
     def describe(self):
@@ -46,7 +46,7 @@ class Exchange:
 
 
 class AwsProxy:
-    """A proxy between one installation and moto; does one run at a time."""
+    """A proxy between one installation and moto, for one run at a time."""
 
     def __init__(self, moto_port, secrets):
         self.moto_port = moto_port
@@ -78,7 +78,7 @@ class AwsProxy:
             now = time.time() + scenario.skew
             signed = signing_time(request)
             if abs(signed - now) > WINDOW:
-                # A request that the clock has refused is not counted: the next takes its place.
+                # A request rejected for its clock does not count. The next one has its number.
                 nth, fault = self.counts[operation] + 1, Fault(faults.CLOCK, carried=False)
             else:
                 self.counts[operation] += 1
@@ -101,7 +101,7 @@ class AwsProxy:
         connection.send(wire.head(status, headers) + body)
 
     def _carry_out(self, exchange, request):
-        """Has moto do it; answers with the body. The Host stays the proxy's: it is signed."""
+        """Passes the request to moto and returns the body. Keeps the signed Host header."""
         moto = http.client.HTTPConnection("127.0.0.1", self.moto_port, timeout=wire.PATIENCE)
         try:
             moto.putrequest(
@@ -119,7 +119,7 @@ class AwsProxy:
 
 
 class Trouble:
-    """Answers one request in the way that its fault has it."""
+    """Answers one request as its fault says."""
 
     def __init__(self, connection, exchange, now, deadline, secrets):
         self.connection = connection
@@ -216,5 +216,5 @@ def operation_of(request):
 
 
 def signing_time(request):
-    """The moment that the request says it was signed at, in seconds."""
+    """The time in the signature of the request, in seconds."""
     return calendar.timegm(time.strptime(request.header("X-Amz-Date"), "%Y%m%dT%H%M%SZ"))

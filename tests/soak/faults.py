@@ -1,5 +1,5 @@
-"""The kinds of trouble that the servers make: how often each comes, what it leaves done, and what a
-client can make of it. A table and nothing else; the bytes are in awsproxy.py and reflectors.py.
+"""The kinds of faults of the servers: how often each occurs, whether the request is carried out,
+and its effect on a client. Only a table; the bytes are in awsproxy.py and reflectors.py.
 """
 
 import dataclasses
@@ -7,7 +7,7 @@ import enum
 
 
 class Effect(enum.Enum):
-    """What a kind of trouble comes to for a client that follows AWS's rules for retries."""
+    """The effect of a fault on a client that follows AWS's rules for retries."""
 
     BENIGN = "the answer arrives whole"
     RETRIED = "a quick failure that another attempt mends"
@@ -18,7 +18,7 @@ class Effect(enum.Enum):
 
 
 class Carried(enum.Enum):
-    """Whether the request takes effect all the same."""
+    """Whether the request is carried out in spite of the fault."""
 
     ALWAYS = "always"
     MAYBE = "maybe"
@@ -38,7 +38,7 @@ def table(*rows):
 
 
 NONE = Kind("none", 0, Effect.BENIGN, Carried.ALWAYS)
-# Not drawn by weight: a run has it or has it not.
+# Not drawn by weight: it is a property of the whole run.
 CLOCK = Kind("wrong clock", 0, Effect.SIGNED_AGAIN, Carried.NEVER)
 
 AWS = table(
@@ -68,7 +68,7 @@ AWS = table(
     ("slow drip", 2, Effect.SLOW, Carried.ALWAYS),
 )
 
-# A reflector carries nothing out. "Benign" are those that still name the address.
+# A reflector carries nothing out. With a benign fault it still names the address.
 REFLECTOR = table(
     ("delay", 5, Effect.BENIGN, Carried.NEVER),
     ("drip", 4, Effect.BENIGN, Carried.NEVER),
@@ -91,10 +91,10 @@ WRONG_ADDRESS = Kind("wrong address", 0, Effect.BENIGN, Carried.NEVER)
 
 @dataclasses.dataclass(frozen=True)
 class Fault:
-    """One fault at one request."""
+    """The fault of one request."""
 
     kind: Kind = NONE
-    # Whether the request takes effect; where the kind leaves it open.
+    # Whether the request is carried out, if the kind allows both.
     carried: bool = True
-    # 0 to 1: which of the kind's shapes, or how long.
+    # From 0 to 1: selects the form of the fault or its length.
     shade: float = 0.0

@@ -19,7 +19,7 @@ TTL = 300
 
 
 class Installation:
-    """The installation that worker number `index` runs the program in."""
+    """The installation of worker number `index`."""
 
     def __init__(self, index, endpoint, keys, folder):
         self.index = index
@@ -43,7 +43,7 @@ class Installation:
             (self.folder / name).mkdir(parents=True)
         self.config = self.folder / "etc" / "autodns.json"
         self.lock = self.folder / "var" / "alert.lock"
-        # What is left of a message that nobody knows to have arrived.
+        # The file of a message whose outcome is unknown.
         self.pending = self.folder / "var" / ".alert.lock.pending"
         self.config.write_text(json.dumps({
             "hosted_zone_id": self.resources["zone_id"],
@@ -54,7 +54,7 @@ class Installation:
             "ttl": TTL,
         }))  # fmt: skip
         credentials = self.folder / "user" / ".aws" / "credentials"
-        # Every third installation gets its key from another program, which must not stay behind.
+        # Every third installation has a credential_process, which must not keep running.
         if self.index % 3 == 2:
             key = self.folder / "etc" / "key.json"
             key.write_text(json.dumps({
@@ -71,8 +71,7 @@ class Installation:
         self.laid_out = self.files()
 
     def files(self):
-        """All that is in the folder but the lock and what is left beside it: each path with what
-        is in it."""
+        """Path and content of all files in the folder, except the lock and the pending file."""
         return {
             str(path.relative_to(self.folder)): path.read_bytes() if path.is_file() else None
             for path in self.folder.rglob("*")
@@ -80,7 +79,7 @@ class Installation:
         }
 
     def strays(self):
-        """What the program has left, changed or taken away beside the lock."""
+        """The files that the program has added, changed or removed, except the lock."""
         now = self.files()
         return sorted(
             path
@@ -89,7 +88,7 @@ class Installation:
         )
 
     def environment(self, scenario):
-        """What the program's environment is in such a run, and nothing else is in it."""
+        """The whole environment of the program in such a run."""
         limit = {"AWS_MAX_ATTEMPTS": str(scenario.attempts)} if scenario.attempts else {}
         return limit | {
             "HOME": str(self.folder / "user"),
@@ -114,23 +113,23 @@ class Installation:
         return found
 
     def set_records(self, addresses):
-        """Makes the records of a new installation, one address a name; "-" makes none."""
+        """Makes the records of a new installation, one address per name. "-" makes none."""
         for name, address in zip(self.names, addresses, strict=True):
             if address != "-":
                 record = moto_aws.record(name, "A", [address], TTL)
                 moto_aws.upsert(self.route53, self.resources["zone_id"], record)
 
     def messages(self):
-        """What was mailed since the last call."""
+        """The messages published since the last call."""
         return moto_aws.messages(self.sqs, self.resources["queue_url"])
 
     def lock_problem(self, began, ended):
-        """Whether the lock is there, and what is wrong with it if something is. The times are the
-        wall clock's, around the run that has made it."""
+        """Whether the lock is there, and what is wrong with it, if anything. The times are those of
+        the wall clock before and after the run that made it."""
         return self._problem(self.lock, began, ended)
 
     def pending_problem(self):
-        """The same of what is left beside the lock, whose time is of some earlier run."""
+        """The same for the pending file, whose time may be that of an earlier run."""
         return self._problem(self.pending, 0, 0)
 
     def _problem(self, path, began, ended):
@@ -166,6 +165,6 @@ class Installation:
         self.reflectors.begin(scenario)
 
     def settle(self, seconds):
-        """Waits until the servers are done with the run; how many connections are left open."""
+        """Waits until the servers have finished. Returns the number of open connections."""
         servers = [self.proxy.server, *self.reflectors.servers]
         return sum(server.settle(seconds) for server in servers)

@@ -1,5 +1,5 @@
-"""One run of the program under test: starts it, sees that it ends, and tells what it said, what it
-took, and what it has left running. Knows nothing of what the program is for.
+"""One run of the program under test: starts it, makes sure that it ends, and returns its output,
+its time and memory, and the processes that remain. Knows nothing of the program's purpose.
 """
 
 import contextlib
@@ -13,8 +13,8 @@ import subprocess
 import time
 
 PR_SET_CHILD_SUBREAPER = 36
-# The shell ends at once, and the program becomes ours. Started by us directly, the program's peak
-# memory would be ours: the kernel counts what a process had in use before its exec.
+# The shell ends immediately, and this process becomes the program's parent. The kernel counts the
+# memory of a process before its exec, so a direct start would report the memory of Python.
 STARTER = 'out=$1 err=$2; shift 2; "$@" </dev/null >"$out" 2>"$err" & echo $!'
 
 
@@ -22,30 +22,30 @@ STARTER = 'out=$1 err=$2; shift 2; "$@" </dev/null >"$out" 2>"$err" & echo $!'
 class Ended:
     """How a run ended."""
 
-    # The exit code; -N where signal N ended it.
+    # The exit code, or -N after signal N.
     code: int
     stdout: str
     stderr: str
-    # Seconds on the wall, and of the processor.
+    # Wall time and processor time, in seconds.
     seconds: float
     processor: float
-    # The most memory in use, in KiB.
+    # The peak memory, in KiB.
     peak: int
-    # Whether it had to be killed, since it did not end by itself.
+    # Whether it was killed because it did not end.
     killed: bool
-    # The processes of its session that were left, as the kernel names them.
+    # The names of the processes that remained in its session.
     left: tuple
 
 
 def adopt():
-    """Makes this process the parent of those whose own parent has ended."""
+    """Makes this process the parent of orphaned processes (a subreaper)."""
     if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
         raise OSError(ctypes.get_errno(), "prctl")
 
 
 def run(command, environment, folder, scratch, limit):
-    """Runs the command in the folder, for at most so many seconds. The scratch folder takes what
-    it says, outside of all that it could leave something in."""
+    """Runs the command in the folder, for at most this many seconds. Its output goes to the scratch
+    folder, which the program does not know."""
     out, err = scratch / "stdout", scratch / "stderr"
     began = time.monotonic()
     starter = subprocess.Popen(
@@ -76,7 +76,7 @@ def run(command, environment, folder, scratch, limit):
 
 
 def ends(pid, limit):
-    """Whether the process ends within so many seconds."""
+    """Whether the process ends within this many seconds."""
     descriptor = os.pidfd_open(pid)
     try:
         return bool(select.select([descriptor], [], [], limit)[0])
@@ -85,8 +85,8 @@ def ends(pid, limit):
 
 
 def left_of(session):
-    """Ends what is left of a session; yields the name of each process that was still running, or
-    that nobody had waited for."""
+    """Ends the remaining processes of a session. Yields the name of each that was still running or
+    not waited for."""
     for folder in pathlib.Path("/proc").iterdir():
         if not folder.name.isdigit():
             continue

@@ -22,12 +22,12 @@ GARBAGE = (b"\xff\xfe\x00", b"\x00" * 64, b"you", b'{"your_ip": 7}', b"192.175.4
 
 @dataclasses.dataclass
 class Reflection:
-    """One request to a source, and what it was told."""
+    """One request to a source and its response."""
 
     source: int
     nth: int
     fault: Fault
-    # The address that was put on the wire, if any was, and whether it is the line's.
+    # The address that was sent, if any, and whether it is the right one.
     said: str = ""
     right: bool = False
 
@@ -36,7 +36,7 @@ class Reflection:
 
 
 class Reflectors:
-    """The sources of one installation; they do one run at a time."""
+    """The sources of one installation, for one run at a time."""
 
     def __init__(self, count):
         self.servers = []
@@ -48,7 +48,7 @@ class Reflectors:
 
     @property
     def urls(self):
-        """One with the key in its query, as many have it, and those behind it without."""
+        """The URLs of the sources. The first one has a key in its query."""
         urls = [f"http://{server.host}:{server.port}/ip" for server in self.servers]
         return [f"{urls[0]}?apikey={APIKEY}", *urls[1:]]
 
@@ -78,7 +78,7 @@ class Reflectors:
 
 
 def body(source, address):
-    """The three forms of an answer, one a source."""
+    """The body of a response. Each source has one of the three forms."""
     forms = (
         json.dumps({"error": "", "forwarded": 0, "your_ip": address}),
         f"{address}\n",
@@ -103,8 +103,8 @@ def respond(connection, said, fault, deadline, target):
         connection.send(wire.head(200, headers(said)) + said[: int(len(said) * 0.9 * shade)])
         connection.close()
     elif name == "unmeasured":
-        # The end of the connection is the end of the answer, and it comes too early: what is left
-        # of a bare address may be another address.
+        # The connection ends too early, and with it the response: the rest of a bare address may be
+        # another address.
         cut = said.rstrip()[:-1]
         connection.send(wire.head(200, headers(said)[:-1]) + cut)
         connection.close()

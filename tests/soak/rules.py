@@ -1,6 +1,6 @@
-"""What must hold after a run, whatever it was put through. Pure: an observation in, what is wrong
-with it out. Judges by what the servers did and what is in Route 53, never by the program's word
-alone.
+"""The rules that must hold after each run in every scenario. Pure: returns the broken rules of an
+observation. Judges by the requests to the servers and the records in Route 53, never by the
+program's output alone.
 
 Three things are left open on purpose. A wrong address is only sent where a right source can
 disagree: one source alone proves nothing. The program may or may not have read a response that came
@@ -13,25 +13,25 @@ import re
 from faults import Effect
 from scenario import Scenario, FaultMode
 
-# The last part of the deadline, which is kept for the alert.
+# The last part of the deadline, which is reserved for the alert.
 ALERT_SHARE = 0.25
-# An answer that was sent so long before the end, in seconds, must have been read.
+# The program must have read a response sent this long before its end, in seconds.
 LAST_MOMENTS = 0.4
-# How much longer than its deadline a run may take on a machine that is busy.
+# How much longer than its deadline a run may take on a busy machine.
 OVERTIME = 3.0
-# What a call needs beside the server's own time, on such a machine.
+# The time of a request besides that of the server, on a busy machine.
 ALLOWANCE = 0.4
-# The most attempts at one call.
+# The maximum attempts of one request.
 ATTEMPTS = 3
-# How an answer that is neither spoiled nor slow may come.
+# The faults with a normal response in time.
 PLAIN = ("none", "idle close")
 HARMLESS = (Effect.BENIGN, Effect.SIGNED_AGAIN)
 
 
 @dataclasses.dataclass(frozen=True)
 class Streak:
-    """The failing runs since all was last well: alerts that were delivered, and publishes whose
-    answer the program may not have got."""
+    """The alerts of the failing runs since the last good run: the delivered ones, and those whose
+    response the program may not have received."""
 
     delivered: int = 0
     unsure: int = 0
@@ -39,24 +39,24 @@ class Streak:
 
 @dataclasses.dataclass(frozen=True)
 class Observation:
-    """A run, from outside."""
+    """A run, observed from outside."""
 
     scenario: Scenario
-    # By name; None where there is no record.
+    # The address per name. None if there is no record.
     before: dict
     after: dict
     locked_before: bool
     locked_after: bool
-    # Whether there is one beside its place: of a message that nobody knows to have arrived.
+    # Whether there is a pending file, for a message whose outcome is unknown.
     pending_before: bool
     pending_after: bool
     lock_problem: str | None
     streak: Streak
     first_of_streak: bool
     ended: object
-    # time.monotonic() when the program was started.
+    # The start of the program, by time.monotonic().
     began: float
-    # Whether this machine was too busy for times to say anything.
+    # Whether this machine was too busy for the rules about time.
     starved: bool
     exchanges: list
     reflections: list
@@ -70,7 +70,7 @@ class Observation:
 
     @property
     def named(self):
-        """The addresses that good sources have named in this run."""
+        """The addresses that right sources have named in this run."""
         return {reflection.said for reflection in self.reflections if reflection.right}
 
     @property
@@ -78,8 +78,8 @@ class Observation:
         return self.ended.stderr.splitlines()
 
     def knows(self, exchange):
-        """Whether the program must have read a good answer (True), cannot have (False), or may
-        have (None)."""
+        """True if the program must have read a good response, False if it cannot have, and None if
+        both are possible."""
         if not exchange.told or exchange.status != 200:
             return False
         end = self.began + self.scenario.deadline
@@ -87,11 +87,11 @@ class Observation:
 
     @property
     def due(self):
-        """Whether someone is to hear when all is well again."""
+        """Whether a recovery message must follow."""
         return self.locked_before or self.pending_before
 
     def published(self):
-        """Whether the program must know that a message went out; None if it may."""
+        """Whether the program must know that a message was sent. None if it may."""
         known = [self.knows(exchange) for exchange in self.of("publish")]
         return True if True in known else None if None in known else False
 
@@ -111,7 +111,7 @@ RECOVERY = "up to date again"
 
 
 def violations(run):
-    """What is wrong, a line each."""
+    """The broken rules, one per line."""
     found = []
     for rule in (ending, record, exit_code, writes, lock, mail, words, attempts, left_overs):
         found += [f"{rule.__name__}: {problem}" for problem in rule(run)]
@@ -143,7 +143,7 @@ def exit_code(run):
             if address not in run.named:
                 yield f"exit code 0, and {name} is {address}"
     elif run.ended.code == 1 and owed(run):
-        yield "exit code 1, and nothing happened that another attempt does not mend"
+        yield "exit code 1, and every fault can be repaired by a retry"
 
 
 def owed(run):
@@ -154,31 +154,31 @@ def owed(run):
         return False
     plain = [r for r in run.reflections if r.right and r.fault.kind.name in PLAIN]
     closed = [e for e in run.of("list") if e.fault.kind.name == "idle close"]
-    # What is asked first may take half of the time for the work.
+    # The first requests may take half of the time for the work.
     seconds = run.scenario.deadline * (1 - ALERT_SHARE) / 2
     attempts = run.scenario.attempts or ATTEMPTS
     return bool(plain) and all(
-        mended(exchanges, len(closed), seconds, attempts)
+        must_succeed(exchanges, len(closed), seconds, attempts)
         for exchanges in (run.of("list"), run.of("change"))
     )
 
 
-def mended(exchanges, closed, seconds, attempts):
-    """Whether a call has to end well within so much time. It may have met a connection that was
-    closed behind the answer before, which is a quick failure too."""
-    trouble = [e.fault for e in exchanges if e.fault.kind.effect not in HARMLESS]
-    failures = closed + len(trouble)
-    # A first wait is a second at most.
+def must_succeed(exchanges, closed, seconds, attempts):
+    """Whether a request must succeed within this much time. A connection that was closed after the
+    previous response also counts as a quick failure."""
+    failed = [e.fault for e in exchanges if e.fault.kind.effect not in HARMLESS]
+    failures = closed + len(failed)
+    # The first delay is at most one second.
     needed = ALLOWANCE + failures + sum(e.ended - e.began for e in exchanges)
     return (
         needed <= seconds
         and failures <= min(1, attempts - 1)
-        and all(fault.kind.effect in (Effect.RETRIED, Effect.WAITED) for fault in trouble)
+        and all(fault.kind.effect in (Effect.RETRIED, Effect.WAITED) for fault in failed)
     )
 
 
 def writes(run):
-    """Nothing is written where the sources disagree, or where nothing is to be changed."""
+    """Nothing is written if the sources disagree or if nothing changed."""
     said = {reflection.said for reflection in run.reflections if reflection.said}
     if run.of("change") and len(said) > 1:
         yield f"a change was sent, and the sources say {sorted(said)}"
@@ -279,7 +279,7 @@ def words(run):
 
 
 def claims(run, causes, alert):
-    """What took effect is never said to have failed."""
+    """A change that was carried out is never reported as failed."""
     for name, address in run.after.items():
         if address != run.before.get(name):
             for line in causes:
@@ -290,13 +290,13 @@ def claims(run, causes, alert):
 
 
 def attempts(run):
-    """No call is tried more often than three times, but for what is waited out; and not at all
-    more often than AWS_MAX_ATTEMPTS."""
+    """No request has more than three attempts, not counting throttled ones, and none has more than
+    AWS_MAX_ATTEMPTS."""
     limit = run.scenario.attempts or ATTEMPTS
     free = (Effect.SIGNED_AGAIN,) if run.scenario.attempts else (Effect.WAITED, Effect.SIGNED_AGAIN)
     for operation, calls in (("list", len(run.before)), ("change", 1), ("publish", 1)):
         counted = [e for e in run.of(operation) if e.fault.kind.effect not in free]
-        # A batch that was refused is sent again, each change alone.
+        # After a rejected batch each change is sent alone.
         if any(e.fault.kind.name == "denied" for e in counted) and operation == "change":
             calls = 1 + len(run.before) * (len(run.before) > 1)
         if len(counted) > limit * calls:

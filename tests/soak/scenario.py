@@ -1,5 +1,5 @@
-"""What a run is put through: everything random, as a pure function of the seed and the run's
-number. Two calls with the same arguments answer the same, in whatever order requests come.
+"""The scenario of a run: everything random, as a pure function of the seed and the run's number.
+The same arguments give the same result, in whatever order requests come.
 
 A run's fault mode says how often its requests meet a fault, so that most runs are healthy and a few
 are hopeless. An outage lasts for several runs of one installation, so that the lock has alerts to
@@ -16,9 +16,9 @@ import random
 import faults
 from faults import Carried, Fault
 
-# Public by IANA's registry of special addresses and yet no one's: their blocks (AS112, RFC 7534 and
-# RFC 7535) only take in DNS queries that should never have left someone's own network. What a
-# wrong source names is never an address that a right one may name.
+# Globally reachable in IANA's registry of special addresses, and of no host: these blocks (AS112,
+# RFC 7534 and RFC 7535) only absorb misdirected DNS queries. A wrong source never names an address
+# that a right source may name.
 GOOD = [f"192.175.48.{last}" for last in range(1, 255)]
 WRONG = [f"192.31.196.{last}" for last in range(1, 255)]
 
@@ -46,20 +46,20 @@ FAULT_MODES = {
     FaultMode.NEW_ADDRESS: 3,
 }
 
-# How likely a request meets a fault; and one that follows a request which has met one.
+# The probability of a fault, and that of a fault after another fault.
 ODDS = {FaultMode.SOME: 0.25, FaultMode.MOST: 0.9, FaultMode.OUTAGE: 0.25}
 ODDS_AFTER_FAULT = 0.6
 
 
 @dataclasses.dataclass(frozen=True)
 class Soak:
-    """What all runs of a soak share."""
+    """The settings of all runs of a soak."""
 
     seed: int
     workers: int
 
     def rng(self, *what):
-        """A source of chance that is the same for the same words."""
+        """A random generator that depends only on the seed and these words."""
         return random.Random("/".join(map(str, (self.seed, *what))))
 
     def public_address(self, run):
@@ -69,7 +69,7 @@ class Soak:
         return self.rng("line", run).choice(GOOD)
 
     def outage(self, run):
-        """What is out during this run, or None: the sources, the list, or the change."""
+        """The outage of this run: the sources, the list, the change, or None."""
         installation, nth = run % self.workers, run // self.workers
         rng = self.rng("outage", installation, nth // OUTAGE_SPAN)
         if rng.random() > 0.3:
@@ -79,7 +79,7 @@ class Soak:
         return what if first <= nth % OUTAGE_SPAN < first + rng.randrange(2, 7) else None
 
     def scenario(self, run, sources):
-        """What the run is put through in an installation of that many reflectors."""
+        """The scenario of the run in an installation with that many reflectors."""
         rng = self.rng("run", run)
         fault_mode = rng.choices(list(FAULT_MODES), list(FAULT_MODES.values()))[0]
         outage = self.outage(run)
@@ -103,7 +103,7 @@ class Soak:
 
 
 def skew(rng):
-    """How far AWS's clock is ahead of this machine's, in seconds. Right in most runs; else within
+    """How far AWS's clock is ahead of this machine's, in seconds. 0 in most runs; else within
     the window of five minutes, or outside it. Not near its edge: the two clocks are not read in
     the same moment."""
     if rng.random() > 0.08:
@@ -114,7 +114,7 @@ def skew(rng):
 
 @dataclasses.dataclass(frozen=True)
 class Scenario:
-    """What one run is put through."""
+    """The scenario of one run."""
 
     soak: Soak
     run: int
@@ -122,7 +122,7 @@ class Scenario:
     outage: str | None
     deadline: int
     skew: int
-    # AWS_MAX_ATTEMPTS, where it is set.
+    # AWS_MAX_ATTEMPTS, if it is set.
     attempts: int | None
     first_address: str
     next_address: str
@@ -150,7 +150,7 @@ class Scenario:
         return self._drawn(faults.REFLECTOR, "reflector", source, nth)
 
     def address(self, nth):
-        """What a right source says at the nth request of the run, all sources counted."""
+        """The address of a right source at the nth request of the run, over all sources."""
         if self.fault_mode is FaultMode.NEW_ADDRESS and nth > 1:
             return self.next_address
         return self.first_address

@@ -1,12 +1,12 @@
-"""Runs autodns over and over in several installations against an emulated AWS, by ways that misbehave
-at random, and holds each run against rules.py.
+"""Runs autodns repeatedly in several installations against an emulated AWS with random faults, and
+checks each run with rules.py.
 
     soak.py --program FILE [--runs N] [--seed S] [--workers W] [--keep-going]
     soak.py --program FILE --seed S --workers W --only RUN [--found RECORDS/LOCK/ALERTS]
 
 Everything random comes from the seed, which is printed first. The first run that breaks a rule is
-printed with all that is known of it, and ends the soak with exit code 1. --only repeats it; what it
-had found is in the line that is printed. Must be run with the Python of tests/moto/setup.sh;
+printed with its details and ends the soak with exit code 1. --only repeats it; the printed command
+has the state that the run found. Must be run with the Python of tests/moto/setup.sh;
 scripts/soak.sh does that.
 """
 
@@ -32,7 +32,7 @@ from tally import Tally
 
 # How much longer than its deadline a run may take before it is killed.
 KILL_AFTER = 10
-# How long the servers may take to be done with a run that has ended.
+# How long the servers may take to finish after a run has ended.
 SETTLE = 15
 
 
@@ -97,7 +97,7 @@ class Worker:
 
 
 def report(soak, run, broken):
-    """All that is known of a run that broke a rule, and how to repeat it."""
+    """The report on a run that broke a rule, with the command that repeats it."""
     ended = run.ended
     again = f"--seed {soak.seed} --workers {soak.workers} --only {run.scenario.run}"
     again += f" --found {found(run)}"
@@ -123,8 +123,8 @@ def report(soak, run, broken):
 
 
 def found(run):
-    """What the run found, as --found takes it: addresses by commas, "-" where there is none; the
-    lock; the alerts of this failure that were delivered, and those nobody could be sure of."""
+    """The state that the run found, for --found: addresses with commas, "-" for none; the lock; the
+    delivered alerts of this failure, and those with an unknown outcome."""
     records = ",".join(address or "-" for address in run.before.values())
     beside = "beside" if run.pending_before else "free"
     lock = "locked" if run.locked_before else beside
@@ -132,7 +132,7 @@ def found(run):
 
 
 class Shift:
-    """All workers at their runs."""
+    """All workers and their runs."""
 
     def __init__(self, wanted, soak, workers):
         self.wanted = wanted
@@ -180,13 +180,13 @@ class Shift:
             for thread in threads:
                 thread.join()
         finally:
-            # After an interrupt the runs that are under way are the last.
+            # After an interrupt the current runs are the last.
             self.stop.set()
             for thread in threads:
                 thread.join()
 
     def only(self, worker, number):
-        """Repeats one run, in the state that it found."""
+        """Repeats one run from its initial state."""
         if self.wanted.found:
             records, lock, alerts = self.wanted.found.split("/")
             worker.installation.set_records(records.split(","))
@@ -207,7 +207,7 @@ def parse():
     parser.add_argument("--program", required=True, type=os.path.abspath)
     parser.add_argument("--runs", type=int, default=10000)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
-    # An installation takes half a second to set up, and eight runs in it are worth that.
+    # The setup of an installation takes half a second, so each gets at least eight runs.
     parser.add_argument("--workers", type=int)
     parser.add_argument("--keep-going", action="store_true")
     parser.add_argument("--only", type=int)
@@ -222,13 +222,13 @@ def parse():
 
 @contextlib.contextmanager
 def moto():
-    """The emulated AWS, which ends with this process however that ends; its endpoint."""
+    """Starts the emulated AWS and returns its endpoint. It ends with this process."""
     server = subprocess.Popen(
         [sys.executable, installation.moto_aws.__file__, "serve"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        # An interrupt at the terminal ends this process first, and moto with it.
+        # An interrupt at the terminal ends this process, and then moto.
         start_new_session=True,
     )
     try:
@@ -269,8 +269,8 @@ def soak(wanted):
 
 
 if __name__ == "__main__":
-    # The temporary folder and moto go however this ends. An interrupt is named, since moto_aws.py
-    # has it end the process at once.
+    # Remove the temporary folder and end moto on a signal too. SIGINT is in the list, since
+    # moto_aws.py makes it end the process immediately.
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, _: sys.exit(128 + number))
     sys.exit(soak(parse()))

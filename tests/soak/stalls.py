@@ -1,17 +1,17 @@
-"""How late this process has been: a machine that is busy with other things makes the servers slow,
-and what was promised of time must not be held against a program that did not get any.
+"""Detects stalls of this process: on a busy machine the servers are slow, and a run that got too
+little processor time must not be judged by the rules about time.
 """
 
 import threading
 import time
 
 INTERVAL = 0.05
-# Later than this, in seconds, and times say nothing any more.
+# A delay above this, in seconds, is a stall.
 STALL = 0.25
 
 
 class StallDetector:
-    """Wakes up twenty times a second and notes when it was late."""
+    """Wakes up twenty times per second and notes when it was late."""
 
     def __init__(self):
         self.last = 0.0
@@ -28,5 +28,5 @@ class StallDetector:
                 due = now
 
     def stalled_since(self, moment):
-        """Whether it was, at any time since that moment of time.monotonic()."""
+        """Whether there was a stall since this time, by time.monotonic()."""
         return self.last >= moment

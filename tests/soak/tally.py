@@ -1,4 +1,4 @@
-"""The figures of a soak: adds up what was observed, and prints it as a table of plain text."""
+"""The figures of a soak: counts the observations and prints them as a table."""
 
 import collections
 import threading

@@ -1,22 +1,21 @@
 #!/usr/bin/env python3
-"""Runs a program and kills it on entering one chosen system call of one chosen thread, or holds
-that thread there for good, as a dying disk would.
+"""Runs a program and kills it when a chosen thread enters a chosen system call, or stops that
+thread there permanently, as a failing disk does.
 
     kill_at.py THREAD NUMBER COUNT PROGRAM ARGUMENT...
     kill_at.py hold THREAD NUMBER COUNT PROGRAM ARGUMENT...
     kill_at.py count FILE PROGRAM ARGUMENT...
 
-THREAD is 1 for the first thread, 1.2 for the second that this one started, 1.2.1 for the first
-that that one started in turn: names that are the same in each run, whichever thread comes first.
-NUMBER is the kernel's of the call, and COUNT says which of these that the thread makes, from 1,
-after the program was loaded: so that one wait more or less, which differs from run to run, moves no
-other call. The call itself is not carried out. A run that never comes so far ends as if nothing had
-watched it. The second form stops that one thread there; the others go on, and the end of the
-process ends it, too. The third form kills nothing and writes `THREAD NUMBER COUNT` to FILE for
-each call.
+THREAD is 1 for the first thread, 1.2 for the second thread that it starts, 1.2.1 for the first
+thread that 1.2 starts. These names are the same in each run, in whatever order threads start.
+NUMBER is the kernel's number of the call. COUNT counts the thread's calls with that number from 1,
+after the program was loaded, so that a different number of waits does not shift other calls. The
+call is not carried out. A run that does not reach it ends normally. The second form stops only that
+thread. The other threads continue, and the end of the process ends it too. The third form kills
+nothing and writes `THREAD NUMBER COUNT` to FILE for each call.
 
-(strace's `inject` counts in each thread anew and cannot be told which thread is meant, so that the
-first of a thread that starts late is never reached.)
+(strace's `inject` counts per thread and cannot select a thread, so it never reaches the first call
+of a thread that starts late.)
 
 It follows threads, not other processes, and knows nothing of the program. It needs Linux 5.3 or
 newer, on any processor.
@@ -61,7 +60,7 @@ def entered(tid):
 
 
 def watch(program, point, hold=False):
-    """Says how the program ended, as wait() does, and how often each thread made each call."""
+    """Returns the status of wait(), and how often each thread made each call."""
     first = os.fork()
     if first == 0:
         ptrace(TRACEME, 0)
@@ -71,7 +70,7 @@ def watch(program, point, hold=False):
     ptrace(SETOPTIONS, first, None, SYSGOOD | CLONE | EXEC | EXITKILL)
     resume(first)
     names, calls, children = {first: "1"}, {}, {}
-    early = set()  # Threads that were seen before their parent said that it had started them.
+    early = set()  # Threads that stopped before the event of their start.
     loaded = False
     while True:
         tid, status = os.waitpid(-1, WALL)
