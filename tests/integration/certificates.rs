@@ -63,7 +63,7 @@ impl OpensslFixture {
         self.fixture.sandbox.set("AWS_CA_BUNDLE", bundle);
         let run = self.fixture.run_with(&["--dry-run"]);
         assert!(run.stderr.len() < 700 && run.stderr.lines().count() <= 1, "{run:?}");
-        let beginning = "autodns: home.example.com A: could not learn the public IPv4 address \
+        let beginning = "autodns: home.example.com A: could not get the public IPv4 address \
                          from https://reflect.example.net:{own}/ip: ";
         match run.stderr.strip_prefix(beginning) {
             Some(reason) => reason.trim_end().to_owned(),

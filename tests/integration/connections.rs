@@ -34,7 +34,7 @@ fn missing_ipv6_is_reported_once_and_tried_once() {
         fixture.configure(|config| config["reflect_url"] = urls.clone());
         fixture.sandbox.prepare(prepare);
         let run = fixture.run_with(&["--dry-run", "--verbose"]);
-        let said = "autodns: home.example.com AAAA: could not learn the public IPv6 address from \
+        let said = "autodns: home.example.com AAAA: could not get the public IPv6 address from \
                     https://[2001:db8::1]: this machine has no IPv6; leave AAAA out of \
                     record_types\n";
         assert!(run.stderr.contains(said), "{prepare}: {run:?}");
@@ -58,7 +58,7 @@ fn prohibited_address_is_followed_by_the_next() {
 fn prohibited_connection_has_a_plain_message() {
     let mut fixture = isolated("https://198.51.100.1/", "A");
     fixture.sandbox.prepare("ip route add prohibit 198.51.100.0/24");
-    let said = "autodns: home.example.com A: could not learn the public IPv4 address from \
+    let said = "autodns: home.example.com A: could not get the public IPv4 address from \
                 https://198.51.100.1: this machine or a router prohibits the connection; check the \
                 firewalls of this machine and of the router\n";
     let run = fixture.run_with(&["--dry-run"]);
@@ -109,7 +109,7 @@ fn blocked_name_is_named() {
             "connection refused; check the address and the port, and that the server runs\n".into()
         };
         let said = format!(
-            "autodns: home.example.com A: could not learn the public IPv4 address from \
+            "autodns: home.example.com A: could not get the public IPv4 address from \
              https://{name}:{{refusing}}: {said}"
         );
         fixture.run_with(&["--dry-run"]).assert(1, "", &said);
@@ -148,7 +148,7 @@ fn ipv6_only_machine_uses_dual_stack_endpoints() {
             fixture.sandbox.set("AWS_USE_DUALSTACK_ENDPOINT", setting);
         }
         let run = fixture.run_with(&["--verbose", "--deadline", "4"]);
-        let note = "autodns: this machine has IPv6 alone, so AWS is called at its dual-stack \
+        let note = "autodns: this machine has only IPv6, so AWS is called at its dual-stack \
                     endpoints\n";
         assert_eq!(run.stderr.matches(note).count(), usize::from(setting.is_none()), "{run:?}");
         assert!(run.stderr.contains(&format!("{host}: ")), "{setting:?}: {run:?}");

@@ -76,7 +76,7 @@ fn silent_tls_server_is_named() {
     fixture.sandbox.alias(&format!(":{}", silent.port()), ":{silent}");
     let url = format!("https://{HOST}:{}/", silent.port());
     fixture.configure(|config| config["reflect_url"] = json!(url));
-    let said = "autodns: home.example.com A: could not learn the public IPv4 address from \
+    let said = "autodns: home.example.com A: could not get the public IPv4 address from \
                 https://reflect.example.net:{silent}: timed out while agreeing on TLS with the \
                 server; check the connection; the next run tries again\n";
     fixture.run_with(&["--deadline", "3"]).assert(1, "", said).assert_wrote(&["+ autodns.lock"]);

@@ -89,7 +89,7 @@ fn good_key_changes_the_record_alerts_and_recovers() {
         fixture.run().assert(
             1,
             "",
-            "autodns: home.example.com AAAA: could not learn the public IPv6 address from \
+            "autodns: home.example.com AAAA: could not get the public IPv6 address from \
          {reflector}/reflect/v1: it answered 12 bytes of text, not an address; check the \
          reflector, and the key in reflect_url if it has one\n",
         );
@@ -228,7 +228,7 @@ fn denied_publish_is_reported_each_run() {
             .assert(
                 1,
                 "",
-                "autodns: home.example.com A: could not learn the public IPv4 address from \
+                "autodns: home.example.com A: could not get the public IPv4 address from \
          {reflector}/reflect/v1: it answered 12 bytes of text, not an address; check the \
          reflector, and the key in reflect_url if it has one\n\
          autodns: home.example.com: the alert: could not publish to {topic}: AccessDenied: \

@@ -215,7 +215,7 @@ fn secret_in_a_redirect_is_hidden() {
         &run.sorted_stderr(),
         "autodns: Route 53 has A 192.175.48.1 for home.example.com\n\
          autodns: asking {reflector}/reflect/v1 over IPv4\n\
-         autodns: home.example.com A: could not learn the public IPv4 address from \
+         autodns: home.example.com A: could not get the public IPv4 address from \
          {reflector}/reflect/v1: it answered 12 bytes of text, not an address; check the \
          reflector, and the key in reflect_url if it has one\n\
          autodns: home.example.com: key id ...ST07 from the environment\n\
@@ -230,14 +230,14 @@ fn secret_in_a_redirect_is_hidden() {
     fixture.run().assert(
         1,
         "",
-        "autodns: home.example.com A: could not learn the public IPv4 address from \
+        "autodns: home.example.com A: could not get the public IPv4 address from \
          {reflector}/reflect/v1: it redirects to what is no https URL; check reflect_url\n",
     );
     fixture.reflector.at(&format!("/two?{query}"), Response::redirect(302, &target));
     fixture.run().assert(
         1,
         "",
-        "autodns: home.example.com A: could not learn the public IPv4 address from \
+        "autodns: home.example.com A: could not get the public IPv4 address from \
          {reflector}/reflect/v1: it redirects more than 2 times; check reflect_url\n",
     );
 }

@@ -502,7 +502,7 @@ fn reflector_failure_keeps_the_record_and_alerts_once() {
         .assert(
             1,
             "",
-            "autodns: home.example.com A: could not learn the public IPv4 address from \
+            "autodns: home.example.com A: could not get the public IPv4 address from \
          {reflector}/reflect/v1: it answered 6 bytes of HTML, not an address; check the \
          reflector, and the key in reflect_url if it has one\n",
         )
@@ -520,7 +520,7 @@ fn failure_of_one_family_does_not_stop_the_other() {
     fixture.run().assert(
         1,
         "",
-        "autodns: home.example.com AAAA: could not learn the public IPv6 address from \
+        "autodns: home.example.com AAAA: could not get the public IPv6 address from \
          {reflector}/reflect/v1: the connection was closed before the answer was whole; check \
          the connection; the next run tries again\n",
     );
@@ -535,7 +535,7 @@ fn failure_of_one_family_does_not_stop_the_other() {
     fixture.run().assert(
         1,
         "",
-        "autodns: home.example.com A: could not learn the public IPv4 address from \
+        "autodns: home.example.com A: could not get the public IPv4 address from \
          {reflector}/reflect/v1: it answered 12 bytes of text, not an address; check the \
          reflector, and the key in reflect_url if it has one\n",
     );
@@ -553,10 +553,10 @@ fn failure_of_both_families_is_two_lines_and_one_alert() {
     fixture.run().assert(
         1,
         "",
-        "autodns: home.example.com A: could not learn the public IPv4 address from \
+        "autodns: home.example.com A: could not get the public IPv4 address from \
          {reflector}/reflect/v1: it answered 12 bytes of text, not an address; check the \
          reflector, and the key in reflect_url if it has one\n\
-         autodns: home.example.com AAAA: could not learn the public IPv6 address from \
+         autodns: home.example.com AAAA: could not get the public IPv6 address from \
          {reflector}/reflect/v1: it answered fe80::1, which is not a public address: \
          link-local; check the way to the reflector, or set allow_non_public\n",
     );
@@ -571,7 +571,7 @@ fn host_without_an_address_of_the_family_is_named() {
     fixture.run().assert(
         1,
         "",
-        "autodns: home.example.com AAAA: could not learn the public IPv6 address from \
+        "autodns: home.example.com AAAA: could not get the public IPv6 address from \
          https://only4.example.net:{port}/reflect/v1: the host's name has no IPv6 address (no AAAA \
          record); use a server that has one, or leave the record type out\n",
     );
@@ -584,7 +584,7 @@ fn host_without_an_address_of_the_family_is_named() {
     fixture.run().assert(
         1,
         "",
-        "autodns: home.example.com A: could not learn the public IPv4 address from \
+        "autodns: home.example.com A: could not get the public IPv4 address from \
          https://only6.example.net:{port}/reflect/v1: the host's name has no IPv4 address (no A \
          record); use a server that has one, or leave the record type out\n",
     );
@@ -604,10 +604,10 @@ fn unreachable_host_is_named_with_the_cause() {
     }
     assert_text(
         &seen,
-        "Some(1) autodns: home.example.com A: could not learn the public IPv4 address from \
+        "Some(1) autodns: home.example.com A: could not get the public IPv4 address from \
          https://reflect.example.net:{refusing}: connection refused; check the address and \
          the port, and that the server runs\n\
-         Some(1) autodns: home.example.com A: could not learn the public IPv4 address from \
+         Some(1) autodns: home.example.com A: could not get the public IPv4 address from \
          https://nowhere.example.net/ip: no name server answered for the host's name; check \
          the router, and the name servers in /etc/resolv.conf\n",
     );
@@ -682,7 +682,7 @@ fn default_reflector_is_checkip_of_amazon() {
     fixture.run_with(&["--dry-run"]).assert(
         1,
         "",
-        "autodns: home.example.com A: could not learn the public IPv4 address from \
+        "autodns: home.example.com A: could not get the public IPv4 address from \
          https://checkip.amazonaws.com: your DNS server blocks this name (Pi-hole, an ad \
          blocker): it answers 127.0.77.1; allow the name in the settings of that DNS server\n",
     );
@@ -728,7 +728,7 @@ fn server_without_tls_is_reported() {
     fixture.run_with(&["--dry-run"]).assert(
         1,
         "",
-        "autodns: home.example.com A: could not learn the public IPv4 address from \
+        "autodns: home.example.com A: could not get the public IPv4 address from \
          https://reflect.example.net:{plain}: the connection was closed before the answer was \
          whole; check the connection; the next run tries again\n",
     );
@@ -776,7 +776,7 @@ fn third_redirect_is_rejected() {
     fixture.run().assert(
         1,
         "",
-        "autodns: home.example.com A: could not learn the public IPv4 address from \
+        "autodns: home.example.com A: could not get the public IPv4 address from \
          {reflector}/0: it redirects more than 2 times; check reflect_url\n",
     );
     let asked = fixture.reflector.asked();
@@ -834,7 +834,7 @@ fn redirect_to_plain_http_is_rejected() {
     fixture.run().assert(
         1,
         "",
-        "autodns: home.example.com A: could not learn the public IPv4 address from \
+        "autodns: home.example.com A: could not get the public IPv4 address from \
          {reflector}/reflect/v1: it redirects from https to plain http; check reflect_url\n",
     );
     assert_eq!(plain.connections(), 0);

@@ -188,10 +188,10 @@ fn each_failing_config_sends_its_own_alert() {
         .assert(
             1,
             "",
-            "autodns: home.example.com A: could not learn the public IPv4 address from \
+            "autodns: home.example.com A: could not get the public IPv4 address from \
          {reflector}/reflect/v1: it answered 12 bytes of text, not an address; check the \
          reflector, and the key in reflect_url if it has one\n\
-         autodns: host.example.com A: could not learn the public IPv4 address from \
+         autodns: host.example.com A: could not get the public IPv4 address from \
          {reflector}/reflect/v1: it answered 12 bytes of text, not an address; check the \
          reflector, and the key in reflect_url if it has one\n",
         )

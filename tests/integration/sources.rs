@@ -416,7 +416,7 @@ fn line_names_the_cause_of_each_source_when_all_fail() {
     fixture.run().assert(
         1,
         "",
-        "autodns: home.example.com A: could not learn the public IPv4 address from \
+        "autodns: home.example.com A: could not get the public IPv4 address from \
          {reflector}/reflect/v1: it answered 12 bytes of text, not an address; check the \
          reflector, and the key in reflect_url if it has one; nor from {second}/reflect/v1: \
          it answered 10.1.2.3, which is not a public address: private; check the way to the \
@@ -440,7 +440,7 @@ fn address_outside_expected_networks_is_rejected() {
     fixture.run().assert(
         1,
         "",
-        "autodns: home.example.com A: could not learn the public IPv4 address from \
+        "autodns: home.example.com A: could not get the public IPv4 address from \
          {reflector}/reflect/v1: it answered 192.175.48.7, which is outside the expected \
          networks 192.175.49.0/24; check which way the traffic goes, or expected_networks\n",
     );
@@ -526,7 +526,7 @@ fn special_interface_address_is_never_published() {
     fixture.run().assert(
         1,
         "",
-        "autodns: home.example.com AAAA: could not learn the public IPv6 address from interface \
+        "autodns: home.example.com AAAA: could not get the public IPv6 address from interface \
          eth0: none of its addresses will do: ::ffff:192.175.48.7 (IPv4-mapped); check \
          ipv6_interface\n",
     );
@@ -540,7 +540,7 @@ fn unusable_interface_is_reported_with_its_cause() {
     fixture.run().assert(
         1,
         "",
-        "autodns: home.example.com AAAA: could not learn the public IPv6 address from \
+        "autodns: home.example.com AAAA: could not get the public IPv6 address from \
          interface eth0: none of its addresses will do: 2620:4f:8000::1 (temporary), \
          2620:4f:8000::2 (deprecated), 2620:4f:8000::3 (tentative), fe80::1 (link-local); check \
          ipv6_interface\n",
@@ -554,7 +554,7 @@ fn unusable_interface_is_reported_with_its_cause() {
     let (said, there) = run.stderr.split_once("there are ").expect("a list of interfaces");
     assert_eq!(
         said,
-        "autodns: home.example.com AAAA: could not learn the public IPv6 address from \
+        "autodns: home.example.com AAAA: could not get the public IPv6 address from \
          interface eth7: there is no such interface; "
     );
     assert!(there.split([',', ';', ' ']).any(|name| name == "lo"), "{there}");
@@ -577,7 +577,7 @@ fn several_names_are_changed_in_one_batch() {
     fixture.run().assert(
         1,
         "",
-        "autodns: home.example.com A, *.home.example.com A: could not learn the public IPv4 \
+        "autodns: home.example.com A, *.home.example.com A: could not get the public IPv4 \
          address from {reflector}/reflect/v1: it answered 12 bytes of text, not an \
          address; check the reflector, and the key in reflect_url if it has one\n",
     );

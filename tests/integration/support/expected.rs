@@ -11,7 +11,7 @@ pub fn address_failed(family: Family) -> String {
         Family::V6 => ("AAAA", "IPv6"),
     };
     format!(
-        "autodns: home.example.com {record}: could not learn the public {family} address from \
+        "autodns: home.example.com {record}: could not get the public {family} address from \
          {{reflector}}/reflect/v1: "
     )
 }
