@@ -5,13 +5,50 @@
 # are held against the rules in tests/soak/rules.py; the first run that breaks one is printed, with
 # how to repeat it, and ends the soak with exit code 1.
 #
-#     scripts/soak.sh [--runs N] [--seed S] [--workers W] [--keep-going]
-#
-# Tests ${AUTODNS}, if that is set, else builds the release binary. It needs Python 3.11 or later;
-# the first run installs moto, outside the repository. tests/soak/soak.py does the work.
+# tests/soak/soak.py does the work.
 set -euo pipefail
 
+usage() {
+    cat <<'TEXT'
+usage: scripts/soak.sh [--preflight] [--runs N] [--seed S] [--workers W] [--keep-going]
+
+Runs autodns N times (10000) against an emulated AWS that misbehaves at random, and checks each run.
+
+  --runs N      how many runs
+  --seed S      where everything random comes from; the same seed makes the same runs
+  --workers W   how many runs at the same time
+  --keep-going  do not stop at the first run that breaks a rule
+  --preflight   say what this machine lacks, if anything, and end
+  -h, --help
+
+It tests ${AUTODNS} if that is set, else it builds the release binary. It needs Linux, Rust with a C
+compiler, and Python 3.11 or later with venv; the first run installs the emulator into
+${AUTODNS_CACHE:-~/.cache/autodns}. It needs no root and calls no sudo.
+TEXT
+}
+
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+# shellcheck source=scripts/lib/preflight.sh
+source "$root/scripts/lib/preflight.sh"
+needs_linux
+[ -n "${AUTODNS:-}" ] || needs_rust
+needs_python
+needs_program flock util-linux
+for argument; do
+    case $argument in
+        -h | --help)
+            usage
+            exit
+            ;;
+        --preflight)
+            settle soak.sh
+            echo 'soak.sh: nothing is missing'
+            exit
+            ;;
+    esac
+done
+settle soak.sh
 
 die() {
     printf 'soak.sh: %s\n' "$1" >&2

@@ -2,8 +2,65 @@
 # Everything that has to hold before a change lands: format, lints, licences, all tests of the
 # program (unit, whole runs against servers on loopback, moto), the AWS side, and the try-out.
 # Installs what it needs beside the repository; a part that cannot run is a failure.
+#
+# As an ordinary user it needs no root and calls no sudo: it says at once what is missing. As root,
+# as in a container of CI, it installs the Debian packages that are missing.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+root=$PWD
+
+usage() {
+    cat <<'TEXT'
+usage: scripts/test.sh [--preflight]
+
+Runs all checks and tests that one machine can run. It takes about ten minutes the first time.
+
+  --preflight  say what this machine lacks, if anything, and end
+  -h, --help
+
+It needs Linux with user namespaces (or root), Rust with clippy and rustfmt, a C compiler, Python
+3.11 or later with venv, shellcheck, zsh, iproute2 and openssl. nginx and Caddy are unpacked from
+Debian's packages if they are not there. What it installs is in ${AUTODNS_CACHE:-~/.cache/autodns}.
+TEXT
+}
+
+only_preflight=no
+for argument; do
+    case $argument in
+        --preflight) only_preflight=yes ;;
+        -h | --help)
+            usage
+            exit
+            ;;
+        *)
+            printf 'test.sh: there is no option %s; see scripts/test.sh --help\n' "$argument" >&2
+            exit 2
+            ;;
+    esac
+done
+
+# shellcheck source=scripts/lib/preflight.sh
+source scripts/lib/preflight.sh
+needs_linux
+needs_rust
+needs_rust_component clippy cargo-clippy
+needs_rust_component rustfmt cargo-fmt
+needs_python
+needs_program git git
+needs_program flock util-linux
+needs_program shellcheck shellcheck
+# The tests give some runs a network of their own, make odd certificates, and paste into zsh.
+needs_program ip iproute2
+needs_program openssl openssl
+needs_program zsh zsh
+needs_namespaces
+needs_download nginx nginx
+needs_download caddy caddy
+settle test.sh install
+if [ "$only_preflight" = yes ]; then
+    echo 'test.sh: nothing is missing'
+    exit
+fi
 
 cache=${AUTODNS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/autodns}
 deny_version=0.20.2
@@ -16,15 +73,7 @@ part() {
     printf -- '-- %d s\n' $((SECONDS - start))
 }
 
-# Installs the Debian package $2 where there is no command $1.
-need() {
-    if ! command -v "$1" >/dev/null; then
-        apt-get update -qq && apt-get install -y -qq "$2" >/dev/null
-    fi
-}
-
 lint_scripts() {
-    need shellcheck shellcheck
     git ls-files -z '*.sh' .ci/run | xargs -0 shellcheck
 }
 
@@ -49,14 +98,11 @@ part 'cargo fmt, benches/' cargo fmt --check --manifest-path benches/peers/sdk/C
 part 'cargo clippy' cargo clippy --locked --all-targets --quiet -- -D warnings
 part 'shellcheck' lint_scripts
 part 'cargo deny' check_dependencies
-# The tests give some runs a network of their own, and make odd certificates.
-need ip iproute2
-need openssl openssl
 part 'cargo test' cargo test --locked --quiet
 part 'cargo build --release' cargo build --locked --release --quiet
-export AUTODNS=$PWD/target/release/autodns
+export AUTODNS=${CARGO_TARGET_DIR:-$PWD/target}/release/autodns
 part 'the AWS side: tests/aws/run.sh' tests/aws/run.sh
-part 'the try-out: scripts/try.sh' scripts/try.sh
+part 'the try-out, by a user without rights: tests/scripts/run.sh' tests/scripts/run.sh
 part 'a short soak: scripts/soak.sh' scripts/soak.sh --runs 150 --seed 1
 echo
 echo 'scripts/test.sh: all passed'

@@ -4,16 +4,55 @@
 # works again. Shows what a user sees, and checks it: the first thing that is not as it should be
 # ends the script with one line on stderr and exit code 1, so that this is a test as well.
 #
-#     scripts/try.sh
-#
-# It needs Rust and Python 3.11 or later; the first run installs moto, outside the repository.
-#
 # It must not touch anything of AWS's, nor any setting of whoever runs it: what it starts listens on
 # 127.0.0.1 only, its files are in a temporary folder, and autodns gets an environment of its own.
-# All of that is gone when the script ends, however it ends.
+# All of that is gone when the script ends, however it ends. It needs no root and calls no sudo.
 set -euo pipefail
 
+usage() {
+    cat <<'TEXT'
+usage: scripts/try.sh [--preflight]
+
+Builds autodns and lets it keep a record up to date in an emulated AWS on this machine, step by
+step. It needs no AWS account and no root, and changes nothing outside the repository's target/ and
+${AUTODNS_CACHE:-~/.cache/autodns}, where the first run installs the emulator.
+
+  --preflight  say what this machine lacks, if anything, and end
+  -h, --help
+
+It needs Linux, Rust with a C compiler, and Python 3.11 or later with venv; PYTHON=… names another
+Python than python3.
+TEXT
+}
+
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+only_preflight=no
+for argument; do
+    case $argument in
+        --preflight) only_preflight=yes ;;
+        -h | --help)
+            usage
+            exit
+            ;;
+        *)
+            printf 'try.sh: there is no option %s; see scripts/try.sh --help\n' "$argument" >&2
+            exit 2
+            ;;
+    esac
+done
+# shellcheck source=scripts/lib/preflight.sh
+source "$root/scripts/lib/preflight.sh"
+needs_linux
+needs_rust
+needs_python
+needs_program flock util-linux
+settle try.sh
+if [ "$only_preflight" = yes ]; then
+    echo 'try.sh: nothing is missing'
+    exit
+fi
+
 name=home.example.com
 old=192.0.2.1
 # autodns refuses addresses that are not public, those for documentation among them. These two are
@@ -228,9 +267,6 @@ sys.exit(len(received) != 1)' <"$work/messages.json" >"$work/messages" ||
 # The tale
 
 heading "Building autodns and setting up the emulator (a few minutes the first time)"
-for tool in cargo "${PYTHON:-python3}"; do
-    [ -n "$(command -v "$tool")" ] || die "$tool is not installed, and this needs it"
-done
 say '$ cargo build --release --locked'
 attend cargo build --manifest-path "$root/Cargo.toml" --release --locked ||
     die "autodns could not be built; what cargo said is above"

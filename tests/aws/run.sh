@@ -74,13 +74,16 @@ fi
 download() (cd "$work" && apt-get download "$1")
 
 # Fetches a package of Debian's and unpacks it. Not installed: that would start its service. A new
-# machine has no lists of packages yet.
+# machine has no lists of packages yet, and only root can fetch those.
 fetch() {
     command -v apt-get >/dev/null || die "there is no $1 and no apt-get to fetch it; install $1"
-    download "$1" >"$work/log" 2>&1 || { apt-get update && download "$1"; } >"$work/log" 2>&1 || {
-        cat "$work/log" >&2
-        die "apt-get could not download $1; what it said is above"
-    }
+    if ! download "$1" >"$work/log" 2>&1; then
+        [ "$(id -u)" = 0 ] || die "apt-get cannot download $1; as root: apt-get update"
+        { apt-get update && download "$1"; } >"$work/log" 2>&1 || {
+            cat "$work/log" >&2
+            die "apt-get could not download $1; what it said is above"
+        }
+    fi
     dpkg-deb --extract "$work/$1"_*.deb "$work/$1"
     keep "$work/$1" "$2"
 }

@@ -1,0 +1,217 @@
+# Finds out, before anything is built, what this machine lacks for a script, and says all of it in
+# one line with the command that installs it. Sourced by try.sh, test.sh and soak.sh. It runs on the
+# bash 3.2 of macOS, so that it can say there what is missing. It never calls sudo. Only root's
+# packages are installed, and only if the script asks for that.
+# shellcheck shell=bash disable=SC2154  # root: the caller's, the folder of the repository
+
+# Rust's version is written in Cargo.toml alone; Python's here.
+least_python=3.11
+
+lacking='' packages='' commands=''
+
+# A comma between the items; the command that helps is told once.
+lacks() {
+    lacking="$lacking${lacking:+, }$1"
+}
+
+wants_package() {
+    case " $packages " in
+        *" $1 "*) ;;
+        *) packages="$packages${packages:+ }$1" ;;
+    esac
+}
+
+wants_command() {
+    case "$commands" in
+        *"$1"*) ;;
+        *) commands="$commands${commands:+ && }$1" ;;
+    esac
+}
+
+# version_is VERSION LEAST: whether the first is the second or later; both are numbers with dots.
+version_is() {
+    awk -v version="$1" -v least="$2" 'BEGIN {
+        split(version, a, "."); split(least, b, ".")
+        for (i = 1; i <= 3; i++) if (a[i] + 0 != b[i] + 0) exit !(a[i] + 0 > b[i] + 0)
+    }'
+}
+
+# --- what a script may need -----------------------------------------------------------------------
+
+needs_linux() {
+    case $(uname -s) in
+        Linux) ;;
+        Darwin) lacks 'Linux (this is macOS: run it in a Linux virtual machine or container)' ;;
+        *) lacks "Linux (this is $(uname -s))" ;;
+    esac
+}
+
+# needs_program NAME PACKAGE: Debian's name of the package. /usr/sbin is not on everybody's PATH.
+needs_program() {
+    if [ -z "$(PATH=$PATH:/usr/sbin:/sbin command -v "$1")" ]; then
+        lacks "$1"
+        wants_package "$2"
+    fi
+}
+
+# Rust, and the C compiler and linker that one of the crates and rustc call.
+needs_rust() {
+    local least found
+    least=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' "$root/Cargo.toml")
+    found=$(cd "$root" && cargo --version 2>/dev/null) || found=
+    found=${found#cargo }
+    found=${found%% *}
+    if [ -z "$found" ]; then
+        lacks "Rust $least or later"
+    elif ! version_is "$found" "$least"; then
+        lacks "Rust $least or later (this is $found)"
+    fi
+    if [ -z "$found" ] || ! version_is "$found" "$least"; then
+        if [ -n "$(command -v rustup)" ]; then
+            wants_command 'rustup update stable'
+        else
+            wants_command "curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh"
+        fi
+    fi
+    needs_program cc gcc
+}
+
+# needs_rust_component COMPONENT PROGRAM: rustup's component, or the package of a system's Rust.
+needs_rust_component() {
+    if [ -n "$(command -v cargo)" ] && ! (cd "$root" && "$2" --version) >/dev/null 2>&1; then
+        lacks "Rust's $1"
+        if [ -n "$(command -v rustup)" ]; then
+            wants_command "rustup component add $1"
+        else
+            wants_package "${1/clippy/rust-clippy}"
+        fi
+    fi
+}
+
+# Sets PYTHON to one that is new enough: that of the caller, else python3, else another one on PATH.
+needs_python() {
+    local candidate version
+    for candidate in "${PYTHON:-python3}" ${PYTHON:-python3.14 python3.13 python3.12 python3.11}; do
+        version=$(python_version "$candidate") || version=
+        if [ -n "$version" ] && version_is "$version" "$least_python"; then
+            export PYTHON=$candidate
+            if ! "$candidate" -c 'import ensurepip, venv' >/dev/null 2>&1; then
+                lacks "Python's venv"
+                case $candidate in
+                    python3 | */python3) wants_package python3-venv ;;
+                    *) wants_package "python$version-venv" ;;
+                esac
+            fi
+            return
+        fi
+    done
+    version=$(python_version "${PYTHON:-python3}") || version=
+    if [ -n "$version" ]; then
+        lacks "Python $least_python or later (${PYTHON:-python3} is $version)"
+    elif [ -n "${PYTHON:-}" ]; then
+        lacks "Python $least_python or later ($PYTHON does not run)"
+    else
+        lacks "Python $least_python or later"
+    fi
+    if [ -z "${PYTHON:-}" ] && has_package "python$least_python"; then
+        wants_package "python$least_python python$least_python-venv"
+    elif [ -z "$version" ] && [ -n "$(command -v apt-get)" ] && [ -z "${PYTHON:-}" ] &&
+        version_is "$(package_version python3)" "$least_python"; then
+        wants_package 'python3 python3-venv'
+    else
+        wants_command "PYTHON=/path/to/python3.12 ${0}"
+    fi
+}
+
+python_version() {
+    "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null
+}
+
+# Whether apt knows the package; without lists of packages it knows none.
+has_package() { [ -n "$(package_version "$1")" ]; }
+
+package_version() {
+    LC_ALL=C apt-cache policy "$1" 2>/dev/null |
+        sed -n 's/^ *Candidate: \([0-9][0-9.]*\).*/\1/p'
+}
+
+# Each run of the tests gets an /etc of its own.
+needs_namespaces() {
+    local setting
+    if unshare -rmu true 2>/dev/null || { [ "$(id -u)" = 0 ] && unshare -mu true 2>/dev/null; }; then
+        return
+    fi
+    if [ -z "$(command -v unshare)" ]; then
+        needs_program unshare util-linux
+        return
+    fi
+    lacks 'user namespaces for everybody'
+    for setting in kernel.apparmor_restrict_unprivileged_userns=0 \
+        kernel.unprivileged_userns_clone=1; do
+        if [ -e "/proc/sys/$(printf '%s' "${setting%=*}" | tr . /)" ]; then
+            wants_command "$(as_root "sysctl -w $setting")"
+        fi
+    done
+}
+
+# needs_download PACKAGE PROGRAM: the program, or Debian's package of it, which is unpacked into the
+# cache and not installed. Any user may do that where apt has its lists.
+needs_download() {
+    local system
+    # shellcheck source=/dev/null
+    system=$(. /etc/os-release 2>/dev/null && printf '%s-%s' "${ID:-}" "${VERSION_ID:-}")
+    if [ -n "$(PATH=$PATH:/usr/sbin:/usr/local/sbin command -v "$2")" ] ||
+        [ -d "${AUTODNS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/autodns}/$1-$system" ] ||
+        apt-get download --print-uris "$1" >/dev/null 2>&1; then
+        return
+    fi
+    lacks "$2"
+    if [ -n "$(command -v apt-get)" ]; then
+        wants_command "$(as_root 'apt-get update')"
+    else
+        wants_package "$1"
+    fi
+}
+
+# --- what comes of it -----------------------------------------------------------------------------
+
+# A command for root, as this user may type it: with sudo only if there is one.
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        printf '%s' "$1"
+    elif [ -n "$(command -v sudo)" ]; then
+        printf 'sudo %s' "$1"
+    else
+        printf "su -c '%s'" "$1"
+    fi
+}
+
+# settle NAME [install]: returns if nothing is missing. Else it says what is, in one line with the
+# command, and ends the script NAME. With "install", root's missing packages are installed.
+settle() {
+    local advice
+    if [ -z "$lacking" ]; then
+        return
+    fi
+    if [ "${2:-}" = install ] && [ "$(id -u)" = 0 ] && [ -z "$commands" ] && [ -n "$packages" ] &&
+        [ -n "$(command -v apt-get)" ]; then
+        printf '%s: installing %s\n' "$1" "$packages" >&2
+        # shellcheck disable=SC2086  # a list of words
+        if apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
+            --no-install-recommends $packages >/dev/null; then
+            lacking='' packages=''
+            return
+        fi
+        printf '%s: apt-get could not install %s; what it said is above\n' "$1" "$packages" >&2
+        exit 1
+    fi
+    if [ -n "$packages" ] && [ -n "$(command -v apt-get)" ]; then
+        # First: what rustup or a newer Python needs may be among them.
+        advice=$(as_root "apt-get install $packages")
+        commands="$advice${commands:+ && }$commands"
+    elif [ -n "$packages" ] && [ "$(uname -s)" = Linux ]; then
+        commands="(your package manager's names for: $packages)${commands:+ && }$commands"
+    fi
+    printf '%s: missing: %s%s%s\n' "$1" "$lacking" "${commands:+; install: }" "$commands" >&2
+    exit 1
+}
