@@ -91,6 +91,8 @@ class _Resolver:
             (function, argument), = node.items()
             if function == "Ref":
                 return self.name(argument)
+            if function == "Condition" and isinstance(argument, str):
+                return self.condition(argument)
             if function.startswith("Fn::"):
                 return getattr(self, "fn_" + function[4:].lower())(argument)
         resolved = {key: self.value(value) for key, value in node.items()}
@@ -130,6 +132,9 @@ class _Resolver:
 
     def fn_not(self, argument):
         return not self.value(argument[0])
+
+    def fn_and(self, argument):
+        return all(map(self.value, argument))
 
     def fn_contains(self, argument):
         strings, string = self.value(argument)

@@ -155,6 +155,15 @@ def test_policy_command_agrees_with_the_template(printed, types, name, partition
     assert meaning(printed(stack.outputs["ConfigJson"])) == meaning(of_template)
 
 
+def test_it_means_what_the_template_says_with_a_topic_of_another_account(printed):
+    arn = "arn:aws:sns:us-east-1:210987654321:shared"
+    stack = deploy(TopicArn=arn)
+    of_template = stack.resources["UserPolicy"]["Properties"]["PolicyDocument"]
+    assert allows(of_template, Request(PUBLISH, arn))
+    assert not allows(of_template, Request(PUBLISH, TOPIC))
+    assert meaning(printed(stack.outputs["ConfigJson"])) == meaning(of_template)
+
+
 @pytest.mark.parametrize("name, zone_id", [
     ("HOME.Example.COM.", "/hostedzone/Z0EXAMPLE"), ("home.example.com", "hostedzone/Z0EXAMPLE"),
 ])

@@ -62,17 +62,17 @@ class Account:
         zone = self.route53.create_hosted_zone(Name="example.com", CallerReference="test")
         self.zone_id = zone["HostedZone"]["Id"].removeprefix("/hostedzone/")
 
-    def deploy(self, url="https://unused.example/", **parameters):
+    def deploy(self, url="https://unused.example/", stack="autodns", **parameters):
         """The outputs of a new stack."""
         parameters = {"HostedZoneId": self.zone_id, "DnsName": "home.example.com"} | parameters
         self.cloudformation.create_stack(
-            StackName="autodns", TemplateBody=json.dumps(for_moto(url)),
+            StackName=stack, TemplateBody=json.dumps(for_moto(url)),
             Capabilities=["CAPABILITY_IAM"],
             Parameters=[{"ParameterKey": name, "ParameterValue": value}
                         for name, value in parameters.items()])
-        stack, = self.cloudformation.describe_stacks(StackName="autodns")["Stacks"]
-        assert stack["StackStatus"] == "CREATE_COMPLETE"
-        return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+        made, = self.cloudformation.describe_stacks(StackName=stack)["Stacks"]
+        assert made["StackStatus"] == "CREATE_COMPLETE"
+        return {output["OutputKey"]: output["OutputValue"] for output in made["Outputs"]}
 
     def policy(self, user):
         """The one policy of this user."""
@@ -140,6 +140,23 @@ def test_moto_and_template_py_make_the_same_stack(account):
         stack.resources["UserPolicy"]["Properties"]["PolicyDocument"])
     # moto keeps a name as given. Route 53 normalises it.
     assert account.records() == [("*.home.example.com", "A", 600, ["192.175.48.7"])]
+
+
+def test_many_stacks_share_a_topic_that_is_there(account, moto):
+    """Each with a user of its own, whose policy names the one topic; no further one is made."""
+    sns = boto3.client("sns", endpoint_url=moto.url)
+    topic = sns.create_topic(Name="shared")["TopicArn"]
+    users = set()
+    for number in range(3):
+        outputs = account.deploy(
+            stack=f"pi-{number}", TopicArn=topic, DnsName=f"pi{number}.example.com")
+        assert outputs["TopicArn"] == topic
+        users.add(outputs["UserName"])
+        statement = account.policy(outputs["UserName"])["Statement"][-1]
+        assert (statement["Action"], statement["Resource"]) == (iam.PUBLISH, topic)
+    assert len(users) == 3
+    assert [each["TopicArn"] for each in sns.list_topics()["Topics"]] == [topic]
+    assert sns.list_subscriptions()["Subscriptions"] == []
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import iam
 import template
 from template import Refused, deploy
 
+TOPIC = "arn:aws:sns:eu-west-1:123456789012:shared"
 BASE = {"ConfigJson", "TopicArn", "UserName", "NextStep"}
 REFLECTOR_TYPES = {"AWS::IAM::Role", "AWS::Lambda::Function", "AWS::Lambda::Url",
                    "AWS::Lambda::Permission"}
@@ -120,6 +121,9 @@ def test_asterisk_of_a_wildcard_is_octal_in_the_policy():
     )),
     *(("RecordTypes", types_) for types_ in ("", "CNAME", "AAAA,A", "A,A", "a", "A, AAAA")),
     *(("Email", email) for email in ("you", "you@", "@example.com", "a b@example.com")),
+    *(("TopicArn", arn) for arn in (
+        "autodns", TOPIC + ".fifo", TOPIC + ":sub", TOPIC.replace("sns", "sqs"), TOPIC + " ",
+    )),
     *(("InitialAddress", address) for address in (
         "192.0.2", "192.0.2.1.1", "home.example.com", "2001:db8", "192.0.2.1/32", "::ffff:1.2.3.4",
     )),
@@ -177,6 +181,25 @@ def test_mail_address_is_subscribed_to_the_topic():
     assert deploy(Email="you@example.com").properties("AWS::SNS::Subscription") == {
         "AlertSubscription": {
             "TopicArn": "<AlertTopic>", "Protocol": "email", "Endpoint": "you@example.com"}}
+
+
+@pytest.mark.parametrize("arn", [
+    TOPIC, "arn:aws-cn:sns:cn-north-1:123456789012:a_b-c", "arn:aws-us-gov:sns:us-gov-west-1:"
+    "123456789012:t",
+])
+def test_an_existing_topic_takes_the_place_of_the_stacks(arn):
+    own, shared = deploy(), deploy(TopicArn=arn)
+    assert types(shared) == [type_ for type_ in types(own) if type_ != "AWS::SNS::Topic"]
+    assert shared.outputs["TopicArn"] == arn
+    assert json.loads(shared.outputs["ConfigJson"])["topic_arn"] == arn
+    publishing, = (s for s in policy(shared)["Statement"] if s["Action"] == iam.PUBLISH)
+    assert publishing["Resource"] == arn
+    assert "AlertTopic" not in str(shared)
+
+
+def test_an_existing_topic_is_not_subscribed_to_again():
+    with pytest.raises(Refused, match="subscribe the address to that topic once"):
+        deploy(TopicArn=TOPIC, Email="you@example.com")
 
 
 @pytest.mark.parametrize("address, type_", [
@@ -260,20 +283,33 @@ def test_config_json_is_a_complete_configuration(types_, reflector, key, url):
     assert stack.outputs["ConfigJson"] == wanted
 
 
-SECRET = "--region eu-west-1 --secret-id <UserAccessKeySecret>"
+READ = ("(umask 077; aws secretsmanager get-secret-value --region eu-west-1 --secret-id "
+        "<UserAccessKeySecret> --query SecretString --output text > credentials)")
+DELETE = ("aws secretsmanager delete-secret --region eu-west-1 --secret-id <UserAccessKeySecret> "
+          "--force-delete-without-recovery")
+CHECK = "on the machine at home, and run autodns check there."
 
 
 @pytest.mark.parametrize("given, expected", [
-    ({}, "Save ConfigJson as autodns.json. Get ~/.aws/credentials with `aws secretsmanager "
-         f"get-secret-value {SECRET} --query SecretString --output text`, then delete that secret "
-         f"with `aws secretsmanager delete-secret {SECRET} --force-delete-without-recovery`."),
-    ({"AccessKey": "output"},
-     "Save ConfigJson as autodns.json. Put AccessKeyId and SecretAccessKey into "
-     "~/.aws/credentials."),
-    ({"AccessKey": "none", "Reflector": "yes", "ReflectorApiKey": "k", "Email": "you@example.com"},
-     "Save ConfigJson as autodns.json, with the reflector's key in place of YOUR-KEY. Make an "
-     "access key for <User> and put it into ~/.aws/credentials. Confirm the mail that AWS sent "
-     "to you@example.com."),
+    ({}, f"Save ConfigJson as autodns.json. Put it and the file credentials {CHECK} To get the file "
+         "credentials, open CloudShell (or a terminal with the AWS CLI) and paste: "
+         f"{READ} && grep -q aws_secret_access_key credentials && {DELETE}"),
+    ({"AccessKey": "output", "Email": "you@example.com"},
+     "Save ConfigJson as autodns.json. Follow the link in the mail that AWS sent to "
+     "you@example.com. Write a file credentials with three lines: [default], then "
+     "aws_access_key_id = and AccessKeyId, then aws_secret_access_key = and SecretAccessKey. Put "
+     f"both files {CHECK}"),
+    ({"AccessKey": "none", "Reflector": "yes", "ReflectorApiKey": "k", "TopicArn": TOPIC},
+     "Save ConfigJson as autodns.json, with the reflector's key in place of YOUR-KEY. Give the "
+     "machine at home credentials of the user UserName, by a key that you make in IAM or by a "
+     "credential_process, and run autodns check there."),
 ])
 def test_next_step_names_the_next_command(given, expected):
     assert deploy(**given).outputs["NextStep"] == expected
+
+
+def test_next_step_is_short_enough_for_an_output():
+    arn = "arn:aws-us-gov:secretsmanager:us-gov-west-1:123456789012:secret:" + "x" * 70
+    said = deploy("us-gov-west-1", attributes={"UserAccessKeySecret": arn},
+                  Email="somebody.with.a.long.name@mail.example.com").outputs["NextStep"]
+    assert len(said.encode()) <= 1024, len(said)
