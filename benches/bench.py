@@ -43,7 +43,8 @@ def main():
     if options.record:
         record(table, report)
     if options.readme:
-        write_readme(make_table(everyone, found, README_ROWS))
+        write_into("README.md", make_table(everyone, found, README_ROWS))
+        write_into("docs/benchmarks.md", make_table(everyone, found, PAGE_ROWS))
 
 
 def parse():
@@ -61,7 +62,7 @@ def parse():
         action="store_false",
         help="leave benches/results.md as it is",
     )
-    parser.add_argument("--readme", action="store_true", help="write its main rows into README.md")
+    parser.add_argument("--readme", action="store_true", help="write it into the pages")
     options = parser.parse_args()
     if options.rounds < 1:
         parser.error("--rounds wants 1 or more")
@@ -165,7 +166,8 @@ ROWS = [
     ("handshakes", "TLS handshakes", 1, 0, False),
     ("disk", "on disk, MB", 1e6, 1, True),
 ]
-README_ROWS = ["instructions", "busy", "far", "trips", "rss", "calls", "bytes_from", "disk"]
+README_ROWS = ["busy", "far", "rss", "disk"]
+PAGE_ROWS = ["instructions", "busy", "far", "trips", "rss", "calls", "bytes_from", "disk"]
 
 
 def make_table(everyone, found, rows):
@@ -228,17 +230,17 @@ def record(table, report):
     told("benches/results.md has it")
 
 
-def write_readme(table):
+def write_into(page, table):
     """Puts the table between its marks."""
-    file = REPOSITORY / "README.md"
+    file = REPOSITORY / page
     text = file.read_text(encoding="utf-8")
     if text.count(BEGIN) != 1 or text.count(END) != 1:
-        raise SystemExit(f"bench.sh: README.md lacks the markers {BEGIN} and {END}")
+        raise SystemExit(f"bench.sh: {page} lacks the markers {BEGIN} and {END}")
     before, rest = text.split(BEGIN)
     after = rest.split(END)[1]
     lines = "\n".join([BEGIN, *table, END])
     file.write_text(before + lines + after, encoding="utf-8")
-    told("README.md has it")
+    told(f"{page} has it")
 
 
 main()

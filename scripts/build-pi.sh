@@ -15,7 +15,7 @@ TARGET is one of these; without one, the three of the Pis are built:
   x86_64-unknown-linux-musl       no Pi: any PC
 
   --way cross|zigbuild|source  this way only, and fail where it is not open
-  --readme                     write the sizes into README.md, between its markers
+  --readme                     write the sizes into docs/install.md, between its markers
   --check TARGET FILE          build nothing: see whether FILE is a binary fit for TARGET
   -h, --help
 
@@ -332,9 +332,9 @@ table_begin='<!-- sizes: written by scripts/build-pi.sh --readme -->'
 table_end='<!-- end of sizes -->'
 
 write_table() {
-    local readme=$repo/README.md target bytes
+    local readme=$repo/docs/install.md target bytes
     if ! grep -qxF -- "$table_begin" "$readme" || ! grep -qxF -- "$table_end" "$readme"; then
-        fail "README.md lacks the markers $table_begin and $table_end"
+        fail "docs/install.md lacks the markers $table_begin and $table_end"
     fi
     {
         echo "$table_begin"
@@ -352,7 +352,7 @@ write_table() {
         $0 == end { inside = 0 }
     ' "$readme" >"$scratch/readme"
     cat "$scratch/readme" >"$readme"
-    echo "build-pi.sh: wrote the sizes into README.md"
+    echo "build-pi.sh: wrote the sizes into docs/install.md"
 }
 
 # --- the run ------------------------------------------------------------------------------------

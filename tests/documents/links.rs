@@ -1,18 +1,14 @@
-//! The links between the pages of this repository: each leads to a file, and to a heading in it
-//! where it names one.
+//! The links and the paths in the pages of this repository: each leads to a file, and to a heading in
+//! it if it names one.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Component, Path, PathBuf};
 
-use crate::program::read;
+use crate::pages::{inline_code, pages, prose};
+use crate::program::{COMING, read};
 
-const PAGES: [&str; 6] = [
-    "README.md",
-    "docs/CONTRIBUTING.md",
-    "CHANGELOG.md",
-    "docs/from-autodns-py.md",
-    "docs/scale.md",
-    "reflector/README.md",
-];
+/// What GitHub has beside the files of a repository.
+const GITHUB: [&str; 3] = ["releases/latest", "issues/new/choose", "security/advisories/new"];
 
 /// The targets of a page's links, in order.
 fn links(text: &str) -> impl Iterator<Item = &str> {
@@ -28,27 +24,142 @@ fn anchor(heading: &str) -> String {
         .collect()
 }
 
+/// The path without `..`; `None` if it leaves the repository.
+fn within(path: &Path) -> Option<PathBuf> {
+    let mut parts = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => {
+                if !parts.pop() {
+                    return None;
+                }
+            }
+            part => parts.push(part),
+        }
+    }
+    Some(parts)
+}
+
+/// What is wrong with a link of this page.
+fn problem(page: &str, text: &str, link: &str) -> Option<String> {
+    let folder = Path::new(page).parent().unwrap();
+    // GitHub shows a page at /OWNER/NAME/blob/BRANCH/PAGE.
+    let up = "../".repeat(folder.components().count() + 2);
+    if let Some(place) = link.strip_prefix(&up) {
+        return (!GITHUB.contains(&place)).then(|| "GitHub has no such page".into());
+    }
+    let (file, heading) = link.split_once('#').unwrap_or((link, ""));
+    let target = if file.is_empty() { page.into() } else { folder.join(file) };
+    let Some(target) = within(&target) else {
+        return Some("it leaves the repository".into());
+    };
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(&target);
+    if !path.exists() && COMING.contains(&target.to_str()?) {
+        return None;
+    }
+    if !path.exists() {
+        return Some("there is no such file".into());
+    }
+    if heading.is_empty() {
+        return None;
+    }
+    let found = if file.is_empty() { text.into() } else { read(target.to_str().unwrap()) };
+    let found = prose(&found);
+    let has = |line: &str| line.starts_with('#') && anchor(line) == heading;
+    (!found.lines().any(has)).then(|| "there is no such heading".into())
+}
+
 #[test]
 fn each_link_within_the_repository_leads_somewhere() {
     let mut count = 0;
-    for page in PAGES {
-        let text = read(page);
-        for link in links(&text).filter(|link| !link.contains("://")) {
-            let (file, heading) = link.split_once('#').unwrap_or((link, ""));
-            let folder = Path::new(page).parent().unwrap();
-            let target = if file.is_empty() { page.into() } else { folder.join(file) };
-            let target = target.to_str().unwrap();
-            let found = read(target);
-            let has = |line: &str| line.starts_with('#') && anchor(line) == heading;
-            assert!(heading.is_empty() || found.lines().any(has), "{page}: {link}");
+    for (page, text) in pages() {
+        for link in links(&prose(&text)).filter(|link| !link.contains("://")) {
+            if let Some(problem) = problem(&page, &text, link) {
+                panic!("{page}: {link}: {problem}");
+            }
             count += 1;
         }
     }
-    assert!(count > 10, "{count} links");
+    assert!(count > 80, "{count} links");
+}
+
+#[test]
+fn each_page_is_reached_from_the_readme() {
+    let all = pages();
+    let mut reached = BTreeSet::from(["README.md".to_owned()]);
+    let mut next = vec!["README.md".to_owned()];
+    while let Some(page) = next.pop() {
+        let Some((_, text)) = all.iter().find(|(path, _)| *path == page) else { continue };
+        for link in links(text).filter(|link| !link.contains("://")) {
+            let file = link.split('#').next().unwrap_or_default();
+            let target = within(&Path::new(&page).parent().unwrap().join(file));
+            let Some(target) = target.and_then(|path| Some(path.to_str()?.to_owned())) else {
+                continue;
+            };
+            if reached.insert(target.clone()) {
+                next.push(target);
+            }
+        }
+    }
+    for (page, _) in all {
+        assert!(reached.contains(&page), "no link leads from README.md to {page}");
+    }
+}
+
+#[test]
+fn each_path_in_a_page_is_there() {
+    let top = [
+        "docs/",
+        "scripts/",
+        "src/",
+        "tests/",
+        "schema/",
+        "packaging/",
+        "reflector/",
+        "benches/",
+        "cloudformation/",
+        ".github/",
+        ".ci/",
+    ];
+    let mut count = 0;
+    for (page, text) in pages() {
+        if page == "CHANGELOG.md" {
+            continue; // It tells of paths that were there.
+        }
+        for code in inline_code(&text) {
+            let path = code.split(' ').next().unwrap_or_default();
+            if !top.iter().any(|folder| path.starts_with(folder)) || path.contains(['*', '<', '…'])
+            {
+                continue;
+            }
+            let path = path.trim_end_matches([',', ';']);
+            let there =
+                Path::new(env!("CARGO_MANIFEST_DIR")).join(path).exists() || COMING.contains(&path);
+            assert!(there, "{page}: there is no {path}");
+            count += 1;
+        }
+    }
+    assert!(count > 30, "{count} paths");
 }
 
 #[test]
 fn a_heading_is_linked_to_as_github_does() {
     assert_eq!(anchor("### On a Raspberry Pi"), "on-a-raspberry-pi");
     assert_eq!(anchor("## From autodns.py: `x_y`"), "from-autodnspy-x_y");
+}
+
+#[test]
+fn a_link_that_leads_nowhere_is_found() {
+    for (page, link, wrong) in [
+        ("README.md", "docs/aws.md", false),
+        ("README.md", "docs/nothing.md", true),
+        ("README.md", "docs/aws.md#rotate-a-key", false),
+        ("README.md", "docs/aws.md#no-such-heading", true),
+        ("README.md", "../../releases/latest", false),
+        ("docs/aws.md", "../../../releases/latest", false),
+        ("docs/aws.md", "../../releases/latest", true),
+        ("README.md", "../../no/such/page", true),
+    ] {
+        assert_eq!(problem(page, "", link).is_some(), wrong, "{page}: {link}");
+    }
 }

@@ -1,9 +1,12 @@
 //! What is written about the program is held against the program: the schema of its configuration,
-//! the README, the manual. Starts nothing and asks nobody; what a page says of a whole run is
-//! tests/integration's.
+//! the pages, the manual. Runs nothing but what a page says needs no network; what a page says of a
+//! whole run is tests/integration's.
 
+mod commands;
 mod config;
+mod configuration;
 mod links;
 mod manual;
+mod pages;
 mod program;
 mod readme;

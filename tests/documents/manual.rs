@@ -104,8 +104,8 @@ fn the_exit_statuses_are_the_programs_everywhere() {
         statuses_of_program
     );
     assert_eq!(statuses(HELP, "Exit status:\n", "  "), statuses_of_program);
-    let readme = read("README.md");
-    assert_eq!(statuses(&readme, "\n## Exit status\n", "|"), statuses_of_program);
+    let page = read("docs/configuration.md");
+    assert_eq!(statuses(&page, "\n## Exit status\n", "|"), statuses_of_program);
 }
 
 #[test]

@@ -1,49 +1,42 @@
-//! The README's tables of keys and of variables.
+//! The shape of README.md: short, and in the order in which a new user needs it.
 
-use std::collections::BTreeSet;
+use crate::program::read;
 
-use autodns::parts::KEYS;
-
-use crate::program::{is_variable, read, variables};
-
-/// What is under a heading, up to the next one of the same rank or a higher one.
-fn section<'a>(text: &'a str, heading: &str) -> &'a str {
-    let rank = heading.split(' ').next().unwrap().len();
-    let start = text.find(&format!("\n{heading}\n")).unwrap_or_else(|| panic!("no {heading}"));
-    let body = &text[start + heading.len() + 2..];
-    let end = (1..=rank)
-        .filter_map(|rank| body.find(&format!("\n{} ", "#".repeat(rank))))
-        .min()
-        .unwrap_or(body.len());
-    &body[..end]
-}
-
-/// What stands between backquotes.
-fn code(text: &str) -> impl Iterator<Item = &str> {
-    text.split('`').skip(1).step_by(2)
+#[test]
+fn the_readme_is_at_most_170_lines() {
+    let lines = read("README.md").lines().count();
+    assert!(lines <= 170, "{lines} lines; what needs more goes to docs/");
 }
 
 #[test]
-fn the_table_of_keys_has_each_key_in_the_programs_order() {
+fn the_readme_goes_from_what_it_is_to_where_to_go_on() {
     let readme = read("README.md");
-    let (_, table) = readme.split_once("| key | meaning |\n|---|---|\n").expect("the table");
-    let keys: Vec<&str> = table
-        .lines()
-        .map_while(|row| row.strip_prefix("| `")?.split_once("` |"))
-        .map(|(key, _)| key)
-        .collect();
-    assert_eq!(keys, [KEYS, &[]].concat());
-}
-
-#[test]
-fn the_variables_are_those_that_the_program_reads() {
-    let readme = read("README.md");
-    let text =
-        format!("{}{}", section(&readme, "### Credentials"), section(&readme, "### Environment"));
-    let named: BTreeSet<String> = code(&text)
-        .map(|word| word.split('=').next().unwrap_or_default())
-        .filter(|word| is_variable(word))
-        .map(Into::into)
-        .collect();
-    assert_eq!(named, variables());
+    let mut at = 0;
+    for heading in [
+        "# autodns",
+        "- **", // what you get
+        "## What it looks like",
+        "## Try it",
+        "## Quick start",
+        "## Configuration",
+        "## Other ways to install",
+        "## How it works",
+        "## When something is wrong",
+        "## Coming from another tool",
+        "## Fleets",
+        "## Size and speed",
+        "## Contributing, security, licence",
+    ] {
+        let found = readme[at..]
+            .find(&format!("\n{heading}"))
+            .or_else(|| (at == 0 && readme.starts_with(heading)).then_some(0));
+        at += found.unwrap_or_else(|| panic!("{heading} is missing, or too early"));
+    }
+    let bullets = readme.split("\n## ").next().unwrap_or_default();
+    assert_eq!(bullets.lines().filter(|line| line.starts_with("- **")).count(), 8);
+    let (_, start) = readme.split_once("\n## Quick start").expect("the quick start");
+    let start = start.split("\n## ").next().unwrap_or_default();
+    for (number, step) in ["AWS", "Download", "Install", "Check", "Heartbeat"].iter().enumerate() {
+        assert!(start.contains(&format!("\n{}. **{step}", number + 1)), "{step}");
+    }
 }

@@ -1,5 +1,5 @@
-//! The promise of docs/from-autodns-py.md: the configuration, key and reflector of the Python
-//! script work unchanged, without arguments and variables.
+//! What docs/from-other-tools.md promises to people who ran the Python script: its configuration,
+//! key and reflector as they are, with no argument and nothing set.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -14,8 +14,8 @@ use crate::support::http::{Family, Response};
 
 const RECOVERED: &str = "autodns: home.example.com is up to date again (raspberrypi)";
 
-/// A machine with the setup of the script: the five keys in the default config, the access key in
-/// ~/.boto, and the PHP reflector, which labels its response HTML by default.
+/// A machine as the script left it: the five keys in their usual place, the key in ~/.boto, and a
+/// PHP script for a reflector, which says what it answers is HTML if nobody told it otherwise.
 fn setup_of_autodns_py() -> Fixture {
     let mut fixture = Fixture::new();
     fixture.sandbox.unset("AWS_ACCESS_KEY_ID");
@@ -66,10 +66,10 @@ fn check_of_the_old_setup_reports_file_modes() {
     assert_eq!(
         wrong,
         [
-            "warning     permissions  /usr/local/etc/autodns.json has a secret in it, and other \
-             users may use it: its mode is 0644; chmod 600 /usr/local/etc/autodns.json",
-            "warning     permissions  {home}/.boto has a secret in it, and other users may use \
-             it: its mode is 0644; chmod 600 {home}/.boto",
+            "warning     permissions  /usr/local/etc/autodns.json has a secret in it, and other users \
+             may use it: its mode is 0644; chmod 600 /usr/local/etc/autodns.json",
+            "warning     permissions  {home}/.boto has a secret in it, and other users may use it: its \
+             mode is 0644; chmod 600 {home}/.boto",
         ]
     );
     assert_eq!((run.status.code(), run.stderr.as_str()), (Some(0), ""));
@@ -106,7 +106,7 @@ fn error_of_the_php_reflector_is_quoted() {
     fixture.run_args(&[]).assert(
         1,
         "",
-        "autodns: home.example.com A: could not get the public IPv4 address from \
+        "autodns: home.example.com A: could not learn the public IPv4 address from \
          {reflector}/reflect/v1: it reported \"bad API key\"; check the reflector, and the key in \
          reflect_url if it has one\n",
     );

@@ -28,6 +28,7 @@ mod killed;
 mod leaks;
 mod lock_place;
 mod messages;
+mod pages;
 mod profile_files;
 mod proxies;
 mod reflectors;

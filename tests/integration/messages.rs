@@ -1,5 +1,5 @@
-//! The README's table of messages: a real run prints each message of the table, and the table has
-//! each message that is printed here.
+//! The table of messages in docs/troubleshooting.md: each of them comes out of a real run, and there
+//! is no message here that the table lacks.
 
 use std::collections::BTreeSet;
 
@@ -19,13 +19,13 @@ use crate::support::proxy::Proxy;
 use crate::support::sandbox::Network;
 use crate::support::server::{Listen, Refusing, Silent, Speak};
 
-/// Runs the program and returns its stderr.
+/// A run, and what it said.
 type Scenario<'a> = Box<dyn Fn() -> String + 'a>;
 
-/// The first column of the README's table of messages.
-fn messages_of_the_readme() -> BTreeSet<&'static str> {
-    let readme = include_str!("../../README.md");
-    let section = readme.split("\n## When something is wrong\n").nth(1).expect("the section");
+/// The first column of the table under that heading.
+fn messages_of_the_page() -> BTreeSet<&'static str> {
+    let page = include_str!("../../docs/troubleshooting.md");
+    let section = page.split("\n## Messages\n").nth(1).expect("the section");
     let section = section.split("\n## ").next().expect("its end");
     section
         .lines()
@@ -80,7 +80,7 @@ fn error(
 }
 
 #[test]
-fn each_message_of_the_readme_is_printed_by_a_run() {
+fn each_message_of_the_page_is_printed_by_a_run() {
     let silent = Silent::start();
     let refusing = Refusing::new();
     let far = "https://reflect.example.org/";
@@ -307,7 +307,7 @@ fn each_message_of_the_readme_is_printed_by_a_run() {
         (
             "did not end in time",
             Box::new(|| {
-                // Stop the working thread where it opens its first file.
+                // The thread of the work is held where it opens its first file.
                 let number = libc::SYS_openat.to_string();
                 hangs::run_stopped_at(&Fixture::new(), &["hold", "1.2", &number, "1"], 4).0.stderr
             }),
@@ -377,7 +377,7 @@ fn each_message_of_the_readme_is_printed_by_a_run() {
         ),
     ];
     let tested: BTreeSet<&str> = cases.iter().map(|(message, _)| *message).collect();
-    assert_eq!(tested, messages_of_the_readme());
+    assert_eq!(tested, messages_of_the_page());
     for (message, run) in &cases {
         let seen = run();
         assert!(seen.contains(message), "{message} is not in:\n{seen}");

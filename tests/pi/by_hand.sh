@@ -1,35 +1,42 @@
-# The manual installation of README.md on an emulated Pi: its files, its cron line, and the commands
-# that the page and an alert name. Sourced by run.sh.
+# The installation by hand, as docs/install.md has it, on an emulated Pi: its files, its cron line,
+# and the commands that it and an alert name. Sourced by run.sh.
 # shellcheck shell=bash disable=SC2034,SC2154  # variables shared with the other files
 
-# by_hand PATTERN: the only indented line of README.md's section that matches.
+# by_hand PATTERN: the only line of the page's section that fits, without the blanks before it.
 by_hand() {
     local lines
-    lines=$(sed -n '/^### By hand$/,/^## /p' "$repo/README.md" | sed -n 's/^    //p' | grep -E "$1")
-    [[ -n $lines && $lines != *$'\n'* ]] || give_up "README.md has no one line by hand for $1"
+    lines=$(sed -n '/^## The tarball$/,/^## [^T]/s/^ *//p' "$repo/docs/install.md" | grep -E "$1")
+    [[ -n $lines && $lines != *$'\n'* ]] ||
+        give_up "docs/install.md has no one line by hand for $1"
     echo "$lines"
 }
 
+# The lines that install what is in the folder of the tarball.
+installing() {
+    sed -n '/^## The tarball$/,/^## [^T]/{/^install /p}' "$repo/docs/install.md" | grep .
+}
+
 test_installation_by_hand() {
-    local zone topic queue key secret
+    local zone topic queue key secret folder=home/pi/unpacked
     make_resources
     tell_reflector "$reflect" '{"mode":"ok","address":"192.175.48.7"}'
     write_config "$scratch/autodns.json" "$reflect" /tmp/by_hand.lock
     write_credentials "$scratch/credentials"
-    run ssh "${login[@]}" pi@127.0.0.1 "$(by_hand '^ssh .*mkdir' | sed "s/^[^']*'\(.*\)'$/\1/")"
-    expect "the folders are made" "0 " "$status $err"
-    run scp -q "${login[@]/#-p/-P}" "$binary" pi@127.0.0.1:.local/bin/autodns
-    expect "the program is copied" "0 " "$status $err"
-    run scp -q "${login[@]/#-p/-P}" "$scratch"/{autodns.json,credentials} \
-        pi@127.0.0.1:.config/autodns/
-    expect "the files are copied" "0 " "$status $err"
-    run ssh "${login[@]}" pi@127.0.0.1 "$(by_hand '^ssh .*chmod' | sed "s/^[^']*'\(.*\)'$/\1/")"
-    expect "only pi may read them" "0 600 1000 home/pi/.config/autodns/autodns.json
+    # What the tarball holds of it; the example and the template are already replaced.
+    mkdir "$root/$folder"
+    cp "$binary" "$scratch"/{autodns.json,credentials} "$root/$folder/"
+    chroot "$root" chown -R pi: "/$folder"
+    run ssh "${login[@]}" pi@127.0.0.1 "cd ~/unpacked && set -e
+$(installing)"
+    expect "the lines that install it" "0  " "$status $out $err"
+    rm -r "${root:?}/$folder"
+    expect "only pi may read the files" "600 1000 home/pi/.config/autodns/autodns.json
 600 1000 home/pi/.config/autodns/credentials" \
-        "$status $(modes home/pi/.config/autodns/{autodns.json,credentials})"
+        "$(modes home/pi/.config/autodns/{autodns.json,credentials})"
     checks "the command by hand" pi "$(by_hand ' check ')"
+    alert_came "$queue" || give_up "check --alert sent nothing"
 
-    by_hand '/5 \* \* \* \* ' | sed 's/^[^ ]*/*/' | on_pi pi 'crontab -'
+    by_hand '/5 \* \* \* \* ' | sed 's/^[^ ]*/*/; s/sleep [0-9]*/sleep 1/' | on_pi pi 'crontab -'
     poll 90 "cron to change the record" record_says "$zone" 192.175.48.7
     tell_reflector "$reflect" '{"mode":"broken"}'
     poll 90 "cron to send an alert" alert_came "$queue"

@@ -1,0 +1,206 @@
+//! What README.md and docs/ show as output: each block below `<!-- output: NAME -->` is what a real
+//! run prints, with the names of an ordinary installation in place of this machine's.
+//!
+//! After a change of words, write the blocks anew:
+//!
+//!     AUTODNS_WRITE_PAGES=1 cargo test --locked --test integration pages::
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::support::fake_aws::{KEY_ID, SECRET_KEY};
+use crate::support::clock;
+use crate::support::http::Response;
+use crate::support::fake_route53::RecordSet;
+use crate::support::sandbox::Run;
+use crate::support::fixture::Fixture;
+
+const PAGES: [&str; 3] = ["README.md", "docs/configuration.md", "docs/troubleshooting.md"];
+const WIDTH: usize = 98;
+/// Where a row of `check` goes on in the next line of a page.
+const ROW_INDENT: usize = 25;
+
+/// An installation as deploy-pi.sh makes it, whose source of the address knows IPv4 only.
+fn installation() -> Fixture {
+    let mut fixture = Fixture::new();
+    let url = fixture.reflector.server().url("only4.example.net");
+    fixture.configure(|config| config["reflect_url"] = json!(format!("{url}/")));
+    fixture.reflector.at("/", Response::text("192.175.48.7\n"));
+    fixture.without("alert_lock");
+    for variable in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
+        fixture.sandbox.unset(variable);
+    }
+    fixture.sandbox.write(
+        "credentials",
+        format!("[default]\naws_access_key_id = {KEY_ID}\naws_secret_access_key = {SECRET_KEY}\n"),
+    );
+    for file in ["autodns.json", "credentials"] {
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        fs::set_permissions(fixture.sandbox.path(file), mode).expect("chmod");
+    }
+    fixture.sandbox.alias(&url, "https://checkip.amazonaws.com");
+    fixture.sandbox.host("192.175.48.1 home.example.com");
+    fixture
+}
+
+/// The text with the names and addresses that a reader expects.
+fn told(fixture: &Fixture, text: &str) -> String {
+    let text = clock::neutral(&fixture.sandbox.neutral(text));
+    let mut shown = String::new();
+    for (index, part) in text.split(" ms").enumerate() {
+        if index > 0 {
+            shown.push_str("41 ms");
+        }
+        shown.push_str(part.trim_end_matches(|c: char| c.is_ascii_digit()));
+    }
+    for (from, to) in [
+        ("{time}", "2026-11-23 09:38:12 UTC"),
+        ("{program}", "/home/pi/.local/bin/autodns"),
+        ("{home}/", "/home/pi/.config/autodns/"),
+        ("{zone}", "Z0123456789ABCDEFGHIJ"),
+        ("{topic}", "arn:aws:sns:eu-west-1:123456789012:autodns"),
+        ("only4.example.net", "checkip.amazonaws.com"),
+        ("127.0.0.1 is trusted", "route53.amazonaws.com is trusted"),
+        // Addresses that the program takes for public, and those that are for documentation.
+        ("192.175.48.1", "198.51.100.7"),
+        ("192.175.48.7", "198.51.100.23"),
+    ] {
+        shown = shown.replace(from, to);
+    }
+    shown
+}
+
+/// Lines that are too long for a page go on below, behind `indent` blanks.
+fn wrapped(text: &str, indent: usize) -> String {
+    let mut shown = String::new();
+    for line in text.lines() {
+        let mut column = 0;
+        for (index, word) in line.split(' ').enumerate() {
+            let length = word.chars().count();
+            if column + 1 + length > WIDTH {
+                shown = format!("{}\n{}", shown.trim_end(), " ".repeat(indent));
+                column = indent;
+            } else if index > 0 {
+                shown.push(' ');
+                column += 1;
+            }
+            shown.push_str(word);
+            column += length;
+        }
+        shown.push('\n');
+    }
+    shown
+}
+
+/// The rows of `check` with these names and the line that counts, and an ellipsis for what is left
+/// out.
+fn rows(text: &str, names: &[&str]) -> String {
+    let mut shown = String::new();
+    let last = text.lines().last().unwrap_or_default();
+    for line in text.lines() {
+        let name = line.get(12..).unwrap_or_default();
+        if line == last || names.iter().any(|wanted| name.starts_with(&format!("{wanted} "))) {
+            shown += &format!("{line}\n");
+        } else if !shown.ends_with("…\n") {
+            shown += "…\n";
+        }
+    }
+    shown
+}
+
+fn run() -> String {
+    let fixture = installation();
+    let assert_good = |run: &Run| assert!(run.status.success(), "{run:?}");
+    let dry = fixture.run_with(&["--dry-run"]);
+    assert_good(&dry);
+    let good = fixture.run();
+    good.assert_silent();
+    format!(
+        "$ autodns --dry-run\n{}$ autodns\n$\n",
+        told(&fixture, &format!("{}{}", dry.stdout, dry.stderr))
+    )
+}
+
+fn check() -> String {
+    let mut fixture = installation();
+    fixture.configure(|config| config["record_types"] = json!(["A", "AAAA"]));
+    let path = fixture.sandbox.path("autodns.json");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    fs::set_permissions(&path, mode).expect("chmod");
+    let run = fixture.run_args(&["check", &path]);
+    assert_eq!(run.status.code(), Some(1), "{run:?}");
+    let names = ["credentials", "address", "change"];
+    let shown = rows(&told(&fixture, &run.stdout), &names);
+    format!("$ autodns check\n{}", wrapped(&shown, ROW_INDENT))
+}
+
+fn alert() -> String {
+    let fixture = installation();
+    fixture.aws.put(RecordSet::new("home.example.com", "A", 300, &["192.175.48.1"]));
+    fixture.reflector.at("/", Response::new(503, "text/plain", "Service Unavailable"));
+    let run = fixture.run_with(&["--deadline", "4"]);
+    assert_eq!(run.status.code(), Some(1), "{run:?}");
+    let published = fixture.aws.published();
+    assert_eq!(published.len(), 1, "{published:?}");
+    let text = format!("Subject: {}\n\n{}", published[0].subject, published[0].message);
+    wrapped(told(&fixture, &text).trim_end(), 2)
+}
+
+/// The subject and what the reader sees first.
+fn alert_begins() -> String {
+    let text = alert();
+    let (first, _) = text.split_once("\nautodns tries again").expect("an alert goes on");
+    format!("{}\n…\n", first.trim_end())
+}
+
+/// The blocks of a page: their names, and where their text begins and ends.
+fn blocks(page: &str) -> Vec<(String, std::ops::Range<usize>)> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    while let Some(begin) = page[at..].find("<!-- output: ") {
+        let name = at + begin + "<!-- output: ".len();
+        let end = name + page[name..].find(" -->").expect("the comment ends");
+        let fence = " -->\n```text\n";
+        assert!(page[end..].starts_with(fence), "no block below {}", &page[name..end]);
+        let from = end + fence.len();
+        let to = from + page[from..].find("```").expect("the block ends");
+        found.push((page[name..end].to_owned(), from..to));
+        at = to;
+    }
+    found
+}
+
+#[test]
+fn shown_outputs_are_what_runs_print() {
+    let write = std::env::var_os("AUTODNS_WRITE_PAGES").is_some();
+    let mut count = 0;
+    for page in PAGES {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
+        let text = fs::read_to_string(&path).expect("a page");
+        let mut anew = text.clone();
+        for (name, range) in blocks(&text).into_iter().rev() {
+            let real = match name.as_str() {
+                "run" => run(),
+                "check" => check(),
+                "alert" => alert(),
+                "alert, its beginning" => alert_begins(),
+                other => panic!("{page}: there is no output {other}"),
+            };
+            assert!(
+                write || text[range.clone()] == real,
+                "{page} shows another output of {name}; write the pages anew with \
+                 AUTODNS_WRITE_PAGES=1 cargo test --locked --test integration pages::\n\
+                 shown:\n{}\nreal:\n{real}",
+                &text[range],
+            );
+            anew.replace_range(range, &real);
+            count += 1;
+        }
+        if write {
+            fs::write(&path, anew).expect("the page is written");
+        }
+    }
+    assert!(count >= 4, "only {count} outputs are shown");
+}
