@@ -1,4 +1,4 @@
-"""The blocks of docs/aws.md and the command of NextStep, pasted into bash and zsh as a person does.
+"""The blocks of docs/aws.md and docs/fleet.md, and the command of NextStep, pasted into bash and zsh as a person does.
 
 Each shell runs interactively on a terminal, where history expansion and the like are on, with an
 `aws` on PATH that answers from what template.py works out and applies --query as the real one does.
@@ -19,12 +19,13 @@ import pytest
 
 import template
 
-PAGE = template.PATH.parents[1] / "docs" / "aws.md"
+DOCS = template.PATH.parents[1] / "docs"
 SHELLS = {
     "bash": ["bash", "--norc", "--noprofile", "-i"],
     "zsh": ["zsh", "-f", "-i"],
 }
 KEY = {"UserAccessKey": "AKIAIOSFODNN7EXAMPLE", "UserAccessKey.SecretAccessKey": "ab/c+d=!e$f`g"}
+TOPIC = "arn:aws:sns:eu-west-1:123456789012:autodns"
 ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:UserAccessKeySecret-a1b2c3"
 
 # Plays the AWS CLI: its answers are in answers.json, as {"service operation": [status, answer]}.
@@ -49,17 +50,17 @@ if answer is not None:
 """
 
 
-def block(name):
+def block(name, page="aws.md"):
     """A block of the page, by the name in the comment above it."""
     pattern = rf"^( *)<!-- run by tests/aws/test_pasted.py: {name} -->\n *```sh\n(.*?)^ *```$"
-    indent, text = re.search(pattern, PAGE.read_text(), re.M | re.S).groups()
+    indent, text = re.search(pattern, (DOCS / page).read_text(), re.M | re.S).groups()
     return "".join(line.removeprefix(indent) for line in text.splitlines(keepends=True))
 
 
 def stack(**given):
     return template.deploy(
         attributes=KEY | {"UserAccessKeySecret": ARN, "User": "autodns-User-1",
-                          "AlertTopic": "arn:aws:sns:eu-west-1:123456789012:autodns"}, **given)
+                          "AlertTopic": TOPIC}, **given)
 
 
 def answers(**others):
@@ -75,6 +76,8 @@ def answers(**others):
             {"Id": "/hostedzone/Z0OTHER", "Name": "example.net.",
              "Config": {"PrivateZone": False}},
         ]}],
+        "sns create-topic": [0, {"TopicArn": TOPIC}],
+        "sns subscribe": [0, None],
         "cloudformation deploy": [0, None],
         "cloudformation describe-stacks": [0, {"Stacks": [{"Outputs": [
             {"OutputKey": key, "OutputValue": value} for key, value in made.outputs.items()]}]}],
@@ -235,9 +238,42 @@ def test_a_second_key_is_saved_in_a_folder_of_its_own(terminal):
     assert call[call.index("--user-name") + 1] == "autodns-User-1"
 
 
-@pytest.mark.parametrize("name", ["stack", "key", "second-key"])
-def test_no_block_has_what_an_interactive_shell_expands(name):
-    assert "!" not in block(name) and not re.search(r"^\s*#", block(name), re.M)
+# A fleet
+
+def test_a_fleet_gets_one_topic_a_stack_each_and_its_keys(terminal):
+    text = "\n".join(block(name, "fleet.md") for name in ("topic", "stacks", "keys"))
+    terminal.paste(text, answers())
+    assert terminal.called() == [
+        "sns create-topic", "sns subscribe", *["cloudformation deploy"] * 3,
+        *["cloudformation describe-stacks", READ, DELETE] * 3]
+    subscribe, *deploys = terminal.calls()[1:5]
+    assert subscribe[subscribe.index("--topic-arn") + 1] == TOPIC
+    for number, deploy in enumerate(deploys, 1):
+        given = deploy[deploy.index("--parameter-overrides") + 1:]
+        given = dict(word.split("=", 1) for word in given)
+        assert given["DnsName"] == f"pi00{number}.example.com" and given["TopicArn"] == TOPIC
+        stack(**given)  # these are parameters that it takes
+        assert_credentials(terminal.work / "keys" / f"pi00{number}.credentials",
+                           "AKIAIOSFODNN7EXAMPLE")
+
+
+@pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES)
+def test_a_failed_read_in_a_fleet_deletes_nothing_and_is_taken_up_again(terminal, failure):
+    terminal.paste(block("keys", "fleet.md"), answers(**failure))
+    assert DELETE not in terminal.called()
+    terminal.paste(block("keys", "fleet.md"), answers())
+    assert terminal.called().count(DELETE) == 3
+    terminal.paste(block("keys", "fleet.md"), answers())
+    assert terminal.called().count(DELETE) == 3
+
+
+@pytest.mark.parametrize("page", ["aws.md", "fleet.md"])
+def test_no_block_has_what_an_interactive_shell_expands(page):
+    names = re.findall(r"run by tests/aws/test_pasted.py: ([a-z-]+) ", (DOCS / page).read_text())
+    assert len(names) == 3
+    for name in names:
+        text = block(name, page)
+        assert "!" not in text and not re.search(r"^\s*#", text, re.M)
 
 
 @pytest.mark.parametrize("shell", SHELLS)
