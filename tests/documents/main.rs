@@ -10,3 +10,4 @@ mod manual;
 mod pages;
 mod program;
 mod readme;
+mod scripts;
