@@ -32,6 +32,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck source=scripts/lib/preflight.sh
 source "$root/scripts/lib/preflight.sh"
 needs_linux
+needs_folders
 [ -n "${AUTODNS:-}" ] || needs_rust
 needs_python
 needs_program flock util-linux

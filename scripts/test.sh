@@ -42,6 +42,7 @@ done
 # shellcheck source=scripts/lib/preflight.sh
 source scripts/lib/preflight.sh
 needs_linux
+needs_folders
 needs_rust
 needs_rust_component clippy cargo-clippy
 needs_rust_component rustfmt cargo-fmt

@@ -44,6 +44,7 @@ done
 # shellcheck source=scripts/lib/preflight.sh
 source "$root/scripts/lib/preflight.sh"
 needs_linux
+needs_folders
 needs_rust
 needs_python
 needs_program flock util-linux

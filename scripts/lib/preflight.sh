@@ -135,6 +135,29 @@ package_version() {
         sed -n 's/^ *Candidate: \([0-9][0-9.]*\).*/\1/p'
 }
 
+# The folders that cargo and the emulator are built in. One may be root's, of an earlier run.
+needs_folders() {
+    local cache=${AUTODNS_CACHE:-${XDG_CACHE_HOME:-${HOME:-}/.cache}/autodns}
+    local target=${CARGO_TARGET_DIR:-$root/target}
+    if ! can_write "$cache"; then
+        lacks "a cache folder that $(id -un 2>/dev/null || id -u) can write ($cache)"
+        wants_command "export AUTODNS_CACHE=/tmp/autodns-$(id -u)"
+    fi
+    if ! can_write "$target"; then
+        lacks "a build folder that $(id -un 2>/dev/null || id -u) can write ($target)"
+        wants_command "export CARGO_TARGET_DIR=/tmp/autodns-target-$(id -u)"
+    fi
+}
+
+# can_write FOLDER: whether it, or the next one above it that is there, can be written.
+can_write() {
+    local folder=$1
+    until [ -e "$folder" ] || [ "$folder" = / ] || [ "$folder" = . ]; do
+        folder=$(dirname "$folder")
+    done
+    [ -d "$folder" ] && [ -w "$folder" ]
+}
+
 # Each run of the tests gets an /etc of its own.
 needs_namespaces() {
     local setting
@@ -161,7 +184,7 @@ needs_download() {
     # shellcheck source=/dev/null
     system=$(. /etc/os-release 2>/dev/null && printf '%s-%s' "${ID:-}" "${VERSION_ID:-}")
     if [ -n "$(PATH=$PATH:/usr/sbin:/usr/local/sbin command -v "$2")" ] ||
-        [ -d "${AUTODNS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/autodns}/$1-$system" ] ||
+        [ -d "${AUTODNS_CACHE:-${XDG_CACHE_HOME:-${HOME:-}/.cache}/autodns}/$1-$system" ] ||
         apt-get download --print-uris "$1" >/dev/null 2>&1; then
         return
     fi

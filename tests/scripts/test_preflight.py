@@ -176,6 +176,16 @@ class Preflight(unittest.TestCase):
             "apt-get install gcc zsh && rustup update stable && rustup component add clippy",
             cargo='echo "cargo 1.63.0"', cargo_clippy="exit 1", cc=None, zsh=None, rustup="")
 
+    def test_folders_that_cannot_be_made_are_named(self):
+        # Below a file no folder can be made, not even by root.
+        folder = "/dev/null/folder"
+        self.assert_missing(
+            "try.sh",
+            f"a cache folder that 1000 can write ({folder}/cache), a build folder that 1000 can "
+            f"write ({folder}/target); install: export AUTODNS_CACHE=/tmp/autodns-1000 && "
+            "export CARGO_TARGET_DIR=/tmp/autodns-target-1000",
+            environment={"AUTODNS_CACHE": f"{folder}/cache", "CARGO_TARGET_DIR": f"{folder}/target"})
+
     def test_root_gets_the_packages_installed(self):
         machine = self.machine(
             id="echo 0", shellcheck=None, apt_get="exit 0", sudo="exit 1")

@@ -200,7 +200,7 @@ impl Sandbox {
     /// Makes a directory of the home read-only for the program.
     pub fn read_only(&mut self, name: &str) {
         let path = self.path(name);
-        self.mounts.push(format!("mount --bind '{path}' '{path}'"));
+        self.mounts.push(format!("mount --rbind '{path}' '{path}'"));
         self.mounts.push(format!("mount -o remount,bind,ro '{path}'"));
     }
 
