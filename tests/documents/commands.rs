@@ -187,7 +187,8 @@ fn options_in_the_pages_are_those_of_the_program_and_the_scripts() {
         let lines = blocks.iter().filter(|block| block.language == "sh");
         let lines = lines.flat_map(|block| block.text.lines().map(Into::into));
         for line in inline_code(&text).into_iter().chain(lines) {
-            let first = line.split(' ').next().unwrap_or_default();
+            // A variable may be set for the command.
+            let first = line.split(' ').find(|word| !word.contains('=')).unwrap_or_default();
             let name = first.rsplit('/').next().unwrap_or_default();
             // Of a pipe or a list, the options are those of the first command.
             let command = line.split([';', '&', '|', '#', '>']).next().unwrap_or_default();
