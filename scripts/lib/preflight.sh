@@ -68,7 +68,7 @@ needs_rust() {
     fi
     if [ -z "$found" ] || ! version_is "$found" "$least"; then
         if [ -n "$(command -v rustup)" ]; then
-            wants_command 'rustup update stable'
+            wants_command 'rustup update stable && rustup default stable'
         else
             wants_command "curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh"
         fi
@@ -161,7 +161,8 @@ can_write() {
 # Each run of the tests gets an /etc of its own.
 needs_namespaces() {
     local setting
-    if unshare -rmu true 2>/dev/null || { [ "$(id -u)" = 0 ] && unshare -mu true 2>/dev/null; }; then
+    if unshare -rmu true 2>/dev/null ||
+        { [ "$(id -u)" = 0 ] && unshare -mu true 2>/dev/null; }; then
         return
     fi
     if [ -z "$(command -v unshare)" ]; then

@@ -1,4 +1,5 @@
-"""The blocks of docs/aws.md and docs/fleet.md, and the command of NextStep, pasted into bash and zsh as a person does.
+"""The blocks of docs/aws.md and docs/fleet.md, and the command of NextStep, pasted into bash and
+zsh as a person does.
 
 Each shell runs interactively on a terminal, where history expansion and the like are on, with an
 `aws` on PATH that answers from what template.py works out and applies --query as the real one does.

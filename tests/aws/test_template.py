@@ -291,8 +291,8 @@ CHECK = "on the machine at home, and run autodns check there."
 
 
 @pytest.mark.parametrize("given, expected", [
-    ({}, f"Save ConfigJson as autodns.json. Put it and the file credentials {CHECK} To get the file "
-         "credentials, open CloudShell (or a terminal with the AWS CLI) and paste: "
+    ({}, f"Save ConfigJson as autodns.json. Put it and the file credentials {CHECK} To get the "
+         "file credentials, open CloudShell (or a terminal with the AWS CLI) and paste: "
          f"{READ} && grep -q aws_secret_access_key credentials && {DELETE}"),
     ({"AccessKey": "output", "Email": "you@example.com"},
      "Save ConfigJson as autodns.json. Follow the link in the mail that AWS sent to "

@@ -46,7 +46,8 @@ class Machine:
         self.calls = Path(folder) / "calls"
         for name in REAL:
             (self.bin / name).symlink_to(shutil.which(name))
-        for name, body in (FAKES | {key.replace("_", "-"): v for key, v in changes.items()}).items():
+        changes = {key.replace("_", "-"): body for key, body in changes.items()}
+        for name, body in (FAKES | changes).items():
             if body is None:
                 continue
             path = self.bin / name
@@ -95,7 +96,8 @@ class Preflight(unittest.TestCase):
 
     def test_help_needs_nothing(self):
         for script in ("try.sh", "test.sh", "soak.sh"):
-            result = self.machine(cargo=None, python3=None, uname="echo Darwin").run(script, "--help")
+            machine = self.machine(cargo=None, python3=None, uname="echo Darwin")
+            result = machine.run(script, "--help")
             self.assertEqual((result.returncode, result.stderr), (0, ""))
             self.assertTrue(result.stdout.startswith(f"usage: scripts/{script} "), result.stdout)
 
@@ -123,7 +125,8 @@ class Preflight(unittest.TestCase):
         self.assert_missing("try.sh", f"Rust {RUST} or later (this is 1.63.0); install: {RUSTUP}",
                             cargo=old)
         self.assert_missing(
-            "try.sh", f"Rust {RUST} or later (this is 1.63.0); install: rustup update stable",
+            "try.sh", f"Rust {RUST} or later (this is 1.63.0); install: rustup update stable && "
+            "rustup default stable",
             cargo=old, rustup="")
         self.assert_missing("test.sh", "Rust's clippy; install: rustup component add clippy",
                             cargo_clippy="exit 1", rustup="")
@@ -172,8 +175,9 @@ class Preflight(unittest.TestCase):
 
     def test_what_needs_no_root_is_told_apart(self):
         self.assert_missing(
-            "test.sh", f"Rust {RUST} or later (this is 1.63.0), cc, Rust's clippy, zsh; install: sudo "
-            "apt-get install gcc zsh && rustup update stable && rustup component add clippy",
+            "test.sh", f"Rust {RUST} or later (this is 1.63.0), cc, Rust's clippy, zsh; install: "
+            "sudo apt-get install gcc zsh && rustup update stable && rustup default stable && "
+            "rustup component add clippy",
             cargo='echo "cargo 1.63.0"', cargo_clippy="exit 1", cc=None, zsh=None, rustup="")
 
     def test_folders_that_cannot_be_made_are_named(self):
@@ -184,7 +188,8 @@ class Preflight(unittest.TestCase):
             f"a cache folder that 1000 can write ({folder}/cache), a build folder that 1000 can "
             f"write ({folder}/target); install: export AUTODNS_CACHE=/tmp/autodns-1000 && "
             "export CARGO_TARGET_DIR=/tmp/autodns-target-1000",
-            environment={"AUTODNS_CACHE": f"{folder}/cache", "CARGO_TARGET_DIR": f"{folder}/target"})
+            environment={
+                "AUTODNS_CACHE": f"{folder}/cache", "CARGO_TARGET_DIR": f"{folder}/target"})
 
     def test_root_gets_the_packages_installed(self):
         machine = self.machine(
