@@ -1,5 +1,7 @@
-//! The shape of README.md: short, and in the order in which a new user needs it.
+//! The shape of README.md: short, and in the order in which a new user needs it; and the version in
+//! the names of files that a user types.
 
+use crate::pages::guides;
 use crate::program::read;
 
 #[test]
@@ -39,4 +41,22 @@ fn the_readme_goes_from_what_it_is_to_where_to_go_on() {
     for (number, step) in ["AWS", "Download", "Install", "Check", "Heartbeat"].iter().enumerate() {
         assert!(start.contains(&format!("\n{}. **{step}", number + 1)), "{step}");
     }
+}
+
+#[test]
+fn file_names_with_a_version_have_this_one() {
+    let mut count = 0;
+    for (page, text) in guides() {
+        for rest in text.split("autodns").skip(1) {
+            let Some(rest) = rest.strip_prefix(['-', '_']) else { continue };
+            let version: String =
+                rest.chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect();
+            if version.matches('.').count() < 2 {
+                continue;
+            }
+            assert_eq!(version, env!("CARGO_PKG_VERSION"), "{page}: autodns-{rest:.30}");
+            count += 1;
+        }
+    }
+    assert!(count > 5, "{count} file names");
 }
