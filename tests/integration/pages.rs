@@ -48,6 +48,16 @@ fn installation() -> Fixture {
 /// The text with the names and addresses that a reader expects.
 fn told(fixture: &Fixture, text: &str) -> String {
     let text = clock::neutral(&fixture.sandbox.neutral(text));
+    // A command begins with `sudo` as the user needs it who runs this test.
+    let text: String = text
+        .lines()
+        .map(|line| match line.split_once("{program}") {
+            Some((before, rest)) if before.trim_start().starts_with("sudo ") => {
+                format!("  {{program}}{rest}\n")
+            }
+            _ => format!("{line}\n"),
+        })
+        .collect();
     let mut shown = String::new();
     for (index, part) in text.split(" ms").enumerate() {
         if index > 0 {
