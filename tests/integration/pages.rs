@@ -10,12 +10,12 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::support::fake_aws::{KEY_ID, SECRET_KEY};
 use crate::support::clock;
-use crate::support::http::Response;
+use crate::support::fake_aws::{KEY_ID, SECRET_KEY};
 use crate::support::fake_route53::RecordSet;
-use crate::support::sandbox::Run;
 use crate::support::fixture::Fixture;
+use crate::support::http::Response;
+use crate::support::sandbox::Run;
 
 const PAGES: [&str; 3] = ["README.md", "docs/configuration.md", "docs/troubleshooting.md"];
 const WIDTH: usize = 98;
