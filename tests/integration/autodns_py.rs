@@ -106,7 +106,7 @@ fn error_of_the_php_reflector_is_quoted() {
     fixture.run_args(&[]).assert(
         1,
         "",
-        "autodns: home.example.com A: could not learn the public IPv4 address from \
+        "autodns: home.example.com A: could not get the public IPv4 address from \
          {reflector}/reflect/v1: it reported \"bad API key\"; check the reflector, and the key in \
          reflect_url if it has one\n",
     );
