@@ -22,9 +22,10 @@ const LOOK_UP_SHARE: u32 = 2;
 pub enum Spread {
     /// All at one second: `*/5 * * * *` everywhere.
     OneSecond,
-    /// At the first second of a minute of their own, as `scripts/deploy-pi.sh` writes it.
+    /// At the first second of a minute of their own, as a cron line without a `sleep` has it.
     OwnMinute,
-    /// At a second of their own, as the timer of the Debian package has it.
+    /// At a second of their own, as the cron line of `scripts/deploy-pi.sh` and the timer of the
+    /// Debian package have it.
     OwnSecond,
 }
 

@@ -241,7 +241,7 @@ report_file() {
 }
 
 report() {
-    echo "$shown: autodns is in place; cron runs it as $user at the minutes $(cron_minutes):"
+    echo "$shown: autodns is in place; cron runs it as $user at $(cron_when):"
     echo "  $binary"
     report_file config "$with_config"
     if [ -e "$credentials" ]; then
@@ -287,8 +287,9 @@ log_command() {
 
 # --- phase: uninstall ---------------------------------------------------------------------------
 
-# The cron line goes first, so that cron never starts what is no longer there; the list of what is
-# ours goes last, so that a removal broken off half-way can be repeated.
+# The cron line goes first, so that cron does not start what is no longer there; only a line that
+# has begun to sleep still does, once. The list of what is ours goes last, so that a removal broken
+# off half-way can be repeated.
 uninstall() {
     gone=no
     if [ "$system" = yes ]; then

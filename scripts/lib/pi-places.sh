@@ -5,7 +5,8 @@
 #   settings: shown system user home stage interval with_config with_credentials with_environment
 #   uninstall force
 
-# A cron line is known as ours by its end; to cron's shell it is a comment.
+# A cron line is known as ours by its end, whatever an earlier version wrote before it; to cron's
+# shell it is a comment.
 mark='# autodns, by deploy-pi.sh'
 
 fail() {
@@ -63,19 +64,37 @@ kept() {
 
 # --- the line for cron --------------------------------------------------------------------------
 
-# Spread over the hosts, the same each time on one: the identity of the system, the board's serial
-# number, and the name, so that Pis whose cards were copied from one another still differ.
-cron_minutes() {
-    number=$({
+# A number that differs from host to host and stays the same on each: the identity of the system,
+# the board's serial number, and the name, so that Pis whose cards were copied from one another
+# still differ.
+own_number() {
+    {
         cat /etc/machine-id /proc/device-tree/serial-number 2>/dev/null
         uname -n
-    } | tr -d '\000' | cksum | cut -d ' ' -f 1)
-    minute=$(awk "BEGIN { print $number % $interval }")
+    } | tr -d '\000' | cksum | cut -d ' ' -f 1
+}
+
+cron_minutes() {
+    minute=$(awk "BEGIN { print $(own_number) % $interval }")
     case $interval in
         1) echo '*' ;;
         60) echo "$minute" ;;
         *) echo "$minute-59/$interval" ;;
     esac
+}
+
+# cron starts all lines of a minute at its first second, on all Pis, so the line itself waits for a
+# second of the Pi's own. The interval is a divisor of 60, so this part of the number says nothing of
+# the minute, and does not change with the interval.
+cron_second() { awk "BEGIN { print int($(own_number) / 60) % 60 }"; }
+
+# When that is, for a person.
+cron_when() {
+    if [ "$interval" = 1 ]; then
+        echo "second $(cron_second) of each minute"
+    else
+        echo "second $(cron_second) of the minutes $(cron_minutes)"
+    fi
 }
 
 # Sets table to the user's crontab, to the byte. "Cannot read it" must never pass for "empty":
@@ -127,7 +146,7 @@ cron_line() {
         command="$command 2>&1 | logger -t autodns"
     fi
     # cron takes a bare % for the end of the command, and removes the backslash before one.
-    printf '%s * * * * %s%s\n' "$(cron_minutes)" "${1:+$1 }" \
+    printf '%s * * * * %ssleep %s; %s\n' "$(cron_minutes)" "${1:+$1 }" "$(cron_second)" \
         "$(printf '%s' "$command $mark" | sed 's/%/\\%/g')"
 }
 

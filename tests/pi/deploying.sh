@@ -84,7 +84,7 @@ home.example.com A: 192.0.2.1 -> 192.175.48.7" \
     expect "a dry run changes nothing" "$(record 192.0.2.1)" \
         "$(moto_aws "$endpoint" records "$zone")"
     expect "the crontab" "$own
-$(minutes 5) * * * * $line" "$(crontab_of pi)"
+$(minutes 5) * * * * sleep $(second); $line" "$(crontab_of pi)"
     expect "the modes" "755 1000 home/pi/.local/bin/autodns
 600 1000 home/pi/.config/autodns/autodns.json
 600 1000 home/pi/.config/autodns/credentials
@@ -94,11 +94,11 @@ $(minutes 5) * * * * $line" "$(crontab_of pi)"
     cmp "$binary" "$root$pi_home/.local/bin/autodns" || give_up "another binary is there"
     cmp "$config" "$root$pi_home/.config/autodns/autodns.json" || give_up "another config is there"
 
-    # Another Pi gets another minute.
-    echo fedcba9876543210fedcba9876543210 >"$root/etc/machine-id"
+    # Another Pi has another minute and another second.
+    echo 0123456789abcdef0123456789abcdea >"$root/etc/machine-id"
     deploy --env "AWS_ENDPOINT_URL=$endpoint"
     expect "the crontab of another Pi" "$own
-$(minutes 5) * * * * $line" "$(crontab_of pi)"
+$(minutes 5) * * * * sleep $(second); $line" "$(crontab_of pi)"
 
     # Again, now every minute and without a config: the deployed config is kept. There are no
     # variables any more, so their file is removed.
@@ -113,7 +113,7 @@ $(minutes 5) * * * * $line" "$(crontab_of pi)"
     expect "the files after the second deployment" $'autodns.json\ncredentials\ndeployed' \
         "$(ls -A "$root$pi_home/.config/autodns")"
     expect "the crontab after the second deployment" "$own
-* * * * * $line" "$(crontab_of pi)"
+* * * * * sleep $(second); $line" "$(crontab_of pi)"
     cmp "$config" "$root$pi_home/.config/autodns/autodns.json" || give_up "the config is changed"
 
     # The spy of the other user, in addition.
@@ -153,7 +153,7 @@ SHELL=/bin/sh
         "0 deploy-pi.sh: pi@127.0.0.1: the dry run failed there (exit status 1), as shown above" \
         "$status $err"
     expect "the crontab after a forced deployment" "$own
-* * * * * $line" "$(crontab_of pi)"
+* * * * * sleep $(second); $line" "$(crontab_of pi)"
 
     # A system-wide spy with its own zone replaces the user's.
     deploy_as second --uninstall
@@ -228,8 +228,8 @@ second@127.0.0.1: took away /usr/local/etc/autodns.deployed" "$status $out$err"
 600 0 etc/cron.d/autodns" "$(modes usr/local/bin/autodns etc/autodns \
         etc/autodns/{autodns.json,credentials} etc/cron.d/autodns)"
     expect "what is left in the old place" '' "$(ls -A "$root/usr/local/etc")"
-    expect "its file for cron" "* * * * * second $command ${places[0]} 2>&1 | logger -t autodns\
- # autodns, by deploy-pi.sh" "$(grep -v '^#' "$root/etc/cron.d/autodns")"
+    expect "its file for cron" "* * * * * second sleep $(second); $command ${places[0]} 2>&1 |\
+ logger -t autodns # autodns, by deploy-pi.sh" "$(grep -v '^#' "$root/etc/cron.d/autodns")"
     checks "what it names" second "$(sed -n '$s/^  //p' <<<"$out")"
 
     deploy_as second --system --binary "$binary" --config "$scratch/second.json" --interval 1 \

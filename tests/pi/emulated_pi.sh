@@ -23,7 +23,8 @@ unpack_pi() {
     mount --rbind /dev "$root/dev"
     hostname raspberrypi
     echo 127.0.0.1 raspberrypi localhost >"$root/etc/hosts"
-    echo 0123456789abcdef0123456789abcdef >"$root/etc/machine-id"
+    # Its cron lines get second 3 with this identity: a test that waits for cron waits no longer.
+    echo 0123456789abcdef0123456789abcd03 >"$root/etc/machine-id"
 }
 
 make_pi() {
@@ -147,12 +148,12 @@ refuses() {
     expect "$what: the Pi is as it was" "$before" "$(snapshot)"
 }
 
-# The minutes for this Pi's identity, computed independently.
-minutes() {
-    local number
-    number=$(printf '%s\nraspberrypi\n' "$(cat "$root/etc/machine-id")" | cksum | cut -d' ' -f1)
-    echo "$((number % $1))-59/$1"
-}
+# What this Pi's identity comes to, reckoned anew: a number, its minutes, and its second.
+own_number() { printf '%s\nraspberrypi\n' "$(cat "$root/etc/machine-id")" | cksum | cut -d' ' -f1; }
+
+minutes() { echo "$(($(own_number) % $1))-59/$1"; }
+
+second() { echo "$(($(own_number) / 60 % 60))"; }
 
 # modes PATH…: mode and owner of files in the Pi.
 modes() { (cd "$root" && stat -c '%a %u %n' "$@"); }
@@ -160,9 +161,12 @@ modes() { (cd "$root" && stat -c '%a %u %n' "$@"); }
 # placed MINUTES USER CHECK FILE…: the output of a successful deployment on a Pi without a mail
 # program. CHECK is the command that it names at the end.
 placed() {
-    local minutes=$1 user=$2 check=$3
+    local when="the minutes $1" user=$2 check=$3
+    if [[ $1 == '*' ]]; then
+        when='each minute'
+    fi
     shift 3
-    echo "$user@127.0.0.1: autodns is in place; cron runs it as $user at the minutes $minutes:"
+    echo "$user@127.0.0.1: autodns is in place; cron runs it as $user at second $(second) of $when:"
     printf '  %s\n' "$@"
     echo "$user@127.0.0.1: cron mails nothing there, so messages go to the system log; to read them,\
  run on the Pi:"

@@ -82,8 +82,8 @@ test_password_for_sudo() {
             --config "$scratch/my:config.json" --env "ODD=$odd_value"
         expect "a password for sudo with $shell" "0 sudo on guest@127.0.0.1 asks for the password\
  of guest: " "$status $(grep -o '^sudo on .*' <<<"$out")"
-        expect "cron's file with $shell" "$(minutes 5) * * * * guest /bin/sh -c 'set -a; . \"\$0\";\
- exec \"\$@\"' /etc/autodns/environment /usr/local/bin/autodns /etc/autodns/autodns.json 2>&1 |\
+        expect "cron's file with $shell" "$(minutes 5) * * * * guest sleep $(second);\
+ /bin/sh -c 'set -a; . \"\$0\"; exec \"\$@\"' /etc/autodns/environment /usr/local/bin/autodns /etc/autodns/autodns.json 2>&1 |\
  logger -t autodns # autodns, by deploy-pi.sh" "$(grep -v '^#' "$root/etc/cron.d/autodns")"
         expect "the system's variables with $shell" "$odd_value" \
             "$(on_pi guest '. /etc/autodns/environment; printf %s "$ODD"')"
@@ -169,12 +169,17 @@ cron_line_after() { crontab_of guest | sed -n 's/^[^ ]* \* \* \* \* //p'; }
 # If cron mails the output of a program, the line has no redirection. If no output can be kept, the
 # deployment reports that.
 test_messages_of_cron() {
-    local before line=/home/guest/.local/bin/autodns
+    local before line
+    line="sleep $(second); /home/guest/.local/bin/autodns"
     line+=" /home/guest/.config/autodns/autodns.json"
     make_silent_program "$scratch/silent"
     before=$(snapshot)
     install -m 755 /bin/true "$root/usr/sbin/sendmail"
+    # As an earlier version wrote it, without a second.
+    echo '4-59/5 * * * * /home/guest/.local/bin/autodns /old.json # autodns, by deploy-pi.sh' |
+        on_pi guest 'crontab -'
     deploy_silent
+    expect "an earlier version's line is replaced" 1 "$(crontab_of guest | wc -l)"
     expect "a cron that mails" "0 $line # autodns, by deploy-pi.sh" "$status $(cron_line_after)"
     expect "a cron that mails is not spoken of" '' "$(grep 'cron mails' <<<"$out" || :)"
     deploy_as guest --uninstall
