@@ -1,20 +1,26 @@
 #!/usr/bin/env bash
-# Puts autodns on a Raspberry Pi over ssh and has its cron run it: finds out which binary the Pi
-# needs, builds it, copies it, tries it there, and only then puts it in place. What runs on the Pi
-# is scripts/lib/pi-*.sh. This file must not change the Pi but through that, and whatever fails
-# leaves the Pi as it was, with one clear line and a non-zero exit status. It must put no secret on a
-# command line, neither here nor on the Pi, and must not trust what the Pi answers.
+# Puts autodns on Raspberry Pis over ssh and has their cron run it: finds out which binary a Pi
+# needs, takes it from the bundle that this script stands in, or builds it in a checkout, copies it,
+# tries it there, and only then puts it in place. What runs on the Pi is lib/pi-*.sh. This file must
+# not change the Pi but through that. If something fails, the Pi stays as it was, and one clear line
+# and a non-zero exit status say so. This file must put no secret on a command line, neither here
+# nor on the Pi, and must not trust what the Pi answers. It must run with bash 3.2 and the tools of
+# macOS and the BSDs.
 set -euo pipefail
 
 usage() {
     cat <<'TEXT'
-usage: scripts/deploy-pi.sh [options] [user@]host
+usage: deploy-pi.sh [options] [user@]host…
+
+Deploys to the hosts one after the other. A host that fails does not stop the others; the exit
+status is the worst, and with several hosts the last lines say what became of each.
 
   -p PORT, -i IDENTITY, -o SSH_OPTION   for ssh
   --config FILE        the configuration; without it, the one on the Pi is kept
   --credentials FILE   an AWS credentials file for autodns alone; without it, one deployed
                        earlier is kept, or else autodns looks where AWS's tools look
-  --binary FILE        copy this one, and build nothing
+                       In both names, %h stands for the host: --config '%h.json'
+  --binary FILE        copy this one, not the one of this bundle, and build nothing
   --interval MINUTES   how often cron runs it: a divisor of 60 (default 5)
   --env NAME=VALUE     a variable for autodns, such as AWS_PROFILE or HTTPS_PROXY, kept in a file
                        of mode 0600; repeatable; give all of them at each deployment
@@ -22,21 +28,28 @@ usage: scripts/deploy-pi.sh [options] [user@]host
   --system             by sudo: /usr/local/bin, /etc/autodns and /etc/cron.d; otherwise
                        ~/.local/bin, ~/.config/autodns and the user's own crontab
   --force              put it in place although its dry run fails, or cron is not running
-  --uninstall          take away what this script put there, and nothing else
+  --uninstall          remove what this script put there, and nothing else
   -h, --help
 TEXT
 }
 
+# Where a Pi's failure is kept for its line of result. Empty outside the work on one Pi.
+reason=
+
+# Ends the work on one Pi, or everything if that has not begun.
 fail() {
     echo "deploy-pi.sh: $*" >&2
+    if [[ -n $reason ]]; then
+        printf '%s\n' "${*#"$destination: "}" >"$reason"
+    fi
     exit 1
 }
 
-repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 # --- the command line ---------------------------------------------------------------------------
 
-destination=
+destinations=()
 ssh_options=()
 config=
 credentials=
@@ -92,98 +105,151 @@ while (($#)); do
             exit
             ;;
         -*) fail "there is no option $option; see --help" ;;
-        *)
-            [[ -z $destination ]] || fail "one host at a time, not $destination and $option"
-            destination=$option
-            ;;
+        '') fail "name the Pi: [user@]host; see --help" ;;
+        *) destinations+=("$option") ;;
     esac
 done
-[[ -n $destination ]] || fail "name the Pi: [user@]host; see --help"
+((${#destinations[@]})) || fail "name the Pi: [user@]host; see --help"
 case $interval in
     1 | 2 | 3 | 4 | 5 | 6 | 10 | 12 | 15 | 20 | 30 | 60) ;;
     *) fail "--interval wants a divisor of 60, not $interval" ;;
 esac
-for file in "$config" "$credentials" "$binary"; do
-    [[ -z $file || (-f $file && -r $file) ]] || fail "cannot read $file"
-done
 if [[ $uninstall == yes && -n $config$credentials$binary ]]; then
     fail "--uninstall copies nothing, so give no file with it"
 fi
 command -v ssh >/dev/null || fail "ssh is not installed here"
 
-# ssh wants a bare IPv6 address; people also write it in brackets.
-host=${destination##*@}
-login=${destination%"$host"}
-host=${host#[}
-host=${host%]}
+# Sets host and login: ssh wants a bare IPv6 address; people also write it in brackets.
+split_destination() {
+    host=${1##*@}
+    login=${1%"$host"}
+    host=${host#[}
+    host=${host%]}
+}
 
-# --- the steps ----------------------------------------------------------------------------------
+# of_host FILE: its name, with the host in place of %h.
+of_host() {
+    local rest=$1 name=
+    while [[ $rest == *%h* ]]; do
+        name+=${rest%%%h*}$host
+        rest=${rest#*%h}
+    done
+    printf '%s' "$name$rest"
+}
+
+# All before the first Pi is changed: a misspelt name is no Pi's failure.
+for destination in "${destinations[@]}"; do
+    split_destination "$destination"
+    for file in "$(of_host "$config")" "$(of_host "$credentials")" "$binary"; do
+        [[ -z $file || (-f $file && -r $file) ]] || fail "cannot read $file"
+    done
+done
+
+# --- the work on one Pi -------------------------------------------------------------------------
 
 # shellcheck source=scripts/lib/over-ssh.sh
-source "$repo/scripts/lib/over-ssh.sh"
+source "$here/lib/over-ssh.sh"
 
-scratch=$(mktemp -d "${TMPDIR:-/tmp}/autodns.XXXXXX")
-stage=
-# The first of two equal options wins with ssh, so the caller's own go before these. One
-# connection serves all steps: a password is asked for once, and a Pi Zero needs seconds for each.
-own_options=(
-    -o ConnectTimeout=20
-    -o ServerAliveInterval=15
-    -o LogLevel=ERROR
-    -o ControlMaster=auto
-    -o "ControlPath=$scratch/s"
-    -o ControlPersist=60
-)
-# ${a[@]+…}: the bash that macOS still ships calls an empty array unset.
-ssh_command=(ssh ${ssh_options[@]+"${ssh_options[@]}"} "${own_options[@]}")
-
+# shellcheck disable=SC2317  # a trap calls it
 leave() {
     trap '' INT TERM
     if [[ -n $stage ]]; then
         remote clean >/dev/null 2>&1 || :
     fi
-    "${ssh_command[@]}" -O exit -- "$login$host" >/dev/null 2>&1 || :
+    end_connection
     rm -rf "$scratch"
 }
-trap leave EXIT
-# A trap runs with the redirections of the step that it interrupts, which would swallow the line.
-exec 9>&2
-trap 'echo "deploy-pi.sh: interrupted" >&9; exit 130' INT
-trap 'echo "deploy-pi.sh: interrupted" >&9; exit 143' TERM
 
-phase probe || explain "$status"
-user=$(fact user '[A-Za-z_][A-Za-z0-9_.-]*')
-# It becomes part of commands for the login shell: see quoted.
-home=$(fact home "/[^'!\\]*")
-sudo=
-if [[ $system == yes ]]; then
-    sudo=$(fact sudo 'root|free|password')
-fi
-target=$(fact target '(aarch64|armv7|arm)-unknown-linux-musl(eabihf)?|unknown')
-machine=$(fact machine '[A-Za-z0-9_.-]+, (32|64|unknown)-bit programs')
-note=$(fact note 'crontab|cron\.d|timer')
-[[ -n $user && -n $home ]] || fail "$destination: its shell did not answer; does ssh get one there?"
-if [[ $sudo == password && ! -t 0 ]]; then
-    fail "$destination: sudo asks for a password there, and here is no terminal to ask on"
-fi
-case $note in
-    crontab) note="the crontab of $user has another line that names autodns; it stays" ;;
-    cron.d) note="/etc/cron.d/autodns is there as well; it stays" ;;
-    timer) note="the timer of the Debian package autodns is on as well; it stays" ;;
-esac
-if [[ -n $note ]]; then
-    echo "$destination: note: $note"
-fi
+# Runs in a shell of its own, which ends at the first failure.
+deploy_to_one() {
+    destination=$1
+    split_destination "$destination"
+    config=$(of_host "$config")
+    credentials=$(of_host "$credentials")
+    mkdir "$scratch"
+    stage=
+    trap leave EXIT
+    # A trap runs with the redirections of the step that it interrupts, which would swallow the
+    # line.
+    exec 9>&2
+    trap 'echo "deploy-pi.sh: interrupted" >&9; exit 130' INT
+    trap 'echo "deploy-pi.sh: interrupted" >&9; exit 143' TERM
 
-mkdir -m 700 "$scratch/files"
-if [[ $uninstall == no ]]; then
-    if [[ -z $binary ]]; then
-        if [[ $target == unknown || -z $target ]]; then
-            fail "$destination: no binary is made for ${machine:-it}; give one with --binary"
+    first_contact || explain "$status"
+    learn_facts
+    mkdir -m 700 "$scratch/files"
+    if [[ $uninstall == yes ]]; then
+        uninstall_there
+    else
+        gather_files
+        copy_files
+        try_there
+        if [[ $sudo == password ]]; then
+            ask_password
         fi
-        echo "$destination: $machine: wants $target"
-        "$repo/scripts/build-pi.sh" "$target" || fail "there is no binary for $destination"
-        binary=$repo/target/pi/$target/autodns
+        phase commit remote_as_root || explain "$status"
+        printf '%s is in place\n' "${version:-autodns}" >"$reason"
+    fi
+}
+
+# Keeps what the Pi said of itself, and notes what is odd there.
+learn_facts() {
+    user=$(fact user '[A-Za-z_][A-Za-z0-9_.-]*')
+    # It becomes part of commands for the login shell: see quoted.
+    home=$(fact home "/[^'!\\]*")
+    sudo=
+    if [[ $system == yes ]]; then
+        sudo=$(fact sudo 'root|free|password')
+    fi
+    target=$(fact target '(aarch64|armv7|arm)-unknown-linux-musl(eabihf)?|unknown')
+    machine=$(fact machine '[A-Za-z0-9_.-]+, (32|64|unknown)-bit programs')
+    note=$(fact note 'crontab|cron\.d|timer')
+    [[ -n $user && -n $home ]] ||
+        fail "$destination: its shell did not answer; does ssh get one there?"
+    if [[ $sudo == password && ! -t 0 ]]; then
+        fail "$destination: sudo asks for a password there, and here is no terminal to ask on"
+    fi
+    case $note in
+        crontab) note="the crontab of $user has another line that names autodns; it stays" ;;
+        cron.d) note="/etc/cron.d/autodns is there as well; it stays" ;;
+        timer) note="the timer of the Debian package autodns is on as well; it stays" ;;
+    esac
+    if [[ -n $note ]]; then
+        echo "$destination: note: $note"
+    fi
+}
+
+# Sets binary to the one for this Pi.
+find_binary() {
+    local folder
+    if [[ $target == unknown || -z $target ]]; then
+        fail "$destination: no binary is made for ${machine:-it}; give one with --binary"
+    fi
+    echo "$destination: $machine: wants $target"
+    if [[ ! -d $here/bin && -f $here/build-pi.sh ]]; then
+        binary=$here/../target/pi/$target/autodns
+        # Once for all Pis that want it.
+        if [[ ! -e $everything/built.$target ]]; then
+            "$here/build-pi.sh" "$target" || fail "$destination: there is no binary for it"
+            : >"$everything/built.$target"
+        fi
+        return
+    fi
+    case $target in
+        aarch64-*) folder=aarch64 ;;
+        armv7-*) folder=armv7 ;;
+        arm-*) folder=armv6 ;;
+    esac
+    binary=$here/bin/$folder/autodns
+    [[ -f $binary ]] ||
+        fail "$destination: $binary is missing; unpack the bundle again, or name one with --binary"
+}
+
+# Puts what is to be copied into a private folder here.
+gather_files() {
+    local variable
+    if [[ -z $binary ]]; then
+        find_binary
     fi
     install -m 700 "$binary" "$scratch/files/autodns"
     if [[ -n $config ]]; then
@@ -197,32 +263,28 @@ if [[ $uninstall == no ]]; then
             printf '%s=%s\n' "${variable%%=*}" "$(quoted "${variable#*=}")"
         done | (umask 077 && cat >"$scratch/files/environment")
     fi
-fi
-
-# Copies what is in $scratch/files, and the script for root, into a new private folder there. Not by
-# scp or sftp, which take what a login shell prints first for a part of their protocol.
-copy_files() {
-    local file words bytes
-    phase stage || explain "$status"
-    stage=$(fact stage '\.autodns-deploy\.[A-Za-z0-9]+')
-    [[ -n $stage ]] || fail "$destination: it made no folder to copy into"
-    (umask 077 && remote_script >"$scratch/files/script")
-    bytes=$(cat "$scratch"/files/* | wc -c | tr -d ' ')
-    for file in "$scratch"/files/*; do
-        if ! "${ssh_command[@]}" -T -- "$login$host" \
-            "cat >$(quoted "$home/$stage/${file##*/}")" <"$file" >/dev/null 2>"$scratch/raw"; then
-            words=$(plain <"$scratch/raw" | tail -n 1)
-            phase space || :
-            fail "$destination: copying to $home failed: ${words##*: }; $(fact free '[0-9]+') kB" \
-                "are free there, $((bytes / 1024 + 1)) are needed; nothing was changed"
-        fi
-    done
-    phase arrived || explain "$status"
-    [[ $(fact bytes '[0-9]+') == "$bytes" ]] ||
-        fail "$destination: copying to $home failed: not all of it arrived; nothing was changed"
 }
 
-if [[ $uninstall == yes ]]; then
+try_there() {
+    echo "$destination: a dry run there:"
+    if phase try; then
+        version=$(fact version)
+        version=${version:0:60}
+        return
+    fi
+    if [[ $force == no ]]; then
+        if told_there; then
+            fail "$destination: $words; nothing was changed (--force would do it all the same)"
+        fi
+        explain "$status"
+    fi
+    if told_there; then
+        echo "deploy-pi.sh: $destination: $words" >&2
+    fi
+    echo "$destination: going on all the same, as --force says"
+}
+
+uninstall_there() {
     if [[ $sudo == free || $sudo == password ]]; then
         copy_files
     fi
@@ -230,25 +292,54 @@ if [[ $uninstall == yes ]]; then
         ask_password
     fi
     phase uninstall remote_as_root || explain "$status"
-    exit
+    echo "autodns is not there any more" >"$reason"
+}
+
+# --- all of them --------------------------------------------------------------------------------
+
+everything=$(mktemp -d "${TMPDIR:-/tmp}/autodns.XXXXXX")
+trap 'rm -rf "$everything"' EXIT
+scratch=$everything/pi
+interrupted=
+trap 'interrupted=130' INT
+trap 'interrupted=143' TERM
+choose_connection
+if [[ -n $config && $config != *%h* ]] && ((${#destinations[@]} > 1)); then
+    echo "deploy-pi.sh: note: all ${#destinations[@]} Pis get the same record from $config;" \
+        "with %h in its name each gets its own"
 fi
 
-copy_files
-echo "$destination: a dry run there:"
-if ! phase try; then
-    if [[ $force == no ]]; then
-        if grep -q '^deploy-pi\.sh: ' "$scratch/err"; then
-            words=$(grep '^deploy-pi\.sh: ' "$scratch/err" | tail -n 1)
-            echo "$words; nothing was changed (--force would do it all the same)" >&2
-            exit 1
-        fi
-        explain "$status"
+results=()
+worst=0
+for destination in "${destinations[@]}"; do
+    if [[ -n $interrupted ]]; then
+        results+=("$destination: not tried")
+        continue
     fi
-    grep '^deploy-pi\.sh: ' "$scratch/err" >&2 || :
-    echo "$destination: going on all the same, as --force says"
+    reason=$everything/reason
+    : >"$reason"
+    # In a condition, `set -e` would not count in it.
+    set +e
+    (
+        set -e
+        deploy_to_one "$destination"
+    )
+    status=$?
+    set -e
+    words=$(cat "$reason")
+    if [[ -n $interrupted ]]; then
+        results+=("$destination: interrupted")
+        status=$interrupted
+    elif ((status == 0)); then
+        results+=("$destination: done: $words")
+    else
+        results+=("$destination: failed: ${words:-exit status $status}")
+    fi
+    if ((status > worst)); then
+        worst=$status
+    fi
+done
+if ((${#destinations[@]} > 1)); then
+    printf '%s\n' "${results[@]}"
 fi
-
-if [[ $sudo == password ]]; then
-    ask_password
-fi
-phase commit remote_as_root || explain "$status"
+exit "${interrupted:-$worst}"

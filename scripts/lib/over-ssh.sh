@@ -3,8 +3,82 @@
 # command line unchecked: see plain and fact.
 # shellcheck shell=bash disable=SC2034,SC2154  # variables shared with deploy-pi.sh
 
+# --- the connection -----------------------------------------------------------------------------
+
+# One connection serves all steps where that is possible: a password is asked for once, and a Pi
+# Zero needs seconds for each. ssh programs made for Windows have the options and cannot do it. With
+# others, first_contact finds out.
+choose_connection() {
+    case $(uname -s):$(ssh -V 2>&1 </dev/null) in
+        CYGWIN* | MINGW* | MSYS* | *Windows*) connect_anew ;;
+        *) share_connection ;;
+    esac
+}
+
+# The first of two equal options wins with ssh, so the caller's own go before these.
+# ${a[@]+…}: bash 3.2 calls an empty array unset.
+set_ssh_command() {
+    ssh_command=(
+        ssh ${ssh_options[@]+"${ssh_options[@]}"}
+        -o ConnectTimeout=20
+        -o ServerAliveInterval=15
+        -o LogLevel=ERROR
+        "$@"
+    )
+}
+
+share_connection() {
+    sharing=yes
+    set_ssh_command -o ControlMaster=auto -o "ControlPath=$scratch/s" -o ControlPersist=60
+}
+
+connect_anew() {
+    sharing=no
+    set_ssh_command
+}
+
+end_connection() {
+    if [[ $sharing == yes ]]; then
+        "${ssh_command[@]}" -O exit -- "$login$host" </dev/null >/dev/null 2>&1 || :
+    fi
+}
+
+# The probe, which changes nothing, and so may be done once more: without sharing, if it fails with
+# it and neither the Pi nor a known complaint of ssh says why. A second session is tried at once,
+# because some ssh programs fail only there.
+first_contact() {
+    if [[ -e $everything/unshared ]]; then
+        connect_anew
+    fi
+    if phase probe; then
+        if [[ $sharing == no ]] ||
+            "${ssh_command[@]}" -T -- "$login$host" true </dev/null >/dev/null 2>&1; then
+            note_connection
+            return 0
+        fi
+    elif [[ $sharing == no || $status == unfinished ]] || told_there || told_by_ssh; then
+        return 1
+    fi
+    end_connection
+    connect_anew
+    phase probe || return 1
+    note_connection
+}
+
+# Says it once for all Pis, and spares the next ones the attempt.
+note_connection() {
+    if [[ $sharing == yes || -e $everything/unshared ]]; then
+        return
+    fi
+    : >"$everything/unshared"
+    echo "$destination: note: ssh cannot use one connection for all steps here, so it logs in for" \
+        "each of them; let the Pi know your SSH key (ssh-copy-id), or type the password each time"
+}
+
+# --- what is sent -------------------------------------------------------------------------------
+
 # A word for a POSIX shell, whatever is in it. Without ' ! and \ in it, it is one for any shell.
-quoted() { printf "'%s'" "$(printf '%s' "$1" | sed "s/'/'\\\\''/g")"; }
+quoted() { printf "'%s'" "$(printf '%s' "$1" | LC_ALL=C sed "s/'/'\\\\''/g")"; }
 
 yes_if() { if [[ -n $1 ]]; then echo yes; else echo no; fi; }
 
@@ -17,7 +91,7 @@ user=$(quoted "${user:-}") home=$(quoted "${home:-}") stage=$(quoted "$stage")
 with_config=$(yes_if "$config") with_credentials=$(yes_if "$credentials")
 with_environment=$(yes_if "${variables[*]-}")
 TEXT
-    cat "$repo"/scripts/lib/pi-{places,commit,remote}.sh
+    cat "$here"/lib/pi-{places,commit,remote}.sh
 }
 
 # Runs a phase on the Pi as the user who logs in. The script goes in through stdin, so that the
@@ -56,6 +130,8 @@ ask_password() {
     done
     fail "$destination: sudo did not take the password; nothing was changed"
 }
+
+# --- what is answered ---------------------------------------------------------------------------
 
 # Passes text from the Pi on to the terminal without what a terminal would obey: control characters,
 # and of Unicode's the second set of them and those that change the direction of writing.
@@ -105,20 +181,16 @@ phase() {
     [[ $status == 0 ]]
 }
 
-# Tells in one line why a phase failed; $1 is the exit status of ssh, or "unfinished".
-explain() {
-    local status=$1 words
-    # The part on the Pi has said it already, in a line of its own.
-    if grep '^deploy-pi\.sh: ' "$scratch/err" >&2; then
-        exit 1
-    fi
+# Whether the part on the Pi has said why it failed; its words are in words.
+told_there() {
+    words=$(LC_ALL=C sed -n 's/^deploy-pi\.sh: //p' "$scratch/err" | tail -n 1)
+    words=${words#"$destination: "}
+    [[ -n $words ]]
+}
+
+# Whether ssh has said what it is known to say; what to do about it is then in words.
+told_by_ssh() {
     words=$(grep -v '^[[:space:]]*$' "$scratch/err" | tail -n 1) || :
-    if [[ $status == unfinished && $running == probe ]]; then
-        fail "$destination: its login shell did not run what it was sent; remove what ends or reads" \
-            "stdin in that shell's start-up files there"
-    elif [[ $status == unfinished ]]; then
-        fail "$destination: it did not confirm that it has done all of it; run this once more"
-    fi
     case $words in
         *'Permission denied ('* | *'Too many authentication failures'*)
             words="the login was refused: ${words##*: }; name the right key with -i" ;;
@@ -127,15 +199,53 @@ explain() {
         *'resolve hostname'*) words="no machine has that name: ${words##*: }" ;;
         *refused | *'timed out'* | *unreachable* | *'No route'*)
             words="it cannot be reached: ${words##*: }; is it on, and is this sshd's port?" ;;
-        '') words="ssh ended with status $status" ;;
+        *) return 1 ;;
     esac
-    fail "$destination: $words"
+}
+
+# Tells in one line why a phase failed; $1 is the exit status of ssh, or "unfinished".
+explain() {
+    local status=$1
+    if told_there; then
+        fail "$destination: $words"
+    elif [[ $status == unfinished && $running == probe ]]; then
+        fail "$destination: its login shell did not run what it was sent; remove what ends or" \
+            "reads stdin in that shell's start-up files there"
+    elif [[ $status == unfinished ]]; then
+        fail "$destination: it did not confirm that it has done all of it; run this once more"
+    elif told_by_ssh; then
+        fail "$destination: $words"
+    fi
+    fail "$destination: ${words:-ssh ended with status $status}"
+}
+
+# Copies what is in $scratch/files, and the script for root, into a new private folder there. Not by
+# scp or sftp, which take what a login shell prints first for a part of their protocol.
+copy_files() {
+    local file bytes
+    phase stage || explain "$status"
+    stage=$(fact stage '\.autodns-deploy\.[A-Za-z0-9]+')
+    [[ -n $stage ]] || fail "$destination: it made no folder to copy into"
+    (umask 077 && remote_script >"$scratch/files/script")
+    bytes=$(cat "$scratch"/files/* | wc -c | tr -d ' ')
+    for file in "$scratch"/files/*; do
+        if ! "${ssh_command[@]}" -T -- "$login$host" \
+            "cat >$(quoted "$home/$stage/${file##*/}")" <"$file" >/dev/null 2>"$scratch/raw"; then
+            words=$(plain <"$scratch/raw" | tail -n 1)
+            phase space || :
+            fail "$destination: copying to $home failed: ${words##*: }; $(fact free '[0-9]+') kB" \
+                "are free there, $((bytes / 1024 + 1)) are needed; nothing was changed"
+        fi
+    done
+    phase arrived || explain "$status"
+    [[ $(fact bytes '[0-9]+') == "$bytes" ]] ||
+        fail "$destination: copying to $home failed: not all of it arrived; nothing was changed"
 }
 
 # fact NAME [PATTERN]: what the Pi said of it, or nothing; it must be of that form to the end.
 fact() {
     local value
-    value=$(sed -n "s/^@$1=//p" "$scratch/facts" | tail -n 1)
+    value=$(LC_ALL=C sed -n "s/^@$1=//p" "$scratch/facts" | tail -n 1)
     [[ -z $value || $value =~ ^(${2:-.*})$ ]] ||
         fail "$destination: its answer for $1 is not of the form that it must have: $value"
     printf '%s' "$value"

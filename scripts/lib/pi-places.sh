@@ -84,8 +84,8 @@ cron_minutes() {
 }
 
 # cron starts all lines of a minute at its first second, on all Pis, so the line itself waits for a
-# second of the Pi's own. The interval is a divisor of 60, so this part of the number says nothing of
-# the minute, and does not change with the interval.
+# second of the Pi's own. The interval is a divisor of 60, so this part of the number says nothing
+# of the minute, and does not change with the interval.
 cron_second() { awk "BEGIN { print int($(own_number) / 60) % 60 }"; }
 
 # When that is, for a person.

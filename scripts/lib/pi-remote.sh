@@ -121,8 +121,8 @@ note_others() {
 
 # --- phases: stage, arrived, space, clean ---------------------------------------------------------
 
-# A private folder for the copied files. Leftovers of a deployment whose connection broke are removed after a
-# day: not sooner, it might still be going on.
+# A private folder for the copied files. Leftovers of a deployment whose connection broke are
+# removed after a day: not sooner, it might still be going on.
 stage() {
     cd || fail "cannot enter $HOME"
     find . ! -name . -prune -type d -name '.autodns-deploy.*' -mtime +0 -exec rm -rf {} + \
@@ -154,6 +154,7 @@ try_out() {
         fail "the binary does not run there: $(cause "$words")"
     fi
     printf '%s\n' "$words"
+    echo "@version=$(printf '%s\n' "$words" | head -n 1)"
     # The program looks for credentials beside the configuration, so the two have to be together.
     if [ "$with_config" = no ]; then
         copy_for_trial "$(kept "$config" "$old_config")" autodns.json

@@ -45,6 +45,7 @@ test_emulated_pi() {
         test_link_in_staging "$config" "$credentials"
         test_hostile_pi
         test_interrupt "$config"
+        test_from_here
         test_login_shells
         test_messages_of_cron
         test_deployment

@@ -31,6 +31,8 @@ source "$here/emulated_pi.sh"
 source "$here/refusals.sh"
 # shellcheck source=tests/pi/shells.sh
 source "$here/shells.sh"
+# shellcheck source=tests/pi/from_here.sh
+source "$here/from_here.sh"
 # shellcheck source=tests/pi/by_hand.sh
 source "$here/by_hand.sh"
 # shellcheck source=tests/pi/deploying.sh

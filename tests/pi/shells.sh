@@ -83,7 +83,8 @@ test_password_for_sudo() {
         expect "a password for sudo with $shell" "0 sudo on guest@127.0.0.1 asks for the password\
  of guest: " "$status $(grep -o '^sudo on .*' <<<"$out")"
         expect "cron's file with $shell" "$(minutes 5) * * * * guest sleep $(second);\
- /bin/sh -c 'set -a; . \"\$0\"; exec \"\$@\"' /etc/autodns/environment /usr/local/bin/autodns /etc/autodns/autodns.json 2>&1 |\
+ /bin/sh -c 'set -a; . \"\$0\"; exec \"\$@\"' /etc/autodns/environment\
+ /usr/local/bin/autodns /etc/autodns/autodns.json 2>&1 |\
  logger -t autodns # autodns, by deploy-pi.sh" "$(grep -v '^#' "$root/etc/cron.d/autodns")"
         expect "the system's variables with $shell" "$odd_value" \
             "$(on_pi guest '. /etc/autodns/environment; printf %s "$ODD"')"
