@@ -16,6 +16,7 @@ PART is one of these; without one, all are run:
   armhf   deploy-pi.sh on an emulated Pi with a 32-bit system (needs root)
   arm64   the same, shorter, with a 64-bit system (needs root)
   deb     the Debian packages, on an emulated Pi and under a systemd (needs root)
+  ansible the role for Ansible, on an emulated Pi and under a systemd (needs root)
 TEXT
 }
 
@@ -41,7 +42,7 @@ source "$repo/tests/pi/clock.sh"
 parts=()
 for argument; do
     case $argument in
-        main | clock | armhf | arm64 | deb) parts+=("$argument") ;;
+        main | clock | armhf | arm64 | deb | ansible) parts+=("$argument") ;;
         -h | --help)
             usage
             exit
@@ -50,16 +51,18 @@ for argument; do
     esac
 done
 if ((${#parts[@]} == 0)); then
-    parts=(armhf main clock arm64 deb)
+    parts=(armhf main clock arm64 deb ansible)
 fi
 wants() { [[ " ${parts[*]} " == *" $1 "* ]]; }
 
+wants_pi() { wants armhf || wants arm64 || wants deb || wants ansible; }
+
 # Without root there are no emulated Pis. Where nobody watches, that is a failure.
-if ((EUID != 0)) && { wants armhf || wants arm64 || wants deb; }; then
+if ((EUID != 0)) && wants_pi; then
     if [[ -n ${CI:-} ]]; then
         fail "in CI it must run as root: the emulated Pis need mounts and namespaces"
     fi
-    say "not root: leaves out armhf, arm64 and deb, which need emulated Pis"
+    say "not root: leaves out armhf, arm64, deb and ansible, which need emulated Pis"
     kept=()
     for part in "${parts[@]}"; do
         case $part in
@@ -84,7 +87,7 @@ leave() {
     if [[ -n $registered ]]; then
         forget_emulators
     fi
-    if wants deb; then
+    if wants deb || wants ansible; then
         forget_cgroups
     fi
     wait
@@ -106,6 +109,8 @@ if ((EUID == 0)); then
 fi
 if wants deb; then
     packages+=(fish groff lintian man-db mandoc zsh)
+fi
+if wants deb || wants ansible; then
     # The static x86-64 binary is built then, and what its quiet run takes is measured.
     packages+=(openssl strace time valgrind)
     export AUTODNS_TEST_CGROUP=autodns-test-$$
@@ -113,10 +118,13 @@ fi
 install_packages "${packages[@]}"
 install_compiler_with_source
 python=$("$repo/tests/moto/setup.sh")/bin/python
+if wants ansible; then
+    make_ansible
+fi
 if wants clock; then
     make_kernel
 fi
-if wants armhf || wants arm64 || wants deb; then
+if wants_pi; then
     # Before debootstrap, which runs programs of the other processor.
     registered=yes
     register_emulators
@@ -124,6 +132,10 @@ if wants armhf || wants arm64 || wants deb; then
         if wants armhf || wants deb; then make_root armhf; fi
         if wants arm64; then make_root arm64; fi
         if wants deb; then make_root "$(dpkg --print-architecture)" systemd; fi
+        if wants ansible; then
+            make_root "$(dpkg --print-architecture)" ansible
+            make_root arm64 ansible
+        fi
     ) >"$scratch/roots.log" 2>&1 &
     roots=$!
     children+=("$roots")
@@ -135,7 +147,7 @@ say "prepared in $((SECONDS - began)) s"
 began=$SECONDS
 "$repo/scripts/build-pi.sh" --way source
 budgeted=(aarch64-unknown-linux-musl armv7-unknown-linux-musleabihf arm-unknown-linux-musleabihf)
-if wants deb; then
+if wants deb || wants ansible; then
     "$repo/scripts/build-pi.sh" --way source x86_64-unknown-linux-musl
     budgeted+=(x86_64-unknown-linux-musl)
 fi

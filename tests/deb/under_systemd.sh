@@ -5,11 +5,12 @@
 
 # --- the system ---------------------------------------------------------------------------------
 
+# boot_systemd [KIND]: of the roots that prepare.sh makes.
 boot_systemd() {
     root=$scratch/systemd
     mkdir -p "$root"
     mount -t tmpfs -o size=1g,mode=755 tmpfs "$root"
-    tar -C "$root" -xzf "$(root_archive "$(dpkg --print-architecture)" systemd)"
+    tar -C "$root" -xzf "$(root_archive "$(dpkg --print-architecture)" "${1:-systemd}")"
     mkdir -p "$root"/{dev,proc,sys,run}
     echo raspberrypi >"$root/etc/hostname"
     echo 127.0.0.1 raspberrypi localhost >"$root/etc/hosts"
@@ -19,7 +20,8 @@ boot_systemd() {
         mkdir -p "$1"
         echo 0 >"$1/cgroup.procs"
         exec unshare --mount --pid --ipc --uts --cgroup --fork --kill-child=KILL \
-            bash -euc "$2" bash "$3"' bash "$AUTODNS_TEST_CGROUP" "$first_steps" "$root" \
+            bash -euc "$2" bash "$3"' bash \
+        "${AUTODNS_TEST_CGROUP/test/test-${1:-systemd}}" "$first_steps" "$root" \
         >"$scratch/systemd.log" 2>&1 </dev/null &
     poll 30 "systemd to start" finds_systemd $!
     poll 90 "systemd to be up" is_up

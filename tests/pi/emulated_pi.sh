@@ -11,13 +11,13 @@ guest_password="it's a secret"
 
 # The system without running processes.
 unpack_pi() {
-    local architecture=$1
+    local architecture=$1 kind=${2:-pi}
     root=$scratch/root
     mkdir -p "$root"
     # On a tmpfs, since 32-bit programs under qemu cannot list a folder of ext4 (its offsets have 64
     # bits), and cron would find no crontab.
     mount -t tmpfs -o size=1g,mode=755 tmpfs "$root"
-    tar -C "$root" -xzf "$(root_archive "$architecture")"
+    tar -C "$root" -xzf "$(root_archive "$architecture" "$kind")"
     mkdir -p "$root"/{proc,dev,run/sshd}
     mount -t proc proc "$root/proc"
     mount --rbind /dev "$root/dev"
@@ -27,10 +27,11 @@ unpack_pi() {
     echo 0123456789abcdef0123456789abcd03 >"$root/etc/machine-id"
 }
 
+# make_pi ARCHITECTURE [KIND]
 make_pi() {
     local user
-    unpack_pi "$1"
-    # pi and second use sudo without a password, as on Raspberry Pi OS. guest needs a password.
+    unpack_pi "$@"
+    # pi and second may use sudo freely, as on Raspberry Pi OS; guest must give a password.
     mkdir -p "$root/etc/ssh/keys"
     ssh-keygen -q -t ed25519 -N '' -f "$scratch/key"
     ssh-keygen -q -t ed25519 -N '' -f "$scratch/other_key"

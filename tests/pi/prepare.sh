@@ -8,6 +8,7 @@ suite=bookworm
 declare -A root_packages=(
     [pi]='openssh-server,cron,ca-certificates,sudo,fish,tcsh'
     [systemd]='adduser,systemd'
+    [ansible]='openssh-server,cron,ca-certificates,sudo,python3,systemd'
 )
 
 # The address of a Debian mirror, from this machine's own apt sources.
@@ -52,6 +53,38 @@ install_compiler_with_source() {
     if [[ ! -f $(rustc --print sysroot 2>/dev/null)/lib/rustlib/src/rust/library/Cargo.lock ]]; then
         install_packages rustc-web cargo-web rust-web-src
     fi
+}
+
+# ansible_folder: named after what is in it, so that other versions make a new one.
+ansible_folder() {
+    local key
+    key=$(cat "$repo/tests/pi/requirements.txt" <(python3 --version) | cksum)
+    echo "$cache/ansible-${key%% *}"
+}
+
+# make_ansible: ansible-core in an environment of its own. The mark is written last, so an
+# environment that has it is whole.
+make_ansible() {
+    local ansible
+    ansible=$(ansible_folder)
+    (
+        exec 9>"$ansible.lock"
+        flock 9
+        if [[ -f $ansible/complete ]]; then
+            exit
+        fi
+        say "installing ansible-core"
+        rm -rf "$ansible"
+        {
+            python3 -m venv "$ansible" &&
+                "$ansible/bin/pip" install --quiet --no-input --disable-pip-version-check \
+                    --require-hashes --requirement "$repo/tests/pi/requirements.txt" &&
+                : >"$ansible/complete"
+        } >"$scratch/ansible.log" 2>&1 || {
+            cat "$scratch/ansible.log" >&2
+            exit 1
+        }
+    ) || fail "ansible-core cannot be installed"
 }
 
 # --- programs of other processors ---------------------------------------------------------------
@@ -163,8 +196,9 @@ root_archive() {
     echo "$cache/$kind-root-$suite-$1-${key%% *}.tar.gz"
 }
 
-# make_root ARCHITECTURE [KIND]: packs a small Debian, the base of Raspberry Pi OS, without
-# documents. KIND is pi, with sshd, cron and several login shells, or systemd.
+# make_root ARCHITECTURE [KIND]: a small Debian, as Raspberry Pi OS is one, packed up, without what
+# no program reads. KIND is pi, with sshd, cron and several login shells, or systemd, or ansible,
+# with what that wants of a host.
 make_root() {
     local architecture=$1 kind=${2:-pi} archive root mirror
     archive=$(root_archive "$architecture" "$kind")

@@ -37,6 +37,8 @@ source "$here/from_here.sh"
 source "$here/by_hand.sh"
 # shellcheck source=tests/pi/deploying.sh
 source "$here/deploying.sh"
+# shellcheck source=tests/pi/ansible.sh
+source "$here/ansible.sh"
 # shellcheck source=tests/deb/on_pi.sh
 source "$here/../deb/on_pi.sh"
 # shellcheck source=tests/deb/under_systemd.sh
@@ -58,6 +60,7 @@ for part; do
         main) test_main_job ;;
         clock) test_clock ;;
         deb) test_packages ;;
+        ansible) test_ansible ;;
         armhf | arm64) test_emulated_pi "$part" ;;
     esac
     echo "test-pi.sh: $part: $passed checks passed in $((SECONDS - began)) s"
