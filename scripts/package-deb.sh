@@ -142,6 +142,7 @@ package() {
 
     put 644 packaging/autodns.json "$doc/examples/autodns.json"
     put_gzipped "$doc/README.md.gz" <"$repo/README.md"
+    put_gzipped "$doc/THIRD-PARTY-NOTICES.txt.gz" <"$scratch/notices"
     put_gzipped "$doc/changelog.gz" <"$repo/CHANGELOG.md"
     fill VERSION="$version" DATE="$(LC_ALL=C date -u -R -d "@$SOURCE_DATE_EPOCH")" \
         <"$repo/packaging/debian/changelog" | put_gzipped "$doc/changelog.Debian.gz"
@@ -168,6 +169,7 @@ package() {
     printf '%-48s %8d bytes\n' "${product#"$repo/"}" "$(wc -c <"$product")"
 }
 
+"$repo/scripts/lib/third-party.py" >"$scratch/notices"
 for architecture in "${architectures[@]}"; do
     target=$(target_of "$architecture")
     binary=$repo/target/pi/$target/autodns
