@@ -131,7 +131,7 @@ package() {
     install -D -m 755 "$binary" "$tree/usr/bin/autodns"
     put 644 packaging/systemd/autodns.service usr/lib/systemd/system/autodns.service
     put 644 packaging/systemd/autodns.timer usr/lib/systemd/system/autodns.timer
-    put 644 packaging/debian/credentials usr/share/autodns/credentials
+    put 644 packaging/credentials usr/share/autodns/credentials
     put 644 packaging/debian/lintian-overrides usr/share/lintian/overrides/autodns
     put 644 packaging/completions/autodns.bash usr/share/bash-completion/completions/autodns
     put 644 packaging/completions/_autodns usr/share/zsh/vendor-completions/_autodns
@@ -141,7 +141,7 @@ package() {
     install -d -m 750 "$tree/etc/autodns"
 
     put 644 packaging/autodns.json "$doc/examples/autodns.json"
-    put_gzipped "$doc/README.md.gz" <"$repo/README.md"
+    put 644 packaging/debian/README.Debian "$doc/README.Debian"
     put_gzipped "$doc/THIRD-PARTY-NOTICES.txt.gz" <"$scratch/notices"
     put_gzipped "$doc/changelog.gz" <"$repo/CHANGELOG.md"
     fill VERSION="$version" DATE="$(LC_ALL=C date -u -R -d "@$SOURCE_DATE_EPOCH")" \

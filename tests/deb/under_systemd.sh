@@ -118,8 +118,9 @@ test_package_under_systemd() {
     expect "systemd-analyze verify" "0 " "$status $out$err"
     run inside systemd-analyze security --offline=yes --no-pager \
         /usr/lib/systemd/system/autodns.service
-    expect "systemd-analyze security, as docs/install.md quotes it" \
-        "$(sed -n 's/.*exposure level of \([0-9.]*\).*/\1/p' "$repo/docs/install.md") OK" \
+    expect "systemd-analyze security, as README.Debian quotes it" \
+        "$(sed -n 's/.*exposure level of \([0-9.]*\)\..*/\1/p' \
+            "$repo/packaging/debian/README.Debian") OK" \
         "$(sed -n 's/.*Overall exposure level for autodns.service: \([0-9.]* [A-Z]*\).*/\1/p' \
             <<<"$out")"
 
