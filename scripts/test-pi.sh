@@ -17,6 +17,7 @@ PART is one of these; without one, all are run:
   arm64   the same, shorter, with a 64-bit system (needs root)
   deb     the Debian packages, on an emulated Pi and under a systemd (needs root)
   ansible the role for Ansible, on an emulated Pi and under a systemd (needs root)
+  release the files of a release, installed as their texts say, without Rust (needs root)
 TEXT
 }
 
@@ -42,7 +43,7 @@ source "$repo/tests/pi/clock.sh"
 parts=()
 for argument; do
     case $argument in
-        main | clock | armhf | arm64 | deb | ansible) parts+=("$argument") ;;
+        main | clock | armhf | arm64 | deb | ansible | release) parts+=("$argument") ;;
         -h | --help)
             usage
             exit
@@ -51,18 +52,23 @@ for argument; do
     esac
 done
 if ((${#parts[@]} == 0)); then
-    parts=(armhf main clock arm64 deb ansible)
+    parts=(armhf main clock arm64 deb ansible release)
 fi
-wants() { [[ " ${parts[*]} " == *" $1 "* ]]; }
-
-wants_pi() { wants armhf || wants arm64 || wants deb || wants ansible; }
+# wants PART…: whether any of them is to be run.
+wants() {
+    local part
+    for part; do
+        if [[ " ${parts[*]} " == *" $part "* ]]; then return; fi
+    done
+    return 1
+}
 
 # Without root there are no emulated Pis. Where nobody watches, that is a failure.
-if ((EUID != 0)) && wants_pi; then
+if ((EUID != 0)) && wants armhf arm64 deb ansible release; then
     if [[ -n ${CI:-} ]]; then
         fail "in CI it must run as root: the emulated Pis need mounts and namespaces"
     fi
-    say "not root: leaves out armhf, arm64, deb and ansible, which need emulated Pis"
+    say "not root: leaves out armhf, arm64, deb, ansible and release, which need emulated Pis"
     kept=()
     for part in "${parts[@]}"; do
         case $part in
@@ -87,7 +93,7 @@ leave() {
     if [[ -n $registered ]]; then
         forget_emulators
     fi
-    if wants deb || wants ansible; then
+    if wants deb ansible release; then
         forget_cgroups
     fi
     wait
@@ -110,7 +116,7 @@ fi
 if wants deb; then
     packages+=(fish groff lintian man-db mandoc zsh)
 fi
-if wants deb || wants ansible; then
+if wants deb ansible release; then
     # The static x86-64 binary is built then, and what its quiet run takes is measured.
     packages+=(openssl strace time valgrind)
     export AUTODNS_TEST_CGROUP=autodns-test-$$
@@ -124,14 +130,14 @@ fi
 if wants clock; then
     make_kernel
 fi
-if wants_pi; then
+if wants armhf arm64 deb ansible release; then
     # Before debootstrap, which runs programs of the other processor.
     registered=yes
     register_emulators
     (
-        if wants armhf || wants deb; then make_root armhf; fi
+        if wants armhf deb release; then make_root armhf; fi
         if wants arm64; then make_root arm64; fi
-        if wants deb; then make_root "$(dpkg --print-architecture)" systemd; fi
+        if wants deb release; then make_root "$(dpkg --print-architecture)" systemd; fi
         if wants ansible; then
             make_root "$(dpkg --print-architecture)" ansible
             make_root arm64 ansible
@@ -147,7 +153,7 @@ say "prepared in $((SECONDS - began)) s"
 began=$SECONDS
 "$repo/scripts/build-pi.sh" --way source
 budgeted=(aarch64-unknown-linux-musl armv7-unknown-linux-musleabihf arm-unknown-linux-musleabihf)
-if wants deb || wants ansible; then
+if wants deb ansible release; then
     "$repo/scripts/build-pi.sh" --way source x86_64-unknown-linux-musl
     budgeted+=(x86_64-unknown-linux-musl)
 fi

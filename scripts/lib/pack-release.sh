@@ -1,47 +1,71 @@
-#!/usr/bin/env bash
-# Packs the binaries under target/pi for a release: one .tar.gz a target, with README, LICENSE, the
-# example configuration and its schema, a Debian package for each architecture, and SHA256SUMS over
-# all. It builds nothing, and packs nothing that build-pi.sh --check does not pass or that is not
-# stripped.
-#
-# usage: scripts/lib/pack-release.sh FOLDER      (which must not exist yet)
-set -euo pipefail
+# The archives of a release: what is in the archive of a target, and in the bundle for deploy-pi.sh.
+# Sourced by release.sh, which builds and checks the binaries. It must not build anything.
+# shellcheck shell=bash disable=SC2154  # variables shared with release.sh
 
-fail() {
-    echo "pack-release.sh: $*" >&2
-    exit 1
+# put MODE SOURCE PLACE: a file into the archive that is being made.
+put() { install -D -m "$1" "$repo/$2" "$tree/$3"; }
+
+# put_text SOURCE PLACE: a text, with the version and the target filled in.
+put_text() {
+    sed -e "s/@VERSION@/$version/g" -e "s/@TARGET@/${target:-}/g" "$repo/$1" >"$tree/$2"
+    chmod 644 "$tree/$2"
 }
 
-(($# == 1)) || fail "name the folder to make"
-repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-mkdir "$1" || fail "cannot make $1"
-dist=$(cd "$1" && pwd)
-version=$(sed -n 's/^version = "\(.*\)"$/\1/p' "$repo/Cargo.toml" | head -n 1)
-targets=(
-    aarch64-unknown-linux-musl
-    armv7-unknown-linux-musleabihf
-    arm-unknown-linux-musleabihf
-    x86_64-unknown-linux-musl
-)
-# The same sources give the same archives: the time is that of the commit, and the owner nobody's.
-time=@$(git -C "$repo" log -1 --format=%ct) || fail "there is no commit to take the time from"
+# What each archive has: nothing may be passed on without these.
+put_licences() {
+    put 644 LICENSE LICENSE
+    install -m 644 "$made/notices" "$tree/THIRD-PARTY-NOTICES.txt"
+}
 
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-for target in "${targets[@]}"; do
-    binary=$repo/target/pi/$target/autodns
-    "$repo/scripts/build-pi.sh" --check "$target" "$binary"
-    if LC_ALL=C readelf -SW "$binary" | grep -q '\.symtab'; then
-        fail "$binary is not stripped"
-    fi
-    name=autodns-$version-$target
-    mkdir "$scratch/$name"
-    install -m 755 "$binary" "$scratch/$name/autodns"
-    install -m 644 "$repo/README.md" "$repo/LICENSE" "$repo/packaging/autodns.json" \
-        "$repo/schema/autodns.schema.json" "$scratch/$name/"
-    tar -C "$scratch" --sort=name --owner=0 --group=0 --numeric-owner --mtime="$time" -c "$name" |
-        gzip -9n >"$dist/$name.tar.gz"
-done
-"$repo/scripts/package-deb.sh" --ready --to "$dist"
-(cd "$dist" && sha256sum -- *.tar.gz *.deb >SHA256SUMS)
-ls -l "$dist"
+begin() {
+    tree=$made/work/$1
+    mkdir "$tree"
+}
+
+# The same files give the same archive: sorted, with one time and no owner.
+finish() {
+    local name=${tree##*/}
+    tar -C "$made/work" --format=ustar --sort=name --owner=0 --group=0 --numeric-owner \
+        --mtime="@$SOURCE_DATE_EPOCH" -c "$name" | gzip -9n >"$made/dist/$name.tar.gz"
+    rm -r "$tree"
+}
+
+pack_archive() {
+    local target=$1 tree page
+    begin "autodns-$version-$target"
+    put 755 "target/pi/$target/autodns" autodns
+    put_licences
+    put_text packaging/INSTALL.txt INSTALL.txt
+    put 644 packaging/autodns.json autodns.json
+    put 644 packaging/credentials credentials
+    put 644 schema/autodns.schema.json autodns.schema.json
+    for page in autodns.1 autodns.json.5; do
+        put 644 "packaging/man/$page" "man/$page"
+    done
+    put 644 packaging/completions/_autodns completions/_autodns
+    put 644 packaging/completions/autodns.bash completions/autodns.bash
+    put 644 packaging/completions/autodns.fish completions/autodns.fish
+    # /usr/bin belongs to Debian's package; what is put in place by hand goes below /usr/local.
+    put 644 packaging/systemd/autodns.service systemd/autodns.service
+    sed -i 's|^ExecStart=/usr/bin/|ExecStart=/usr/local/bin/|' "$tree/systemd/autodns.service"
+    put 644 packaging/systemd/autodns.timer systemd/autodns.timer
+    finish
+}
+
+pack_bundle() {
+    local tree target='' part
+    begin "autodns-$version-deploy"
+    put 755 scripts/deploy-pi.sh deploy-pi.sh
+    for part in over-ssh pi-places pi-commit pi-remote; do
+        put 644 "scripts/lib/$part.sh" "lib/$part.sh"
+    done
+    put 755 target/pi/arm-unknown-linux-musleabihf/autodns bin/armv6/autodns
+    put 755 target/pi/armv7-unknown-linux-musleabihf/autodns bin/armv7/autodns
+    put 755 target/pi/aarch64-unknown-linux-musl/autodns bin/aarch64/autodns
+    put 644 cloudformation/autodns.yaml cloudformation/autodns.yaml
+    put 644 packaging/autodns.json autodns.json
+    put 644 packaging/credentials credentials
+    put_text packaging/DEPLOY.txt README.txt
+    put_licences
+    finish
+}

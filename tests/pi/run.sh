@@ -45,6 +45,8 @@ source "$here/../deb/on_pi.sh"
 source "$here/../deb/under_systemd.sh"
 # shellcheck source=tests/deb/packages.sh
 source "$here/../deb/packages.sh"
+# shellcheck source=tests/release/on_pi.sh
+source "$here/../release/on_pi.sh"
 
 top=$(mktemp -d)
 trap 'rm -rf --one-file-system "$top" 2>/dev/null || :' EXIT
@@ -61,6 +63,7 @@ for part; do
         clock) test_clock ;;
         deb) test_packages ;;
         ansible) test_ansible ;;
+        release) test_release ;;
         armhf | arm64) test_emulated_pi "$part" ;;
     esac
     echo "test-pi.sh: $part: $passed checks passed in $((SECONDS - began)) s"
