@@ -1,16 +1,14 @@
 //! Whom to trust: the built-in roots or a bundle in their place, and a verifier that says who
-//! issued a certificate that is not trusted. What is trusted is rustls's business alone.
+//! issued a certificate that is not trusted. Only rustls decides what is trusted.
 
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
-use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::server::ParsedCertificate;
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore,
     SignatureScheme,
@@ -40,11 +38,21 @@ pub fn client_config(
         }
         None => (webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect(), None, "AWS_CA_BUNDLE"),
     };
-    let provider = provider();
-    let verifier = Verifier { roots, algorithms: provider.signature_verification_algorithms };
-    let config = ClientConfig::builder_with_provider(Arc::new(provider))
+    let unusable = |cause: Cause| Error::Environment {
+        variable,
+        problem: "cannot be used for TLS".into(),
+        source: Some(cause),
+    };
+    let provider = Arc::new(provider());
+    let roots = Arc::new(roots);
+    let rustls =
+        WebPkiServerVerifier::builder_with_provider(Arc::clone(&roots), Arc::clone(&provider))
+            .build()
+            .map_err(|error| unusable(error.into()))?;
+    let verifier = Verifier { rustls, roots };
+    let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|_| SetupError::variable(variable, "cannot be used for TLS"))?
+        .map_err(|error| unusable(error.into()))?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth();
@@ -131,12 +139,12 @@ impl From<Fault> for rustls::Error {
     }
 }
 
-/// What rustls's own verifier does, of the same parts, but with a name put to an issuer that it
-/// does not know, and without lists of revoked certificates, of which there are none to read.
+/// rustls's own verifier: what it accepts and rejects stands. Only what is said about a rejection
+/// is more precise: who issued a certificate that is not trusted, and whose key does not fit.
 #[derive(Debug)]
 struct Verifier {
-    roots: RootCertStore,
-    algorithms: WebPkiSupportedAlgorithms,
+    rustls: Arc<WebPkiServerVerifier>,
+    roots: Arc<RootCertStore>,
 }
 
 impl ServerCertVerifier for Verifier {
@@ -145,20 +153,12 @@ impl ServerCertVerifier for Verifier {
         end_entity: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
         server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
+        ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let certificate = ParsedCertificate::try_from(end_entity)?;
-        verify_server_cert_signed_by_trust_anchor(
-            &certificate,
-            &self.roots,
-            intermediates,
-            now,
-            self.algorithms.all,
-        )
-        .map_err(|error| self.named(error, end_entity, intermediates))?;
-        verify_server_name(&certificate, server_name)?;
-        Ok(ServerCertVerified::assertion())
+        self.rustls
+            .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+            .map_err(|error| self.named(error, end_entity, intermediates))
     }
 
     fn verify_tls12_signature(
@@ -167,7 +167,8 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, certificate, signature, &self.algorithms)
+        self.rustls
+            .verify_tls12_signature(message, certificate, signature)
             .map_err(|error| of_signature(error, certificate))
     }
 
@@ -177,12 +178,13 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signature, &self.algorithms)
+        self.rustls
+            .verify_tls13_signature(message, certificate, signature)
             .map_err(|error| of_signature(error, certificate))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.algorithms.supported_schemes()
+        self.rustls.supported_verify_schemes()
     }
 }
 
