@@ -37,7 +37,7 @@ def autodns(program):
 
 def peers(cache):
     """All of the peers, ready to run."""
-    return [boto3(cache), curl(), sdk(cache, "aws-lc"), sdk(cache, "ring")]
+    return [boto3(cache), curl(), sdk(cache, "aws-lc"), sdk(cache, "ring"), bare(cache)]
 
 
 def boto3(cache):
@@ -77,22 +77,39 @@ def curl():
 
 def sdk(cache, crypto):
     """The Rust program on the AWS SDK, with one of the two libraries for cryptography."""
-    folder = PEERS / "sdk"
-    made_of = [folder / name for name in ("Cargo.toml", "Cargo.lock", "src/main.rs")]
+    options = ["--no-default-features", "--features", crypto]
+    program = in_rust(cache, "sdk", f"sdk-{crypto}", options)
+    version = f"aws-sdk-route53 {locked('sdk', 'aws-sdk-route53')}"
+    return Contender(f"AWS SDK, {crypto}", [str(program)], files([program]), version)
+
+
+def bare(cache):
+    """The Rust program that does no more than rustls and ring take."""
+    program = in_rust(cache, "bare", "bare", [])
+    version = f"rustls {locked('bare', 'rustls')}"
+    return Contender("bare", [str(program)], files([program]), version)
+
+
+def in_rust(cache, peer, name, options):
+    """A peer's program, built with these options of cargo's if that was not done before."""
+    folder = PEERS / peer
+    made_of = [folder / file for file in ("Cargo.toml", "Cargo.lock", "src/main.rs")]
     key = hashlib.sha256(b"".join(file.read_bytes() for file in made_of)).hexdigest()[:16]
-    program = cache / f"sdk-{crypto}-{key}"
+    program = cache / f"{name}-{key}"
     if not program.exists():
-        target = cache / "sdk-target"
+        target = cache / f"{peer}-target"
         quietly(
-            ["cargo", "build", "--release", "--locked", "--quiet", "--no-default-features"]
-            + ["--features", crypto, "--target-dir", target]
-            + ["--manifest-path", folder / "Cargo.toml"]
+            ["cargo", "build", "--release", "--locked", "--quiet", *options]
+            + ["--target-dir", target, "--manifest-path", folder / "Cargo.toml"]
         )
-        shutil.copy2(target / "release" / "autodns-peer-sdk", program)
-    lock = (folder / "Cargo.lock").read_text(encoding="utf-8")
-    version = re.search(r'name = "aws-sdk-route53"\nversion = "([^"]*)"', lock)[1]
-    name = f"AWS SDK, {crypto}"
-    return Contender(name, [str(program)], files([program]), f"aws-sdk-route53 {version}")
+        shutil.copy2(target / "release" / f"autodns-peer-{peer}", program)
+    return program
+
+
+def locked(peer, crate):
+    """The version of the crate in a peer's lock file."""
+    lock = (PEERS / peer / "Cargo.lock").read_text(encoding="utf-8")
+    return re.search(rf'name = "{crate}"\nversion = "([^"]*)"', lock)[1]
 
 
 # --- sizes ----------------------------------------------------------------------------------------

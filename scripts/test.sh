@@ -94,8 +94,10 @@ check_dependencies() {
 }
 
 part 'cargo fmt' cargo fmt --check
-part 'cargo fmt, tests/fuzz/' cargo fmt --check --manifest-path tests/fuzz/Cargo.toml
-part 'cargo fmt, benches/' cargo fmt --check --manifest-path benches/peers/sdk/Cargo.toml
+part 'cargo fmt, fuzz/' cargo fmt --check --manifest-path fuzz/Cargo.toml
+for peer in bare sdk; do
+    part "cargo fmt, $peer" cargo fmt --check --manifest-path "benches/peers/$peer/Cargo.toml"
+done
 part 'cargo clippy' cargo clippy --locked --all-targets --quiet -- -D warnings
 part 'shellcheck' lint_scripts
 part 'cargo deny' check_dependencies
