@@ -12,6 +12,7 @@ usage: scripts/test-pi.sh [PART…]
 
 PART is one of these; without one, all are run:
   main    each binary, under qemu-user, does the main job against the emulated AWS
+  twice   the armv7 binary, built again in another folder, has the same bytes
   clock   the armv7 binary on a real armv7 kernel in 2040 and 1970
   armhf   deploy-pi.sh on an emulated Pi with a 32-bit system (needs root)
   arm64   the same, shorter, with a 64-bit system (needs root)
@@ -43,7 +44,7 @@ source "$repo/tests/pi/clock.sh"
 parts=()
 for argument; do
     case $argument in
-        main | clock | armhf | arm64 | deb | ansible | release) parts+=("$argument") ;;
+        main | twice | clock | armhf | arm64 | deb) parts+=("$argument") ;;
         -h | --help)
             usage
             exit
@@ -52,7 +53,7 @@ for argument; do
     esac
 done
 if ((${#parts[@]} == 0)); then
-    parts=(armhf main clock arm64 deb ansible release)
+    parts=(armhf main clock arm64 deb twice)
 fi
 # wants PART…: whether any of them is to be run.
 wants() {
@@ -72,7 +73,7 @@ if ((EUID != 0)) && wants armhf arm64 deb ansible release; then
     kept=()
     for part in "${parts[@]}"; do
         case $part in
-            main | clock) kept+=("$part") ;;
+            main | twice | clock) kept+=("$part") ;;
         esac
     done
     ((${#kept[@]})) || fail "nothing is left to run"

@@ -23,6 +23,8 @@ source "$here/lib.sh"
 source "$here/prepare.sh"
 # shellcheck source=tests/pi/main_job.sh
 source "$here/main_job.sh"
+# shellcheck source=tests/pi/twice.sh
+source "$here/twice.sh"
 # shellcheck source=tests/pi/clock.sh
 source "$here/clock.sh"
 # shellcheck source=tests/pi/emulated_pi.sh
@@ -60,6 +62,7 @@ for part; do
     passed=0
     case $part in
         main) test_main_job ;;
+        twice) test_twice ;;
         clock) test_clock ;;
         deb) test_packages ;;
         ansible) test_ansible ;;
