@@ -44,7 +44,7 @@ source "$repo/tests/pi/clock.sh"
 parts=()
 for argument; do
     case $argument in
-        main | twice | clock | armhf | arm64 | deb) parts+=("$argument") ;;
+        main | twice | clock | armhf | arm64 | deb | ansible | release) parts+=("$argument") ;;
         -h | --help)
             usage
             exit
@@ -53,7 +53,7 @@ for argument; do
     esac
 done
 if ((${#parts[@]} == 0)); then
-    parts=(armhf main clock arm64 deb twice)
+    parts=(armhf main clock arm64 deb ansible release twice)
 fi
 # wants PART…: whether any of them is to be run.
 wants() {
