@@ -94,7 +94,7 @@ check_dependencies() {
 }
 
 part 'cargo fmt' cargo fmt --check
-part 'cargo fmt, fuzz/' cargo fmt --check --manifest-path fuzz/Cargo.toml
+part 'cargo fmt, tests/fuzz/' cargo fmt --check --manifest-path tests/fuzz/Cargo.toml
 for peer in bare sdk; do
     part "cargo fmt, $peer" cargo fmt --check --manifest-path "benches/peers/$peer/Cargo.toml"
 done

@@ -38,21 +38,17 @@ pub fn client_config(
         }
         None => (webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect(), None, "AWS_CA_BUNDLE"),
     };
-    let unusable = |cause: Cause| Error::Environment {
-        variable,
-        problem: "cannot be used for TLS".into(),
-        source: Some(cause),
-    };
+    let unusable = || SetupError::variable(variable, "cannot be used for TLS");
     let provider = Arc::new(provider());
     let roots = Arc::new(roots);
     let rustls =
         WebPkiServerVerifier::builder_with_provider(Arc::clone(&roots), Arc::clone(&provider))
             .build()
-            .map_err(|error| unusable(error.into()))?;
+            .map_err(|_| unusable())?;
     let verifier = Verifier { rustls, roots };
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| unusable(error.into()))?
+        .map_err(|_| unusable())?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth();
