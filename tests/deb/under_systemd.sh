@@ -1,7 +1,7 @@
 # The second half of the part "deb": a Debian of this machine's own processor with systemd as its
 # first process, in which the package's timer starts its service for real, with all that the unit
 # takes away from it. Sourced by run.sh; the cgroup that systemd lives in is test-pi.sh's to remove.
-# shellcheck shell=bash disable=SC2034,SC2154,SC2016  # shared variables; scripts for other shells
+# shellcheck shell=bash disable=SC2016,SC2034,SC2119,SC2120,SC2154  # variables, scripts, calls elsewhere
 
 # --- the system ---------------------------------------------------------------------------------
 
