@@ -9,7 +9,7 @@ usage: scripts/verify-release.sh TARGET FILE…
 
 TARGET is a target of scripts/build-pi.sh. FILE is its binary, or a release's .tar.gz with it.
 Check out the release's tag first, and use the Rust version that made the release: another
-compiler makes other bytes. docs/benchmarks.md has the commands.
+compiler makes other bytes. docs/install.md has the commands.
 TEXT
 }
 

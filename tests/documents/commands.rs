@@ -10,7 +10,7 @@ use autodns::parts::KEYS;
 use autodns::parts::{CHECK_HELP, HELP, POLICY_HELP};
 
 use crate::pages::{Block, blocks, guides, inline_code, pages};
-use crate::program::{COMING, read};
+use crate::program::read;
 
 /// Who runs a block of commands.
 #[derive(Debug, PartialEq, Eq)]
@@ -47,9 +47,6 @@ fn runner(block: &Block) -> Option<Runner> {
 /// The text of a file, or of all files in a folder.
 fn text_of(path: &str) -> String {
     let place = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
-    if !place.exists() && COMING.contains(&path) {
-        return String::new();
-    }
     if !place.is_dir() {
         return read(path);
     }
@@ -105,9 +102,6 @@ fn each_block_of_commands_is_run_by_a_test_or_says_why_not() {
             if let Runner::Tests(paths, part) = runner {
                 let tests: String = paths.iter().map(|path| text_of(path)).collect();
                 if let Some(part) = &part {
-                    if !tests.contains(part.as_str()) && COMING.contains(&part.as_str()) {
-                        continue;
-                    }
                     assert!(tests.contains(part.as_str()), "{place}: {paths:?} has no {part}");
                 }
                 let name = page.rsplit('/').next().unwrap_or(&page);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
 use crate::pages::{inline_code, pages, prose};
-use crate::program::{COMING, read};
+use crate::program::read;
 
 /// What GitHub has beside the files of a repository.
 const GITHUB: [&str; 3] = ["releases/latest", "issues/new/choose", "security/advisories/new"];
@@ -54,9 +54,6 @@ fn problem(page: &str, text: &str, link: &str) -> Option<String> {
         return Some("it leaves the repository".into());
     };
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(&target);
-    if !path.exists() && COMING.contains(&target.to_str()?) {
-        return None;
-    }
     if !path.exists() {
         return Some("there is no such file".into());
     }
@@ -133,8 +130,7 @@ fn each_path_in_a_page_is_there() {
                 continue;
             }
             let path = path.trim_end_matches([',', ';']);
-            let there =
-                Path::new(env!("CARGO_MANIFEST_DIR")).join(path).exists() || COMING.contains(&path);
+            let there = Path::new(env!("CARGO_MANIFEST_DIR")).join(path).exists();
             assert!(there, "{page}: there is no {path}");
             count += 1;
         }

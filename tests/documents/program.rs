@@ -4,17 +4,6 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-/// Files, and parts of tests, that pages name and that come with other changes: a page may name them
-/// before they are there. Once they are, they are held to all else.
-pub const COMING: [&str; 6] = [
-    "scripts/release.sh",
-    "packaging/INSTALL.txt",
-    "packaging/ansible/README.md",
-    "packaging/ansible",
-    "release",
-    "ansible",
-];
-
 /// The text of a file of this repository.
 pub fn read(path: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
