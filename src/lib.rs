@@ -8,20 +8,21 @@
 //!                           \______ can fail while trying: alert once, exit 1 ______/
 //! ```
 //!
-//! The rooms, from the top down. A room may use what stands below it; tests/rooms.rs checks that.
+//! The rooms, from the top down. A room imports only what stands below it; tests/documents/rooms.rs
+//! reads this list and checks that.
 //!
 //! * `commands`: update, check and policy, the only code that calls across rooms.
 //! * `cli`: the command line.
-//! * `session`: what the run of one configuration shares: network, credentials and limits.
 //! * `config`: autodns.json.
+//! * `session`: what the run of one configuration shares: network, credentials and limits.
 //! * `notify`: the alert, which is sent once, and the heartbeat.
 //! * `address`: the public address, from reflectors or an interface.
 //! * `aws`: signed requests to Route 53 and SNS.
 //! * `credentials`: where boto and AWS's tools look, in their order.
 //! * `transport`: HTTP, TLS and URLs, the only room that names ureq and rustls.
 //! * `record`: names, record sets and the plan of a change. Pure.
-//! * The leaves: `console`, `secrets`, `environment`, `error`, `retry`, `deadline`,
-//!   `detached`, `files`, `paste`, `percent`, `clock`.
+//! * The leaves, which import only each other: `console`, `secrets`, `environment`, `error`,
+//!   `retry`, `deadline`, `detached`, `files`, `paste`, `percent`, `clock`.
 
 mod address;
 mod aws;

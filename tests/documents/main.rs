@@ -10,4 +10,5 @@ mod manual;
 mod pages;
 mod program;
 mod readme;
+mod rooms;
 mod scripts;
