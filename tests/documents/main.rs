@@ -5,6 +5,7 @@
 mod commands;
 mod config;
 mod configuration;
+mod keys;
 mod links;
 mod manual;
 mod pages;

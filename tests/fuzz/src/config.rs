@@ -118,7 +118,7 @@ fn assert_refusal(problem: &str) {
     if let Some(rest) = KEYS.iter().find_map(|key| what.strip_prefix(&format!("\"{key}\" "))) {
         what = rest;
     }
-    super::assert_is_one_of(what, REFUSALS);
+    super::assert_is_one_of(what, REJECTIONS);
 }
 
 const MISSING: &[&str] = &[
@@ -128,7 +128,7 @@ const MISSING: &[&str] = &[
     "the key \"heartbeat_url\" is missing, which a URL in heartbeat_fail needs",
 ];
 
-const REFUSALS: &[&str] = &[
+const REJECTIONS: &[&str] = &[
     "the file is empty; expected a JSON object",
     "the file ends too early: a }, a ] or a \" is missing",
     "expected a JSON object",
