@@ -6,7 +6,8 @@ use std::iter;
 use std::thread;
 use std::time::SystemTime;
 
-use http::Request;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{Method, Request};
 
 use crate::console::Console;
 use crate::deadline::Deadline;
@@ -16,6 +17,9 @@ use crate::transport::url::{MAX_REDIRECTS, SecretUrl};
 
 /// The most bytes an answer may have; what it says does not matter.
 const MAX_RESPONSE: u64 = 1 << 16;
+
+/// The most bytes of a failed run's lines that are posted.
+const MAX_BODY: usize = 10_000;
 
 /// Where heartbeats go.
 #[derive(Clone, Debug)]
@@ -32,7 +36,8 @@ pub enum OnFailure {
     /// Nothing: the service misses the heartbeat.
     #[default]
     Nothing,
-    /// A request for the URL with `/fail` at the end of its path, as healthchecks.io has it.
+    /// A POST of what went wrong to the URL with `/fail` at the end of its path, as healthchecks.io
+    /// has it.
     Fail,
     /// A request for a URL of its own. Uptime Kuma takes every path below a good one for good.
     Url(SecretUrl),
@@ -45,29 +50,33 @@ impl Heartbeat {
         iter::once(&self.url).chain(of_failure)
     }
 
-    /// The URL for a run that ended so, and the key that it is from.
-    fn url_of(&self, all_right: bool) -> Option<(SecretUrl, &'static str)> {
+    /// The request after a run that printed `errors` on standard error: its URL, the key that the
+    /// URL is from, and the body.
+    fn request(&self, errors: &[String]) -> Option<(SecretUrl, &'static str, Vec<u8>)> {
         match &self.on_failure {
-            _ if all_right => Some((self.url.clone(), "heartbeat_url")),
+            _ if errors.is_empty() => Some((self.url.clone(), "heartbeat_url", Vec::new())),
             OnFailure::Nothing => None,
-            OnFailure::Fail => Some((self.url.with_path("/fail")?, "heartbeat_url")),
-            OnFailure::Url(url) => Some((url.clone(), "heartbeat_fail")),
+            OnFailure::Fail => {
+                Some((self.url.with_path("/fail")?, "heartbeat_url", body_of(errors)))
+            }
+            OnFailure::Url(url) => Some((url.clone(), "heartbeat_fail", Vec::new())),
         }
     }
 
-    /// Tells how a run ended. What came of it is a step of `--verbose`.
+    /// Tells how a run ended: `errors` are its lines on standard error, without secrets, and there
+    /// are none after a good run. Whether the service has it is a step of `--verbose`.
     pub fn send(
         &self,
-        all_right: bool,
+        errors: &[String],
         network: &Network,
         console: &Console,
         limit: Limit,
         deadline: Deadline,
     ) {
-        let Some((url, key)) = self.url_of(all_right) else { return };
+        let Some((url, key, body)) = self.request(errors) else { return };
         let mut attempts = Attempts::new(limit);
         loop {
-            let (problem, retry, retry_after) = match fetch(&url, key, network, deadline) {
+            let (problem, retry, retry_after) = match fetch(&url, key, &body, network, deadline) {
                 Ok(()) => return console.step(|| format!("heartbeat: {url} has it")),
                 Err(failure) => failure,
             };
@@ -81,25 +90,49 @@ impl Heartbeat {
 
 type Failed = (String, Retry, Option<RetryAfter>);
 
-/// Fetches `url` and what it redirects to. The error is a phrase that follows the URL, with advice
-/// about the `key` that the URL is from.
-fn fetch(url: &SecretUrl, key: &str, network: &Network, deadline: Deadline) -> Result<(), Failed> {
+/// The lines as a body of at most [`MAX_BODY`] bytes.
+fn body_of(errors: &[String]) -> Vec<u8> {
+    let mut body = errors.join("\n") + "\n";
+    body.truncate(body.floor_char_boundary(MAX_BODY));
+    body.into_bytes()
+}
+
+/// Fetches `url` and what it redirects to, with a POST if there is a `body`. The error is a phrase
+/// that follows the URL, with advice about the `key` that the URL is from.
+fn fetch(
+    url: &SecretUrl,
+    key: &str,
+    body: &[u8],
+    network: &Network,
+    deadline: Deadline,
+) -> Result<(), Failed> {
     let for_good = |problem: String| (problem, Retry::Never, None);
     let mut at = url.clone();
+    let mut body = body.to_vec();
     for _ in 0..=MAX_REDIRECTS {
         let mut request = Request::builder().uri(at.uri());
+        if !body.is_empty() {
+            request =
+                request.method(Method::POST).header(CONTENT_TYPE, "text/plain; charset=utf-8");
+        }
         if let Some(authorization) = at.authorization() {
-            request = request.header(http::header::AUTHORIZATION, authorization);
+            request = request.header(AUTHORIZATION, authorization);
         }
         let request =
-            request.body(Vec::new()).map_err(|_| for_good("the URL cannot be asked".into()))?;
+            request.body(body.clone()).map_err(|_| for_good("the URL cannot be asked".into()))?;
         let https = at.uri().scheme() == Some(&http::uri::Scheme::HTTPS);
         let answer = network
             .proxied(https)
             .send(request, MAX_RESPONSE, deadline)
             .map_err(|cause| (format!("{cause}; {}", cause.advice()), cause.retry(), None))?;
         at = match at.redirect(answer.status, &answer.headers) {
-            Some(Ok(next)) => next,
+            Some(Ok(next)) => {
+                // Only these two keep the method and the body (RFC 9110, section 15.4).
+                if !matches!(answer.status, 307 | 308) {
+                    body.clear();
+                }
+                next
+            }
             Some(Err(problem)) => return Err(for_good(format!("{problem}; check {key}"))),
             None if (200..300).contains(&answer.status) => return Ok(()),
             None => {

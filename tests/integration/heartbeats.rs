@@ -47,7 +47,7 @@ fn failed_run_sends_no_heartbeat_or_reports_failure() {
     for (fail, expected) in [
         (None, vec![]),
         (Some(false), vec![]),
-        (Some(true), vec![format!("GET /ping/1/fail?{QUERY}")]),
+        (Some(true), vec![format!("POST /ping/1/fail?{QUERY}")]),
     ] {
         let fixture = fixture(fail);
         fixture.reflector.replies(Family::V4, Response::text("out of order"));
@@ -63,7 +63,63 @@ fn failure_of_one_family_is_a_failure_to_the_heartbeat() {
     fixture.configure(|config| config["record_types"] = json!(["A", "AAAA"]));
     fixture.reflector.replies(Family::V6, Response::text("out of order"));
     fixture.run().assert(1, "", &out_of_order(Family::V6));
-    assert_eq!(heartbeats(&fixture), [format!("GET /ping/1/fail?{QUERY}")]);
+    assert_eq!(heartbeats(&fixture), [format!("POST /ping/1/fail?{QUERY}")]);
+}
+
+/// The bodies of the requests to `/fail`, each with its type.
+fn posted(fixture: &Fixture) -> Vec<(Option<String>, String)> {
+    let requests = fixture.reflector.server().requests();
+    let failures = requests.iter().filter(|request| request.path().ends_with("/fail"));
+    failures
+        .map(|request| (request.header("content-type").map(Into::into), request.body_text()))
+        .collect()
+}
+
+#[test]
+fn failure_is_posted_with_the_lines_of_the_run() {
+    let fixture = fixture(Some(true));
+    fixture.reflector.replies(Family::V4, Response::text("out of order"));
+    let run = fixture.run();
+    assert_eq!(run.status.code(), Some(1));
+    let lines = run.stderr.replace("{reflector}", &fixture.reflector.server().url(HOST));
+    let lines = lines.replace("autodns: ", "");
+    assert_eq!(posted(&fixture), [(Some("text/plain; charset=utf-8".into()), lines)]);
+}
+
+#[test]
+fn failure_before_anything_is_tried_is_posted() {
+    let mut fixture = fixture(Some(true));
+    fixture.sandbox.set("AWS_ACCESS_KEY_ID", "");
+    let run = fixture.run();
+    assert_eq!(run.status.code(), Some(2));
+    let posted = posted(&fixture);
+    assert_eq!(posted.len(), 1, "{posted:?}");
+    assert_eq!(format!("autodns: {}", posted[0].1), run.stderr);
+}
+
+#[test]
+fn posted_lines_are_cut_at_10_kb() {
+    let mut fixture = fixture(Some(true));
+    let name = format!("{0}.{0}.{0}.example.com", "n".repeat(60));
+    let names: Vec<String> = (0..100).map(|number| format!("{number}.{name}")).collect();
+    fixture.configure(|config| config["dns_name"] = json!(names));
+    fixture.reflector.replies(Family::V4, Response::text("out of order"));
+    assert_eq!(fixture.run().status.code(), Some(1));
+    let lengths: Vec<usize> = posted(&fixture).iter().map(|(_, body)| body.len()).collect();
+    assert_eq!(lengths, [10_000]);
+}
+
+#[test]
+fn redirect_with_302_is_followed_without_the_lines() {
+    let fixture = fixture(Some(true));
+    let moved = Response::redirect(302, "/ping/moved/fail");
+    fixture.reflector.at(&format!("/ping/1/fail?{QUERY}"), moved);
+    fixture.reflector.at("/ping/moved/fail", Response::text("OK"));
+    fixture.reflector.replies(Family::V4, Response::text("out of order"));
+    fixture.run().assert(1, "", &out_of_order(Family::V4));
+    let asked = [format!("POST /ping/1/fail?{QUERY}"), "GET /ping/moved/fail".into()];
+    assert_eq!(heartbeats(&fixture), asked);
+    assert_eq!(posted(&fixture)[1], (None, String::new()));
 }
 
 #[test]
@@ -159,7 +215,7 @@ fn heartbeat_redirects_are_followed() {
     assert_eq!(heartbeats(&fixture)[1..], ["GET /ping/moved"]);
     fixture.reflector.replies(Family::V4, Response::text("out of order"));
     fixture.run().assert(1, "", &out_of_order(Family::V4));
-    assert_eq!(heartbeats(&fixture)[3..], ["GET /ping/moved/fail"]);
+    assert_eq!(heartbeats(&fixture)[3..], ["POST /ping/moved/fail"]);
 }
 
 #[test]

@@ -153,7 +153,8 @@ impl<'a> Supervisor<'a> {
                 let network = Network::from_environment(&environment).ok()?;
                 Some((network, Limit::from_environment(&environment).unwrap_or_default()))
             };
-            send(heartbeat, false, network, times, console);
+            let line = console.secrets().hide(&line).into_owned();
+            send(heartbeat, vec![line], network, times, console);
         }
     }
 
@@ -175,6 +176,7 @@ impl<'a> Supervisor<'a> {
         for line in &lines {
             console.error(line);
         }
+        let mut errors = lines.clone();
         if let Some(session) = session.filter(|_| !self.options.dry_run) {
             if let Some(lock) = file.alert_lock(&self.environment).filter(|_| is_out || !all_right)
             {
@@ -198,13 +200,19 @@ impl<'a> Supervisor<'a> {
                     }
                 });
                 for line in said {
-                    console.error(&format!("{}: {line}", config.shown_names()));
+                    let line = format!("{}: {line}", config.shown_names());
+                    console.error(&line);
+                    errors.push(console.secrets().hide(&line).into());
                 }
             }
             if let Some(heartbeat) = config.heartbeat.clone() {
+                // A recovery message that was not sent does not make a good run a bad one.
+                if all_right {
+                    errors.clear();
+                }
                 let session = Arc::clone(session);
                 let network = move || Some((session.network.clone(), session.limit));
-                send(heartbeat, all_right, network, times, console);
+                send(heartbeat, errors, network, times, console);
             }
         }
         if all_right { Status::Right } else { Status::Failed }
@@ -328,7 +336,7 @@ fn record_lines(config: &Config, outcome: &Outcome) -> Vec<String> {
 /// Sends a heartbeat over what `network` finds, unless that hangs.
 fn send(
     heartbeat: Heartbeat,
-    all_right: bool,
+    errors: Vec<String>,
     network: impl FnOnce() -> Option<(Network, Limit)> + Send + 'static,
     times: Times,
     console: &Console,
@@ -337,7 +345,7 @@ fn send(
     let own = console.clone();
     let sent = detached::within(end.later(MORE), move || {
         if let Some((network, limit)) = network() {
-            heartbeat.send(all_right, &network, &own, limit, end);
+            heartbeat.send(&errors, &network, &own, limit, end);
         }
     });
     if sent.is_err() {
