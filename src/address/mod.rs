@@ -266,7 +266,7 @@ mod tests {
 
     fn sources(networks: &[&str], allow_non_public: bool) -> Sources {
         Sources {
-            reflectors: vec![Reflector::parse(Reflector::DEFAULT).unwrap()],
+            reflectors: vec![Reflector::parse(Reflector::DEFAULTS[0]).unwrap()],
             ipv6_interface: None,
             expected_networks: networks.iter().map(|text| Cidr::parse(text).unwrap()).collect(),
             allow_non_public,

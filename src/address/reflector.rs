@@ -25,8 +25,9 @@ const MAX_RESPONSE: u64 = 4096;
 pub struct Reflector(SecretUrl);
 
 impl Reflector {
-    /// The reflector of a configuration that names none.
-    pub const DEFAULT: &str = "https://checkip.amazonaws.com";
+    /// The reflectors of a configuration that names none: AWS's and, for a second opinion,
+    /// Cloudflare's. Both know IPv4 and IPv6.
+    pub const DEFAULTS: [&str; 2] = ["https://checkip.global.api.aws", "https://icanhazip.com"];
 
     /// Reads a URL. The error is a phrase to follow the key, and does not quote the URL.
     pub fn parse(url: &str) -> Result<Self, String> {

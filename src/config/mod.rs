@@ -123,7 +123,10 @@ impl Config {
         let sources = Sources {
             reflectors: match raw.reflectors {
                 Some(reflectors) => reflectors,
-                None => vec![Reflector::parse(Reflector::DEFAULT)?],
+                None => Reflector::DEFAULTS
+                    .into_iter()
+                    .map(Reflector::parse)
+                    .collect::<Result<_, _>>()?,
             },
             ipv6_interface: raw.ipv6_interface,
             expected_networks: raw.expected_networks.unwrap_or_default(),
@@ -248,7 +251,7 @@ mod tests {
         assert_eq!(config.ttl, Ttl::new(60));
         assert!(config.sources.allow_non_public);
         assert!(config.alerts.is_none());
-        assert_eq!(reflectors(&config), ["https://checkip.amazonaws.com"]);
+        assert_eq!(reflectors(&config), Reflector::DEFAULTS);
     }
 
     #[test]

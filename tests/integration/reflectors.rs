@@ -675,17 +675,23 @@ fn redirect_sends_user_and_password_to_the_same_server_only() {
 }
 
 #[test]
-fn default_reflector_is_checkip_of_amazon() {
+fn default_reflectors_are_those_of_aws_and_cloudflare() {
     let mut fixture = Fixture::new();
     fixture.without("reflect_url");
-    // The name resolves to a loopback address where nothing listens.
+    // The names resolve to a loopback address where nothing listens.
+    let blocked = "your DNS server blocks this name (Pi-hole, an ad blocker): it answers \
+                   127.0.77.1; allow the name in the settings of that DNS server";
     fixture.run_with(&["--dry-run"]).assert(
         1,
         "",
-        "autodns: home.example.com A: could not get the public IPv4 address from \
-         https://checkip.amazonaws.com: your DNS server blocks this name (Pi-hole, an ad \
-         blocker): it answers 127.0.77.1; allow the name in the settings of that DNS server\n",
+        &format!(
+            "autodns: home.example.com A: could not get the public IPv4 address from \
+             https://checkip.global.api.aws: {blocked}; nor from https://icanhazip.com: {blocked}\n"
+        ),
     );
+    // They are on two hosts, so one can confirm the other.
+    fixture.configure(|config| config["require_confirmation"] = json!(true));
+    assert_eq!(fixture.run_with(&["--dry-run"]).status.code(), Some(1));
 }
 
 #[test]

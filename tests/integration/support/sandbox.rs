@@ -34,7 +34,7 @@ const HOSTS: &str = "\
 ::1 localhost
 127.0.0.1 reflect.example.net reflect2.example.net only4.example.net
 ::1 reflect.example.net reflect2.example.net only6.example.net
-127.0.77.1 checkip.amazonaws.com
+127.0.77.1 checkip.global.api.aws icanhazip.com
 ";
 
 pub struct Sandbox {
