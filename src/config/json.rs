@@ -27,6 +27,7 @@ pub const KEYS: &[&str] = &[
     "ttl",
     "allow_non_public",
     "notify_recovery",
+    "notify_change",
     "expected_networks",
     "require_confirmation",
     "ipv6_interface",
@@ -50,6 +51,7 @@ pub struct Raw {
     pub ttl: Option<Ttl>,
     pub allow_non_public: Option<bool>,
     pub notify_recovery: Option<bool>,
+    pub notify_change: Option<bool>,
     pub expected_networks: Option<Vec<Cidr>>,
     pub require_confirmation: Option<bool>,
     pub ipv6_interface: Option<String>,
@@ -144,6 +146,7 @@ impl Raw {
             }
             "heartbeat_fail" => self.heartbeat_fail = value.on_failure()?,
             "notify_recovery" => self.notify_recovery = Some(value.boolean()?),
+            "notify_change" => self.notify_change = Some(value.boolean()?),
             SCHEMA => drop(value.string()?),
             _ => return Err("has no meaning yet".into()),
         }

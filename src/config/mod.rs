@@ -55,6 +55,8 @@ pub struct Alerts {
     pub lock: Option<PathBuf>,
     /// Whether to say so when all is well again.
     pub notify_recovery: bool,
+    /// Whether to say so when an address changed.
+    pub notify_change: bool,
 }
 
 /// A configuration with the file it is from.
@@ -117,7 +119,11 @@ impl Config {
             topic,
             lock: raw.lock,
             notify_recovery: raw.notify_recovery.unwrap_or(true),
+            notify_change: raw.notify_change.unwrap_or(false),
         });
+        if raw.notify_change == Some(true) && alerts.is_none() {
+            return Err(format!("{}, which notify_change needs", required("topic_arn")));
+        }
         let record_types: BTreeSet<_> =
             raw.record_types.unwrap_or_else(|| vec![RecordType::A]).into_iter().collect();
         let sources = Sources {

@@ -53,9 +53,7 @@ pub fn failure(
         let _ = writeln!(body, "{record}");
     }
     body.push('\n');
-    for trouble in troubles {
-        let _ = writeln!(body, "  {trouble}");
-    }
+    body.push_str(&indented(troubles));
     let _ = write!(
         body,
         "\nautodns tries again at every run. To see each step, log in to {host} and run:\n\n  \
@@ -85,17 +83,45 @@ pub fn test(about: About<'_>) -> Message {
     }
 }
 
-/// The message that all is well again after an alert that was sent at `since`.
-pub fn recovery(about: About<'_>, since: SystemTime, now: SystemTime) -> Message {
+/// The message that records have other addresses: `changes` has a line each, with the old and the
+/// new address; `records` are their names and types.
+pub fn change(about: About<'_>, records: &str, changes: &[String]) -> Message {
+    let About { host, config, .. } = about;
+    let lines = indented(changes);
+    Message {
+        subject: format!("autodns: {records} has a new address ({host})"),
+        body: format!(
+            "autodns on {host} has written a new address:\n\n{lines}\nHost:   {host}\n\
+             Config: {config}\n"
+        ),
+    }
+}
+
+fn indented(lines: &[String]) -> String {
+    lines.iter().map(|line| format!("  {line}\n")).collect::<Vec<_>>().concat()
+}
+
+/// The message that all is well again after an alert that was sent at `since`, and what this run
+/// changed, if that is to be told.
+pub fn recovery(
+    about: About<'_>,
+    since: SystemTime,
+    now: SystemTime,
+    changes: &[String],
+) -> Message {
     let About { host, config, names, .. } = about;
     let verb = about.is_or_are();
+    let changes = match changes {
+        [] => String::new(),
+        changes => format!("{}\n", indented(changes)),
+    };
     // The clock may have been set in between, as it is after a power cut.
     let took = match now.duration_since(since) {
         Ok(took) => format!("{} after", duration(took)),
         Err(_) => "after".into(),
     };
     let body = format!(
-        "{names} {verb} up to date again, {took} the alert of {}.\n\nHost:   {host}\n\
+        "{names} {verb} up to date again, {took} the alert of {}.\n\n{changes}Host:   {host}\n\
          Config: {config}\n",
         timestamp(since)
     );
@@ -141,13 +167,15 @@ mod tests {
 
     #[test]
     fn a_recovery_says_how_long_it_took() {
-        let message = recovery(ABOUT, at(1_440_938_160), at(1_440_938_160 + 7500));
+        let message = recovery(ABOUT, at(1_440_938_160), at(1_440_938_160 + 7500), &[]);
         assert_eq!(message.subject, "autodns: home.example.com is up to date again (pi)");
         assert_eq!(
             message.body,
             "home.example.com is up to date again, 2 hours 5 minutes after the alert of \
              2015-08-30 12:36:00 UTC.\n\nHost:   pi\nConfig: /home/pi/autodns.json\n"
         );
-        assert!(recovery(ABOUT, at(60), at(0)).body.contains("again, after the alert of 1970"));
+        assert!(
+            recovery(ABOUT, at(60), at(0), &[]).body.contains("again, after the alert of 1970")
+        );
     }
 }

@@ -22,7 +22,7 @@ pub enum Plan {
 }
 
 /// A record that is to be written.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// What Route 53 has; `None` where there is no such record.
     pub from: Option<Present>,
@@ -31,7 +31,7 @@ pub struct Change {
 }
 
 /// A record of one value, as Route 53 has it.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Present {
     /// The value as listed, which need not be an address.
     pub value: String,

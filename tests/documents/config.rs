@@ -128,6 +128,6 @@ fn the_defaults_of_the_schema_are_the_parsers() {
             count += 1;
         }
     }
-    assert_eq!(count, 7);
+    assert_eq!(count, 8);
     assert_eq!(parsed(&with_defaults), parsed(&least));
 }

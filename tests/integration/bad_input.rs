@@ -149,8 +149,8 @@ fn unknown_key_is_reported_with_the_nearest_name() {
         seen += &said_of_text(&fixture, format!("{config:#}").as_bytes());
     }
     let keys = "hosted_zone_id, dns_name, topic_arn, alert_lock, reflect_url, record_types, ttl, \
-                allow_non_public, notify_recovery, expected_networks, require_confirmation, \
-                ipv6_interface, heartbeat_url, heartbeat_fail";
+                allow_non_public, notify_recovery, notify_change, expected_networks, \
+                require_confirmation, ipv6_interface, heartbeat_url, heartbeat_fail";
     assert_text(
         &seen.replace(keys, "{keys}"),
         "autodns: {home}/autodns.json: line 4, column 18: unknown key \"hosted_zone\"; did \

@@ -14,6 +14,7 @@ mod autodns_py;
 mod bad_input;
 mod bodies;
 mod certificates;
+mod changes;
 mod checks;
 mod connections;
 mod credential_process;

@@ -17,6 +17,7 @@ use crate::console::Console;
 use crate::deadline::Deadline;
 use crate::detached::{self, NoResult};
 use crate::error::UNFINISHED;
+use crate::record::plan::Change;
 use crate::record::{Family, RecordKey, RecordSet};
 use crate::session::Session;
 use crate::transport::{NO_NETWORK, NO_NETWORK_ADVICE};
@@ -31,6 +32,8 @@ pub struct Outcome {
     pub troubles: Vec<Trouble>,
     /// The records as they were listed last, if they were.
     pub found: Option<Vec<RecordSet>>,
+    /// The changes that were made.
+    pub changed: Vec<Change>,
 }
 
 impl Outcome {
@@ -94,13 +97,13 @@ impl Job {
             Ok(found) => found,
             Err(error) => {
                 troubles.push(Trouble::from(error).about(config.records().collect()));
-                return Outcome { troubles, found: None };
+                return Outcome { troubles, found: None, changed: Vec::new() };
             }
         };
         let mut settling = Settling::new(self, &aws, known, found);
         settling.settle();
         troubles.append(&mut settling.troubles);
-        Outcome { troubles, found: Some(settling.list.found) }
+        Outcome { troubles, found: Some(settling.list.found), changed: settling.changed }
     }
 
     /// AWS as this configuration calls it, over a connection of its own.

@@ -11,7 +11,7 @@ use super::job::{Job, List};
 use crate::address::PublicAddress;
 use crate::aws::{self, Aws};
 use crate::commands::trouble::Trouble;
-use crate::record::plan::{self, Plan};
+use crate::record::plan::{self, Change, Plan};
 use crate::record::{AddressRecord, Family, RecordKey};
 use crate::retry::Attempts;
 
@@ -48,6 +48,10 @@ pub struct Settling<'a> {
     pub list: List,
     open: Vec<RecordKey>,
     pub troubles: Vec<Trouble>,
+    /// The changes that Route 53 accepted, or that a later list showed to be made.
+    pub changed: Vec<Change>,
+    /// The changes whose outcome is unknown.
+    unknown: Vec<Change>,
     /// What was reported of records, so that a further round does not repeat it.
     reported: BTreeSet<String>,
 }
@@ -58,8 +62,17 @@ impl<'a> Settling<'a> {
         let is_known =
             |key: &RecordKey| known.iter().any(|known| known.family() == key.record_type.family());
         let open = job.file.config.records().filter(is_known).collect();
-        let (troubles, reported) = (Vec::new(), BTreeSet::new());
-        Self { job, aws, known, list, open, troubles, reported }
+        Self {
+            job,
+            aws,
+            known,
+            list,
+            open,
+            troubles: Vec::new(),
+            changed: Vec::new(),
+            unknown: Vec::new(),
+            reported: BTreeSet::new(),
+        }
     }
 
     /// Brings the open records up to date; what cannot be is in `troubles` then.
@@ -87,6 +100,7 @@ impl<'a> Settling<'a> {
                 Ok(()) => return,
                 Err(error) => error,
             };
+            self.unknown = if error.outcome_unknown() { changes.clone() } else { Vec::new() };
             if changes.len() > 1 && error.is_rejection() {
                 self.job.console.step(|| format!("{error}; now each change alone"));
                 return self.settle_each();
@@ -167,7 +181,7 @@ impl<'a> Settling<'a> {
 
     /// Reports the plans of the open records, closes those that need no change or may not have
     /// one, and returns the changes.
-    fn take_settled(&mut self, plans: Vec<(RecordKey, Plan)>) -> Vec<AddressRecord> {
+    fn take_settled(&mut self, plans: Vec<(RecordKey, Plan)>) -> Vec<Change> {
         let mut changes = Vec::new();
         for (key, plan) in plans {
             if !self.open.contains(&key) {
@@ -177,6 +191,7 @@ impl<'a> Settling<'a> {
                 Plan::Keep => {
                     self.report(&key, "up to date");
                     self.open.retain(|open| *open != key);
+                    self.changed.extend(self.unknown.extract_if(.., |change| change.to.key == key));
                 }
                 Plan::Change(change) => {
                     if change.from.is_none()
@@ -193,7 +208,7 @@ impl<'a> Settling<'a> {
                         _ => change.to_string(),
                     };
                     self.report(&key, &line);
-                    changes.push(change.to);
+                    changes.push(change);
                 }
                 Plan::Refuse { why, advice } => {
                     self.close(|open| *open == key, Trouble::unmanaged(why, advice));
@@ -214,9 +229,11 @@ impl<'a> Settling<'a> {
     }
 
     /// Sends the changes in one batch, in one attempt.
-    fn change(&mut self, changes: &[AddressRecord]) -> Result<(), aws::Error> {
+    fn change(&mut self, changes: &[Change]) -> Result<(), aws::Error> {
         let job = self.job;
-        let (id, status) = self.aws.change(&job.file.config.zone, changes, job.times.work)?;
+        let records: Vec<AddressRecord> = changes.iter().map(|change| change.to.clone()).collect();
+        let (id, status) = self.aws.change(&job.file.config.zone, &records, job.times.work)?;
+        self.changed.extend_from_slice(changes);
         job.console.step(|| format!("Route 53 accepted change {id}, {status}"));
         self.open.clear();
         Ok(())
@@ -233,10 +250,13 @@ impl<'a> Settling<'a> {
                 list: self.list.clone(),
                 open: vec![key],
                 troubles: Vec::new(),
+                changed: Vec::new(),
+                unknown: Vec::new(),
                 reported: std::mem::take(&mut self.reported),
             };
             one.settle();
             self.troubles.append(&mut one.troubles);
+            self.changed.append(&mut one.changed);
             self.reported = one.reported;
         }
     }

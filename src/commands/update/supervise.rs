@@ -3,6 +3,7 @@
 //! heartbeat in the time that is reserved for them, and knows the exit status. Nothing that hangs
 //! in a library, the resolver, a disk or a helper program can extend that.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
@@ -11,7 +12,7 @@ use std::time::{Duration, SystemTime};
 use super::job::{Job, Outcome};
 use super::{Options, Status};
 use crate::aws;
-use crate::commands::trouble::Trouble;
+use crate::commands::trouble::{Trouble, shown};
 use crate::config::{Alerts, Config, ConfigFile};
 use crate::console::Console;
 use crate::credentials::folder_of;
@@ -23,7 +24,7 @@ use crate::notify::alert::{raise, withdraw};
 use crate::notify::heartbeat::Heartbeat;
 use crate::notify::lock::AlertLock;
 use crate::notify::message::{self, About};
-use crate::record::{RecordKey, RecordSet};
+use crate::record::{AddressRecord, RecordKey, RecordSet};
 use crate::retry::Limit;
 use crate::secrets::Secrets;
 use crate::session::Session;
@@ -128,7 +129,7 @@ impl<'a> Supervisor<'a> {
                 Err(_) => {
                     let trouble = Trouble::unfinished(&console.last_doing());
                     let troubles = vec![trouble.about(file.config.records().collect())];
-                    break (Outcome { troubles, found: None }, false);
+                    break (Outcome { troubles, found: None, changed: Vec::new() }, false);
                 }
             }
         };
@@ -178,13 +179,15 @@ impl<'a> Supervisor<'a> {
         }
         let mut errors = lines.clone();
         if let Some(session) = session.filter(|_| !self.options.dry_run) {
-            if let Some(lock) = file.alert_lock(&self.environment).filter(|_| is_out || !all_right)
-            {
+            let changes = changes_to_tell(config, outcome);
+            let is_needed = is_out || !all_right || !changes.is_empty();
+            if let Some(lock) = file.alert_lock(&self.environment).filter(|_| is_needed) {
                 let alert = Arc::new(Alert {
                     lock,
                     troubles: lines,
                     is_offline,
                     records: record_lines(config, outcome),
+                    changes,
                     session: Arc::clone(session),
                     file: Arc::clone(file),
                     now: self.now,
@@ -265,6 +268,8 @@ struct Alert {
     is_offline: bool,
     /// What the records say now, a sentence each.
     records: Vec<String>,
+    /// The changed addresses that are to be told: the record, and a line about it.
+    changes: Vec<(RecordKey, String)>,
     session: Arc<Session>,
     file: Arc<ConfigFile>,
     now: SystemTime,
@@ -295,9 +300,14 @@ impl Alert {
             self.console.step(|| format!("published message {sent} to {topic}"));
             Ok(sent)
         };
-        if self.troubles.is_empty() {
-            let compose =
-                notify_recovery.then_some(|since| message::recovery(about, since, self.now));
+        let changes: Vec<String> = self.changes.iter().map(|(_, line)| line.clone()).collect();
+        // One message says both, if an alert is withdrawn.
+        let told = Cell::new(changes.is_empty());
+        let mut lines = if self.troubles.is_empty() {
+            let compose = notify_recovery.then_some(|since| {
+                told.set(true);
+                message::recovery(about, since, self.now, &changes)
+            });
             withdraw(&self.lock, self.end, compose, publish)
         } else {
             let compose = |why: Option<&str>| {
@@ -305,7 +315,14 @@ impl Alert {
             };
             let is_said = |error: &aws::Error| self.is_offline && error.is_no_network();
             raise(&self.lock, self.now, self.end, is_said, compose, publish)
+        };
+        if !told.get() {
+            let records = shown(self.changes.iter().map(|(key, _)| key));
+            if let Err(error) = publish(&message::change(about, &records, &changes)) {
+                lines.push(format!("the message about the new address: {error}"));
+            }
         }
+        lines
     }
 }
 
@@ -331,6 +348,22 @@ fn record_lines(config: &Config, outcome: &Outcome) -> Vec<String> {
         })
     };
     config.records().filter_map(sentence).collect()
+}
+
+/// The changed addresses that the configuration wants to be told. A changed TTL alone is none.
+fn changes_to_tell(config: &Config, outcome: &Outcome) -> Vec<(RecordKey, String)> {
+    let is_wanted = config.alerts.as_ref().is_some_and(|alerts| alerts.notify_change);
+    let moved = outcome.changed.iter().filter(|change| is_wanted && change.moves_address());
+    moved
+        .map(|change| {
+            let AddressRecord { key, address, .. } = &change.to;
+            let line = match &change.from {
+                Some(from) => format!("{key}: {} -> {address}", from.value),
+                None => format!("{key}: did not exist -> {address}"),
+            };
+            (key.clone(), line)
+        })
+        .collect()
 }
 
 /// Sends a heartbeat over what `network` finds, unless that hangs.

@@ -126,6 +126,7 @@ const MISSING: &[&str] = &[
     "the key \"dns_name\" is missing",
     "\"require_confirmation\" needs reflectors on two different hosts in \"reflect_url\"",
     "the key \"heartbeat_url\" is missing, which a URL in heartbeat_fail needs",
+    "the key \"topic_arn\" is missing, which notify_change needs",
 ];
 
 const REJECTIONS: &[&str] = &[
