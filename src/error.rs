@@ -36,6 +36,11 @@ impl SetupError {
         Self { advice: Some(advice.into()), ..self }
     }
 
+    /// The same error with the name of what it is about in front.
+    pub fn about(self, what: &str) -> Self {
+        Self { cause: format!("{what}: {}", self.cause), ..self }
+    }
+
     pub fn cause(&self) -> &str {
         &self.cause
     }

@@ -22,10 +22,12 @@
 //! * `transport`: HTTP, TLS and URLs, the only room that names ureq and rustls.
 //! * `record`: names, record sets and the plan of a change. Pure.
 //! * The leaves, which import only each other: `console`, `secrets`, `environment`, `error`,
-//!   `retry`, `deadline`, `detached`, `files`, `paste`, `percent`, `clock`.
+//!   `retry`, `deadline`, `detached`, `files`, `paste`, `percent`, `clock`,
+//!   `child`.
 
 mod address;
 mod aws;
+mod child;
 mod cli;
 mod clock;
 mod commands;
