@@ -12,6 +12,7 @@ use crate::address::cidr::Cidr;
 use crate::address::reflector::Reflector;
 use crate::aws::route53::ZoneId;
 use crate::aws::sns::TopicArn;
+use crate::child::CommandLine;
 use crate::notify::heartbeat::OnFailure;
 use crate::record::{DnsName, RecordType, Ttl};
 use crate::transport::url::SecretUrl;
@@ -31,6 +32,7 @@ pub const KEYS: &[&str] = &[
     "expected_networks",
     "require_confirmation",
     "ipv6_interface",
+    "change_command",
     "heartbeat_url",
     "heartbeat_fail",
 ];
@@ -55,6 +57,7 @@ pub struct Raw {
     pub expected_networks: Option<Vec<Cidr>>,
     pub require_confirmation: Option<bool>,
     pub ipv6_interface: Option<String>,
+    pub change_command: Option<CommandLine>,
     pub heartbeat_url: Option<SecretUrl>,
     pub heartbeat_fail: OnFailure,
 }
@@ -141,6 +144,11 @@ impl Raw {
             }
             "require_confirmation" => self.require_confirmation = Some(value.boolean()?),
             "allow_non_public" => self.allow_non_public = Some(value.boolean()?),
+            "change_command" => {
+                let command = CommandLine::parse(&value.string()?);
+                let unusable = |error| format!("cannot be used: {error}");
+                self.change_command = Some(command.map_err(unusable)?);
+            }
             "heartbeat_url" => {
                 self.heartbeat_url = Some(SecretUrl::parse_heartbeat(&value.string()?)?);
             }

@@ -9,6 +9,7 @@ use crate::address::Sources;
 use crate::address::reflector::Reflector;
 use crate::aws::route53::ZoneId;
 use crate::aws::sns::TopicArn;
+use crate::child::CommandLine;
 use crate::environment::{Environment, command_as_owner};
 use crate::error::SetupError;
 use crate::files::read_regular;
@@ -42,6 +43,8 @@ pub struct Config {
     pub alerts: Option<Alerts>,
     /// Where their address comes from.
     pub sources: Sources,
+    /// What is run after a change, once per changed record.
+    pub change_command: Option<CommandLine>,
     /// Who misses this configuration's runs when they stay away.
     pub heartbeat: Option<Heartbeat>,
 }
@@ -152,6 +155,7 @@ impl Config {
             ttl: raw.ttl,
             alerts,
             sources,
+            change_command: raw.change_command,
             heartbeat: match (raw.heartbeat_url, raw.heartbeat_fail) {
                 (Some(url), on_failure) => Some(Heartbeat { url, on_failure }),
                 (None, OnFailure::Url(_)) => {

@@ -31,13 +31,14 @@ pub fn variables() -> BTreeSet<String> {
     variables
 }
 
-/// Whether `word` is the name of a variable of the environment. Cargo's own are read when the
-/// program is built.
+/// Whether `word` is the name of a variable of the environment that the program reads. Cargo's own
+/// are read when the program is built; `AUTODNS_…` are set for the user's programs.
 pub fn is_variable(word: &str) -> bool {
     word.starts_with(|c: char| c.is_ascii_uppercase())
         && word.contains('_')
         && word.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
         && !word.starts_with("CARGO_")
+        && !word.starts_with("AUTODNS_")
 }
 
 #[test]

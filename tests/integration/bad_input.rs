@@ -150,7 +150,8 @@ fn unknown_key_is_reported_with_the_nearest_name() {
     }
     let keys = "hosted_zone_id, dns_name, topic_arn, alert_lock, reflect_url, record_types, ttl, \
                 allow_non_public, notify_recovery, notify_change, expected_networks, \
-                require_confirmation, ipv6_interface, heartbeat_url, heartbeat_fail";
+                require_confirmation, ipv6_interface, change_command, heartbeat_url, \
+                heartbeat_fail";
     assert_text(
         &seen.replace(keys, "{keys}"),
         "autodns: {home}/autodns.json: line 4, column 18: unknown key \"hosted_zone\"; did \
@@ -244,6 +245,32 @@ fn value_of_the_wrong_type_is_rejected() {
          \"true\"\n\
          \x20   autodns: {home}/autodns.json: line 6, column 27: \"require_confirmation\" must be \
          true or false\n",
+    );
+}
+
+#[test]
+fn invalid_change_command_is_rejected() {
+    let seen = said_of_all(&[
+        ("change_command", json!("")),
+        ("change_command", json!("'half")),
+        ("change_command", json!("A=b run")),
+        ("change_command", json!(["run"])),
+    ]);
+    assert_text(
+        &seen,
+        "\"\"\n\
+         \x20   autodns: {home}/autodns.json: line 3, column 21: \"change_command\" cannot be used: \
+         it is not a command line; check its quotes\n\
+         \"'half\"\n\
+         \x20   autodns: {home}/autodns.json: line 3, column 21: \"change_command\" cannot be used: \
+         it is not a command line; check its quotes\n\
+         \"A=b run\"\n\
+         \x20   autodns: {home}/autodns.json: line 3, column 21: \"change_command\" cannot be used: \
+         no shell runs it, so it cannot begin with NAME=VALUE; write a script that sets the \
+         variable, and name the script here\n\
+         [\"run\"]\n\
+         \x20   autodns: {home}/autodns.json: line 3, column 21: \"change_command\" must be a \
+         string\n",
     );
 }
 

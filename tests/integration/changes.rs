@@ -1,12 +1,12 @@
-//! What follows a change: the message that `notify_change` asks for.
+//! What follows a change: the message that `notify_change` asks for, and `change_command`.
 
 use serde_json::json;
 
 use crate::support::expected::out_of_order;
 use crate::support::fake_aws::Fault;
-use crate::support::fake_aws::Operation::Publish;
+use crate::support::fake_aws::Operation::{Change, Publish};
 use crate::support::fixture::Fixture;
-use crate::support::http::{Family, Response};
+use crate::support::http::{Family, Reply, Response};
 
 const CHANGED: &str = "autodns: home.example.com A has a new address (raspberrypi)";
 const BODY: &str = "autodns on raspberrypi has written a new address:\n\n  \
@@ -96,4 +96,82 @@ fn message_that_is_denied_is_a_line_and_exit_0() {
         "autodns: home.example.com: the message about the new address: could not publish to ";
     assert!(run.stderr.starts_with(start), "{}", run.stderr);
     assert_eq!(run.stderr.lines().count(), 1);
+}
+
+/// A fixture whose `change_command` is this script.
+fn fixture_of(script: &str) -> Fixture {
+    let mut fixture = Fixture::new();
+    let path = fixture.sandbox.script("changed.sh", &format!("#!/bin/sh\n{script}\n"));
+    fixture.configure(|config| config["change_command"] = json!(format!("{path} 'a word'")));
+    fixture
+}
+
+const NOTE: &str = "echo \"$1|$AUTODNS_NAME|$AUTODNS_TYPE|$AUTODNS_OLD|$AUTODNS_NEW\" \
+                    >>\"$HOME/changed.txt\"";
+
+#[test]
+fn change_command_is_run_once_per_changed_record() {
+    let mut fixture = fixture_of(NOTE);
+    fixture.configure(|config| {
+        config["dns_name"] = json!(["home.example.com", "new.example.com"]);
+    });
+    fixture.run().assert_silent().assert_wrote(&["+ changed.txt"]);
+    fixture.run().assert_silent().assert_wrote(&[]);
+    assert_eq!(
+        fixture.sandbox.read("changed.txt").expect("what it noted"),
+        "a word|home.example.com|A|192.175.48.1|192.175.48.7\n\
+         a word|new.example.com|A||192.175.48.7\n"
+    );
+}
+
+#[test]
+fn change_command_is_not_run_in_a_dry_run_or_without_a_change() {
+    let fixture = fixture_of(NOTE);
+    let said = "home.example.com A: 192.175.48.1 -> 192.175.48.7\n";
+    fixture.run_with(&["--dry-run"]).assert(0, said, "").assert_wrote(&[]);
+    fixture.reflector.says(Family::V4, "192.175.48.1");
+    fixture.run().assert_silent().assert_wrote(&[]);
+}
+
+#[test]
+fn failed_change_command_is_a_line_and_exit_1_without_an_alert() {
+    for (script, cause) in [
+        ("echo hush; echo hush >&2; exit 3", "it ended with exit status 3"),
+        ("kill -9 $$", "it was ended by signal 9"),
+    ] {
+        let fixture = fixture_of(script);
+        let line = format!(
+            "autodns: home.example.com A: change_command: {cause}; run it by hand to see why\n"
+        );
+        fixture.run().assert(1, "", &line).assert_wrote(&[]);
+        assert_eq!(published(&fixture), []);
+        fixture.run().assert_silent();
+    }
+}
+
+#[test]
+fn change_command_that_hangs_ends_with_the_run() {
+    let fixture = fixture_of("sleep 600");
+    let run = fixture.run_with(&["--deadline", "2"]);
+    assert_eq!(run.status.code(), Some(1), "{}", run.stderr);
+    let start = "autodns: home.example.com A: change_command: it did not end within ";
+    assert!(run.stderr.starts_with(start), "{}", run.stderr);
+    assert_eq!(published(&fixture), []);
+}
+
+#[test]
+fn missing_change_command_is_reported() {
+    let mut fixture = Fixture::new();
+    fixture.configure(|config| config["change_command"] = json!("/no/such/program"));
+    let line = "autodns: home.example.com A: change_command: its program cannot be run: No such file \
+                or directory (os error 2); check its path, and that this user may run it\n";
+    fixture.run().assert(1, "", line);
+}
+
+#[test]
+fn change_confirmed_by_a_later_list_counts_as_accepted() {
+    let fixture = fixture_of(NOTE);
+    fixture.aws.fault(Change, Fault::After(Reply::reset()));
+    fixture.run().assert_silent();
+    assert!(fixture.sandbox.read("changed.txt").is_some());
 }

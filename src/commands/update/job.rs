@@ -11,6 +11,7 @@ use super::settle::{Known, Settling};
 use super::supervise::Times;
 use crate::address::{self, Asking, PublicAddress};
 use crate::aws::{self, Aws};
+use crate::child;
 use crate::commands::trouble::{Trouble, shown};
 use crate::config::ConfigFile;
 use crate::console::Console;
@@ -18,7 +19,7 @@ use crate::deadline::Deadline;
 use crate::detached::{self, NoResult};
 use crate::error::UNFINISHED;
 use crate::record::plan::Change;
-use crate::record::{Family, RecordKey, RecordSet};
+use crate::record::{AddressRecord, Family, RecordKey, RecordSet};
 use crate::session::Session;
 use crate::transport::{NO_NETWORK, NO_NETWORK_ADVICE};
 
@@ -27,6 +28,7 @@ use crate::transport::{NO_NETWORK, NO_NETWORK_ADVICE};
 const GRACE: Duration = Duration::from_millis(500);
 
 /// What came of a run.
+#[derive(Default)]
 pub struct Outcome {
     /// What keeps records from being right; empty if all are right.
     pub troubles: Vec<Trouble>,
@@ -34,6 +36,8 @@ pub struct Outcome {
     pub found: Option<Vec<RecordSet>>,
     /// The changes that were made.
     pub changed: Vec<Change>,
+    /// What went wrong after them, a line each.
+    pub afterwards: Vec<String>,
 }
 
 impl Outcome {
@@ -97,13 +101,44 @@ impl Job {
             Ok(found) => found,
             Err(error) => {
                 troubles.push(Trouble::from(error).about(config.records().collect()));
-                return Outcome { troubles, found: None, changed: Vec::new() };
+                return Outcome { troubles, ..Outcome::default() };
             }
         };
         let mut settling = Settling::new(self, &aws, known, found);
         settling.settle();
         troubles.append(&mut settling.troubles);
-        Outcome { troubles, found: Some(settling.list.found), changed: settling.changed }
+        let changed = settling.changed;
+        let afterwards = self.run_change_command(&changed);
+        Outcome { troubles, found: Some(settling.list.found), changed, afterwards }
+    }
+
+    /// Runs `change_command` for each of `changes`. Returns a line for each that failed.
+    fn run_change_command(&self, changes: &[Change]) -> Vec<String> {
+        let Some(line) = &self.file.config.change_command else { return Vec::new() };
+        let failure = |change: &Change| {
+            let AddressRecord { key, address, .. } = &change.to;
+            self.console.doing(format!("running change_command for {key}"));
+            let old = change.from.as_ref().map_or("", |from| from.value.as_str());
+            let mut command = line.command();
+            command
+                .env("AUTODNS_NAME", key.name.to_string())
+                .env("AUTODNS_TYPE", key.record_type.as_str())
+                .env("AUTODNS_OLD", old)
+                .env("AUTODNS_NEW", address.to_string());
+            let (cause, advice) = match child::output(command, self.times.work.left(), |_| true) {
+                Ok(_) => {
+                    self.console.step(|| format!("{key}: change_command has ended well"));
+                    return None;
+                }
+                Err(child::Error::CannotRun(error)) => (
+                    format!("its program cannot be run: {error}"),
+                    "check its path, and that this user may run it",
+                ),
+                Err(child::Error::Fruitless(cause)) => (cause, "run it by hand to see why"),
+            };
+            Some(format!("{key}: change_command: {cause}; {advice}"))
+        };
+        changes.iter().filter_map(failure).collect()
     }
 
     /// AWS as this configuration calls it, over a connection of its own.

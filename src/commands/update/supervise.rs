@@ -129,7 +129,7 @@ impl<'a> Supervisor<'a> {
                 Err(_) => {
                     let trouble = Trouble::unfinished(&console.last_doing());
                     let troubles = vec![trouble.about(file.config.records().collect())];
-                    break (Outcome { troubles, found: None, changed: Vec::new() }, false);
+                    break (Outcome { troubles, ..Outcome::default() }, false);
                 }
             }
         };
@@ -177,7 +177,11 @@ impl<'a> Supervisor<'a> {
         for line in &lines {
             console.error(line);
         }
+        for line in &outcome.afterwards {
+            console.error(line);
+        }
         let mut errors = lines.clone();
+        errors.extend(outcome.afterwards.iter().map(|line| console.secrets().hide(line).into()));
         if let Some(session) = session.filter(|_| !self.options.dry_run) {
             let changes = changes_to_tell(config, outcome);
             let is_needed = is_out || !all_right || !changes.is_empty();
@@ -210,7 +214,7 @@ impl<'a> Supervisor<'a> {
             }
             if let Some(heartbeat) = config.heartbeat.clone() {
                 // A recovery message that was not sent does not make a good run a bad one.
-                if all_right {
+                if all_right && outcome.afterwards.is_empty() {
                     errors.clear();
                 }
                 let session = Arc::clone(session);
@@ -218,7 +222,7 @@ impl<'a> Supervisor<'a> {
                 send(heartbeat, errors, network, times, console);
             }
         }
-        if all_right { Status::Right } else { Status::Failed }
+        if all_right && outcome.afterwards.is_empty() { Status::Right } else { Status::Failed }
     }
 }
 

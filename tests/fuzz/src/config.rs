@@ -126,6 +126,9 @@ const MISSING: &[&str] = &[
     "the key \"dns_name\" is missing",
     "\"require_confirmation\" needs reflectors on two different hosts in \"reflect_url\"",
     "the key \"heartbeat_url\" is missing, which a URL in heartbeat_fail needs",
+    "\"change_command\" cannot be used: it is not a command line; check its quotes",
+    "\"change_command\" cannot be used: no shell runs it, so it cannot begin with NAME=VALUE; write a \
+     script that sets the variable, and name the script here",
     "the key \"topic_arn\" is missing, which notify_change needs",
 ];
 
