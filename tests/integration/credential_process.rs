@@ -88,6 +88,32 @@ fn command_line_is_split_and_run_without_a_shell() {
     assert_works(&fixture);
 }
 
+/// The helper prints one line of compact JSON. It exits with 1 if an argument is missing.
+#[test]
+fn documented_line_of_iam_roles_anywhere_works() {
+    let page = include_str!("../../docs/configuration.md");
+    let line = page.lines().find(|line| line.contains("/aws_signing_helper credential-process"));
+    let line = line.expect("the line of docs/configuration.md");
+    let mut fixture = fixture_with("");
+    let token = "IQoJb3JpZ2luX2VjEJr//t0ken/RolesAnywhere==";
+    fixture.sandbox.secret(token);
+    let secret = Secret { secret: SECRET_KEY.into(), token: Some(token.into()) };
+    fixture.aws.state().keys.insert(KEY_ID.into(), secret);
+    let helper = fixture.sandbox.script(
+        "aws_signing_helper",
+        &format!(
+            "#!/bin/sh\n[ \"$1 $2 $4 $6 $8\" = 'credential-process --certificate --private-key \
+             --trust-anchor-arn --profile-arn' ] && [ \"${{10}}\" = --role-arn ] && [ $# = 11 ] || \
+             exit 1\necho '{{\"Version\":1,\"AccessKeyId\":\"{KEY_ID}\",\"SecretAccessKey\":\
+             \"{SECRET_KEY}\",\"SessionToken\":\"{token}\",\"Expiration\":\
+             \"2999-01-01T00:00:00Z\"}}'\n"
+        ),
+    );
+    let line = line.replace("/usr/local/bin/aws_signing_helper", &helper);
+    fixture.sandbox.write(".aws/config", format!("[default]\n{line}\n"));
+    assert_works(&fixture);
+}
+
 #[test]
 fn failing_process_is_named_by_file_and_line_only() {
     let printing = |json: &str| format!("echo '{json}'");

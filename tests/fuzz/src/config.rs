@@ -126,9 +126,6 @@ const MISSING: &[&str] = &[
     "the key \"dns_name\" is missing",
     "\"require_confirmation\" needs reflectors on two different hosts in \"reflect_url\"",
     "the key \"heartbeat_url\" is missing, which a URL in heartbeat_fail needs",
-    "\"change_command\" cannot be used: it is not a command line; check its quotes",
-    "\"change_command\" cannot be used: no shell runs it, so it cannot begin with NAME=VALUE; write a \
-     script that sets the variable, and name the script here",
     "the key \"topic_arn\" is missing, which notify_change needs",
 ];
 
@@ -156,6 +153,9 @@ const REJECTIONS: &[&str] = &[
     "is in one of AWS's isolated partitions, which autodns cannot reach",
     "is a FIFO topic, which cannot deliver to e-mail or SMS; make a standard topic",
     "must be the path of a file",
+    "cannot be used: it is not a command line; check its quotes",
+    "cannot be used: no shell runs it, so it cannot begin with NAME=VALUE; write a script that sets the \
+     variable, and name the script here",
     "must be a URL, as in https://host/path",
     "must be a URL whose port is # to #",
     "must be an https URL: over plain http anyone on the way can read it, and answer",
