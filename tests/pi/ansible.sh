@@ -11,7 +11,7 @@ test_ansible() {
     ansible=$(ansible_folder)
     test_text_of_role
     start_aws
-    make_world
+    make_resources
     start_reflector reflector 192.175.48.7
     reflect=$answer
     make_control_machine
@@ -278,7 +278,7 @@ Turn the timer on"
     run inside systemctl start autodns.service
     expect "the service runs" "0 " "$status $err"
     expect "the service changes the record" "$(record 192.175.48.9)" \
-        "$(world "$endpoint" records "$zone")"
+        "$(moto_aws "$endpoint" records "$zone")"
     expect "a variable comes through" "a b%c'd\"e\$HOME;f\\g!h" \
         "$(chroot "$root" sh -c '. /etc/autodns/environment; printf %s "$ODD"')"
     drop_in autodns.service spy <<<$'[Service]\nExecStart=\nExecStart=/usr/bin/printenv ODD'
