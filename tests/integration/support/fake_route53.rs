@@ -141,8 +141,10 @@ pub fn normal(name: &str) -> String {
     text
 }
 
+/// Each with its dot, so that they sort as Route 53 documents: `com.example.a-b.` is before
+/// `com.example.a.`.
 fn labels_from_right(name: &str) -> Vec<String> {
-    name.trim_end_matches('.').rsplit('.').map(str::to_owned).collect()
+    name.trim_end_matches('.').rsplit('.').map(|label| format!("{label}.")).collect()
 }
 
 /// One change of a batch, as requested.
