@@ -36,14 +36,12 @@ impl Spread {
 /// A fleet, and what its runs have to do.
 #[derive(Clone, Copy, Debug)]
 pub struct Fleet {
-    /// How many machines, each with one configuration.
+    /// How many machines, each with one configuration, whose names are one list.
     pub machines: u32,
     /// When they start.
     pub spread: Spread,
     /// The minutes from one run to the next.
     pub minutes: u64,
-    /// The names of a configuration: a run makes a list of each.
-    pub names: u32,
     /// Whether every address has changed before the first run, so that all have a change to make.
     pub renumbered: bool,
     /// How often each machine runs.
@@ -97,7 +95,7 @@ pub fn simulate(
         .collect();
     let start = |machine: usize, round: u32, random: &mut Random| Run {
         began: interval * round + offsets[machine] + SAME_SECOND.mul_f64(random.number()),
-        lists_left: fleet.names,
+        lists_left: 1,
         attempts: Attempts::new(Limit::default()),
     };
     // A connection takes two round trips, TCP and TLS, before the first request.
@@ -185,14 +183,8 @@ mod tests {
     use super::*;
     use crate::throttle::{Rule, Throttle};
 
-    const FLEET: Fleet = Fleet {
-        machines: 10,
-        spread: Spread::OneSecond,
-        minutes: 5,
-        names: 1,
-        renumbered: false,
-        rounds: 3,
-    };
+    const FLEET: Fleet =
+        Fleet { machines: 10, spread: Spread::OneSecond, minutes: 5, renumbered: false, rounds: 3 };
 
     /// The outcome, and each request's arrival with what became of it.
     fn logged(fleet: &Fleet, rule: Rule, seed: u64) -> (Outcome, Vec<(Duration, bool)>) {
@@ -221,8 +213,8 @@ mod tests {
 
     #[test]
     fn a_run_is_as_long_as_its_round_trips() {
-        for (names, renumbered, round_trips) in [(1, false, 3), (1, true, 4), (3, true, 6)] {
-            let fleet = Fleet { machines: 1, names, renumbered, rounds: 1, ..FLEET };
+        for (renumbered, round_trips) in [(false, 3), (true, 4)] {
+            let fleet = Fleet { machines: 1, renumbered, rounds: 1, ..FLEET };
             let (outcome, _) = logged(&fleet, Rule::ROUTE_53, 1);
             assert_eq!(outcome.longest, round_trips * ROUND_TRIP);
         }

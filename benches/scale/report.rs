@@ -15,14 +15,8 @@ const ROUNDS: u32 = 12;
 /// The sizes of fleets in the tables of outcomes.
 const SIZES: [u32; 7] = [10, 100, 300, 500, 1000, 1500, 3000];
 
-const FLEET: Fleet = Fleet {
-    machines: 0,
-    spread: Spread::OwnMinute,
-    minutes: 5,
-    names: 1,
-    renumbered: false,
-    rounds: ROUNDS,
-};
+const FLEET: Fleet =
+    Fleet { machines: 0, spread: Spread::OwnMinute, minutes: 5, renumbered: false, rounds: ROUNDS };
 
 /// The tables, each with the name that it has in the page.
 pub fn tables() -> [(&'static str, String); 6] {
@@ -101,17 +95,17 @@ fn capacity_of_rules() -> String {
 
 fn capacity_of_intervals() -> String {
     let mut table = String::from(
-        "| every | names | own minute, quiet | all change | own second, quiet | all change |\n\
-         |--:|--:|--:|--:|--:|--:|\n",
+        "| every | own minute, quiet | all change | own second, quiet | all change |\n\
+         |--:|--:|--:|--:|--:|\n",
     );
-    for (minutes, names) in [(5, 2), (5, 4), (10, 1), (15, 1)] {
+    for minutes in [10, 15] {
         let cells = [Spread::OwnMinute, Spread::OwnSecond].map(|spread| {
             [false, true].map(|renumbered| {
-                let fleet = Fleet { spread, minutes, names, renumbered, ..FLEET };
+                let fleet = Fleet { spread, minutes, renumbered, ..FLEET };
                 capacity(&fleet, Rule::ROUTE_53)
             })
         });
-        let mut all = vec![format!("{minutes} min"), names.to_string()];
+        let mut all = vec![format!("{minutes} min")];
         all.extend(cells.concat());
         row(&mut table, &all);
     }

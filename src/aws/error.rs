@@ -7,6 +7,7 @@ use super::fault::{DeniedBy, Fault, Policy};
 use super::route53::ZoneId;
 use super::skew::Skew;
 use super::sns::TopicArn;
+use super::xml::TOO_MANY_ELEMENTS;
 use crate::retry::{Retry, RetryAfter};
 use crate::transport;
 
@@ -98,6 +99,15 @@ impl Error {
     /// Whether this machine has no network at all.
     pub fn is_no_network(&self) -> bool {
         matches!(&*self.cause, Cause::NoResponse { error, .. } if error.is_no_network())
+    }
+
+    /// Whether the answer was too large to be taken: one with less in it may not be.
+    pub fn is_too_large(&self) -> bool {
+        match &*self.cause {
+            Cause::NoResponse { error, .. } => error.is_too_large(),
+            Cause::Unreadable { problem, .. } => problem == TOO_MANY_ELEMENTS,
+            _ => false,
+        }
     }
 
     pub fn retry(&self) -> Retry {

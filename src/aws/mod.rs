@@ -1,5 +1,5 @@
 //! One signed call to AWS: where it goes (`endpoint`), how it is signed (`sign`), sending it until
-//! it is answered (`sender`), and what an answer that is no success means (`fault`, `failure`). The
+//! it is answered (`sender`), how several names are listed (`walk`), and what an answer that is no success means (`fault`, `failure`). The
 //! services' own requests and answers are in `route53` and `sns`. Knows nothing of what is wanted
 //! or when to alert.
 
@@ -11,8 +11,10 @@ mod sender;
 pub mod sign;
 pub mod skew;
 pub mod sns;
+mod walk;
 pub mod xml;
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use http::Method;
@@ -25,16 +27,14 @@ use crate::record::{AddressRecord, DnsName, RecordSet};
 use crate::retry::Limit;
 use crate::transport::Network;
 use endpoint::{Endpoint, Partition, Settings};
-use route53::{Start, ZoneId};
+use route53::{PAGE, Start, ZoneId};
 use sender::Sender;
 use skew::Skew;
 use sns::TopicArn;
+use walk::{MAX_PAGES, Walk};
 
 pub use error::Error;
 use error::{Action, Caller, Cause};
-
-/// The most pages that the rows of one name may fill.
-const MAX_PAGES: usize = 50;
 
 /// A service of AWS.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -162,17 +162,24 @@ impl<'a> Aws<'a> {
         self.account.settings.endpoint(service, self.partition)
     }
 
-    /// All record sets of `names` in `zone`, whatever their type.
+    /// All record sets of `names` in `zone`, whatever their type. Several names are met on one walk
+    /// through the zone; a name that it did not meet is asked for alone.
     pub fn list(
         &self,
         zone: &ZoneId,
         names: &[DnsName],
         deadline: Deadline,
     ) -> Result<Vec<RecordSet>, Error> {
+        let mut met = match Walk::new(names) {
+            Some(walk) => self.walk(zone, walk, deadline)?,
+            None => BTreeMap::new(),
+        };
         let mut all = Vec::new();
         for name in names {
-            self.console.step(|| format!("listing {name} in hosted zone {zone}"));
-            let found = self.list_name(zone, name, deadline)?;
+            let found = match met.remove(name) {
+                Some(found) => found,
+                None => self.list_name(zone, name, deadline)?,
+            };
             self.console.step(|| {
                 let shown: Vec<String> = found
                     .iter()
@@ -187,16 +194,46 @@ impl<'a> Aws<'a> {
         Ok(all)
     }
 
+    /// Walks through a zone once. Returns the record sets of each name that was met.
+    fn walk(
+        &self,
+        zone: &ZoneId,
+        mut walk: Walk<'_>,
+        deadline: Deadline,
+    ) -> Result<BTreeMap<DnsName, Vec<RecordSet>>, Error> {
+        loop {
+            let (start, size) = (walk.start(), walk.page());
+            self.console.step(|| {
+                let from = start.name();
+                format!("listing up to {size} record sets of hosted zone {zone} from {from}")
+            });
+            let request = route53::list(zone, start, size);
+            let read = |body: &str| route53::read_rows(|name| walk.wants(name), body);
+            match self.route53.send(&request, || self.listing(zone), read, deadline) {
+                Ok(rows) => {
+                    if !walk.take(rows) {
+                        return Ok(walk.met());
+                    }
+                }
+                Err(error) if error.is_too_large() && walk.shrink() => {
+                    self.console.step(|| format!("{}; asking for less", error.cause()));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
     fn list_name(
         &self,
         zone: &ZoneId,
         name: &DnsName,
         deadline: Deadline,
     ) -> Result<Vec<RecordSet>, Error> {
+        self.console.step(|| format!("listing {name} in hosted zone {zone}"));
         let mut record_sets = Vec::new();
         let mut start = Start::at(name);
         for _ in 0..MAX_PAGES {
-            let request = route53::list(zone, &start);
+            let request = route53::list(zone, &start, PAGE);
             let read = |body: &str| route53::read_list(name, body);
             let page = self.route53.send(&request, || self.listing(zone), read, deadline)?;
             record_sets.extend(page.record_sets);

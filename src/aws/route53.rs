@@ -7,9 +7,9 @@ use super::{ApiRequest, Service};
 use crate::percent;
 use crate::record::{AddressRecord, DnsName, RecordSet, RecordType, Ttl};
 
-/// How many rows a page asks for. One name has few (the types A, AAAA and CNAME sort first), and
+/// How many rows the list of one name asks for. One name has few (the types A, AAAA and CNAME sort first), and
 /// rows of the names behind it are only bytes on a home line.
-const PAGE: usize = 10;
+pub const PAGE: usize = 10;
 const NAMESPACE: &str = "https://route53.amazonaws.com/doc/2013-04-01/";
 
 /// The id of a hosted zone: up to 32 letters and digits, without `/hostedzone/`.
@@ -50,6 +50,26 @@ impl Start {
     pub fn at(name: &DnsName) -> Self {
         Self { name: name.normalised().into(), record_type: None, identifier: None }
     }
+
+    /// The name, as the answer or [`DnsName::normalised`] spells it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    #[cfg(test)]
+    pub fn new(name: &str, record_type: Option<&str>, identifier: Option<&str>) -> Self {
+        let [record_type, identifier] = [record_type, identifier].map(|text| text.map(Into::into));
+        Self { name: name.into(), record_type, identifier }
+    }
+}
+
+/// One page of a walk through several names.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Rows {
+    /// Each row in order; `None` for one of a name that is not wanted.
+    pub record_sets: Vec<Option<RecordSet>>,
+    /// Where the list goes on, if rows follow.
+    pub next: Option<Start>,
 }
 
 /// One page of a list.
@@ -61,9 +81,9 @@ pub struct Page {
     pub next: Option<Start>,
 }
 
-/// The request for one page of the records of a zone.
-pub fn list(zone: &ZoneId, start: &Start) -> ApiRequest {
-    let mut path = format!("/2013-04-01/hostedzone/{zone}/rrset?maxitems={PAGE}");
+/// The request for one page of `size` record sets of a zone.
+pub fn list(zone: &ZoneId, start: &Start, size: usize) -> ApiRequest {
+    let mut path = format!("/2013-04-01/hostedzone/{zone}/rrset?maxitems={size}");
     let members = [
         ("name", Some(&start.name)),
         ("type", start.record_type.as_ref()),
@@ -125,19 +145,34 @@ pub fn read_list(name: &DnsName, answer: &str) -> Result<Page, String> {
         // The rows of one name are contiguous.
         return Ok(Page { record_sets, next: None });
     }
-    let next = match root.text_of("IsTruncated") {
-        Some("false") => None,
-        Some("true") => {
-            let next = root.text_of("NextRecordName").ok_or("lacks NextRecordName")?;
-            (DnsName::from_route53(next).as_ref() == Ok(name)).then(|| Start {
-                name: next.into(),
-                record_type: root.text_of("NextRecordType").map(Into::into),
-                identifier: root.text_of("NextRecordIdentifier").map(Into::into),
-            })
-        }
-        _ => return Err("lacks IsTruncated".into()),
+    let of_name = |next: &Start| DnsName::from_route53(&next.name).as_ref() == Ok(name);
+    Ok(Page { record_sets, next: next_of(&root)?.filter(of_name) })
+}
+
+/// Reads one page of a walk. Of a row whose name is not `wanted`, nothing but the name is read.
+pub fn read_rows(wanted: impl Fn(&DnsName) -> bool, answer: &str) -> Result<Rows, String> {
+    let root = expect_root(answer, "ListResourceRecordSetsResponse")?;
+    let sets = root.child("ResourceRecordSets").ok_or("lacks ResourceRecordSets")?;
+    let row = |set: &Element| {
+        let name = set.text_of("Name").ok_or("has a record set without a Name")?;
+        let wanted = DnsName::from_route53(name).is_ok_and(|name| wanted(&name));
+        wanted.then(|| read_row(set)).transpose()
     };
-    Ok(Page { record_sets, next })
+    let record_sets = sets.children.iter().map(row).collect::<Result<_, String>>()?;
+    Ok(Rows { record_sets, next: next_of(&root)? })
+}
+
+/// Where a list goes on, if rows follow.
+fn next_of(root: &Element) -> Result<Option<Start>, String> {
+    match root.text_of("IsTruncated") {
+        Some("false") => Ok(None),
+        Some("true") => Ok(Some(Start {
+            name: root.text_of("NextRecordName").ok_or("lacks NextRecordName")?.into(),
+            record_type: root.text_of("NextRecordType").map(Into::into),
+            identifier: root.text_of("NextRecordIdentifier").map(Into::into),
+        })),
+        _ => Err("lacks IsTruncated".into()),
+    }
 }
 
 fn read_row(set: &Element) -> Result<RecordSet, String> {
@@ -246,7 +281,7 @@ mod tests {
     #[test]
     fn a_list_starts_at_the_name_percent_encoded() {
         let zone = ZoneId::parse("Z1").unwrap();
-        let request = list(&zone, &Start::at(&name("*.home.example.com")));
+        let request = list(&zone, &Start::at(&name("*.home.example.com")), PAGE);
         assert_eq!(
             request.path_and_query,
             "/2013-04-01/hostedzone/Z1/rrset?maxitems=10&name=%5C052.home.example.com"
@@ -257,10 +292,25 @@ mod tests {
             identifier: Some("a b/c".into()),
         };
         assert_eq!(
-            list(&zone, &start).path_and_query,
+            list(&zone, &start, PAGE).path_and_query,
             "/2013-04-01/hostedzone/Z1/rrset?maxitems=10&name=home.example.com.&type=A\
              &identifier=a%20b%2Fc"
         );
+    }
+
+    #[test]
+    fn rows_of_unwanted_names_are_not_read() {
+        let strange = record_set("other.example.com.", "A", "<TTL>never</TTL>");
+        let record_sets = strange.clone() + &record_set(HOME, "A", ADDRESS);
+        let next = "<IsTruncated>true</IsTruncated><NextRecordName>x.example.com.</NextRecordName>";
+        let home = name("home.example.com");
+        let rows = read_rows(|name| *name == home, &answer(&record_sets, next)).unwrap();
+        let named: Vec<_> =
+            rows.record_sets.iter().map(|row| row.as_ref().map(|row| &row.name)).collect();
+        assert_eq!(named, [None, Some(&home)]);
+        assert_eq!(rows.next, Some(Start::new("x.example.com.", None, None)));
+        assert!(read_rows(|_| true, &answer(&strange, WHOLE)).is_err());
+        assert_eq!(read_rows(|_| true, &answer("", "")), Err("lacks IsTruncated".into()));
     }
 
     fn answer(record_sets: &str, end: &str) -> String {

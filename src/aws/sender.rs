@@ -17,7 +17,7 @@ use crate::retry::{Attempts, RetryAfter};
 use crate::transport::{Client, Response};
 
 /// The most bytes an answer may have. A page of ten record sets, each with the 400 values that
-/// Route 53 allows at most, stays below.
+/// Route 53 allows at most, stays below; a walk through many record sets asks for smaller pages.
 const MAX_RESPONSE: u64 = 1 << 20;
 
 /// A service at its endpoint, as one configuration calls it.

@@ -249,7 +249,7 @@ mod tests {
     #[test]
     fn a_list_is_the_golden_request() {
         let name = DnsName::from_config("*.home.example.com").unwrap();
-        let request = route53::list(&ZoneId::parse("Z1").unwrap(), &Start::at(&name));
+        let request = route53::list(&ZoneId::parse("Z1").unwrap(), &Start::at(&name), 10);
         let endpoint = endpoint("https://route53.amazonaws.com", "us-east-1");
         let request = sign(&request, &endpoint, &key("AKID", "secret", None), at(SUITE)).unwrap();
         assert_eq!(

@@ -12,6 +12,8 @@ const DEEPEST: usize = 16;
 /// of the four bytes that may stand for it.
 const MAX_ELEMENTS: usize = 20_000;
 
+/// What is said of an answer with more elements.
+pub const TOO_MANY_ELEMENTS: &str = "is XML of more elements than any answer of AWS";
 /// No element that is read here has a longer name, in bytes.
 const MAX_NAME: usize = 64;
 /// No word of an answer that is shown is longer, in bytes.
@@ -46,7 +48,7 @@ impl Element {
             let Some(current) = open.last_mut() else { return Err(UNBALANCED) };
             elements += usize::from(matches!(event, Event::Start(_) | Event::Empty(_)));
             if elements > MAX_ELEMENTS {
-                return Err("is XML of more elements than any answer of AWS");
+                return Err(TOO_MANY_ELEMENTS);
             }
             match event {
                 Event::Start(_) if depth > DEEPEST => {

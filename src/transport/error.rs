@@ -82,6 +82,11 @@ impl Error {
         matches!(self.told.kind, Kind::TooLarge | Kind::NotText)
     }
 
+    /// Whether the body of the answer has more bytes than were asked for.
+    pub fn is_too_large(&self) -> bool {
+        matches!(self.told.kind, Kind::TooLarge)
+    }
+
     /// Whether this machine has no network at all: every other exchange fails alike.
     pub fn is_no_network(&self) -> bool {
         matches!(self.told.kind, Kind::NoNetwork)

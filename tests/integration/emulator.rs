@@ -114,6 +114,32 @@ fn missing_record_is_created() {
     assert_eq!(fixture.moto.records(), json!([record("A", 600, "192.175.48.7")]));
 }
 
+/// The emulator has an order of its own.
+#[test]
+fn several_names_are_listed_in_one_walk() {
+    let mut fixture = MotoFixture::new("good", &["--address", "192.175.48.7"]);
+    let hosts = ["*.home", "a", "a-b", "home", "x.a", "zoo"];
+    for host in &hosts[..5] {
+        fixture.moto.upsert(&json!({
+            "Name": format!("{host}.example.com"), "Type": "A", "TTL": 300,
+            "ResourceRecords": [{ "Value": "192.175.48.7" }],
+        }));
+    }
+    let names: Vec<String> = hosts.iter().map(|host| format!("{host}.example.com")).collect();
+    fixture.config["dns_name"] = json!(names);
+    fixture.write();
+    let path = fixture.sandbox.path("autodns.json");
+    for (new, up_to_date) in [(1, 5), (0, 6)] {
+        let run = fixture.sandbox.run(&["--verbose", &path]);
+        assert!(run.status.success(), "{run:?}");
+        let count = |text: &str| run.stderr.matches(text).count();
+        assert_eq!(count("listing up to 160 record sets"), 1, "{run:?}");
+        assert_eq!(count("listing "), 2 + new, "{run:?}");
+        assert_eq!(count("A: is not there -> 192.175.48.7"), new, "{run:?}");
+        assert_eq!(count("A: up to date"), up_to_date, "{run:?}");
+    }
+}
+
 #[test]
 fn unmanaged_records_are_left_unchanged() {
     let fixture = MotoFixture::new("good", &["--no-record"]);

@@ -40,4 +40,5 @@ mod sources;
 mod support;
 mod support_tests;
 mod unmanaged_records;
+mod walks;
 mod wrong_clock;

@@ -79,7 +79,7 @@ fn assert_rows(name: &DnsName, page: &Page) {
     }
     if let Some(next) = &page.next {
         let zone = ZoneId::parse("Z1").expect("a good id");
-        let path = route53::list(&zone, next).path_and_query;
+        let path = route53::list(&zone, next, 10).path_and_query;
         assert!(path.starts_with("/2013-04-01/hostedzone/Z1/rrset?maxitems=10&name="));
         assert_eq!(
             path.matches('&').count(),

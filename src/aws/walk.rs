@@ -1,0 +1,287 @@
+//! One walk through a zone that lists several names: where each page starts, how many record sets
+//! it asks for, and which names were met whole. Pure: `Aws` sends the requests. A name that the
+//! walk did not meet says nothing about that name: `Aws` asks for it alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::route53::{PAGE, Rows, Start};
+use crate::record::{DnsName, RecordSet};
+
+/// The most record sets that Route 53 puts on a page.
+const MAX_PAGE: usize = 300;
+/// The least that a first page asks for: a zone that has fewer is one page, and the rows of a
+/// larger zone are only bytes on a home connection.
+const MIN_FIRST_PAGE: usize = 100;
+/// By how much pages shrink that reach only one name, and grow that reach several.
+const STEP: usize = 5;
+/// The most pages that the rows of one name may fill.
+pub const MAX_PAGES: usize = 50;
+
+/// A walk through one zone.
+pub struct Walk<'a> {
+    /// The names, in Route 53's order.
+    wanted: Vec<(String, &'a DnsName)>,
+    met: BTreeMap<DnsName, Vec<RecordSet>>,
+    /// Names whose rows were in two places of one page.
+    torn: BTreeSet<DnsName>,
+    /// The name whose rows go on in the next page.
+    open: Option<DnsName>,
+    start: Start,
+    /// The place of `start` in Route 53's order.
+    place: String,
+    /// How often `place` stayed what it was.
+    stayed: usize,
+    page: usize,
+    max_page: usize,
+}
+
+impl<'a> Walk<'a> {
+    /// A walk that begins at the first of `names`; `None` if there are fewer than two.
+    pub fn new(names: &'a [DnsName]) -> Option<Self> {
+        let mut wanted: Vec<_> = names.iter().map(|name| (place_of(name), name)).collect();
+        wanted.sort();
+        wanted.dedup();
+        let (place, first) = wanted.first().filter(|_| wanted.len() > 1)?.clone();
+        // No more than each name alone would bring, but enough for a whole small zone.
+        let page = MIN_FIRST_PAGE.saturating_add(wanted.len() * PAGE).min(MAX_PAGE);
+        Some(Self {
+            wanted,
+            met: BTreeMap::new(),
+            torn: BTreeSet::new(),
+            open: None,
+            start: Start::at(first),
+            place,
+            stayed: 0,
+            page,
+            max_page: page,
+        })
+    }
+
+    /// Where the next page starts.
+    pub const fn start(&self) -> &Start {
+        &self.start
+    }
+
+    /// How many record sets the next page asks for.
+    pub const fn page(&self) -> usize {
+        self.page
+    }
+
+    /// Whether the rows of `name` are wanted.
+    pub fn wants(&self, name: &DnsName) -> bool {
+        self.wanted.iter().any(|(_, wanted)| *wanted == name)
+    }
+
+    /// Makes the pages smaller from now on: the last one was too large to be taken. Returns whether
+    /// that was possible.
+    pub fn shrink(&mut self) -> bool {
+        let was = self.page;
+        self.page = (was / STEP).max(PAGE);
+        self.max_page = self.page;
+        self.page < was
+    }
+
+    /// Takes the page that was asked for. Returns whether the walk goes on.
+    pub fn take(&mut self, rows: Rows) -> bool {
+        let last = self.take_rows(rows.record_sets);
+        let Some(next) = rows.next else { return false };
+        let Ok(name) = DnsName::from_route53(next.name()) else { return self.end(last) };
+        let place = place_of(&name);
+        let reached = |(wanted, _): &&(String, _)| (&self.place..&place).contains(&wanted);
+        self.page = if self.wanted.iter().filter(reached).count() > 1 {
+            (self.page * STEP).min(self.max_page)
+        } else {
+            (self.page / STEP).max(PAGE).min(self.max_page)
+        };
+        if last.as_ref() == Some(&name) && place >= self.place {
+            // Its other rows are in the next page.
+            self.stayed = if place == self.place { self.stayed + 1 } else { 0 };
+            if next == self.start || self.stayed > MAX_PAGES {
+                return self.end(last);
+            }
+            self.open = last;
+            (self.start, self.place) = (next, place);
+            return true;
+        }
+        // What lies before the next name that is wanted need not be listed.
+        let further = self.wanted.iter().find(|(wanted, name)| {
+            *wanted >= place && *wanted > self.place && !self.met.contains_key(*name)
+        });
+        let Some((place, name)) = further.filter(|_| place > self.place) else {
+            return self.end(last.filter(|last| *last == name));
+        };
+        (self.start, self.place, self.stayed) = (Start::at(name), place.clone(), 0);
+        true
+    }
+
+    /// The record sets of each name that was met, all of them.
+    pub fn met(mut self) -> BTreeMap<DnsName, Vec<RecordSet>> {
+        self.met.retain(|name, _| !self.torn.contains(name));
+        self.met
+    }
+
+    /// Takes the rows of one page. Returns the wanted name of the last row, if it has one.
+    fn take_rows(&mut self, rows: Vec<Option<RecordSet>>) -> Option<DnsName> {
+        let mut before = self.open.take();
+        let mut of_page: BTreeSet<DnsName> = before.iter().cloned().collect();
+        for row in rows {
+            let Some(row) = row else {
+                before = None;
+                continue;
+            };
+            if before.as_ref() != Some(&row.name) {
+                if !of_page.insert(row.name.clone()) {
+                    self.torn.insert(row.name.clone());
+                }
+                // An earlier page may have had it: this one is newer.
+                self.met.remove(&row.name);
+                before = Some(row.name.clone());
+            }
+            self.met.entry(row.name.clone()).or_default().push(row);
+        }
+        before
+    }
+
+    /// Ends the walk. Rows of `last` may be missing.
+    fn end(&mut self, last: Option<DnsName>) -> bool {
+        if let Some(last) = last {
+            self.met.remove(&last);
+        }
+        false
+    }
+}
+
+/// Where a name is in Route 53's order, which is ASCII over the reversed labels with the last dot:
+/// `com.example.www.`. Source: `ListResourceRecordSets` in the API reference of Route 53.
+fn place_of(name: &DnsName) -> String {
+    let mut place = String::with_capacity(name.normalised().len() + 1);
+    for label in name.normalised().rsplit('.') {
+        place.push_str(label);
+        place.push('.');
+    }
+    place
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> DnsName {
+        DnsName::from_config(text).unwrap()
+    }
+
+    fn names(hosts: &[&str]) -> Vec<DnsName> {
+        hosts.iter().map(|host| name(&format!("{host}.example.com"))).collect()
+    }
+
+    /// A page with a row of each host (a foreign one is `-`), and what the next one begins with.
+    fn page(hosts: &[&str], next: Option<(&str, &str)>) -> Rows {
+        let row = |host: &&str| {
+            (*host != "-").then(|| RecordSet {
+                name: name(&format!("{host}.example.com")),
+                record_type: "TXT".into(),
+                ttl: None,
+                values: vec![],
+                other_members: vec![],
+            })
+        };
+        let next = next.map(|(host, identifier)| {
+            Start::new(&format!("{host}.example.com."), Some("TXT"), Some(identifier))
+        });
+        Rows { record_sets: hosts.iter().map(row).collect(), next }
+    }
+
+    fn met(walk: Walk<'_>) -> Vec<(String, usize)> {
+        let counted = |(name, rows): (DnsName, Vec<_>)| {
+            (name.to_string().replace(".example.com", ""), rows.len())
+        };
+        walk.met().into_iter().map(counted).collect()
+    }
+
+    fn counts(expected: &[(&str, usize)]) -> Vec<(String, usize)> {
+        expected.iter().map(|&(name, count)| (name.to_owned(), count)).collect()
+    }
+
+    #[test]
+    fn order_is_ascii_over_reversed_labels_with_last_dot() {
+        let sorted = ["example.com", "a-b.example.com", "a.example.com", "x.a.example.com"];
+        let places: Vec<String> = sorted.iter().map(|text| place_of(&name(text))).collect();
+        assert_eq!(places[2], "com.example.a.");
+        assert!(places.is_sorted(), "{places:?}");
+    }
+
+    #[test]
+    fn walk_needs_two_names_and_starts_at_the_first() {
+        assert!(Walk::new(&names(&["a"])).is_none());
+        assert!(Walk::new(&names(&["a", "a"])).is_none());
+        let both = names(&["b", "a"]);
+        let walk = Walk::new(&both).unwrap();
+        assert_eq!(*walk.start(), Start::at(&name("a.example.com")));
+        assert_eq!(walk.page(), 120);
+        let many: Vec<String> = (0..40).map(|index| format!("n{index}")).collect();
+        let many = names(&many.iter().map(String::as_str).collect::<Vec<_>>());
+        assert_eq!(Walk::new(&many).unwrap().page(), 300);
+    }
+
+    #[test]
+    fn walk_skips_ahead_and_adapts_its_pages() {
+        let wanted = names(&["a", "m", "n", "z"]);
+        let mut walk = Walk::new(&wanted).unwrap();
+        assert_eq!(walk.page(), 140);
+        assert!(walk.take(page(&["a", "a", "-"], Some(("b", "1")))));
+        assert_eq!((walk.start(), walk.page()), (&Start::at(&wanted[1]), 28));
+        assert!(walk.take(page(&["m", "n", "-"], Some(("o", "1")))));
+        assert_eq!((walk.start(), walk.page()), (&Start::at(&wanted[3]), 140));
+        assert!(!walk.take(page(&["z"], None)));
+        assert_eq!(met(walk), counts(&[("a", 2), ("m", 1), ("n", 1), ("z", 1)]));
+    }
+
+    #[test]
+    fn rows_of_one_name_go_on_in_the_next_page() {
+        let wanted = names(&["a", "b"]);
+        let mut walk = Walk::new(&wanted).unwrap();
+        assert!(walk.take(page(&["a", "a"], Some(("a", "3")))));
+        assert_eq!(*walk.start(), Start::new("a.example.com.", Some("TXT"), Some("3")));
+        assert!(walk.take(page(&["a", "b"], Some(("b", "2")))));
+        // Cut off: the rest of b never came.
+        assert!(!walk.take(page(&["b"], Some(("b", "2")))));
+        assert_eq!(met(walk), counts(&[("a", 3)]));
+    }
+
+    #[test]
+    fn walk_that_does_not_advance_ends() {
+        let wanted = names(&["b", "c"]);
+        for next in [("a", "1"), ("b", "1")] {
+            let mut walk = Walk::new(&wanted).unwrap();
+            assert!(!walk.take(page(&["-", "-"], Some(next))), "{next:?}");
+            assert_eq!(met(walk), []);
+        }
+        let mut walk = Walk::new(&wanted).unwrap();
+        let went = (0..1000).take_while(|index| {
+            let identifier = (index % 2).to_string();
+            walk.take(page(&["b"], Some(("b", &identifier))))
+        });
+        assert_eq!(went.count(), MAX_PAGES);
+        assert_eq!(met(walk), []);
+    }
+
+    #[test]
+    fn name_in_two_places_of_a_page_was_not_met() {
+        let wanted = names(&["a", "b", "c"]);
+        let mut walk = Walk::new(&wanted).unwrap();
+        assert!(!walk.take(page(&["a", "b", "a", "c"], None)));
+        assert_eq!(met(walk), counts(&[("b", 1), ("c", 1)]));
+    }
+
+    #[test]
+    fn pages_that_are_too_large_shrink_for_good() {
+        let wanted = names(&["a", "b", "c"]);
+        let mut walk = Walk::new(&wanted).unwrap();
+        assert!(walk.shrink());
+        assert_eq!(walk.page(), 26);
+        assert!(walk.take(page(&["a", "b"], Some(("c", "1")))));
+        assert_eq!(walk.page(), 26);
+        assert!(walk.shrink());
+        assert!(!walk.shrink(), "a page of ten is as small as pages are");
+    }
+}
