@@ -2,6 +2,7 @@
 //! stage's. Here is what all configurations of a run share; `supervise` keeps the time of one of
 //! them, `job` and `settle` are its straight line.
 
+mod alert;
 mod job;
 mod settle;
 mod supervise;

@@ -1,0 +1,126 @@
+//! What one run tells through the topic: the alert, its withdrawal, and changed addresses. When it
+//! is told, and in which time, is `supervise`'s.
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::job::Outcome;
+use crate::aws;
+use crate::commands::trouble::{Trouble, shown};
+use crate::config::{Alerts, Config, ConfigFile};
+use crate::console::Console;
+use crate::deadline::Deadline;
+use crate::environment::{command, host_name};
+use crate::notify::alert::{raise, withdraw};
+use crate::notify::lock::AlertLock;
+use crate::notify::message::{self, About};
+use crate::record::{AddressRecord, RecordKey, RecordSet};
+use crate::session::Session;
+
+/// Raising or withdrawing one configuration's alert.
+pub struct Alert {
+    pub lock: AlertLock,
+    /// What keeps records from being right, a line each.
+    pub troubles: Vec<String>,
+    /// Whether what was said of them is that there is no network.
+    pub is_offline: bool,
+    /// What the records say now, a sentence each.
+    pub records: Vec<String>,
+    /// The changed addresses that are to be told: the record, and a line about it.
+    pub changes: Vec<(RecordKey, String)>,
+    pub session: Arc<Session>,
+    pub file: Arc<ConfigFile>,
+    pub now: SystemTime,
+    pub end: Deadline,
+    pub console: Console,
+}
+
+impl Alert {
+    /// Raises the alert of the troubles, or withdraws it if there are none. Returns what has to be
+    /// said about that.
+    pub fn send(&self) -> Vec<String> {
+        let Some(Alerts { topic, notify_recovery, .. }) = &self.file.config.alerts else {
+            return Vec::new();
+        };
+        let host = host_name();
+        let names = self.file.config.shown_names();
+        let config = self.file.id.as_str();
+        let command = command(&["--dry-run", "--verbose", config]);
+        let about = About { host: &host, config, names: &names, command: &command };
+        let publish = |message: &message::Message| {
+            let aws = aws::Aws::new(
+                &self.session.account,
+                self.session.account.partition_of(Some(topic)),
+                &self.file.id,
+                &self.console,
+            );
+            let sent = aws.publish(topic, &message.subject, &message.body, self.end)?;
+            self.console.step(|| format!("published message {sent} to {topic}"));
+            Ok(sent)
+        };
+        let changes: Vec<String> = self.changes.iter().map(|(_, line)| line.clone()).collect();
+        // One message says both, if an alert is withdrawn.
+        let told = Cell::new(changes.is_empty());
+        let mut lines = if self.troubles.is_empty() {
+            let compose = notify_recovery.then_some(|since| {
+                told.set(true);
+                message::recovery(about, since, self.now, &changes)
+            });
+            withdraw(&self.lock, self.end, compose, publish)
+        } else {
+            let compose = |why: Option<&str>| {
+                message::failure(about, &self.troubles, &self.records, self.now, why)
+            };
+            let is_said = |error: &aws::Error| self.is_offline && error.is_no_network();
+            raise(&self.lock, self.now, self.end, is_said, compose, publish)
+        };
+        if !told.get() {
+            let records = shown(self.changes.iter().map(|(key, _)| key));
+            if let Err(error) = publish(&message::change(about, &records, &changes)) {
+                lines.push(format!("the message about the new address: {error}"));
+            }
+        }
+        lines
+    }
+}
+
+/// What the records that are not right say now, a sentence each: a reader wants to know first
+/// whether visitors are affected.
+pub fn record_lines(config: &Config, outcome: &Outcome) -> Vec<String> {
+    let sentence = |key: RecordKey| {
+        let of_key = |trouble: &&Trouble| trouble.records.contains(&key);
+        let trouble = outcome.troubles.iter().find(of_key)?;
+        let unknown = trouble.outcome_unknown;
+        let Some(found) = outcome.found.as_ref().filter(|_| !unknown) else {
+            return Some(format!("It is not known what {key} says now."));
+        };
+        let of_key = |record_set: &&RecordSet| {
+            record_set.name == key.name && record_set.record_type == key.record_type.as_str()
+        };
+        Some(match found.iter().find(of_key) {
+            None => format!("{key} does not exist."),
+            Some(RecordSet { values, ttl: Some(ttl), .. }) if !values.is_empty() => {
+                format!("{key} still says {} (TTL {ttl}).", values.join(", "))
+            }
+            Some(_) => format!("{key} exists, but has no address of its own."),
+        })
+    };
+    config.records().filter_map(sentence).collect()
+}
+
+/// The changed addresses that the configuration wants to be told. A changed TTL alone is none.
+pub fn changes_to_tell(config: &Config, outcome: &Outcome) -> Vec<(RecordKey, String)> {
+    let is_wanted = config.alerts.as_ref().is_some_and(|alerts| alerts.notify_change);
+    let moved = outcome.changed.iter().filter(|change| is_wanted && change.moves_address());
+    moved
+        .map(|change| {
+            let AddressRecord { key, address, .. } = &change.to;
+            let line = match &change.from {
+                Some(from) => format!("{key}: {} -> {address}", from.value),
+                None => format!("{key}: did not exist -> {address}"),
+            };
+            (key.clone(), line)
+        })
+        .collect()
+}
