@@ -16,7 +16,7 @@
 //! * `config`: autodns.json.
 //! * `session`: what the run of one configuration shares: network, credentials and limits.
 //! * `notify`: the alert, which is sent once, and the heartbeat.
-//! * `address`: the public address, from reflectors or an interface.
+//! * `address`: the public address, from reflectors, a command or an interface.
 //! * `aws`: signed requests to Route 53 and SNS.
 //! * `credentials`: where boto and AWS's tools look, in their order.
 //! * `transport`: HTTP, TLS and URLs, the only room that names ureq and rustls.

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::reflector::{Reply, Unanswered};
-use super::{Source, Sources};
+use super::{Source, Sources, command};
 use crate::console::Console;
 use crate::deadline::Deadline;
 use crate::record::Family;
@@ -126,7 +126,8 @@ impl Sources {
         (None, failed)
     }
 
-    /// Asks one source, in a thread of its own unless it is `alone`.
+    /// Asks one source, in a thread of its own unless it is `alone`. The command is waited for: if
+    /// its thread were left behind, the program would outlive the run.
     fn start(
         &self,
         source: Source,
@@ -139,7 +140,7 @@ impl Sources {
         // Nobody listens any more when another one's answer was taken.
         let to = sender.clone();
         let answer = move || drop(to.send((source, question())));
-        if alone {
+        if alone || source == Source::Command {
             return answer();
         }
         if let Err(error) = thread::Builder::new().spawn(answer) {
@@ -164,6 +165,17 @@ impl Sources {
             Source::Interface => {
                 let said = self.of_interface();
                 Box::new(|| said)
+            }
+            Source::Command => {
+                console.step(|| format!("running address_command for {family}"));
+                // Half of the time is left to the reflectors.
+                let share = if self.reflectors.is_empty() { 1 } else { 2 };
+                let time = command::LIMIT.min(deadline.left() / share);
+                let command = self.command.clone();
+                Box::new(move || match command {
+                    Some(command) => command::ask(&command, family, time),
+                    None => Err(Unanswered::never("it is not set", "set address_command")),
+                })
             }
             Source::Reflector(index) => {
                 let reflector = self.reflectors[index].clone();

@@ -1,10 +1,11 @@
 //! The public address of this connection: whom to ask and in what order, who confirms an address
 //! before a change, and what an address must be. Asking one reflector is left to `reflector`,
-//! asking several in the time there is to `asking`, reading the interface's addresses to
-//! `interface`; what counts as public is in `public`.
+//! asking several in the time there is to `asking`, running the user's command to `command`,
+//! reading the interface's addresses to `interface`; what counts as public is in `public`.
 
 mod asking;
 pub mod cidr;
+mod command;
 mod error;
 pub mod interface;
 pub mod public;
@@ -13,6 +14,7 @@ pub mod reflector;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv6Addr};
 
+use crate::child::CommandLine;
 use crate::console::Console;
 use crate::record::Family;
 use crate::retry::Retry;
@@ -26,15 +28,18 @@ use reflector::{Reflector, Reply, Unanswered};
 /// Where addresses come from, and what they must be, as a configuration says it.
 #[derive(Debug)]
 pub struct Sources {
-    /// Who is asked, in this order; at least one.
+    /// What is run first. With it, there may be no reflector.
+    pub command: Option<CommandLine>,
+    /// Who is asked, in this order.
     pub reflectors: Vec<Reflector>,
-    /// The interface that has the IPv6 address; if `None`, the reflectors are asked for it.
+    /// The interface that has the IPv6 address; if `None`, the other sources are asked for it.
     pub ipv6_interface: Option<String>,
     /// The only networks that addresses may be in, of each family that has one listed.
     pub expected_networks: Vec<Cidr>,
     /// Whether an address may be published that the Internet cannot reach.
     pub allow_non_public: bool,
-    /// Whether a reflector's address may be published only if one on another host confirms it.
+    /// Whether an address may be published only if a reflector on another host confirms it. That
+    /// of the interface needs no confirmation.
     pub require_confirmation: bool,
 }
 
@@ -43,6 +48,8 @@ pub struct Sources {
 pub enum Source {
     /// The interface.
     Interface,
+    /// The user's command.
+    Command,
     /// A reflector, by its place in the list.
     Reflector(usize),
 }
@@ -84,11 +91,11 @@ impl Sources {
     /// published. That none answers is an error only with `require_confirmation`: a change must
     /// not depend on two unless someone wants it to. The address of an interface needs no other.
     pub fn confirm(&self, answer: &PublicAddress, asking: Asking<'_>) -> Result<(), Error> {
-        let Source::Reflector(first) = answer.by else { return Ok(()) };
-        if self.reflectors.len() == 1 && !self.require_confirmation {
+        let (address, family) = (answer.address, Family::of(answer.address));
+        let sources = self.of_family(family);
+        if answer.by == Source::Interface || sources.len() == 1 && !self.require_confirmation {
             return Ok(());
         }
-        let (address, family) = (answer.address, Family::of(answer.address));
         let dispute = |source, other| Error::Disagreement {
             first: (self.shown(answer.by), address),
             second: (self.shown(source), other),
@@ -97,9 +104,12 @@ impl Sources {
         let mut failed = Failures::new();
         let mut others = Vec::new();
         // Those in front have just failed, or are slow.
-        for index in (first + 1..self.reflectors.len()).chain(0..first) {
-            let source = Source::Reflector(index);
-            let host = BTreeSet::from([self.reflectors[index].host()]);
+        let (front, behind): (Vec<_>, Vec<_>) = sources
+            .into_iter()
+            .filter(|&source| source != answer.by)
+            .partition(|&source| source < answer.by);
+        for source in behind.into_iter().chain(front) {
+            let host = self.host(source).into_iter().collect();
             if let Some(host) = shared(&host) {
                 failed.insert(source, same_host(&host));
             } else if let Some((cause, advice)) = answer.lasting.get(&source) {
@@ -133,8 +143,9 @@ impl Sources {
     /// Whether the answers of those families can be confirmed where that is required.
     pub fn can_confirm(&self, mut families: impl Iterator<Item = Family>) -> bool {
         let hosts: BTreeSet<String> = self.reflectors.iter().map(Reflector::host).collect();
-        let of_reflectors = |family| family == Family::V4 || self.ipv6_interface.is_none();
-        !self.require_confirmation || hosts.len() > 1 || !families.any(of_reflectors)
+        let sources = hosts.len() + usize::from(self.command.is_some());
+        let needs_another = |family| family == Family::V4 || self.ipv6_interface.is_none();
+        !self.require_confirmation || sources > 1 || !families.any(needs_another)
     }
 
     /// The sources of that family's address, in the order in which they are asked.
@@ -142,7 +153,14 @@ impl Sources {
         if family == Family::V6 && self.ipv6_interface.is_some() {
             return vec![Source::Interface];
         }
-        (0..self.reflectors.len()).map(Source::Reflector).collect()
+        let command = self.command.iter().map(|_| Source::Command);
+        command.chain((0..self.reflectors.len()).map(Source::Reflector)).collect()
+    }
+
+    /// The host of a source that has one.
+    fn host(&self, source: Source) -> Option<String> {
+        let Source::Reflector(index) = source else { return None };
+        self.reflectors.get(index).map(Reflector::host)
     }
 
     /// Asks one source once.
@@ -161,7 +179,7 @@ impl Sources {
 
     /// What a source said, if it may be published; and tells the step.
     fn examined(&self, source: Source, family: Family, said: Said, console: &Console) -> Said {
-        let said = said.and_then(|reply| match self.objection(reply.address, family) {
+        let said = said.and_then(|reply| match self.objection(reply.address, family, source) {
             Some((objection, advice)) => Err(Unanswered {
                 named: Some(reply.address),
                 ..Unanswered::never(
@@ -196,31 +214,41 @@ impl Sources {
         failed.into_iter().map(cause).collect()
     }
 
-    fn shown(&self, source: Source) -> String {
+    /// A source, as messages name it.
+    pub fn shown(&self, source: Source) -> String {
         match source {
             Source::Interface => {
                 format!("interface {}", self.ipv6_interface.as_deref().unwrap_or_default())
             }
+            Source::Command => "address_command".into(),
             Source::Reflector(index) => self.reflectors[index].to_string(),
         }
     }
 
-    /// What is wrong with an address that a reflector named, and what to do, if anything is.
-    fn objection(&self, address: IpAddr, family: Family) -> Option<(String, &'static str)> {
+    /// What is wrong with an address that a source named, and what to do, if anything is.
+    fn objection(
+        &self,
+        address: IpAddr,
+        family: Family,
+        source: Source,
+    ) -> Option<(String, &'static str)> {
         if Family::of(address) != family {
             return Some((
                 format!("no {family} address"),
                 "use a reflector that answers with the address it was called from",
             ));
         }
+        let by_command = source == Source::Command;
         if let Some(kind) = self.not_publishable(address) {
             let (more, advice) = if is_of_no_host(address) {
-                ("", "check the reflector")
+                ("", if by_command { "check the command" } else { "check the reflector" })
             } else if kind == CGNAT {
                 (
                     ", so this connection has no public IPv4 address of its own",
                     "ask the provider for one, or use IPv6 (record_types) or a tunnel",
                 )
+            } else if by_command {
+                ("", "check the command, or set allow_non_public")
             } else {
                 ("", "check the way to the reflector, or set allow_non_public")
             };
@@ -266,6 +294,7 @@ mod tests {
 
     fn sources(networks: &[&str], allow_non_public: bool) -> Sources {
         Sources {
+            command: None,
             reflectors: vec![Reflector::parse(Reflector::DEFAULTS[0]).unwrap()],
             ipv6_interface: None,
             expected_networks: networks.iter().map(|text| Cidr::parse(text).unwrap()).collect(),
@@ -310,7 +339,11 @@ mod tests {
             (&["10.0.0.0/8"], false, "10.1.2.3", Family::V4, Some("not a public address: private")),
             (&["10.0.0.0/8"], true, "10.1.2.3", Family::V4, None),
         ] {
-            let said = sources(networks, allowed).objection(address.parse().unwrap(), family);
+            let said = sources(networks, allowed).objection(
+                address.parse().unwrap(),
+                family,
+                Source::Reflector(0),
+            );
             let said = said.as_ref().map(|(cause, _)| cause.as_str());
             assert_eq!(said, objection, "{address} {networks:?}");
         }

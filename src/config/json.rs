@@ -31,6 +31,7 @@ pub const KEYS: &[&str] = &[
     "notify_change",
     "expected_networks",
     "require_confirmation",
+    "address_command",
     "ipv6_interface",
     "change_command",
     "heartbeat_url",
@@ -56,6 +57,7 @@ pub struct Raw {
     pub notify_change: Option<bool>,
     pub expected_networks: Option<Vec<Cidr>>,
     pub require_confirmation: Option<bool>,
+    pub address_command: Option<CommandLine>,
     pub ipv6_interface: Option<String>,
     pub change_command: Option<CommandLine>,
     pub heartbeat_url: Option<SecretUrl>,
@@ -124,6 +126,11 @@ impl Raw {
                 let networks = value.strings().ok_or("must be a list of strings")?;
                 self.expected_networks =
                     Some(networks.iter().map(|text| Cidr::parse(text)).collect::<Result<_, _>>()?);
+            }
+            "address_command" => {
+                let command = CommandLine::parse(&value.string()?);
+                self.address_command =
+                    Some(command.map_err(|error| format!("cannot be run: {error}"))?);
             }
             "ipv6_interface" => {
                 let name = value.string()?;

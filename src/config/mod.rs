@@ -132,11 +132,13 @@ impl Config {
         let sources = Sources {
             reflectors: match raw.reflectors {
                 Some(reflectors) => reflectors,
+                None if raw.address_command.is_some() => Vec::new(),
                 None => Reflector::DEFAULTS
                     .into_iter()
                     .map(Reflector::parse)
                     .collect::<Result<_, _>>()?,
             },
+            command: raw.address_command,
             ipv6_interface: raw.ipv6_interface,
             expected_networks: raw.expected_networks.unwrap_or_default(),
             allow_non_public: raw.allow_non_public.unwrap_or(false),
@@ -145,7 +147,7 @@ impl Config {
         let families = record_types.iter().map(|record_type: &RecordType| record_type.family());
         if !sources.can_confirm(families) {
             return Err("\"require_confirmation\" needs reflectors on two different hosts in \
-                        \"reflect_url\""
+                        \"reflect_url\", or one beside \"address_command\""
                 .into());
         }
         Ok(Self {

@@ -50,6 +50,7 @@ fn a_variable_is_told_from_other_words() {
         ("no_proxy", false),
         ("UPSERT", false),
         ("CARGO_PKG_VERSION", false),
+        ("AUTODNS_FAMILY", false),
         ("AWS_REGION is", false),
         ("_", false),
     ] {

@@ -150,8 +150,8 @@ fn unknown_key_is_reported_with_the_nearest_name() {
     }
     let keys = "hosted_zone_id, dns_name, topic_arn, alert_lock, reflect_url, record_types, ttl, \
                 allow_non_public, notify_recovery, notify_change, expected_networks, \
-                require_confirmation, ipv6_interface, change_command, heartbeat_url, \
-                heartbeat_fail";
+                require_confirmation, address_command, ipv6_interface, change_command, \
+                heartbeat_url, heartbeat_fail";
     assert_text(
         &seen.replace(keys, "{keys}"),
         "autodns: {home}/autodns.json: line 4, column 18: unknown key \"hosted_zone\"; did \
@@ -200,6 +200,10 @@ fn value_of_the_wrong_type_is_rejected() {
         ("allow_non_public", json!("yes")),
         ("notify_recovery", json!(0)),
         ("require_confirmation", json!("true")),
+        ("address_command", json!(["/bin/true"])),
+        ("address_command", json!("")),
+        ("address_command", json!("'/bin/true")),
+        ("address_command", json!("KEY=verysecret /bin/true")),
     ]);
     assert_text(
         &seen,
@@ -244,7 +248,20 @@ fn value_of_the_wrong_type_is_rejected() {
          true or false\n\
          \"true\"\n\
          \x20   autodns: {home}/autodns.json: line 6, column 27: \"require_confirmation\" must be \
-         true or false\n",
+         true or false\n\
+         [\"/bin/true\"]\n\
+         \x20   autodns: {home}/autodns.json: line 2, column 22: \"address_command\" must be a \
+         string\n\
+         \"\"\n\
+         \x20   autodns: {home}/autodns.json: line 2, column 22: \"address_command\" cannot be \
+         run: it is not a command line; check its quotes\n\
+         \"'/bin/true\"\n\
+         \x20   autodns: {home}/autodns.json: line 2, column 22: \"address_command\" cannot be \
+         run: it is not a command line; check its quotes\n\
+         \"KEY=verysecret /bin/true\"\n\
+         \x20   autodns: {home}/autodns.json: line 2, column 22: \"address_command\" cannot be \
+         run: no shell runs it, so it cannot begin with NAME=VALUE; write a script that sets the \
+         variable, and name the script here\n",
     );
 }
 

@@ -9,6 +9,7 @@
     reason = "a scenario reads best from top to bottom, and collects messages on the way"
 )]
 
+mod address_command;
 mod alerts;
 mod autodns_py;
 mod bad_input;

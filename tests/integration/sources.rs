@@ -332,7 +332,7 @@ fn required_confirmation_with_one_host_is_rejected() {
             2,
             "",
             "autodns: {home}/autodns.json: \"require_confirmation\" needs reflectors on two \
-             different hosts in \"reflect_url\"\n",
+             different hosts in \"reflect_url\", or one beside \"address_command\"\n",
         );
         fixture.assert_untouched(&run);
     }

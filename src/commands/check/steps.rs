@@ -141,7 +141,7 @@ impl Steps<'_> {
     fn shown(&self, source: Source) -> String {
         match source {
             Source::Interface => "the interface".into(),
-            Source::Reflector(index) => self.file.config.sources.reflectors[index].to_string(),
+            source => self.file.config.sources.shown(source),
         }
     }
 

@@ -124,7 +124,8 @@ fn assert_refusal(problem: &str) {
 const MISSING: &[&str] = &[
     "the key \"hosted_zone_id\" is missing",
     "the key \"dns_name\" is missing",
-    "\"require_confirmation\" needs reflectors on two different hosts in \"reflect_url\"",
+    "\"require_confirmation\" needs reflectors on two different hosts in \"reflect_url\", \
+     or one beside \"address_command\"",
     "the key \"heartbeat_url\" is missing, which a URL in heartbeat_fail needs",
     "the key \"topic_arn\" is missing, which notify_change needs",
 ];
@@ -137,6 +138,9 @@ const REJECTIONS: &[&str] = &[
     "must be a string",
     "must be true or false",
     "must be true, false or a URL",
+    "cannot be run: it is not a command line; check its quotes",
+    "cannot be run: no shell runs it, so it cannot begin with NAME=VALUE; write a script that sets \
+     the variable, and name the script here",
     "must be a string or a list of strings",
     "must be a list of strings",
     "must be a list of \"A\" and \"AAAA\"",
