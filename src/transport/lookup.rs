@@ -112,6 +112,8 @@ mod tests {
             ("checkip.amazonaws.com.", &["127.0.0.1:443"], true),
             ("Route53.AmazonAWS.com", &["192.168.1.2:443", "[fd00::1]:443"], true),
             ("sns.eu-west-1.api.aws", &["[::]:443", "0.0.0.0:443"], true),
+            ("checkip.global.api.aws", &["192.168.1.2:443"], true),
+            ("icanhazip.com", &["127.0.0.1:443"], true),
             ("checkip.amazonaws.com", &["0.0.0.0:443", "52.1.2.3:443"], false),
             ("checkip.amazonaws.com", &[], false),
             ("notamazonaws.com", &["127.0.0.1:443"], false),

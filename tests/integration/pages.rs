@@ -19,15 +19,20 @@ use crate::support::sandbox::Run;
 
 const PAGES: [&str; 3] = ["README.md", "docs/configuration.md", "docs/troubleshooting.md"];
 const WIDTH: usize = 98;
+/// The path of the second source.
+const SECOND: &str = "/second";
 /// Where a row of `check` goes on in the next line of a page.
 const ROW_INDENT: usize = 25;
 
-/// An installation as deploy-pi.sh makes it, whose source of the address knows IPv4 only.
+/// An installation as deploy-pi.sh makes it, with two sources that are shown as the default ones.
 fn installation() -> Fixture {
     let mut fixture = Fixture::new();
-    let url = fixture.reflector.server().url("only4.example.net");
-    fixture.configure(|config| config["reflect_url"] = json!(format!("{url}/")));
-    fixture.reflector.at("/", Response::text("192.175.48.7\n"));
+    let first = fixture.reflector.server().url("reflect.example.net");
+    let second = fixture.reflector.server().url("reflect2.example.net") + SECOND;
+    fixture.configure(|config| config["reflect_url"] = json!([format!("{first}/"), second]));
+    for path in ["/", SECOND] {
+        fixture.reflector.at(path, Response::text("192.175.48.7\n"));
+    }
     fixture.without("alert_lock");
     for variable in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
         fixture.sandbox.unset(variable);
@@ -40,9 +45,13 @@ fn installation() -> Fixture {
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
         fs::set_permissions(fixture.sandbox.path(file), mode).expect("chmod");
     }
-    fixture.sandbox.alias(&url, "https://checkip.amazonaws.com");
+    fixture.sandbox.alias(&second, "https://icanhazip.com");
     fixture.sandbox.host("192.175.48.1 home.example.com");
     fixture
+}
+
+fn unavailable() -> Response {
+    Response::new(503, "text/plain", "Service Unavailable")
 }
 
 /// The text with the names and addresses that a reader expects.
@@ -71,7 +80,9 @@ fn told(fixture: &Fixture, text: &str) -> String {
         ("{home}/", "/home/pi/.config/autodns/"),
         ("{zone}", "Z0123456789ABCDEFGHIJ"),
         ("{topic}", "arn:aws:sns:eu-west-1:123456789012:autodns"),
-        ("only4.example.net", "checkip.amazonaws.com"),
+        ("{reflector}", "https://checkip.global.api.aws"),
+        ("reflect2.example.net", "icanhazip.com"),
+        ("reflect.example.net", "checkip.global.api.aws"),
         ("127.0.0.1 is trusted", "route53.amazonaws.com is trusted"),
         // Addresses that the program takes for public, and those that are for documentation.
         ("192.175.48.1", "198.51.100.7"),
@@ -134,11 +145,9 @@ fn run() -> String {
 }
 
 fn check() -> String {
-    let mut fixture = installation();
-    fixture.configure(|config| config["record_types"] = json!(["A", "AAAA"]));
+    let fixture = installation();
+    fixture.reflector.at(SECOND, unavailable());
     let path = fixture.sandbox.path("autodns.json");
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
-    fs::set_permissions(&path, mode).expect("chmod");
     let run = fixture.run_args(&["check", &path]);
     assert_eq!(run.status.code(), Some(1), "{run:?}");
     let names = ["credentials", "address", "change"];
@@ -149,7 +158,9 @@ fn check() -> String {
 fn alert() -> String {
     let fixture = installation();
     fixture.aws.put(RecordSet::new("home.example.com", "A", 300, &["192.175.48.1"]));
-    fixture.reflector.at("/", Response::new(503, "text/plain", "Service Unavailable"));
+    for path in ["/", SECOND] {
+        fixture.reflector.at(path, unavailable());
+    }
     let run = fixture.run_with(&["--deadline", "4"]);
     assert_eq!(run.status.code(), Some(1), "{run:?}");
     let published = fixture.aws.published();
