@@ -173,5 +173,18 @@ fn change_confirmed_by_a_later_list_counts_as_accepted() {
     let fixture = fixture_of(NOTE);
     fixture.aws.fault(Change, Fault::After(Reply::reset()));
     fixture.run().assert_silent();
-    assert!(fixture.sandbox.read("changed.txt").is_some());
+    let noted = "a word|home.example.com|A|192.175.48.1|192.175.48.7\n";
+    assert_eq!(fixture.sandbox.read("changed.txt").as_deref(), Some(noted));
+}
+
+/// Route 53 rejects a second change while the first one is being made.
+#[test]
+fn change_after_a_lost_and_a_rejected_attempt_is_told_once() {
+    let fixture = fixture_of(NOTE);
+    fixture.aws.fault(Change, Fault::Instead(Reply::reset()));
+    let busy = "The request was rejected because Route 53 was still processing a prior request.";
+    fixture.aws.fault(Change, Fault::error(400, "PriorRequestNotComplete", busy));
+    fixture.run().assert_silent();
+    let noted = "a word|home.example.com|A|192.175.48.1|192.175.48.7\n";
+    assert_eq!(fixture.sandbox.read("changed.txt").as_deref(), Some(noted));
 }

@@ -100,7 +100,9 @@ impl<'a> Settling<'a> {
                 Ok(()) => return,
                 Err(error) => error,
             };
-            self.unknown = if error.outcome_unknown() { changes.clone() } else { Vec::new() };
+            if error.outcome_unknown() {
+                self.note_unknown(&changes);
+            }
             if changes.len() > 1 && error.is_rejection() {
                 self.job.console.step(|| format!("{error}; now each change alone"));
                 return self.settle_each();
@@ -228,6 +230,15 @@ impl<'a> Settling<'a> {
         }
     }
 
+    /// Notes changes that may have been made. The first attempt at a record knows its old value.
+    fn note_unknown(&mut self, changes: &[Change]) {
+        for change in changes {
+            if !self.unknown.iter().any(|noted| noted.to.key == change.to.key) {
+                self.unknown.push(change.clone());
+            }
+        }
+    }
+
     /// Sends the changes in one batch, in one attempt.
     fn change(&mut self, changes: &[Change]) -> Result<(), aws::Error> {
         let job = self.job;
@@ -251,7 +262,7 @@ impl<'a> Settling<'a> {
                 open: vec![key],
                 troubles: Vec::new(),
                 changed: Vec::new(),
-                unknown: Vec::new(),
+                unknown: self.unknown.clone(),
                 reported: std::mem::take(&mut self.reported),
             };
             one.settle();
