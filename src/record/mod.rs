@@ -230,6 +230,11 @@ pub struct RecordSet {
 }
 
 impl RecordSet {
+    /// Whether it is the record set of `key`: the name and the type are the same.
+    pub fn is_of(&self, key: &RecordKey) -> bool {
+        self.name == key.name && self.record_type == key.record_type.as_str()
+    }
+
     /// The values for a message: the first five of an address record. What records of other types
     /// hold is not shown: it may be anything.
     pub fn shown_values(&self, between: &str) -> String {

@@ -83,15 +83,14 @@ impl Plan {
         let change = |from, ttl| {
             Self::Change(Change { from, to: AddressRecord { key: key.clone(), ttl, address } })
         };
-        let of_name = || found.iter().filter(|record_set| record_set.name == key.name);
-        if of_name().any(|record_set| record_set.record_type == "CNAME") {
+        let is_cname = |set: &RecordSet| set.name == key.name && set.record_type == "CNAME";
+        if found.iter().any(is_cname) {
             return refuse(
                 "there is a CNAME of that name".into(),
                 "delete the CNAME, or use another name",
             );
         }
-        let mut record_sets =
-            of_name().filter(|record_set| record_set.record_type == key.record_type.as_str());
+        let mut record_sets = found.iter().filter(|record_set| record_set.is_of(key));
         let (record_set, more) = (record_sets.next(), record_sets.next());
         let Some(record_set) = record_set else { return change(None, ttl.unwrap_or(Ttl::DEFAULT)) };
         if let Some((what, advice)) = foreign_kind(record_set) {
@@ -139,10 +138,7 @@ pub fn all(
 
 /// The record `key` exactly as it is, if it is there and this program's to write.
 pub fn as_it_is(key: &RecordKey, found: &[RecordSet]) -> Option<AddressRecord> {
-    let of_key = |record_set: &&RecordSet| {
-        record_set.name == key.name && record_set.record_type == key.record_type.as_str()
-    };
-    let record_set = found.iter().find(of_key)?;
+    let record_set = found.iter().find(|record_set| record_set.is_of(key))?;
     let address = record_set.values.first()?.parse().ok()?;
     let is_ours = Plan::new(key, address, None, found) == Plan::Keep;
     let record = AddressRecord { key: key.clone(), ttl: record_set.ttl?, address };

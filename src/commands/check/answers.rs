@@ -19,7 +19,7 @@ pub fn asked(name: &DnsName) -> String {
 }
 
 /// Holds what this machine's resolver `said` of `name` against the record `key` as Route 53 has it:
-/// `rows` are the record sets of its name.
+/// `record_sets` are those of its name.
 pub fn compared(
     key: &RecordKey,
     name: &str,
@@ -65,7 +65,7 @@ fn simple_values(key: &RecordKey, record_sets: &[RecordSet]) -> Option<BTreeSet<
         if record_set.record_type == "CNAME" {
             return None;
         }
-        if record_set.record_type == key.record_type.as_str() {
+        if record_set.is_of(key) {
             if !record_set.other_members.is_empty() {
                 return None;
             }

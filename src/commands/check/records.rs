@@ -41,9 +41,7 @@ impl Steps<'_> {
         let plans = plan::all(keys(), addresses, config.ttl, &record_sets);
         for key in keys() {
             let plan = plans.iter().find(|(planned, _)| *planned == key).map(|(_, plan)| plan);
-            let record_set = record_sets.iter().find(|record_set| {
-                record_set.name == key.name && record_set.record_type == key.record_type.as_str()
-            });
+            let record_set = record_sets.iter().find(|record_set| record_set.is_of(&key));
             tell(record(&key, plan, record_set, zone.is_some()));
             tell(self.ttl(&key, plan, record_set));
         }

@@ -95,10 +95,7 @@ pub fn record_lines(config: &Config, outcome: &Outcome) -> Vec<String> {
         let Some(found) = outcome.found.as_ref().filter(|_| !unknown) else {
             return Some(format!("It is not known what {key} says now."));
         };
-        let of_key = |record_set: &&RecordSet| {
-            record_set.name == key.name && record_set.record_type == key.record_type.as_str()
-        };
-        Some(match found.iter().find(of_key) {
+        Some(match found.iter().find(|record_set| record_set.is_of(&key)) {
             None => format!("{key} does not exist."),
             Some(RecordSet { values, ttl: Some(ttl), .. }) if !values.is_empty() => {
                 format!("{key} still says {} (TTL {ttl}).", values.join(", "))
