@@ -58,6 +58,20 @@ pub enum Error {
     Fruitless(String),
 }
 
+impl Error {
+    /// The cause, a phrase that follows the setting, and the advice: `if_it_ran`, unless the
+    /// program could not even be run.
+    pub fn advised(self, if_it_ran: impl Into<String>) -> (String, String) {
+        match self {
+            Self::CannotRun(error) => (
+                format!("its program cannot be run: {error}"),
+                "check its path, and that this user may run it".into(),
+            ),
+            Self::Fruitless(cause) => (cause, if_it_ran.into()),
+        }
+    }
+}
+
 impl From<io::Error> for Error {
     fn from(error: io::Error) -> Self {
         Self::CannotRun(error)
@@ -141,7 +155,7 @@ impl Drop for Helper {
 }
 
 /// Passes on what comes out of a pipe until it is closed or nobody takes it any more. What cannot
-/// be read is missing from the answer, which then is no JSON.
+/// be read is missing from the output.
 fn forward(pipe: Option<ChildStdout>, chunks: &Sender<Vec<u8>>) {
     let Some(mut pipe) = pipe else { return };
     let mut buffer = vec![0; 1 << 14];

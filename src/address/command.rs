@@ -26,22 +26,15 @@ pub fn ask(command: &CommandLine, family: Family, time: Duration) -> Said {
     process.env(FAMILY, number);
     // Without the end of the line, the rest of the address may be still to come.
     let is_whole = |printed: &[u8]| printed.ends_with(b"\n") && read(printed, family).is_ok();
-    let printed = child::output(process, time, is_whole).map_err(|error| match error {
-        child::Error::CannotRun(error) => Unanswered::never(
-            format!("its program cannot be run: {error}"),
-            "check its path, and that this user may run it",
-        ),
-        child::Error::Fruitless(cause) => Unanswered::never(
-            cause,
-            format!("run that command by hand, with {FAMILY}={number} set, to see why"),
-        ),
+    let by_hand =
+        |to_see| format!("run that command by hand, with {FAMILY}={number} set, to see {to_see}");
+    let printed = child::output(process, time, is_whole).map_err(|error| {
+        let (cause, advice) = error.advised(by_hand("why"));
+        Unanswered::never(cause, advice)
     })?;
     match read(&printed, family) {
         Ok(address) => Ok(Reply { address, hosts: BTreeSet::new() }),
-        Err(cause) => Err(Unanswered::never(
-            cause,
-            format!("run that command by hand, with {FAMILY}={number} set, to see what it prints"),
-        )),
+        Err(cause) => Err(Unanswered::never(cause, by_hand("what it prints"))),
     }
 }
 

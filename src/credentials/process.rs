@@ -29,16 +29,11 @@ pub fn run(
     let about = |error: SetupError| error.about(place);
     let command = CommandLine::parse(command).map_err(about)?.command();
     let is_whole = |printed: &[u8]| serde_json::from_slice::<Value>(printed).is_ok();
-    let printed = child::output(command, LIMIT.min(deadline.left()), is_whole).map_err(
-        |error| match error {
-            child::Error::CannotRun(error) => {
-                SetupError::new(format!("{place}: its program cannot be run: {error}"))
-                    .advise("check its path, and that this user may run it")
-            }
-            child::Error::Fruitless(cause) => SetupError::new(format!("{place}: {cause}"))
-                .advise("run that command by hand to see why"),
-        },
-    )?;
+    let time = LIMIT.min(deadline.left());
+    let printed = child::output(command, time, is_whole).map_err(|error| {
+        let (cause, advice) = error.advised("run that command by hand to see why");
+        about(SetupError::new(cause).advise(advice))
+    })?;
     read(&printed, place, now)
 }
 

@@ -125,17 +125,11 @@ impl Job {
                 .env("AUTODNS_TYPE", key.record_type.as_str())
                 .env("AUTODNS_OLD", old)
                 .env("AUTODNS_NEW", address.to_string());
-            let (cause, advice) = match child::output(command, self.times.work.left(), |_| true) {
-                Ok(_) => {
-                    self.console.step(|| format!("{key}: change_command has ended well"));
-                    return None;
-                }
-                Err(child::Error::CannotRun(error)) => (
-                    format!("its program cannot be run: {error}"),
-                    "check its path, and that this user may run it",
-                ),
-                Err(child::Error::Fruitless(cause)) => (cause, "run it by hand to see why"),
+            let Err(error) = child::output(command, self.times.work.left(), |_| true) else {
+                self.console.step(|| format!("{key}: change_command has ended well"));
+                return None;
             };
+            let (cause, advice) = error.advised("run it by hand to see why");
             Some(format!("{key}: change_command: {cause}; {advice}"))
         };
         changes.iter().filter_map(failure).collect()
