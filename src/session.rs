@@ -17,8 +17,6 @@ use crate::transport::{Network, is_ipv6_only};
 /// The session of one configuration's run.
 #[derive(Debug)]
 pub struct Session {
-    pub network: Network,
-    pub limit: Limit,
     pub account: Account,
     /// What the connection to AWS is chosen for, or ignores, a line each for `--verbose`.
     pub notes: Vec<String>,
@@ -47,19 +45,19 @@ impl Session {
         }
         let limit = Limit::from_environment(environment)?;
         let account = Account {
-            network: network.clone(),
+            network,
             settings,
             credentials: Credentials::find(environment, &profile, now, deadline)?,
             limit,
             clock: AwsClock::default(),
         };
-        Ok(Self { network, limit, account, notes })
+        Ok(Self { account, notes })
     }
 
     /// Adds what must not be shown.
     pub fn add_secrets(&self, secrets: &mut Secrets) {
         self.account.credentials.add_secrets(secrets);
-        if let Some(password) = self.network.proxy_password() {
+        if let Some(password) = self.account.network.proxy_password() {
             secrets.add(password);
         }
     }

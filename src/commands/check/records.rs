@@ -163,7 +163,7 @@ impl Steps<'_> {
         aws: &Aws<'_>,
         keys: &[RecordKey],
     ) -> Result<Vec<AddressRecord>, aws::Error> {
-        let mut attempts = Attempts::new(self.session.limit);
+        let mut attempts = Attempts::new(self.session.account.limit);
         loop {
             let Config { zone, names, .. } = &self.file.config;
             let record_sets = aws.list(zone, names, self.deadline)?;

@@ -50,7 +50,7 @@ impl Steps<'_> {
         self.console.doing("looking at files");
         self.files(tell);
         self.console.doing("reaching the servers");
-        ways::ways(config, &self.session.network, &aws, self.deadline.share(2), tell);
+        ways::ways(config, &self.session.account.network, &aws, self.deadline.share(2), tell);
         self.console.doing("asking for the public address");
         let addresses = self.addresses(tell);
         self.console.doing("listing the records");
@@ -90,8 +90,8 @@ impl Steps<'_> {
             for source in sources.of_family(family) {
                 let question = Question {
                     file: Arc::clone(&self.file),
-                    network: self.session.network.clone(),
-                    limit: self.session.limit,
+                    network: self.session.account.network.clone(),
+                    limit: self.session.account.limit,
                     console: self.console.clone(),
                     deadline,
                 };

@@ -10,7 +10,7 @@ use super::Options;
 use super::settle::{Known, Settling};
 use super::supervise::Times;
 use crate::address::{self, Asking, PublicAddress};
-use crate::aws::{self, Aws};
+use crate::aws::{self, Account, Aws};
 use crate::child;
 use crate::commands::trouble::{Trouble, shown};
 use crate::config::ConfigFile;
@@ -188,7 +188,7 @@ impl Job {
     }
 
     pub fn asking(&self, deadline: Deadline) -> Asking<'_> {
-        let Session { network, limit, .. } = &*self.session;
+        let Account { network, limit, .. } = &self.session.account;
         Asking { network, console: &self.console, limit: *limit, deadline }
     }
 

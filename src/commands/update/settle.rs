@@ -77,7 +77,7 @@ impl<'a> Settling<'a> {
 
     /// Brings the open records up to date; what cannot be is in `troubles` then.
     pub fn settle(&mut self) {
-        let mut attempts = Attempts::new(self.job.session.limit);
+        let mut attempts = Attempts::new(self.job.session.account.limit);
         // Why the last attempt at a change failed: before another one, it is known what it did.
         let mut failed = None;
         loop {

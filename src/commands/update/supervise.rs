@@ -213,7 +213,8 @@ impl<'a> Supervisor<'a> {
                     errors.clear();
                 }
                 let session = Arc::clone(session);
-                let network = move || Some((session.network.clone(), session.limit));
+                let network =
+                    move || Some((session.account.network.clone(), session.account.limit));
                 send(heartbeat, errors, network, times, console);
             }
         }
