@@ -5,7 +5,9 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use crate::aws::endpoint::Settings;
-use crate::aws::{Account, AwsClock};
+use crate::aws::sns::TopicArn;
+use crate::aws::{Account, Aws, AwsClock};
+use crate::console::Console;
 use crate::credentials::{Credentials, profile::Profile};
 use crate::deadline::Deadline;
 use crate::environment::Environment;
@@ -52,6 +54,19 @@ impl Session {
             clock: AwsClock::default(),
         };
         Ok(Self { account, notes })
+    }
+
+    /// AWS as a configuration calls it that alerts `topic`: in the topic's partition, if there is
+    /// one. `config` is the configuration's absolute path.
+    pub fn aws<'a>(
+        &'a self,
+        topic: Option<&TopicArn>,
+        config: &'a str,
+        console: &'a Console,
+    ) -> Aws<'a> {
+        let default = self.account.settings.default_partition();
+        let partition = topic.map_or(default, TopicArn::partition);
+        Aws::new(&self.account, partition, config, console)
     }
 
     /// Adds what must not be shown.

@@ -119,13 +119,6 @@ impl AwsClock {
     }
 }
 
-impl Account {
-    /// The partition of a configuration: that of its topic, if it has one.
-    pub fn partition_of(&self, topic: Option<&TopicArn>) -> Partition {
-        topic.map_or(self.settings.default_partition(), TopicArn::partition)
-    }
-}
-
 /// AWS as one configuration calls it: with the credentials of the run, in its partition.
 #[derive(Debug)]
 pub struct Aws<'a> {

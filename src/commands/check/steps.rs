@@ -45,8 +45,8 @@ impl Steps<'_> {
     /// Tests everything, and tells each finding as soon as it is there.
     pub fn all(&self, tell: &impl Fn(Finding)) {
         let config = &self.file.config;
-        let partition = self.session.account.partition_of(config.alerts.as_ref().map(|a| &a.topic));
-        let aws = Aws::new(&self.session.account, partition, &self.file.id, self.console);
+        let topic = config.alerts.as_ref().map(|alerts| &alerts.topic);
+        let aws = self.session.aws(topic, &self.file.id, self.console);
         self.console.doing("looking at files");
         self.files(tell);
         self.console.doing("reaching the servers");

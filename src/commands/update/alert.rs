@@ -49,12 +49,7 @@ impl Alert {
         let command = command(&["--dry-run", "--verbose", config]);
         let about = About { host: &host, config, names: &names, command: &command };
         let publish = |message: &message::Message| {
-            let aws = aws::Aws::new(
-                &self.session.account,
-                self.session.account.partition_of(Some(topic)),
-                &self.file.id,
-                &self.console,
-            );
+            let aws = self.session.aws(Some(topic), &self.file.id, &self.console);
             let sent = aws.publish(topic, &message.subject, &message.body, self.end)?;
             self.console.step(|| format!("published message {sent} to {topic}"));
             Ok(sent)

@@ -138,8 +138,7 @@ impl Job {
     /// AWS as this configuration calls it, over a connection of its own.
     pub fn aws(&self) -> Aws<'_> {
         let topic = self.file.config.alerts.as_ref().map(|alerts| &alerts.topic);
-        let partition = self.session.account.partition_of(topic);
-        Aws::new(&self.session.account, partition, &self.file.id, &self.console)
+        self.session.aws(topic, &self.file.id, &self.console)
     }
 
     fn records_of(&self, family: Family) -> Vec<RecordKey> {
