@@ -49,10 +49,11 @@ impl Error {
     /// Whether this machine has no network at all.
     pub fn is_no_network(&self) -> bool {
         match self {
-            Self::NotFound { causes, .. } | Self::Unconfirmed { causes, .. } => {
+            Self::NotFound { causes, .. } => {
                 causes.iter().any(|cause| cause.unanswered.is_no_network)
             }
-            Self::Disagreement { .. } | Self::Unfinished { .. } => false,
+            // A source has answered.
+            Self::Disagreement { .. } | Self::Unconfirmed { .. } | Self::Unfinished { .. } => false,
         }
     }
 
