@@ -1,6 +1,5 @@
 //! Why there is no address to publish, with each source's cause and advice. Asks nobody.
 
-use std::fmt;
 use std::net::IpAddr;
 
 use super::reflector::Unanswered;
@@ -39,12 +38,6 @@ pub struct SourceError {
     pub unanswered: Unanswered,
 }
 
-impl fmt::Display for SourceError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.asked, self.unanswered)
-    }
-}
-
 impl Error {
     /// Whether this machine has no network at all.
     pub fn is_no_network(&self) -> bool {
@@ -77,17 +70,18 @@ impl Error {
         let claim =
             |(who, said): &(String, IpAddr)| format!("{who} says that the address is {said}");
         match self {
-            Self::NotFound { causes, .. } => {
-                let line = joined(causes, "; nor from ");
-                let first = causes.first().map_or(0, |cause| cause.asked.len() + 2);
-                line.get(first..).unwrap_or_default().to_owned()
-            }
+            // `what` names the first one.
+            Self::NotFound { causes, .. } => joined(causes, |index, asked| match index {
+                0 => String::new(),
+                _ => format!("nor from {asked}: "),
+            }),
             Self::Disagreement { first, second: (other, objected) } => {
                 format!("{}, but {other} says {objected}", claim(first))
             }
             Self::Unconfirmed { first, causes } => {
                 let claim = claim(first);
-                format!("{claim}, and no other source confirms it; {}", joined(causes, "; "))
+                let causes = joined(causes, |_, asked| format!("{asked}: "));
+                format!("{claim}, and no other source confirms it; {causes}")
             }
             Self::Unfinished { .. } => String::new(),
         }
@@ -104,10 +98,13 @@ impl Error {
     }
 }
 
-/// The causes of several sources in one line, without the last one's advice.
-fn joined(causes: &[SourceError], between: &str) -> String {
-    let Some((last, others)) = causes.split_last() else { return String::new() };
-    let mut parts: Vec<String> = others.iter().map(ToString::to_string).collect();
-    parts.push(format!("{}: {}", last.asked, last.unanswered.cause));
-    parts.join(between)
+/// The causes of several sources in one line, each behind how it is `named`, without the last one's
+/// advice.
+fn joined(causes: &[SourceError], named: impl Fn(usize, &str) -> String) -> String {
+    let told = |(index, SourceError { asked, unanswered }): (usize, &SourceError)| {
+        let is_last = index + 1 == causes.len();
+        let cause = if is_last { unanswered.cause.clone() } else { unanswered.to_string() };
+        named(index, asked) + &cause
+    };
+    causes.iter().enumerate().map(told).collect::<Vec<_>>().join("; ")
 }
