@@ -7,8 +7,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::SystemTime;
 
-use http::Request;
-use http::header::{ACCEPT, AUTHORIZATION};
+use http::header::ACCEPT;
 use serde_json::Value;
 
 use crate::deadline::Deadline;
@@ -56,12 +55,9 @@ impl Reflector {
         let mut hosts = BTreeSet::new();
         for _ in 0..=MAX_REDIRECTS {
             hosts.insert(host_of(at.uri()));
-            let mut request =
-                Request::builder().uri(at.uri()).header(ACCEPT, "application/json, */*;q=0.5");
-            if let Some(authorization) = at.authorization() {
-                request = request.header(AUTHORIZATION, authorization);
-            }
-            let request = request
+            let request = at
+                .request()
+                .header(ACCEPT, "application/json, */*;q=0.5")
                 .body(Vec::new())
                 .map_err(|_| Unanswered::never("the URL cannot be asked", CHECK_URL))?;
             let answer =

@@ -6,8 +6,8 @@ use std::iter;
 use std::thread;
 use std::time::SystemTime;
 
-use http::header::{AUTHORIZATION, CONTENT_TYPE};
-use http::{Method, Request};
+use http::Method;
+use http::header::CONTENT_TYPE;
 
 use crate::console::Console;
 use crate::deadline::Deadline;
@@ -110,13 +110,10 @@ fn fetch(
     let mut at = url.clone();
     let mut body = body.to_vec();
     for _ in 0..=MAX_REDIRECTS {
-        let mut request = Request::builder().uri(at.uri());
+        let mut request = at.request();
         if !body.is_empty() {
             request =
                 request.method(Method::POST).header(CONTENT_TYPE, "text/plain; charset=utf-8");
-        }
-        if let Some(authorization) = at.authorization() {
-            request = request.header(AUTHORIZATION, authorization);
         }
         let request =
             request.body(body.clone()).map_err(|_| for_good("the URL cannot be asked".into()))?;

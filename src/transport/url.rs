@@ -7,8 +7,9 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use http::header::LOCATION;
-use http::{HeaderMap, Uri};
+use http::header::{AUTHORIZATION, LOCATION};
+use http::request::Builder;
+use http::{HeaderMap, Request, Uri};
 
 use crate::percent;
 use crate::secrets::{Secrets, looks_random};
@@ -121,9 +122,14 @@ impl SecretUrl {
         &self.uri
     }
 
-    /// The value of an `Authorization` header for the URL's user name, if it has one (RFC 7617).
-    pub fn authorization(&self) -> Option<String> {
-        self.user.as_ref().map(|user| format!("Basic {}", STANDARD.encode(user)))
+    /// A request for the URL, with an `Authorization` header for its user name, if it has one (RFC
+    /// 7617).
+    pub fn request(&self) -> Builder {
+        let request = Request::builder().uri(&self.uri);
+        match &self.user {
+            Some(user) => request.header(AUTHORIZATION, format!("Basic {}", STANDARD.encode(user))),
+            None => request,
+        }
     }
 
     /// The same server and query, with `more` at the end of the path.
