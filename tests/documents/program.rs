@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The text of a file of this repository.
 pub fn read(path: &str) -> String {
@@ -10,11 +10,10 @@ pub fn read(path: &str) -> String {
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The variables of the environment that the program reads: in its source they are the strings of
-/// capitals with a `_` in them. `HOME` is none of them; it is no setting of this program.
-pub fn variables() -> BTreeSet<String> {
-    let mut variables = BTreeSet::new();
-    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+/// The files of src/, by their paths in it, with their texts.
+pub fn source() -> Vec<(PathBuf, String)> {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let (mut files, mut folders) = (Vec::new(), vec![src.clone()]);
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).expect("a folder of the source") {
             let path = entry.expect("an entry").path();
@@ -23,9 +22,19 @@ pub fn variables() -> BTreeSet<String> {
                 continue;
             }
             let text = fs::read_to_string(&path).expect("a file of the source");
-            let program = text.split("#[cfg(test)]").next().unwrap_or_default();
-            variables.extend(program.split('"').filter(|word| is_variable(word)).map(Into::into));
+            files.push((path.strip_prefix(&src).expect("a file in src/").into(), text));
         }
+    }
+    files
+}
+
+/// The variables of the environment that the program reads: in its source they are the strings of
+/// capitals with a `_` in them. `HOME` is none of them; it is no setting of this program.
+pub fn variables() -> BTreeSet<String> {
+    let mut variables = BTreeSet::new();
+    for (_, text) in source() {
+        let program = text.split("#[cfg(test)]").next().unwrap_or_default();
+        variables.extend(program.split('"').filter(|word| is_variable(word)).map(Into::into));
     }
     assert!(variables.len() > 15, "only {variables:?} were found in src/");
     variables

@@ -2,10 +2,8 @@
 //! Reads the source; it must not repeat that list.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::path::Path;
 
-use crate::program::read;
+use crate::program::{read, source};
 
 /// The rooms from the top down, as src/lib.rs lists them, and the leaves.
 fn rooms() -> (Vec<String>, BTreeSet<String>) {
@@ -28,25 +26,16 @@ fn rooms() -> (Vec<String>, BTreeSet<String>) {
 
 /// Each room with the rooms that its files import.
 fn imports() -> BTreeMap<String, BTreeSet<String>> {
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let (mut imports, mut folders) = (BTreeMap::new(), vec![src.clone()]);
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).expect("a folder of the source") {
-            let path = entry.expect("an entry").path();
-            if path.is_dir() {
-                folders.push(path);
-                continue;
-            }
-            let inside = path.strip_prefix(&src).expect("a file in src/").with_extension("");
-            let first = inside.iter().next().expect("its room").to_str().expect("UTF-8");
-            if matches!(first, "main" | "lib") {
-                continue;
-            }
-            let text = fs::read_to_string(&path).expect("a file of the source");
-            let used: &mut BTreeSet<String> = imports.entry(first.to_owned()).or_default();
-            used.extend(names_of_rooms(&text));
-            used.remove(first);
+    let mut imports = BTreeMap::new();
+    for (path, text) in source() {
+        let path = path.with_extension("");
+        let first = path.iter().next().expect("its room").to_str().expect("UTF-8");
+        if matches!(first, "main" | "lib") {
+            continue;
         }
+        let used: &mut BTreeSet<String> = imports.entry(first.to_owned()).or_default();
+        used.extend(names_of_rooms(&text));
+        used.remove(first);
     }
     imports
 }

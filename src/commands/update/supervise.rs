@@ -167,16 +167,14 @@ impl<'a> Supervisor<'a> {
         let config = &file.config;
         let all_right = outcome.troubles.is_empty();
         let (lines, is_offline) = outcome.lines();
-        let lines: Vec<String> =
-            lines.iter().map(|line| console.secrets().hide(line).into()).collect();
-        for line in &lines {
-            console.error(line);
-        }
-        for line in &outcome.afterwards {
-            console.error(line);
-        }
+        let hidden = |line: &String| console.secrets().hide(line).into_owned();
+        let lines: Vec<String> = lines.iter().map(hidden).collect();
+        // Of a bad run: what the heartbeat may post.
         let mut errors = lines.clone();
-        errors.extend(outcome.afterwards.iter().map(|line| console.secrets().hide(line).into()));
+        errors.extend(outcome.afterwards.iter().map(hidden));
+        for line in &errors {
+            console.error(line);
+        }
         if let Some(session) = session.filter(|_| !self.options.dry_run) {
             let changes = changes_to_tell(config, outcome);
             let is_needed = is_out || !all_right || !changes.is_empty();
@@ -204,7 +202,7 @@ impl<'a> Supervisor<'a> {
                 for line in said {
                     let line = format!("{}: {line}", config.shown_names());
                     console.error(&line);
-                    errors.push(console.secrets().hide(&line).into());
+                    errors.push(hidden(&line));
                 }
             }
             if let Some(heartbeat) = config.heartbeat.clone() {
