@@ -42,11 +42,7 @@ for argument; do
             usage
             exit
             ;;
-        --preflight)
-            settle soak.sh
-            echo 'soak.sh: nothing is missing'
-            exit
-            ;;
+        --preflight) only_preflight=yes ;;
     esac
 done
 settle soak.sh

@@ -24,23 +24,9 @@ Debian's packages if they are not there. What it installs is in ${AUTODNS_CACHE:
 TEXT
 }
 
-only_preflight=no
-for argument; do
-    case $argument in
-        --preflight) only_preflight=yes ;;
-        -h | --help)
-            usage
-            exit
-            ;;
-        *)
-            printf 'test.sh: there is no option %s; see scripts/test.sh --help\n' "$argument" >&2
-            exit 2
-            ;;
-    esac
-done
-
 # shellcheck source=scripts/lib/preflight.sh
 source scripts/lib/preflight.sh
+read_arguments test.sh "$@"
 needs_linux
 needs_folders
 needs_rust
@@ -58,10 +44,6 @@ needs_namespaces
 needs_download nginx nginx
 needs_download caddy caddy
 settle test.sh install
-if [ "$only_preflight" = yes ]; then
-    echo 'test.sh: nothing is missing'
-    exit
-fi
 
 cache=${AUTODNS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/autodns}
 deny_version=0.20.2

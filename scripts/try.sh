@@ -27,32 +27,15 @@ TEXT
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
-only_preflight=no
-for argument; do
-    case $argument in
-        --preflight) only_preflight=yes ;;
-        -h | --help)
-            usage
-            exit
-            ;;
-        *)
-            printf 'try.sh: there is no option %s; see scripts/try.sh --help\n' "$argument" >&2
-            exit 2
-            ;;
-    esac
-done
 # shellcheck source=scripts/lib/preflight.sh
 source "$root/scripts/lib/preflight.sh"
+read_arguments try.sh "$@"
 needs_linux
 needs_folders
 needs_rust
 needs_python
 needs_program flock util-linux
 settle try.sh
-if [ "$only_preflight" = yes ]; then
-    echo 'try.sh: nothing is missing'
-    exit
-fi
 
 name=home.example.com
 old=192.0.2.1

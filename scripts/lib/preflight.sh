@@ -36,6 +36,32 @@ version_is() {
     }'
 }
 
+# --- arguments ------------------------------------------------------------------------------------
+
+# Whether the script ends once it is known that nothing is missing.
+only_preflight=no
+
+# read_arguments NAME ARGUMENT…: those of the script NAME, which has no other options than these. It
+# calls the script's usage.
+read_arguments() {
+    local name=$1
+    shift
+    while [ $# -gt 0 ]; do
+        case $1 in
+            --preflight) only_preflight=yes ;;
+            -h | --help)
+                usage
+                exit
+                ;;
+            *)
+                printf '%s: there is no option %s; see scripts/%s --help\n' "$name" "$1" "$name" >&2
+                exit 2
+                ;;
+        esac
+        shift
+    done
+}
+
 # --- what a script may need -----------------------------------------------------------------------
 
 needs_linux() {
@@ -210,11 +236,12 @@ as_root() {
     fi
 }
 
-# settle NAME [install]: returns if nothing is missing. Else it says what is, in one line with the
+# settle NAME [install]: returns if nothing is missing, or ends the script after --preflight. Else it says what is, in one line with the
 # command, and ends the script NAME. With "install", root's missing packages are installed.
 settle() {
     local advice
     if [ -z "$lacking" ]; then
+        end_of_preflight "$1"
         return
     fi
     if [ "${2:-}" = install ] && [ "$(id -u)" = 0 ] && [ -z "$commands" ] && [ -n "$packages" ] &&
@@ -224,6 +251,7 @@ settle() {
         if apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
             --no-install-recommends $packages >/dev/null; then
             lacking='' packages=''
+            end_of_preflight "$1"
             return
         fi
         printf '%s: apt-get could not install %s; what it said is above\n' "$1" "$packages" >&2
@@ -238,4 +266,11 @@ settle() {
     fi
     printf '%s: missing: %s%s%s\n' "$1" "$lacking" "${commands:+; install: }" "$commands" >&2
     exit 1
+}
+
+end_of_preflight() {
+    if [ "$only_preflight" = yes ]; then
+        printf '%s: nothing is missing\n' "$1"
+        exit
+    fi
 }
