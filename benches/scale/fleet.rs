@@ -1,5 +1,5 @@
-//! Many machines that run autodns against one throttle, event by event. When a run tries again,
-//! and when it gives up, is the program's own rule, `autodns::parts::Attempts`; the deadlines are the
+//! Many machines that run autodns against one throttle, event by event. When a run tries again, and
+//! when it gives up, is the program's own rule, `autodns::parts::Attempts`; the deadlines are the
 //! program's own, too. Deterministic by a seed. Waits for nothing and calls nobody.
 
 use std::cmp::Reverse;

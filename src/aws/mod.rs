@@ -1,7 +1,7 @@
-//! One signed call to AWS: where it goes (`endpoint`), how it is signed (`sign`), sending it until
-//! it is answered (`sender`), how several names are listed (`walk`), and what an answer that is no success means (`fault`, `failure`). The
-//! services' own requests and answers are in `route53` and `sns`. Knows nothing of what is wanted
-//! or when to alert.
+//! One signed request to AWS: where it goes (`endpoint`), how it is signed (`sign`), sending it
+//! until it is answered (`sender`), how several names are listed (`walk`), and what a response means
+//! that is not a success (`fault`, `error`). The services' requests and responses are in `route53`
+//! and `sns`. It decides neither what is wanted nor when to alert.
 
 pub mod endpoint;
 mod error;

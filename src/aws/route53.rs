@@ -7,8 +7,8 @@ use super::{ApiRequest, Service};
 use crate::percent;
 use crate::record::{AddressRecord, DnsName, RecordSet, RecordType, Ttl};
 
-/// How many rows the list of one name asks for. One name has few (the types A, AAAA and CNAME sort first), and
-/// rows of the names behind it are only bytes on a home line.
+/// How many record sets the list of one name asks for. One name has few (the types A, AAAA and
+/// CNAME sort first), and those of the names behind it are only bytes on a home connection.
 pub const PAGE: usize = 10;
 const NAMESPACE: &str = "https://route53.amazonaws.com/doc/2013-04-01/";
 

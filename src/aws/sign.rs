@@ -18,7 +18,7 @@ use crate::credentials::Credentials;
 /// Why a request cannot be signed, in the library's words.
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
-/// The HTTP request that makes `call` at `endpoint`, signed with `credentials` as of `now`.
+/// The HTTP request that sends `request` to `endpoint`, signed with `credentials` as of `now`.
 ///
 /// It is an error if `now` is beyond the calendar: the library would panic.
 ///

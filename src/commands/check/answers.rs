@@ -49,8 +49,8 @@ pub fn compared(
         };
     }
     let detail = format!(
-        "this machine's resolver says {} for {name}, and Route 53 has {}: not delegated to this zone, \
-         a private zone, a local override, or a change younger than its TTL",
+        "this machine's resolver says {} for {name}, and Route 53 has {}: not delegated to this \
+         zone, a private zone, a local override, or a change younger than its TTL",
         shown(&said, family),
         shown(&has, family)
     );
@@ -105,8 +105,8 @@ mod tests {
                 NAME,
                 format!(
                     "this machine's resolver says {said} for n, and Route 53 has {has}: not \
-                     delegated to this zone, a private zone, a local override, or a change younger than its \
-                     TTL"
+                     delegated to this zone, a private zone, a local override, or a change \
+                     younger than its TTL"
                 ),
                 "compare the zone's NS record with the name servers at the domain's registrar"
                     .into(),

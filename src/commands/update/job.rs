@@ -191,8 +191,8 @@ impl Job {
         Asking { network, console: &self.console, limit: *limit, deadline }
     }
 
-    /// The records of all names, over one connection. A request that fails is reason enough to stop:
-    /// the next would fail alike, and what is unknown is not changed.
+    /// The records of all names, over one connection. The first request that fails ends it: a
+    /// further one cannot help, and what is unknown is not changed.
     pub fn list(&self, aws: &Aws<'_>, deadline: Deadline) -> Result<List, aws::Error> {
         let config = &self.file.config;
         let found = aws.list(&config.zone, &config.names, deadline)?;
