@@ -53,7 +53,8 @@ in_bundle() {
 # --- the parts ----------------------------------------------------------------------------------
 
 test_release() {
-    local dist=$scratch/dist rustc=rustc root port=2223 reflect enter
+    # Another part's Pi may still be there: emulated_pi.sh has 2222, ansible.sh 2223.
+    local dist=$scratch/dist rustc=rustc root port=2224 reflect enter
     local zone topic queue key secret
     [[ -f $(rustc --print sysroot 2>/dev/null)/lib/rustlib/src/rust/library/Cargo.lock ]] ||
         rustc=/usr/bin/rustc
