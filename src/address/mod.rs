@@ -259,7 +259,7 @@ impl Sources {
     }
 
     /// Why an address may not be published, in a few words, if so.
-    fn kind_objected_to(&self, address: IpAddr) -> Option<String> {
+    pub fn kind_objected_to(&self, address: IpAddr) -> Option<String> {
         self.not_publishable(address).map(Into::into).or_else(|| self.outside(address))
     }
 

@@ -2,6 +2,7 @@
 //! configurations, starts the command and prints what is left.
 
 pub mod check;
+mod plans;
 pub mod policy;
 mod trouble;
 pub mod update;

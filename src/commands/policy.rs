@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::aws::endpoint::Partition;
 use crate::aws::route53::ZoneId;
 use crate::config::Config;
+use crate::record::wanted::WantedRecord;
 use crate::record::{DnsName, RecordType};
 
 /// The policy document for all of `configs`, as JSON on several lines; a configuration without a
@@ -24,8 +25,9 @@ pub fn policy(configs: &[Config], default_partition: Partition) -> String {
     for config in configs {
         let topic = config.alerts.as_ref().map(|alerts| &alerts.topic);
         let partition = topic.map_or(default_partition, crate::aws::sns::TopicArn::partition);
-        for name in &config.names {
-            types.entry((partition, &config.zone, name)).or_default().extend(&config.record_types);
+        for WantedRecord { key, .. } in &config.records {
+            let of_name = types.entry((partition, &config.zone, &key.name)).or_default();
+            of_name.insert(key.record_type);
         }
         topics.extend(topic.map(ToString::to_string));
     }

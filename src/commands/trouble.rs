@@ -45,13 +45,13 @@ impl Trouble {
         Self::new(
             "cannot be created".into(),
             format!("hosted zone {zone} is {name}, and the name is not inside it"),
-            "check dns_name and hosted_zone_id",
+            "check hosted_zone_id and the names",
         )
     }
 
-    /// The record is one that autodns does not overwrite.
-    pub fn unmanaged(cause: String, advice: &str) -> Self {
-        Self::new("not ours to overwrite".into(), cause, advice)
+    /// The plan of the record is not to write it.
+    pub fn not_written(what: &str, cause: String, advice: &str) -> Self {
+        Self::new(what.into(), cause, advice)
     }
 
     /// What failed and why.

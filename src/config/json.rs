@@ -14,6 +14,7 @@ use crate::aws::route53::ZoneId;
 use crate::aws::sns::TopicArn;
 use crate::child::CommandLine;
 use crate::notify::heartbeat::OnFailure;
+use crate::record::wanted::Suffix;
 use crate::record::{DnsName, RecordType, Ttl};
 use crate::transport::url::SecretUrl;
 
@@ -33,6 +34,7 @@ pub const KEYS: &[&str] = &[
     "require_confirmation",
     "address_command",
     "ipv6_interface",
+    "ipv6_hosts",
     "change_command",
     "heartbeat_url",
     "heartbeat_fail",
@@ -59,6 +61,7 @@ pub struct Raw {
     pub require_confirmation: Option<bool>,
     pub address_command: Option<CommandLine>,
     pub ipv6_interface: Option<String>,
+    pub ipv6_hosts: Vec<(DnsName, Suffix)>,
     pub change_command: Option<CommandLine>,
     pub heartbeat_url: Option<SecretUrl>,
     pub heartbeat_fail: OnFailure,
@@ -82,6 +85,12 @@ impl Raw {
                 return Err(at_value(format!("\"{known}\" is there twice")));
             }
             seen.push(known);
+            if known == "ipv6_hosts" {
+                let hosts = hosts(value.get());
+                raw.ipv6_hosts =
+                    hosts.map_err(|problem| at_value(format!("\"{known}\" {problem}")))?;
+                continue;
+            }
             let parsed = serde_json::from_str(value.get())
                 .map_err(|error| at_value(without_place(&error)))?;
             raw.set(known, parsed).map_err(|problem| at_value(format!("\"{known}\" {problem}")))?;
@@ -167,6 +176,26 @@ impl Raw {
         }
         Ok(())
     }
+}
+
+/// The names and suffixes of `ipv6_hosts`, each name once.
+fn hosts(text: &str) -> Result<Vec<(DnsName, Suffix)>, String> {
+    const SHAPE: &str = "must be an object of names and suffixes, as in \
+                         {\"nas.example.com\": \"::211:32ff:fe12:3456\"}";
+    let Entries(entries) = serde_json::from_str(text).map_err(|_| SHAPE)?;
+    let mut hosts: Vec<(DnsName, Suffix)> = Vec::new();
+    for (name, suffix) in entries {
+        let name =
+            DnsName::from_config(&name).map_err(|error| format!("has a name that {error}"))?;
+        let suffix = serde_json::from_str::<String>(suffix.get()).map_err(|_| SHAPE)?;
+        let suffix = Suffix::parse(&suffix)
+            .map_err(|error| format!("has a suffix for {name} that {error}"))?;
+        if hosts.iter().any(|(other, _)| *other == name) {
+            return Err(format!("has {name} twice"));
+        }
+        hosts.push((name, suffix));
+    }
+    Ok(hosts)
 }
 
 /// What is wrong with a text that is no JSON object, with its place.

@@ -1,7 +1,6 @@
 //! autodns.json: a file in, a [`Config`] out, in which everything is known to be possible. Says
 //! where a file is wrong; takes no lock, and asks nobody.
 
-use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -16,7 +15,8 @@ use crate::files::read_regular;
 use crate::notify::heartbeat::{Heartbeat, OnFailure};
 use crate::notify::lock::AlertLock;
 use crate::notify::owner::Owner;
-use crate::record::{DnsName, RecordKey, RecordType, Ttl};
+use crate::record::wanted::WantedRecord;
+use crate::record::{DnsName, Family, RecordKey, RecordType, Ttl};
 use crate::secrets::Secrets;
 use crate::transport::url::SecretUrl;
 
@@ -33,10 +33,8 @@ const MAX_SIZE: u64 = 1 << 20;
 pub struct Config {
     /// The hosted zone of the records.
     pub zone: ZoneId,
-    /// The names of the records, in order, each once.
-    pub names: Vec<DnsName>,
-    /// Their types, in order, each once.
-    pub record_types: Vec<RecordType>,
+    /// The records: each type of each name in `dns_name`, then the AAAA records of other hosts.
+    pub records: Vec<WantedRecord>,
     /// The TTL that the records have. Without it, a record keeps its own.
     pub ttl: Option<Ttl>,
     /// Whom to tell, and how to do so once.
@@ -103,8 +101,9 @@ impl ConfigFile {
 
     /// The lock of this configuration's alerts, if it has a topic.
     pub fn alert_lock(&self, environment: &Environment) -> Option<AlertLock> {
-        let Config { zone, names, alerts, .. } = &self.config;
-        let owner = Owner::new(&self.id, &zone.to_string(), names.iter().map(ToString::to_string));
+        let Config { zone, alerts, .. } = &self.config;
+        let names = self.config.names().into_iter().map(|name| name.to_string());
+        let owner = Owner::new(&self.id, &zone.to_string(), names);
         Some(match &alerts.as_ref()?.lock {
             Some(path) => AlertLock::at(path, owner),
             None => AlertLock::within(environment.state_folder().as_deref(), owner),
@@ -127,8 +126,10 @@ impl Config {
         if raw.notify_change == Some(true) && alerts.is_none() {
             return Err(format!("{}, which notify_change needs", required("topic_arn")));
         }
-        let record_types: BTreeSet<_> =
-            raw.record_types.unwrap_or_else(|| vec![RecordType::A]).into_iter().collect();
+        let zone = raw.zone.ok_or_else(|| required("hosted_zone_id"))?;
+        let names = raw.names.ok_or_else(|| required("dns_name"))?;
+        let types = raw.record_types.unwrap_or_else(|| vec![RecordType::A]);
+        let records = WantedRecord::all(&names, &types, raw.ipv6_hosts)?;
         let sources = Sources {
             reflectors: match raw.reflectors {
                 Some(reflectors) => reflectors,
@@ -144,16 +145,15 @@ impl Config {
             allow_non_public: raw.allow_non_public.unwrap_or(false),
             require_confirmation: raw.require_confirmation.unwrap_or(false),
         };
-        let families = record_types.iter().map(|record_type: &RecordType| record_type.family());
+        let families = records.iter().map(|record| record.key.record_type.family());
         if !sources.can_confirm(families) {
             return Err("\"require_confirmation\" needs reflectors on two different hosts in \
                         \"reflect_url\", or one beside \"address_command\""
                 .into());
         }
         Ok(Self {
-            zone: raw.zone.ok_or_else(|| required("hosted_zone_id"))?,
-            names: raw.names.ok_or_else(|| required("dns_name"))?,
-            record_types: record_types.into_iter().collect(),
+            zone,
+            records,
             ttl: raw.ttl,
             alerts,
             sources,
@@ -171,13 +171,27 @@ impl Config {
         })
     }
 
-    /// The records this configuration looks after: each type of each name, in order.
-    pub fn records(&self) -> impl Iterator<Item = RecordKey> {
-        self.names.iter().flat_map(|name| {
-            self.record_types
-                .iter()
-                .map(|&record_type| RecordKey { name: name.clone(), record_type })
-        })
+    /// The names and types of the records, in order.
+    pub fn record_keys(&self) -> impl Iterator<Item = RecordKey> {
+        self.records.iter().map(|record| record.key.clone())
+    }
+
+    /// The names of the records, in order, each once.
+    pub fn names(&self) -> Vec<DnsName> {
+        let mut names = Vec::new();
+        for WantedRecord { key, .. } in &self.records {
+            if !names.contains(&key.name) {
+                names.push(key.name.clone());
+            }
+        }
+        names
+    }
+
+    /// The families of the addresses that the records need, each once.
+    pub fn families(&self) -> Vec<Family> {
+        let has =
+            |family: &Family| self.record_keys().any(|key| key.record_type.family() == *family);
+        [Family::V4, Family::V6].into_iter().filter(has).collect()
     }
 
     /// Adds what must not be shown of its URLs.
@@ -197,7 +211,7 @@ impl Config {
 
     /// The names, for a message.
     pub fn shown_names(&self) -> String {
-        let names: Vec<String> = self.names.iter().map(ToString::to_string).collect();
+        let names: Vec<String> = self.names().iter().map(ToString::to_string).collect();
         names.join(", ")
     }
 }
@@ -222,7 +236,7 @@ mod tests {
                 "ipv6_interface": "eth0"}"#,
         )
         .unwrap();
-        let records: Vec<String> = config.records().map(|key| key.to_string()).collect();
+        let records: Vec<String> = config.record_keys().map(|key| key.to_string()).collect();
         let expected = ["b.example A", "b.example AAAA", "*.a.example A", "*.a.example AAAA"];
         assert_eq!(records, expected);
         assert_eq!(reflectors(&config), ["https://r.example", "https://s.example/ip"]);
@@ -236,7 +250,8 @@ mod tests {
             let config = Config::parse(&text).unwrap();
             assert_eq!(config.zone.to_string(), "Z0123456789ABCDEFGHIJ");
             assert_eq!(config.shown_names(), "home.example.com");
-            assert_eq!(config.record_types, [RecordType::A]);
+            let records: Vec<String> = config.record_keys().map(|key| key.to_string()).collect();
+            assert_eq!(records, ["home.example.com A"]);
             assert_eq!(config.ttl, None);
             assert_eq!(reflectors(&config), ["https://api.example.net/reflect/v1"]);
             assert!(!config.sources.allow_non_public);
@@ -258,7 +273,7 @@ mod tests {
         let heartbeat = config.heartbeat.as_ref().unwrap();
         assert!(matches!(heartbeat.on_failure, OnFailure::Fail));
         assert_eq!(heartbeat.url.uri().to_string(), "https://h.example/ping/1?k=v");
-        let records: Vec<String> = config.records().map(|key| key.to_string()).collect();
+        let records: Vec<String> = config.record_keys().map(|key| key.to_string()).collect();
         assert_eq!(records, ["*.home.example.com A", "*.home.example.com AAAA"]);
         assert_eq!(config.ttl, Ttl::new(60));
         assert!(config.sources.allow_non_public);

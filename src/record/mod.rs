@@ -2,6 +2,7 @@
 //! `==` is right everywhere else. Knows nothing of requests, files or policy about overwriting.
 
 pub mod plan;
+pub mod wanted;
 
 use std::fmt;
 use std::net::IpAddr;

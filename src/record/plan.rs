@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use crate::record::{AddressRecord, Family, RecordKey, RecordSet, Ttl};
+use crate::record::{AddressRecord, RecordKey, RecordSet, Ttl};
 
 /// What is to be done with one record.
 #[derive(Debug, PartialEq, Eq)]
@@ -12,9 +12,10 @@ pub enum Plan {
     Keep,
     /// It is to be written.
     Change(Change),
-    /// It is not this program's to overwrite.
+    /// It is not to be written.
     Refuse {
-        /// What the record is.
+        /// As in "the record is not ours to overwrite".
+        what: &'static str,
         why: String,
         /// What to do about it.
         advice: &'static str,
@@ -69,17 +70,17 @@ impl fmt::Display for Change {
 }
 
 impl Plan {
-    /// Whether it would write `address` over another value.
-    pub fn writes(&self, address: IpAddr) -> bool {
-        let moves = |change: &Change| change.to.address == address && change.moves_address();
-        matches!(self, Self::Change(change) if moves(change))
+    /// Whether it would write another address than the record has.
+    pub fn moves_address(&self) -> bool {
+        matches!(self, Self::Change(change) if change.moves_address())
     }
 
     /// What to do so that the record `key` has `address` and `ttl`, given all the records `found`
     /// of its name. Without a `ttl`, a record that exists keeps its own and a new one gets
     /// [`Ttl::DEFAULT`].
     pub fn new(key: &RecordKey, address: IpAddr, ttl: Option<Ttl>, found: &[RecordSet]) -> Self {
-        let refuse = |why: String, advice| Self::Refuse { why, advice };
+        let refuse =
+            |why: String, advice| Self::Refuse { what: "not ours to overwrite", why, advice };
         let change = |from, ttl| {
             Self::Change(Change { from, to: AddressRecord { key: key.clone(), ttl, address } })
         };
@@ -116,24 +117,6 @@ impl Plan {
             ),
         }
     }
-}
-
-/// The plan of each of `records` whose family has an address among `addresses`, in order. A record
-/// whose family has none is left out: what is not known is not planned.
-pub fn all(
-    records: impl Iterator<Item = RecordKey>,
-    addresses: &[IpAddr],
-    ttl: Option<Ttl>,
-    found: &[RecordSet],
-) -> Vec<(RecordKey, Plan)> {
-    records
-        .filter_map(|key| {
-            let family = key.record_type.family();
-            let address = *addresses.iter().find(|&&address| Family::of(address) == family)?;
-            let plan = Plan::new(&key, address, ttl, found);
-            Some((key, plan))
-        })
-        .collect()
 }
 
 /// The record `key` exactly as it is, if it is there and this program's to write.
@@ -347,92 +330,6 @@ mod tests {
             match plan(RecordType::A, "192.0.2.1", &found) {
                 Plan::Refuse { why, .. } => assert_eq!(why, expected),
                 plan => panic!("{expected}: {plan:?}"),
-            }
-        }
-    }
-
-    /// Every combination of two names, two types, an address or none for each family, a TTL of the
-    /// configuration or none, and a state of each of the four records: what no combination may lead
-    /// to.
-    #[test]
-    fn no_combination_writes_what_no_source_named_or_drops_a_name() {
-        let names = ["a.example", "b.example"].map(|name| DnsName::from_config(name).unwrap());
-        let types = [RecordType::A, RecordType::Aaaa];
-        let keys = || {
-            names.iter().flat_map(|name| {
-                types.map(|record_type| RecordKey { name: name.clone(), record_type })
-            })
-        };
-        let v4: IpAddr = "192.0.2.1".parse().unwrap();
-        let v6: IpAddr = "2001:db8::1".parse().unwrap();
-        // Absent, right, another address, several values, an alias, right with another TTL.
-        let state = |key: &RecordKey, state: usize| {
-            let (right, other) = match key.record_type {
-                RecordType::A => ("192.0.2.1", "192.0.2.2"),
-                RecordType::Aaaa => ("2001:db8::1", "2001:db8::2"),
-            };
-            let mut found = match state {
-                0 => return None,
-                1 => record_set(key.record_type.as_str(), &[right], &[]),
-                2 => record_set(key.record_type.as_str(), &[other], &[]),
-                3 => record_set(key.record_type.as_str(), &[right, other], &[]),
-                4 => record_set(key.record_type.as_str(), &[], &["AliasTarget"]),
-                _ => RecordSet {
-                    ttl: Ttl::new(60),
-                    ..record_set(key.record_type.as_str(), &[right], &[])
-                },
-            };
-            found.name = key.name.clone();
-            Some(found)
-        };
-        let ways = [vec![], vec![v4], vec![v6], vec![v4, v6]];
-        let ttls = [None, Some(ttl(300)), Some(ttl(60))];
-        for (addresses, configured) in
-            ways.iter().flat_map(|addresses| ttls.map(|ttl| (addresses, ttl)))
-        {
-            for states in 0..6_usize.pow(4) {
-                let state_of = |index: usize| states / 6_usize.pow(index.try_into().unwrap()) % 6;
-                let found: Vec<_> = keys()
-                    .enumerate()
-                    .filter_map(|(index, key)| state(&key, state_of(index)))
-                    .collect();
-                let plans = all(keys(), addresses, configured, &found);
-                let known = |key: &RecordKey| {
-                    addresses.iter().any(|&a| Family::of(a) == key.record_type.family())
-                };
-                // No record of a family that is known is dropped, and none of another is there.
-                let expected: Vec<_> = keys().filter(known).collect();
-                let planned: Vec<_> = plans.iter().map(|(key, _)| key.clone()).collect();
-                assert_eq!(planned, expected);
-                for (index, key) in keys().enumerate() {
-                    let Some((_, plan)) = plans.iter().find(|(planned, _)| *planned == key) else {
-                        continue;
-                    };
-                    let found_ttl = match state_of(index) {
-                        0 => None,
-                        5 => Some(ttl(60)),
-                        _ => Some(ttl(300)),
-                    };
-                    let is_right = configured.is_none() || configured == found_ttl;
-                    match (state_of(index), plan) {
-                        (0 | 2, Plan::Change(change)) => {
-                            assert_eq!(change.to.key, key);
-                            assert!(addresses.contains(&change.to.address));
-                            assert!(change.moves_address());
-                            let expected = configured.or(found_ttl).unwrap_or(Ttl::DEFAULT);
-                            assert_eq!(change.to.ttl, expected);
-                        }
-                        (1 | 5, Plan::Change(change)) if !is_right => {
-                            assert_eq!(change.to.key, key);
-                            assert!(addresses.contains(&change.to.address));
-                            assert!(!change.moves_address());
-                            assert_eq!(Some(change.to.ttl), configured);
-                        }
-                        (1 | 5, Plan::Keep) => assert!(is_right),
-                        (3 | 4, Plan::Refuse { .. }) => {}
-                        (state, plan) => panic!("{key} in state {state}: {plan:?}"),
-                    }
-                }
             }
         }
     }

@@ -56,6 +56,7 @@ fn each_key_has_good_and_bad_examples() {
             "reflect_url" => "reflector",
             "expected_networks" => "networks",
             "ipv6_interface" => "interface",
+            "ipv6_hosts" => "hosts",
             "heartbeat_url" => "heartbeat",
             key => &key.replace('_', "-"),
         };

@@ -150,7 +150,7 @@ fn unknown_key_is_reported_with_the_nearest_name() {
     }
     let keys = "hosted_zone_id, dns_name, topic_arn, alert_lock, reflect_url, record_types, ttl, \
                 allow_non_public, notify_recovery, notify_change, expected_networks, \
-                require_confirmation, address_command, ipv6_interface, change_command, \
+                require_confirmation, address_command, ipv6_interface, ipv6_hosts, change_command, \
                 heartbeat_url, heartbeat_fail";
     assert_text(
         &seen.replace(keys, "{keys}"),

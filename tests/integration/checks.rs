@@ -165,13 +165,13 @@ fn name_outside_the_zone_fails_the_check() {
     let run = check(&fixture, &[]);
     assert_eq!(run.status.code(), Some(1), "{run:?}");
     let outside = "failed      zone         hosted zone {zone} is example.com, and \
-                   home.exmaple.com is not inside it; check dns_name and hosted_zone_id\n";
+                   home.exmaple.com is not inside it; check hosted_zone_id and the names\n";
     assert!(run.stdout.contains(outside), "{run:?}");
     for row in ["record", "ttl", "public dns"] {
         assert!(!run.stdout.contains(&format!("  {row:11}  ")), "{row}: {run:?}");
     }
     let said = "autodns: home.exmaple.com A: cannot be created: hosted zone {zone} is \
-                example.com, and the name is not inside it; check dns_name and hosted_zone_id\n";
+                example.com, and the name is not inside it; check hosted_zone_id and the names\n";
     fixture.run_with(&["--dry-run"]).assert(1, "", said);
     fixture.configure(|config| {
         config["dns_name"] = json!(["home.exmaple.com", "host.example.com"]);

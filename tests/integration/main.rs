@@ -26,6 +26,7 @@ mod endpoints;
 mod everyday;
 mod hangs;
 mod heartbeats;
+mod ipv6_hosts;
 mod killed;
 mod leaks;
 mod lock_place;

@@ -325,6 +325,17 @@ fn each_message_of_the_page_is_printed_by_a_run() {
             }),
         ),
         (
+            "not published: its address would be",
+            Box::new(|| {
+                let mut fixture = Fixture::new();
+                fixture.configure(|config| {
+                    config["ipv6_hosts"] = json!({"nas.example.com": "::ff:0:0:0:5/48"});
+                    config["expected_networks"] = json!(["2620:4f:8000::/60"]);
+                });
+                said(&fixture)
+            }),
+        ),
+        (
             "nothing was changed:",
             Box::new(|| {
                 let mut fixture = Fixture::new();

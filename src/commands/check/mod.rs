@@ -175,7 +175,7 @@ impl Work {
 
 fn described(path: &Path, file: &ConfigFile) -> String {
     let config = &file.config;
-    let records: Vec<String> = config.records().map(|key| key.to_string()).collect();
+    let records: Vec<String> = config.record_keys().map(|key| key.to_string()).collect();
     format!("{}: {} in hosted zone {}", path.display(), records.join(", "), config.zone)
 }
 

@@ -9,8 +9,8 @@ use super::answers;
 use super::report::Finding;
 use super::steps::Steps;
 use crate::aws::{self, Aws};
+use crate::commands::plans::{by_statement, plans};
 use crate::commands::trouble::Trouble;
-use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::record::plan::{self, Plan};
 use crate::record::{AddressRecord, DnsName, RecordKey, RecordSet};
@@ -24,7 +24,7 @@ impl Steps<'_> {
     /// Lists the records, and tells everything that follows from the list.
     pub(super) fn records(&self, aws: &Aws<'_>, addresses: &[IpAddr], tell: &impl Fn(Finding)) {
         let config = &self.file.config;
-        let record_sets = match aws.list(&config.zone, &config.names, self.deadline) {
+        let record_sets = match aws.list(&config.zone, &config.names(), self.deadline) {
             Ok(record_sets) => record_sets,
             Err(error) => {
                 tell(Finding::trouble("route53", error));
@@ -37,27 +37,31 @@ impl Steps<'_> {
         };
         let zone = self.zone(aws, tell);
         let outside = |key: &RecordKey| zone.as_ref().is_some_and(|zone| !key.name.is_within(zone));
-        let keys = || config.records().filter(|key| !outside(key));
-        let plans = plan::all(keys(), addresses, config.ttl, &record_sets);
-        for key in keys() {
-            let plan = plans.iter().find(|(planned, _)| *planned == key).map(|(_, plan)| plan);
-            let record_set = record_sets.iter().find(|record_set| record_set.is_of(&key));
-            tell(record(&key, plan, record_set, zone.is_some()));
-            tell(self.ttl(&key, plan, record_set));
+        let keys: Vec<RecordKey> = config.record_keys().filter(|key| !outside(key)).collect();
+        let plans = plans(config, &keys, addresses, &record_sets);
+        for key in &keys {
+            let plan = plans.iter().find(|(planned, _)| planned == key).map(|(_, plan)| plan);
+            let record_set = record_sets.iter().find(|record_set| record_set.is_of(key));
+            tell(record(key, plan, record_set, zone.is_some()));
+            tell(self.ttl(key, plan, record_set));
         }
-        for name in config.names.iter().filter(|name| keys().any(|key| key.name == **name)) {
-            let asked = answers::asked(name);
+        for name in config.names() {
+            let of_name: Vec<_> = keys.iter().filter(|key| key.name == name).collect();
+            if of_name.is_empty() {
+                continue;
+            }
+            let asked = answers::asked(&name);
             self.console.doing(format!("looking {asked} up"));
             let said = addresses_of_host(&asked, self.deadline.share(2));
-            for key in keys().filter(|key| key.name == *name) {
-                tell(answers::compared(&key, &asked, &said, &record_sets));
+            for key in of_name {
+                tell(answers::compared(key, &asked, &said, &record_sets));
             }
         }
         tell(self.clock());
         self.console.doing("writing the records as they are");
         if self.options.write {
-            self.write(aws, keys().collect(), tell);
-        } else if keys().next().is_some() {
+            self.write(aws, &keys, tell);
+        } else if !keys.is_empty() {
             let detail = format!("whether this key may change records of {}", config.zone);
             let hint = "--write writes each as it is, to see";
             tell(Finding::unknown("change", detail).hint(hint));
@@ -81,14 +85,14 @@ impl Steps<'_> {
             }
         };
         let (inside, outside): (Vec<_>, Vec<_>) =
-            config.names.iter().partition(|name| name.is_within(&zone));
-        let shown = |names: Vec<&DnsName>| {
+            config.names().into_iter().partition(|name| name.is_within(&zone));
+        let shown = |names: Vec<DnsName>| {
             names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
         };
         if !outside.is_empty() {
             let detail =
                 format!("hosted zone {id} is {zone}, and {} is not inside it", shown(outside));
-            let hint = "check dns_name and hosted_zone_id".into();
+            let hint = "check hosted_zone_id and the names".into();
             tell(Finding::failed(NAME, detail, hint));
         }
         if !inside.is_empty() {
@@ -102,8 +106,8 @@ impl Steps<'_> {
         const NAME: &str = "ttl";
         let configured = self.file.config.ttl;
         match (plan, record_set.and_then(|record_set| record_set.ttl), configured) {
-            (Some(Plan::Refuse { .. }), ..) => {
-                Finding::unknown(NAME, format!("{key} is not ours to overwrite"))
+            (Some(Plan::Refuse { what, .. }), ..) => {
+                Finding::unknown(NAME, format!("{key} is {what}"))
             }
             (_, Some(has), Some(configured)) if has == configured => {
                 Finding::ok(NAME, format!("{key} has TTL {has}, as configured"))
@@ -122,9 +126,10 @@ impl Steps<'_> {
     }
 
     /// Writes each of the records `keys` exactly as it is, and tells whether that was allowed.
-    fn write(&self, aws: &Aws<'_>, keys: Vec<RecordKey>, tell: &impl Fn(Finding)) {
+    fn write(&self, aws: &Aws<'_>, keys: &[RecordKey], tell: &impl Fn(Finding)) {
         const NAME: &str = "change";
-        let mut batches = vec![keys];
+        let mut batches = by_statement(&self.file.config, keys);
+        batches.reverse();
         while let Some(batch) = batches.pop() {
             match self.write_as_they_are(aws, &batch) {
                 Ok(written) => {
@@ -165,15 +170,15 @@ impl Steps<'_> {
     ) -> Result<Vec<AddressRecord>, aws::Error> {
         let mut attempts = Attempts::new(self.session.account.limit);
         loop {
-            let Config { zone, names, .. } = &self.file.config;
-            let record_sets = aws.list(zone, names, self.deadline)?;
+            let config = &self.file.config;
+            let record_sets = aws.list(&config.zone, &config.names(), self.deadline)?;
             let records: Vec<_> =
                 keys.iter().filter_map(|key| plan::as_it_is(key, &record_sets)).collect();
             if records.is_empty() {
                 return Ok(records);
             }
             let deadline = self.deadline.min(Deadline::after(FRESH_LIST));
-            let Err(error) = aws.change(zone, &records, deadline) else {
+            let Err(error) = aws.change(&config.zone, &records, deadline) else {
                 return Ok(records);
             };
             match attempts.before(self.deadline, error.retry(), error.retry_after()) {
@@ -208,8 +213,8 @@ fn record(
         Some(Plan::Keep | Plan::Change(_)) => {
             Finding::ok(NAME, format!("{key} {now}, as it should be"))
         }
-        Some(Plan::Refuse { why, advice }) => {
-            let detail = format!("{key} is not ours to overwrite: {why}");
+        Some(Plan::Refuse { what, why, advice }) => {
+            let detail = format!("{key} is {what}: {why}");
             Finding::failed(NAME, detail, (*advice).into())
         }
         None => {

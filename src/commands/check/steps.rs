@@ -85,8 +85,7 @@ impl Steps<'_> {
         let sources = &self.file.config.sources;
         let deadline = self.deadline.share(2);
         let mut asked = Vec::new();
-        for record_type in &self.file.config.record_types {
-            let family = record_type.family();
+        for family in self.file.config.families() {
             for source in sources.of_family(family) {
                 let question = Question {
                     file: Arc::clone(&self.file),
@@ -103,8 +102,7 @@ impl Steps<'_> {
             }
         }
         let mut taken = Vec::new();
-        for record_type in &self.file.config.record_types {
-            let family = record_type.family();
+        for family in self.file.config.families() {
             let mut said: Vec<(String, IpAddr)> = Vec::new();
             for (_, source, answer) in asked.iter().filter(|(of, ..)| *of == family) {
                 let shown = self.shown(*source);

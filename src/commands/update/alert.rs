@@ -98,7 +98,7 @@ pub fn record_lines(config: &Config, outcome: &Outcome) -> Vec<String> {
             Some(_) => format!("{key} exists, but has no address of its own."),
         })
     };
-    config.records().filter_map(sentence).collect()
+    config.record_keys().filter_map(sentence).collect()
 }
 
 /// The changed addresses that the configuration wants to be told. A changed TTL alone is none.

@@ -100,7 +100,7 @@ impl Job {
         let found = match found {
             Ok(found) => found,
             Err(error) => {
-                troubles.push(Trouble::from(error).about(config.records().collect()));
+                troubles.push(Trouble::from(error).about(config.record_keys().collect()));
                 return Outcome { troubles, ..Outcome::default() };
             }
         };
@@ -143,7 +143,7 @@ impl Job {
 
     fn records_of(&self, family: Family) -> Vec<RecordKey> {
         let of_family = |key: &RecordKey| key.record_type.family() == family;
-        self.file.config.records().filter(of_family).collect()
+        self.file.config.record_keys().filter(of_family).collect()
     }
 
     /// Asks for the address of every family and lists the records, all at the same time. A family
@@ -156,8 +156,7 @@ impl Job {
         // What hangs here must leave time for what is known to be written.
         let deadline = self.times.work.share(2);
         let mut asked = Vec::new();
-        for record_type in &self.file.config.record_types {
-            let family = record_type.family();
+        for family in self.file.config.families() {
             let job = self.clone();
             let answer = detached::start(move |sender| {
                 // Nobody listens any more when it took too long.
@@ -195,7 +194,7 @@ impl Job {
     /// further one cannot help, and what is unknown is not changed.
     pub fn list(&self, aws: &Aws<'_>, deadline: Deadline) -> Result<List, aws::Error> {
         let config = &self.file.config;
-        let found = aws.list(&config.zone, &config.names, deadline)?;
+        let found = aws.list(&config.zone, &config.names(), deadline)?;
         Ok(List { found, at: Instant::now() })
     }
 

@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 use super::job::{Job, List};
 use crate::address::PublicAddress;
 use crate::aws::{self, Aws};
+use crate::commands::plans::{by_statement, plans};
 use crate::commands::trouble::Trouble;
-use crate::record::plan::{self, Change, Plan};
+use crate::record::plan::{Change, Plan};
 use crate::record::{AddressRecord, Family, RecordKey};
 use crate::retry::Attempts;
 
@@ -61,7 +62,7 @@ impl<'a> Settling<'a> {
     pub fn new(job: &'a Job, aws: &'a Aws<'a>, known: Vec<Known>, list: List) -> Self {
         let is_known =
             |key: &RecordKey| known.iter().any(|known| known.family() == key.record_type.family());
-        let open = job.file.config.records().filter(is_known).collect();
+        let open = job.file.config.record_keys().filter(is_known).collect();
         Self {
             job,
             aws,
@@ -93,6 +94,10 @@ impl<'a> Settling<'a> {
             if changes.is_empty() || self.job.options.dry_run {
                 return;
             }
+            let batches = by_statement(&self.job.file.config, &self.open);
+            if batches.len() > 1 {
+                return self.settle_apart(batches);
+            }
             self.job
                 .console
                 .doing(format!("changing records in hosted zone {}", self.job.file.config.zone));
@@ -105,7 +110,8 @@ impl<'a> Settling<'a> {
             }
             if changes.len() > 1 && error.is_rejection() {
                 self.job.console.step(|| format!("{error}; now each change alone"));
-                return self.settle_each();
+                let each = self.open.iter().map(|key| vec![key.clone()]).collect();
+                return self.settle_apart(each);
             }
             let delay = attempts.before(self.job.times.work, error.retry(), error.retry_after());
             let Some(delay) = delay else { return self.give_up(error.into()) };
@@ -151,8 +157,7 @@ impl<'a> Settling<'a> {
 
     fn plan(&self) -> Vec<(RecordKey, Plan)> {
         let addresses: Vec<IpAddr> = self.known.iter().map(|known| known.answer.address).collect();
-        let config = &self.job.file.config;
-        plan::all(self.open.iter().cloned(), &addresses, config.ttl, &self.list.found)
+        plans(&self.job.file.config, &self.open, &addresses, &self.list.found)
     }
 
     /// Has each address that a plan would write confirmed, once. What another source disputes is
@@ -160,14 +165,15 @@ impl<'a> Settling<'a> {
     fn confirm(&mut self, plans: &[(RecordKey, Plan)]) {
         let asking = self.job.asking(self.job.times.work.share(2));
         for mut known in std::mem::take(&mut self.known) {
-            let address = known.answer.address;
-            if !known.confirmed && plans.iter().any(|(_, plan)| plan.writes(address)) {
+            let family = known.family();
+            let moves = |(key, plan): &(RecordKey, Plan)| {
+                key.record_type.family() == family && plan.moves_address()
+            };
+            if !known.confirmed && plans.iter().any(moves) {
                 self.job.console.doing("asking another source whether the address is right");
                 if let Err(error) = self.job.file.config.sources.confirm(&known.answer, asking) {
-                    let disputed = |key: &RecordKey| {
-                        plans.iter().any(|(other, plan)| other == key && plan.writes(address))
-                    };
-                    self.close(disputed, error.into());
+                    let disputed: Vec<_> = plans.iter().filter(|plan| moves(plan)).collect();
+                    self.close(|key| disputed.iter().any(|(of, _)| of == key), error.into());
                     continue;
                 }
                 known.confirmed = true;
@@ -212,8 +218,8 @@ impl<'a> Settling<'a> {
                     self.report(&key, &line);
                     changes.push(change);
                 }
-                Plan::Refuse { why, advice } => {
-                    self.close(|open| *open == key, Trouble::unmanaged(why, advice));
+                Plan::Refuse { what, why, advice } => {
+                    self.close(|open| *open == key, Trouble::not_written(what, why, advice));
                 }
             }
         }
@@ -250,16 +256,17 @@ impl<'a> Settling<'a> {
         Ok(())
     }
 
-    /// Settles each open record on its own: Route 53 refused all of them together, so that the
-    /// good ones land.
-    fn settle_each(&mut self) {
-        for key in std::mem::take(&mut self.open) {
+    /// Settles the open records in these batches, each on its own: one that Route 53 rejects does
+    /// not keep the others from being right.
+    fn settle_apart(&mut self, batches: Vec<Vec<RecordKey>>) {
+        self.open.clear();
+        for open in batches {
             let mut one = Self {
                 job: self.job,
                 aws: self.aws,
                 known: self.known.clone(),
                 list: self.list.clone(),
-                open: vec![key],
+                open,
                 troubles: Vec::new(),
                 changed: Vec::new(),
                 unknown: self.unknown.clone(),

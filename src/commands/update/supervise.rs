@@ -123,7 +123,7 @@ impl<'a> Supervisor<'a> {
                 Ok(Event::Done(outcome, is_out)) => break (outcome, is_out),
                 Err(_) => {
                     let trouble = Trouble::unfinished(&console.last_doing());
-                    let troubles = vec![trouble.about(file.config.records().collect())];
+                    let troubles = vec![trouble.about(file.config.record_keys().collect())];
                     break (Outcome { troubles, ..Outcome::default() }, false);
                 }
             }
