@@ -4,7 +4,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::Value;
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 
@@ -102,24 +103,24 @@ impl Raw {
     fn set(&mut self, key: &str, value: Value) -> Result<(), String> {
         match key {
             "hosted_zone_id" => {
-                let zone = ZoneId::parse(&value.string()?);
+                let zone = ZoneId::parse(&string(value)?);
                 self.zone = Some(
                     zone.ok_or("must be the id of a hosted zone: up to 32 letters and digits")?,
                 );
             }
             "dns_name" => {
                 let mut names = Vec::new();
-                for name in value.one_or_more()? {
-                    let name = DnsName::from_config(&name)?;
+                for name in one_or_more(&value)? {
+                    let name = DnsName::from_config(name)?;
                     if !names.contains(&name) {
                         names.push(name);
                     }
                 }
                 self.names = Some(names);
             }
-            "topic_arn" => self.topic = Some(TopicArn::parse(&value.string()?)?),
+            "topic_arn" => self.topic = Some(TopicArn::parse(&string(value)?)?),
             "alert_lock" => {
-                let path = PathBuf::from(value.string()?);
+                let path = PathBuf::from(string(value)?);
                 // No system has a file whose name holds a NUL: it would fail when an alert is due.
                 path.file_name()
                     .filter(|_| !path.as_os_str().as_encoded_bytes().contains(&0))
@@ -127,22 +128,16 @@ impl Raw {
                 self.lock = Some(path);
             }
             "reflect_url" => {
-                let urls = value.one_or_more()?;
-                self.reflectors =
-                    Some(urls.iter().map(|url| Reflector::parse(url)).collect::<Result<_, _>>()?);
+                let urls = one_or_more(&value)?.into_iter();
+                self.reflectors = Some(urls.map(Reflector::parse).collect::<Result<_, _>>()?);
             }
             "expected_networks" => {
-                let networks = value.strings().ok_or("must be a list of strings")?;
-                self.expected_networks =
-                    Some(networks.iter().map(|text| Cidr::parse(text)).collect::<Result<_, _>>()?);
+                let networks = strings(&value).ok_or("must be a list of strings")?.into_iter();
+                self.expected_networks = Some(networks.map(Cidr::parse).collect::<Result<_, _>>()?);
             }
-            "address_command" => {
-                let command = CommandLine::parse(&value.string()?);
-                self.address_command =
-                    Some(command.map_err(|error| format!("cannot be run: {error}"))?);
-            }
+            "address_command" => self.address_command = Some(command(value)?),
             "ipv6_interface" => {
-                let name = value.string()?;
+                let name = string(value)?;
                 let possible = (1..=15).contains(&name.len())
                     && !name.contains(|c: char| c == '/' || c.is_whitespace() || c.is_control())
                     && !matches!(name.as_str(), "." | "..");
@@ -151,27 +146,22 @@ impl Raw {
                 }
                 self.ipv6_interface = Some(name);
             }
-            "record_types" => self.record_types = Some(value.record_types()?),
+            "record_types" => self.record_types = Some(record_types(&value)?),
             "ttl" => {
-                let seconds = if let Value::Number(seconds) = value { seconds } else { 0 };
-                self.ttl = Some(Ttl::new(seconds).ok_or_else(|| {
+                self.ttl = Some(value.as_u64().and_then(Ttl::new).ok_or_else(|| {
                     format!("must be a whole number of seconds from 1 to {}", Ttl::MAX)
                 })?);
             }
-            "require_confirmation" => self.require_confirmation = Some(value.boolean()?),
-            "allow_non_public" => self.allow_non_public = Some(value.boolean()?),
-            "change_command" => {
-                let command = CommandLine::parse(&value.string()?);
-                let unusable = |error| format!("cannot be used: {error}");
-                self.change_command = Some(command.map_err(unusable)?);
-            }
+            "require_confirmation" => self.require_confirmation = Some(boolean(&value)?),
+            "allow_non_public" => self.allow_non_public = Some(boolean(&value)?),
+            "change_command" => self.change_command = Some(command(value)?),
             "heartbeat_url" => {
-                self.heartbeat_url = Some(SecretUrl::parse_heartbeat(&value.string()?)?);
+                self.heartbeat_url = Some(SecretUrl::parse_heartbeat(&string(value)?)?);
             }
-            "heartbeat_fail" => self.heartbeat_fail = value.on_failure()?,
-            "notify_recovery" => self.notify_recovery = Some(value.boolean()?),
-            "notify_change" => self.notify_change = Some(value.boolean()?),
-            SCHEMA => drop(value.string()?),
+            "heartbeat_fail" => self.heartbeat_fail = on_failure(&value)?,
+            "notify_recovery" => self.notify_recovery = Some(boolean(&value)?),
+            "notify_change" => self.notify_change = Some(boolean(&value)?),
+            SCHEMA => drop(string(value)?),
             _ => return Err("has no meaning yet".into()),
         }
         Ok(())
@@ -293,116 +283,47 @@ fn distance(a: &str, b: &str) -> usize {
     row[b.len()]
 }
 
-/// A value of one of the types that a key may have.
-enum Value {
-    String(String),
-    Number(u64),
-    Boolean(bool),
-    List(Vec<Value>),
-    Other,
+fn string(value: Value) -> Result<String, String> {
+    if let Value::String(text) = value { Ok(text) } else { Err("must be a string".into()) }
 }
 
-impl Value {
-    fn string(self) -> Result<String, String> {
-        if let Self::String(text) = self { Ok(text) } else { Err("must be a string".into()) }
-    }
+fn boolean(value: &Value) -> Result<bool, String> {
+    value.as_bool().ok_or_else(|| "must be true or false".into())
+}
 
-    fn boolean(self) -> Result<bool, String> {
-        if let Self::Boolean(value) = self {
-            Ok(value)
-        } else {
-            Err("must be true or false".into())
-        }
-    }
+fn command(value: Value) -> Result<CommandLine, String> {
+    CommandLine::parse(&string(value)?).map_err(|error| format!("cannot be used: {error}"))
+}
 
-    /// What a run that failed sends: `true`, `false` or a URL of its own.
-    fn on_failure(self) -> Result<OnFailure, String> {
-        match self {
-            Self::Boolean(true) => Ok(OnFailure::Fail),
-            Self::Boolean(false) => Ok(OnFailure::Nothing),
-            Self::String(url) => SecretUrl::parse_heartbeat(&url).map(OnFailure::Url),
-            _ => Err("must be true, false or a URL".into()),
-        }
-    }
-
-    /// A list of strings.
-    fn strings(self) -> Option<Vec<String>> {
-        let Self::List(list) = self else { return None };
-        list.into_iter().map(|item| item.string().ok()).collect()
-    }
-
-    /// One string, or a list of at least one.
-    fn one_or_more(self) -> Result<Vec<String>, String> {
-        let strings = match self {
-            Self::String(text) => Some(vec![text]),
-            value => value.strings(),
-        };
-        strings
-            .filter(|strings| !strings.is_empty())
-            .ok_or_else(|| "must be a string or a list of strings".into())
-    }
-
-    fn record_types(self) -> Result<Vec<RecordType>, String> {
-        let types: Option<Vec<_>> = self
-            .strings()
-            .and_then(|names| names.iter().map(|name| RecordType::parse(name)).collect());
-        types
-            .filter(|types| !types.is_empty())
-            .ok_or_else(|| "must be a list of \"A\" and \"AAAA\"".into())
+/// What a run that failed sends: `true`, `false` or a URL of its own.
+fn on_failure(value: &Value) -> Result<OnFailure, String> {
+    match value {
+        Value::Bool(true) => Ok(OnFailure::Fail),
+        Value::Bool(false) => Ok(OnFailure::Nothing),
+        Value::String(url) => SecretUrl::parse_heartbeat(url).map(OnFailure::Url),
+        _ => Err("must be true, false or a URL".into()),
     }
 }
 
-impl<'de> Deserialize<'de> for Value {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ValueVisitor)
-    }
+/// A list of strings.
+fn strings(value: &Value) -> Option<Vec<&str>> {
+    value.as_array()?.iter().map(Value::as_str).collect()
 }
 
-struct ValueVisitor;
+/// One string, or a list of at least one.
+fn one_or_more(value: &Value) -> Result<Vec<&str>, String> {
+    let strings = value.as_str().map_or_else(|| strings(value), |text| Some(vec![text]));
+    strings
+        .filter(|strings| !strings.is_empty())
+        .ok_or_else(|| "must be a string or a list of strings".into())
+}
 
-impl<'de> Visitor<'de> for ValueVisitor {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value")
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Boolean(value))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(Value::Number(value))
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Value, E> {
-        Ok(Value::Other)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Value, E> {
-        Ok(Value::Other)
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(Value::String(value.into()))
-    }
-
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Other)
-    }
-
-    fn visit_seq<S: SeqAccess<'de>>(self, mut seq: S) -> Result<Value, S::Error> {
-        let mut list = Vec::new();
-        while let Some(item) = seq.next_element()? {
-            list.push(item);
-        }
-        Ok(Value::List(list))
-    }
-
-    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Value, M::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Value::Other)
-    }
+fn record_types(value: &Value) -> Result<Vec<RecordType>, String> {
+    let types: Option<Vec<_>> =
+        strings(value).and_then(|names| names.into_iter().map(RecordType::parse).collect());
+    types
+        .filter(|types| !types.is_empty())
+        .ok_or_else(|| "must be a list of \"A\" and \"AAAA\"".into())
 }
 
 #[cfg(test)]

@@ -254,13 +254,13 @@ fn value_of_the_wrong_type_is_rejected() {
          string\n\
          \"\"\n\
          \x20   autodns: {home}/autodns.json: line 2, column 22: \"address_command\" cannot be \
-         run: it is not a command line; check its quotes\n\
+         used: it is not a command line; check its quotes\n\
          \"'/bin/true\"\n\
          \x20   autodns: {home}/autodns.json: line 2, column 22: \"address_command\" cannot be \
-         run: it is not a command line; check its quotes\n\
+         used: it is not a command line; check its quotes\n\
          \"KEY=verysecret /bin/true\"\n\
          \x20   autodns: {home}/autodns.json: line 2, column 22: \"address_command\" cannot be \
-         run: no shell runs it, so it cannot begin with NAME=VALUE; write a script that sets the \
+         used: no shell runs it, so it cannot begin with NAME=VALUE; write a script that sets the \
          variable, and name the script here\n",
     );
 }

@@ -138,9 +138,6 @@ const REJECTIONS: &[&str] = &[
     "must be a string",
     "must be true or false",
     "must be true, false or a URL",
-    "cannot be run: it is not a command line; check its quotes",
-    "cannot be run: no shell runs it, so it cannot begin with NAME=VALUE; write a script that sets \
-     the variable, and name the script here",
     "must be a string or a list of strings",
     "must be a list of strings",
     "must be a list of \"A\" and \"AAAA\"",
