@@ -2,11 +2,12 @@
 //! may be tried. `update` and `check` open it in the same way.
 
 use std::path::Path;
+use std::sync::Mutex;
 use std::time::SystemTime;
 
 use crate::aws::endpoint::Settings;
 use crate::aws::sns::TopicArn;
-use crate::aws::{Account, Aws, AwsClock};
+use crate::aws::{Account, Aws};
 use crate::console::Console;
 use crate::credentials::{Credentials, profile::Profile};
 use crate::deadline::Deadline;
@@ -51,7 +52,7 @@ impl Session {
             settings,
             credentials: Credentials::find(environment, &profile, now, deadline)?,
             limit,
-            clock: AwsClock::default(),
+            seen: Mutex::default(),
         };
         Ok(Self { account, notes })
     }

@@ -1,7 +1,6 @@
 //! `address_command`: a program of the user's that prints the public address of one family. Runs
 //! it and reads what it prints, of which nothing but a whole address is ever shown.
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -33,7 +32,7 @@ pub fn ask(command: &CommandLine, family: Family, time: Duration) -> Said {
         Unanswered::never(cause, advice)
     })?;
     match read(&printed, family) {
-        Ok(address) => Ok(Reply { address, hosts: BTreeSet::new() }),
+        Ok(address) => Ok(Reply::of_this_machine(address)),
         Err(cause) => Err(Unanswered::never(cause, by_hand("what it prints"))),
     }
 }

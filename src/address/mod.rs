@@ -73,7 +73,7 @@ impl Sources {
     pub fn find(&self, family: Family, asking: Asking<'_>) -> Result<PublicAddress, Error> {
         let sources = self.of_family(family);
         match self.first_of(&sources, family, asking, |source, said| Ok((source, said?))) {
-            (Some((by, Reply { address, hosts })), failed) => {
+            (Some((by, Reply { address, hosts, .. })), failed) => {
                 let lasting = failed
                     .into_iter()
                     .filter(|(_, failed)| failed.retry == Retry::Never)
@@ -169,12 +169,10 @@ impl Sources {
         source: Source,
         family: Family,
         asking: Asking<'_>,
-    ) -> Result<IpAddr, SourceError> {
+    ) -> Result<Reply, SourceError> {
         let said = self.question(source, family, asking)();
-        match self.examined(source, family, said, asking.console) {
-            Ok(reply) => Ok(reply.address),
-            Err(unanswered) => Err(SourceError { asked: self.shown(source), unanswered }),
-        }
+        self.examined(source, family, said, asking.console)
+            .map_err(|unanswered| SourceError { asked: self.shown(source), unanswered })
     }
 
     /// What a source said, if it may be published; and tells the step.
@@ -204,7 +202,7 @@ impl Sources {
         let interface = self.ipv6_interface.as_deref().unwrap_or_default();
         let unfit = |address: Ipv6Addr| self.kind_objected_to(address.into());
         match interface::address_of(interface, unfit) {
-            Ok(address) => Ok(Reply { address: address.into(), hosts: BTreeSet::new() }),
+            Ok(address) => Ok(Reply::of_this_machine(address.into())),
             Err(cause) => Err(Unanswered::never(cause, "check ipv6_interface")),
         }
     }

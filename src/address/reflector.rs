@@ -13,8 +13,8 @@ use serde_json::Value;
 use crate::deadline::Deadline;
 use crate::retry::{Retry, RetryAfter};
 use crate::secrets::Secrets;
-use crate::transport::Client;
 use crate::transport::url::{MAX_REDIRECTS, SecretUrl, host_of};
+use crate::transport::{Client, Via};
 
 /// The most bytes an answer may have.
 const MAX_RESPONSE: u64 = 4096;
@@ -79,7 +79,7 @@ impl Reflector {
                     let whole = answer.has_length();
                     let read = read_response(answer.status, &answer.body, whole, &secrets);
                     return match read {
-                        Ok(address) => Ok(Reply { address, hosts }),
+                        Ok(address) => Ok(Reply { address, hosts, via: answer.via }),
                         Err((cause, advice)) => Err(Unanswered {
                             retry: Retry::of_status(answer.status),
                             retry_after: RetryAfter::of(&answer.headers, SystemTime::now()),
@@ -95,13 +95,22 @@ impl Reflector {
 }
 
 /// An address, and whose word it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Reply {
     /// The address.
     pub address: IpAddr,
     /// The hosts that had a part in it: the reflector's own, and those that it redirected to. Each
     /// of them could have named another address.
     pub hosts: BTreeSet<String>,
+    /// How the last exchange went, if there was one.
+    pub via: Via,
+}
+
+impl Reply {
+    /// What this machine itself knows; no host had a part in it.
+    pub(super) fn of_this_machine(address: IpAddr) -> Self {
+        Self { address, hosts: BTreeSet::new(), via: Via::default() }
+    }
 }
 
 /// Why a source named no address that may be published.

@@ -15,7 +15,7 @@ mod walk;
 pub mod xml;
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use http::Method;
 
@@ -25,7 +25,7 @@ use crate::deadline::Deadline;
 use crate::environment::command;
 use crate::record::{AddressRecord, DnsName, RecordSet};
 use crate::retry::Limit;
-use crate::transport::Network;
+use crate::transport::{Network, Via};
 use endpoint::{Endpoint, Partition, Settings};
 use route53::{PAGE, Start, ZoneId};
 use sender::Sender;
@@ -89,33 +89,24 @@ pub struct Account {
     pub credentials: Credentials,
     /// How many attempts there may be.
     pub limit: Limit,
-    pub clock: AwsClock,
+    pub seen: Mutex<Seen>,
 }
 
-/// What is known of AWS's clock.
+/// What AWS's responses have shown.
 #[derive(Debug, Default)]
-pub struct AwsClock(Mutex<Seen>);
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Seen {
-    /// By how much it is ahead, once a signature was rejected for its time.
+pub struct Seen {
+    /// By how much AWS's clock is ahead, once a signature was rejected for its time.
     skew: Skew,
     /// The same, as the last response with a `Date` shows it.
-    last: Option<Skew>,
+    pub last_skew: Option<Skew>,
+    /// How the last exchange went that brought a response.
+    pub via: Via,
 }
 
-impl AwsClock {
-    /// By how much AWS's clock is ahead, as its last response showed it.
-    pub fn last_skew(&self) -> Option<Skew> {
-        self.seen().last
-    }
-
-    fn seen(&self) -> Seen {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn note(&self, change: impl FnOnce(&mut Seen)) {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+impl Account {
+    /// What AWS's responses have shown so far.
+    pub fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

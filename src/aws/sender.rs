@@ -2,7 +2,7 @@
 //! within the deadline, the signature's time corrected from AWS's own clock. Knows no service.
 
 use std::thread;
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 
 use super::endpoint::{Endpoint, Partition};
 use super::error::{Action, Cause, Error};
@@ -110,8 +110,8 @@ impl<'a> Sender<'a> {
         let may_be_the_clock =
             |failed: &Failed| failed.skew.filter(|_| failed.cause.may_be_the_clock());
         let failed = match may_be_the_clock(&failed) {
-            Some(skew) if skew.is_far_from(self.account.clock.seen().skew) => {
-                self.account.clock.note(|seen| seen.skew = skew);
+            Some(skew) if skew.is_far_from(self.account.seen().skew) => {
+                self.account.seen().skew = skew;
                 self.console.step(|| {
                     format!("this machine's clock is {skew}; signing again with AWS's time")
                 });
@@ -134,7 +134,7 @@ impl<'a> Sender<'a> {
         read: impl Fn(&str) -> Result<T, String>,
         deadline: Deadline,
     ) -> Result<T, Failed> {
-        let now = self.account.clock.seen().skew.applied_to(SystemTime::now());
+        let now = self.account.seen().skew.applied_to(SystemTime::now());
         let request =
             sign(request, &self.endpoint, &self.account.credentials, now).map_err(|error| {
                 match calendar(now) {
@@ -143,17 +143,17 @@ impl<'a> Sender<'a> {
                 }
             })?;
         let host = request.uri().authority().map(ToString::to_string).unwrap_or_default();
-        let (sent, began) = (SystemTime::now(), Instant::now());
+        let sent = SystemTime::now();
         let answer = match self.client.send(request, MAX_RESPONSE, deadline) {
             Ok(answer) => answer,
             Err(error) => return Err(Cause::NoResponse { host, error }.into()),
         };
-        let took = began.elapsed();
-        let Response { status, headers, body, .. } = answer;
-        let skew = Skew::of(&headers, sent, took);
-        if skew.is_some() {
-            self.account.clock.note(|seen| seen.last = skew);
-        }
+        let Response { status, headers, body, via, .. } = answer;
+        let skew = Skew::of(&headers, sent, via.took);
+        let mut seen = self.account.seen();
+        seen.last_skew = skew.or(seen.last_skew);
+        seen.via = via;
+        drop(seen);
         let secrets = self.console.secrets();
         // Phrases of our own: nothing is quoted of an answer that is not understood.
         let unreadable = |problem| Cause::Unreadable { host, status, problem };

@@ -16,6 +16,7 @@ use super::early::{Cause, Early, Step};
 use super::lookup::{addresses_of, block};
 use super::proxy::Proxy;
 use super::stream::{self, Connection, MAX_ADDRESSES, Stream};
+use super::via::{LastVia, Via};
 use super::{CONNECT_TIMEOUT, RESOLVE_TIMEOUT, tunnel};
 use crate::deadline::Deadline;
 use crate::record::Family;
@@ -25,6 +26,8 @@ use crate::record::Family;
 pub struct Way {
     pub tls: Arc<ClientConfig>,
     pub proxy: Option<Arc<Proxy>>,
+    /// What the last request over a connection of this way went over.
+    pub last: LastVia,
 }
 
 impl fmt::Debug for Way {
@@ -34,8 +37,8 @@ impl fmt::Debug for Way {
 }
 
 impl Way {
-    fn proxy_for(&self, uri: &Uri) -> Option<&Proxy> {
-        self.proxy.as_deref().filter(|proxy| proxy.serves(uri))
+    fn proxy_for(&self, uri: &Uri) -> Option<&Arc<Proxy>> {
+        self.proxy.as_ref().filter(|proxy| proxy.serves(uri))
     }
 
     /// A connection to the server of `uri`, which is at `addresses` unless there is a proxy.
@@ -68,18 +71,6 @@ impl Way {
         };
         let target = format!("{}:{}", uri.host().unwrap_or_default(), port_of(uri).unwrap_or(443));
         tunnel::open(stream, proxy, &target)
-    }
-
-    /// Agrees on TLS with the server of `uri` by `end`, and asks it for nothing. Answers with the
-    /// protocol's version.
-    pub fn handshake(&self, uri: &Uri, end: Deadline) -> Result<&'static str, Early> {
-        let host = uri.host().unwrap_or_default();
-        let addresses = addresses_of(host, port_of(uri).unwrap_or(443), end)?;
-        let direct = Self { tls: Arc::clone(&self.tls), proxy: None };
-        let stream = direct.connect(uri, &addresses, end)?;
-        let version = stream.version();
-        stream.close();
-        Ok(version)
     }
 }
 
@@ -151,11 +142,18 @@ impl Connector for Way {
         _: Option<()>,
     ) -> Result<Option<Connection>, ureq::Error> {
         let end = Deadline::after((*details.timeout.after).min(CONNECT_TIMEOUT));
-        let stream = Self::connect(self, details.uri, &details.addrs, end)?;
+        let uri = details.uri;
+        let stream = Self::connect(self, uri, &details.addrs, end)?;
+        let via = Via {
+            family: stream.family(),
+            tls: stream.version().filter(|_| is_https(uri)),
+            proxy: self.proxy_for(uri).cloned(),
+            ..Via::default()
+        };
         let buffers = LazyBuffers::new(
             details.config.input_buffer_size(),
             details.config.output_buffer_size(),
         );
-        Ok(Some(Connection::new(stream, buffers, is_https(details.uri))))
+        Ok(Some(Connection::new(stream, buffers, via, self.last.clone())))
     }
 }

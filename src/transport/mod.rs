@@ -16,20 +16,21 @@ mod stream;
 mod trust;
 mod tunnel;
 pub mod url;
+mod via;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::uri::Scheme;
-use http::{HeaderMap, Request, Uri, Version};
+use http::{HeaderMap, Request, Version};
 use ureq::config::{AutoHeaderValue, Config, IpFamily};
 use ureq::{Agent, AsSendBody};
 
 use connect::Way;
 use error::Exchange;
 use proxy::Proxy;
+use via::LastVia;
 
 use crate::deadline::Deadline;
 use crate::environment::Environment;
@@ -39,6 +40,7 @@ use crate::record::Family;
 pub use error::{Error, NO_NETWORK, NO_NETWORK_ADVICE};
 pub use issuer::shown_name;
 pub use route::is_ipv6_only;
+pub use via::Via;
 
 /// How long a name may take to look up.
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -77,8 +79,9 @@ impl Network {
         let (tls, note) = trust::client_config(environment)?;
         let (proxy, mut notes) = Proxy::read(environment)?;
         notes.extend(note);
-        let direct = Way { tls: Arc::clone(&tls), proxy: None };
-        Ok(Self { direct, proxied: Way { tls, proxy: proxy.map(Arc::new) }, notes })
+        let direct = Way { tls, proxy: None, last: LastVia::default() };
+        let proxied = Way { proxy: proxy.map(Arc::new), ..direct.clone() };
+        Ok(Self { direct, proxied, notes })
     }
 
     /// What of the environment is ignored, a line each, for `--verbose`.
@@ -102,27 +105,13 @@ impl Network {
         Self::client(None, if https { self.proxied.clone() } else { self.direct.clone() })
     }
 
-    /// The proxy's host and port, if calls to `uri` go through one.
-    pub fn proxy_for(&self, uri: &Uri) -> Option<String> {
-        let proxy = self.proxied.proxy.as_ref()?;
-        let proxied = uri.scheme() == Some(&Scheme::HTTPS) && proxy.serves(uri);
-        proxied.then(|| proxy.to_string())
-    }
-
     /// Whether a proxy is set, for whatever hosts.
     pub const fn has_proxy(&self) -> bool {
         self.proxied.proxy.is_some()
     }
 
-    /// Agrees on TLS with the server of `uri`, and asks it for nothing. Answers with the protocol's
-    /// version, as in `TLS 1.3`.
-    pub fn handshake(&self, uri: &Uri, deadline: Deadline) -> Result<&'static str, Error> {
-        let end = deadline.min(Deadline::after(CONNECT_TIMEOUT));
-        let host = uri.host().unwrap_or_default();
-        self.direct.handshake(uri, end).map_err(|early| early_failure(early, host))
-    }
-
     fn client(family: Option<Family>, way: Way) -> Client {
+        let way = Way { last: LastVia::default(), ..way };
         let config = Config::builder()
             // Nothing here unpacks: a small body must not become a large one.
             .accept_encoding(AutoHeaderValue::None)
@@ -150,21 +139,18 @@ impl Network {
             .user_agent(USER_AGENT)
             .build();
         let agent = Agent::with_parts(config, way.clone(), way.clone());
-        Client { agent, family, proxy: way.proxy }
+        Client { agent, family, way }
     }
 }
 
 /// The addresses of a host's name.
 pub fn addresses_of_host(host: &str, deadline: Deadline) -> Result<Vec<IpAddr>, Error> {
     let end = deadline.min(Deadline::after(RESOLVE_TIMEOUT));
-    let found = lookup::addresses_of(host, 0, end).map_err(|early| early_failure(early, host))?;
+    let found = lookup::addresses_of(host, 0, end)
+        .map_err(|early| Error::new(&early.into(), Exchange { host, ..Exchange::default() }))?;
     let mut addresses: Vec<IpAddr> = found.iter().map(SocketAddr::ip).collect();
     addresses.sort_unstable();
     Ok(addresses)
-}
-
-fn early_failure(early: early::Early, host: &str) -> Error {
-    Error::new(&early.into(), Exchange { host, ..Exchange::default() })
 }
 
 /// Connections to one kind of server; a connection that is open is used again.
@@ -173,7 +159,7 @@ pub struct Client {
     agent: Agent,
     /// The one family that connections may have, if they are restricted to one.
     family: Option<Family>,
-    proxy: Option<Arc<Proxy>>,
+    way: Way,
 }
 
 /// An answer, whatever its status, read whole.
@@ -187,6 +173,8 @@ pub struct Response {
     pub headers: HeaderMap,
     /// The body: UTF-8, within the cap that the request named.
     pub body: String,
+    /// How the exchange went.
+    pub via: Via,
 }
 
 impl Response {
@@ -235,9 +223,10 @@ impl Client {
     ) -> Result<Response, Error> {
         let host = request.uri().host().unwrap_or_default().to_owned();
         let failed = |error: ureq::Error| {
-            let proxy = self.proxy.as_deref();
+            let proxy = self.way.proxy.as_deref();
             Error::new(&error, Exchange { family: self.family, host: &host, proxy })
         };
+        let began = Instant::now();
         let time = Some(left.min(EXCHANGE_TIMEOUT));
         let request = self.agent.configure_request(request).timeout_global(time).build();
         let (parts, body) = self.agent.run(request).map_err(failed)?.into_parts();
@@ -249,6 +238,7 @@ impl Client {
             body => body?,
         };
         let (status, version) = (parts.status.as_u16(), parts.version);
-        Ok(Response { status, version, headers: parts.headers, body })
+        let via = Via { took: began.elapsed(), ..self.way.last.lock().clone() };
+        Ok(Response { status, version, headers: parts.headers, body, via })
     }
 }

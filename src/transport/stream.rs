@@ -11,7 +11,9 @@ use rustls::{ClientConfig, ClientConnection, ProtocolVersion, StreamOwned};
 use ureq::unversioned::transport::{Buffers, LazyBuffers, NextTimeout, Transport};
 
 use super::lookup::bare;
+use super::via::{LastVia, Via};
 use crate::deadline::Deadline;
+use crate::record::Family;
 
 /// At most this many of a host's addresses are tried; ureq has room for no more.
 pub const MAX_ADDRESSES: usize = 16;
@@ -87,23 +89,18 @@ impl Stream {
     }
 
     /// The version of TLS that was agreed on, as in `TLS 1.3`.
-    pub fn version(&self) -> &'static str {
-        match self {
-            Self::Plain(..) => "no TLS",
-            Self::Tls(tls) => match tls.conn.protocol_version() {
-                Some(ProtocolVersion::TLSv1_3) => "TLS 1.3",
-                Some(ProtocolVersion::TLSv1_2) => "TLS 1.2",
-                _ => "TLS",
-            },
-        }
+    pub fn version(&self) -> Option<&'static str> {
+        let Self::Tls(tls) = self else { return None };
+        Some(match tls.conn.protocol_version() {
+            Some(ProtocolVersion::TLSv1_3) => "TLS 1.3",
+            Some(ProtocolVersion::TLSv1_2) => "TLS 1.2",
+            _ => "TLS",
+        })
     }
 
-    /// Tells the other side that nothing more comes, if it still listens.
-    pub fn close(mut self) {
-        if let Self::Tls(tls) = &mut self {
-            tls.conn.send_close_notify();
-            let _ = tls.flush();
-        }
+    /// The address family of the TCP connection.
+    pub fn family(&self) -> Option<Family> {
+        self.tcp().peer_addr().ok().map(|peer| Family::of(peer.ip()))
     }
 
     fn tcp(&self) -> &TcpStream {
@@ -181,13 +178,14 @@ fn in_time(
 pub struct Connection {
     stream: Stream,
     buffers: LazyBuffers,
-    is_tls: bool,
+    via: Via,
+    last: LastVia,
 }
 
 impl Connection {
-    /// `is_tls`: whether the server itself is behind TLS, and not only the proxy.
-    pub fn new(stream: Stream, buffers: LazyBuffers, is_tls: bool) -> Self {
-        Self { stream, buffers, is_tls }
+    /// `via` describes the connection; each request over it writes that to `last`.
+    pub const fn new(stream: Stream, buffers: LazyBuffers, via: Via, last: LastVia) -> Self {
+        Self { stream, buffers, via, last }
     }
 }
 
@@ -203,6 +201,7 @@ impl Transport for Connection {
     }
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
+        self.last.lock().clone_from(&self.via);
         self.stream.until(Deadline::after(*timeout.after));
         let output = self.buffers.output();
         let output = output.get(..amount).unwrap_or(output);
@@ -228,7 +227,7 @@ impl Transport for Connection {
     }
 
     fn is_tls(&self) -> bool {
-        self.is_tls
+        self.via.tls.is_some()
     }
 }
 

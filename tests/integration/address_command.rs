@@ -149,7 +149,7 @@ fn check_shows_the_command_as_a_source() {
     fixture.aws.put(RecordSet::new("home.example.com", "A", 300, &["192.175.48.7"]));
     fixture.reflector.says(Family::V4, "192.175.48.9");
     let run = fixture.run_args(&["check", &fixture.sandbox.path("autodns.json")]);
-    assert!(run.stdout.contains(" address_command says 192.175.48.7, in "), "{run:?}");
+    assert!(run.stdout.contains(" address_command says 192.175.48.7 in "), "{run:?}");
     assert!(
         run.stdout.contains("address_command says 192.175.48.7, but ")
             && run.stdout.contains(" says 192.175.48.9"),

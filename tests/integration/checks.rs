@@ -50,10 +50,8 @@ ok          config       {home}/autodns.json: home.example.com A in hosted zone 
 ok          permissions  {home}/autodns.json has mode 0600
 ok          credentials  key id ...ST07 from the environment
 ok          alert_lock   {home}/autodns.lock: no alert is out
-ok          dns          reflect.example.net is 127.0.0.1, ::1
-ok          tls          reflect.example.net is trusted, TLS 1.3, in  ms
-ok          tls          127.0.0.1 is trusted, TLS 1.3, in  ms
-ok          address      {reflector}/reflect/v1 says 192.175.48.7, in  ms
+ok          address      {reflector}/reflect/v1 says 192.175.48.7 over IPv4 with TLS 1.3 in  ms
+ok          route53      https://{aws} answered over IPv4 with TLS 1.3 in  ms
 ok          zone         hosted zone {zone} is example.com, and home.example.com is inside it
 ok          record       home.example.com A is 192.175.48.1, and a run makes it 192.175.48.7
 ok          ttl          home.example.com A has TTL 300, which it keeps: ttl is not set
@@ -105,6 +103,11 @@ fn check_of_a_good_setup_exits_0_and_changes_nothing() {
     assert_eq!(fixture.aws.operations(), [List, List]);
     assert_eq!(fixture.aws.record_sets()[0], "home.example.com. A 300 192.175.48.1");
     assert_eq!(fixture.reflector.asked().len(), 1);
+    // What is reported is what the run's own requests saw: there are no others.
+    assert_eq!(
+        (fixture.aws.server().connections(), fixture.reflector.server().connections()),
+        (1, 1)
+    );
 }
 
 #[test]
@@ -288,7 +291,8 @@ fn check_write_names_each_rejected_record() {
 #[test]
 fn check_alert_publishes_a_test_message() {
     let fixture = fixture();
-    let said = "{topic} took the test message 567910cd-659e-55d4-8ccb-5aaf14679dc0";
+    let said = "{topic} took the test message 567910cd-659e-55d4-8ccb-5aaf14679dc0 \
+                over IPv4 with TLS 1.3 in  ms";
     let said = format!("ok          topic        {said}");
     let untried = "not tested  topic        whether {topic} takes messages; --alert sends it one";
     check(&fixture, &["--alert"]).assert(0, &expected(&[(untried, &said)]), "");
@@ -372,11 +376,14 @@ fn check_compares_the_addresses_of_all_sources() {
         run.stdout.lines().filter(|line| line.contains("  address  ")).collect();
     assert_text(
         &(addresses.join("\n") + "\n"),
-        "ok          address      {reflector}/reflect/v1 says 192.175.48.7, in  ms\n\
-         ok          address      {other}/reflect/v1 says 192.175.48.9, in  ms\n\
+        "ok          address      {reflector}/reflect/v1 says 192.175.48.7 over IPv4 with TLS 1.3 \
+         in  ms\n\
+         ok          address      {other}/reflect/v1 says 192.175.48.9 over IPv4 with TLS 1.3 in  \
+         ms\n\
          failed      address      {reflector}/reflect/v1 says 192.175.48.7, but {other}/reflect/v1 \
          says 192.175.48.9; nothing would be changed: check which is right\n\
-         ok          address      {reflector}/reflect/v1 says 2620:4f:8000::7, in  ms\n\
+         ok          address      {reflector}/reflect/v1 says 2620:4f:8000::7 over IPv6 with TLS \
+         1.3 in  ms\n\
          failed      address      {other}/reflect/v1 over IPv6: it answered 503; the next run \
          tries again\n",
     );
@@ -421,13 +428,10 @@ fn check_reports_untrusted_aws_at_each_step() {
                which is not a trusted root; check who answers there; a CA of your own goes into \
                AWS_CA_BUNDLE";
     let usual = expected(&[]);
-    let until_record = usual.split("ok          zone").next().expect("a beginning");
-    let said = until_record.replace(
-        "ok          tls          127.0.0.1 is trusted, TLS 1.3, in  ms",
-        &format!("failed      tls          127.0.0.1: {why}"),
-    ) + &format!(
-        "failed      route53      could not list the records of hosted zone {{zone}}: {{aws}}: \
-         {why}\n\
+    let before = usual.split("ok          route53").next().expect("a beginning");
+    let said = format!(
+        "{before}failed      route53      could not list the records of hosted zone {{zone}}: \
+         {{aws}}: {why}\n\
          not tested  zone         the records could not be listed\n\
          not tested  record       the records could not be listed\n\
          not tested  ttl          the records could not be listed\n\
@@ -446,10 +450,61 @@ fn check_names_the_proxy_and_lets_it_resolve_names() {
     let shown = proxy.url().trim_start_matches("http://").to_owned();
     fixture.sandbox.alias(&shown, "{proxy}");
     fixture.sandbox.set("HTTPS_PROXY", proxy.url());
-    let direct = "ok          tls          127.0.0.1 is trusted, TLS 1.3, in  ms";
-    let through = "not tested  proxy        127.0.0.1 is reached through {proxy}, which looks its \
-                   name up itself";
+    let direct = "https://{aws} answered over";
+    let through = "https://{aws} answered through the proxy {proxy} over";
     check(&fixture, &[]).assert(0, &expected(&[(direct, through)]), "");
+}
+
+#[test]
+fn check_reports_the_connection_of_each_exchange() {
+    let mut fixture = Fixture::with(
+        FakeAws::start_as(Listen::V6, Speak::Tls(Certificate::GoodTls12)),
+        FakeReflector::start_as(Listen::Both, Speak::Plain),
+    );
+    let aws = fixture.aws.server().url("localhost");
+    fixture.sandbox.set("AWS_ENDPOINT_URL", &aws);
+    fixture.sandbox.alias(&aws, "{localhost}");
+    let plain = fixture.reflector.server().url("127.0.0.1");
+    fixture.sandbox.alias(&plain, "{plain}");
+    // The redirect changes the server, and it is the one that answers that is described.
+    let moved = FakeReflector::start_as(Listen::V4, Speak::Tls(Certificate::GoodTls12));
+    let target = moved.server().url("reflect2.example.net") + "/moved";
+    moved.at("/moved", Response::text("192.175.48.7"));
+    fixture.reflector.at("/away", Response::redirect(302, &target));
+    fixture.reflector.at("/here", Response::text("192.175.48.7"));
+    let command = fixture.sandbox.script("address", "#!/bin/sh\necho 192.175.48.7\n");
+    fixture.configure(|config| {
+        config["reflect_url"] = json!([format!("{plain}/here"), format!("{plain}/away")]);
+        config["address_command"] = json!(command);
+    });
+    let run = check(&private(fixture), &["--alert"]);
+    assert_eq!(run.status.code(), Some(0), "{run:?}");
+    for said in [
+        "ok          address      address_command says 192.175.48.7 in  ms\n",
+        "ok          address      {plain}/here says 192.175.48.7 over IPv4 without TLS in  ms\n",
+        "ok          address      {plain}/away says 192.175.48.7 over IPv4 with TLS 1.2 in  ms\n",
+        "ok          route53      {localhost} answered over IPv6 with TLS 1.2 in  ms\n",
+        "5aaf14679dc0 over IPv6 with TLS 1.2 in  ms\n",
+    ] {
+        assert!(run.stdout.contains(said), "{said}: {run:?}");
+    }
+}
+
+#[test]
+fn broken_ipv6_fails_beside_working_ipv4() {
+    let mut fixture = Fixture::with(
+        FakeAws::start(),
+        FakeReflector::start_as(Listen::V4, Speak::Tls(Certificate::Good)),
+    );
+    fixture.configure(|config| config["record_types"] = json!(["A", "AAAA"]));
+    let run = check(&private(fixture), &[]);
+    assert_eq!(run.status.code(), Some(1), "{run:?}");
+    for said in [
+        "ok          address      {reflector}/reflect/v1 says 192.175.48.7 over IPv4 with TLS 1.3",
+        "failed      address      {reflector}/reflect/v1 over IPv6: connection refused; ",
+    ] {
+        assert!(run.stdout.contains(said), "{said}: {run:?}");
+    }
 }
 
 #[test]
@@ -529,7 +584,7 @@ fn check_json_prints_one_object_with_the_same_findings() {
         })
         .collect();
     assert_text(&counted(&lines), &expected(&[]));
-    let counts = json!({ "ok": 13, "warning": 0, "failed": 0, "not tested": 2 });
+    let counts = json!({ "ok": 11, "warning": 0, "failed": 0, "not tested": 2 });
     assert_eq!(json["counts"], counts);
     fixture.aws.put(RecordSet::alias("home.example.com", "A", "elsewhere.example.com."));
     let run = check(&fixture, &["--json"]);
@@ -559,8 +614,8 @@ fn check_json_gives_config_and_counts_of_findings() {
     let json: Value = serde_json::from_str(&run.stdout).expect("JSON");
     let checks = json["checks"].as_array().expect("a list");
     let of = |config: &str| checks.iter().filter(|check| check["config"] == config).count();
-    assert_eq!((of("{home}/autodns.json"), of("{home}/broken.json")), (15, 1));
-    let counts = json!({ "ok": 13, "warning": 0, "failed": 1, "not tested": 2 });
+    assert_eq!((of("{home}/autodns.json"), of("{home}/broken.json")), (13, 1));
+    let counts = json!({ "ok": 11, "warning": 0, "failed": 1, "not tested": 2 });
     assert_eq!((&json["counts"], &json["ok"]), (&counts, &json!(false)));
 }
 
@@ -568,9 +623,17 @@ fn check_json_gives_config_and_counts_of_findings() {
 fn heartbeat_that_was_not_fetched_is_not_tested() {
     let mut fixture = fixture();
     let url = format!("{}/ping/1?key=x", fixture.reflector.server().url(HOST));
-    fixture.configure(|config| config["heartbeat_url"] = json!(url));
+    let of_failure = format!("{}/ping/2", fixture.reflector.server().url(HOST));
+    fixture.configure(|config| {
+        config["heartbeat_url"] = json!(url);
+        config["heartbeat_fail"] = json!(of_failure);
+    });
     let run = check(&private(fixture), &[]);
-    assert!(run.stdout.contains("\nnot tested  heartbeat    "), "{run:?}");
+    for by in ["a real run", "a failed run"] {
+        let said =
+            format!("\nnot tested  heartbeat    {{reflector}}/[hidden] is fetched by {by} only\n");
+        assert!(run.stdout.contains(&said), "{said}: {run:?}");
+    }
 }
 
 /// Runs a check with a deadline of 3 s, and fails if it takes more than 6 s.
@@ -590,7 +653,6 @@ fn hanging_name_lookup_does_not_hold_a_check() {
     fixture.sandbox.hanging_names();
     let run = check_in_time(&fixture, &[]);
     for said in [
-        "failed      dns          reflect.example.net: timed out while looking the host's name up",
         "failed      address      {reflector}/reflect/v1 over IPv4: timed out while looking",
         "ok          zone         ",
         "not tested  public dns   home.example.com: timed out while looking the host's name up",

@@ -80,10 +80,10 @@ fn told(fixture: &Fixture, text: &str) -> String {
         ("{home}/", "/home/pi/.config/autodns/"),
         ("{zone}", "Z0123456789ABCDEFGHIJ"),
         ("{topic}", "arn:aws:sns:eu-west-1:123456789012:autodns"),
+        ("{aws}", "route53.amazonaws.com"),
         ("{reflector}", "https://checkip.global.api.aws"),
         ("reflect2.example.net", "icanhazip.com"),
         ("reflect.example.net", "checkip.global.api.aws"),
-        ("127.0.0.1 is trusted", "route53.amazonaws.com is trusted"),
         // Addresses that the program takes for public, and those that are for documentation.
         ("192.175.48.1", "198.51.100.7"),
         ("192.175.48.7", "198.51.100.23"),
@@ -150,7 +150,7 @@ fn check() -> String {
     let path = fixture.sandbox.path("autodns.json");
     let run = fixture.run_args(&["check", &path]);
     assert_eq!(run.status.code(), Some(1), "{run:?}");
-    let names = ["credentials", "address", "change"];
+    let names = ["credentials", "address", "route53", "change"];
     let shown = rows(&told(&fixture, &run.stdout), &names);
     format!("$ autodns check\n{}", wrapped(&shown, ROW_INDENT))
 }

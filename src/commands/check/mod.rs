@@ -7,7 +7,6 @@ mod files;
 mod records;
 pub mod report;
 mod steps;
-mod ways;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::answers;
 use super::report::Finding;
 use super::steps::Steps;
-use crate::aws::{self, Aws};
+use crate::aws::{self, Aws, Service};
 use crate::commands::plans::{by_statement, plans};
 use crate::commands::trouble::Trouble;
 use crate::deadline::Deadline;
@@ -35,6 +35,9 @@ impl Steps<'_> {
                 return tell(Finding::unknown("change", "the records could not be listed"));
             }
         };
+        let server = aws.endpoint(&Service::Route53).base;
+        let via = self.session.account.seen().via.clone();
+        tell(Finding::ok("route53", format!("{server} answered{via}")));
         let zone = self.zone(aws, tell);
         let outside = |key: &RecordKey| zone.as_ref().is_some_and(|zone| !key.name.is_within(zone));
         let keys: Vec<RecordKey> = config.record_keys().filter(|key| !outside(key)).collect();

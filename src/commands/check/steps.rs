@@ -7,9 +7,10 @@ use std::path::{Path, absolute};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::Options;
 use super::files::permissions_of;
 use super::report::Finding;
-use super::{Options, ways};
+use crate::address::reflector::Reply;
 use crate::address::{Asking, Source, SourceError};
 use crate::aws::Aws;
 use crate::clock::timestamp;
@@ -49,8 +50,6 @@ impl Steps<'_> {
         let aws = self.session.aws(topic, &self.file.id, self.console);
         self.console.doing("looking at files");
         self.files(tell);
-        self.console.doing("reaching the servers");
-        ways::ways(config, &self.session.account.network, &aws, self.deadline.share(2), tell);
         self.console.doing("asking for the public address");
         let addresses = self.addresses(tell);
         self.console.doing("listing the records");
@@ -60,8 +59,10 @@ impl Steps<'_> {
             tell(self.topic(alerts, &aws));
         }
         if let Some(heartbeat) = &config.heartbeat {
-            let detail = format!("{} is fetched by a real run only", heartbeat.url);
-            tell(Finding::unknown("heartbeat", detail));
+            for (url, run) in heartbeat.urls().zip(["a real run", "a failed run"]) {
+                let detail = format!("{url} is fetched by {run} only");
+                tell(Finding::unknown("heartbeat", detail));
+            }
         }
     }
 
@@ -107,12 +108,8 @@ impl Steps<'_> {
             for (_, source, answer) in asked.iter().filter(|(of, ..)| *of == family) {
                 let shown = self.shown(*source);
                 match answer.as_ref().map(|answer| detached::next(answer, deadline.later(GRACE))) {
-                    Ok(Ok(Ok((address, took)))) => {
-                        let took = took.as_millis();
-                        tell(Finding::ok(
-                            "address",
-                            format!("{shown} says {address}, in {took} ms"),
-                        ));
+                    Ok(Ok(Ok(Reply { address, via, .. }))) => {
+                        tell(Finding::ok("address", format!("{shown} says {address}{via}")));
                         said.push((shown, address));
                     }
                     Ok(Ok(Err(SourceError { asked, unanswered }))) => {
@@ -145,7 +142,7 @@ impl Steps<'_> {
 
     pub(super) fn clock(&self) -> Finding {
         const NAME: &str = "clock";
-        match self.session.account.clock.last_skew() {
+        match self.session.account.seen().last_skew {
             None => Finding::unknown(NAME, "no answer of AWS to hold this machine's clock against"),
             Some(skew) if skew.is_large() => Finding::warning(
                 NAME,
@@ -167,7 +164,10 @@ impl Steps<'_> {
         let message =
             message::test(About { host: &host, config: &self.file.id, names: &names, command: "" });
         match aws.publish(topic, &message.subject, &message.body, self.deadline) {
-            Ok(id) => Finding::ok(NAME, format!("{topic} took the test message {id}")),
+            Ok(id) => {
+                let via = &self.session.account.seen().via;
+                Finding::ok(NAME, format!("{topic} took the test message {id}{via}"))
+            }
             Err(error) => Finding::trouble(NAME, error),
         }
     }
@@ -208,12 +208,13 @@ struct Question {
 }
 
 impl Question {
-    /// The address that the source says, and how long it took.
-    fn ask(&self, source: Source, family: Family) -> Result<(IpAddr, Duration), SourceError> {
+    /// What the source says, and how long all of it took, redirects included.
+    fn ask(&self, source: Source, family: Family) -> Result<Reply, SourceError> {
         let Self { network, limit, console, deadline, .. } = self;
         let asking = Asking { network, console, limit: *limit, deadline: *deadline };
         let began = Instant::now();
-        let said = self.file.config.sources.ask(source, family, asking);
-        said.map(|address| (address, began.elapsed()))
+        let mut reply = self.file.config.sources.ask(source, family, asking)?;
+        reply.via.took = began.elapsed();
+        Ok(reply)
     }
 }
