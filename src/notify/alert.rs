@@ -1,7 +1,6 @@
-//! Telling someone, once: when an alert goes out, when it stays silent, and when it is withdrawn.
-//! What is said is `message`'s. The file that remembers is `lock`'s, where it is `place`'s, whose
-//! it is `owner`'s, and what is there `state`'s. Knows neither AWS nor the terminal: publishing is
-//! an argument, and what a person must know comes back as lines.
+//! Decides when an alert is sent, when it is suppressed, and when it is withdrawn. `message` writes
+//! the text, `lock` the file that remembers the alert. Knows neither AWS nor the terminal: the
+//! caller passes the function that publishes, and prints the lines that come back.
 
 use std::time::SystemTime;
 
@@ -13,10 +12,10 @@ use crate::detached;
 
 /// Sends the alert that `compose` makes, unless one was sent already, and remembers it in `lock`.
 ///
-/// `compose` is given the reason why the alert will repeat, if it will. Returns what has to be said
-/// beside it: a lock that cannot be used, an alert that could not be sent. A disk that hangs gets a
-/// part of the time until `deadline`; the alert goes out without it then. A failure to send the
-/// alert that `is_said` already is not said again.
+/// `compose` gets the reason if the alert will repeat. Returns lines to print: a lock that cannot
+/// be used, an alert that could not be sent. An error of publishing is left out if `is_said`
+/// reports that the run printed it already. A disk that hangs gets part of the time until
+/// `deadline`; then the alert is sent without a lock.
 pub fn raise(
     lock: &AlertLock,
     now: SystemTime,
@@ -26,7 +25,7 @@ pub fn raise(
     publish: impl FnOnce(&Message) -> Result<String, Error>,
 ) -> Vec<String> {
     let repeats = |why: &str| {
-        format!("alert_lock {why}; the alert will repeat at every failing run until that is mended")
+        format!("alert_lock {why}; every failing run repeats the alert until this is fixed")
     };
     let own = lock.clone();
     let claim = on_disk(lock, deadline, move || own.claim(now)).unwrap_or_else(Claim::Unusable);
@@ -44,11 +43,11 @@ pub fn raise(
         }
         (Ok(_), None) => {}
         (Err(error), prepared) => {
-            // Whoever may have had the alert is to hear when all is well again.
+            // If the alert may have arrived, its readers must get the recovery message too.
             if let Some(prepared) = prepared {
-                let maybe = error.outcome_unknown();
-                // That it may stay is no harm.
-                let _ = on_disk(lock, deadline, move || prepared.leave_if(maybe));
+                let outcome_unknown = error.outcome_unknown();
+                // A file that stays is harmless: the next run replaces it.
+                let _ = on_disk(lock, deadline, move || prepared.leave_if(outcome_unknown));
             }
             if !is_said(&error) {
                 lines.push(format!("the alert: {error}"));
@@ -58,9 +57,9 @@ pub fn raise(
     lines
 }
 
-/// Withdraws the alert that `lock` remembers, if it does, and says so with the message that
-/// `compose` makes of the time of the alert (`None`: nobody is to be told). Returns the same as
-/// [`raise`].
+/// Withdraws the alert that `lock` remembers, if there is one, and publishes the recovery message.
+/// `compose` makes that message from the time of the alert; with `None`, no message is sent.
+/// Returns lines to print, as [`raise`] does.
 pub fn withdraw(
     lock: &AlertLock,
     deadline: Deadline,
@@ -73,8 +72,8 @@ pub fn withdraw(
         Ok(None) => return Vec::new(),
         Err(why) => {
             return vec![format!(
-                "alert_lock {why}; until that is mended, alerts repeat and no message says that \
-                 all is well again"
+                "alert_lock {why}; until this is fixed, alerts repeat and no recovery message is \
+                 sent"
             )];
         }
     };
@@ -82,9 +81,9 @@ pub fn withdraw(
     if let Some(compose) = compose
         && let Err(error) = publish(&compose(withdrawn.since()))
     {
-        lines.push(format!("the message that all is well again: {error}"));
+        lines.push(format!("the recovery message: {error}"));
         if !error.is_final() {
-            // What is left of the lock stays, and the next good run says so.
+            // The withdrawn lock stays, and the next successful run sends the message.
             return lines;
         }
     }
@@ -93,7 +92,8 @@ pub fn withdraw(
     lines
 }
 
-/// Does a step on the disk in a thread that may be left behind. The error follows the key's name.
+/// Does a step on the disk in a thread that may be left behind. The error is a phrase that follows
+/// the key's name.
 fn on_disk<T: Send + 'static>(
     lock: &AlertLock,
     deadline: Deadline,
@@ -101,6 +101,6 @@ fn on_disk<T: Send + 'static>(
 ) -> Result<T, String> {
     detached::within(deadline.share(3), step).map_err(|_| {
         let place = lock.path().map(|path| format!("{} ", path.display())).unwrap_or_default();
-        format!("{place}did not answer in time")
+        format!("{place}did not respond in time")
     })
 }

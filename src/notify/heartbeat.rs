@@ -1,6 +1,6 @@
-//! A heartbeat to a service that misses it when it stays away (healthchecks.io, Uptime Kuma and the
-//! like): a dead machine or a dead connection cannot send an alert of its own. It decides nothing:
-//! whether it arrives changes neither the records nor the exit status.
+//! Sends a heartbeat to a service that raises an alarm when none arrives (healthchecks.io, Uptime
+//! Kuma and the like), because a dead machine or connection cannot send an alert. A heartbeat that
+//! fails changes neither the records nor the exit status.
 
 use std::iter;
 use std::thread;
@@ -15,43 +15,40 @@ use crate::retry::{Attempts, Limit, Retry, RetryAfter};
 use crate::transport::Network;
 use crate::transport::url::{MAX_REDIRECTS, SecretUrl};
 
-/// The most bytes an answer may have; what it says does not matter.
+/// In bytes. The content of a response does not matter.
 const MAX_RESPONSE: u64 = 1 << 16;
 
-/// The most bytes of a failed run's lines that are posted.
+/// How many bytes of a failed run's lines are posted.
 const MAX_BODY: usize = 10_000;
 
-/// Where heartbeats go.
 #[derive(Clone, Debug)]
 pub struct Heartbeat {
-    /// The URL that is fetched after a run in which every record was right.
+    /// Fetched after a run in which every record was right.
     pub url: SecretUrl,
-    /// What happens after any other run.
+    /// What any other run sends.
     pub on_failure: OnFailure,
 }
 
-/// What a run that failed sends.
 #[derive(Clone, Debug, Default)]
 pub enum OnFailure {
     /// Nothing: the service misses the heartbeat.
     #[default]
     Nothing,
-    /// A POST of what went wrong to the URL with `/fail` at the end of its path, as healthchecks.io
-    /// has it.
+    /// A POST of the errors to the URL with `/fail` at the end of its path, the form of
+    /// healthchecks.io.
     Fail,
-    /// A request for a URL of its own. Uptime Kuma takes every path below a good one for good.
+    /// A request to a separate URL. For Uptime Kuma every path below the URL means success.
     Url(SecretUrl),
 }
 
 impl Heartbeat {
-    /// Its URLs, as the configuration has them.
     pub fn urls(&self) -> impl Iterator<Item = &SecretUrl> {
         let of_failure = if let OnFailure::Url(url) = &self.on_failure { Some(url) } else { None };
         iter::once(&self.url).chain(of_failure)
     }
 
-    /// The request after a run that printed `errors` on standard error: its URL, the key that the
-    /// URL is from, and the body.
+    /// The request after a run that printed `errors` on standard error: the URL, the configuration
+    /// key that it comes from, and the body.
     fn request(&self, errors: &[String]) -> Option<(SecretUrl, &'static str, Vec<u8>)> {
         match &self.on_failure {
             _ if errors.is_empty() => Some((self.url.clone(), "heartbeat_url", Vec::new())),
@@ -63,8 +60,8 @@ impl Heartbeat {
         }
     }
 
-    /// Tells how a run ended: `errors` are its lines on standard error, without secrets, and there
-    /// are none after a good run. Whether the service has it is a step of `--verbose`.
+    /// Reports how a run ended. `errors` are the run's lines on standard error, without secrets;
+    /// a successful run has none. `--verbose` shows whether the service received the heartbeat.
     pub fn send(
         &self,
         errors: &[String],
@@ -76,29 +73,28 @@ impl Heartbeat {
         let Some((url, key, body)) = self.request(errors) else { return };
         let mut attempts = Attempts::new(limit);
         loop {
-            let (problem, retry, retry_after) = match fetch(&url, key, &body, network, deadline) {
-                Ok(()) => return console.step(|| format!("heartbeat: {url} has it")),
-                Err(failure) => failure,
+            let (cause, retry, retry_after) = match fetch(&url, key, &body, network, deadline) {
+                Ok(()) => return console.step(|| format!("heartbeat: delivered to {url}")),
+                Err(failed) => failed,
             };
-            let Some(wait) = attempts.before(deadline, retry, retry_after) else {
-                return console.step(|| format!("warning: the heartbeat to {url}: {problem}"));
+            let Some(delay) = attempts.before(deadline, retry, retry_after) else {
+                return console.step(|| format!("warning: the heartbeat to {url}: {cause}"));
             };
-            thread::sleep(wait);
+            thread::sleep(delay);
         }
     }
 }
 
 type Failed = (String, Retry, Option<RetryAfter>);
 
-/// The lines as a body of at most [`MAX_BODY`] bytes.
 fn body_of(errors: &[String]) -> Vec<u8> {
     let mut body = errors.join("\n") + "\n";
     body.truncate(body.floor_char_boundary(MAX_BODY));
     body.into_bytes()
 }
 
-/// Fetches `url` and what it redirects to, with a POST if there is a `body`. The error is a phrase
-/// that follows the URL, with advice about the `key` that the URL is from.
+/// Fetches `url` and follows its redirects, with a POST if there is a `body`. The error is a phrase
+/// that follows the URL, with advice about the configuration `key` that the URL comes from.
 fn fetch(
     url: &SecretUrl,
     key: &str,
@@ -106,7 +102,7 @@ fn fetch(
     network: &Network,
     deadline: Deadline,
 ) -> Result<(), Failed> {
-    let for_good = |problem: String| (problem, Retry::Never, None);
+    let never = |cause: String| (cause, Retry::Never, None);
     let mut at = url.clone();
     let mut body = body.to_vec();
     for _ in 0..=MAX_REDIRECTS {
@@ -116,29 +112,29 @@ fn fetch(
                 request.method(Method::POST).header(CONTENT_TYPE, "text/plain; charset=utf-8");
         }
         let request =
-            request.body(body.clone()).map_err(|_| for_good("the URL cannot be asked".into()))?;
+            request.body(body.clone()).map_err(|_| never("the URL cannot be requested".into()))?;
         let https = at.uri().scheme() == Some(&http::uri::Scheme::HTTPS);
-        let answer = network
+        let response = network
             .proxied(https)
             .send(request, MAX_RESPONSE, deadline)
             .map_err(|cause| (format!("{cause}; {}", cause.advice()), cause.retry(), None))?;
-        at = match at.redirect(answer.status, &answer.headers) {
+        at = match at.redirect(response.status, &response.headers) {
             Some(Ok(next)) => {
                 // Only these two keep the method and the body (RFC 9110, section 15.4).
-                if !matches!(answer.status, 307 | 308) {
+                if !matches!(response.status, 307 | 308) {
                     body.clear();
                 }
                 next
             }
-            Some(Err(problem)) => return Err(for_good(format!("{problem}; check {key}"))),
-            None if (200..300).contains(&answer.status) => return Ok(()),
+            Some(Err(cause)) => return Err(never(format!("{cause}; check {key}"))),
+            None if (200..300).contains(&response.status) => return Ok(()),
             None => {
-                let status = answer.status;
-                let retry_after = RetryAfter::of(&answer.headers, SystemTime::now());
-                let problem = format!("it answered {status}; check {key}");
-                return Err((problem, Retry::of_status(status), retry_after));
+                let status = response.status;
+                let retry_after = RetryAfter::of(&response.headers, SystemTime::now());
+                let cause = format!("it answered {status}; check {key}");
+                return Err((cause, Retry::of_status(status), retry_after));
             }
         };
     }
-    Err(for_good(format!("it redirects more than {MAX_REDIRECTS} times; check {key}")))
+    Err(never(format!("it redirects more than {MAX_REDIRECTS} times; check {key}")))
 }

@@ -1,15 +1,19 @@
-//! The file that remembers that an alert was sent. Never writes into a file that was there before,
-//! and only ever removes what is this configuration's; what is there is `state`'s to say, and whose
-//! it is `owner`'s.
+//! The alert lock: the file that remembers that an alert was sent. Never writes into an existing
+//! file, and removes only the locks of this configuration. `state` reads the file, `owner` decides
+//! whether it is this configuration's.
 //!
-//! A run can be killed between any two steps. So the lock is prepared beside its place before the
-//! alert goes out and moved into place after it, and moved out of place before the withdrawal is
-//! announced: what is left beside the place tells the next run that something was cut short, or
-//! that an answer was lost. Where somebody else's file is beside the place, the lock is marked
-//! instead of moved.
+//! A run can be killed between any two steps, so each state has its own path:
 //!
-//! Everything here touches the disk, which may hang: each value is its own owner, so that a thread
-//! that may be left behind can take it.
+//! 1. Before the alert is sent, the lock is written to `.NAME.pending`.
+//! 2. After it was sent, the lock is moved to `NAME`.
+//! 3. Before the recovery message is sent, the lock is moved back to `.NAME.pending`.
+//! 4. After it was sent, the lock is removed.
+//!
+//! A pending lock tells the next run that a run was cut short or that the outcome of a message is
+//! unknown. If a foreign file is at the pending path, step 3 marks the lock instead of moving it.
+//!
+//! Everything here touches the disk, which may hang. So each type owns its data and can be moved
+//! into a thread that may be left behind.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
@@ -21,56 +25,55 @@ use super::owner::Owner;
 use super::place::Place;
 use super::state::{State, could_be_removed, mark_withdrawn};
 
-/// Why there is no place, as a phrase to follow the key's name.
+/// Why a lock has no path. The phrase follows the key's name.
 pub const NO_PLACE: &str =
     "is not set, and no HOME, XDG_STATE_HOME or STATE_DIRECTORY says where to keep one";
 
 /// The lock of one configuration.
 ///
-/// Its content is JSON: `zone` and `names`, whose lock it is; `since`, the time of the alert
-/// (RFC 3339); `config`, the absolute path of the configuration. A lock of an earlier version has
-/// only the last two. An empty file counts as a lock, as the original autodns left it.
+/// Its content is JSON: `zone` and `names` identify the owner; `since` is the time of the alert
+/// (RFC 3339); `config` is the absolute path of the configuration. Earlier versions wrote only
+/// `since` and `config`. The original autodns left an empty file, which counts as a lock.
 #[derive(Clone, Debug)]
 pub struct AlertLock {
     owner: Owner,
     place: Option<Place>,
 }
 
-/// What a run that failed finds out about its alert.
+/// What a failed run must do about its alert.
 #[derive(Debug)]
 pub enum Claim {
-    /// It was sent before.
+    /// Nothing: an earlier run sent the alert.
     Sent,
-    /// It is to be sent, and will then be remembered.
+    /// Send the alert, then keep the lock.
     Ready(Prepared),
-    /// It is to be sent, and cannot be remembered: why, to follow the key's name.
+    /// Send the alert without a lock. The phrase says why and follows the key's name.
     Unusable(String),
 }
 
 impl AlertLock {
-    /// The lock of `owner` at `path`, which the configuration names.
+    /// The lock at the `path` that the configuration names.
     pub fn at(path: &Path, owner: Owner) -> Self {
         Self { owner, place: Some(Place::new(path, false)) }
     }
 
-    /// The lock of `owner` in `folder`, which is made when it is needed. Without a folder the lock
-    /// has no place, and every alert repeats.
+    /// The lock in the state `folder`, which is created when needed. Without a folder the lock has
+    /// no path, and every alert repeats.
     pub fn within(folder: Option<&Path>, owner: Owner) -> Self {
         let place = folder.map(|folder| Place::new(&folder.join(owner.file_name()), true));
         Self { owner, place }
     }
 
-    /// Where it is, if there is a place for it.
     pub fn path(&self) -> Option<&Path> {
         self.place.as_ref().map(|place| place.path.as_path())
     }
 
-    /// Whether its folder is made when it is needed.
+    /// Whether autodns creates the lock's folder when needed.
     pub fn makes_folder(&self) -> bool {
         self.place.as_ref().is_some_and(|place| place.makes_folder)
     }
 
-    /// Whether there is anything in the place of the lock or beside it, or this cannot be told.
+    /// Whether the lock or the pending lock exists, or may exist because the disk cannot be read.
     pub fn may_be_held(&self) -> bool {
         let is_absent = |path: &Path| {
             fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
@@ -80,7 +83,6 @@ impl AlertLock {
             .is_some_and(|place| !is_absent(&place.path) || !is_absent(&place.pending))
     }
 
-    /// What is in the place of the lock.
     pub fn state(&self) -> State {
         match &self.place {
             Some(place) => self.state_of(&place.path),
@@ -92,15 +94,15 @@ impl AlertLock {
         State::read(path, &self.owner)
     }
 
-    /// What a run that fails at `now` has to do about its alert. A lock that could not be removed
-    /// does not count: nothing could ever end its silence.
+    /// What a run that failed at `now` must do about its alert. A lock that this run could not
+    /// remove is ignored, because it would silence alerts forever.
     pub fn claim(&self, now: SystemTime) -> Claim {
         let prepared = match (&self.place, self.state()) {
             (_, State::Unusable(why)) => Err(why),
             (Some(place), State::Held { silences: true, .. }) => {
                 match could_be_removed(&place.path) {
                     Ok(()) => return Claim::Sent,
-                    // Another run has withdrawn it meanwhile.
+                    // Another run withdrew it in the meantime.
                     Err(error) if error.kind() == io::ErrorKind::NotFound => self.prepare(now),
                     Err(error) => Err(cannot_remove(&place.path, &error)),
                 }
@@ -113,14 +115,14 @@ impl AlertLock {
         }
     }
 
-    /// Writes the lock beside its place, so that nothing but a rename is left to do after the
-    /// alert. The error says what cannot be written and why.
+    /// Writes the pending lock, so that only a rename remains after the alert. The error says what
+    /// cannot be written and why.
     fn prepare(&self, now: SystemTime) -> Result<Prepared, String> {
         let place = self.place.as_ref().ok_or(NO_PLACE)?;
         let mut replaces = false;
         let file = match place.create() {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                // A run that was cut short or unsure left it, or it is somebody else's.
+                // It is a pending lock of an earlier run, or a foreign file.
                 match self.state_of(&place.pending) {
                     State::Unusable(why) => return Err(why),
                     State::Absent => {}
@@ -147,7 +149,7 @@ impl AlertLock {
     }
 
     fn write(&self, mut file: File, now: SystemTime) -> io::Result<()> {
-        // The umask may have taken what the next run needs to read it.
+        // The umask may have removed bits that the next run needs to read the lock.
         if file.metadata()?.mode() & 0o600 != 0o600 {
             file.set_permissions(Permissions::from_mode(0o600))?;
         }
@@ -155,21 +157,21 @@ impl AlertLock {
         file.sync_all()
     }
 
-    /// Withdraws the lock, if there is one: it silences no alert from now on, and is kept aside
-    /// until whoever is to be told knows. The error says what cannot be removed and why.
+    /// Withdraws the lock, if there is one. From now on it silences no alert, but its file stays
+    /// until the recovery message has been sent. The error says what cannot be removed and why.
     pub fn withdraw(&self) -> Result<Option<Withdrawn>, String> {
         let Some(place) = &self.place else { return Ok(None) };
         match self.state_of(&place.path) {
             State::Held { since, named, .. } => self.move_out(place, since, named),
-            // What is not ours is not removed; an alert may have gone out all the same.
+            // A foreign file is not removed, but an alert may have been sent without a lock.
             State::Absent | State::Unusable(_) => match self.state_of(&place.pending) {
                 State::Held { since, named: true, .. } => {
-                    // Otherwise the next good run would announce it again.
+                    // If it cannot be removed, every successful run would announce the recovery.
                     let file = &place.pending;
                     could_be_removed(file).map_err(|error| cannot_remove(file, &error))?;
                     Ok(Some(Withdrawn { file: Some(file.clone()), since }))
                 }
-                // An empty one is of a run that was cut short before its alert.
+                // An empty pending lock is of a run that was killed before its alert.
                 State::Held { .. } | State::Absent | State::Unusable(_) => Ok(None),
             },
         }
@@ -182,12 +184,12 @@ impl AlertLock {
         named: bool,
     ) -> Result<Option<Withdrawn>, String> {
         let moved = match self.state_of(&place.pending) {
-            // What is beside the place and is not ours must not be moved over.
+            // A foreign file must not be overwritten.
             State::Unusable(_) => false,
             State::Absent | State::Held { .. } if named => {
                 fs::rename(&place.path, &place.pending).is_ok()
             }
-            // A lock without a name would tell the next run nothing there.
+            // The next run ignores an empty pending lock, so write one with content.
             State::Absent | State::Held { .. } => self.prepare(since).is_ok_and(|prepared| {
                 let removed = fs::remove_file(&place.path).is_ok();
                 if !removed {
@@ -201,13 +203,14 @@ impl AlertLock {
         }
         match could_be_removed(&place.path) {
             Ok(()) => {}
-            // Another run has withdrawn it meanwhile, and tells.
+            // Another run withdrew it in the meantime and sends the recovery message.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(cannot_remove(&place.path, &error)),
         }
         let mut file = Some(place.path.clone());
         if mark_withdrawn(&place.path).is_err() {
-            // A file system without modes: the lock must go, even if a kill would go unnoticed.
+            // On a file system without modes the lock must be removed now. If this run is then
+            // killed, nobody gets the recovery message.
             remove(&place.path)?;
             file = None;
         }
@@ -215,7 +218,7 @@ impl AlertLock {
     }
 }
 
-/// Removes a file, unless another run already has.
+/// Removes a file. Succeeds if another run already removed it.
 fn remove(path: &Path) -> Result<(), String> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(cannot_remove(path, &error)),
@@ -227,45 +230,45 @@ fn cannot_remove(path: &Path, error: &io::Error) -> String {
     format!("{} cannot be removed: {error}", path.display())
 }
 
-/// A lock that is written, but not yet in its place.
+/// A pending lock, written before the alert is sent.
 #[derive(Debug)]
 pub struct Prepared {
     place: Place,
-    /// Whether another one was in its place, of an alert that may have gone out.
+    /// Whether it replaced a pending lock whose alert may have been sent.
     replaces: bool,
 }
 
 impl Prepared {
-    /// Moves it into place. The error says what cannot be written and why; it stays beside its
-    /// place then, so that the next good run says that the names are up to date again.
+    /// Moves the lock into place after the alert. The error says what cannot be written and why;
+    /// then the pending lock stays, so that the next successful run sends the recovery message.
     pub fn keep(self) -> Result<(), String> {
         let Self { place, .. } = self;
         match fs::rename(&place.pending, &place.path) {
-            // Another run that fails at the same time has moved it there.
+            // Another run that failed at the same time moved it there.
             Err(_) if !place.pending.exists() && place.path.exists() => Ok(()),
             result => result.map_err(|error| place.cannot_write(&error)),
         }
     }
 
-    /// Leaves it beside its place if the alert may have gone out (`maybe`), or one before it may
-    /// have: then the next good run says that all is well. Otherwise removes it. The next run that
-    /// fails sends an alert in either case.
-    pub fn leave_if(self, maybe: bool) {
-        if !maybe && !self.replaces {
+    /// Leaves the pending lock if this alert (`outcome_unknown`) or an earlier one may have been
+    /// sent, so that the next successful run sends the recovery message. Otherwise removes it. The
+    /// next failing run sends an alert in either case.
+    pub fn leave_if(self, outcome_unknown: bool) {
+        if !outcome_unknown && !self.replaces {
             self.discard();
         }
     }
 
-    /// Removes it. That it may stay is no harm: the next run replaces it.
+    /// Removes the pending lock. A file that stays is harmless: the next run replaces it.
     pub fn discard(self) {
         let _ = fs::remove_file(&self.place.pending);
     }
 }
 
-/// A lock that silences nothing any more, but is not yet gone.
+/// A lock that no longer silences alerts and is not yet removed.
 #[derive(Debug)]
 pub struct Withdrawn {
-    /// What is left of it.
+    /// The pending or the marked lock. `None` if it had to be removed already.
     file: Option<PathBuf>,
     since: SystemTime,
 }
@@ -276,7 +279,7 @@ impl Withdrawn {
         self.since
     }
 
-    /// Removes it for good. The error says what cannot be removed and why.
+    /// Removes the lock after the recovery message. The error says what cannot be removed and why.
     pub fn forget(self) -> Result<(), String> {
         self.file.map_or(Ok(()), |file| remove(&file))
     }
@@ -313,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_can_be_left_to_a_thread() {
+    fn locks_can_be_moved_into_a_thread() {
         fn is_owned<T: Send + 'static>() {}
         is_owned::<AlertLock>();
         is_owned::<Claim>();
@@ -321,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_is_prepared_kept_and_withdrawn() {
+    fn lock_is_prepared_kept_and_withdrawn() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock");
         let lock = lock_at(&path);
@@ -347,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_killed_run_left_is_taken_up() {
+    fn pending_lock_of_a_killed_run_is_reused() {
         let folder = tempfile::tempdir().unwrap();
         let lock = lock_at(&folder.path().join("lock"));
         let _ = lock.prepare(at(60)).unwrap();
@@ -358,14 +361,14 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_lock_is_withdrawn_under_its_name() {
+    fn empty_lock_gets_content_when_it_is_withdrawn() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock");
         let lock = lock_at(&path);
         File::create(&path).unwrap().set_modified(at(60)).unwrap();
         let _ = lock.withdraw().unwrap().unwrap();
         assert_eq!(names(folder.path()), [".lock.pending"]);
-        // The next run, should this one be killed now, knows it.
+        // If this run is killed now, the next run finds the lock.
         let withdrawn = lock.withdraw().unwrap().unwrap();
         assert_eq!(withdrawn.since(), at(60));
         withdrawn.forget().unwrap();
@@ -373,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_this_configurations_is_never_touched() {
+    fn foreign_file_is_never_removed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock");
         let lock = lock_at(&path);
@@ -385,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn lock_of_other_names_in_the_same_file_is_replaced_or_withdrawn() {
+    fn lock_about_other_names_is_replaced_or_withdrawn() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock");
         let other = Owner::new("/etc/a.json", "Z1", ["old.example.com".into()]);
@@ -400,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stranger_beside_the_lock_stays_and_the_lock_goes() {
+    fn lock_beside_a_foreign_pending_file_is_marked() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock");
         let lock = lock_at(&path);
@@ -411,7 +414,8 @@ mod tests {
         for content in ["", "{\"config\":\"/etc/a.json\",\"since\":\"1970-01-01T00:01:00Z\"}"] {
             fs::write(&path, content).unwrap();
             assert!(matches!(lock.claim(at(60)), Claim::Sent));
-            // Killed before its message: it keeps nothing silent, and is announced by the next run.
+            // The run is killed before its recovery message: the lock silences no alert, and the
+            // next run sends the message.
             drop(lock.withdraw().unwrap().unwrap());
             assert!(matches!(lock.state(), State::Held { silences: false, .. }));
             assert_eq!(fs::read_to_string(&path).unwrap(), content);
@@ -425,7 +429,7 @@ mod tests {
     }
 
     #[test]
-    fn two_runs_at_once_leave_one_lock_and_nothing_beside_it() {
+    fn two_runs_at_once_leave_one_lock_and_no_pending_lock() {
         let folder = tempfile::tempdir().unwrap();
         let lock = lock_at(&folder.path().join("lock"));
         let (first, second) = (lock.prepare(at(60)).unwrap(), lock.prepare(at(61)).unwrap());
@@ -439,7 +443,7 @@ mod tests {
     }
 
     #[test]
-    fn pending_name_fits_however_long_the_name_is() {
+    fn pending_name_fits_for_every_length_of_name() {
         let folder = tempfile::tempdir().unwrap();
         for length in [1, 246, 247, 255] {
             let name = "n".repeat(length);
@@ -457,7 +461,7 @@ mod tests {
     }
 
     #[test]
-    fn folder_is_made_when_an_alert_is_claimed() {
+    fn folder_is_created_when_an_alert_is_claimed() {
         let folder = tempfile::tempdir().unwrap();
         let state = folder.path().join("state/autodns");
         let lock = AlertLock::within(Some(&state), owner());
@@ -476,7 +480,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_place_no_alert_is_remembered() {
+    fn lock_without_a_path_is_unusable() {
         let lock = AlertLock::within(None, owner());
         assert_eq!(lock.state(), State::Unusable(NO_PLACE.into()));
         assert!(matches!(lock.claim(at(60)), Claim::Unusable(why) if why == NO_PLACE));

@@ -1,4 +1,4 @@
-//! What an alert says: host, names, what failed, since when, what to do. Pure text.
+//! The text of the messages that are published. Pure.
 
 use std::fmt::Write;
 use std::time::SystemTime;
@@ -8,22 +8,21 @@ use crate::clock::{duration, timestamp};
 /// A message to a topic.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Message {
-    /// The subject; SNS takes at most 99 characters of printable ASCII, and cuts are made there.
+    /// Of any length and characters: `aws::sns` fits it to the limits of SNS.
     pub subject: String,
-    /// The text.
     pub body: String,
 }
 
-/// Whom a message is about.
+/// The host and the configuration that a message is about.
 #[derive(Clone, Copy, Debug)]
 pub struct About<'a> {
-    /// The host this runs on.
+    /// The name of this host.
     pub host: &'a str,
     /// The configuration file's absolute path.
     pub config: &'a str,
     /// The names of the configuration's records, as in "a.example, b.example".
     pub names: &'a str,
-    /// The command that shows each step, as a person on that host can paste it.
+    /// The command that shows each step, for pasting on that host.
     pub command: &'a str,
 }
 
@@ -33,12 +32,12 @@ impl About<'_> {
     }
 }
 
-/// The alert that these `troubles` (one line each) keep records from being right; `records` says
-/// what these say now, a sentence each, since a reader wants to know first whether visitors are
-/// affected. `repeats` is why the alert will repeat, if it will.
+/// The alert of a failed run. `records` has one sentence per record about its value now, and comes
+/// first because a reader wants to know whether visitors are affected. `errors` has one line per
+/// error. `repeats` gives the reason if the alert will repeat.
 pub fn failure(
     about: About<'_>,
-    troubles: &[String],
+    errors: &[String],
     records: &[String],
     now: SystemTime,
     repeats: Option<&str>,
@@ -53,7 +52,7 @@ pub fn failure(
         let _ = writeln!(body, "{record}");
     }
     body.push('\n');
-    body.push_str(&indented(troubles));
+    body.push_str(&indented(errors));
     let _ = write!(
         body,
         "\nautodns tries again at every run. To see each step, log in to {host} and run:\n\n  \
@@ -71,20 +70,20 @@ pub fn failure(
     }
 }
 
-/// A message to try a topic out with.
+/// The message with which a person tests a topic.
 pub fn test(about: About<'_>) -> Message {
     let About { host, config, names, .. } = about;
     Message {
         subject: format!("autodns: a test from {host}"),
         body: format!(
-            "autodns on {host} can reach you. Should it fail to keep {names} up to date, it tells \
-             you here, once.\n\nHost:   {host}\nConfig: {config}\n"
+            "autodns on {host} can reach you. If it cannot keep {names} up to date, it sends one \
+             alert here.\n\nHost:   {host}\nConfig: {config}\n"
         ),
     }
 }
 
-/// The message that records have other addresses: `changes` has a line each, with the old and the
-/// new address; `records` are their names and types.
+/// The message about changed records. `records` are their names and types; `changes` has one line
+/// per record with its old and new address.
 pub fn change(about: About<'_>, records: &str, changes: &[String]) -> Message {
     let About { host, config, .. } = about;
     let lines = indented(changes);
@@ -101,8 +100,8 @@ fn indented(lines: &[String]) -> String {
     lines.iter().map(|line| format!("  {line}\n")).collect::<Vec<_>>().concat()
 }
 
-/// The message that all is well again after an alert that was sent at `since`, and what this run
-/// changed, if that is to be told.
+/// The recovery message after an alert that was sent at `since`. `changes` has one line per record
+/// that this run changed, if these are to be reported.
 pub fn recovery(
     about: About<'_>,
     since: SystemTime,
@@ -115,7 +114,7 @@ pub fn recovery(
         [] => String::new(),
         changes => format!("{}\n", indented(changes)),
     };
-    // The clock may have been set in between, as it is after a power cut.
+    // The clock may have been set back in between, for example after a power cut.
     let took = match now.duration_since(since) {
         Ok(took) => format!("{} after", duration(took)),
         Err(_) => "after".into(),
@@ -145,10 +144,10 @@ mod tests {
     }
 
     #[test]
-    fn an_alert_says_all_that_is_needed() {
-        let troubles = ["home.example.com A: no network".into()];
+    fn alert_says_what_failed_since_when_and_what_records_say() {
+        let errors = ["home.example.com A: no network".into()];
         let records = ["home.example.com A still says 192.0.2.7 (TTL 300).".into()];
-        let message = failure(ABOUT, &troubles, &records, at(1_440_938_160), None);
+        let message = failure(ABOUT, &errors, &records, at(1_440_938_160), None);
         assert_eq!(message.subject, "autodns: home.example.com is not up to date (pi)");
         assert_eq!(
             message.body,
@@ -166,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_recovery_says_how_long_it_took() {
+    fn recovery_message_says_how_long_it_took() {
         let message = recovery(ABOUT, at(1_440_938_160), at(1_440_938_160 + 7500), &[]);
         assert_eq!(message.subject, "autodns: home.example.com is up to date again (pi)");
         assert_eq!(

@@ -1,5 +1,5 @@
-//! Telling people how a run ended: the alert that is sent once (`alert`, with its `lock` and its
-//! `message`), and the heartbeat after each run (`heartbeat`). Knows neither AWS nor the terminal.
+//! Reports how a run ended: the alert that is sent once (`alert`, with its `lock` and `message`),
+//! and the heartbeat after each run (`heartbeat`). Knows neither AWS nor the terminal.
 
 pub mod alert;
 pub mod heartbeat;

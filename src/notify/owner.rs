@@ -1,10 +1,10 @@
-//! Whose lock a lock is: what is written into it, what is recognised in it, and the name of its
-//! file where a folder holds the locks of several configurations. Pure: touches no file.
+//! The owner of an alert lock: the content of the lock, how it is recognised, and the file's name
+//! in a folder with the locks of several configurations. Pure: touches no file.
 //!
-//! A lock belongs to a hosted zone and the names in it, for these are what an alert is about. The
-//! configuration's path does not tell whose it is: it moves (a link to a new version of a system),
-//! and what the file says changes. The record types do not count either: whoever gives AAAA up
-//! during an alert about AAAA still hears that the name is up to date again.
+//! A lock belongs to a hosted zone and the names in it, because an alert is about these. The path
+//! of the configuration does not identify the owner: the file can move (a link to a new version of
+//! a system) and its content can change. The record types do not count either: a person who removes
+//! AAAA during an alert about AAAA must still get the recovery message.
 
 use std::fmt::Write;
 use std::time::{Duration, SystemTime};
@@ -17,39 +17,39 @@ use time::format_description::well_known::Rfc3339;
 use crate::clock::calendar;
 use crate::secrets::one_line;
 
-/// How much of a name is in the name of a lock's file, in bytes; the digest tells the rest.
+/// How many bytes of the record's name are in the name of the lock's file. The digest covers all.
 const MAX_READABLE: usize = 60;
 
-/// What a lock's alert is about.
+/// The zone and names that a lock's alert is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Owner {
     zone: String,
-    /// Normalised and sorted, each once.
+    /// Normalised, sorted and without duplicates.
     names: Vec<String>,
-    /// The absolute path of the configuration, for whoever reads the file. Locks of earlier
-    /// versions were recognised by it alone.
+    /// The absolute path of the configuration, for a person who reads the lock. Earlier versions
+    /// recognised their locks by it.
     config: String,
 }
 
-/// What the content of a lock says.
+/// The content of a lock that belongs to this configuration.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Content {
-    /// The time of the alert, where it can be read.
+    /// The time of the alert, if it can be read.
     pub since: Option<SystemTime>,
-    /// Whether the alert was about the same zone and names. Otherwise it was about what the same
-    /// file said before.
+    /// Whether the alert was about the same zone and names. Otherwise it was about names that the
+    /// same configuration file had earlier.
     pub same_names: bool,
 }
 
 impl Owner {
-    /// The owner of the alerts about these names in this zone. Each name has one spelling.
+    /// Expects normalised names without duplicates.
     pub fn new(config: &str, zone: &str, names: impl IntoIterator<Item = String>) -> Self {
         let mut names: Vec<String> = names.into_iter().collect();
         names.sort();
         Self { zone: zone.into(), names, config: config.into() }
     }
 
-    /// The name of its lock's file: at most 98 bytes of `a-z0-9-_.`, another one for each owner.
+    /// The name of the lock's file: at most 98 bytes of `a-z0-9-_.`, different for each owner.
     pub fn file_name(&self) -> String {
         let name = self.names.first().map_or("", String::as_str);
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
@@ -59,26 +59,27 @@ impl Owner {
         format!("{readable}-{}.lock", short_digest(whole.as_bytes()))
     }
 
-    /// The content of its lock after an alert that was sent at `since`.
+    /// The content of the lock after an alert that was sent at `since`.
     pub(super) fn content(&self, since: SystemTime) -> String {
         let since = calendar(since).and_then(|since| since.format(&Rfc3339).ok());
         let content = json!({
             "config": self.config,
             "names": self.names,
-            // A clock beyond the calendar has no such time; that of the file is taken then.
+            // Empty if the clock is beyond the calendar. The reader then uses the file's time.
             "since": since.unwrap_or_default(),
             "zone": self.zone,
         });
         format!("{content}\n")
     }
 
-    /// What `content` says, if it is this owner's; else a phrase to follow the file's path.
+    /// Parses the content of a lock. The error is a phrase that follows the file's path: the file
+    /// is not a lock of this owner.
     pub(super) fn read(&self, content: &[u8]) -> Result<Content, String> {
         let content: Value = serde_json::from_slice(content).unwrap_or_default();
         let config = content["config"].as_str();
         let same_file = config == Some(&self.config);
         let same_names = match (&content["zone"], &content["names"]) {
-            // As earlier versions wrote it.
+            // The form of earlier versions.
             (Value::Null, Value::Null) => same_file,
             (zone, names) => *zone == json!(self.zone) && *names == json!(self.names),
         };
@@ -100,7 +101,7 @@ impl Owner {
 pub(super) fn short_digest(bytes: &[u8]) -> String {
     let mut text = String::new();
     for byte in digest(&SHA256, bytes).as_ref().iter().take(16) {
-        // A String takes everything.
+        // Writing to a String cannot fail.
         let _ = write!(text, "{byte:02x}");
     }
     text
@@ -115,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn content_is_recognised_by_zone_and_names_then_by_path() {
+    fn lock_is_recognised_by_zone_and_names_then_by_path() {
         let ours = owner("/etc/a.json", "Z1", &["b.example", "a.example"]);
         let written = |other: &Owner| other.content(SystemTime::UNIX_EPOCH);
         let foreign = |config: &str| Err(format!("belongs to another configuration, {config}"));

@@ -1,5 +1,4 @@
-//! Where a lock is, where it is prepared, and the making of both. Knows nothing of what a lock
-//! says.
+//! The paths of a lock, and how its file and folder are created. Does not know the content.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io;
@@ -9,16 +8,15 @@ use std::path::{Path, PathBuf};
 
 use super::owner::short_digest;
 
-/// The longest name of a file, in bytes.
+/// The longest file name of Linux file systems, in bytes.
 const MAX_NAME: usize = 255;
 
-/// Where a lock is.
 #[derive(Clone, Debug)]
 pub struct Place {
     pub path: PathBuf,
-    /// Where it is prepared and where it is withdrawn to: `.NAME.pending` beside it.
+    /// `.NAME.pending` in the same folder: the lock before the alert and after its withdrawal.
     pub pending: PathBuf,
-    /// Whether its folder is this program's to make.
+    /// Whether autodns creates the folder if it is missing.
     pub makes_folder: bool,
 }
 
@@ -36,12 +34,11 @@ impl Place {
         Self { path: folder.join(name), pending: folder.join(pending), makes_folder }
     }
 
-    /// Why the lock cannot be written.
     pub fn cannot_write(&self, error: &io::Error) -> String {
         format!("{} cannot be written: {error}", self.path.display())
     }
 
-    /// Makes the file in which the lock is prepared.
+    /// Creates the pending file, and its folder if that is missing and autodns may create it.
     pub fn create(&self) -> io::Result<File> {
         let create =
             || OpenOptions::new().write(true).create_new(true).mode(0o600).open(&self.pending);
@@ -55,7 +52,7 @@ impl Place {
     }
 }
 
-/// Makes a folder that nobody else can look into, and what is missing above it.
+/// Creates a folder with mode 700, and its missing parents.
 fn make_folder(path: &Path) -> io::Result<()> {
     let create = || DirBuilder::new().mode(0o700).create(path);
     let made = match (create(), path.parent()) {
@@ -66,7 +63,7 @@ fn make_folder(path: &Path) -> io::Result<()> {
         (result, _) => result,
     };
     match made {
-        // The umask may have taken what this user needs.
+        // The umask may have removed bits that this user needs.
         Ok(()) => fs::set_permissions(path, Permissions::from_mode(0o700)),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error),

@@ -1,6 +1,6 @@
-//! What is in the place of a lock, or beside it, and whether it could be removed. Writes nothing
-//! but one mark: never follows a symbolic link, never waits for another process, and believes
-//! nobody but the user that this process runs as.
+//! Reads the file at a lock's path and finds out whether it could be removed. Its only write is the
+//! mark of a withdrawn lock. Never follows a symbolic link, never waits for another process, and
+//! trusts only files of the user that this process runs as.
 
 use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Read};
@@ -11,33 +11,31 @@ use std::time::SystemTime;
 
 use super::owner::{Content, Owner};
 
-/// The bits of a mode that let anybody write.
+/// The write bits of owner, group and others.
 const ANY_WRITE: u32 = 0o222;
 
-/// No lock of ours is larger, in bytes: its names come from a configuration of at most 1 MiB.
+/// In bytes. A lock is smaller, because its names come from a configuration of at most 1 MiB.
 const MAX_CONTENT: u64 = 2 << 20;
 
-/// What is in the place of a lock.
+/// What is at the path of a lock.
 #[derive(Debug, PartialEq, Eq)]
 pub enum State {
-    /// Nothing.
     Absent,
     /// A lock of this configuration: an alert was sent.
     Held {
         /// The time of the alert.
         since: SystemTime,
-        /// Whether it names this configuration; an empty file does not.
+        /// Whether it names this configuration. An empty file does not.
         named: bool,
-        /// Whether it keeps further alerts silent: not once its withdrawal has begun, and not where
-        /// the alert was about other names.
+        /// Whether it suppresses further alerts. A marked lock does not, and neither does a lock
+        /// about other names.
         silences: bool,
     },
-    /// What can be no lock of this configuration: the path and why.
+    /// Not a lock of this configuration: the path and the reason.
     Unusable(String),
 }
 
 impl State {
-    /// What is at `path` for `owner`.
     pub fn read(path: &Path, owner: &Owner) -> Self {
         Self::read_as(own_user(), path, owner)
     }
@@ -51,21 +49,20 @@ impl State {
     }
 }
 
-/// Marks the lock at `path`, so that from now on it silences no alert. What is written into it
-/// stays, and a full disk has room for the mark: the right to write is taken from everybody, which
-/// keeps nobody from removing it.
+/// Marks the lock at `path` as withdrawn, so that it silences no alert. The mark is a mode without
+/// write bits: it keeps the content, needs no space on a full disk, and does not prevent removal.
 pub(super) fn mark_withdrawn(path: &Path) -> io::Result<()> {
     let file = open(path)?;
     let mode = file.metadata()?.mode() & !ANY_WRITE & 0o7777;
     file.set_permissions(Permissions::from_mode(mode))
 }
 
-/// Whether the file at `path` could be removed, found out without a write. The error is that of the
-/// removal.
+/// Tests without a write whether the file at `path` could be removed. The error is the one that the
+/// removal would give.
 ///
-/// `rmdir` of a file looks at the file system, the folder, its sticky bit and the file's attributes
-/// before it fails because the file is no folder (`may_delete` in Linux's fs/namei.c). It does not
-/// look whether something is mounted on the file, which fails with EBUSY.
+/// `rmdir` of a file checks the file system, the folder, its sticky bit and the file's attributes
+/// before it fails because the file is not a folder (`may_delete` in Linux's fs/namei.c). It does
+/// not check for a mount on the file. Removing a mounted file fails with EBUSY.
 pub(super) fn could_be_removed(path: &Path) -> io::Result<()> {
     match fs::remove_dir(path) {
         Err(error) if error.kind() == io::ErrorKind::NotADirectory => {}
@@ -79,27 +76,28 @@ pub(super) fn could_be_removed(path: &Path) -> io::Result<()> {
     }
 }
 
-/// The number of the mount that `path` is on; `None` where the kernel does not tell (before 3.15).
+/// The id of the mount that `path` is on. `None` on kernels before 3.15, which do not report it.
 fn mount_of(path: &Path, flags: i32) -> io::Result<Option<String>> {
     let file = OpenOptions::new().read(true).custom_flags(libc::O_PATH | flags).open(path)?;
     let facts = fs::read_to_string(format!("/proc/self/fdinfo/{}", file.as_raw_fd()))?;
     Ok(facts.lines().find_map(|line| line.strip_prefix("mnt_id:")).map(|id| id.trim().into()))
 }
 
-/// The user that this process acts as. The folder in /proc belongs to it, and nothing else in the
-/// standard library says who it is.
+/// The effective user id of this process: the owner of its folder in /proc. The standard library
+/// has no function for it.
 fn own_user() -> io::Result<u32> {
     fs::metadata("/proc/self").map(|metadata| metadata.uid())
 }
 
-/// A file of ours, as it was found.
+/// A regular file of this user.
 struct Found {
     content: Vec<u8>,
     modified: SystemTime,
     mode: u32,
 }
 
-/// The file at `path`, if it is there; a phrase where it is no file of `user`'s that can be read.
+/// Reads the file at `path`; `None` if there is none. The error is a phrase that follows the path:
+/// the file is not a regular file of `user`, or cannot be read.
 fn content(user: io::Result<u32>, path: &Path) -> Result<Option<Found>, String> {
     let cannot = |error: io::Error| format!("cannot be read: {error}");
     let metadata = match fs::symlink_metadata(path) {
@@ -108,10 +106,10 @@ fn content(user: io::Result<u32>, path: &Path) -> Result<Option<Found>, String> 
         Err(error) => return Err(cannot(error)),
     };
     // If the owner is unknown, the lock is ignored: a duplicate alert is better than a missed one.
-    let user = user.map_err(|error| format!("may be anybody's: /proc/self: {error}"))?;
+    let user = user.map_err(|error| format!("has an unknown owner: /proc/self: {error}"))?;
     check(&metadata, user)?;
     let file = open(path).map_err(cannot)?;
-    // Another one may have come into its place meanwhile.
+    // Another file may have replaced it in the meantime.
     let metadata = file.metadata().map_err(cannot)?;
     check(&metadata, user)?;
     let mut content = Vec::new();
@@ -120,14 +118,14 @@ fn content(user: io::Result<u32>, path: &Path) -> Result<Option<Found>, String> 
     Ok(Some(Found { content, modified, mode: metadata.mode() }))
 }
 
-/// Opens a file for reading; follows no link and waits for nobody.
+/// Opens a file for reading. Follows no symbolic link and does not block on a FIFO.
 fn open(path: &Path) -> io::Result<File> {
     let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
     OpenOptions::new().read(true).custom_flags(flags).open(path)
 }
 
-/// Refuses what is no regular file of that user. A lock keeps alerts silent, so that in a folder
-/// like /tmp nobody else may have laid one.
+/// Rejects anything but a regular file of `user`. A lock silences alerts, so another user must not
+/// be able to plant one in a folder such as /tmp.
 fn check(metadata: &Metadata, user: u32) -> Result<(), String> {
     let kind = metadata.file_type();
     if kind.is_symlink() {
@@ -137,7 +135,7 @@ fn check(metadata: &Metadata, user: u32) -> Result<(), String> {
         return Err("is a directory".into());
     }
     if !kind.is_file() {
-        return Err("is no regular file".into());
+        return Err("is not a regular file".into());
     }
     match metadata.uid() {
         owner if owner == user => Ok(()),
@@ -145,10 +143,10 @@ fn check(metadata: &Metadata, user: u32) -> Result<(), String> {
     }
 }
 
-/// What a file of ours says to `owner`; else a phrase to follow its path.
+/// The state that `file` means for `owner`. The error is a phrase that follows the path.
 fn held(file: &Found, owner: &Owner) -> Result<State, String> {
     let is_marked = file.mode & ANY_WRITE == 0;
-    // A power cut can leave a file of the right length that is all NUL.
+    // After a power cut a file can have the right length and only NUL bytes.
     if file.content.iter().all(|&byte| byte == 0 || byte.is_ascii_whitespace()) {
         return Ok(State::Held { since: file.modified, named: false, silences: !is_marked });
     }
@@ -167,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_or_zeroed_file_counts_as_a_lock() {
+    fn empty_or_zeroed_file_counts_as_a_lock() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock");
         assert_eq!(State::read(&path, &owner()), State::Absent);
@@ -182,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_no_lock_is_named_for_what_it_is() {
+    fn unusable_lock_says_what_the_file_is() {
         let folder = tempfile::tempdir().unwrap();
         let unusable = |name: &str, make: &dyn Fn(&Path)| {
             let path = folder.path().join(name);
@@ -206,11 +204,11 @@ mod tests {
         );
         assert_eq!(unusable("folder", &|path| fs::create_dir(path).unwrap()), "is a directory");
         let socket = |path: &Path| drop(std::os::unix::net::UnixListener::bind(path).unwrap());
-        assert_eq!(unusable("socket", &socket), "is no regular file");
+        assert_eq!(unusable("socket", &socket), "is not a regular file");
     }
 
     #[test]
-    fn a_file_of_another_user_is_never_believed() {
+    fn lock_of_another_user_is_never_trusted() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock");
         let shown = path.display();
@@ -226,7 +224,9 @@ mod tests {
             );
             assert_eq!(
                 State::read_as(unknown(), &path, &owner()),
-                State::Unusable(format!("{shown} may be anybody's: /proc/self: entity not found"))
+                State::Unusable(format!(
+                    "{shown} has an unknown owner: /proc/self: entity not found"
+                ))
             );
         }
     }

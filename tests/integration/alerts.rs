@@ -168,7 +168,7 @@ fn lock_is_removed_when_recovery_message_is_denied() {
     repair_reflector(&fixture);
     let denied = Fault::error(403, "AuthorizationError", "User is not authorized");
     fixture.aws.always(Publish, denied);
-    let said = "autodns: home.example.com: the message that all is well again: could not publish \
+    let said = "autodns: home.example.com: the recovery message: could not publish \
                 to {topic}: AuthorizationError: User is not authorized; "
         .to_owned()
         + expected::REPLACE_POLICY;
@@ -298,7 +298,7 @@ fn assert_recovery_is_kept(mut fixture: Fixture, impede: impl FnOnce(&mut Fixtur
     let run = fixture.run();
     run.assert_wrote(&["+ .autodns.lock.pending", "- autodns.lock"]);
     assert_eq!((run.status.code(), run.stderr.lines().count()), (Some(0), 1), "{run:?}");
-    let kept = "the message that all is well again: could not";
+    let kept = "the recovery message: could not";
     assert!(run.stderr.contains(kept), "{run:?}");
     fixture.sandbox.unset("AWS_ENDPOINT_URL_SNS");
     fixture.run().assert_silent().assert_wrote(&["- .autodns.lock.pending"]);
@@ -347,7 +347,7 @@ fn recovery_message_is_retried_when_sns_is_unreachable() {
 /// Asserts that each failing run prints why there is no lock, and sends the alert again.
 #[track_caller]
 fn assert_repeats(fixture: &Fixture, why: &str) {
-    let why = format!("{why}; the alert will repeat at every failing run until that is mended");
+    let why = format!("{why}; every failing run repeats the alert until this is fixed");
     let stderr = out_of_order() + &format!("autodns: home.example.com: {why}\n");
     let end = format!("This message repeats: {why}.\n");
     let alert = failure("autodns.json", &out_of_order(), &end);
@@ -416,8 +416,8 @@ fn lock_that_cannot_be_removed_suppresses_no_alert() {
         // Without a lock to remove, every good run would send the message again.
         repair_reflector(&fixture);
         let said = format!(
-            "autodns: home.example.com: {why}; until that is mended, alerts repeat and no message \
-             says that all is well again\n"
+            "autodns: home.example.com: {why}; until this is fixed, alerts repeat and no recovery \
+             message is sent\n"
         );
         fixture.run().assert(0, "", &said).assert_wrote(&[]);
         assert_eq!(fixture.aws.published().len(), 2);

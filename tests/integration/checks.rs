@@ -301,8 +301,8 @@ fn check_alert_publishes_a_test_message() {
     assert_eq!(published[0].subject, "autodns: a test from raspberrypi");
     assert_text(
         &fixture.sandbox.neutral(&published[0].message),
-        "autodns on raspberrypi can reach you. Should it fail to keep home.example.com up to \
-         date, it tells you here, once.\n\nHost:   raspberrypi\nConfig: {home}/autodns.json\n",
+        "autodns on raspberrypi can reach you. If it cannot keep home.example.com up to date, it \
+         sends one alert here.\n\nHost:   raspberrypi\nConfig: {home}/autodns.json\n",
     );
 }
 

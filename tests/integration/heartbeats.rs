@@ -232,7 +232,7 @@ fn heartbeat_path_is_hidden() {
     fixture.reflector.at(&format!("/{key}"), Response::text("OK"));
     fixture.reflector.at("/plain", Response::text("192.175.48.7\n"));
     let run = fixture.run_with(&["--verbose"]);
-    let said = "autodns: heartbeat: {reflector}/[hidden] has it";
+    let said = "autodns: heartbeat: delivered to {reflector}/[hidden]";
     assert_eq!((run.status.code(), run.stderr.lines().last()), (Some(0), Some(said)));
     // `check` looks at the mode of a config with a secret.
     let run = fixture.run_args(&["check", &fixture.sandbox.path("autodns.json")]);

@@ -41,7 +41,7 @@ fn lock_of(fixture: &Fixture) -> String {
 #[track_caller]
 fn assert_repeats(fixture: &Fixture, why: &str) {
     let why = format!(
-        "alert_lock {{home}}/{why}; the alert will repeat at every failing run until that is mended"
+        "alert_lock {{home}}/{why}; every failing run repeats the alert until this is fixed"
     );
     let said = format!("autodns: home.example.com: {why}\n");
     for count in 1..=2 {
@@ -61,9 +61,9 @@ fn assert_repeats(fixture: &Fixture, why: &str) {
 #[test]
 fn lock_that_is_a_pipe_or_device_is_not_read() {
     let fixture = failing(|fixture| fifo(fixture, LOCK));
-    assert_repeats(&fixture, "autodns.lock is no regular file");
+    assert_repeats(&fixture, "autodns.lock is not a regular file");
     let fixture = failing(|fixture| fixture.sandbox.put("/dev/zero", LOCK));
-    assert_repeats(&fixture, "autodns.lock is no regular file");
+    assert_repeats(&fixture, "autodns.lock is not a regular file");
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn foreign_pending_files() -> Vec<Obstacle> {
             |fixture| fs::create_dir(fixture.sandbox.path(PENDING)).expect("a directory"),
             ".autodns.lock.pending is a directory",
         ),
-        (|fixture| fifo(fixture, PENDING), ".autodns.lock.pending is no regular file"),
+        (|fixture| fifo(fixture, PENDING), ".autodns.lock.pending is not a regular file"),
         (
             |fixture| fixture.sandbox.foreign(PENDING, &lock_of(fixture)),
             ".autodns.lock.pending belongs to another user (uid 65534)",
@@ -177,7 +177,7 @@ fn recovery_message_is_retried_beside_a_foreign_file() {
     // The next failure sends a new alert.
     fixture.reflector.replies(Family::V4, Response::text("out of order"));
     let run = fixture.run();
-    assert!(run.stderr.contains("the alert will repeat"), "{run:?}");
+    assert!(run.stderr.contains("every failing run repeats the alert"), "{run:?}");
     fixture.reflector.says(Family::V4, "192.175.48.7");
     fixture.run().assert_silent().assert_wrote(&["- autodns.lock"]);
     assert_eq!(published_kinds(&fixture), "alert, recovery, alert, recovery");
@@ -402,8 +402,7 @@ fn alert_without_a_writable_state_folder_repeats() {
             fixture.sandbox.set("HOME", home);
         }
         let why = "alert_lock is not set, and no HOME, XDG_STATE_HOME or STATE_DIRECTORY says \
-                   where to keep one; the alert will repeat at every failing run until that is \
-                   mended";
+                   where to keep one; every failing run repeats the alert until this is fixed";
         let said =
             expected::out_of_order(Family::V4) + &format!("autodns: home.example.com: {why}\n");
         for count in 1..=2 {

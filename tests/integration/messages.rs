@@ -386,7 +386,7 @@ fn each_message_of_the_page_is_printed_by_a_run() {
             }),
         ),
         (
-            "the alert will repeat at every failing run",
+            "every failing run repeats the alert",
             Box::new(|| {
                 let mut fixture = Fixture::new();
                 fixture.reflector.replies(Family::V4, Response::text("out of order"));

@@ -207,7 +207,7 @@ def lock(run):
             elif published is False and run.locked_after:
                 yield "it is there, and the alert may be lost"
             if run.delivered(ALERT) and not (run.locked_after or run.pending_after):
-                yield "someone has the alert, and will not hear when all is well again"
+                yield "an alert was delivered, and no recovery message will follow"
 
 
 def mail(run):
@@ -223,10 +223,10 @@ def mail(run):
         if run.of("publish") and not run.due:
             yield "a message was published, and there is nothing to say"
         if run.due and not run.of("publish"):
-            yield "nobody was told that all is well again"
+            yield "no recovery message was published"
         unsure = sum(run.knows(e) is not True for e in run.of("publish"))
         if recoveries > 1 + unsure:
-            yield f"{recoveries} messages that all is well again"
+            yield f"{recoveries} recovery messages"
     for message in run.messages:
         text = message["subject"] + message["message"]
         if any(secret in text for secret in run.secrets):
@@ -235,7 +235,7 @@ def mail(run):
 
 def mail_of_failure(run, alerts, recoveries):
     if recoveries:
-        yield "a message that all is well after a failure"
+        yield "a recovery message after a failure"
     if run.locked_before and run.of("publish"):
         yield "another alert, and the first had been sent"
     if not run.locked_before and not run.of("publish"):
@@ -253,7 +253,7 @@ def words(run):
         yield "stdout is not empty"
     if any(secret in ended.stderr for secret in run.secrets):
         yield "a secret is on stderr"
-    told = [line for line in lines if "the message that all is well again: " in line]
+    told = [line for line in lines if "the recovery message: " in line]
     alert = [line for line in lines if ": the alert: " in line]
     causes = [line for line in lines if line not in told + alert]
     for line in lines:

@@ -20,7 +20,7 @@ SECRET = "verysecret"
 NOT_SENT = f"autodns: {NAME}: the alert: could not publish to the topic: reset; try again"
 CAUSE = f"autodns: {NAME} A: could not list the records: it is closed; the next run tries again"
 NO_ALERT = f"autodns: {NAME}: the alert: could not confirm the message: reset; try again"
-NOT_TOLD = f"autodns: {NAME}: the message that all is well again: could not confirm it: reset; wait"
+NOT_TOLD = f"autodns: {NAME}: the recovery message: could not confirm it: reset; wait"
 
 
 def scenario(**changes):
