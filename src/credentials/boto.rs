@@ -1,5 +1,5 @@
-//! The files of boto 2, which the original autodns read: `BOTO_CONFIG`, else /etc/boto.cfg with
-//! ~/.boto over it.
+//! The files of boto 2, which the original autodns read: `BOTO_CONFIG`, else `/etc/boto.cfg` and
+//! `~/.boto`, where `~/.boto` wins.
 
 use super::ini::Repeated;
 use super::{Credentials, IniFile, Place};
@@ -8,11 +8,11 @@ use crate::error::SetupError;
 
 const SECTION: &str = "Credentials";
 
-/// The files that boto reads, the one that wins first.
+/// The files that boto reads, in order of precedence.
 pub struct Files(Vec<IniFile>);
 
 impl Files {
-    /// Reads them. One that is not there is skipped, as boto does.
+    /// A missing file is skipped, as in boto.
     pub fn read(environment: &Environment) -> Result<Self, SetupError> {
         let places = match environment.get("BOTO_CONFIG") {
             Some(path) => vec![Place::named(environment, path)],
@@ -22,7 +22,7 @@ impl Files {
         places.into_iter().map(read).collect::<Result<_, _>>().map(Self)
     }
 
-    /// The access key in them: boto merges the files, so the halves may be in two.
+    /// The access key. boto merges the files, so its two halves may be in different files.
     pub fn credentials(&self) -> Result<Option<Credentials>, SetupError> {
         let find = |key| self.0.iter().find_map(|file| Some((file.get(SECTION, key)?, file)));
         let (key_id, secret_key) = (find("aws_access_key_id"), find("aws_secret_access_key"));
@@ -37,7 +37,7 @@ impl Files {
         Ok(found.map(|found| found.in_file(file)))
     }
 
-    /// All of them, for a message.
+    /// All files, for a message.
     pub fn all(&self) -> &[IniFile] {
         &self.0
     }

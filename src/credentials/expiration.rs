@@ -1,11 +1,10 @@
-//! The time at which credentials expire, in the forms of ISO 8601 that programs print and botocore
-//! reads. Pure.
+//! Parses the time at which credentials expire, in the ISO 8601 forms that botocore accepts. Pure.
 
 use time::{Date, Month, OffsetDateTime, PrimitiveDateTime, Time, UtcOffset};
 
-/// Reads a moment: `2030-01-31T12:00:00Z`, also without the hyphens or colons, with a blank for
-/// the `T`, without seconds, with a fraction of them (which is dropped), with `+01:00`, `+0100` or
-/// `+01` for the `Z`. Without an offset nobody knows which moment it is: `None`.
+/// Parses `2030-01-31T12:00:00Z` and its variants: without hyphens or colons, with a space instead
+/// of `T`, without seconds, with a fraction of a second (ignored), with `+01:00`, `+0100` or `+01`
+/// instead of `Z`. `None` without an offset, because the time is then ambiguous.
 pub fn parse(text: &str) -> Option<OffsetDateTime> {
     let mut rest = Rest(text.trim());
     let year = rest.number(4)?;
@@ -35,11 +34,11 @@ pub fn parse(text: &str) -> Option<OffsetDateTime> {
     Some(PrimitiveDateTime::new(date, time).assume_offset(offset)).filter(|_| rest.0.is_empty())
 }
 
-/// What is not read yet.
+/// The text that is not parsed yet.
 struct Rest<'a>(&'a str);
 
 impl Rest<'_> {
-    /// The next so many digits.
+    /// Reads exactly that many digits.
     fn number(&mut self, digits: usize) -> Option<u16> {
         let (number, rest) = self.0.split_at_checked(digits)?;
         if !number.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -49,7 +48,7 @@ impl Rest<'_> {
         number.parse().ok()
     }
 
-    /// Skips one of these characters, if one is next.
+    /// Skips one character if it is one of these.
     fn skip(&mut self, characters: &[char]) -> bool {
         let rest = self.0.strip_prefix(characters);
         self.0 = rest.unwrap_or(self.0);
@@ -84,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_form_is_the_same_moment() {
+    fn each_form_is_parsed_as_the_same_time() {
         for text in [
             "2030-01-31T12:30:00Z",
             "2030-01-31T12:30:00z",
@@ -109,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_no_moment_is_not_read() {
+    fn text_without_a_definite_time_is_rejected() {
         for text in [
             "",
             "tomorrow",

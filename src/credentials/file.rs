@@ -1,5 +1,5 @@
-//! A file in which an access key may be, whether it can be read or not, and how a message speaks of
-//! it. Never quotes what is in it.
+//! A file that may hold an access key: reading it, and describing its state in a message. Never
+//! quotes its content.
 
 use std::fmt;
 use std::fs::{self, Metadata};
@@ -12,10 +12,10 @@ use crate::environment::Environment;
 use crate::error::SetupError;
 use crate::files::{read_checked, read_regular};
 
-/// The most bytes of such a file.
+/// In bytes.
 const MAX_SIZE: u64 = 1 << 20;
 
-/// Where a file is looked for.
+/// A path where autodns looks for a file.
 pub(super) struct Place {
     path: Result<PathBuf, NoHome>,
     kind: Kind,
@@ -23,42 +23,39 @@ pub(super) struct Place {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    /// A variable names it. Such a file must be readable if it is there.
+    /// An environment variable names the file. If it exists, it must be readable.
     Named,
-    /// It is one of the user's or of the system's.
+    /// A default path of the user or of the system.
     Usual,
-    /// It is beside a configuration, so in any folder.
+    /// In the folder of a configuration, which can be any folder.
     Beside,
 }
 
-/// A path below the home directory of a run that has none.
+/// A path below the home directory, in a run without `HOME`.
 struct NoHome(String);
 
 impl Place {
-    /// A place where nobody said that there is a file.
     pub(super) fn usual(path: PathBuf) -> Self {
         Self { path: Ok(path), kind: Kind::Usual }
     }
 
-    /// A place beside a configuration.
     pub(super) fn beside(path: PathBuf) -> Self {
         Self { path: Ok(path), kind: Kind::Beside }
     }
 
-    /// A usual place below the home directory.
+    /// A default path, relative to the home directory.
     pub(super) fn home(environment: &Environment, path: &str) -> Self {
         let path = environment.home(path).ok_or_else(|| NoHome(format!("~/{path}")));
         Self { path, kind: Kind::Usual }
     }
 
-    /// The file that a variable names.
     pub(super) fn named(environment: &Environment, path: &str) -> Self {
         let path = environment.expanded(path).ok_or_else(|| NoHome(path.into()));
         Self { path, kind: Kind::Named }
     }
 }
 
-/// A file that may be absent, and what is in it.
+/// A file that may be absent or unreadable.
 pub(super) struct IniFile {
     place: Place,
     content: Content,
@@ -67,14 +64,14 @@ pub(super) struct IniFile {
 enum Content {
     Read(Ini),
     Absent,
-    /// It is there, but nothing is known of what is in it.
+    /// The file exists or may exist; its content is unknown.
     Unreadable(io::Error),
 }
 
 impl IniFile {
-    /// Reads a file. One that is broken is an error: what it says is unknown, which is not the same
-    /// as nothing. One that cannot be read is an error where a variable names it, and else counts
-    /// as absent: it may be another user's.
+    /// Reads a file. A broken file is an error, because unknown content must not count as none. An
+    /// unreadable file is an error only if a variable names it. Otherwise it may be a file of
+    /// another user, and is skipped.
     pub(super) fn read(place: Place, repeated: Repeated) -> Result<Self, SetupError> {
         let Ok(path) = &place.path else { return Ok(Self { place, content: Content::Absent }) };
         let about = |problem: String| format!("{}: {problem}", path.display());
@@ -101,12 +98,12 @@ impl IniFile {
         Ok(Self { place, content })
     }
 
-    /// Its path, if there can be such a file.
+    /// `None` without a home directory.
     pub(super) fn path(&self) -> Option<&Path> {
         self.place.path.as_deref().ok()
     }
 
-    /// What is in it, if it could be read.
+    /// The content, if it could be read.
     pub(super) fn ini(&self) -> Option<&Ini> {
         match &self.content {
             Content::Read(ini) => Some(ini),
@@ -122,7 +119,7 @@ impl IniFile {
         self.ini()?.get(section, key)
     }
 
-    /// How a person gets a key into it, or to the key that is in it.
+    /// The advice for a file in which no key was found.
     pub(super) fn advice(&self) -> String {
         match &self.content {
             Content::Unreadable(error) if error.kind() == ErrorKind::PermissionDenied => {
@@ -148,8 +145,8 @@ impl fmt::Display for IniFile {
     }
 }
 
-/// What became of files in which there is no `lacking`, behind what is known already: "A is not
-/// set, B cannot be read (why), C has no key, and there is no D or E".
+/// Describes `files` that have no `lacking`, after the phrase `known`: "A is not set, B cannot be
+/// read (ERROR), C has no key, and there is no D or E".
 pub(super) fn states(known: &str, files: &[&IniFile], lacking: &str) -> String {
     let (mut parts, mut absent, mut has_home) = (vec![known.to_owned()], Vec::new(), true);
     for file in files {
@@ -174,7 +171,7 @@ pub(super) fn states(known: &str, files: &[&IniFile], lacking: &str) -> String {
     }
 }
 
-/// Refuses a file of another user in a folder in which everybody may make one, such as /tmp: its
+/// Rejects a file of another user in a folder that others can write to, such as /tmp: its
 /// `credential_process` would run as this user.
 fn check_owner(file: &Metadata, path: &Path) -> io::Result<()> {
     let folder = fs::metadata(path.parent().unwrap_or(Path::new("/")))?;

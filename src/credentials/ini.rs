@@ -1,46 +1,45 @@
-//! The INI of AWS's and boto's files, read as Python's `configparser` reads it, since botocore and
-//! boto do. Pure, and never quotes a value: most of them are secrets.
+//! Parses the INI files of AWS and boto like Python's `configparser`, which botocore and boto use.
+//! Pure. Never quotes a value, because most values are secrets.
 
-/// A parsed file. Each section's name is there once.
+/// A parsed file. Section names are unique.
 #[derive(Clone, Default)]
 pub struct Ini(Vec<Section>);
 
 #[derive(Clone)]
 struct Section {
-    /// What stands between the brackets.
+    /// The text between the brackets.
     name: String,
     line: usize,
     settings: Vec<Setting>,
 }
 
-/// A key and its value.
 #[derive(Clone)]
 pub(super) struct Setting {
     key: String,
-    /// As it stands in the file, which may have a comment behind it.
+    /// As in the file, with the comment behind it, if any.
     value: String,
     pub(super) line: usize,
 }
 
-/// What a section or a key means that a file has twice.
+/// How a section or key that a file has twice is handled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Repeated {
-    /// It is an error, as for botocore: nobody can say which key is meant.
+    /// It is an error, as in botocore, because either value may be the intended one.
     Refused,
-    /// Sections are merged, and the last value wins, as for boto 2.
+    /// Sections are merged, and the last value wins, as in boto 2.
     Merged,
 }
 
-/// The section whose settings hold for all others, a feature of `configparser`.
+/// The section whose settings apply to all others, a feature of `configparser`.
 const DEFAULTS: &str = "DEFAULT";
 
 impl Ini {
-    /// Parses a file's text. The error begins with the line.
+    /// The error begins with the line number.
     ///
-    /// Key names come in any case; `=` and `:` separate; `%` and quotes are plain. A line that is
-    /// indented deeper than the key above belongs to that key: where the key has no value of its
-    /// own it is a nested setting, found as `key.nested` (the `services` sections of AWS's config
-    /// file), else it continues the value.
+    /// Keys are case-insensitive and end at `=` or `:`; `%` and quotes have no special meaning. A
+    /// line that is indented deeper than the key above it belongs to that key. If that key has no
+    /// value, the line is a nested setting, found as `key.nested` (the `services` sections of AWS's
+    /// config file). Otherwise the line continues the value.
     pub fn parse(text: &str, repeated: Repeated) -> Result<Self, String> {
         let mut sections: Vec<Section> = Vec::new();
         let mut current: Option<usize> = None;
@@ -56,7 +55,7 @@ impl Ini {
             let indent = line.len() - line.trim_start().len();
             let owner = above.as_ref().filter(|(_, of_key, _)| indent > *of_key);
             if let (None, Some(rest)) = (owner, content.strip_prefix('[')) {
-                // What stands behind the last bracket is no part of the name.
+                // Text behind the last bracket is not part of the name.
                 let end = rest.rfind(']').ok_or_else(|| wrong("a section lacks its ]"))?;
                 let name = rest[..end].trim();
                 if name.is_empty() {
@@ -105,17 +104,16 @@ impl Ini {
         Ok(Self(sections))
     }
 
-    /// Whether there is a section of that name.
     pub fn has(&self, section: &str) -> bool {
         section != DEFAULTS && self.section(section).is_some()
     }
 
-    /// The name of the last section that `is` one of those looked for.
+    /// The name of the last section for which `is` returns true.
     pub(super) fn last(&self, is: impl Fn(&str) -> bool) -> Option<&str> {
         self.0.iter().rev().map(|section| section.name.as_str()).find(|name| is(name))
     }
 
-    /// The setting `key` in `section`, unless its value is empty.
+    /// The setting `key` in `section` or in the defaults. An empty value counts as not set.
     pub(super) fn find(&self, section: &str, key: &str) -> Option<&Setting> {
         let own = &self.section(section)?.settings;
         let defaults = self.section(DEFAULTS).map_or(&[][..], |section| &section.settings);
@@ -134,8 +132,9 @@ impl Ini {
 }
 
 impl Setting {
-    /// The value without a comment. A `#` or `;` behind white space starts one, as in AWS's SDKs
-    /// for Rust and Go and in boto 2; botocore has it in the value. No key has a blank in it.
+    /// The value without a comment. A `#` or `;` after white space starts a comment, as in AWS's
+    /// SDKs for Rust and Go and in boto 2. botocore keeps it in the value, but no access key holds
+    /// a space.
     pub(super) fn value(&self) -> &str {
         let value = self.value.as_str();
         let starts = |at: usize| value[..at].chars().next_back().is_none_or(char::is_whitespace);
@@ -143,13 +142,13 @@ impl Setting {
         value[..comment.unwrap_or(value.len())].trim_end()
     }
 
-    /// The value as it stands in the file: a command line has its own rules for `#` and `;`.
+    /// The value as in the file, because a command line has its own rules for `#` and `;`.
     pub(super) fn whole_value(&self) -> &str {
         &self.value
     }
 }
 
-/// Whether a section is `[KIND NAME]`, as in `[profile dev]`, its words split as a shell would.
+/// Whether a section is `[KIND NAME]`, as in `[profile dev]`. Words are split like a shell does.
 pub(super) fn is_named(section: &str, kind: &str, name: &str) -> bool {
     section.starts_with(kind)
         && shlex::split(section).is_some_and(|words| words.len() == 2 && words[1] == name)
@@ -167,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn settings_are_read_as_the_tools_read_them() {
+    fn settings_are_parsed_like_configparser_does() {
         let ini = Ini::parse(
             "\u{feff}# comment\r\n; comment\r\n[default] ; comment\r\n\
              AWS_Access_Key_Id = AKID # mine\r\n\
@@ -212,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_there_twice_is_an_error_or_merged() {
+    fn repeated_section_or_key_is_rejected_or_merged() {
         let sections = "[a]\nk = 1\nl = 2\n[a]\nk = 3\n";
         let keys = "[a]\nk = 1\nK: 3\n";
         for (text, problem) in [
@@ -226,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_file_is_named_by_line_and_never_quoted() {
+    fn syntax_error_names_the_line_and_quotes_nothing() {
         for (text, problem) in [
             ("[default]\nhush", "line 2: expected KEY = VALUE, found no ="),
             ("[default]\n= hush", "line 2: expected KEY = VALUE, found no key"),

@@ -1,8 +1,8 @@
-//! Who calls AWS: looks where boto and AWS's own tools look, in their order, and says where it
-//! looked. Reads files and may run one program; never shows a secret.
-//!
-//! Order: environment, the file `credentials` beside the configuration, `~/.aws/credentials`,
+//! Finds the AWS credentials in the places where boto and AWS's tools look, in the same order:
+//! environment, the file `credentials` beside the configuration, `~/.aws/credentials`,
 //! `credential_process`, `~/.aws/config`, boto's files.
+//!
+//! Reads files and may run one program. Never shows a secret.
 
 mod boto;
 mod expiration;
@@ -22,8 +22,8 @@ use crate::secrets::Secrets;
 use file::{IniFile, Place};
 use profile::Profile;
 
-/// The folder in which a configuration has its file `credentials`: that of the path by which the
-/// configuration was named. A link to a configuration counts as one; what it points to does not.
+/// The folder of a configuration, where its file `credentials` is. If `config` is a symbolic link,
+/// it is the folder of the link, not of its target.
 pub fn folder_of(config: &Path) -> PathBuf {
     let config = path::absolute(config).unwrap_or_else(|_| config.into());
     config.parent().unwrap_or(Path::new("/")).into()
@@ -32,20 +32,20 @@ pub fn folder_of(config: &Path) -> PathBuf {
 /// An access key. Its `Debug` shows neither the secret key nor the session token.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
-    /// The access key id, which is no secret.
+    /// Not a secret.
     pub key_id: String,
-    /// The secret access key.
     pub secret_key: String,
-    /// The session token of temporary credentials.
+    /// Only temporary credentials have one.
     pub session_token: Option<String>,
-    /// Where they were found, in words.
+    /// Where they were found, as a phrase for messages.
     pub source: String,
-    /// The file that the secret key is in, if it is in one.
+    /// The file with the secret key, if it comes from a file.
     pub file: Option<PathBuf>,
 }
 
 impl Credentials {
-    /// Finds the credentials of this run as of `now`, by `deadline` where a program prints them.
+    /// `now` decides whether temporary credentials have expired. `deadline` limits a
+    /// `credential_process`.
     pub fn find(
         environment: &Environment,
         profile: &Profile,
@@ -69,18 +69,16 @@ impl Credentials {
         Err(SetupError::new(format!("no AWS credentials found: {states}")).advise(advice))
     }
 
-    /// The key id by its last four characters, as in `...AB12`.
+    /// The last four characters of the key id, as in `...AB12`.
     pub fn shown_key_id(&self) -> String {
         let last = self.key_id.char_indices().rev().nth(3).map_or("", |(at, _)| &self.key_id[at..]);
         format!("...{last}")
     }
 
-    /// The same, with the file that the secret key is in.
     fn in_file(self, file: &IniFile) -> Self {
         Self { file: file.path().map(Into::into), ..self }
     }
 
-    /// Adds what must not be shown.
     pub fn add_secrets(&self, secrets: &mut Secrets) {
         secrets.add(&self.secret_key);
         if let Some(token) = &self.session_token {
@@ -88,8 +86,8 @@ impl Credentials {
         }
     }
 
-    /// Both halves, or an error that names the one that is missing from `place`. White space around
-    /// a value is a slip of copying, and a value of nothing else is none.
+    /// `None` without a key. Half a key is an error that names the half that `place` lacks. White
+    /// space around a value is a copying mistake and is removed; an empty value counts as not set.
     fn from_halves<'a>(
         key_id: Option<&'a str>,
         secret_key: Option<&'a str>,
@@ -109,7 +107,7 @@ impl Credentials {
             (None, Some(_)) => return missing(names[0]),
             (Some(key_id), Some(secret_key)) => (key_id, secret_key),
         };
-        // What is sent in a header must fit one; a key with a blank or quotes is a slip of copying.
+        // These values are sent in headers. Quotes or spaces in them are a copying mistake.
         for (name, value) in [
             (names[0], Some(key_id)),
             (names[1], Some(secret_key)),
@@ -151,7 +149,7 @@ fn from_environment(environment: &Environment) -> Result<Option<Credentials>, Se
     Credentials::from_halves(
         environment.get("AWS_ACCESS_KEY_ID"),
         environment.get("AWS_SECRET_ACCESS_KEY"),
-        // The old name first, as botocore has it.
+        // botocore's order: the old name wins.
         environment.get("AWS_SECURITY_TOKEN").or_else(|| environment.get("AWS_SESSION_TOKEN")),
         ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"],
         "the environment",

@@ -1,6 +1,6 @@
-//! `credential_process`: a program of the user's that prints an access key. Runs it without a
-//! shell and within a time limit, and reads what it prints. Nothing that it prints is ever shown,
-//! nor is its command line: both can hold a secret.
+//! `credential_process`: a program of the user that prints an access key. Runs it without a shell
+//! and with a time limit, and parses its output. Never shows the output or the command line,
+//! because both can hold a secret.
 
 use std::time::{Duration, SystemTime};
 
@@ -12,14 +12,14 @@ use crate::clock::calendar;
 use crate::deadline::Deadline;
 use crate::error::SetupError;
 
-/// How long such a program may take.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// Runs `command` (split as a shell would) and reads the credentials it prints. `place` names the
-/// setting it is from. It has half a minute, or until `deadline` if that is sooner.
+/// Runs `command`, split into words like a shell does, and parses the credentials that it prints.
+/// `place` names the setting in error messages. The time limit is 30 seconds or `deadline`,
+/// whichever is sooner.
 ///
-/// The program has this program's environment, no input, and a process group of its own, which is
-/// killed when the answer is there or the time is over: no process of it is left.
+/// The program inherits the environment and gets no input. It runs in its own process group, which
+/// is killed when the output is complete or the time is over, so that no process stays behind.
 pub fn run(
     command: &str,
     place: &str,
@@ -37,7 +37,7 @@ pub fn run(
     read(&printed, place, now)
 }
 
-/// Reads what a program printed, without ever quoting it. `place` names the setting it is from.
+/// Parses the output of the program. An error never quotes it; `place` names the setting.
 pub fn read(printed: &[u8], place: &str, now: SystemTime) -> Result<Credentials, SetupError> {
     parse(printed, now)
         .map_err(|problem| {
@@ -47,7 +47,6 @@ pub fn read(printed: &[u8], place: &str, now: SystemTime) -> Result<Credentials,
         .into_credentials(place)
 }
 
-/// What such a program prints.
 #[derive(Debug, PartialEq, Eq)]
 struct Printed {
     key_id: Option<String>,
@@ -68,7 +67,7 @@ impl Printed {
     }
 }
 
-/// Reads the JSON. The error is a phrase about what was printed.
+/// The error is a phrase about the output.
 fn parse(printed: &[u8], now: SystemTime) -> Result<Printed, String> {
     if printed.trim_ascii().is_empty() {
         return Err("it printed nothing".into());
@@ -106,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_program_prints_is_read_strictly() {
+    fn output_is_parsed_strictly() {
         let key = r#""AccessKeyId": "AKID", "SecretAccessKey": "hush""#;
         let now = SystemTime::UNIX_EPOCH + Duration::from_mins(24_015_636);
         let not_a_time =
@@ -133,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_of_blanks_is_none() {
+    fn key_of_white_space_counts_as_missing() {
         let printed = |secret: &str| {
             format!(
                 "{{\"Version\": 1, \"AccessKeyId\": \"AKID\", \"SecretAccessKey\": {secret:?}}}"

@@ -1,7 +1,6 @@
-//! AWS's profile files: the file `credentials` beside the configuration, `~/.aws/credentials` and
-//! `~/.aws/config`. The access key in them, the program that prints one, and where the profile says
-//! that AWS is. Read as botocore reads them. Roles and single sign-on need calls that this program
-//! does not make: a profile that needs them gets an error.
+//! A profile in AWS's files: the file `credentials` beside the configuration, `~/.aws/credentials`
+//! and `~/.aws/config`. Reads its access key, `credential_process`, region and endpoints like
+//! botocore does. Profiles that use roles or SSO are not supported and give an error.
 
 use std::path::Path;
 use std::time::SystemTime;
@@ -12,41 +11,41 @@ use crate::deadline::Deadline;
 use crate::environment::Environment;
 use crate::error::SetupError;
 
-/// The variables that name the profile, the one that wins first: botocore's order.
+/// The variables that name the profile, in botocore's order of precedence.
 const VARIABLES: [&str; 2] = ["AWS_DEFAULT_PROFILE", "AWS_PROFILE"];
 
-/// The profile of one configuration's run: the one that a variable names, else `default`.
+/// The profile that a variable names, else `default`.
 pub struct Profile {
     name: String,
-    /// Its sections, of the file that wins first.
+    /// One per file, in order of precedence.
     sections: Vec<Section>,
 }
 
-/// What one file has of the profile.
+/// The section of the profile in one file.
 struct Section {
     file: IniFile,
-    /// The section's name, if it has the section.
+    /// As written in the file. `None` if the file does not have the section.
     name: Option<String>,
     kind: Kind,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    /// The file beside the configuration, a source of its own.
+    /// The file beside the configuration, a separate source.
     Beside,
     Credentials,
     Config,
 }
 
 impl Profile {
-    /// Reads the files of a configuration in `folder`. One that is not there is as good as empty.
+    /// Reads the files for a configuration in `folder`. A missing file counts as empty.
     pub fn read(environment: &Environment, folder: &Path) -> Result<Self, SetupError> {
         let mut places = Vec::new();
         if let Some(path) = environment.get("AWS_SHARED_CREDENTIALS_FILE") {
             places.push((Place::named(environment, path), Kind::Credentials));
         } else {
             let beside = folder.join("credentials");
-            // A configuration may be in ~/.aws itself.
+            // The configuration may be in ~/.aws.
             if environment.home(".aws/credentials").as_ref() != Some(&beside) {
                 places.push((Place::beside(beside), Kind::Beside));
             }
@@ -67,7 +66,7 @@ impl Profile {
             sections.push(Section { file, name, kind });
         }
         let profile = Self { name: name.into(), sections };
-        // Even where a key is found elsewhere: the profile also says where AWS is.
+        // An error even if a key is found elsewhere, because the profile may also set endpoints.
         if let Some((variable, name)) = variable.filter(|_| !profile.exists()) {
             let files: Vec<&IniFile> = profile.files().collect();
             let states = file::states("", &files, "such profile");
@@ -77,17 +76,16 @@ impl Profile {
         Ok(profile)
     }
 
-    /// The profile's name.
     pub(super) fn name(&self) -> &str {
         &self.name
     }
 
-    /// The files, of the one that wins first.
+    /// In order of precedence.
     pub(super) fn files(&self) -> impl Iterator<Item = &IniFile> {
         self.sections.iter().map(|section| &section.file)
     }
 
-    /// The file in which a key is best put.
+    /// The file in which a person should put a key.
     pub(super) fn first(&self) -> &IniFile {
         &self.sections[0].file
     }
@@ -96,8 +94,8 @@ impl Profile {
         self.sections.iter().any(|section| section.name.is_some())
     }
 
-    /// The `endpoint_url` of a service (`route_53`, `sns`) in the profile's `services` section,
-    /// or, without a service, of the profile itself.
+    /// With a service (`route_53`, `sns`): its `endpoint_url` in the `services` section that the
+    /// profile names. Without a service: the `endpoint_url` of the profile.
     pub fn endpoint_url(&self, service: Option<&str>) -> Option<String> {
         let all = || self.sections.iter();
         let Some(service) = service else {
@@ -109,19 +107,18 @@ impl Profile {
         config.get(section, &format!("{service}.endpoint_url")).map(Into::into)
     }
 
-    /// The profile's `region`, and the place where it says so.
+    /// The profile's `region`, and a phrase that says where it is set.
     pub fn region(&self) -> Option<(&str, String)> {
         let (setting, section) = find(self.sections.iter(), "region")?;
         Some((setting.value(), format!("region in {section}")))
     }
 
-    /// The access key of the profile, `None` if it has none.
     pub(super) fn credentials(
         &self,
         now: SystemTime,
         deadline: Deadline,
     ) -> Result<Option<Credentials>, SetupError> {
-        // What is beside the configuration is that configuration's, whatever the user's files say.
+        // The file beside the configuration wins over the user's files as a whole.
         let (beside, usual): (Vec<_>, Vec<_>) =
             self.sections.iter().partition(|section| section.kind == Kind::Beside);
         for sections in [beside, usual] {
@@ -149,8 +146,8 @@ impl Profile {
                 None => Ok(None),
             }
         };
-        // A role and single sign-on win over a key beside them, as in botocore: the key alone is
-        // someone else.
+        // In botocore, a role and SSO win over a key in the same profile. The key alone would be a
+        // different identity.
         refuse_if("assumes a role (role_arn)", &["role_arn"])?;
         refuse_if("signs in through SSO", &["sso_account_id", "sso_role_name"])?;
         if let Some(found) = key_of(false)? {
@@ -178,7 +175,7 @@ impl Profile {
     }
 }
 
-/// The setting of the first section that has it.
+/// The setting in the first section that has it.
 fn find<'a>(
     mut sections: impl Iterator<Item = &'a Section>,
     key: &str,
@@ -186,7 +183,7 @@ fn find<'a>(
     sections.find_map(|section| Some((section.file.find(section.name.as_deref()?, key)?, section)))
 }
 
-/// What a file calls the profile: only in the config file with the word `profile` in front.
+/// The name of the profile's section in a file. Only the config file has `profile` before the name.
 fn section_name(file: &IniFile, kind: Kind, name: &str) -> Option<String> {
     let ini = file.ini()?;
     if kind != Kind::Config {
@@ -198,13 +195,12 @@ fn section_name(file: &IniFile, kind: Kind, name: &str) -> Option<String> {
 }
 
 impl Section {
-    /// The access key in it.
     fn key(&self) -> Result<Option<Credentials>, SetupError> {
         let get = |key| self.file.get(self.name.as_deref()?, key);
         let found = Credentials::from_halves(
             get("aws_access_key_id"),
             get("aws_secret_access_key"),
-            // The old name first, as botocore has it.
+            // botocore's order: the old name wins.
             get("aws_security_token").or_else(|| get("aws_session_token")),
             ["aws_access_key_id", "aws_secret_access_key"],
             &self.to_string(),
