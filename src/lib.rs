@@ -1,6 +1,6 @@
 //! autodns keeps a Route 53 record pointing at a home internet connection's public address.
 //!
-//! One run, in [`commands::update`:
+//! One run, in `commands::update`:
 //!
 //! ```text
 //! configuration -> session -> public address -> current record -> plan -> change -> notify
@@ -23,11 +23,12 @@
 //! * `record`: names, record sets and the plan of a change. Pure.
 //! * The leaves, which import only each other: `console`, `secrets`, `environment`, `error`,
 //!   `retry`, `deadline`, `detached`, `files`, `paste`, `percent`, `clock`,
-//!   `child`.
+//!   `child`, `cidr`.
 
 mod address;
 mod aws;
 mod child;
+mod cidr;
 mod cli;
 mod clock;
 mod commands;

@@ -4,7 +4,6 @@
 //! reading the interface's addresses to `interface`; what counts as public is in `public`.
 
 mod asking;
-pub mod cidr;
 mod command;
 mod error;
 pub mod interface;
@@ -15,12 +14,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv6Addr};
 
 use crate::child::CommandLine;
+use crate::cidr::Cidr;
 use crate::console::Console;
 use crate::record::Family;
 use crate::retry::Retry;
 pub use asking::Asking;
 use asking::{Failures, Said};
-use cidr::Cidr;
 pub use error::{Error, SourceError};
 use public::{CGNAT, is_of_no_host, not_public};
 use reflector::{Reflector, Reply, Unanswered};
@@ -268,10 +267,7 @@ impl Sources {
     }
 
     fn outside(&self, address: IpAddr) -> Option<String> {
-        let of_family = || {
-            let family = Family::of(address);
-            self.expected_networks.iter().filter(move |cidr| cidr.family() == family)
-        };
+        let of_family = || self.expected_networks.iter().filter(|cidr| cidr.has_family_of(address));
         if of_family().next().is_none() || of_family().any(|cidr| cidr.contains(address)) {
             return None;
         }

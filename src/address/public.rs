@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::cidr::Cidr;
+use crate::cidr::Cidr;
 
 /// The kind of an address that a provider shares among its customers (RFC 6598).
 pub const CGNAT: &str = "CGNAT (shared with the provider's other customers)";

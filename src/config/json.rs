@@ -9,11 +9,11 @@ use serde_json::Value;
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 
-use crate::address::cidr::Cidr;
 use crate::address::reflector::Reflector;
 use crate::aws::route53::ZoneId;
 use crate::aws::sns::TopicArn;
 use crate::child::CommandLine;
+use crate::cidr::Cidr;
 use crate::notify::heartbeat::OnFailure;
 use crate::record::wanted::Suffix;
 use crate::record::{DnsName, RecordType, Ttl};

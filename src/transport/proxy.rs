@@ -10,6 +10,7 @@ use http::Uri;
 
 use super::connect::port_of;
 use super::lookup::bare;
+use crate::cidr::Cidr;
 use crate::environment::Environment;
 use crate::error::SetupError;
 use crate::secrets::one_line;
@@ -114,8 +115,7 @@ enum Whom {
     Everyone,
     /// A name, in lower case and without dots around it, and all names below it.
     Name(String),
-    /// The addresses whose first bits are those of this one.
-    Network(IpAddr, u32),
+    Network(Cidr),
 }
 
 impl Exception {
@@ -125,20 +125,18 @@ impl Exception {
     fn parse(entry: &str) -> Option<Self> {
         let all_ports = |whom| Some(Self { whom, port: None });
         if let Some((address, length)) = entry.split_once('/') {
-            let address: IpAddr = bare(address).parse().ok()?;
-            let length = length.parse().ok()?;
-            return (length <= bits_of(address).1)
-                .then_some(Self { whom: Whom::Network(address, length), port: None });
+            let cidr = Cidr::around(address_of(address)?, length.parse().ok()?)?;
+            return all_ports(Whom::Network(cidr));
         }
-        if let Ok(address) = bare(entry).parse() {
-            return all_ports(Whom::of(address));
+        if let Some(address) = address_of(entry) {
+            return all_ports(Whom::Network(Cidr::only(address)));
         }
         let (host, port) = match entry.rsplit_once(':') {
             None => (entry, None),
             Some((host, port)) => (host, Some(port.parse().ok()?)),
         };
-        if let Ok(address) = bare(host).parse() {
-            return Some(Self { whom: Whom::of(address), port });
+        if let Some(address) = address_of(host) {
+            return Some(Self { whom: Whom::Network(Cidr::only(address)), port });
         }
         if host == "*" {
             return Some(Self { whom: Whom::Everyone, port });
@@ -154,39 +152,22 @@ impl Exception {
         if self.port.is_some() && self.port != port {
             return false;
         }
-        let address: Option<IpAddr> = bare(host).parse().ok();
-        match (&self.whom, address) {
+        match (&self.whom, address_of(host)) {
             (Whom::Everyone, _) => true,
-            (Whom::Network(network, length), Some(address)) => {
-                let ((network, width), (address, other)) = (bits_of(*network), bits_of(address));
-                let shift = width - (*length).min(width);
-                // A shift by all bits is none: every address is in a network of length 0.
-                width == other
-                    && network.checked_shr(shift).unwrap_or(0)
-                        == address.checked_shr(shift).unwrap_or(0)
-            }
+            (Whom::Network(cidr), Some(address)) => cidr.contains(address),
             (Whom::Name(name), None) => {
                 let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
                 host.strip_suffix(name.as_str())
                     .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
             }
-            (Whom::Name(_), Some(_)) | (Whom::Network(..), None) => false,
+            (Whom::Name(_), Some(_)) | (Whom::Network(_), None) => false,
         }
     }
 }
 
-impl Whom {
-    fn of(address: IpAddr) -> Self {
-        Self::Network(address, bits_of(address).1)
-    }
-}
-
-/// The bits of an address, and how many there are.
-fn bits_of(address: IpAddr) -> (u128, u32) {
-    match address.to_canonical() {
-        IpAddr::V4(address) => (address.to_bits().into(), 32),
-        IpAddr::V6(address) => (address.to_bits(), 128),
-    }
+/// The address that a host is, with or without brackets; an IPv4-mapped one is the IPv4 address.
+fn address_of(host: &str) -> Option<IpAddr> {
+    bare(host).parse().ok().map(|address: IpAddr| address.to_canonical())
 }
 
 fn read_exceptions(environment: &Environment) -> (Vec<Exception>, Vec<String>) {

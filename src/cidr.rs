@@ -4,8 +4,6 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::record::Family;
-
 /// The addresses of a CIDR of one family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cidr {
@@ -29,15 +27,25 @@ impl Cidr {
         }
     }
 
+    /// The CIDR of that length that `address` is in, if it can have that length.
+    pub fn around(address: IpAddr, length: u32) -> Option<Self> {
+        (length <= bits_of(address)).then_some(Self { first: address, length })
+    }
+
+    /// The CIDR of `address` alone.
+    pub const fn only(address: IpAddr) -> Self {
+        Self { first: address, length: bits_of(address) }
+    }
+
     /// The IPv4 CIDR of that address and length. No bit may be set behind the length.
-    pub(super) const fn v4(octets: [u8; 4], length: u32) -> Self {
+    pub const fn v4(octets: [u8; 4], length: u32) -> Self {
         let [a, b, c, d] = octets;
         Self { first: IpAddr::V4(Ipv4Addr::new(a, b, c, d)), length }
     }
 
     /// The IPv6 CIDR of that length whose address starts with these 16-bit groups and goes on with
     /// zeros. No bit may be set behind the length.
-    pub(super) const fn v6(groups: &[u16], length: u32) -> Self {
+    pub const fn v6(groups: &[u16], length: u32) -> Self {
         let mut bits = 0;
         let mut index = 0;
         while index < groups.len() {
@@ -50,12 +58,12 @@ impl Cidr {
     /// Whether `address` is in this CIDR; one of the other family never is.
     pub fn contains(&self, address: IpAddr) -> bool {
         let differing = left_aligned(address) ^ left_aligned(self.first);
-        self.family() == Family::of(address) && differing.leading_zeros() >= self.length
+        self.has_family_of(address) && differing.leading_zeros() >= self.length
     }
 
-    /// The family of its addresses.
-    pub const fn family(&self) -> Family {
-        Family::of(self.first)
+    /// Whether its addresses are of the family of `address`.
+    pub const fn has_family_of(&self, address: IpAddr) -> bool {
+        self.first.is_ipv4() == address.is_ipv4()
     }
 }
 
