@@ -61,11 +61,9 @@ impl Partition {
         environment: &Environment,
         profile_region: Option<(&str, String)>,
     ) -> Result<Self, SetupError> {
-        for variable in ["AWS_REGION", "AWS_DEFAULT_REGION"] {
-            if let Some(region) = environment.get(variable) {
-                return Self::of_region(region)
-                    .map_err(|problem| SetupError::variable(variable, &problem));
-            }
+        if let Some((variable, region)) = environment.first(&["AWS_REGION", "AWS_DEFAULT_REGION"]) {
+            return Self::of_region(region)
+                .map_err(|problem| SetupError::variable(variable, &problem));
         }
         let Some((region, place)) = profile_region else { return Ok(Self::Aws) };
         Self::of_region(region).map_err(|problem| SetupError::new(format!("{place} {problem}")))
@@ -147,12 +145,10 @@ impl Settings {
         };
         if !environment.is_true("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") {
             let find = |variable: &'static str, service| {
-                for variable in [variable, "AWS_ENDPOINT_URL"] {
-                    if let Some(url) = environment.get(variable) {
-                        return normalise(url)
-                            .map(Some)
-                            .ok_or_else(|| SetupError::variable(variable, NOT_AN_ENDPOINT));
-                    }
+                if let Some((variable, url)) = environment.first(&[variable, "AWS_ENDPOINT_URL"]) {
+                    return normalise(url)
+                        .map(Some)
+                        .ok_or_else(|| SetupError::variable(variable, NOT_AN_ENDPOINT));
                 }
                 match profile(Some(service)).or_else(|| profile(None)) {
                     Some(url) => normalise(&url).map(Some).ok_or_else(|| {

@@ -57,7 +57,7 @@ impl Profile {
         };
         places.push((config, Kind::Config));
 
-        let variable = VARIABLES.into_iter().find_map(|name| Some((name, environment.get(name)?)));
+        let variable = environment.first(&VARIABLES);
         let name = variable.map_or("default", |(_, name)| name);
         let mut sections = Vec::new();
         for (place, kind) in places {

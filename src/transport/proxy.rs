@@ -31,10 +31,9 @@ impl Proxy {
     /// The proxy of `HTTPS_PROXY` (or `https_proxy`), without the hosts of `NO_PROXY`. The second
     /// value has a line about each entry of `NO_PROXY` that cannot be understood.
     pub fn read(environment: &Environment) -> Result<(Option<Self>, Vec<String>), SetupError> {
-        let set = ["HTTPS_PROXY", "https_proxy"]
-            .into_iter()
-            .find_map(|variable| environment.get(variable).map(|url| (variable, url)));
-        let Some((variable, url)) = set else { return Ok((None, Vec::new())) };
+        let Some((variable, url)) = environment.first(&["HTTPS_PROXY", "https_proxy"]) else {
+            return Ok((None, Vec::new()));
+        };
         // The value may hold a password, and so may the library's error: neither is quoted.
         let wrong = || {
             let problem = "is not the URL of an HTTP proxy, as in http://proxy.example:3128";
@@ -171,7 +170,7 @@ fn address_of(host: &str) -> Option<IpAddr> {
 }
 
 fn read_exceptions(environment: &Environment) -> (Vec<Exception>, Vec<String>) {
-    let text = environment.get("NO_PROXY").or_else(|| environment.get("no_proxy"));
+    let text = environment.first(&["NO_PROXY", "no_proxy"]).map(|(_, text)| text);
     let (mut exceptions, mut notes) = (Vec::new(), Vec::new());
     for entry in text.unwrap_or_default().split([',', ' ', '\t']).filter(|entry| !entry.is_empty())
     {

@@ -28,10 +28,7 @@ const MAX_BUNDLE: u64 = 1 << 24;
 pub fn client_config(
     environment: &Environment,
 ) -> Result<(Arc<ClientConfig>, Option<String>), SetupError> {
-    let bundle = ["AWS_CA_BUNDLE", "SSL_CERT_FILE"]
-        .into_iter()
-        .find_map(|variable| environment.get(variable).map(|path| (variable, path)));
-    let (roots, note, variable) = match bundle {
+    let (roots, note, variable) = match environment.first(&["AWS_CA_BUNDLE", "SSL_CERT_FILE"]) {
         Some((variable, path)) => {
             let (roots, note) = read_roots(variable, Path::new(path))?;
             (roots, note, variable)
