@@ -5,26 +5,34 @@ use std::time::{Duration, SystemTime};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
+/// The seconds since 1970 (Unix time) of a moment, negative before.
+pub fn unix_seconds(moment: SystemTime) -> Option<i64> {
+    match moment.duration_since(SystemTime::UNIX_EPOCH) {
+        Ok(after) => i64::try_from(after.as_secs()).ok(),
+        Err(before) => i64::try_from(before.duration().as_secs()).ok()?.checked_neg(),
+    }
+}
+
+/// The moment of a date, unless the system's clock cannot show it.
+pub fn moment_of(date: OffsetDateTime) -> Option<SystemTime> {
+    let length = Duration::from_secs(date.unix_timestamp().unsigned_abs());
+    if date.unix_timestamp() < 0 {
+        SystemTime::UNIX_EPOCH.checked_sub(length)
+    } else {
+        SystemTime::UNIX_EPOCH.checked_add(length)
+    }
+}
+
 /// A moment in the calendar, unless it is further off than the year 9999: a file's time may be.
 pub fn calendar(moment: SystemTime) -> Option<OffsetDateTime> {
-    let seconds = match moment.duration_since(SystemTime::UNIX_EPOCH) {
-        Ok(after) => i64::try_from(after.as_secs()).ok()?,
-        Err(before) => i64::try_from(before.duration().as_secs()).ok()?.checked_neg()?,
-    };
-    OffsetDateTime::from_unix_timestamp(seconds).ok()
+    OffsetDateTime::from_unix_timestamp(unix_seconds(moment)?).ok()
 }
 
 /// The moment of an HTTP `Date` header, `Tue, 24 Nov 2026 11:44:44 GMT` (RFC 9110, section
 /// 5.6.7). `None` if it is none, or one that its time zone puts beyond the year 9999.
 pub fn read_date(text: &str) -> Option<SystemTime> {
     let date = OffsetDateTime::parse(text.trim(), &Rfc2822).ok()?;
-    let length = Duration::from_secs(date.unix_timestamp().unsigned_abs());
-    let moment = if date.unix_timestamp() < 0 {
-        SystemTime::UNIX_EPOCH.checked_sub(length)
-    } else {
-        SystemTime::UNIX_EPOCH.checked_add(length)
-    };
-    moment.filter(|&moment| calendar(moment).is_some())
+    moment_of(date).filter(|&moment| calendar(moment).is_some())
 }
 
 /// A moment as `2026-01-31 23:59:59 UTC`.

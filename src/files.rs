@@ -43,6 +43,15 @@ pub fn read_checked(
     Ok(bytes)
 }
 
+/// The text of a file's `bytes`. The error is a phrase to follow the file's path.
+pub fn utf8(bytes: Vec<u8>) -> Result<String, String> {
+    String::from_utf8(bytes).map_err(|error| {
+        let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = before.split(|&byte| byte == b'\n').count();
+        format!("line {line}: is not UTF-8")
+    })
+}
+
 fn not_regular(kind: FileType) -> io::Error {
     if kind.is_dir() {
         return io::Error::from_raw_os_error(libc::EISDIR);

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use crate::clock::{calendar, duration, read_date};
+use crate::clock::{calendar, duration, read_date, unix_seconds};
 use http::HeaderMap;
 use http::header::{AGE, DATE};
 
@@ -27,7 +27,7 @@ impl Skew {
         }
         let date = read_date(headers.get(DATE)?.to_str().ok()?)?;
         let here = sent.checked_add(took / 2)?;
-        Some(Self(seconds(date)?.checked_sub(seconds(here)?)?))
+        Some(Self(unix_seconds(date)?.checked_sub(unix_seconds(here)?)?))
     }
 
     /// Whether it is so large that AWS may refuse a signature for it.
@@ -55,13 +55,6 @@ impl fmt::Display for Skew {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let direction = if self.0 < 0 { "fast" } else { "slow" };
         write!(f, "{} {direction}", duration(Duration::from_secs(self.0.unsigned_abs())))
-    }
-}
-
-fn seconds(moment: SystemTime) -> Option<i64> {
-    match moment.duration_since(SystemTime::UNIX_EPOCH) {
-        Ok(after) => i64::try_from(after.as_secs()).ok(),
-        Err(before) => i64::try_from(before.duration().as_secs()).ok()?.checked_neg(),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::aws::sns::TopicArn;
 use crate::child::CommandLine;
 use crate::environment::{Environment, command_as_owner};
 use crate::error::SetupError;
-use crate::files::read_regular;
+use crate::files::{read_regular, utf8};
 use crate::notify::heartbeat::{Heartbeat, OnFailure};
 use crate::notify::lock::AlertLock;
 use crate::notify::owner::Owner;
@@ -85,11 +85,8 @@ impl ConfigFile {
             wrong.advise(format!("run it as a user who may read it: {command}"))
         };
         let bytes = read_regular(path, MAX_SIZE).map_err(cannot)?;
-        let text = std::str::from_utf8(&bytes).map_err(|error| {
-            let line = bytes[..error.valid_up_to()].split(|&byte| byte == b'\n').count();
-            wrong(&format!("line {line}: is not UTF-8"))
-        })?;
-        let mut config = Config::parse(text).map_err(|problem| wrong(&problem))?;
+        let config = utf8(bytes).and_then(|text| Config::parse(&text));
+        let mut config = config.map_err(|problem| wrong(&problem))?;
         // Of the path as it was named: the folder that a link leads to may change or be read-only.
         let named = std::path::absolute(path).map_err(cannot)?;
         if let Some(lock) = config.alerts.as_mut().and_then(|alerts| alerts.lock.as_mut()) {

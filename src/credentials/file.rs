@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use super::ini::{Ini, Repeated, Setting};
 use crate::environment::Environment;
 use crate::error::SetupError;
-use crate::files::{read_checked, read_regular};
+use crate::files::{read_checked, read_regular, utf8};
 
 /// In bytes.
 const MAX_SIZE: u64 = 1 << 20;
@@ -81,12 +81,7 @@ impl IniFile {
         };
         let content = match read {
             Ok(bytes) => {
-                let text = String::from_utf8(bytes).map_err(|error| {
-                    let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-                    let line = before.split(|&byte| byte == b'\n').count();
-                    SetupError::new(about(format!("line {line}: is not UTF-8")))
-                })?;
-                let ini = Ini::parse(&text, repeated);
+                let ini = utf8(bytes).and_then(|text| Ini::parse(&text, repeated));
                 Content::Read(ini.map_err(|problem| SetupError::new(about(problem)))?)
             }
             Err(error) if is_absence(&error) => Content::Absent,

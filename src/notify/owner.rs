@@ -7,14 +7,14 @@
 //! AAAA during an alert about AAAA must still get the recovery message.
 
 use std::fmt::Write;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::clock::calendar;
+use crate::clock::{calendar, moment_of};
 use crate::secrets::one_line;
 
 /// How many bytes of the record's name are in the name of the lock's file. The digest covers all.
@@ -89,10 +89,9 @@ impl Owner {
                 None => "is a file that autodns did not write".into(),
             });
         }
-        let since = content["since"].as_str().and_then(|text| {
-            let since = OffsetDateTime::parse(text, &Rfc3339).ok()?.unix_timestamp();
-            SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(since.try_into().ok()?))
-        });
+        let since = content["since"]
+            .as_str()
+            .and_then(|text| moment_of(OffsetDateTime::parse(text, &Rfc3339).ok()?));
         Ok(Content { since, same_names })
     }
 }
@@ -109,6 +108,8 @@ pub(super) fn short_digest(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn owner(config: &str, zone: &str, names: &[&str]) -> Owner {

@@ -11,6 +11,7 @@ use http::header::{AUTHORIZATION, LOCATION};
 use http::request::Builder;
 use http::{HeaderMap, Request, Uri};
 
+use super::lookup::bare;
 use crate::percent;
 use crate::secrets::{Secrets, looks_random};
 
@@ -202,8 +203,7 @@ impl fmt::Debug for SecretUrl {
 /// address in its shortest form.
 pub fn host_of(uri: &Uri) -> String {
     let host = uri.host().unwrap_or_default();
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    match bare.parse::<Ipv6Addr>() {
+    match bare(host).parse::<Ipv6Addr>() {
         Ok(address) => address.to_string(),
         Err(_) => host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase(),
     }
@@ -231,10 +231,8 @@ pub fn has_possible_port(uri: &Uri) -> bool {
 
 /// Whether a host is a name, or in brackets an IPv6 address: `http::Uri` takes anything there.
 fn is_possible_host(host: &str) -> bool {
-    match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
-        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
-        None => !host.is_empty(),
-    }
+    let bare = bare(host);
+    if bare == host { !host.is_empty() } else { bare.parse::<Ipv6Addr>().is_ok() }
 }
 
 fn is_loopback(host: &str) -> bool {
@@ -251,7 +249,7 @@ fn is_private(host: &str) -> bool {
 }
 
 fn address(host: &str) -> Option<IpAddr> {
-    host.trim_start_matches('[').trim_end_matches(']').parse().ok()
+    bare(host).parse().ok()
 }
 
 /// Whether there is an `@` behind what looks like the host: then a part of a user name or password
