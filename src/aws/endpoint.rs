@@ -1,5 +1,5 @@
-//! Where a service answers and what region signs for it: partitions, variants (dual-stack, FIPS)
-//! and overrides. Pure functions of the environment and the profile's settings.
+//! The endpoint and signing region of a service: partitions, variants (dual-stack, FIPS) and
+//! overrides. Pure functions of the environment and the profile's settings.
 
 use http::Uri;
 
@@ -8,7 +8,7 @@ use crate::environment::Environment;
 use crate::error::SetupError;
 use crate::transport::url::has_possible_port;
 
-/// A partition of AWS. The isolated ones (`aws-iso…`) are not reached from a home line.
+/// A partition of AWS. The isolated ones (`aws-iso…`) cannot be reached from the Internet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Partition {
     /// `aws`, the commercial regions.
@@ -22,7 +22,7 @@ pub enum Partition {
 }
 
 impl Partition {
-    /// The name as ARNs have it.
+    /// The name in ARNs.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Aws => "aws",
@@ -32,13 +32,13 @@ impl Partition {
         }
     }
 
-    /// Reads the name as ARNs have it.
+    /// Parses the name in ARNs.
     pub fn parse(name: &str) -> Option<Self> {
         [Self::Aws, Self::China, Self::Gov, Self::Eusc].into_iter().find(|p| p.as_str() == name)
     }
 
-    /// The partition of a region, by the start of its name; every other name is `aws`'s. The error
-    /// is a phrase to follow where the region was found.
+    /// The partition of a region, from the start of its name. Unknown names belong to `aws`. The
+    /// error is a phrase that follows the place where the region is set.
     pub fn of_region(region: &str) -> Result<Self, String> {
         let isolated = ["us-iso", "eu-iso"];
         if isolated.iter().any(|prefix| region.starts_with(prefix)) {
@@ -54,9 +54,9 @@ impl Partition {
         })
     }
 
-    /// The partition of a configuration that has no topic to tell it: that of `AWS_REGION` or
-    /// `AWS_DEFAULT_REGION`, else that of the profile's region, which comes with the place where it
-    /// is set, else `aws`.
+    /// The partition of a configuration without a topic: of `AWS_REGION` or `AWS_DEFAULT_REGION`,
+    /// else of the profile's region, else `aws`. `profile_region` has the region and the place
+    /// where it is set.
     pub fn default_of(
         environment: &Environment,
         profile_region: Option<(&str, String)>,
@@ -69,7 +69,7 @@ impl Partition {
         Self::of_region(region).map_err(|problem| SetupError::new(format!("{place} {problem}")))
     }
 
-    /// The region that signs for Route 53, which has one address a partition.
+    /// The signing region of Route 53, which has one endpoint per partition.
     const fn route53_region(self) -> &'static str {
         match self {
             Self::Aws => "us-east-1",
@@ -96,17 +96,15 @@ impl Partition {
     }
 }
 
-/// Where a call goes, and what it is signed for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
-    /// Scheme, host, port and a path prefix if an override has one; no slash at the end.
+    /// Scheme, host, and the port and path prefix of an override; without a final slash.
     pub base: String,
     /// The signing region.
     pub region: String,
 }
 
 impl Endpoint {
-    /// Whether calls go over TLS.
     pub fn is_https(&self) -> bool {
         self.base.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("https:"))
     }
@@ -115,23 +113,24 @@ impl Endpoint {
 /// What the environment and the profile say about endpoints.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
-    /// Overrides, already in the order in which they win.
+    /// The override that wins, if there is one.
     route53: Option<String>,
+    /// The override that wins, if there is one.
     sns: Option<String>,
     dual_stack: bool,
-    /// Whether `AWS_USE_DUALSTACK_ENDPOINT` says so itself, or says no.
+    /// Whether `AWS_USE_DUALSTACK_ENDPOINT` is set, to any value.
     dual_stack_is_set: bool,
     fips: bool,
-    /// The partition of a configuration that has no topic to tell it.
+    /// The partition of a configuration without a topic.
     default_partition: Option<Partition>,
 }
 
 impl Settings {
     /// Reads `AWS_ENDPOINT_URL_…`, `AWS_ENDPOINT_URL`, `AWS_USE_DUALSTACK_ENDPOINT`,
     /// `AWS_USE_FIPS_ENDPOINT`, `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS`, `AWS_REGION` and
-    /// `AWS_DEFAULT_REGION`; `profile` gives the overrides of the profile, by service id
-    /// (`route_53`, `sns`) or, without one, its `endpoint_url`, and `profile_region` its region and
-    /// the place where that is set.
+    /// `AWS_DEFAULT_REGION`. `profile` returns the profile's `endpoint_url`, for a service id
+    /// (`route_53`, `sns`) or without one in general. `profile_region` has the profile's region and
+    /// the place where it is set.
     pub fn read(
         environment: &Environment,
         profile: impl Fn(Option<&str>) -> Option<String>,
@@ -164,9 +163,9 @@ impl Settings {
         Ok(settings)
     }
 
-    /// The same for a machine that reaches the Internet over IPv6 alone, and directly: AWS's usual
-    /// hosts have no IPv6 address, so those that have one are called, unless
-    /// `AWS_USE_DUALSTACK_ENDPOINT` says no. The second value is whether that changes a host.
+    /// The settings for a machine with IPv6 only and no proxy. The default hosts of AWS have no
+    /// IPv6 address, so it uses the dual-stack hosts, unless `AWS_USE_DUALSTACK_ENDPOINT` is set.
+    /// The second value is whether a host changes.
     pub fn over_ipv6_alone(self) -> (Self, bool) {
         if self.dual_stack_is_set {
             return (self, false);
@@ -180,7 +179,6 @@ impl Settings {
         self.default_partition.unwrap_or(Partition::Aws)
     }
 
-    /// Where `service` answers in `partition`.
     pub fn endpoint(&self, service: &Service, partition: Partition) -> Endpoint {
         let (region, given) = match service {
             Service::Route53 => (partition.route53_region(), &self.route53),
@@ -193,13 +191,13 @@ impl Settings {
         Endpoint { base, region: region.into() }
     }
 
-    /// The hosts of AWS's endpoint rule sets of 2026.
+    /// Source: the endpoint rule sets of AWS, 2026.
     fn host(&self, service: &Service, partition: Partition) -> String {
         use Partition::{Aws, Gov};
         let suffix =
             if self.dual_stack { partition.dual_stack_suffix() } else { partition.suffix() };
         match (service, partition, self.dual_stack, self.fips) {
-            // GovCloud's ordinary endpoints are its FIPS endpoints.
+            // The default endpoints of GovCloud are FIPS endpoints.
             (Service::Route53, Gov, ..) => format!("route53.us-gov.{suffix}"),
             (Service::Sns { region }, Gov, false, true) => format!("sns.{region}.{suffix}"),
             (Service::Route53, Aws, true, true) => format!("route53-fips.global.{suffix}"),
@@ -215,11 +213,11 @@ impl Settings {
 const NOT_AN_ENDPOINT: &str =
     "is not the URL of an endpoint, as in https://route53.amazonaws.com or http://127.0.0.1:5000";
 
-/// An override without the slash at its end, or `None` if it is no URL that a call can go to.
+/// An override without its final slash, or `None` if it is not the URL of an endpoint.
 fn normalise(url: &str) -> Option<String> {
     let uri: Uri = url.parse().ok()?;
     let http = matches!(uri.scheme_str(), Some("http" | "https")) && has_possible_port(&uri);
-    // An `@` is that of a password, wherever it is: one with a slash in it reaches into the path.
+    // Any `@` may follow a password: a password with a slash extends into the path.
     let plain = !url.contains(['#', '@']) && uri.query().is_none();
     (http && plain && !uri.host()?.is_empty()).then(|| url.trim_end_matches('/').into())
 }
@@ -238,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn every_partition_and_variant_has_its_hosts() {
+    fn each_partition_and_variant_has_its_hosts() {
         let plain = settings([]);
         let dual = settings([("AWS_USE_DUALSTACK_ENDPOINT", "true")]);
         let fips = settings([("AWS_USE_FIPS_ENDPOINT", "true")]);
@@ -277,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn ipv6_alone_takes_dual_stack_hosts_unless_told_not_to() {
+    fn ipv6_only_uses_dual_stack_hosts_unless_set() {
         let set = |value| settings([("AWS_USE_DUALSTACK_ENDPOINT", value)]);
         let url = "http://127.0.0.1:1";
         for (before, host, changes) in [
@@ -294,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_override_found_wins() {
+    fn first_override_wins() {
         let profile = |service: Option<&str>| match service {
             Some("route_53") => Some("http://profile-route53".into()),
             Some(_) => None,
@@ -329,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn an_override_does_not_change_what_signs() {
+    fn override_keeps_the_signing_region() {
         let settings = settings([("AWS_ENDPOINT_URL", "http://127.0.0.1:5000/")]);
         let endpoint = settings.endpoint(&Service::Route53, Partition::China);
         assert_eq!(endpoint.base, "http://127.0.0.1:5000");
@@ -337,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_override_or_region_is_named() {
+    fn bad_override_or_region_is_named() {
         for (variable, value) in [
             ("AWS_ENDPOINT_URL", "127.0.0.1:5000"),
             ("AWS_ENDPOINT_URL_SNS", "ftp://a"),
@@ -357,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn the_default_partition_follows_the_region() {
+    fn default_partition_follows_the_region() {
         for (region, partition) in [
             ("eu-west-1", Partition::Aws),
             ("cn-north-1", Partition::China),

@@ -1,5 +1,5 @@
-//! Why a request to AWS failed: what it was to do, the cause, whether it may have been carried out
-//! all the same, and the advice. Sends nothing and decides nothing.
+//! The error of a request to AWS: the action, the cause, whether the outcome is unknown, and the
+//! advice. Sends nothing and decides nothing.
 
 use std::fmt;
 
@@ -11,20 +11,20 @@ use super::xml::TOO_MANY_ELEMENTS;
 use crate::retry::{Retry, RetryAfter};
 use crate::transport;
 
-/// "Network Authentication Required": a captive portal's answer, and no server's (RFC 6585).
+/// "Network Authentication Required": only captive portals respond with it (RFC 6585).
 const PORTAL: u16 = 511;
 
-/// Who makes a call, for what is advised when it fails.
+/// What advice needs to know about the sender of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
-    /// The command that prints the policy for this configuration, ready to be pasted.
+    /// The command that prints the policy for this configuration, ready to paste.
     pub policy_command: String,
-    /// Where the access key was found, in words.
+    /// Where the access key was found, as a phrase.
     pub key_source: String,
 }
 
 impl Caller {
-    /// Where the access key is from, and why another one may have been meant.
+    /// Adds that the environment wins, because the user may have meant a key in a file.
     fn key_source(&self) -> String {
         let source = &self.key_source;
         if source.starts_with("the environment") {
@@ -35,14 +35,10 @@ impl Caller {
     }
 }
 
-/// What a call was to do, and who makes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// List the record sets of a name.
     List(Caller, ZoneId),
-    /// Change record sets.
     Change(Caller, ZoneId),
-    /// Publish to a topic.
     Publish(Caller, TopicArn),
 }
 
@@ -59,9 +55,9 @@ pub struct Error {
     action: Box<Action>,
     /// Why the last attempt failed.
     cause: Box<Cause>,
-    /// Whether an attempt may have been carried out, the last one or one before it.
+    /// Whether AWS may have carried out the last attempt or an earlier one.
     outcome_unknown: bool,
-    /// The delay before another attempt that AWS asks for.
+    /// The delay before the next attempt that AWS asked for.
     retry_after: Option<RetryAfter>,
 }
 
@@ -80,7 +76,7 @@ impl Error {
         &self.cause
     }
 
-    /// Whether what was asked for may have been done, since only the response was lost.
+    /// Whether AWS may have carried out the request although no success was received.
     pub const fn outcome_unknown(&self) -> bool {
         self.outcome_unknown
     }
@@ -90,8 +86,8 @@ impl Error {
         matches!(&*self.cause, Cause::Fault(fault) if fault.is_rejection())
     }
 
-    /// Whether AWS itself answered, and will answer the same until a person changes something. What
-    /// anybody else answered, and what never reached AWS, is not final.
+    /// Whether AWS itself rejected the request and will reject it until a person changes something.
+    /// A response from another server is not final, and neither is a request that never arrived.
     pub fn is_final(&self) -> bool {
         !self.outcome_unknown && matches!(&*self.cause, Cause::Fault(fault) if fault.is_final())
     }
@@ -101,7 +97,7 @@ impl Error {
         matches!(&*self.cause, Cause::NoResponse { error, .. } if error.is_no_network())
     }
 
-    /// Whether the answer was too large to be taken: one with less in it may not be.
+    /// Whether the response was too large, so that a smaller page may succeed.
     pub fn is_too_large(&self) -> bool {
         match &*self.cause {
             Cause::NoResponse { error, .. } => error.is_too_large(),
@@ -118,7 +114,7 @@ impl Error {
         self.retry_after
     }
 
-    /// What failed. After a write whose response was lost nobody knows that it failed.
+    /// What failed, or "could not confirm" for a write with an unknown outcome.
     pub fn what(&self) -> String {
         match (&*self.action, self.outcome_unknown) {
             (Action::List(_, zone), _) => {
@@ -137,7 +133,6 @@ impl Error {
         }
     }
 
-    /// What a person can do about it.
     pub fn advice(&self) -> String {
         self.cause.advice(self.action.caller())
     }
@@ -154,32 +149,30 @@ impl fmt::Display for Error {
 pub enum Cause {
     /// There was no response.
     NoResponse {
-        /// The host that was called, with the port if the endpoint has one.
+        /// With the port, if the endpoint has one.
         host: String,
         error: transport::Error,
     },
-    /// AWS answered with an error; its message is fit to be shown.
+    /// AWS responded with an error. Its code and message are quoted and without secrets.
     Fault(Fault),
-    /// AWS refused the time of the signature. Its own `Date` shows by how much this machine's clock
-    /// is off.
+    /// AWS rejected the time of the signature. The skew is from the `Date` of the response.
     Clock(Fault, Skew),
-    /// The answer could not be understood.
+    /// The response could not be parsed.
     Unreadable {
-        /// The host that was called, with the port if the endpoint has one.
+        /// With the port, if the endpoint has one.
         host: String,
-        /// The HTTP status.
         status: u16,
         /// A phrase about the response.
         problem: String,
     },
-    /// This machine's clock shows a time that no signature can have.
+    /// The clock is beyond the year 9999, the last one that a signature can have.
     BeyondCalendar,
-    /// The request could not be made: a phrase.
+    /// The request could not be built. A phrase says why.
     Impossible(String),
 }
 
 impl Cause {
-    /// Whether a request that changes something may have done so all the same.
+    /// Whether AWS may have carried out the request.
     pub const fn outcome_unknown(&self) -> bool {
         match self {
             Self::NoResponse { error, .. } => error.may_have_arrived(),
@@ -191,7 +184,6 @@ impl Cause {
         }
     }
 
-    /// Whether, and when, the same call may fare better.
     pub fn retry(&self) -> Retry {
         match self {
             Self::NoResponse { error, .. } => error.retry(),
@@ -201,12 +193,12 @@ impl Cause {
         }
     }
 
-    /// Whether a wrong clock may be behind it.
+    /// Whether a wrong clock may be the cause.
     pub(super) fn may_be_the_clock(&self) -> bool {
         matches!(self, Self::Fault(fault) if fault.may_be_the_clock())
     }
 
-    /// The same with what is known of the clock, if AWS refused the signature's time.
+    /// Adds the `skew` if AWS rejected the time of the signature.
     pub(super) fn of_the_clock(self, skew: Skew) -> Self {
         match self {
             Self::Fault(fault) if fault.is_about_the_clock() => Self::Clock(fault, skew),
@@ -219,19 +211,19 @@ impl Cause {
             Self::NoResponse { error, .. } => error.advice().into(),
             Self::Fault(fault) => advice_on(fault, caller),
             Self::Clock(_, skew) if skew.is_large() => {
-                format!("this machine's clock is {skew}; set it (timedatectl shows it)")
+                format!("this machine's clock is {skew}; set the clock (timedatectl shows it)")
             }
             Self::Clock(..) => "this machine's clock agrees with that of AWS; check what delays \
                                 requests on their way (a proxy, a slow connection)"
                 .into(),
             Self::Unreadable { status: PORTAL, .. } => {
-                "this network wants you to sign in before it lets anything through".into()
+                "sign in to this network with a browser".into()
             }
             Self::Unreadable { status, .. } if Retry::of_status(*status) != Retry::Never => {
                 "the next run tries again".into()
             }
             Self::Unreadable { .. } => "check who answers there: it is not AWS".into(),
-            Self::BeyondCalendar => "set it (timedatectl shows it)".into(),
+            Self::BeyondCalendar => "set the clock (timedatectl shows it)".into(),
             Self::Impossible(_) => "nothing was sent".into(),
         }
     }
@@ -247,7 +239,7 @@ impl fmt::Display for Cause {
                 if message.is_empty() { Ok(()) } else { write!(f, ": {message}") }
             }
             Self::Unreadable { host, status, problem } => {
-                write!(f, "{host} answered {status}, and the answer {problem}")
+                write!(f, "{host} answered {status}, and the response {problem}")
             }
             Self::BeyondCalendar => f.write_str("this machine's clock is beyond the year 9999"),
             Self::Impossible(problem) => f.write_str(problem),
@@ -257,8 +249,8 @@ impl fmt::Display for Cause {
 
 fn advice_on(fault: &Fault, caller: &Caller) -> String {
     if fault.is_about_the_clock() {
-        return "check this machine's clock (timedatectl shows it): the answer does not say the \
-                time of AWS"
+        return "check this machine's clock (timedatectl shows it): the response does not show \
+                AWS's time"
             .into();
     }
     if fault.is_throttling() {
@@ -298,8 +290,8 @@ fn advice_on(fault: &Fault, caller: &Caller) -> String {
     }
 }
 
-/// Who can change what, by the policy that denied a request. What another policy forbids, the
-/// user's own cannot allow.
+/// Advice by the kind of policy that denied the request: only the owner of that policy can help,
+/// because the policy of the user cannot override it.
 fn advice_on_denial(denied_by: Option<DeniedBy>, caller: &Caller) -> String {
     let what_is_needed = format!("what this command prints: {}", caller.policy_command);
     match denied_by.map(|by| (by.policy, by.explicit)) {

@@ -1,37 +1,34 @@
-//! The error answers of AWS, in every shape they come. Pure; decides nothing about what is done.
+//! Parses the error responses of AWS in all their shapes. Pure; does not act on them.
 
 use super::xml::Element;
 use crate::retry::Retry;
 
-/// No code of AWS is longer, in bytes.
+/// In bytes; every error code of AWS is shorter.
 const MAX_CODE: usize = 64;
 
-/// An error that AWS answered with.
+/// An error response of AWS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// The HTTP status.
     pub status: u16,
-    /// The code, as in `AccessDenied`. This, not the message, is what decisions look at.
+    /// As in `AccessDenied`. Decisions depend on the code, not on the message.
     pub code: String,
-    /// The message; where there are several, joined with "; ".
+    /// Several messages are joined with "; ".
     pub message: String,
-    /// The kind of policy that the message blames, where it is about a permission.
+    /// The kind of policy that denied the request, if the message names one.
     pub denied_by: Option<DeniedBy>,
 }
 
-/// Which policy denied a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeniedBy {
-    /// The kind of policy.
     pub policy: Policy,
-    /// Whether a statement of it denies the request. Otherwise, none allows it.
+    /// Whether a statement denies the request. Otherwise no statement allows it.
     pub explicit: bool,
 }
 
-/// The kinds of policy that may deny a request.
+/// The kinds of policy that can deny a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Policy {
-    /// Of the user itself and its groups, or of the role.
+    /// Of the user and its groups, or of the role.
     Identity,
     /// The limit of what the user's own policies can allow.
     Boundary,
@@ -48,9 +45,9 @@ pub enum Policy {
 }
 
 impl DeniedBy {
-    /// Reads the end of a message, `... with an explicit deny in a service control policy` or
-    /// `... because no permissions boundary allows the sns:Publish action` (IAM user guide,
-    /// "Troubleshoot access denied error messages").
+    /// Parses the end of a message: `... with an explicit deny in a service control policy` or
+    /// `... because no permissions boundary allows the sns:Publish action`. Source: IAM user guide,
+    /// "Troubleshoot access denied error messages".
     fn of(message: &str) -> Option<Self> {
         const KINDS: [(&str, Policy); 7] = [
             ("identity-based policy", Policy::Identity),
@@ -72,12 +69,12 @@ impl DeniedBy {
 }
 
 impl Fault {
-    /// Reads the body of an answer whose status is not a success. An error that has no known shape
-    /// is an `Err` with a phrase about the body.
+    /// Parses the body of a response without a success status. `Err` is a phrase about a body of
+    /// unknown shape.
     ///
-    /// Shapes: `ErrorResponse/Error/{Code,Message}`; one level deeper, in `Errors`, as some
-    /// emulators and the front ends of some services have it; and the old
-    /// `InvalidChangeBatch/Messages/Message` of Route 53.
+    /// Shapes: `ErrorResponse/Error/{Code,Message}`; the same one level deeper in `Errors`, from
+    /// some emulators and service front ends; and Route 53's old
+    /// `InvalidChangeBatch/Messages/Message`.
     pub fn parse(status: u16, body: &str) -> Result<Self, &'static str> {
         let root = Element::parse(body)?;
         if root.name == "InvalidChangeBatch" {
@@ -94,14 +91,14 @@ impl Fault {
         let (Some(error), Some(code)) = (error, code) else {
             return Err("is XML, but not an error of AWS");
         };
-        // The advice of a message follows behind a semicolon.
+        // autodns adds "; " and its advice after the message.
         let message = error.text_of("Message").unwrap_or_default().trim_end_matches('.');
         let denied_by = DeniedBy::of(message);
         Ok(Self { status, code: code.into(), message: message.into(), denied_by })
     }
 
-    /// Whether the service looked at the request and will not do it, so that a part of it, sent on
-    /// its own, may fare better. Not so for who we are, for the zone, or for a bad moment.
+    /// Whether AWS rejected the content of the request, so that a part of the request, sent
+    /// separately, may succeed. False for errors about the credentials, the zone or the moment.
     pub fn is_rejection(&self) -> bool {
         let about_us_or_now = matches!(
             self.code.as_str(),
@@ -115,8 +112,8 @@ impl Fault {
         self.status < 500 && self.retry() == Retry::Never && !about_us_or_now
     }
 
-    /// Whether the service will refuse the same request until a person changes something. What the
-    /// clock, temporary credentials or a key's rate may be behind passes.
+    /// Whether AWS will reject the same request until a person changes something. False if the
+    /// cause may pass: a wrong clock, expired temporary credentials, the request rate of a KMS key.
     pub fn is_final(&self) -> bool {
         self.is_rejection()
             && self.retry() == Retry::Never
@@ -124,7 +121,7 @@ impl Fault {
             && self.code != "KMSThrottling"
     }
 
-    /// Whether the account's rate was exceeded.
+    /// Whether the account exceeded its request rate.
     pub fn is_throttling(&self) -> bool {
         matches!(
             self.code.as_str(),
@@ -138,7 +135,6 @@ impl Fault {
         )
     }
 
-    /// Whether, and when, the same request may fare better.
     pub fn retry(&self) -> Retry {
         if self.is_throttling() || self.code == "PriorRequestNotComplete" {
             Retry::Throttled
@@ -149,7 +145,7 @@ impl Fault {
         }
     }
 
-    /// Whether a wrong clock may be behind it, whatever it says.
+    /// Whether a wrong clock may be the cause, even if the message does not say so.
     pub fn may_be_the_clock(&self) -> bool {
         matches!(
             self.code.as_str(),
@@ -171,7 +167,7 @@ impl Fault {
     }
 }
 
-/// Whether a text has the form of AWS's codes, as in `InvalidChangeBatch` or `AWS.Some.Code`.
+/// Whether `text` has the form of an AWS error code: `InvalidChangeBatch` or `AWS.Some.Code`.
 fn is_code(text: &str) -> bool {
     (1..=MAX_CODE).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'.')
@@ -186,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn every_shape_is_read() {
+    fn error_response_of_each_shape_is_parsed() {
         for (body, code, message) in [
             (
                 "<?xml version=\"1.0\"?>\n<ErrorResponse \
@@ -216,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_error_of_aws_is_not_taken_for_one() {
+    fn body_of_another_server_is_not_an_aws_error() {
         for (body, problem) in [
             ("<html><body>Bad gateway</body></html>", "is XML, but not an error of AWS"),
             ("<ErrorResponse/>", "is XML, but not an error of AWS"),
@@ -234,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn the_policy_that_denied_is_read_from_the_message() {
+    fn policy_that_denied_is_parsed_from_the_message() {
         use Policy::{
             Boundary, Endpoint, Identity, Resource, ResourceControl, ServiceControl, Session,
         };
@@ -266,8 +262,8 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_is_about_the_request() {
-        for (status, code, refusal) in [
+    fn rejection_is_an_error_about_the_content() {
+        for (status, code, is_rejection) in [
             (400, "InvalidChangeBatch", true),
             (400, "InvalidInput", true),
             (403, "AccessDenied", true),
@@ -280,12 +276,12 @@ mod tests {
             (503, "ServiceUnavailable", false),
         ] {
             let fault = fault(status, code, "");
-            assert_eq!(fault.is_rejection(), refusal, "{code}");
+            assert_eq!(fault.is_rejection(), is_rejection, "{code}");
         }
     }
 
     #[test]
-    fn what_the_clock_or_new_credentials_end_is_not_final() {
+    fn error_that_may_pass_is_not_final() {
         for (status, code, is_final) in [
             (403, "AuthorizationError", true),
             (404, "NotFound", true),
@@ -307,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn what_passes_is_tried_again() {
+    fn retry_follows_the_code_and_the_status() {
         use Retry::{Never, Throttled, Transient};
         for (status, code, expected) in [
             (400, "Throttling", Throttled),

@@ -1,7 +1,6 @@
-//! One signed request to AWS: where it goes (`endpoint`), how it is signed (`sign`), sending it
-//! until it is answered (`sender`), how several names are listed (`walk`), and what a response means
-//! that is not a success (`fault`, `error`). The services' requests and responses are in `route53`
-//! and `sns`. It decides neither what is wanted nor when to alert.
+//! Requests to AWS: their destination (`endpoint`), signature (`sign`), sending and retries
+//! (`sender`), listing several names (`walk`), and errors (`fault`, `error`). `route53` and `sns`
+//! build the requests and parse the responses. Decides neither what to change nor when to alert.
 
 pub mod endpoint;
 mod error;
@@ -39,11 +38,11 @@ use error::{Action, Caller, Cause};
 /// A service of AWS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Service {
-    /// Route 53, one for a whole partition.
+    /// One endpoint per partition.
     Route53,
-    /// SNS in one region.
+    /// One endpoint per region.
     Sns {
-        /// The region, as in `eu-west-1`.
+        /// As in `eu-west-1`.
         region: String,
     },
 }
@@ -51,15 +50,12 @@ pub enum Service {
 /// A request to a service, before it has an endpoint, a signature or a time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiRequest {
-    /// The service it is for.
     pub service: Service,
-    /// The HTTP method.
     pub method: Method,
-    /// The path and the query string, percent-encoded, beginning with `/`.
+    /// Percent-encoded, with a leading `/`.
     pub path_and_query: String,
-    /// The type of the body, if there is one.
     pub content_type: Option<&'static str>,
-    /// The body; empty for a GET.
+    /// Empty for a GET.
     pub body: String,
 }
 
@@ -80,14 +76,14 @@ impl ApiRequest {
     }
 }
 
-/// Who calls AWS, and how: what the requests of one configuration's run share.
+/// What all AWS requests of one configuration's run share.
 #[derive(Debug)]
 pub struct Account {
     pub network: Network,
-    /// Where the services are.
+    /// What the environment and the profile say about endpoints.
     pub settings: Settings,
     pub credentials: Credentials,
-    /// How many attempts there may be.
+    /// The number of attempts.
     pub limit: Limit,
     pub seen: Mutex<Seen>,
 }
@@ -95,9 +91,9 @@ pub struct Account {
 /// What AWS's responses have shown.
 #[derive(Debug, Default)]
 pub struct Seen {
-    /// By how much AWS's clock is ahead, once a signature was rejected for its time.
+    /// The skew by which signatures are corrected. Set when AWS rejected the time of a signature.
     skew: Skew,
-    /// The same, as the last response with a `Date` shows it.
+    /// The skew that the last response with a `Date` showed.
     pub last_skew: Option<Skew>,
     /// How the last exchange went that brought a response.
     pub via: Via,
@@ -110,20 +106,19 @@ impl Account {
     }
 }
 
-/// AWS as one configuration calls it: with the credentials of the run, in its partition.
+/// AWS for one configuration: with the credentials of the run, in the configuration's partition.
 #[derive(Debug)]
 pub struct Aws<'a> {
     account: &'a Account,
     partition: Partition,
-    /// The absolute path of the configuration, for what is advised.
+    /// The absolute path of the configuration, for advice.
     config: &'a str,
     console: &'a Console,
-    /// One connection serves the list and the change.
+    /// Kept, so that the list and the change use the same connection.
     route53: Sender<'a>,
 }
 
 impl<'a> Aws<'a> {
-    /// Nothing is sent yet.
     pub fn new(
         account: &'a Account,
         partition: Partition,
@@ -141,13 +136,12 @@ impl<'a> Aws<'a> {
         }
     }
 
-    /// Where a service answers.
     pub fn endpoint(&self, service: &Service) -> Endpoint {
         self.account.settings.endpoint(service, self.partition)
     }
 
-    /// All record sets of `names` in `zone`, whatever their type. Several names are met on one walk
-    /// through the zone; a name that it did not meet is asked for alone.
+    /// Lists all record sets of `names` in `zone`, of every type. Several names are listed in one
+    /// walk through the zone; names that the walk did not list completely are listed one by one.
     pub fn list(
         &self,
         zone: &ZoneId,
@@ -178,7 +172,7 @@ impl<'a> Aws<'a> {
         Ok(all)
     }
 
-    /// Walks through a zone once. Returns the record sets of each name that was met.
+    /// Walks through a zone once. Returns the record sets of each name that was listed completely.
     fn walk(
         &self,
         zone: &ZoneId,
@@ -192,15 +186,15 @@ impl<'a> Aws<'a> {
                 format!("listing up to {size} record sets of hosted zone {zone} from {from}")
             });
             let request = route53::list(zone, start, size);
-            let read = |body: &str| route53::read_rows(|name| walk.wants(name), body);
+            let read = |body: &str| route53::read_walk(|name| walk.wants(name), body);
             match self.route53.send(&request, || self.listing(zone), read, deadline) {
-                Ok(rows) => {
-                    if !walk.take(rows) {
+                Ok(page) => {
+                    if !walk.take(page) {
                         return Ok(walk.met());
                     }
                 }
                 Err(error) if error.is_too_large() && walk.shrink() => {
-                    self.console.step(|| format!("{}; asking for less", error.cause()));
+                    self.console.step(|| format!("{}; asking for smaller pages", error.cause()));
                 }
                 Err(error) => return Err(error),
             }
@@ -235,14 +229,14 @@ impl<'a> Aws<'a> {
         Action::List(self.caller(), zone.clone())
     }
 
-    /// The name of `zone`, if its first record sets have it.
+    /// The name of `zone`, if its first record sets show it.
     pub fn zone_name(&self, zone: &ZoneId, deadline: Deadline) -> Result<Option<DnsName>, Error> {
         let request = route53::first_record_sets(zone);
         self.route53.send(&request, || self.listing(zone), route53::read_zone_name, deadline)
     }
 
-    /// Creates or replaces `records` in one batch, in one attempt: before another one, the caller
-    /// has to look what the records are by then. Returns the id and status of the change.
+    /// Creates or replaces `records` in one batch. Makes one attempt, because the caller must list
+    /// the records again before the next. Returns the id and status of the change.
     pub fn change(
         &self,
         zone: &ZoneId,
@@ -254,7 +248,7 @@ impl<'a> Aws<'a> {
         self.route53.send_once(&request, action, route53::read_change, deadline)
     }
 
-    /// Publishes a message. Returns its id.
+    /// Returns the id of the message.
     pub fn publish(
         &self,
         topic: &TopicArn,

@@ -1,4 +1,4 @@
-//! Route 53, API version 2013-04-01: requests as values, answers read from text. Pure.
+//! Route 53, API version 2013-04-01: builds requests and parses responses. Pure.
 
 use std::fmt::{self, Write};
 
@@ -7,17 +7,17 @@ use super::{ApiRequest, Service};
 use crate::percent;
 use crate::record::{AddressRecord, DnsName, RecordSet, RecordType, Ttl};
 
-/// How many record sets the list of one name asks for. One name has few (the types A, AAAA and
-/// CNAME sort first), and those of the names behind it are only bytes on a home connection.
+/// How many record sets the list of one name requests. A name has few, and A, AAAA and CNAME sort
+/// first. The record sets of later names would only cost bytes on a home connection.
 pub const PAGE: usize = 10;
 const NAMESPACE: &str = "https://route53.amazonaws.com/doc/2013-04-01/";
 
-/// The id of a hosted zone: up to 32 letters and digits, without `/hostedzone/`.
+/// The id of a hosted zone: 1 to 32 letters and digits, without `/hostedzone/`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ZoneId(String);
 
 impl ZoneId {
-    /// Reads `Z…`, `/hostedzone/Z…` or `hostedzone/Z…`.
+    /// Parses `Z…`, `/hostedzone/Z…` or `hostedzone/Z…`.
     pub fn parse(text: &str) -> Option<Self> {
         let id = text.strip_prefix('/').unwrap_or(text);
         let id = match id.strip_prefix("hostedzone/") {
@@ -37,7 +37,7 @@ impl fmt::Display for ZoneId {
     }
 }
 
-/// Where a list begins. Route 53 takes it as a starting point, not as a filter.
+/// Where a list starts. For Route 53 it is a starting point, not a filter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Start {
     name: String,
@@ -46,12 +46,12 @@ pub struct Start {
 }
 
 impl Start {
-    /// The first row of `name`, whatever its type.
+    /// The first record set of `name`, of any type.
     pub fn at(name: &DnsName) -> Self {
         Self { name: name.normalised().into(), record_type: None, identifier: None }
     }
 
-    /// The name, as the answer or [`DnsName::normalised`] spells it.
+    /// As spelled by the response or by [`DnsName::normalised`].
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -65,19 +65,19 @@ impl Start {
 
 /// One page of a walk through several names.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Rows {
-    /// Each row in order; `None` for one of a name that is not wanted.
+pub struct WalkPage {
+    /// In order; `None` for a record set of a name that is not wanted.
     pub record_sets: Vec<Option<RecordSet>>,
-    /// Where the list goes on, if rows follow.
+    /// Where the next page starts, if there is one.
     pub next: Option<Start>,
 }
 
-/// One page of a list.
+/// One page of the list of one name.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Page {
-    /// The rows of the name that was asked for, and of no other.
+    /// The record sets of that name only.
     pub record_sets: Vec<RecordSet>,
-    /// Where the list goes on, if rows of that name may still follow.
+    /// Where the next page starts, if record sets of that name may follow.
     pub next: Option<Start>,
 }
 
@@ -100,8 +100,8 @@ pub fn list(zone: &ZoneId, start: &Start, size: usize) -> ApiRequest {
     ApiRequest::get(Service::Route53, path)
 }
 
-/// The request for the first rows of a zone, which are those of its apex. An apex has few types
-/// that sort before SOA.
+/// The request for the first record sets of a zone. These are at the zone apex, where few types
+/// sort before SOA.
 pub fn first_record_sets(zone: &ZoneId) -> ApiRequest {
     ApiRequest::get(
         Service::Route53,
@@ -109,13 +109,13 @@ pub fn first_record_sets(zone: &ZoneId) -> ApiRequest {
     )
 }
 
-/// Reads the zone's name from its first rows: the name of the SOA record, which every zone has at
-/// its apex and nowhere else, or of an NS record in the first row's place. `None` if neither is
-/// there.
-pub fn read_zone_name(answer: &str) -> Result<Option<DnsName>, String> {
-    let root = expect_root(answer, "ListResourceRecordSetsResponse")?;
+/// Parses the zone's name from its first record sets: the name of the SOA record, which a zone has
+/// only at its apex, or of an NS record with the same name as the first record set. `None` if there
+/// is neither.
+pub fn read_zone_name(response: &str) -> Result<Option<DnsName>, String> {
+    let root = expect_root(response, "ListResourceRecordSetsResponse")?;
     let sets = root.child("ResourceRecordSets").ok_or("lacks ResourceRecordSets")?;
-    let record_sets = sets.children.iter().map(read_row).collect::<Result<Vec<_>, _>>()?;
+    let record_sets = sets.children.iter().map(read_record_set).collect::<Result<Vec<_>, _>>()?;
     let of_type =
         |record_type| record_sets.iter().find(|record_set| record_set.record_type == record_type);
     let at_first = |record_set: &&RecordSet| {
@@ -125,14 +125,14 @@ pub fn read_zone_name(answer: &str) -> Result<Option<DnsName>, String> {
     Ok(apex.map(|record_set| record_set.name.clone()))
 }
 
-/// Reads one page of the list that was started at `name`. The error is a phrase about the answer.
-pub fn read_list(name: &DnsName, answer: &str) -> Result<Page, String> {
-    let root = expect_root(answer, "ListResourceRecordSetsResponse")?;
+/// Parses one page of the list of `name`. The error is a phrase about the response.
+pub fn read_list(name: &DnsName, response: &str) -> Result<Page, String> {
+    let root = expect_root(response, "ListResourceRecordSetsResponse")?;
     let sets = root.child("ResourceRecordSets").ok_or("lacks ResourceRecordSets")?;
     let mut record_sets = Vec::new();
     let mut passed = false;
     for set in &sets.children {
-        let record_set = read_row(set)?;
+        let record_set = read_record_set(set)?;
         if record_set.name != *name {
             passed = !record_sets.is_empty();
         } else if passed {
@@ -142,27 +142,27 @@ pub fn read_list(name: &DnsName, answer: &str) -> Result<Page, String> {
         }
     }
     if passed {
-        // The rows of one name are contiguous.
+        // The record sets of one name are contiguous.
         return Ok(Page { record_sets, next: None });
     }
     let of_name = |next: &Start| DnsName::from_route53(&next.name).as_ref() == Ok(name);
     Ok(Page { record_sets, next: next_of(&root)?.filter(of_name) })
 }
 
-/// Reads one page of a walk. Of a row whose name is not `wanted`, nothing but the name is read.
-pub fn read_rows(wanted: impl Fn(&DnsName) -> bool, answer: &str) -> Result<Rows, String> {
-    let root = expect_root(answer, "ListResourceRecordSetsResponse")?;
+/// Parses one page of a walk. If a name is not `wanted`, the rest of its record set is not parsed.
+pub fn read_walk(wanted: impl Fn(&DnsName) -> bool, response: &str) -> Result<WalkPage, String> {
+    let root = expect_root(response, "ListResourceRecordSetsResponse")?;
     let sets = root.child("ResourceRecordSets").ok_or("lacks ResourceRecordSets")?;
-    let row = |set: &Element| {
+    let read = |set: &Element| {
         let name = set.text_of("Name").ok_or("has a record set without a Name")?;
         let wanted = DnsName::from_route53(name).is_ok_and(|name| wanted(&name));
-        wanted.then(|| read_row(set)).transpose()
+        wanted.then(|| read_record_set(set)).transpose()
     };
-    let record_sets = sets.children.iter().map(row).collect::<Result<_, String>>()?;
-    Ok(Rows { record_sets, next: next_of(&root)? })
+    let record_sets = sets.children.iter().map(read).collect::<Result<_, String>>()?;
+    Ok(WalkPage { record_sets, next: next_of(&root)? })
 }
 
-/// Where a list goes on, if rows follow.
+/// Where the next page starts, if there is one.
 fn next_of(root: &Element) -> Result<Option<Start>, String> {
     match root.text_of("IsTruncated") {
         Some("false") => Ok(None),
@@ -175,7 +175,7 @@ fn next_of(root: &Element) -> Result<Option<Start>, String> {
     }
 }
 
-fn read_row(set: &Element) -> Result<RecordSet, String> {
+fn read_record_set(set: &Element) -> Result<RecordSet, String> {
     let name = set.text_of("Name").ok_or("has a record set without a Name")?;
     let name = DnsName::from_route53(name)
         .map_err(|problem| format!("has a record set whose Name {problem}"))?;
@@ -190,11 +190,10 @@ fn read_row(set: &Element) -> Result<RecordSet, String> {
         match member.name.as_str() {
             "Name" | "Type" => {}
             "TTL" => {
-                record_set.ttl =
-                    Some(Ttl::from_route53(&member.text).ok_or("has a TTL that is none")?);
+                record_set.ttl = Some(Ttl::from_route53(&member.text).ok_or("has an invalid TTL")?);
             }
             "ResourceRecords" => {
-                // An address is shown; what other types hold is never looked at.
+                // Messages show addresses. The values of other types are never used.
                 let is_address = RecordType::parse(&record_set.record_type).is_some();
                 for record in &member.children {
                     let value = record.text_of("Value").ok_or("has a record without a Value")?;
@@ -210,7 +209,7 @@ fn read_row(set: &Element) -> Result<RecordSet, String> {
     Ok(record_set)
 }
 
-/// The request that creates or replaces `records`, all of them or none.
+/// The request that creates or replaces either all `records` or none.
 pub fn change(zone: &ZoneId, records: &[AddressRecord]) -> ApiRequest {
     let mut body = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
@@ -235,9 +234,9 @@ pub fn change(zone: &ZoneId, records: &[AddressRecord]) -> ApiRequest {
     ApiRequest::post(Service::Route53, path, "application/xml", body)
 }
 
-/// Reads the answer to [`change`]: the id of the change and its status (`PENDING`, `INSYNC`).
-pub fn read_change(answer: &str) -> Result<(String, String), String> {
-    let root = expect_root(answer, "ChangeResourceRecordSetsResponse")?;
+/// Parses the response to [`change`]: the id of the change and its status (`PENDING`, `INSYNC`).
+pub fn read_change(response: &str) -> Result<(String, String), String> {
+    let root = expect_root(response, "ChangeResourceRecordSetsResponse")?;
     let info = root.child("ChangeInfo").ok_or("lacks ChangeInfo")?;
     let id = info.word_of("Id", "/-_").map(|id| id.strip_prefix("/change/").unwrap_or(id));
     let id = id.filter(|id| !id.is_empty()).ok_or("lacks the change's Id")?;
@@ -245,9 +244,9 @@ pub fn read_change(answer: &str) -> Result<(String, String), String> {
     Ok((id.into(), status.into()))
 }
 
-fn expect_root(answer: &str, name: &str) -> Result<Element, String> {
-    let root = Element::parse(answer)?;
-    if root.name == name { Ok(root) } else { Err(format!("is XML, but no {name}")) }
+fn expect_root(response: &str, name: &str) -> Result<Element, String> {
+    let root = Element::parse(response)?;
+    if root.name == name { Ok(root) } else { Err(format!("is XML, but not a {name}")) }
 }
 
 #[cfg(test)]
@@ -260,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn zone_ids_come_in_three_forms() {
+    fn zone_id_is_parsed_in_three_forms() {
         let longest = "Z".repeat(32);
         for (text, id) in [
             ("Z0123456789ABCDEFGHIJ", Some("Z0123456789ABCDEFGHIJ")),
@@ -279,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_starts_at_the_name_percent_encoded() {
+    fn list_request_has_its_start_percent_encoded() {
         let zone = ZoneId::parse("Z1").unwrap();
         let request = list(&zone, &Start::at(&name("*.home.example.com")), PAGE);
         assert_eq!(
@@ -299,21 +298,21 @@ mod tests {
     }
 
     #[test]
-    fn rows_of_unwanted_names_are_not_read() {
+    fn record_sets_of_unwanted_names_are_not_parsed() {
         let strange = record_set("other.example.com.", "A", "<TTL>never</TTL>");
         let record_sets = strange.clone() + &record_set(HOME, "A", ADDRESS);
         let next = "<IsTruncated>true</IsTruncated><NextRecordName>x.example.com.</NextRecordName>";
         let home = name("home.example.com");
-        let rows = read_rows(|name| *name == home, &answer(&record_sets, next)).unwrap();
+        let page = read_walk(|name| *name == home, &response(&record_sets, next)).unwrap();
         let named: Vec<_> =
-            rows.record_sets.iter().map(|row| row.as_ref().map(|row| &row.name)).collect();
+            page.record_sets.iter().map(|set| set.as_ref().map(|set| &set.name)).collect();
         assert_eq!(named, [None, Some(&home)]);
-        assert_eq!(rows.next, Some(Start::new("x.example.com.", None, None)));
-        assert!(read_rows(|_| true, &answer(&strange, WHOLE)).is_err());
-        assert_eq!(read_rows(|_| true, &answer("", "")), Err("lacks IsTruncated".into()));
+        assert_eq!(page.next, Some(Start::new("x.example.com.", None, None)));
+        assert!(read_walk(|_| true, &response(&strange, WHOLE)).is_err());
+        assert_eq!(read_walk(|_| true, &response("", "")), Err("lacks IsTruncated".into()));
     }
 
-    fn answer(record_sets: &str, end: &str) -> String {
+    fn response(record_sets: &str, end: &str) -> String {
         format!(
             "<?xml version=\"1.0\"?>\n<ListResourceRecordSetsResponse xmlns=\"{NAMESPACE}\">\
              <ResourceRecordSets>{record_sets}</ResourceRecordSets>{end}\
@@ -334,11 +333,11 @@ mod tests {
     const WHOLE: &str = "<IsTruncated>false</IsTruncated>";
 
     #[test]
-    fn only_rows_of_the_name_are_taken() {
+    fn list_returns_only_record_sets_of_the_name() {
         let record_sets = record_set("home.example.com.", "A", ADDRESS)
             + &record_set("home.example.com.", "TXT", "<TTL>1</TTL>")
             + &record_set("next.example.com.", "A", ADDRESS);
-        let page = read_list(&name("Home.example.com"), &answer(&record_sets, WHOLE)).unwrap();
+        let page = read_list(&name("Home.example.com"), &response(&record_sets, WHOLE)).unwrap();
         assert_eq!(page.next, None);
         assert_eq!(page.record_sets.len(), 2);
         assert_eq!(
@@ -351,19 +350,19 @@ mod tests {
                 other_members: vec![],
             })
         );
-        let page = read_list(&name("absent.example.com"), &answer(&record_sets, WHOLE)).unwrap();
+        let page = read_list(&name("absent.example.com"), &response(&record_sets, WHOLE)).unwrap();
         assert_eq!(page, Page { record_sets: vec![], next: None });
     }
 
     #[test]
-    fn zone_name_is_that_of_the_soa_or_first_ns_record() {
+    fn zone_name_is_from_the_soa_or_the_first_ns_record() {
         assert_eq!(
             first_record_sets(&ZoneId::parse("Z1").unwrap()).path_and_query,
             "/2013-04-01/hostedzone/Z1/rrset?maxitems=10"
         );
         let (apex, inside) = ("Example.com.", "a.example.com.");
         let name_in =
-            |record_sets: &[String]| read_zone_name(&answer(&record_sets.concat(), WHOLE));
+            |record_sets: &[String]| read_zone_name(&response(&record_sets.concat(), WHOLE));
         let found = || Ok(Some(name("example.com")));
         assert_eq!(
             name_in(&[record_set(apex, "A", ADDRESS), record_set(apex, "SOA", "")]),
@@ -374,7 +373,7 @@ mod tests {
             found()
         );
         assert_eq!(name_in(&[record_set(apex, "A", ADDRESS), record_set(apex, "NS", "")]), found());
-        // A subdomain may be delegated, so an NS record further on says nothing.
+        // A subdomain may be delegated, so an NS record with another name proves nothing.
         assert_eq!(
             name_in(&[record_set(apex, "A", ADDRESS), record_set(inside, "NS", "")]),
             Ok(None)
@@ -382,35 +381,35 @@ mod tests {
         assert_eq!(name_in(&[]), Ok(None));
         assert_eq!(
             read_zone_name("<html/>"),
-            Err("is XML, but no ListResourceRecordSetsResponse".into())
+            Err("is XML, but not a ListResourceRecordSetsResponse".into())
         );
     }
 
     #[test]
-    fn a_wildcard_is_found_in_its_escaped_form() {
+    fn wildcard_is_found_in_its_escaped_form() {
         let record_sets = record_set("\\052.home.example.com.", "A", ADDRESS);
-        let page = read_list(&name("*.home.example.com"), &answer(&record_sets, WHOLE)).unwrap();
+        let page = read_list(&name("*.home.example.com"), &response(&record_sets, WHOLE)).unwrap();
         assert_eq!(page.record_sets.len(), 1);
     }
 
     #[test]
-    fn members_that_an_upsert_would_lose_are_kept_by_name() {
+    fn names_of_unknown_members_are_kept() {
         let rest = "<SetIdentifier>x</SetIdentifier><Weight>1</Weight><AliasTarget>\
                     <DNSName>a.</DNSName></AliasTarget><Novelty/>";
         let record_sets = record_set("home.example.com.", "A", rest);
-        let page = read_list(&name("home.example.com"), &answer(&record_sets, WHOLE)).unwrap();
+        let page = read_list(&name("home.example.com"), &response(&record_sets, WHOLE)).unwrap();
         let found = page.record_sets.first().unwrap();
         assert_eq!(found.other_members, ["SetIdentifier", "Weight", "AliasTarget", "Novelty"]);
         assert_eq!((found.ttl, found.values.len()), (None, 0));
     }
 
     #[test]
-    fn a_list_goes_on_only_while_the_name_does() {
+    fn list_ends_at_the_next_name() {
         let record_sets = record_set("home.example.com.", "A", ADDRESS);
         let end = "<IsTruncated>true</IsTruncated><NextRecordName>home.example.com.\
                    </NextRecordName><NextRecordType>A</NextRecordType><NextRecordIdentifier>\
                    b</NextRecordIdentifier>";
-        let page = read_list(&name("home.example.com"), &answer(&record_sets, end)).unwrap();
+        let page = read_list(&name("home.example.com"), &response(&record_sets, end)).unwrap();
         assert_eq!(
             page.next,
             Some(Start {
@@ -419,30 +418,32 @@ mod tests {
                 identifier: Some("b".into()),
             })
         );
-        let page =
-            read_list(&name("home.example.com"), &answer(&record_sets, &end.replace("home", "x")));
+        let page = read_list(
+            &name("home.example.com"),
+            &response(&record_sets, &end.replace("home", "x")),
+        );
         assert_eq!(page.unwrap().next, None);
     }
 
     #[test]
-    fn an_answer_that_is_not_whole_is_never_an_empty_list() {
+    fn incomplete_response_is_never_an_empty_list() {
         let name = name("home.example.com");
-        let good = answer(&record_set("home.example.com.", "A", ADDRESS), WHOLE);
+        let good = response(&record_set("home.example.com.", "A", ADDRESS), WHOLE);
         for end in 0..good.len() {
             assert!(read_list(&name, &good[..end]).is_err(), "{}", &good[..end]);
         }
-        for (answer, problem) in [
-            (answer("", ""), "lacks IsTruncated"),
-            (answer("", "<IsTruncated>true</IsTruncated>"), "lacks NextRecordName"),
-            (answer(&record_set("", "A", ""), WHOLE), "has a record set whose Name is empty"),
-            (answer(&record_set("a.", "", ""), WHOLE), "has a record set without a Type"),
+        for (response, problem) in [
+            (response("", ""), "lacks IsTruncated"),
+            (response("", "<IsTruncated>true</IsTruncated>"), "lacks NextRecordName"),
+            (response(&record_set("", "A", ""), WHOLE), "has a record set whose Name is empty"),
+            (response(&record_set("a.", "", ""), WHOLE), "has a record set without a Type"),
             (
-                answer(&record_set("a.", "A", &ADDRESS.replace("192.0.2.1", "1\n2")), WHOLE),
+                response(&record_set("a.", "A", &ADDRESS.replace("192.0.2.1", "1\n2")), WHOLE),
                 "has an address record without an address",
             ),
-            (answer(&record_set("a.", "A B", ""), WHOLE), "has a record set without a Type"),
+            (response(&record_set("a.", "A B", ""), WHOLE), "has a record set without a Type"),
             (
-                answer(
+                response(
                     &[
                         record_set(HOME, "A", ""),
                         record_set("a.", "A", ""),
@@ -453,15 +454,15 @@ mod tests {
                 ),
                 "has the records of one name in two places",
             ),
-            (answer(&record_set("a.", "A", "<TTL>soon</TTL>"), WHOLE), "has a TTL that is none"),
-            ("<html/>".into(), "is XML, but no ListResourceRecordSetsResponse"),
+            (response(&record_set("a.", "A", "<TTL>soon</TTL>"), WHOLE), "has an invalid TTL"),
+            ("<html/>".into(), "is XML, but not a ListResourceRecordSetsResponse"),
         ] {
-            assert_eq!(read_list(&name, &answer), Err(problem.into()));
+            assert_eq!(read_list(&name, &response), Err(problem.into()));
         }
     }
 
     #[test]
-    fn a_change_is_one_batch_in_the_order_of_the_model() {
+    fn change_is_one_batch_in_the_order_of_the_model() {
         let record = |record_type, address: &str| AddressRecord {
             key: RecordKey { name: name("*.Home.example.com"), record_type },
             ttl: Ttl::DEFAULT,
@@ -492,13 +493,13 @@ mod tests {
     }
 
     #[test]
-    fn the_answer_to_a_change_names_it() {
-        let answer = format!(
+    fn response_to_a_change_has_its_id_and_status() {
+        let response = format!(
             "<ChangeResourceRecordSetsResponse xmlns=\"{NAMESPACE}\"><ChangeInfo><Id>/change/C1\
              </Id><Status>PENDING</Status><SubmittedAt>2026-01-01T00:00:00Z</SubmittedAt>\
              </ChangeInfo></ChangeResourceRecordSetsResponse>"
         );
-        assert_eq!(read_change(&answer), Ok(("C1".into(), "PENDING".into())));
+        assert_eq!(read_change(&response), Ok(("C1".into(), "PENDING".into())));
         assert_eq!(
             read_change("<ChangeResourceRecordSetsResponse/>"),
             Err("lacks ChangeInfo".into())
@@ -506,7 +507,7 @@ mod tests {
         for (lost, problem) in
             [("C1", "lacks the change's Id"), ("PENDING", "lacks the change's Status")]
         {
-            assert_eq!(read_change(&answer.replace(lost, "")), Err(problem.into()));
+            assert_eq!(read_change(&response.replace(lost, "")), Err(problem.into()));
         }
     }
 }

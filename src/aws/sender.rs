@@ -1,5 +1,5 @@
-//! Sending a call until it is answered: each attempt signed anew, failures that pass tried again
-//! within the deadline, the signature's time corrected from AWS's own clock. Knows no service.
+//! Sends a request to AWS. Signs each attempt, retries errors that may pass until the deadline, and
+//! corrects the time of signatures from AWS's clock. Knows no service.
 
 use std::thread;
 use std::time::SystemTime;
@@ -16,11 +16,11 @@ use crate::deadline::Deadline;
 use crate::retry::{Attempts, RetryAfter};
 use crate::transport::{Client, Response};
 
-/// The most bytes an answer may have. A page of ten record sets, each with the 400 values that
-/// Route 53 allows at most, stays below; a walk through many record sets asks for smaller pages.
+/// In bytes. A page of ten record sets with 400 values each, the limit of Route 53, is smaller. A
+/// walk through many record sets requests smaller pages after a response that was too large.
 const MAX_RESPONSE: u64 = 1 << 20;
 
-/// A service at its endpoint, as one configuration calls it.
+/// Sends the requests of one configuration to one service.
 #[derive(Debug)]
 pub struct Sender<'a> {
     account: &'a Account,
@@ -32,9 +32,8 @@ pub struct Sender<'a> {
 /// An attempt that failed.
 struct Failed {
     cause: Cause,
-    /// What AWS says about the time of the next attempt.
     retry_after: Option<RetryAfter>,
-    /// By how much AWS's clock is ahead, as far as the answer shows it.
+    /// From the response, if it has a `Date`.
     skew: Option<Skew>,
 }
 
@@ -45,7 +44,6 @@ impl From<Cause> for Failed {
 }
 
 impl<'a> Sender<'a> {
-    /// Nothing is sent yet.
     pub fn new(
         account: &'a Account,
         service: &Service,
@@ -57,9 +55,8 @@ impl<'a> Sender<'a> {
         Self { account, console, endpoint, client }
     }
 
-    /// Sends the request and `read`s the response; retries where that may help. So it is for
-    /// requests that are safe to repeat: a list, or a message, since a duplicate notification is
-    /// better than none.
+    /// Sends the request and parses the response with `read`. Retries, so use it only for requests
+    /// that are safe to repeat: a list, or a message, because a duplicate is better than none.
     pub fn send<T>(
         &self,
         request: &ApiRequest,
@@ -83,7 +80,7 @@ impl<'a> Sender<'a> {
         }
     }
 
-    /// Sends the request in one attempt and `read`s the response.
+    /// Sends the request in one attempt and parses the response with `read`.
     pub fn send_once<T>(
         &self,
         request: &ApiRequest,
@@ -95,8 +92,8 @@ impl<'a> Sender<'a> {
             .map_err(|failed| Error::new(action(), failed.cause, false, failed.retry_after))
     }
 
-    /// One attempt. A request whose signature is rejected for its time is signed again with AWS's
-    /// time; that is still the same attempt, since AWS has not looked at the content yet.
+    /// One attempt. If AWS rejects the time of the signature, the request is signed again with
+    /// AWS's time. This counts as the same attempt, because AWS did not process the content.
     fn signed<T>(
         &self,
         request: &ApiRequest,
@@ -144,18 +141,18 @@ impl<'a> Sender<'a> {
             })?;
         let host = request.uri().authority().map(ToString::to_string).unwrap_or_default();
         let sent = SystemTime::now();
-        let answer = match self.client.send(request, MAX_RESPONSE, deadline) {
-            Ok(answer) => answer,
+        let response = match self.client.send(request, MAX_RESPONSE, deadline) {
+            Ok(response) => response,
             Err(error) => return Err(Cause::NoResponse { host, error }.into()),
         };
-        let Response { status, headers, body, via, .. } = answer;
+        let Response { status, headers, body, via, .. } = response;
         let skew = Skew::of(&headers, sent, via.took);
         let mut seen = self.account.seen();
         seen.last_skew = skew.or(seen.last_skew);
         seen.via = via;
         drop(seen);
         let secrets = self.console.secrets();
-        // Phrases of our own: nothing is quoted of an answer that is not understood.
+        // The problem is a fixed phrase: a response that cannot be parsed is never quoted.
         let unreadable = |problem| Cause::Unreadable { host, status, problem };
         if (200..300).contains(&status) {
             return read(&body).map_err(|problem| unreadable(problem).into());

@@ -1,5 +1,5 @@
-//! Signature Version 4 of one call at one moment: a call and an endpoint in, the HTTP request with
-//! its Authorization header out. Pure; the clock is an argument.
+//! Signs a request with Signature Version 4: takes a request, an endpoint and a time, and returns
+//! the HTTP request with its Authorization header. Pure.
 
 use std::time::SystemTime;
 
@@ -15,14 +15,14 @@ use super::{ApiRequest, Service};
 use crate::clock::calendar;
 use crate::credentials::Credentials;
 
-/// Why a request cannot be signed, in the library's words.
+/// Why a request cannot be signed, in the words of `aws_sigv4`.
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// The HTTP request that sends `request` to `endpoint`, signed with `credentials` as of `now`.
 ///
-/// It is an error if `now` is beyond the calendar: the library would panic.
+/// An error if `now` is beyond the calendar, because `aws_sigv4` would panic.
 ///
-/// The body's hash is among the signed headers: AWS accepts that everywhere, and moto asks for it.
+/// The hash of the body is a signed header: AWS accepts it in all services, and moto requires it.
 pub fn sign(
     request: &ApiRequest,
     endpoint: &Endpoint,
@@ -40,7 +40,7 @@ pub fn sign(
         None => builder,
     };
     let mut signed = builder.body(request.body.clone().into_bytes())?;
-    // Named here, since the signature is over the very text that is sent.
+    // Set here, because the signature covers the exact text that is sent.
     let host = signed.uri().authority().map(|authority| authority.as_str().parse());
     signed.headers_mut().insert(HOST, host.ok_or("the endpoint has no host")??);
     let service = match request.service {
@@ -101,9 +101,9 @@ mod tests {
     use crate::aws::sns::{self, TopicArn};
     use crate::record::DnsName;
 
-    /// 2015-08-30T12:36:00Z, the moment of AWS's test suite.
+    /// 2015-08-30T12:36:00Z, the time of AWS's test suite.
     const SUITE: u64 = 1_440_938_160;
-    /// 2013-05-24T00:00:00Z, the moment of the examples in the S3 API reference.
+    /// 2013-05-24T00:00:00Z, the time of the examples in the S3 API reference.
     const S3: u64 = 1_369_353_600;
 
     fn at(seconds: u64) -> SystemTime {
@@ -126,7 +126,7 @@ mod tests {
 
     /// Cases of AWS's Signature Version 4 test suite ("aws-sig-v4-test-suite").
     #[test]
-    fn signatures_are_those_of_the_test_suite() {
+    fn signatures_match_the_test_suite_of_aws() {
         let key = key("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", None);
         let form = ("content-type", "application/x-www-form-urlencoded");
         for (name, method, path, header, body, signature) in [
@@ -176,9 +176,9 @@ mod tests {
         }
     }
 
-    /// The examples in the S3 API reference, which sign the body's hash as this program does.
+    /// The examples in the S3 API reference, which sign the hash of the body like autodns does.
     #[test]
-    fn signatures_with_the_bodys_hash_are_those_of_the_reference() {
+    fn signatures_with_a_body_hash_match_the_s3_reference() {
         let key = key("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", None);
         for (path, range, signature) in [
             (
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_is_the_golden_request() {
+    fn signed_list_is_the_golden_request() {
         let name = DnsName::from_config("*.home.example.com").unwrap();
         let request = route53::list(&ZoneId::parse("Z1").unwrap(), &Start::at(&name), 10);
         let endpoint = endpoint("https://route53.amazonaws.com", "us-east-1");
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_publish_with_a_session_token_is_the_golden_request() {
+    fn signed_publish_with_session_token_is_golden() {
         let topic = TopicArn::parse("arn:aws:sns:eu-west-1:123456789012:t").unwrap();
         let request = sns::publish(&topic, "subject", "message");
         let endpoint = endpoint("http://127.0.0.1:5000/prefix", "eu-west-1");

@@ -1,5 +1,5 @@
-//! How far this machine's clock is off, by the `Date` of an answer: a Pi has no clock chip, and
-//! after a power cut it starts at the time it last saved. Pure; sets no clock.
+//! Measures the error of this machine's clock from the `Date` of a response. A Pi has no clock
+//! chip: after a power cut it starts with the time it last saved. Pure; does not set the clock.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -8,9 +8,9 @@ use crate::clock::{calendar, duration, read_date, unix_seconds};
 use http::HeaderMap;
 use http::header::{AGE, DATE};
 
-/// AWS takes signatures within 5 minutes of its own clock; the SDKs correct from 4 on.
+/// In seconds. AWS accepts signatures within 5 minutes of its clock; the SDKs correct from 4 on.
 const LARGE: u64 = 4 * 60;
-/// An exchange that took longer than this, in seconds, says nothing about the clock.
+/// In seconds. A longer exchange does not show the skew precisely enough.
 const MAX_TRIP: u64 = 15 * 60;
 
 /// By how many seconds the server's clock is ahead of this machine's.
@@ -18,9 +18,9 @@ const MAX_TRIP: u64 = 15 * 60;
 pub struct Skew(i64);
 
 impl Skew {
-    /// The skew that an answer shows, given when its request was sent by this machine's clock and
-    /// how long the answer took: its `Date` less the middle of the two. `None` where it cannot be
-    /// known: without a `Date`, out of a cache (`Age`), or after too long a time.
+    /// The `Date` of a response minus the middle of the exchange, which was `sent` by this
+    /// machine's clock and `took` that long. `None` without a `Date`, for a response from a cache
+    /// (`Age`), and for an exchange that took too long.
     pub fn of(headers: &HeaderMap, sent: SystemTime, took: Duration) -> Option<Self> {
         if headers.contains_key(AGE) || took.as_secs() > MAX_TRIP {
             return None;
@@ -30,19 +30,18 @@ impl Skew {
         Some(Self(unix_seconds(date)?.checked_sub(unix_seconds(here)?)?))
     }
 
-    /// Whether it is so large that AWS may refuse a signature for it.
+    /// Whether AWS may reject an uncorrected signature.
     pub const fn is_large(self) -> bool {
         self.is_far_from(Self(0))
     }
 
-    /// Whether it is so far from the one that a signature was corrected by that AWS may refuse
-    /// that signature for it.
+    /// Whether AWS may reject a signature that was corrected by another skew.
     pub const fn is_far_from(self, corrected_by: Self) -> bool {
         self.0.abs_diff(corrected_by.0) > LARGE
     }
 
-    /// The server's time at the moment that this machine calls `now`; `now` itself where that
-    /// would be beyond the calendar, since no signature can have such a time.
+    /// Converts this machine's `now` to the server's time. Returns `now` if the result would be
+    /// beyond the calendar, because no signature can have such a time.
     pub fn applied_to(self, now: SystemTime) -> SystemTime {
         let length = Duration::from_secs(self.0.unsigned_abs());
         let moved = if self.0 < 0 { now.checked_sub(length) } else { now.checked_add(length) };
@@ -73,11 +72,11 @@ mod tests {
     /// 2015-08-30T12:36:00Z.
     const DATE_THEN: &str = "Sun, 30 Aug 2015 12:36:00 GMT";
     const THEN: u64 = 1_440_938_160;
-    /// 9999-12-31T23:59:59Z, the last second that has a date.
+    /// 9999-12-31T23:59:59Z, the last second of the calendar.
     const LAST: u64 = 253_402_300_799;
 
     #[test]
-    fn the_skew_is_the_date_less_the_middle_of_the_exchange() {
+    fn skew_is_the_date_minus_the_middle_of_the_exchange() {
         for (sent, took, skew, large, shown) in [
             (THEN, 0, 0, false, "0 seconds slow"),
             (THEN - 10, 20, 0, false, "0 seconds slow"),
@@ -99,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_may_be_old_shows_no_skew() {
+    fn response_that_may_be_old_shows_no_skew() {
         for (pairs, took) in [
             (&[][..], 0),
             (&[("date", DATE_THEN), ("age", "60")], 0),
@@ -112,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn dates_are_read_as_http_has_them() {
+    fn http_dates_are_parsed() {
         for (text, seconds) in [
             (DATE_THEN, Some(THEN)),
             ("Thu, 01 Jan 1970 00:00:00 GMT", Some(0)),
@@ -126,16 +125,16 @@ mod tests {
         }
     }
 
-    /// The library that signs panics at a time that has no date.
+    /// `aws_sigv4` panics on a time beyond the calendar.
     #[test]
-    fn no_skew_leads_beyond_the_calendar() {
+    fn corrected_time_stays_within_the_calendar() {
         let skew = Skew(i64::try_from(LAST - THEN).unwrap());
         assert_eq!(skew.applied_to(at(THEN)), at(LAST));
         assert_eq!(skew.applied_to(at(THEN + 1)), at(THEN + 1));
     }
 
     #[test]
-    fn no_skew_is_too_large_to_apply() {
+    fn skew_of_any_size_can_be_applied() {
         let now = at(THEN);
         for skew in [i64::MIN, i64::MAX] {
             assert_eq!(Skew(skew).applied_to(now), now);

@@ -1,4 +1,4 @@
-//! SNS, API version 2010-03-31: topics, and the publish request as a value. Pure.
+//! SNS, API version 2010-03-31: parses topic ARNs and responses, builds the publish request. Pure.
 
 use std::fmt;
 
@@ -7,11 +7,11 @@ use super::xml::Element;
 use super::{ApiRequest, Service};
 use crate::percent;
 
-/// No region has a longer name, in bytes (`us-gov-east-1` has 13).
+/// In bytes; `us-gov-east-1` has 13.
 const MAX_REGION: usize = 32;
-/// The most characters a subject may have (SNS: "up to 100 characters long", exclusive).
+/// In characters. The limit of 100 in SNS is exclusive.
 const MAX_SUBJECT: usize = 99;
-/// The most bytes a message may have.
+/// In bytes, the limit of SNS.
 const MAX_MESSAGE: usize = 262_144;
 
 /// The ARN of a standard topic.
@@ -23,7 +23,7 @@ pub struct TopicArn {
 }
 
 impl TopicArn {
-    /// Reads `arn:PARTITION:sns:REGION:ACCOUNT:NAME`. The error is a phrase to follow the key.
+    /// Parses `arn:PARTITION:sns:REGION:ACCOUNT:NAME`. The error is a phrase that follows the key.
     pub fn parse(text: &str) -> Result<Self, String> {
         let shape = || {
             "must be the ARN of an SNS topic, as in arn:aws:sns:eu-west-1:123456789012:my-topic"
@@ -59,12 +59,12 @@ impl TopicArn {
         Ok(Self { arn: text.into(), partition, region: region.into() })
     }
 
-    /// The partition of the topic, and so of everything else of its configuration.
+    /// The partition of the topic, which applies to its whole configuration.
     pub const fn partition(&self) -> Partition {
         self.partition
     }
 
-    /// The region of the topic, which is where it is published to and what signs for it.
+    /// The region of the topic's endpoint and of its signatures.
     pub fn region(&self) -> &str {
         &self.region
     }
@@ -76,8 +76,8 @@ impl fmt::Display for TopicArn {
     }
 }
 
-/// The request that publishes a message to a topic. The subject is made to fit (printable ASCII,
-/// at most 99 characters, no space in front), the message is cut at 262,144 bytes.
+/// The request that publishes a message to a topic. The subject is reduced to at most 99 characters
+/// of printable ASCII without leading space; the message is cut at 262,144 bytes.
 pub fn publish(topic: &TopicArn, subject: &str, message: &str) -> ApiRequest {
     let mut body = String::from("Action=Publish&Version=2010-03-31");
     let subject = fit_subject(subject);
@@ -94,14 +94,14 @@ pub fn publish(topic: &TopicArn, subject: &str, message: &str) -> ApiRequest {
     ApiRequest::post(Service::Sns { region: topic.region.clone() }, "/".into(), form, body)
 }
 
-/// Reads the answer to [`publish`]: the id of the message.
-pub fn read_publish(answer: &str) -> Result<String, String> {
-    let root = Element::parse(answer)?;
+/// Parses the response to [`publish`]: the id of the message.
+pub fn read_publish(response: &str) -> Result<String, String> {
+    let root = Element::parse(response)?;
     root.child("PublishResult")
         .and_then(|result| result.word_of("MessageId", "-"))
         .filter(|_| root.name == "PublishResponse")
         .map(Into::into)
-        .ok_or_else(|| "is XML, but no PublishResponse".into())
+        .ok_or_else(|| "is XML, but not a PublishResponse".into())
 }
 
 fn fit_subject(subject: &str) -> String {
@@ -129,7 +129,7 @@ mod tests {
     const TOPIC: &str = "arn:aws:sns:eu-west-1:123456789012:dyndns-status";
 
     #[test]
-    fn a_topic_knows_its_partition_and_region() {
+    fn topic_has_the_partition_and_region_of_its_arn() {
         for (arn, partition, region) in [
             (TOPIC, Partition::Aws, "eu-west-1"),
             ("arn:aws-cn:sns:cn-north-1:123456789012:t", Partition::China, "cn-north-1"),
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_topic_is_refused() {
+    fn text_that_is_not_a_topic_arn_is_rejected() {
         let shape =
             "must be the ARN of an SNS topic, as in arn:aws:sns:eu-west-1:123456789012:my-topic";
         for (arn, problem) in [
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_publish_is_a_form() {
+    fn publish_request_is_a_form() {
         let request = publish(&TopicArn::parse(TOPIC).unwrap(), " home: ü\nx", "a b\n~*é");
         assert_eq!(request.service, Service::Sns { region: "eu-west-1".into() });
         assert_eq!(request.path_and_query, "/");
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn subject_and_message_are_made_to_fit() {
+    fn subject_and_message_are_cut_to_the_limits_of_sns() {
         assert_eq!(fit_subject(&"x".repeat(99)), "x".repeat(99));
         assert_eq!(fit_subject(&"x".repeat(100)), format!("{}...", "x".repeat(96)));
         let long = "é".repeat(MAX_MESSAGE);
@@ -196,12 +196,12 @@ mod tests {
     }
 
     #[test]
-    fn the_answer_names_the_message() {
-        let answer = "<PublishResponse xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\">\
-                      <PublishResult><MessageId>m1</MessageId></PublishResult></PublishResponse>";
-        assert_eq!(read_publish(answer), Ok("m1".into()));
-        for answer in ["<a/>", &answer.replace("m1", ""), &answer.replace("m1", "m\n1")] {
-            assert_eq!(read_publish(answer), Err("is XML, but no PublishResponse".into()));
+    fn response_to_a_publish_has_the_message_id() {
+        let whole = "<PublishResponse xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\">\
+                     <PublishResult><MessageId>m1</MessageId></PublishResult></PublishResponse>";
+        assert_eq!(read_publish(whole), Ok("m1".into()));
+        for response in ["<a/>", &whole.replace("m1", ""), &whole.replace("m1", "m\n1")] {
+            assert_eq!(read_publish(response), Err("is XML, but not a PublishResponse".into()));
         }
     }
 }

@@ -1,53 +1,53 @@
-//! One walk through a zone that lists several names: where each page starts, how many record sets
-//! it asks for, and which names were met whole. Pure: `Aws` sends the requests. A name that the
-//! walk did not meet says nothing about that name: `Aws` asks for it alone.
+//! Plans one walk through a hosted zone that lists several names: where each page starts, how many
+//! record sets it requests, and which names were listed completely. Pure: `Aws` sends the requests.
+//! A name that the walk missed is unknown, not absent: `Aws` lists it separately.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::route53::{PAGE, Rows, Start};
+use super::route53::{PAGE, Start, WalkPage};
 use crate::record::{DnsName, RecordSet};
 
 /// The most record sets that Route 53 puts on a page.
 const MAX_PAGE: usize = 300;
-/// The least that a first page asks for: a zone that has fewer is one page, and the rows of a
-/// larger zone are only bytes on a home connection.
+/// The first page requests at least this many record sets. A zone with fewer fits on one page;
+/// more would only cost bytes on a home connection.
 const MIN_FIRST_PAGE: usize = 100;
-/// By how much pages shrink that reach only one name, and grow that reach several.
+/// The factor by which pages grow after a page with several wanted names, and shrink otherwise.
 const STEP: usize = 5;
-/// The most pages that the rows of one name may fill.
+/// The most pages that the record sets of one name may fill.
 pub const MAX_PAGES: usize = 50;
 
 /// A walk through one zone.
 pub struct Walk<'a> {
-    /// The names, in Route 53's order.
+    /// The names with their sort keys, in Route 53's order.
     wanted: Vec<(String, &'a DnsName)>,
     met: BTreeMap<DnsName, Vec<RecordSet>>,
-    /// Names whose rows were in two places of one page.
-    torn: BTreeSet<DnsName>,
-    /// The name whose rows go on in the next page.
+    /// Names whose record sets were in two places of one page.
+    scattered: BTreeSet<DnsName>,
+    /// The name whose record sets continue on the next page.
     open: Option<DnsName>,
     start: Start,
-    /// The place of `start` in Route 53's order.
+    /// The sort key of `start`.
     place: String,
-    /// How often `place` stayed what it was.
+    /// For how many pages in a row `place` did not change.
     stayed: usize,
     page: usize,
     max_page: usize,
 }
 
 impl<'a> Walk<'a> {
-    /// A walk that begins at the first of `names`; `None` if there are fewer than two.
+    /// Starts at the first of `names` in Route 53's order. `None` for fewer than two names.
     pub fn new(names: &'a [DnsName]) -> Option<Self> {
         let mut wanted: Vec<_> = names.iter().map(|name| (place_of(name), name)).collect();
         wanted.sort();
         wanted.dedup();
         let (place, first) = wanted.first().filter(|_| wanted.len() > 1)?.clone();
-        // No more than each name alone would bring, but enough for a whole small zone.
+        // Enough for a small zone; otherwise about as much as listing each name separately.
         let page = MIN_FIRST_PAGE.saturating_add(wanted.len() * PAGE).min(MAX_PAGE);
         Some(Self {
             wanted,
             met: BTreeMap::new(),
-            torn: BTreeSet::new(),
+            scattered: BTreeSet::new(),
             open: None,
             start: Start::at(first),
             place,
@@ -62,18 +62,17 @@ impl<'a> Walk<'a> {
         &self.start
     }
 
-    /// How many record sets the next page asks for.
+    /// How many record sets to request on the next page.
     pub const fn page(&self) -> usize {
         self.page
     }
 
-    /// Whether the rows of `name` are wanted.
     pub fn wants(&self, name: &DnsName) -> bool {
         self.wanted.iter().any(|(_, wanted)| *wanted == name)
     }
 
-    /// Makes the pages smaller from now on: the last one was too large to be taken. Returns whether
-    /// that was possible.
+    /// Makes all further pages smaller, after a response that was too large. Returns false if they
+    /// cannot get smaller.
     pub fn shrink(&mut self) -> bool {
         let was = self.page;
         self.page = (was / STEP).max(PAGE);
@@ -81,10 +80,10 @@ impl<'a> Walk<'a> {
         self.page < was
     }
 
-    /// Takes the page that was asked for. Returns whether the walk goes on.
-    pub fn take(&mut self, rows: Rows) -> bool {
-        let last = self.take_rows(rows.record_sets);
-        let Some(next) = rows.next else { return false };
+    /// Takes the page that was requested. Returns whether the walk continues.
+    pub fn take(&mut self, page: WalkPage) -> bool {
+        let last = self.take_record_sets(page.record_sets);
+        let Some(next) = page.next else { return false };
         let Ok(name) = DnsName::from_route53(next.name()) else { return self.end(last) };
         let place = place_of(&name);
         let reached = |(wanted, _): &&(String, _)| (&self.place..&place).contains(&wanted);
@@ -94,7 +93,7 @@ impl<'a> Walk<'a> {
             (self.page / STEP).max(PAGE).min(self.max_page)
         };
         if last.as_ref() == Some(&name) && place >= self.place {
-            // Its other rows are in the next page.
+            // The name continues on the next page.
             self.stayed = if place == self.place { self.stayed + 1 } else { 0 };
             if next == self.start || self.stayed > MAX_PAGES {
                 return self.end(last);
@@ -103,7 +102,7 @@ impl<'a> Walk<'a> {
             (self.start, self.place) = (next, place);
             return true;
         }
-        // What lies before the next name that is wanted need not be listed.
+        // Skip the record sets before the next wanted name.
         let further = self.wanted.iter().find(|(wanted, name)| {
             *wanted >= place && *wanted > self.place && !self.met.contains_key(*name)
         });
@@ -114,35 +113,35 @@ impl<'a> Walk<'a> {
         true
     }
 
-    /// The record sets of each name that was met, all of them.
+    /// All record sets of each name that was listed completely.
     pub fn met(mut self) -> BTreeMap<DnsName, Vec<RecordSet>> {
-        self.met.retain(|name, _| !self.torn.contains(name));
+        self.met.retain(|name, _| !self.scattered.contains(name));
         self.met
     }
 
-    /// Takes the rows of one page. Returns the wanted name of the last row, if it has one.
-    fn take_rows(&mut self, rows: Vec<Option<RecordSet>>) -> Option<DnsName> {
+    /// Takes the record sets of one page. Returns the name of the last one if it is wanted.
+    fn take_record_sets(&mut self, record_sets: Vec<Option<RecordSet>>) -> Option<DnsName> {
         let mut before = self.open.take();
         let mut of_page: BTreeSet<DnsName> = before.iter().cloned().collect();
-        for row in rows {
-            let Some(row) = row else {
+        for record_set in record_sets {
+            let Some(set) = record_set else {
                 before = None;
                 continue;
             };
-            if before.as_ref() != Some(&row.name) {
-                if !of_page.insert(row.name.clone()) {
-                    self.torn.insert(row.name.clone());
+            if before.as_ref() != Some(&set.name) {
+                if !of_page.insert(set.name.clone()) {
+                    self.scattered.insert(set.name.clone());
                 }
-                // An earlier page may have had it: this one is newer.
-                self.met.remove(&row.name);
-                before = Some(row.name.clone());
+                // If an earlier page listed this name too, this page is newer.
+                self.met.remove(&set.name);
+                before = Some(set.name.clone());
             }
-            self.met.entry(row.name.clone()).or_default().push(row);
+            self.met.entry(set.name.clone()).or_default().push(set);
         }
         before
     }
 
-    /// Ends the walk. Rows of `last` may be missing.
+    /// Ends the walk and discards `last`, because some of its record sets may be missing.
     fn end(&mut self, last: Option<DnsName>) -> bool {
         if let Some(last) = last {
             self.met.remove(&last);
@@ -151,8 +150,8 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// Where a name is in Route 53's order, which is ASCII over the reversed labels with the last dot:
-/// `com.example.www.`. Source: `ListResourceRecordSets` in the API reference of Route 53.
+/// The sort key of a name. Route 53 sorts in ASCII order by the reversed labels with the final dot,
+/// as in `com.example.www.`. Source: `ListResourceRecordSets` in the Route 53 API reference.
 fn place_of(name: &DnsName) -> String {
     let mut place = String::with_capacity(name.normalised().len() + 1);
     for label in name.normalised().rsplit('.') {
@@ -174,9 +173,9 @@ mod tests {
         hosts.iter().map(|host| name(&format!("{host}.example.com"))).collect()
     }
 
-    /// A page with a row of each host (a foreign one is `-`), and what the next one begins with.
-    fn page(hosts: &[&str], next: Option<(&str, &str)>) -> Rows {
-        let row = |host: &&str| {
+    /// A page with one record set per host (`-` is an unwanted name), and the start of the next.
+    fn page(hosts: &[&str], next: Option<(&str, &str)>) -> WalkPage {
+        let record_set = |host: &&str| {
             (*host != "-").then(|| RecordSet {
                 name: name(&format!("{host}.example.com")),
                 record_type: "TXT".into(),
@@ -188,12 +187,12 @@ mod tests {
         let next = next.map(|(host, identifier)| {
             Start::new(&format!("{host}.example.com."), Some("TXT"), Some(identifier))
         });
-        Rows { record_sets: hosts.iter().map(row).collect(), next }
+        WalkPage { record_sets: hosts.iter().map(record_set).collect(), next }
     }
 
     fn met(walk: Walk<'_>) -> Vec<(String, usize)> {
-        let counted = |(name, rows): (DnsName, Vec<_>)| {
-            (name.to_string().replace(".example.com", ""), rows.len())
+        let counted = |(name, record_sets): (DnsName, Vec<_>)| {
+            (name.to_string().replace(".example.com", ""), record_sets.len())
         };
         walk.met().into_iter().map(counted).collect()
     }
@@ -237,13 +236,13 @@ mod tests {
     }
 
     #[test]
-    fn rows_of_one_name_go_on_in_the_next_page() {
+    fn record_sets_of_one_name_continue_on_the_next_page() {
         let wanted = names(&["a", "b"]);
         let mut walk = Walk::new(&wanted).unwrap();
         assert!(walk.take(page(&["a", "a"], Some(("a", "3")))));
         assert_eq!(*walk.start(), Start::new("a.example.com.", Some("TXT"), Some("3")));
         assert!(walk.take(page(&["a", "b"], Some(("b", "2")))));
-        // Cut off: the rest of b never came.
+        // The list is cut off: the rest of b is missing.
         assert!(!walk.take(page(&["b"], Some(("b", "2")))));
         assert_eq!(met(walk), counts(&[("a", 3)]));
     }
@@ -266,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn name_in_two_places_of_a_page_was_not_met() {
+    fn name_in_two_places_of_a_page_is_discarded() {
         let wanted = names(&["a", "b", "c"]);
         let mut walk = Walk::new(&wanted).unwrap();
         assert!(!walk.take(page(&["a", "b", "a", "c"], None)));
@@ -274,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_that_are_too_large_shrink_for_good() {
+    fn pages_stay_small_after_one_was_too_large() {
         let wanted = names(&["a", "b", "c"]);
         let mut walk = Walk::new(&wanted).unwrap();
         assert!(walk.shrink());

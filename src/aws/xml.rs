@@ -1,46 +1,40 @@
-//! Answers of AWS as a small tree of elements. Reads only what AWS writes: no DOCTYPE, no entities
-//! beyond XML's own five, no depth and no number of elements that an answer never has. Knows no
+//! Parses XML responses of AWS into a small tree of elements. Accepts only the XML that AWS sends:
+//! no DOCTYPE, no entities but the five of XML, limited depth and number of elements. Knows no
 //! service.
 
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
-/// No answer that is read here nests deeper.
-const DEEPEST: usize = 16;
-/// No answer that is read here has more elements: a page of ten record sets, each with the 400
-/// values that Route 53 allows at most, has some 8,000. An element takes some 25 times the memory
-/// of the four bytes that may stand for it.
+const MAX_DEPTH: usize = 16;
+/// A page of ten record sets with 400 values each, the limit of Route 53, has about 8,000 elements.
+/// The limit saves memory: an element of four bytes (`<a/>`) takes about 25 times as much.
 const MAX_ELEMENTS: usize = 20_000;
 
-/// What is said of an answer with more elements.
-pub const TOO_MANY_ELEMENTS: &str = "is XML of more elements than any answer of AWS";
-/// No element that is read here has a longer name, in bytes.
+pub const TOO_MANY_ELEMENTS: &str = "is XML with more elements than any response of AWS";
+/// Of an element, in bytes.
 const MAX_NAME: usize = 64;
-/// No word of an answer that is shown is longer, in bytes.
+/// In bytes.
 const MAX_WORD: usize = 64;
 
-/// An element: its name without prefix, its text, and the elements in it. Attributes (there is
-/// only ever a namespace) are left out.
+/// An element without its attributes. The only attribute that AWS sends is a namespace.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Element {
-    /// The local name.
+    /// Without prefix.
     pub name: String,
-    /// The text directly in it, all pieces joined, surrounding white space removed.
+    /// The text directly in this element: all pieces joined, without surrounding white space.
     pub text: String,
-    /// The elements directly in it, in order.
     pub children: Vec<Element>,
 }
 
 impl Element {
-    /// The root element of a document. The error is a phrase about the document, and quotes nothing
-    /// of it.
+    /// Returns the root element. The error is a phrase about the document that quotes nothing.
     pub fn parse(document: &str) -> Result<Self, &'static str> {
         if !document.chars().all(is_allowed) {
             return Err(FORBIDDEN);
         }
         let mut elements = 0;
         let mut reader = Reader::from_str(document);
-        // The elements that are open, outermost first, below one that stands for the document.
+        // The open elements, outermost first. The first one stands for the document.
         let mut open = vec![Self::default()];
         loop {
             let event = reader.read_event().map_err(|_| "is not XML")?;
@@ -51,8 +45,8 @@ impl Element {
                 return Err(TOO_MANY_ELEMENTS);
             }
             match event {
-                Event::Start(_) if depth > DEEPEST => {
-                    return Err("is XML nested deeper than any answer of AWS");
+                Event::Start(_) if depth > MAX_DEPTH => {
+                    return Err("is XML nested deeper than any response of AWS");
                 }
                 Event::Start(start) => open.push(Self::named(&start)?),
                 Event::Empty(start) => current.children.push(Self::named(&start)?),
@@ -97,40 +91,39 @@ impl Element {
         }
     }
 
-    /// The first element of that name directly in this one.
+    /// The first child of that name.
     pub fn child(&self, name: &str) -> Option<&Self> {
         self.children.iter().find(|child| child.name == name)
     }
 
-    /// The text of the first element of that name directly in this one.
+    /// The text of the first child of that name.
     pub fn text_of(&self, name: &str) -> Option<&str> {
         self.child(name).map(|child| child.text.as_str())
     }
 
-    /// The text of the first element of that name directly in this one, if it is a word: 1 to 64
-    /// letters, digits and `others`. What is shown of an answer without being quoted is such a
-    /// word.
+    /// The text of the first child of that name, if it is a word of 1 to 64 letters, digits and
+    /// `others`. Only such words of a response are shown without quotes.
     pub fn word_of(&self, name: &str, others: &str) -> Option<&str> {
         let is_part = |c: char| c.is_ascii_alphanumeric() || others.contains(c);
         self.text_of(name)
             .filter(|text| (1..=MAX_WORD).contains(&text.len()) && text.chars().all(is_part))
     }
 
-    /// An empty element; its name may be shown, so it must be one.
+    /// An empty element. Checks the name, because messages may show it.
     fn named(start: &BytesStart<'_>) -> Result<Self, &'static str> {
         let name = start.local_name();
         let name: &str = name.as_ref();
         if !(1..=MAX_NAME).contains(&name.len())
             || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
         {
-            return Err("is XML with a name in it that no answer of AWS has");
+            return Err("is XML with a name that no response of AWS has");
         }
         Ok(Self { name: name.into(), ..Self::default() })
     }
 }
 
-/// Whether a character may be in XML at all (XML 1.0, 2.2). The library leaves that to its caller,
-/// and a name with a NUL in it would be the name of another record.
+/// Whether XML allows the character (XML 1.0, section 2.2). quick-xml does not check this, and a
+/// DNS name with a NUL in it would be the name of another record.
 const fn is_allowed(character: char) -> bool {
     matches!(character, '\t' | '\n' | '\r' | ' '..='\u{FFFD}' | '\u{10000}'..)
 }
@@ -138,7 +131,6 @@ const fn is_allowed(character: char) -> bool {
 const FORBIDDEN: &str = "is XML with a character that XML forbids";
 const UNBALANCED: &str = "is XML with an end but no start";
 
-/// `text` with the characters escaped that XML text cannot hold as they are.
 pub fn escape(text: &str) -> std::borrow::Cow<'_, str> {
     quick_xml::escape::escape(text)
 }
@@ -148,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn elements_text_and_the_five_entities_are_read() {
+    fn elements_text_and_the_five_entities_are_parsed() {
         let root = Element::parse(
             "<?xml version=\"1.0\"?>\n<!-- hi --><n:a xmlns:n=\"u\">\n <b>x &amp; &lt;y&gt; \
              &#65;&quot;&apos;</b>\n <c/>\n <d><![CDATA[<raw>]]></d></n:a>\n",
@@ -160,13 +152,13 @@ mod tests {
         assert_eq!(root.text_of("c"), Some(""));
         assert_eq!(root.text_of("d"), Some("<raw>"));
         assert_eq!(root.child("e"), None);
-        // White space by its number is surrounding, too.
+        // White space written as a character reference is removed too.
         let root = Element::parse("<a>&#13; x &#32;\n</a> ").unwrap();
         assert_eq!(root.text, "x");
     }
 
     #[test]
-    fn what_aws_never_writes_is_refused() {
+    fn xml_that_aws_never_sends_is_rejected() {
         let deep = format!("{}{}", "<a>".repeat(40), "</a>".repeat(40));
         let wide = |count| format!("<a>{}</a>", "<b/>".repeat(count));
         assert_eq!(
@@ -183,8 +175,8 @@ mod tests {
             ("<a>&evil;</a>", "is XML with an entity of its own"),
             ("<!DOCTYPE a [<!ENTITY e \"x\">]><a>&e;</a>", "is XML with a DOCTYPE"),
             ("<!DOCTYPE html><html></html>", "is XML with a DOCTYPE"),
-            (&deep, "is XML nested deeper than any answer of AWS"),
-            (&wide(MAX_ELEMENTS), "is XML of more elements than any answer of AWS"),
+            (&deep, "is XML nested deeper than any response of AWS"),
+            (&wide(MAX_ELEMENTS), TOO_MANY_ELEMENTS),
             ("<a>x\0</a>", "is XML with a character that XML forbids"),
             ("<a>\0<b/></a>", "is XML with a character that XML forbids"),
             ("<a\u{1b}/>", "is XML with a character that XML forbids"),
@@ -195,7 +187,7 @@ mod tests {
         }
         let long = format!("<{}/>", "a".repeat(65));
         for document in ["<a;x/>", "<a:/>", "<\u{feff}a/>", "<a\u{7f}></a\u{7f}>", &long] {
-            let problem = "is XML with a name in it that no answer of AWS has";
+            let problem = "is XML with a name that no response of AWS has";
             assert_eq!(Element::parse(document), Err(problem), "{document}");
         }
         for document in ["<a", "<a></b>", "</a>", "<html><br></html>", "<a>&"] {

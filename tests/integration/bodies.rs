@@ -185,33 +185,33 @@ a negative length: {aws}: the answer is not HTTP; check who answers there
 two lengths: {aws}: the answer is not HTTP; check who answers there
 a length too long: {aws}: the connection was closed before the answer was whole; check the \
 connection; the next run tries again
-a length too short: {aws} answered 200, and the answer is not XML; check who answers there: it is \
-not AWS
-a portal's page: {aws} answered 200, and the answer is XML with a DOCTYPE; check who answers \
+a length too short: {aws} answered 200, and the response is not XML; check who answers there: it \
+is not AWS
+a portal's page: {aws} answered 200, and the response is XML with a DOCTYPE; check who answers \
 there: it is not AWS
-a portal's page of XML: {aws} answered 200, and the answer is XML, but no {root}; check who \
+a portal's page of XML: {aws} answered 200, and the response is XML, but not a {root}; check who \
 answers there: it is not AWS
-a billion laughs: {aws} answered 200, and the answer is XML with a DOCTYPE; check who answers \
+a billion laughs: {aws} answered 200, and the response is XML with a DOCTYPE; check who answers \
 there: it is not AWS
-a file's content: {aws} answered 200, and the answer is XML with a DOCTYPE; check who answers \
+a file's content: {aws} answered 200, and the response is XML with a DOCTYPE; check who answers \
 there: it is not AWS
-entities with no DOCTYPE: {aws} answered 200, and the answer is XML with an entity of its own; \
+entities with no DOCTYPE: {aws} answered 200, and the response is XML with an entity of its own; \
 check who answers there: it is not AWS
-deep: {aws} answered 200, and the answer is XML nested deeper than any answer of AWS; check who \
-answers there: it is not AWS
-deep and open: {aws} answered 200, and the answer is XML nested deeper than any answer of AWS; \
-check who answers there: it is not AWS
-wide: {aws} answered 200, and the answer is XML of more elements than any answer of AWS; check \
+deep: {aws} answered 200, and the response is XML nested deeper than any response of AWS; check \
 who answers there: it is not AWS
-a NUL in front: {aws} answered 200, and the answer is XML with a character that XML forbids; \
+deep and open: {aws} answered 200, and the response is XML nested deeper than any response of AWS; \
 check who answers there: it is not AWS
-a NUL behind: {aws} answered 200, and the answer is XML with a character that XML forbids; check \
+wide: {aws} answered 200, and the response is XML with more elements than any response of AWS; \
+check who answers there: it is not AWS
+a NUL in front: {aws} answered 200, and the response is XML with a character that XML forbids; \
+check who answers there: it is not AWS
+a NUL behind: {aws} answered 200, and the response is XML with a character that XML forbids; check \
 who answers there: it is not AWS
-a NUL between elements: {aws} answered 200, and the answer is XML with a character that XML \
+a NUL between elements: {aws} answered 200, and the response is XML with a character that XML \
 forbids; check who answers there: it is not AWS
-a NUL in a tag: {aws} answered 200, and the answer is XML with a character that XML forbids; \
+a NUL in a tag: {aws} answered 200, and the response is XML with a character that XML forbids; \
 check who answers there: it is not AWS
-an ESC as a reference: {aws} answered 200, and the answer is XML with a character that XML \
+an ESC as a reference: {aws} answered 200, and the response is XML with a character that XML \
 forbids; check who answers there: it is not AWS
 ";
 
@@ -241,8 +241,8 @@ fn invalid_publish_response_writes_no_lock() {
 #[test]
 fn status_511_of_a_captive_portal_means_not_sent() {
     let portal = || Response::new(511, "text/html", "<html><body>Please sign in</body></html>");
-    let why = "{aws} answered 511, and the answer is XML, but not an error of AWS; this network \
-               wants you to sign in before it lets anything through\n";
+    let why = "{aws} answered 511, and the response is XML, but not an error of AWS; sign in \
+               to this network with a browser\n";
     for (operation, beginning) in [
         (List, LIST_FAILED.to_owned()),
         (Change, CHANGE_FAILED.to_owned()),
@@ -275,7 +275,7 @@ fn nul_in_a_record_makes_the_list_unreadable() {
         assert_ne!(body, good, "{what}");
         replies.push((what, Response::new(200, "text/xml", body).into()));
         expected += &format!(
-            "{what}: {{aws}} answered 200, and the answer is XML with a character that XML \
+            "{what}: {{aws}} answered 200, and the response is XML with a character that XML \
              forbids; check who answers there: it is not AWS\n"
         );
     }

@@ -69,16 +69,16 @@ fn failed_list_changes_nothing() {
          input: InvalidInput: The input is not valid; check dns_name, its zone, and the \
          zone's other records of that name\n\
          server: ServiceUnavailable: Try later; the next run tries again\n\
-         a page: {aws} answered 502, and the answer is XML, but not an error of AWS; the next run \
-         tries again\n\
-         teapot: {aws} answered 418, and the answer is empty; check who answers there: it is \
+         a page: {aws} answered 502, and the response is XML, but not an error of AWS; the next \
+         run tries again\n\
+         teapot: {aws} answered 418, and the response is empty; check who answers there: it is \
          not AWS\n\
          closed: {aws}: the connection was closed before the answer was whole; check the \
          connection; the next run tries again\n\
          reset: {aws}: the connection was closed before the answer was whole; check the \
          connection; the next run tries again\n\
          not HTTP: {aws}: the answer is not HTTP; check who answers there\n\
-         redirect: {aws} answered 302, and the answer is empty; check who answers there: it \
+         redirect: {aws} answered 302, and the response is empty; check who answers there: it \
          is not AWS\n",
     );
 }
@@ -115,7 +115,7 @@ fn unreadable_list_is_never_an_empty_list() {
             bytes.extend_from_slice(b"<!-- \xff -->");
             Fault::Instead(Response::new(200, "text/xml", bytes).into())
         }),
-        ("a TTL that is none", xml(&whole.replace("<TTL>300</TTL>", "<TTL>soon</TTL>"))),
+        ("an invalid TTL", xml(&whole.replace("<TTL>300</TTL>", "<TTL>soon</TTL>"))),
         ("truncated with no next", xml(&truncated)),
         ("truncated with a next before this", xml(&turning_back)),
         ("cut", {
@@ -133,24 +133,24 @@ fn unreadable_list_is_never_an_empty_list() {
     }
     assert_text(
         &seen,
-        "nothing: {aws} answered 200, and the answer is empty; check who answers there: it is \
+        "nothing: {aws} answered 200, and the response is empty; check who answers there: it is \
          not AWS\n\
-         half: {aws} answered 200, and the answer is cut off; check who answers there: it is \
+         half: {aws} answered 200, and the response is cut off; check who answers there: it is \
          not AWS\n\
-         another document: {aws} answered 200, and the answer is XML, but no \
-         ListResourceRecordSetsResponse; check who answers there: it is not AWS\n\
-         a page: {aws} answered 200, and the answer is XML, but no \
-         ListResourceRecordSetsResponse; check who answers there: it is not AWS\n\
-         JSON: {aws} answered 200, and the answer is not one XML element; check who answers \
+         another document: {aws} answered 200, and the response is XML, but not \
+         a ListResourceRecordSetsResponse; check who answers there: it is not AWS\n\
+         a page: {aws} answered 200, and the response is XML, but not \
+         a ListResourceRecordSetsResponse; check who answers there: it is not AWS\n\
+         JSON: {aws} answered 200, and the response is not one XML element; check who answers \
          there: it is not AWS\n\
-         DOCTYPE: {aws} answered 200, and the answer is XML with a DOCTYPE; check who answers \
+         DOCTYPE: {aws} answered 200, and the response is XML with a DOCTYPE; check who answers \
          there: it is not AWS\n\
-         entity: {aws} answered 200, and the answer is XML with an entity of its own; check \
+         entity: {aws} answered 200, and the response is XML with an entity of its own; check \
          who answers there: it is not AWS\n\
          not UTF-8: {aws}: the answer is not UTF-8; check who answers there\n\
-         a TTL that is none: {aws} answered 200, and the answer has a TTL that is none; check \
+         an invalid TTL: {aws} answered 200, and the response has an invalid TTL; check \
          who answers there: it is not AWS\n\
-         truncated with no next: {aws} answered 200, and the answer lacks NextRecordName; \
+         truncated with no next: {aws} answered 200, and the response lacks NextRecordName; \
          check who answers there: it is not AWS\n\
          truncated with a next before this: the list of home.example.com does not come to an \
          end; nothing was sent\n\
@@ -212,16 +212,16 @@ fn change_with_unknown_outcome_is_not_called_failed() {
          input: NOT CHANGED: InvalidInput: The input is not valid; check dns_name, its zone, \
          and the zone's other records of that name\n\
          server: NOT CONFIRMED: ServiceUnavailable: Try later; the next run tries again\n\
-         a page: NOT CONFIRMED: {aws} answered 502, and the answer is XML, but not an error of \
+         a page: NOT CONFIRMED: {aws} answered 502, and the response is XML, but not an error of \
          AWS; the next run tries again\n\
-         teapot: NOT CHANGED: {aws} answered 418, and the answer is empty; check who answers \
+         teapot: NOT CHANGED: {aws} answered 418, and the response is empty; check who answers \
          there: it is not AWS\n\
          closed: NOT CONFIRMED: {aws}: the connection was closed before the answer was whole; \
          check the connection; the next run tries again\n\
          reset: NOT CONFIRMED: {aws}: the connection was closed before the answer was whole; \
          check the connection; the next run tries again\n\
          not HTTP: NOT CONFIRMED: {aws}: the answer is not HTTP; check who answers there\n\
-         redirect: NOT CHANGED: {aws} answered 302, and the answer is empty; check who \
+         redirect: NOT CHANGED: {aws} answered 302, and the response is empty; check who \
          answers there: it is not AWS\n",
     );
 }
@@ -489,19 +489,19 @@ fn wrong_key_secret_and_clock_have_different_messages() {
          -10 minutes: autodns: home.example.com A: could not list the records of hosted zone \
          {zone}: SignatureDoesNotMatch: Signature not yet current: {moment} is still later \
          than {moment} ({moment} + 5 min.); check this machine's clock (timedatectl shows it): \
-         the answer does not say the time of AWS\n\
+         the response does not show AWS's time\n\
          autodns: home.example.com: the alert: could not publish to {topic}: \
          SignatureDoesNotMatch: Signature not yet current: {moment} is still later than \
          {moment} ({moment} + 5 min.); check this machine's clock (timedatectl shows it): the \
-         answer does not say the time of AWS\n\
+         response does not show AWS's time\n\
          10 minutes: autodns: home.example.com A: could not list the records of hosted zone \
          {zone}: SignatureDoesNotMatch: Signature expired: {moment} is now earlier than \
          {moment} ({moment} - 5 min.); check this machine's clock (timedatectl shows it): the \
-         answer does not say the time of AWS\n\
+         response does not show AWS's time\n\
          autodns: home.example.com: the alert: could not publish to {topic}: \
          SignatureDoesNotMatch: Signature expired: {moment} is now earlier than {moment} \
-         ({moment} - 5 min.); check this machine's clock (timedatectl shows it): the answer does \
-         not say the time of AWS\n",
+         ({moment} - 5 min.); check this machine's clock (timedatectl shows it): the response does \
+         not show AWS's time\n",
     );
 }
 

@@ -77,12 +77,12 @@ fn clock_that_cannot_be_corrected_is_reported() {
     let refused = "SignatureDoesNotMatch: Signature expired: {moment} is now earlier than {moment} \
                    ({moment} - 5 min.); ";
     let known = format!(
-        "{LIST_FAILED}{refused}this machine's clock is 20 minutes slow; set it (timedatectl shows \
-         it)\n"
+        "{LIST_FAILED}{refused}this machine's clock is 20 minutes slow; set the clock (timedatectl \
+         shows it)\n"
     );
     let unknown = format!(
-        "{LIST_FAILED}{refused}check this machine's clock (timedatectl shows it): the answer does \
-         not say the time of AWS\n"
+        "{LIST_FAILED}{refused}check this machine's clock (timedatectl shows it): the response \
+         does not show AWS's time\n"
     );
     let right = format!(
         "{LIST_FAILED}{refused}this machine's clock agrees with that of AWS; check what delays \
@@ -116,8 +116,8 @@ fn late_request_does_not_blame_a_right_clock() {
         ),
         (
             DateHeader::None,
-            "check this machine's clock (timedatectl shows it): the answer does not say the time \
-             of AWS\n",
+            "check this machine's clock (timedatectl shows it): the response does not show AWS's \
+             time\n",
         ),
     ] {
         let mut fixture = Fixture::new();
@@ -175,7 +175,8 @@ fn clock_after_the_year_9999_is_reported() {
         .expect("cc");
     assert!(made.success());
     fixture.sandbox.set("LD_PRELOAD", library);
-    let clock = "this machine's clock is beyond the year 9999; set it (timedatectl shows it)\n";
+    let clock =
+        "this machine's clock is beyond the year 9999; set the clock (timedatectl shows it)\n";
     let said = format!("{LIST_FAILED}{clock}{PUBLISH_FAILED}{clock}");
     let run = fixture.run();
     run.assert_wrote(&[]);
