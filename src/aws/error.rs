@@ -173,7 +173,7 @@ pub enum Cause {
 
 impl Cause {
     /// Whether AWS may have carried out the request.
-    pub const fn outcome_unknown(&self) -> bool {
+    pub fn outcome_unknown(&self) -> bool {
         match self {
             Self::NoResponse { error, .. } => error.may_have_arrived(),
             Self::Fault(fault) | Self::Clock(fault, _) => fault.status >= 500,

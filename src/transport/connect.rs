@@ -12,7 +12,8 @@ use ureq::config::Config;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{ConnectionDetails, Connector, LazyBuffers, NextTimeout};
 
-use super::early::{Cause, Early, Step};
+use super::error::Error;
+use super::kind::{Kind, Phase};
 use super::lookup::{addresses_of, block};
 use super::proxy::Proxy;
 use super::stream::{self, Connection, MAX_ADDRESSES, Stream};
@@ -26,6 +27,8 @@ use crate::record::Family;
 pub struct Way {
     pub tls: Arc<ClientConfig>,
     pub proxy: Option<Arc<Proxy>>,
+    /// The one family that connections may have, if they are restricted to one.
+    pub family: Option<Family>,
     /// What the last request over a connection of this way went over.
     pub last: LastVia,
 }
@@ -42,49 +45,48 @@ impl Way {
     }
 
     /// A connection to the server of `uri`, which is at `addresses` unless there is a proxy.
-    fn connect(&self, uri: &Uri, addresses: &[SocketAddr], end: Deadline) -> Result<Stream, Early> {
+    fn connect(&self, uri: &Uri, addresses: &[SocketAddr], end: Deadline) -> Result<Stream, Error> {
         let host = uri.host().unwrap_or_default();
+        // Through a proxy there are no addresses, and so no block to be seen.
+        let failed = |kind: Kind| self.unsent(kind.or_blocked(block(host, addresses)), host);
         let tcp = match self.proxy_for(uri) {
-            Some(proxy) => self.through(proxy, uri, end)?,
-            None => tcp(addresses, end).map_err(|early| told_apart(early, host, addresses))?,
+            Some(proxy) => {
+                self.through(proxy, uri, end).map_err(|kind| Error::of_proxy(kind, proxy))?
+            }
+            None => tcp(addresses, end).map_err(failed)?,
         };
         if !is_https(uri) {
             return Ok(tcp);
         }
-        tcp.into_tls(&self.tls, host).map_err(|error| {
-            let early = Early::io(Step::Handshake, error);
-            // Through a proxy there are no addresses, and so no block to be seen.
-            told_apart(early, host, addresses)
-        })
+        tcp.into_tls(&self.tls, host)
+            .map_err(|error| failed(Kind::unsent(Phase::Handshake, &error)))
     }
 
     /// A tunnel through the proxy to the server of `uri`.
-    fn through(&self, proxy: &Proxy, uri: &Uri, end: Deadline) -> Result<Stream, Early> {
+    fn through(&self, proxy: &Proxy, uri: &Uri, end: Deadline) -> Result<Stream, Kind> {
         let host = proxy.host();
-        let addresses = addresses_of(host, proxy.port(), end).map_err(Early::of_proxy)?;
-        let tcp = tcp(&addresses, end).map_err(Early::of_proxy)?;
+        let tcp = tcp(&addresses_of(host, proxy.port(), end)?, end)?;
         let stream = if proxy.is_https() {
-            tcp.into_tls(&self.tls, host)
-                .map_err(|error| Early::io(Step::Handshake, error).of_proxy())?
+            tcp.into_tls(&self.tls, host).map_err(|error| Kind::unsent(Phase::Handshake, &error))?
         } else {
             tcp
         };
         let target = format!("{}:{}", uri.host().unwrap_or_default(), port_of(uri).unwrap_or(443));
         tunnel::open(stream, proxy, &target)
     }
-}
 
-fn tcp(addresses: &[SocketAddr], end: Deadline) -> Result<Stream, Early> {
-    match stream::connect(addresses, end) {
-        Ok(tcp) => Ok(Stream::Plain(tcp, end)),
-        Err(error) => {
-            Err(Early { family: family_of(addresses), ..Early::io(Step::Connect, error) })
-        }
+    fn unsent(&self, kind: Kind, host: &str) -> Error {
+        Error::new(kind, false, host, self.family)
     }
 }
 
-fn told_apart(early: Early, host: &str, addresses: &[SocketAddr]) -> Early {
-    Early { blocked: block(host, addresses), ..early }
+fn tcp(addresses: &[SocketAddr], end: Deadline) -> Result<Stream, Kind> {
+    match stream::connect(addresses, end) {
+        Ok(tcp) => Ok(Stream::Plain(tcp, end)),
+        Err(error) => {
+            Err(Kind::unsent(Phase::Connecting, &error).or_no_way_of(family_of(addresses)))
+        }
+    }
 }
 
 /// The family of all these addresses, if it is the same.
@@ -122,12 +124,12 @@ impl Resolver for Way {
         let host = uri.host().ok_or_else(no_host)?;
         let port = port_of(uri).ok_or_else(no_host)?;
         let end = Deadline::after((*timeout.after).min(RESOLVE_TIMEOUT));
-        let found = addresses_of(host, port, end)?;
+        let found = addresses_of(host, port, end).map_err(|kind| self.unsent(kind, host))?;
         for address in config.ip_family().keep_wanted(found.into_iter()).take(MAX_ADDRESSES) {
             kept.push(address);
         }
         if kept.is_empty() {
-            return Err(Early::new(Step::Resolve, Cause::NoAddress).into());
+            return Err(self.unsent(Kind::NoAddress, host).into());
         }
         Ok(kept)
     }

@@ -5,33 +5,30 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::certificate;
-use super::early::{Early, Step};
-use super::kind::{Kind, Phase, kind_of};
+use super::kind::{Kind, Phase};
 use super::lookup::is_public_name;
 use super::proxy::Proxy;
 use crate::record::Family;
 use crate::retry::Retry;
 
-/// Why an exchange brought no answer. Shown, it is a phrase such as "connection refused".
-#[derive(Debug)]
-pub struct Error {
-    /// Whether not a byte of the request was sent.
-    early: bool,
-    retry: Retry,
-    told: Box<Told>,
-}
-
-#[derive(Debug)]
-struct Told {
-    kind: Kind,
-    row: Row,
-    /// The proxy that it happened on the way to, if it did not happen behind it.
-    proxy: Option<String>,
-}
-
 /// Every request fails alike then, so a run says this once.
 pub const NO_NETWORK: &str = "no network: this machine has no route to the Internet";
 pub const NO_NETWORK_ADVICE: &str = "check the cable or the Wi-Fi, and the router";
+
+/// Why an exchange brought no answer. Shown, it is a phrase such as "connection refused".
+#[derive(Debug)]
+pub struct Error(Box<Failure>);
+
+#[derive(Debug)]
+struct Failure {
+    kind: Kind,
+    row: Row,
+    /// Whether a byte of the request may have been sent. It depends on when the error came: most
+    /// kinds may come before and after.
+    sent: bool,
+    /// The proxy that it happened on the way to, if it did not happen behind it.
+    proxy: Option<String>,
+}
 
 /// One kind of failure.
 #[derive(Debug)]
@@ -41,94 +38,100 @@ struct Row {
     retry: Retry,
 }
 
-/// What an exchange was for.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Exchange<'a> {
-    /// The one family that connections may have, if they are restricted to one.
-    pub family: Option<Family>,
-    /// The host that was asked.
-    pub host: &'a str,
-    /// The proxy, if there is one on the way.
-    pub proxy: Option<&'a Proxy>,
-}
-
 impl Error {
-    pub(super) fn new(error: &ureq::Error, exchange: Exchange<'_>) -> Self {
-        let early = Early::of(error);
-        let kind = kind_of(error);
-        let proxy = exchange.proxy.filter(|_| early.is_some_and(|early| early.to_proxy));
-        let mut row =
-            row(&kind, Exchange { host: proxy.map_or(exchange.host, Proxy::host), ..exchange });
-        if proxy.is_some() && is_about_the_way(&kind) {
-            row.advice = "check HTTPS_PROXY and NO_PROXY".into();
-        }
-        let proxy = proxy.map(ToString::to_string);
-        Self::of(kind, row, early.is_some(), proxy)
+    /// A failure at or before the server that the URL calls `host`; `family` is the one that
+    /// connections may have, if they are restricted to one.
+    pub(super) fn new(kind: Kind, sent: bool, host: &str, family: Option<Family>) -> Self {
+        let row = row(&kind, host, family);
+        Self(Box::new(Failure { kind, row, sent, proxy: None }))
     }
 
-    fn of(kind: Kind, row: Row, early: bool, proxy: Option<String>) -> Self {
-        Self { early, retry: row.retry, told: Box::new(Told { kind, row, proxy }) }
+    /// A failure on the way to the proxy, or the proxy's own. The server has nothing of the
+    /// request then.
+    pub(super) fn of_proxy(kind: Kind, proxy: &Proxy) -> Self {
+        let mut error = Self::new(kind, false, proxy.host(), None);
+        if is_about_the_way(&error.0.kind) {
+            error.0.row.advice = "check HTTPS_PROXY and NO_PROXY".into();
+        }
+        error.0.proxy = Some(proxy.to_string());
+        error
+    }
+
+    /// What ureq says of an exchange with `host`, or this program's own error that it hands on.
+    pub(super) fn of_exchange(error: ureq::Error, host: &str) -> Self {
+        let sent = |error| Self::new(Kind::of_exchange(&error), true, host, None);
+        match error {
+            ureq::Error::Other(error) => match error.downcast() {
+                Ok(unsent) => *unsent,
+                Err(error) => sent(ureq::Error::Other(error)),
+            },
+            error => sent(error),
+        }
     }
 
     /// There was no time left to begin.
     pub(super) fn no_time() -> Self {
-        let kind = Kind::NoTime;
-        let row = row(&kind, Exchange::default());
-        Self::of(kind, row, true, None)
+        Self::new(Kind::NoTime, false, "", None)
     }
 
     /// Whether an answer came whose body cannot be read: too large, or no text.
     pub(super) fn is_about_the_body(&self) -> bool {
-        matches!(self.told.kind, Kind::TooLarge | Kind::NotText)
+        matches!(self.0.kind, Kind::TooLarge | Kind::NotText)
     }
 
     /// Whether the body of the answer has more bytes than were asked for.
     pub fn is_too_large(&self) -> bool {
-        matches!(self.told.kind, Kind::TooLarge)
+        matches!(self.0.kind, Kind::TooLarge)
     }
 
     /// Whether this machine has no network at all: every other exchange fails alike.
     pub fn is_no_network(&self) -> bool {
-        matches!(self.told.kind, Kind::NoNetwork)
+        matches!(self.0.kind, Kind::NoNetwork)
     }
 
     /// Whether it is this machine that has no way to any server of the family that was asked for:
     /// every other server of it fails alike.
     pub fn is_no_way(&self) -> bool {
-        matches!(self.told.kind, Kind::NoNetwork | Kind::NoWayOf(_))
+        matches!(self.0.kind, Kind::NoNetwork | Kind::NoWayOf(_))
     }
 
     /// Whether the name was looked up, and there is no host of that name.
-    pub const fn is_no_such_host(&self) -> bool {
-        matches!(self.told.kind, Kind::NoSuchHost)
+    pub fn is_no_such_host(&self) -> bool {
+        matches!(self.0.kind, Kind::NoSuchHost)
     }
 
     /// Whether the server may have had the whole request, so that a change may have been made.
-    pub const fn may_have_arrived(&self) -> bool {
-        !self.early
+    pub fn may_have_arrived(&self) -> bool {
+        self.0.sent
     }
 
     /// Whether it may work in a moment.
-    pub const fn retry(&self) -> Retry {
-        self.retry
+    pub fn retry(&self) -> Retry {
+        self.0.row.retry
     }
 
     /// What a person can do about it.
     pub fn advice(&self) -> &str {
-        &self.told.row.advice
+        &self.0.row.advice
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(proxy) = &self.told.proxy {
+        if let Some(proxy) = &self.0.proxy {
             write!(f, "the proxy {proxy}: ")?;
         }
-        f.write_str(&self.told.row.words)
+        f.write_str(&self.0.row.words)
     }
 }
 
 impl std::error::Error for Error {}
+
+impl From<Error> for ureq::Error {
+    fn from(error: Error) -> Self {
+        Self::Other(Box::new(error))
+    }
+}
 
 /// Whether it is about where the proxy is, and not about what it or this machine said.
 const fn is_about_the_way(kind: &Kind) -> bool {
@@ -145,7 +148,7 @@ const fn is_about_the_way(kind: &Kind) -> bool {
     )
 }
 
-fn row(kind: &Kind, exchange: Exchange<'_>) -> Row {
+fn row(kind: &Kind, host: &str, family: Option<Family>) -> Row {
     let never = |words: &'static str, advice: &'static str| Row {
         words: words.into(),
         advice: advice.into(),
@@ -160,7 +163,7 @@ fn row(kind: &Kind, exchange: Exchange<'_>) -> Row {
         Kind::NoNetwork => soon(NO_NETWORK, NO_NETWORK_ADVICE),
         Kind::NoWayOf(Family::V6) => never(
             "this machine has no IPv6",
-            if exchange.family.is_some() {
+            if family.is_some() {
                 "leave AAAA out of record_types"
             } else {
                 "use a server that has an IPv4 address"
@@ -169,9 +172,9 @@ fn row(kind: &Kind, exchange: Exchange<'_>) -> Row {
         // A connection at home may lose its IPv4 for a moment; whether it has IPv6 is for long.
         Kind::NoWayOf(Family::V4) => soon(
             "this machine has no IPv4",
-            if exchange.family.is_some() {
+            if family.is_some() {
                 "leave A out of record_types"
-            } else if is_public_name(exchange.host) {
+            } else if is_public_name(host) {
                 "set AWS_USE_DUALSTACK_ENDPOINT=true"
             } else {
                 "use a server that has an IPv6 address"
@@ -183,7 +186,7 @@ fn row(kind: &Kind, exchange: Exchange<'_>) -> Row {
         ),
         Kind::NoSuchHost => never("there is no host of that name", "check the name"),
         Kind::NoAddress => never(
-            match exchange.family {
+            match family {
                 Some(Family::V4) => "the host's name has no IPv4 address (no A record)",
                 Some(Family::V6) => "the host's name has no IPv6 address (no AAAA record)",
                 None => "the host's name has no address",
@@ -218,7 +221,7 @@ fn row(kind: &Kind, exchange: Exchange<'_>) -> Row {
         Kind::TimedOut(phase) => soon(timed_out(*phase), connection),
         Kind::Closed => soon("the connection was closed before the answer was whole", connection),
         Kind::Tls(error) => {
-            let (words, advice) = certificate::words(error, exchange.host);
+            let (words, advice) = certificate::words(error, host);
             Row { words, advice, retry: Retry::Never }
         }
         Kind::Proxy(status) => of_proxy(*status),
@@ -237,9 +240,9 @@ fn row(kind: &Kind, exchange: Exchange<'_>) -> Row {
 
 fn timed_out(phase: Phase) -> &'static str {
     match phase {
-        Phase::Before(Step::Resolve) => "timed out while looking the host's name up",
-        Phase::Before(Step::Connect) => "timed out while connecting",
-        Phase::Before(Step::Handshake) => "timed out while agreeing on TLS with the server",
+        Phase::Resolving => "timed out while looking the host's name up",
+        Phase::Connecting => "timed out while connecting",
+        Phase::Handshake => "timed out while agreeing on TLS with the server",
         Phase::Sending => "timed out while sending the request",
         Phase::Waiting => "timed out while waiting for the answer",
         Phase::Reading => "timed out while reading the answer",

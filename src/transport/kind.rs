@@ -1,12 +1,10 @@
-//! What kind of failure an error of ureq, rustls or the system is. Words and advice are
-//! `failure`'s.
+//! What kind of failure an error of ureq, rustls or the system is. Words and advice are `error`'s.
 
 use std::io;
 use std::net::IpAddr;
 
 use ureq::Timeout;
 
-use super::early::{Cause, Early, Step};
 use super::route::{has_no_file_left, has_route, is_out_of_files};
 use super::stream::is_no_way;
 use crate::record::Family;
@@ -44,54 +42,74 @@ pub enum Kind {
 /// What took too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    Before(Step),
+    /// Looking the host's name up.
+    Resolving,
+    /// TCP, and what is said to a proxy.
+    Connecting,
+    /// TLS.
+    Handshake,
     Sending,
     Waiting,
     Reading,
 }
 
-/// What an error means.
-pub fn kind_of(error: &ureq::Error) -> Kind {
-    if let Some(early) = Early::of(error) {
-        return kind_of_early(early);
+impl Kind {
+    /// What ended an exchange whose request may have been sent.
+    pub fn of_exchange(error: &ureq::Error) -> Self {
+        match error {
+            ureq::Error::Timeout(step) => Self::TimedOut(match step {
+                Timeout::SendRequest | Timeout::SendBody => Phase::Sending,
+                Timeout::RecvBody => Phase::Reading,
+                _ => Phase::Waiting,
+            }),
+            ureq::Error::Protocol(_) | ureq::Error::BodyStalled => Self::NotHttp,
+            ureq::Error::BodyExceedsLimit(_) | ureq::Error::LargeResponseHeader(..) => {
+                Self::TooLarge
+            }
+            ureq::Error::Io(error) => kind_of_io(error),
+            _ => Self::Other("the request could not be made".into()),
+        }
     }
-    match error {
-        ureq::Error::Timeout(step) => Kind::TimedOut(match step {
-            Timeout::SendRequest | Timeout::SendBody => Phase::Sending,
-            Timeout::RecvBody => Phase::Reading,
-            _ => Phase::Waiting,
-        }),
-        ureq::Error::Protocol(_) | ureq::Error::BodyStalled => Kind::NotHttp,
-        ureq::Error::BodyExceedsLimit(_) | ureq::Error::LargeResponseHeader(..) => Kind::TooLarge,
-        ureq::Error::Io(error) => kind_of_io(error),
-        _ => Kind::Other("the request could not be made".into()),
-    }
-}
 
-fn kind_of_early(early: &Early) -> Kind {
-    let kind = match &early.cause {
-        Cause::TimedOut => Kind::TimedOut(Phase::Before(early.step)),
-        Cause::NoAddress => Kind::NoAddress,
-        Cause::NoThread => Kind::NoThread,
-        Cause::Refused(status) => Kind::Proxy(*status),
-        Cause::NotHttp => Kind::NotHttp,
-        Cause::Io(error) if early.step == Step::Resolve => kind_of_look_up(error),
-        Cause::Io(error) => kind_of_io(error),
-    };
-    if let Some(address) = early.blocked.filter(|_| may_be_a_block(&kind)) {
-        return Kind::Blocked(address);
+    /// What ended a `phase` before the request was sent.
+    pub fn unsent(phase: Phase, error: &io::Error) -> Self {
+        match kind_of_io(error) {
+            Self::TimedOut(_) => Self::TimedOut(phase),
+            kind => kind.or_no_network(),
+        }
     }
-    match (&kind, early.family) {
-        // No name server is what one sees first where there is no network at all.
-        (Kind::NoNameServer | Kind::Unreachable, _)
-            if !has_route(Family::V4) && !has_route(Family::V6) =>
-        {
-            Kind::NoNetwork
+
+    /// Why a name could not be looked up.
+    pub fn of_look_up(error: &io::Error) -> Self {
+        kind_of_look_up(error).or_no_network()
+    }
+
+    /// The same, or that there is no network at all: no name server is what one sees first then.
+    fn or_no_network(self) -> Self {
+        match self {
+            Self::NoNameServer | Self::Unreachable
+                if !has_route(Family::V4) && !has_route(Family::V6) =>
+            {
+                Self::NoNetwork
+            }
+            kind => kind,
         }
-        (Kind::Unreachable | Kind::Prohibited, Some(family)) if !has_route(family) => {
-            Kind::NoWayOf(family)
+    }
+
+    /// The same, or that this machine has no way to any address of `family`, which all addresses
+    /// have that were tried.
+    pub fn or_no_way_of(self, family: Option<Family>) -> Self {
+        match (self, family) {
+            (Self::Unreachable | Self::Prohibited, Some(family)) if !has_route(family) => {
+                Self::NoWayOf(family)
+            }
+            (kind, _) => kind,
         }
-        _ => kind,
+    }
+
+    /// The same, or that a DNS server blocks the host's name, as this address shows.
+    pub fn or_blocked(self, address: Option<IpAddr>) -> Self {
+        address.filter(|_| may_be_a_block(&self)).map_or(self, Self::Blocked)
     }
 }
 
@@ -201,37 +219,29 @@ mod tests {
     }
 
     #[test]
-    fn what_hides_in_a_step_is_seen_through() {
-        let kind = |early: Early| kind_of(&early.into());
-        let cases = [
-            (Early::new(Step::Resolve, Cause::NoThread), Kind::NoThread),
+    fn failure_before_the_request_has_its_phase() {
+        let late = io::Error::from(io::ErrorKind::TimedOut);
+        for phase in [Phase::Connecting, Phase::Handshake] {
+            assert_eq!(Kind::unsent(phase, &late), Kind::TimedOut(phase));
+        }
+    }
+
+    #[test]
+    fn failure_behind_a_blocked_name_is_the_block() {
+        let block = Some(IpAddr::from([0, 0, 0, 0]));
+        let tls = |error: rustls::CertificateError| Kind::Tls(error.into());
+        for (kind, block, expected) in [
+            (Kind::Refused, None, Kind::Refused),
+            (Kind::Refused, block, Kind::Blocked(IpAddr::from([0, 0, 0, 0]))),
             (
-                Early::new(Step::Connect, Cause::TimedOut),
-                Kind::TimedOut(Phase::Before(Step::Connect)),
-            ),
-            (Early::new(Step::Connect, Cause::Refused(407)), Kind::Proxy(407)),
-            (
-                Early {
-                    blocked: Some(IpAddr::from([0, 0, 0, 0])),
-                    ..Early::new(Step::Connect, Cause::TimedOut)
-                },
+                tls(rustls::CertificateError::UnknownIssuer),
+                block,
                 Kind::Blocked(IpAddr::from([0, 0, 0, 0])),
             ),
-            (
-                Early {
-                    blocked: Some(IpAddr::from([10, 0, 0, 1])),
-                    ..Early::new(
-                        Step::Handshake,
-                        Cause::Io(io::Error::other(rustls::Error::from(
-                            rustls::CertificateError::Expired,
-                        ))),
-                    )
-                },
-                Kind::Tls(rustls::CertificateError::Expired.into()),
-            ),
-        ];
-        for (early, expected) in cases {
-            assert_eq!(kind(early), expected);
+            (tls(rustls::CertificateError::Expired), block, tls(rustls::CertificateError::Expired)),
+            (Kind::NoFile, block, Kind::NoFile),
+        ] {
+            assert_eq!(kind.or_blocked(block), expected);
         }
     }
 }

@@ -1,10 +1,9 @@
 //! Looks a host's name up with the system's own resolver, within a deadline, and tells whether what
 //! it answers looks like a block. Opens no connection.
 
-use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 
-use super::early::{Cause, Early, Step};
+use super::kind::{Kind, Phase};
 use crate::deadline::Deadline;
 use crate::detached::{NoResult, within};
 
@@ -35,7 +34,7 @@ const PUBLIC_DOMAINS: [&str; 20] = [
 
 /// Where a host of a URL is: an address as it stands, a name looked up. Each address is there
 /// once, in the resolver's order.
-pub fn addresses_of(host: &str, port: u16, end: Deadline) -> Result<Vec<SocketAddr>, Early> {
+pub fn addresses_of(host: &str, port: u16, end: Deadline) -> Result<Vec<SocketAddr>, Kind> {
     let host = bare(host);
     if let Ok(address) = host.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(address, port)]);
@@ -43,12 +42,12 @@ pub fn addresses_of(host: &str, port: u16, end: Deadline) -> Result<Vec<SocketAd
     let name = host.to_owned();
     let look_up = move || (name.as_str(), port).to_socket_addrs().map(Iterator::collect);
     let found: Vec<SocketAddr> = match within(end, look_up) {
-        Ok(found) => found.map_err(|error| Early::new(Step::Resolve, Cause::Io(error)))?,
-        Err(NoResult::Overdue) => return Err(Early::new(Step::Resolve, Cause::TimedOut)),
-        Err(NoResult::NoThread) => return Err(Early::new(Step::Resolve, Cause::NoThread)),
+        Ok(found) => found.map_err(|error| Kind::of_look_up(&error))?,
+        Err(NoResult::Overdue) => return Err(Kind::TimedOut(Phase::Resolving)),
+        Err(NoResult::NoThread) => return Err(Kind::NoThread),
         Err(NoResult::Died) => {
-            let died = io::Error::other("the look-up of the host's name ended without a result");
-            return Err(Early::new(Step::Connect, Cause::Io(died)));
+            let died = "the look-up of the host's name ended without a result";
+            return Err(Kind::Other(died.into()));
         }
     };
     let mut addresses: Vec<SocketAddr> = Vec::new();

@@ -5,7 +5,6 @@
 mod certificate;
 mod connect;
 mod crypto;
-mod early;
 mod error;
 mod issuer;
 mod kind;
@@ -28,7 +27,6 @@ use ureq::config::{AutoHeaderValue, Config, IpFamily};
 use ureq::{Agent, AsSendBody};
 
 use connect::Way;
-use error::Exchange;
 use proxy::Proxy;
 use via::LastVia;
 
@@ -79,7 +77,7 @@ impl Network {
         let (tls, note) = trust::client_config(environment)?;
         let (proxy, mut notes) = Proxy::read(environment)?;
         notes.extend(note);
-        let direct = Way { tls, proxy: None, last: LastVia::default() };
+        let direct = Way { tls, proxy: None, family: None, last: LastVia::default() };
         let proxied = Way { proxy: proxy.map(Arc::new), ..direct.clone() };
         Ok(Self { direct, proxied, notes })
     }
@@ -111,7 +109,7 @@ impl Network {
     }
 
     fn client(family: Option<Family>, way: Way) -> Client {
-        let way = Way { last: LastVia::default(), ..way };
+        let way = Way { family, last: LastVia::default(), ..way };
         let config = Config::builder()
             // Nothing here unpacks: a small body must not become a large one.
             .accept_encoding(AutoHeaderValue::None)
@@ -139,15 +137,15 @@ impl Network {
             .user_agent(USER_AGENT)
             .build();
         let agent = Agent::with_parts(config, way.clone(), way.clone());
-        Client { agent, family, way }
+        Client { agent, way }
     }
 }
 
 /// The addresses of a host's name.
 pub fn addresses_of_host(host: &str, deadline: Deadline) -> Result<Vec<IpAddr>, Error> {
     let end = deadline.min(Deadline::after(RESOLVE_TIMEOUT));
-    let found = lookup::addresses_of(host, 0, end)
-        .map_err(|early| Error::new(&early.into(), Exchange { host, ..Exchange::default() }))?;
+    let found =
+        lookup::addresses_of(host, 0, end).map_err(|kind| Error::new(kind, false, host, None))?;
     let mut addresses: Vec<IpAddr> = found.iter().map(SocketAddr::ip).collect();
     addresses.sort_unstable();
     Ok(addresses)
@@ -157,8 +155,6 @@ pub fn addresses_of_host(host: &str, deadline: Deadline) -> Result<Vec<IpAddr>, 
 #[derive(Clone, Debug)]
 pub struct Client {
     agent: Agent,
-    /// The one family that connections may have, if they are restricted to one.
-    family: Option<Family>,
     way: Way,
 }
 
@@ -222,10 +218,7 @@ impl Client {
         left: Duration,
     ) -> Result<Response, Error> {
         let host = request.uri().host().unwrap_or_default().to_owned();
-        let failed = |error: ureq::Error| {
-            let proxy = self.way.proxy.as_deref();
-            Error::new(&error, Exchange { family: self.family, host: &host, proxy })
-        };
+        let failed = |error| Error::of_exchange(error, &host);
         let began = Instant::now();
         let time = Some(left.min(EXCHANGE_TIMEOUT));
         let request = self.agent.configure_request(request).timeout_global(time).build();

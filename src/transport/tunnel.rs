@@ -3,15 +3,15 @@
 
 use std::io::{Read, Write};
 
-use super::early::{Cause, Early, Step};
+use super::kind::{Kind, Phase};
 use super::proxy::Proxy;
 use super::stream::Stream;
 use super::{MAX_HEAD, USER_AGENT};
 
 /// Asks the proxy at the other end of `stream` for a way to `target`, a host and port. Behind it,
 /// what is read and written is the server's.
-pub fn open(mut stream: Stream, proxy: &Proxy, target: &str) -> Result<Stream, Early> {
-    let failed = |error| Early::io(Step::Connect, error).of_proxy();
+pub fn open(mut stream: Stream, proxy: &Proxy, target: &str) -> Result<Stream, Kind> {
+    let failed = |error| Kind::unsent(Phase::Connecting, &error);
     let mut request = format!(
         "CONNECT {target} HTTP/1.1\r\nHost: {target}\r\nUser-Agent: {USER_AGENT}\r\n\
          Proxy-Connection: Keep-Alive\r\n"
@@ -38,14 +38,10 @@ pub fn open(mut stream: Stream, proxy: &Proxy, target: &str) -> Result<Stream, E
                     return Ok(stream);
                 }
                 Start::Head { status: 200..=299, .. } | Start::NoHttp => {
-                    return Err(Early::new(Step::Connect, Cause::NotHttp).of_proxy());
+                    return Err(Kind::NotHttp);
                 }
-                Start::Head { status, .. } => {
-                    return Err(Early::new(Step::Connect, Cause::Refused(status)).of_proxy());
-                }
-                Start::Part if head.len() > MAX_HEAD => {
-                    return Err(Early::new(Step::Connect, Cause::NotHttp).of_proxy());
-                }
+                Start::Head { status, .. } => return Err(Kind::Proxy(status)),
+                Start::Part if head.len() > MAX_HEAD => return Err(Kind::NotHttp),
                 Start::Part => break,
             }
         }
