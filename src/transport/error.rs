@@ -164,7 +164,7 @@ fn row(kind: &Kind, host: &str, family: Option<Family>) -> Row {
         Kind::NoWayOf(Family::V6) => never(
             "this machine has no IPv6",
             if family.is_some() {
-                "leave AAAA out of record_types"
+                "set IPv6 up, or leave AAAA out of record_types and remove ipv6_hosts"
             } else {
                 "use a server that has an IPv4 address"
             },

@@ -35,8 +35,8 @@ fn missing_ipv6_is_reported_once_and_tried_once() {
         fixture.sandbox.prepare(prepare);
         let run = fixture.run_with(&["--dry-run", "--verbose"]);
         let said = "autodns: home.example.com AAAA: could not get the public IPv6 address from \
-                    https://[2001:db8::1]: this machine has no IPv6; leave AAAA out of \
-                    record_types\n";
+                    https://[2001:db8::1]: this machine has no IPv6; set IPv6 up, or \
+                    leave AAAA out of record_types and remove ipv6_hosts\n";
         assert!(run.stderr.contains(said), "{prepare}: {run:?}");
         assert!(!run.stderr.contains("asking again"), "{prepare}: {run:?}");
         assert_eq!(run.stderr.matches("asking https://").count(), 1, "{prepare}: {run:?}");
