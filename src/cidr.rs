@@ -1,10 +1,8 @@
-//! A CIDR, as in `198.51.100.0/24`: parsed once, asked whether it holds an address.
-//! What a CIDR means is left to those who name it.
+//! A CIDR, as in `198.51.100.0/24`: parsing, and whether it contains an address.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// The addresses of a CIDR of one family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cidr {
     first: IpAddr,
@@ -12,9 +10,9 @@ pub struct Cidr {
 }
 
 impl Cidr {
-    /// Reads `ADDRESS/LENGTH`. The error is a phrase to follow the text.
+    /// Parses `ADDRESS/LENGTH`. The error is a phrase that follows the text.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
-        let shape = "is no network, as in 198.51.100.0/24 or 2001:db8::/32";
+        let shape = "is not a network, as in 198.51.100.0/24 or 2001:db8::/32";
         let (address, length) = text.split_once('/').ok_or(shape)?;
         let first: IpAddr = address.parse().map_err(|_| shape)?;
         let digits = !length.is_empty() && length.bytes().all(|byte| byte.is_ascii_digit());
@@ -23,28 +21,27 @@ impl Cidr {
         if left_aligned(first) << length.min(127) << (length / 128) == 0 {
             Ok(cidr)
         } else {
-            Err("has bits set behind its length, so that it names no network")
+            Err("has host bits set, so it is not a network")
         }
     }
 
-    /// The CIDR of that length that `address` is in, if it can have that length.
+    /// The CIDR of this prefix length that contains `address`; `None` if the length is too large.
     pub fn around(address: IpAddr, length: u32) -> Option<Self> {
         (length <= bits_of(address)).then_some(Self { first: address, length })
     }
 
-    /// The CIDR of `address` alone.
+    /// The CIDR that contains only `address`.
     pub const fn only(address: IpAddr) -> Self {
         Self { first: address, length: bits_of(address) }
     }
 
-    /// The IPv4 CIDR of that address and length. No bit may be set behind the length.
+    /// An IPv4 CIDR. No host bits may be set.
     pub const fn v4(octets: [u8; 4], length: u32) -> Self {
         let [a, b, c, d] = octets;
         Self { first: IpAddr::V4(Ipv4Addr::new(a, b, c, d)), length }
     }
 
-    /// The IPv6 CIDR of that length whose address starts with these 16-bit groups and goes on with
-    /// zeros. No bit may be set behind the length.
+    /// An IPv6 CIDR whose address is these 16-bit groups and then zeros. No host bits may be set.
     pub const fn v6(groups: &[u16], length: u32) -> Self {
         let mut bits = 0;
         let mut index = 0;
@@ -55,13 +52,13 @@ impl Cidr {
         Self { first: IpAddr::V6(Ipv6Addr::from_bits(bits)), length }
     }
 
-    /// Whether `address` is in this CIDR; one of the other family never is.
+    /// False for an address of the other family.
     pub fn contains(&self, address: IpAddr) -> bool {
         let differing = left_aligned(address) ^ left_aligned(self.first);
         self.has_family_of(address) && differing.leading_zeros() >= self.length
     }
 
-    /// Whether its addresses are of the family of `address`.
+    /// Whether the CIDR and `address` are of the same family.
     pub const fn has_family_of(&self, address: IpAddr) -> bool {
         self.first.is_ipv4() == address.is_ipv4()
     }
@@ -80,7 +77,7 @@ const fn bits_of(address: IpAddr) -> u32 {
     }
 }
 
-/// The bits of an address from the most significant one on, zeros behind.
+/// The bits of an address, shifted to the most significant end.
 const fn left_aligned(address: IpAddr) -> u128 {
     match address {
         IpAddr::V4(address) => (address.to_bits() as u128) << 96,
@@ -93,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cidr_holds_what_begins_like_it() {
+    fn cidr_contains_addresses_with_its_prefix() {
         for (cidr, address, holds) in [
             ("198.51.100.0/24", "198.51.100.0", true),
             ("198.51.100.0/24", "198.51.100.255", true),
@@ -116,9 +113,9 @@ mod tests {
     }
 
     #[test]
-    fn text_that_is_no_cidr_is_refused() {
-        let shape = "is no network, as in 198.51.100.0/24 or 2001:db8::/32";
-        let behind = "has bits set behind its length, so that it names no network";
+    fn text_that_is_not_a_cidr_is_rejected() {
+        let shape = "is not a network, as in 198.51.100.0/24 or 2001:db8::/32";
+        let host_bits = "has host bits set, so it is not a network";
         for (text, problem) in [
             ("", shape),
             ("198.51.100.0", shape),
@@ -127,9 +124,9 @@ mod tests {
             ("198.51.100.0/+8", shape),
             ("198.51.100/24", shape),
             ("2001:db8::/129", shape),
-            ("198.51.100.7/24", behind),
-            ("1.0.0.0/0", behind),
-            ("2001:db8::1/127", behind),
+            ("198.51.100.7/24", host_bits),
+            ("1.0.0.0/0", host_bits),
+            ("2001:db8::1/127", host_bits),
         ] {
             assert_eq!(Cidr::parse(text), Err(problem), "{text}");
         }

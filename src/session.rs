@@ -1,5 +1,5 @@
-//! What the run of one configuration shares: the network, the credentials, and how often a request
-//! may be tried. `update` and `check` open it in the same way.
+//! What one configuration's run shares: the network, the credentials and the limit of attempts.
+//! Built in one place for `update` and `check`.
 
 use std::path::Path;
 use std::sync::Mutex;
@@ -17,17 +17,16 @@ use crate::retry::Limit;
 use crate::secrets::Secrets;
 use crate::transport::{Network, is_ipv6_only};
 
-/// The session of one configuration's run.
 #[derive(Debug)]
 pub struct Session {
     pub account: Account,
-    /// What the connection to AWS is chosen for, or ignores, a line each for `--verbose`.
+    /// Lines for `--verbose` about settings that are ignored or chosen automatically.
     pub notes: Vec<String>,
 }
 
 impl Session {
-    /// Opens the session of a configuration in `folder`, as of `now`; a program that prints
-    /// credentials has until `deadline`.
+    /// Opens the session of a configuration in `folder`. `now` decides whether credentials have
+    /// expired; `deadline` limits a `credential_process`.
     pub fn open(
         environment: &Environment,
         folder: &Path,
@@ -57,8 +56,8 @@ impl Session {
         Ok(Self { account, notes })
     }
 
-    /// AWS as a configuration calls it that alerts `topic`: in the topic's partition, if there is
-    /// one. `config` is the configuration's absolute path.
+    /// AWS in the partition of the configuration's `topic`, or in the default partition without
+    /// one. `config` is the absolute path of the configuration.
     pub fn aws<'a>(
         &'a self,
         topic: Option<&TopicArn>,
@@ -70,7 +69,6 @@ impl Session {
         Aws::new(&self.account, partition, config, console)
     }
 
-    /// Adds what must not be shown.
     pub fn add_secrets(&self, secrets: &mut Secrets) {
         self.account.credentials.add_secrets(secrets);
         if let Some(password) = self.account.network.proxy_password() {

@@ -1,6 +1,6 @@
-//! Asks several sources so that none of them keeps another from answering: in their order, the next
-//! one as soon as one has failed or keeps others waiting, each in a thread that may be left behind.
-//! What is done with what they say is left to `address`.
+//! Asks several sources without letting one delay another: starts them in order, the next one as
+//! soon as one failed or is slow, each in a thread that may be left behind. The caller decides
+//! which result to use.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::mpsc::{Sender, channel};
@@ -15,36 +15,32 @@ use crate::record::Family;
 use crate::retry::{Attempts, Limit, Retry, RetryAfter};
 use crate::transport::Network;
 
-/// How long a source may take before the next one is asked, too. It may still answer after that.
+/// After this time the next source is asked too. The slow source may still name the address.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// How long after the deadline a source's own report that it had no time is waited for.
+/// How long to wait after the deadline for the time-out errors of the sources themselves.
 const GRACE: Duration = Duration::from_millis(200);
 
-/// With what, and for how long, sources are asked.
+/// What sources are asked with.
 #[derive(Clone, Copy, Debug)]
 pub struct Asking<'a> {
-    /// The way to reflectors.
     pub network: &'a Network,
-    /// Where steps are told.
     pub console: &'a Console,
-    /// How often.
     pub limit: Limit,
-    /// Until when.
     pub deadline: Deadline,
 }
 
-/// What one source said.
+/// The result of asking one source.
 pub(super) type Said = Result<Reply, Unanswered>;
-/// The last thing that each source said of which nothing was taken, in the order of the list.
+/// The last error of each source, in the order of the list.
 pub(super) type Failures = BTreeMap<Source, Unanswered>;
 
 impl Sources {
-    /// Asks `sources` until `judge` takes what one of them said. When all have failed, those that
-    /// may answer in a moment are asked again.
+    /// Asks `sources` until `judge` accepts a result. When all have failed, those with an error
+    /// that may pass are asked again.
     ///
-    /// The next source is asked when one has failed, and also when one has taken [`PATIENCE`], or
-    /// less if there are many: all have been asked by half of the time. One that is slow still has
-    /// all of the time, so neither a slow nor a hanging source costs another one its answer.
+    /// The next source is asked when one has failed or has taken [`PATIENCE`]. With many sources
+    /// that time is shorter, so that all are asked in the first half of the time. A slow source may
+    /// use the whole time, so a slow or hanging source never replaces another one.
     pub(super) fn first_of<T>(
         &self,
         sources: &[Source],
@@ -70,7 +66,7 @@ impl Sources {
             } else if asked.is_empty() {
                 break;
             }
-            // There is nothing else to do than to wait for those that were asked.
+            // All sources were asked: only their results remain to be waited for.
             let idle = waiting.is_empty() && passing.is_empty();
             let time = if idle { deadline.left() + GRACE } else { patience };
             let mut hangs = false;
@@ -87,7 +83,7 @@ impl Sources {
                                 passing.insert(source);
                             }
                             if unanswered.is_no_way {
-                                // The others would fail alike: one cause is said once.
+                                // The others would fail with the same cause, so report it once.
                                 passing.extend(waiting.drain(..));
                                 failed.clear();
                             }
@@ -105,11 +101,11 @@ impl Sources {
             let again = said().map(|unanswered| unanswered.retry).max().unwrap_or(Retry::Never);
             let retry_after = said().filter_map(|unanswered| unanswered.retry_after);
             let retry_after = retry_after.max_by_key(|retry_after| length_of(*retry_after));
-            if let Some(wait) = attempts.before(deadline, again, retry_after) {
+            if let Some(delay) = attempts.before(deadline, again, retry_after) {
                 console.step(|| {
-                    format!("asking for the {family} address again in {} ms", wait.as_millis())
+                    format!("asking for the {family} address again in {} ms", delay.as_millis())
                 });
-                thread::sleep(wait);
+                thread::sleep(delay);
                 waiting.extend(&passing);
             }
             passing.clear();
@@ -118,7 +114,7 @@ impl Sources {
             failed.entry(source).or_insert(Unanswered {
                 retry: Retry::Transient,
                 ..Unanswered::never(
-                    "it did not answer in time",
+                    "it did not respond in time",
                     "check the connection; the next run tries again",
                 )
             });
@@ -126,8 +122,8 @@ impl Sources {
         (None, failed)
     }
 
-    /// Asks one source, in a thread of its own unless it is `alone`. The command is waited for: if
-    /// its thread were left behind, the program would outlive the run.
+    /// Asks one source, in its own thread unless it is `alone`. The command runs in this thread: in
+    /// a thread that is left behind, its program would outlive the run.
     fn start(
         &self,
         source: Source,
@@ -137,13 +133,13 @@ impl Sources {
         sender: &Sender<(Source, Said)>,
     ) {
         let question = self.question(source, family, asking);
-        // Nobody listens any more when another one's answer was taken.
+        // Sending fails when the result of another source was accepted.
         let to = sender.clone();
-        let answer = move || drop(to.send((source, question())));
+        let work = move || drop(to.send((source, question())));
         if alone || source == Source::Command {
-            return answer();
+            return work();
         }
-        if let Err(error) = thread::Builder::new().spawn(answer) {
+        if let Err(error) = thread::Builder::new().spawn(work) {
             let cause = format!("no thread could be started to ask it: {error}");
             let unanswered = Unanswered {
                 retry: Retry::Transient,
@@ -153,7 +149,7 @@ impl Sources {
         }
     }
 
-    /// What asks one source once; it needs nothing that its caller has.
+    /// A function that asks one source once. It borrows nothing, so it can run in a thread.
     pub(super) fn question(
         &self,
         source: Source,
@@ -168,7 +164,7 @@ impl Sources {
             }
             Source::Command => {
                 console.step(|| format!("running address_command for {family}"));
-                // Half of the time is left to the reflectors.
+                // Half of the time is reserved for the reflectors.
                 let share = if self.reflectors.is_empty() { 1 } else { 2 };
                 let time = command::LIMIT.min(deadline.left() / share);
                 let command = self.command.clone();
@@ -187,7 +183,7 @@ impl Sources {
     }
 }
 
-/// Whether a source wants to be asked again only when the time is over.
+/// Whether a source wants the next request only after the deadline.
 fn is_too_late(unanswered: &Unanswered, deadline: Deadline) -> bool {
     matches!(unanswered.retry_after, Some(RetryAfter::Required(after)) if after >= deadline.left())
 }

@@ -1,5 +1,5 @@
-//! `address_command`: a program of the user's that prints the public address of one family. Runs
-//! it and reads what it prints, of which nothing but a whole address is ever shown.
+//! `address_command`: a program of the user that prints the public address of one family. Runs it
+//! and parses its output. Of the output, only a whole address is ever shown.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -9,13 +9,12 @@ use super::reflector::{Reply, Unanswered};
 use crate::child::{self, CommandLine};
 use crate::record::Family;
 
-/// How long such a program may take.
 pub const LIMIT: Duration = Duration::from_secs(30);
-/// The variable that tells it the family, 4 or 6.
+/// The environment variable with the family for the program, 4 or 6.
 const FAMILY: &str = "AUTODNS_FAMILY";
 
-/// Runs `command` for at most `time`, and reads the address of `family` that it prints. A failure
-/// is not retried within the run: the program can do that itself, and knows for what.
+/// Runs `command` for at most `time` and parses the address of `family` that it prints. Errors are
+/// not retried within the run, because only the program knows whether a retry can help.
 pub fn ask(command: &CommandLine, family: Family, time: Duration) -> Said {
     let number = match family {
         Family::V4 => "4",
@@ -23,7 +22,7 @@ pub fn ask(command: &CommandLine, family: Family, time: Duration) -> Said {
     };
     let mut process = command.command();
     process.env(FAMILY, number);
-    // Without the end of the line, the rest of the address may be still to come.
+    // Until the line ends, more of the address may follow.
     let is_whole = |printed: &[u8]| printed.ends_with(b"\n") && read(printed, family).is_ok();
     let by_hand =
         |to_see| format!("run that command by hand, with {FAMILY}={number} set, to see {to_see}");
@@ -37,7 +36,7 @@ pub fn ask(command: &CommandLine, family: Family, time: Duration) -> Said {
     }
 }
 
-/// The one address in what was printed. The error is a phrase that follows the command.
+/// Parses the one address in the output. The error is a phrase that follows the command.
 fn read(printed: &[u8], family: Family) -> Result<IpAddr, String> {
     let text = printed.trim_ascii();
     if text.is_empty() {
@@ -59,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_address_of_the_family_is_read_and_nothing_else() {
+    fn output_must_be_one_address_of_the_family() {
         for (printed, family, expected) in [
             ("9.9.9.9", Family::V4, Ok("9.9.9.9")),
             (" \t9.9.9.9\r\n\n", Family::V4, Ok("9.9.9.9")),

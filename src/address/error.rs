@@ -1,39 +1,39 @@
-//! Why there is no address to publish, with each source's cause and advice. Asks nobody.
+//! The error of finding the public address, with the cause and advice of each source.
 
 use std::net::IpAddr;
 
 use super::reflector::Unanswered;
 use crate::record::Family;
 
-/// Why the public address of a family is unknown, or must not be written.
+/// Why the public address of a family is unknown or must not be written.
 #[derive(Debug)]
 pub enum Error {
-    /// No source named one.
+    /// No source named an address.
     NotFound {
         family: Family,
-        /// Each source's cause, in the order asked.
+        /// In the order of the sources.
         causes: Vec<SourceError>,
     },
-    /// Two sources name different addresses.
+    /// Two sources named different addresses.
     Disagreement {
-        /// Who was asked first, and what it said.
+        /// A source and its address.
         first: (String, IpAddr),
         second: (String, IpAddr),
     },
-    /// No second source confirms an address that may only be written if one does.
+    /// The configuration requires a confirmation, and no second source confirmed the address.
     Unconfirmed {
         first: (String, IpAddr),
-        /// Why each of the others does not confirm it.
+        /// Why each other source did not confirm it.
         causes: Vec<SourceError>,
     },
-    /// The look-up hangs, or ended without a result.
+    /// The look-up hung or ended without a result.
     Unfinished { family: Family, how: &'static str },
 }
 
 /// Why one source named no address.
 #[derive(Debug)]
 pub struct SourceError {
-    /// Who was asked: a URL without its query string, or an interface.
+    /// The name of the source: a URL without its query string, an interface, or the command.
     pub asked: String,
     pub unanswered: Unanswered,
 }
@@ -45,12 +45,11 @@ impl Error {
             Self::NotFound { causes, .. } => {
                 causes.iter().any(|cause| cause.unanswered.is_no_network)
             }
-            // A source has answered.
+            // At least one source named an address.
             Self::Disagreement { .. } | Self::Unconfirmed { .. } | Self::Unfinished { .. } => false,
         }
     }
 
-    /// What failed.
     pub fn what(&self) -> String {
         match self {
             Self::NotFound { family, causes } => {
@@ -64,8 +63,8 @@ impl Error {
         }
     }
 
-    /// Why it failed: of several sources each one's cause, and behind it what to do about it. The
-    /// advice of the last one is [`Error::advice`].
+    /// The cause. With several sources, each cause is followed by its advice, except the last one,
+    /// whose advice is [`Error::advice`].
     pub fn cause(&self) -> String {
         let claim =
             |(who, said): &(String, IpAddr)| format!("{who} says that the address is {said}");
@@ -98,8 +97,8 @@ impl Error {
     }
 }
 
-/// The causes of several sources in one line, each behind how it is `named`, without the last one's
-/// advice.
+/// The causes of several sources in one line, each after its name from `named`. The advice of the
+/// last source is left out.
 fn joined(causes: &[SourceError], named: impl Fn(usize, &str) -> String) -> String {
     let told = |(index, SourceError { asked, unanswered }): (usize, &SourceError)| {
         let is_last = index + 1 == causes.len();

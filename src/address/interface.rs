@@ -1,5 +1,5 @@
-//! The IPv6 address of an interface, from Linux's own table `/proc/net/if_inet6`: the one to
-//! publish among the many that an interface has. The choice is pure; only [`address_of`] reads.
+//! Chooses the IPv6 address to publish among the addresses of an interface, from Linux's table
+//! `/proc/net/if_inet6`. The choice is pure; only [`address_of`] reads.
 
 use std::fmt::Write;
 use std::fs;
@@ -11,7 +11,7 @@ use super::public::not_public;
 const TABLE: &str = "/proc/net/if_inet6";
 const INTERFACES: &str = "/sys/class/net";
 
-/// What the kernel says about an address (`IFA_F_*` of `linux/if_addr.h`), as far as it is asked.
+/// The flags of an address that matter here: `IFA_F_*` in `linux/if_addr.h`.
 const FLAGS: [(u8, &str); 5] = [
     (TEMPORARY, "temporary"),
     (FAILED, "failed duplicate detection"),
@@ -28,19 +28,18 @@ const PERMANENT: u8 = 0x80;
 /// One address of an interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// The address.
     pub address: Ipv6Addr,
-    /// What the kernel says about it: the lower eight of its `IFA_F_*` bits.
+    /// The lower eight `IFA_F_*` bits.
     pub flags: u8,
 }
 
-/// The address of `interface` to publish. `unfit` says why an address may not be published, if
-/// so. The error is a phrase that lists what the interface has, and what to do.
+/// The address of `interface` to publish. `unfit` returns the reason if an address may not be
+/// published. The error is a phrase that lists the addresses of the interface.
 ///
-/// Never one that is temporary (a privacy address, gone tomorrow), deprecated, tentative, has
-/// failed, or is of the link alone. Where several remain, a public one wins over any other, then
-/// one in the /64 that the kernel would send from, then one that was configured by hand
-/// (permanent), then the numerically smallest: the same one at each run.
+/// Temporary (privacy) addresses, deprecated, tentative, failed and link-local addresses are never
+/// chosen. Of the others, the order of preference is: a public address, an address in the /64 that
+/// the kernel would send from, a manually configured (permanent) address, the numerically smallest
+/// address. So each run chooses the same address.
 pub fn address_of(
     interface: &str,
     unfit: impl Fn(Ipv6Addr) -> Option<String>,
@@ -58,10 +57,9 @@ pub fn address_of(
     choose(&entries, source_of_kernel(), unfit)
 }
 
-/// The address that the kernel would send from to the Internet, if it has a route. While a provider
-/// replaces one prefix by another, this is how to tell which of them is in use. Nothing is sent:
-/// connecting a datagram socket only looks the route up, here to an address for documentation
-/// (RFC 3849).
+/// The source address that the kernel would use for the Internet, if it has a route. It shows which
+/// prefix is in use while a provider replaces one prefix with another. Nothing is sent: connecting
+/// a datagram socket only looks up the route, here to a documentation address (RFC 3849).
 fn source_of_kernel() -> Option<Ipv6Addr> {
     let socket = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).ok()?;
     socket.connect((Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1), 53)).ok()?;
@@ -84,8 +82,9 @@ fn interfaces() -> String {
     if names.is_empty() { "none".into() } else { names.join(", ") }
 }
 
-/// The rows of `interface` in the text of `if_inet6`: address, interface index, prefix length,
-/// scope and flags in hexadecimal, and the interface's name. The error is a phrase about the table.
+/// Parses the lines of `interface` in the text of `if_inet6`: address, interface index, prefix
+/// length, scope and flags in hexadecimal, and the interface's name. The error is a phrase about
+/// the table.
 pub fn parse(table: &str, interface: &str) -> Result<Vec<Entry>, String> {
     let mut entries = Vec::new();
     for row in table.lines() {
@@ -97,7 +96,7 @@ pub fn parse(table: &str, interface: &str) -> Result<Vec<Entry>, String> {
         if name != interface {
             continue;
         }
-        // The kernel always writes all digits; Rust would also read a sign.
+        // The kernel always writes all digits; Rust would also accept a sign.
         let is_hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
         if address.len() != 32 || flags.len() != 2 || !is_hex(address) || !is_hex(flags) {
             return Err(broken());
@@ -109,8 +108,8 @@ pub fn parse(table: &str, interface: &str) -> Result<Vec<Entry>, String> {
     Ok(entries)
 }
 
-/// The address among `entries` to publish, as [`address_of`] says. `source` is the address that the
-/// kernel would send from, of any interface.
+/// Chooses among `entries` as described at [`address_of`]. `source` is the address that the kernel
+/// would send from, on any interface.
 pub fn choose(
     entries: &[Entry],
     source: Option<Ipv6Addr>,
@@ -139,12 +138,12 @@ const fn share_prefix(one: Ipv6Addr, other: Ipv6Addr) -> bool {
     one.to_bits() >> 64 == other.to_bits() >> 64
 }
 
-/// What the interface has, when none of it will do.
+/// Lists the addresses with the reason why each cannot be published.
 fn describe(entries: &[Entry], unfit: impl Fn(Ipv6Addr) -> Option<String>) -> String {
     if entries.is_empty() {
         return "it has no IPv6 address".into();
     }
-    let mut text = String::from("none of its addresses will do:");
+    let mut text = String::from("none of its addresses can be published:");
     for (index, Entry { address, flags }) in entries.iter().enumerate() {
         let why = FLAGS
             .iter()
@@ -173,7 +172,7 @@ mod tests {
         choose(&parse(table, interface)?, source, unfit).map(|address| address.to_string())
     }
 
-    /// A Pi on a home line: a stable address, a temporary one, and a unique-local one.
+    /// A Pi on a home connection: a stable, a temporary and a unique-local address.
     const HOME: &str = "\
 fe80000000000000ba27ebfffe123456 02 40 20 80   eth0
 2a02810d00a41c00ba27ebfffe123456 02 40 00 00   eth0
@@ -181,14 +180,14 @@ fe80000000000000ba27ebfffe123456 02 40 20 80   eth0
 fd0012345678000000000000000000aa 02 40 00 00   eth0
 00000000000000000000000000000001 01 80 10 80       lo
 ";
-    /// After the provider has given another prefix: the old one is deprecated.
+    /// The provider changed the prefix: the old one is deprecated.
     const RENUMBERED: &str = "\
 2a02810d00a41c00ba27ebfffe123456 02 40 00 20   eth0
 2a02810d00b52d00ba27ebfffe123456 02 40 00 00   eth0
 2a02810d00b52d001111222233334444 02 40 00 01   eth0
 fe80000000000000ba27ebfffe123456 02 40 20 80   eth0
 ";
-    /// A server: an address by `DHCPv6` beside one that was configured by hand, and SLAAC.
+    /// A server with an address from `DHCPv6`, a manually configured one, and one from SLAAC.
     const SERVER: &str = "\
 2a01022808800000000000000000f00d 02 80 00 00   ens3
 2a010228088000000000000000000042 02 40 00 80   ens3
@@ -197,12 +196,12 @@ fe80000000000000505400fffe9abcde 02 40 20 80   ens3
 ";
 
     #[test]
-    fn the_stable_global_address_is_chosen() {
+    fn stable_global_address_is_chosen() {
         for (table, interface, address) in [
             (HOME, "eth0", "2a02:810d:a4:1c00:ba27:ebff:fe12:3456"),
             (RENUMBERED, "eth0", "2a02:810d:b5:2d00:ba27:ebff:fe12:3456"),
             (SERVER, "ens3", "2a01:228:880::42"),
-            // Without the one configured by hand, the smallest.
+            // Without the manually configured address, the smallest is chosen.
             (&SERVER.replace("40 00 80", "40 00 60"), "ens3", "2a01:228:880::f00d"),
         ] {
             assert_eq!(chosen(table, interface), Ok(address.into()));
@@ -212,7 +211,7 @@ fe80000000000000505400fffe9abcde 02 40 20 80   ens3
         }
     }
 
-    /// While a provider replaces one prefix by another, both are valid. The new one is larger.
+    /// While a provider replaces one prefix with another, both are valid. The new one is larger.
     const TWO_PREFIXES: &str = "\
 2a02810d00a41c00ba27ebfffe123456 02 40 00 00   eth0
 2a02810d00b52d00ba27ebfffe123456 02 40 00 00   eth0
@@ -237,26 +236,26 @@ fd0012345678000000000000000000aa 02 40 00 80   eth0
         ] {
             assert_eq!(chosen_from(source, TWO_PREFIXES, "eth0"), Ok(address.into()), "{source:?}");
         }
-        // It also wins over one that was configured by hand.
+        // It also wins over a manually configured address.
         let by_hand = TWO_PREFIXES.replacen("40 00 00", "40 00 80", 1);
         assert_eq!(chosen_from(Some(new), &by_hand, "eth0"), Ok(new.into()));
         assert_eq!(chosen_from(None, &by_hand, "eth0"), Ok(old.into()));
     }
 
     #[test]
-    fn where_any_address_may_be_published_a_public_one_still_wins() {
+    fn public_address_wins_if_any_address_is_allowed() {
         let any =
             |table: &str| choose(&parse(table, "eth0")?, None, |_| None).map(|a| a.to_string());
         assert_eq!(any(HOME), Ok("2a02:810d:a4:1c00:ba27:ebff:fe12:3456".into()));
         let local = "fe800000000000000000000000000001 02 40 20 80 eth0\n";
         let unique = "fd0012345678000000000000000000aa 02 40 00 00 eth0\n";
         assert_eq!(any(&format!("{local}{unique}")), Ok("fd00:1234:5678::aa".into()));
-        let problem = "none of its addresses will do: fe80::1 (link-local)";
+        let problem = "none of its addresses can be published: fe80::1 (link-local)";
         assert_eq!(any(local), Err(problem.into()));
     }
 
     #[test]
-    fn where_none_will_do_all_are_listed() {
+    fn error_lists_all_addresses_with_their_reasons() {
         let table = "\
 fe80000000000000ba27ebfffe123456 02 40 20 80   wlan0
 fd0012345678000000000000000000aa 02 40 00 00   wlan0
@@ -267,7 +266,7 @@ fd0012345678000000000000000000aa 02 40 00 00   wlan0
 ";
         assert_eq!(
             chosen(table, "wlan0"),
-            Err("none of its addresses will do: fe80::ba27:ebff:fe12:3456 (link-local), \
+            Err("none of its addresses can be published: fe80::ba27:ebff:fe12:3456 (link-local), \
                  fd00:1234:5678::aa (unique-local), 2a02:810d:a4:1c00:84c1:f2a3:b4c5:d6e7 \
                  (temporary), 2a02:810d:a4:1c00::1 (deprecated), 2a02:810d:a4:1c00::2 (tentative), \
                  2a02:810d:a4:1c00::3 (failed duplicate detection)"
@@ -277,7 +276,7 @@ fd0012345678000000000000000000aa 02 40 00 00   wlan0
     }
 
     #[test]
-    fn a_broken_table_is_not_an_empty_one() {
+    fn broken_table_is_an_error_not_an_empty_list() {
         for row in [
             "x",
             "zz 02 40 00 80 eth0",

@@ -1,7 +1,7 @@
-//! The public address of this connection: whom to ask and in what order, who confirms an address
-//! before a change, and what an address must be. Asking one reflector is left to `reflector`,
-//! asking several in the time there is to `asking`, running the user's command to `command`,
-//! reading the interface's addresses to `interface`; what counts as public is in `public`.
+//! The public address of this connection: the order of the sources, the confirmation before a
+//! change, and the rules for an address. `asking` asks several sources at once, `reflector` one
+//! reflector; `command` runs the user's command, `interface` reads the addresses of an interface,
+//! and `public` decides which addresses are public.
 
 mod asking;
 mod command;
@@ -24,51 +24,46 @@ pub use error::{Error, SourceError};
 use public::{CGNAT, is_of_no_host, not_public};
 use reflector::{Reflector, Reply, Unanswered};
 
-/// Where addresses come from, and what they must be, as a configuration says it.
+/// The sources of addresses and the rules for them, from the configuration.
 #[derive(Debug)]
 pub struct Sources {
-    /// What is run first. With it, there may be no reflector.
+    /// Asked before the reflectors. With a command, the list of reflectors may be empty.
     pub command: Option<CommandLine>,
-    /// Who is asked, in this order.
+    /// In the order in which they are asked.
     pub reflectors: Vec<Reflector>,
-    /// The interface that has the IPv6 address; if `None`, the other sources are asked for it.
+    /// The only source of the IPv6 address, if set.
     pub ipv6_interface: Option<String>,
-    /// The only networks that addresses may be in, of each family that has one listed.
+    /// Addresses must be in one of these networks. A family without any is not restricted.
     pub expected_networks: Vec<Cidr>,
-    /// Whether an address may be published that the Internet cannot reach.
+    /// Whether addresses that the Internet cannot reach may be published.
     pub allow_non_public: bool,
-    /// Whether an address may be published only if a reflector on another host confirms it. That
-    /// of the interface needs no confirmation.
+    /// Whether a reflector on another host must confirm an address before it is published. The
+    /// address of the interface needs no confirmation.
     pub require_confirmation: bool,
 }
 
-/// One source of addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Source {
-    /// The interface.
     Interface,
-    /// The user's command.
     Command,
-    /// A reflector, by its place in the list.
+    /// The index in the list of reflectors.
     Reflector(usize),
 }
 
-/// An address, and who named it.
+/// An address and its source.
 #[derive(Clone, Debug)]
 pub struct PublicAddress {
-    /// The address.
     pub address: IpAddr,
-    /// Who named it.
     by: Source,
-    /// The hosts that had a part in it.
+    /// The host of the reflector and the hosts that it redirected to.
     hosts: BTreeSet<String>,
-    /// Those that were asked before and whose failure lasts, with what came instead of an address.
+    /// Sources that failed before and that a retry cannot help, with cause and advice.
     lasting: BTreeMap<Source, (String, String)>,
 }
 
 impl Sources {
-    /// The public address of `family`: the first that a source names. Only when all have failed is
-    /// it an error, which has each one's reason.
+    /// The public address of `family` that the first source names. If all sources fail, the error
+    /// has the cause of each.
     pub fn find(&self, family: Family, asking: Asking<'_>) -> Result<PublicAddress, Error> {
         let sources = self.of_family(family);
         match self.first_of(&sources, family, asking, |source, said| Ok((source, said?))) {
@@ -84,34 +79,35 @@ impl Sources {
         }
     }
 
-    /// Asks for a second opinion before `answer` is written: reflectors on other hosts, those in
-    /// front of the first that answered included, unless their failure lasts. The first of them
-    /// that names an address decides; another address is an error, even one that may not be
-    /// published. That none answers is an error only with `require_confirmation`: a change must
-    /// not depend on two unless someone wants it to. The address of an interface needs no other.
-    pub fn confirm(&self, answer: &PublicAddress, asking: Asking<'_>) -> Result<(), Error> {
-        let (address, family) = (answer.address, Family::of(answer.address));
+    /// Asks sources on other hosts to confirm the address `found` before it is written. Sources
+    /// that failed earlier are asked last, or not at all if a retry cannot help.
+    ///
+    /// The first source that names an address decides: a different address is an error, even one
+    /// that may not be published. If no source names an address, that is an error only with
+    /// `require_confirmation`. The address of an interface needs no confirmation.
+    pub fn confirm(&self, found: &PublicAddress, asking: Asking<'_>) -> Result<(), Error> {
+        let (address, family) = (found.address, Family::of(found.address));
         let sources = self.of_family(family);
-        if answer.by == Source::Interface || sources.len() == 1 && !self.require_confirmation {
+        if found.by == Source::Interface || sources.len() == 1 && !self.require_confirmation {
             return Ok(());
         }
         let dispute = |source, other| Error::Disagreement {
-            first: (self.shown(answer.by), address),
+            first: (self.shown(found.by), address),
             second: (self.shown(source), other),
         };
-        let shared = |hosts: &BTreeSet<String>| answer.hosts.intersection(hosts).next().cloned();
+        let shared = |hosts: &BTreeSet<String>| found.hosts.intersection(hosts).next().cloned();
         let mut failed = Failures::new();
         let mut others = Vec::new();
-        // Those in front have just failed, or are slow.
+        // The sources in front of the first one have just failed, or are slow.
         let (front, behind): (Vec<_>, Vec<_>) = sources
             .into_iter()
-            .filter(|&source| source != answer.by)
-            .partition(|&source| source < answer.by);
+            .filter(|&source| source != found.by)
+            .partition(|&source| source < found.by);
         for source in behind.into_iter().chain(front) {
             let host = self.host(source).into_iter().collect();
             if let Some(host) = shared(&host) {
                 failed.insert(source, same_host(&host));
-            } else if let Some((cause, advice)) = answer.lasting.get(&source) {
+            } else if let Some((cause, advice)) = found.lasting.get(&source) {
                 failed.insert(source, Unanswered::never(cause, advice));
             } else {
                 others.push(source);
@@ -132,14 +128,14 @@ impl Sources {
         }
         if self.require_confirmation {
             failed.extend(now);
-            let first = (self.shown(answer.by), address);
+            let first = (self.shown(found.by), address);
             return Err(Error::Unconfirmed { first, causes: self.causes(failed) });
         }
         asking.console.step(|| format!("{address} is not confirmed: no other source answers"));
         Ok(())
     }
 
-    /// Whether the answers of those families can be confirmed where that is required.
+    /// Whether there are enough sources to confirm the addresses of these families, if required.
     pub fn can_confirm(&self, mut families: impl Iterator<Item = Family>) -> bool {
         let hosts: BTreeSet<String> = self.reflectors.iter().map(Reflector::host).collect();
         let sources = hosts.len() + usize::from(self.command.is_some());
@@ -147,7 +143,7 @@ impl Sources {
         !self.require_confirmation || sources > 1 || !families.any(needs_another)
     }
 
-    /// The sources of that family's address, in the order in which they are asked.
+    /// The sources for the address of `family`, in the order in which they are asked.
     pub fn of_family(&self, family: Family) -> Vec<Source> {
         if family == Family::V6 && self.ipv6_interface.is_some() {
             return vec![Source::Interface];
@@ -156,13 +152,13 @@ impl Sources {
         command.chain((0..self.reflectors.len()).map(Source::Reflector)).collect()
     }
 
-    /// The host of a source that has one.
+    /// Only reflectors have a host.
     fn host(&self, source: Source) -> Option<String> {
         let Source::Reflector(index) = source else { return None };
         self.reflectors.get(index).map(Reflector::host)
     }
 
-    /// Asks one source once.
+    /// Asks one source, without retries.
     pub fn ask(
         &self,
         source: Source,
@@ -174,7 +170,7 @@ impl Sources {
             .map_err(|unanswered| SourceError { asked: self.shown(source), unanswered })
     }
 
-    /// What a source said, if it may be published; and tells the step.
+    /// Rejects an address that may not be published, and prints the step.
     fn examined(&self, source: Source, family: Family, said: Said, console: &Console) -> Said {
         let said = said.and_then(|reply| match self.objection(reply.address, family, source) {
             Some((objection, advice)) => Err(Unanswered {
@@ -211,7 +207,7 @@ impl Sources {
         failed.into_iter().map(cause).collect()
     }
 
-    /// A source, as messages name it.
+    /// The name of a source in messages.
     pub fn shown(&self, source: Source) -> String {
         match source {
             Source::Interface => {
@@ -222,7 +218,7 @@ impl Sources {
         }
     }
 
-    /// What is wrong with an address that a source named, and what to do, if anything is.
+    /// Why an address may not be published, as a phrase that follows "which is", and the advice.
     fn objection(
         &self,
         address: IpAddr,
@@ -231,7 +227,7 @@ impl Sources {
     ) -> Option<(String, &'static str)> {
         if Family::of(address) != family {
             return Some((
-                format!("no {family} address"),
+                format!("not an {family} address"),
                 "use a reflector that answers with the address it was called from",
             ));
         }
@@ -255,13 +251,13 @@ impl Sources {
         self.outside(address).map(|outside| (outside, advice))
     }
 
-    /// Why an address may not be published, in a few words, if so.
+    /// Why an address may not be published, in a few words; `None` if it may.
     pub fn kind_objected_to(&self, address: IpAddr) -> Option<String> {
         self.not_publishable(address).map(Into::into).or_else(|| self.outside(address))
     }
 
-    /// The kind of an address that may not be published because of its kind. What no host can have
-    /// is never published, whatever `allow_non_public` says.
+    /// The kind of an address that may not be published. `allow_non_public` does not allow
+    /// addresses that no host can have.
     fn not_publishable(&self, address: IpAddr) -> Option<&'static str> {
         not_public(address).filter(|_| !self.allow_non_public || is_of_no_host(address))
     }
@@ -276,9 +272,9 @@ impl Sources {
     }
 }
 
-/// Why one that names the same address does not confirm it.
+/// Why a source that names the same address does not confirm it.
 fn same_host(host: &str) -> Unanswered {
-    let cause = format!("its answer is that of {host}, which has answered already");
+    let cause = format!("its response is from {host}, which has answered already");
     Unanswered::never(cause, "name a source on another host")
 }
 
@@ -298,13 +294,13 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_must_be_of_the_family_public_and_expected() {
+    fn address_must_be_of_the_family_public_and_expected() {
         let any = &[][..];
         for (networks, allowed, address, family, objection) in [
             (any, false, "9.9.9.9", Family::V4, None),
-            (any, false, "2620:fe::9", Family::V4, Some("no IPv4 address")),
-            (any, true, "::ffff:9.9.9.9", Family::V4, Some("no IPv4 address")),
-            (any, false, "9.9.9.9", Family::V6, Some("no IPv6 address")),
+            (any, false, "2620:fe::9", Family::V4, Some("not an IPv4 address")),
+            (any, true, "::ffff:9.9.9.9", Family::V4, Some("not an IPv4 address")),
+            (any, false, "9.9.9.9", Family::V6, Some("not an IPv6 address")),
             (any, false, "10.1.2.3", Family::V4, Some("not a public address: private")),
             (any, true, "10.1.2.3", Family::V4, None),
             (any, true, "127.0.0.1", Family::V4, None),

@@ -1,5 +1,5 @@
-//! What counts as a public address: one that the rest of the Internet can reach. A table of IANA's
-//! special-purpose registries, and nothing else.
+//! Decides whether an address is public, that is, reachable from the Internet, by a table of IANA's
+//! special-purpose registries.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -8,12 +8,12 @@ use crate::cidr::Cidr;
 /// The kind of an address that a provider shares among its customers (RFC 6598).
 pub const CGNAT: &str = "CGNAT (shared with the provider's other customers)";
 
-/// CIDRs and their kind; `None` is a part of a larger CIDR that is globally reachable after all.
-/// The first CIDR that holds an address decides.
+/// CIDRs and their kind. `None` marks the globally reachable part of a larger CIDR. The first CIDR
+/// that contains an address decides.
 ///
-/// For IPv4, IANA's IPv4 Special-Purpose Address Registry, with the multicast CIDR (RFC 5771) and
-/// the relay anycast of the withdrawn 6to4 (RFC 7526). For IPv6, IANA's IPv6 registry; what lies
-/// outside `2000::/3` (RFC 4291, the global unicast space in use) is refused whatever it is.
+/// IPv4: IANA's IPv4 Special-Purpose Address Registry, the multicast CIDR (RFC 5771) and the relay
+/// anycast of the withdrawn 6to4 (RFC 7526). IPv6: IANA's IPv6 registry; all addresses outside the
+/// global unicast space `2000::/3` (RFC 4291) are rejected.
 const KINDS: &[(Cidr, Option<&str>)] = &[
     (Cidr::v4([0, 0, 0, 0], 8), Some("\"this network\"")),
     (Cidr::v4([10, 0, 0, 0], 8), Some("private")),
@@ -60,14 +60,14 @@ const KINDS: &[(Cidr, Option<&str>)] = &[
     (Cidr::v6(&[], 0), Some("outside the global unicast space 2000::/3")),
 ];
 
-/// Why `address` is not a public one: its kind, as in "private", or `None` if it is public.
+/// The kind of an address that is not public, as in "private"; `None` if it is public.
 pub fn not_public(address: IpAddr) -> Option<&'static str> {
     KINDS.iter().find(|(cidr, _)| cidr.contains(address)).and_then(|&(_, kind)| kind)
 }
 
-/// Whether `address` is one that no host has, on whatever network: unspecified ("this network"),
-/// multicast, reserved, broadcast, or IPv4-mapped, a form for programs (RFC 4291, section 2.5.5.2).
-/// Loopback is not among them: it is an address of this host.
+/// Whether no host on any network can have `address`: unspecified ("this network"), multicast,
+/// reserved, broadcast, or IPv4-mapped (RFC 4291, section 2.5.5.2). False for loopback, which is an
+/// address of this host.
 pub fn is_of_no_host(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => address.octets()[0] == 0 || address >= Ipv4Addr::new(224, 0, 0, 0),
@@ -83,7 +83,7 @@ mod tests {
 
     /// The first and the last address of each CIDR, and its neighbours.
     #[test]
-    fn every_kind_is_known_at_its_edges() {
+    fn kind_is_right_at_the_edges_of_each_cidr() {
         let private = Some("private");
         let cgnat = Some(CGNAT);
         let documentation = Some("documentation");
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_of_no_host_are_known_at_their_edges() {
+    fn address_of_no_host_is_recognised_at_the_edges() {
         for (address, of_no_host) in [
             ("0.0.0.0", true),
             ("0.255.255.255", true),
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn no_cidr_has_bits_set_behind_its_length() {
+    fn no_cidr_in_the_table_has_host_bits_set() {
         for (cidr, _) in KINDS {
             assert_eq!(Cidr::parse(&cidr.to_string()), Ok(*cidr));
         }

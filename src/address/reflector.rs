@@ -1,6 +1,6 @@
-//! A reflector: a web server that answers with the address it was called from. Asks it over one
-//! family, and believes nothing but one whole, well-formed address. Never goes through a proxy: the
-//! address must be this line's.
+//! A reflector: a web server that responds with the address that the request came from. Asks it
+//! over one family and accepts only one whole, well-formed address. Never uses a proxy, because the
+//! address must be that of this connection.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -16,34 +16,33 @@ use crate::secrets::Secrets;
 use crate::transport::url::{MAX_REDIRECTS, SecretUrl, host_of};
 use crate::transport::{Client, Via};
 
-/// The most bytes an answer may have.
+/// In bytes.
 const MAX_RESPONSE: u64 = 4096;
 
-/// A reflector, by its URL. Neither `Display` nor `Debug` shows the URL's secrets.
+/// Neither `Display` nor `Debug` shows the URL's secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reflector(SecretUrl);
 
 impl Reflector {
-    /// The reflectors of a configuration that names none: AWS's and, for a second opinion,
-    /// Cloudflare's. Both know IPv4 and IPv6.
+    /// The reflectors of a configuration that names none: AWS's, and Cloudflare's to confirm it.
+    /// Both support IPv4 and IPv6.
     pub const DEFAULTS: [&str; 2] = ["https://checkip.global.api.aws", "https://icanhazip.com"];
 
-    /// Reads a URL. The error is a phrase to follow the key, and does not quote the URL.
+    /// The error is a phrase that follows the key and does not quote the URL.
     pub fn parse(url: &str) -> Result<Self, String> {
         SecretUrl::parse(url).map(Self)
     }
 
-    /// Its URL.
     pub const fn url(&self) -> &SecretUrl {
         &self.0
     }
 
-    /// Its host, in one spelling: two reflectors on the same host are one source.
+    /// The host in its normal spelling. Two reflectors on the same host count as one source.
     pub fn host(&self) -> String {
         host_of(self.0.uri())
     }
 
-    /// Asks for the address that this machine has as seen over the connections of `client`.
+    /// Asks for the address from which the connections of `client` come.
     pub fn ask(
         &self,
         client: &Client,
@@ -59,15 +58,15 @@ impl Reflector {
                 .request()
                 .header(ACCEPT, "application/json, */*;q=0.5")
                 .body(Vec::new())
-                .map_err(|_| Unanswered::never("the URL cannot be asked", CHECK_URL))?;
-            let answer =
+                .map_err(|_| Unanswered::never("the URL cannot be requested", CHECK_URL))?;
+            let response =
                 client.send(request, MAX_RESPONSE, deadline).map_err(|error| Unanswered {
                     retry: error.retry(),
                     is_no_network: error.is_no_network(),
                     is_no_way: error.is_no_way(),
                     ..Unanswered::never(error.to_string(), error.advice())
                 })?;
-            match at.redirect(answer.status, &answer.headers) {
+            match at.redirect(response.status, &response.headers) {
                 Some(Ok(next)) => {
                     next.add_secrets(&mut secrets);
                     at = next;
@@ -76,13 +75,13 @@ impl Reflector {
                     return Err(Unanswered::never(problem, CHECK_URL));
                 }
                 None => {
-                    let whole = answer.has_length();
-                    let read = read_response(answer.status, &answer.body, whole, &secrets);
+                    let whole = response.has_length();
+                    let read = read_response(response.status, &response.body, whole, &secrets);
                     return match read {
-                        Ok(address) => Ok(Reply { address, hosts, via: answer.via }),
+                        Ok(address) => Ok(Reply { address, hosts, via: response.via }),
                         Err((cause, advice)) => Err(Unanswered {
-                            retry: Retry::of_status(answer.status),
-                            retry_after: RetryAfter::of(&answer.headers, SystemTime::now()),
+                            retry: Retry::of_status(response.status),
+                            retry_after: RetryAfter::of(&response.headers, SystemTime::now()),
                             ..Unanswered::never(cause, advice)
                         }),
                     };
@@ -94,20 +93,19 @@ impl Reflector {
     }
 }
 
-/// An address, and whose word it is.
+/// An address from a source.
 #[derive(Clone, Debug)]
 pub struct Reply {
-    /// The address.
     pub address: IpAddr,
-    /// The hosts that had a part in it: the reflector's own, and those that it redirected to. Each
-    /// of them could have named another address.
+    /// The host of the reflector and the hosts that it redirected to. Each of them could have
+    /// named another address.
     pub hosts: BTreeSet<String>,
-    /// How the last exchange went, if there was one.
+    /// The connection of the last exchange, if there was one.
     pub via: Via,
 }
 
 impl Reply {
-    /// What this machine itself knows; no host had a part in it.
+    /// An address from this machine itself, without a host.
     pub(super) fn of_this_machine(address: IpAddr) -> Self {
         Self { address, hosts: BTreeSet::new(), via: Via::default() }
     }
@@ -116,13 +114,12 @@ impl Reply {
 /// Why a source named no address that may be published.
 #[derive(Debug)]
 pub struct Unanswered {
-    /// A phrase that follows who was asked.
+    /// A phrase that follows the name of the source.
     pub cause: String,
     pub advice: String,
     pub retry: Retry,
-    /// What it says about the time of the next request.
     pub retry_after: Option<RetryAfter>,
-    /// The address that it named, if that is one that may not be published.
+    /// The address that the source named, if it may not be published.
     pub named: Option<IpAddr>,
     /// Whether this machine has no network at all.
     pub is_no_network: bool,
@@ -131,7 +128,7 @@ pub struct Unanswered {
 }
 
 impl Unanswered {
-    /// A retry cannot help.
+    /// An error that a retry cannot help.
     pub(super) fn never(cause: impl Into<String>, advice: impl Into<String>) -> Self {
         Self {
             cause: cause.into(),
@@ -160,13 +157,13 @@ impl fmt::Display for Reflector {
     }
 }
 
-/// The address in an answer: JSON with `your_ip` (or `ip`) and no `error`, or bare text. The error
-/// is a phrase that follows who was asked; of the answer it quotes no more than JSON's `error`.
-/// `whole` tells whether the answer came with its length; if not, JSON still shows its own end, and
-/// so does text with a line's end.
+/// Parses the address in a response: JSON with `your_ip` (or `ip`) and no `error`, or bare text.
+/// The error is a phrase that follows the name of the source, and its advice. It quotes only the
+/// `error` of JSON. `whole` says whether the response had a length; without one, only JSON and text
+/// with a final line break are known to be complete.
 ///
-/// Only status 200 answers the question: 206 is a part of the answer, 203 is what a proxy made of
-/// it, and the other 2xx have none.
+/// Only status 200 is accepted: 206 is partial, 203 is modified by a proxy, and the other 2xx have
+/// no content.
 pub fn read_response(
     status: u16,
     body: &str,
@@ -211,8 +208,8 @@ pub fn read_response(
     })
 }
 
-/// What a reflector reports in the member `error`, if it reports an error. Some always have the
-/// member, and say in it that there was none.
+/// The member `error`, if it reports an error. Some reflectors always send the member, with an
+/// empty value if there was no error.
 fn reported(json: &Value) -> Option<&Value> {
     let error = &json["error"];
     let is_none = match error {
@@ -226,7 +223,7 @@ fn reported(json: &Value) -> Option<&Value> {
     Some(error).filter(|_| !is_none)
 }
 
-/// What to do about a status. A server's own trouble says nothing about the key.
+/// The advice for a status. An error of the server is not about the key.
 const fn advice_of(status: u16) -> &'static str {
     match (Retry::of_status(status), status) {
         (_, 511) => "sign in to this network with a browser",
@@ -236,7 +233,7 @@ const fn advice_of(status: u16) -> &'static str {
     }
 }
 
-/// What kind of text it is that holds no address, as far as its beginning shows.
+/// The kind of a text that is not an address, guessed from its beginning.
 fn kind(text: &str) -> &'static str {
     let begins =
         |with: &str| text.get(..with.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(with));
@@ -266,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn the_three_forms_are_read() {
+    fn address_is_parsed_from_text_and_json() {
         for (body, address) in [
             ("9.9.9.9\n", "9.9.9.9"),
             ("\u{feff} 2620:FE::9 \r\n", "2620:fe::9"),
@@ -290,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_a_failure_that_says_what_came() {
+    fn other_response_is_an_error_that_describes_it() {
         for (status, body, problem) in [
             (200, "", "it answered nothing"),
             (200, "9", "it answered 1 byte of text, not an address"),
@@ -341,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn advice_about_a_status_names_the_key_only_where_it_can_be_the_cause() {
+    fn advice_names_the_key_only_if_it_can_be_the_cause() {
         for (status, advice) in [
             (401, CHECK_REFLECTOR),
             (403, CHECK_REFLECTOR),
@@ -359,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts_of_one_server_are_equal_in_every_spelling() {
+    fn host_is_equal_in_each_spelling() {
         for (one, other, equal) in [
             ("https://a.example", "https://A.Example./x?y", true),
             ("https://a.example:8443", "https://a.example", true),
@@ -374,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_may_be_cut_off_is_no_answer() {
+    fn text_that_may_be_cut_off_is_rejected() {
         for (body, good) in
             [("174.21.76.2", false), ("174.21.76.23\n", true), ("{\"ip\":\"174.21.76.23\"}", true)]
         {

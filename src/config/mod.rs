@@ -322,8 +322,8 @@ mod tests {
             ),
             (
                 full(", \"expected_networks\": [\"198.51.100.7/24\"]"),
-                "line 1, column 79: \"expected_networks\" has bits set behind its length, so that \
-                 it names no network",
+                "line 1, column 79: \"expected_networks\" has host bits set, so it is not \
+                 a network",
             ),
             (
                 full(", \"ipv6_interface\": \"../eth0\""),

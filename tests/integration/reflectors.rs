@@ -127,7 +127,7 @@ fn response_without_address_is_described_and_its_error_quoted() {
          a NUL: it answered 13 bytes of text with control characters, not an address; check the \
          reflector, and the key in reflect_url if it has one\n\
          not UTF-8: the answer is not UTF-8; check who answers there\n\
-         the other family: it answered 2620:4f:8000::7, which is no IPv4 address; use a \
+         the other family: it answered 2620:4f:8000::7, which is not an IPv4 address; use a \
          reflector that answers with the address it was called from\n",
     );
 }

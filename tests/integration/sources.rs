@@ -260,7 +260,7 @@ fn required_confirmation_that_is_missing_stops_the_change() {
         ),
         (
             Response::redirect(302, &fixture.reflector.url()).into(),
-            "its answer is that of reflect.example.net, which has answered already; name a source \
+            "its response is from reflect.example.net, which has answered already; name a source \
              on another host\n",
             1,
         ),
@@ -352,8 +352,9 @@ fn two_sources_redirecting_to_one_host_count_once() {
         1,
         "",
         "autodns: home.example.com A: nothing was changed: {reflector}/reflect/v1 says that the \
-         address is 192.175.48.9, and no other source confirms it; {second}/reflect/v1: its answer \
-         is that of only4.example.net, which has answered already; name a source on another host\n",
+         address is 192.175.48.9, and no other source confirms it; {second}/reflect/v1: its \
+         response is from only4.example.net, which has answered already; name a source on another \
+         host\n",
     );
     assert_eq!(fixture.aws.record_sets()[0], UNCHANGED);
 }
@@ -527,7 +528,7 @@ fn special_interface_address_is_never_published() {
         1,
         "",
         "autodns: home.example.com AAAA: could not get the public IPv6 address from interface \
-         eth0: none of its addresses will do: ::ffff:192.175.48.7 (IPv4-mapped); check \
+         eth0: none of its addresses can be published: ::ffff:192.175.48.7 (IPv4-mapped); check \
          ipv6_interface\n",
     );
 }
@@ -541,7 +542,7 @@ fn unusable_interface_is_reported_with_its_cause() {
         1,
         "",
         "autodns: home.example.com AAAA: could not get the public IPv6 address from \
-         interface eth0: none of its addresses will do: 2620:4f:8000::1 (temporary), \
+         interface eth0: none of its addresses can be published: 2620:4f:8000::1 (temporary), \
          2620:4f:8000::2 (deprecated), 2620:4f:8000::3 (tentative), fe80::1 (link-local); check \
          ipv6_interface\n",
     );

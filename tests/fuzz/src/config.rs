@@ -155,8 +155,8 @@ const REJECTIONS: &[&str] = &[
     "is a FIFO topic, which cannot deliver to e-mail or SMS; make a standard topic",
     "must be the path of a file",
     "cannot be used: it is not a command line; check its quotes",
-    "cannot be used: no shell runs it, so it cannot begin with NAME=VALUE; write a script that sets the \
-     variable, and name the script here",
+    "cannot be used: no shell runs it, so it cannot begin with NAME=VALUE; write a script that \
+     sets the variable, and name the script here",
     "must be a URL, as in https://host/path",
     "must be a URL whose port is # to #",
     "must be an https URL: over plain http anyone on the way can read it, and answer",
@@ -164,8 +164,8 @@ const REJECTIONS: &[&str] = &[
      http://#.#.#.#:#/path",
     "must be a URL with no @ behind its host: in a password write / as %#F, ? as %#F and # as %#, \
      and in a path write @ as %#",
-    "is no network, as in #.#.#.#/# or #:db#::/#",
-    "has bits set behind its length, so that it names no network",
+    "is not a network, as in #.#.#.#/# or #:db#::/#",
+    "has host bits set, so it is not a network",
     "must be the name of a network interface, as in eth#",
     // What serde_json has to say of a text that is no JSON; it quotes nothing either.
     "this is not JSON: control character (\\u#-\\u#F) found while parsing a string",
