@@ -1,9 +1,9 @@
-//! What must never be shown, and the one way in which foreign text is shown. Holds no file and
-//! prints nothing itself.
+//! Hides secrets in messages and makes foreign text safe to quote. Reads no file and prints
+//! nothing.
 //!
-//! A secret is looked for in runs of 8 characters, in any case: as it is, percent-encoded, in
-//! base64 at each of its three alignments, and in hexadecimal. Nothing but the secrets themselves
-//! is stored before a text has to be looked through, so a quiet run does no work here.
+//! A secret is found by any 8 consecutive characters, in upper or lower case: plain,
+//! percent-encoded, in base64 at each of the three alignments, and in hexadecimal. The index for
+//! the search is built with the first text, so a run without messages does not need it.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -14,43 +14,43 @@ use search::{Index, Marks};
 
 mod search;
 
-/// How many characters of a foreign text a message quotes at most.
+/// How many characters of a foreign text a message quotes.
 const MAX_QUOTE: usize = 300;
-/// How many characters of a foreign text are looked at; the rest is dropped.
+/// How many characters of a foreign text are searched; the rest is dropped.
 const MAX_READ: usize = 2048;
-/// So many characters of a secret in a row are never shown. A shorter secret is hidden whole.
+/// This many consecutive characters of a secret are never shown. A shorter secret is hidden whole.
 pub const RUN: usize = 8;
-/// A part of a query string shorter than this is hidden as `name=part`, but not on its own: it
-/// could be any word of any message, and it keeps nobody out.
+/// A shorter part of a query string is hidden only as `name=part`. By itself it could be any word
+/// of a message, and it is too short to be a key.
 const MIN_PART: usize = 4;
-/// A word at least this long that looks random is a key and not a word.
+/// The length from which a word that looks random counts as a key.
 const MIN_KEY: usize = 16;
 
 /// The secrets of a run: the AWS secret key and session token, passwords, the query strings of
-/// URLs, and paths that are keys. Its `Debug` shows none of them.
+/// URLs, and paths that are keys. `Debug` shows none of them.
 #[derive(Clone, Default)]
 pub struct Secrets {
     /// Hidden everywhere.
     keys: Vec<String>,
-    /// Values of query strings and user names, which may be any word: hidden in what comes from
-    /// elsewhere, but not in this program's own words.
+    /// Values of query strings and user names. Any word can be one, so they are hidden only in
+    /// foreign text, not in the program's own words.
     words: Vec<String>,
-    /// `name=value` of query strings: hidden everywhere, but whole only, since the name is not
-    /// secret.
+    /// `name=value` of query strings. Hidden everywhere, but only as a whole, because the name is
+    /// not secret.
     pairs: Vec<String>,
-    /// Made when a text is looked through for the first time.
+    /// Built when the first text is searched.
     index: OnceLock<Index>,
 }
 
 impl Secrets {
-    /// Adds a secret that no text may show.
+    /// Adds a secret that is hidden in every text.
     pub fn add(&mut self, secret: &str) {
         self.index = OnceLock::new();
         add_once(&mut self.keys, secret);
     }
 
-    /// Adds a secret that may be a word of this program's own messages (`example.com`), so that
-    /// only foreign text is searched for it. One that looks random is hidden everywhere.
+    /// Adds a secret that may also be a word of the program's own messages (`example.com`). It is
+    /// hidden in foreign text only, unless it looks random.
     pub fn add_word(&mut self, word: &str) {
         if looks_random(word) {
             self.add(word);
@@ -60,8 +60,8 @@ impl Secrets {
         }
     }
 
-    /// Adds the query string of a URL: each `name=value`, and each value, as they are and with
-    /// their percent-encoding undone, since servers echo either form.
+    /// Adds each `name=value` and each value of a URL's query string, encoded and decoded, because
+    /// servers echo both forms.
     pub fn add_query(&mut self, query: &str) {
         for pair in query.split('&') {
             let value = match pair.split_once('=') {
@@ -76,15 +76,14 @@ impl Secrets {
         self.index = OnceLock::new();
     }
 
-    /// Adds a part of a URL's path that is secret, as it is and with its percent-encoding undone.
+    /// Adds a secret segment of a URL's path, encoded and decoded.
     pub fn add_path_segment(&mut self, segment: &str) {
         if segment.chars().count() >= RUN {
             both_forms(segment, |form| self.add_word(form));
         }
     }
 
-    /// `text`, made of this program's own words and of quotes, without any 8 characters of a
-    /// secret.
+    /// Hides each secret in a text of the program's own words and of quotes.
     pub fn hide<'a>(&self, text: &'a str) -> Cow<'a, str> {
         if self.keys.is_empty() && self.pairs.is_empty() {
             return text.into();
@@ -94,10 +93,9 @@ impl Secrets {
         marks.replaced()
     }
 
-    /// Text that came from elsewhere, fit for one line of a message: without any 8 characters of a
-    /// secret, in any form, whatever is put between them; line breaks and control characters as
-    /// spaces; at most 300 characters. Hidden before it is cut, so that no half of a secret is
-    /// left at the end.
+    /// Makes foreign text safe for one line of a message. Hides each secret in every form, even
+    /// with other characters between its letters. Replaces line breaks and control characters by
+    /// spaces. Cuts at 300 characters, after hiding, so that no half of a secret remains.
     pub fn quote(&self, foreign: &str) -> String {
         let line = joined_words(foreign);
         let mut marks = Marks::new(&line);
@@ -110,14 +108,14 @@ impl Secrets {
     }
 }
 
-/// Foreign text that can hold no secret of this run (a library's error, a certificate's name), fit
-/// for one line of a message: line breaks and control characters as spaces, at most 300 characters.
+/// Formats foreign text that cannot hold a secret (a library's error, a certificate's name) for one
+/// line of a message: at most 300 characters, line breaks and control characters as spaces.
 pub fn one_line(foreign: &str) -> String {
     bounded(&joined_words(foreign))
 }
 
-/// Whether a word looks like a key that a machine made: at least 16 characters, with several
-/// digits or with letters of both cases. A UUID does, `my-public-address` does not.
+/// Whether a word looks like a generated key: at least 16 characters, with several digits or with
+/// letters of both cases. A UUID does, `my-public-address` does not.
 pub fn looks_random(word: &str) -> bool {
     let count = |of: fn(&char) -> bool| word.chars().filter(of).count();
     word.chars().count() >= MIN_KEY
@@ -125,8 +123,8 @@ pub fn looks_random(word: &str) -> bool {
             || count(char::is_ascii_uppercase).min(count(char::is_ascii_lowercase)) >= 2)
 }
 
-/// The words of a text with one space between them. Control characters separate words; format
-/// characters, which show nothing or turn the text around, are dropped.
+/// The words of a text with one space between them. Control characters separate words; invisible
+/// and direction-changing format characters are removed.
 fn joined_words(text: &str) -> String {
     let visible: String = text.chars().take(MAX_READ).filter(|&c| !is_format(c)).collect();
     let words = visible.split(|c: char| c.is_control() || c.is_whitespace());
@@ -152,7 +150,7 @@ fn add_once(list: &mut Vec<String>, secret: &str) {
     }
 }
 
-/// A part of a URL as it is, and decoded as servers decode it: in a form `+` is a space.
+/// A part of a URL encoded, decoded, and decoded as in a form, where `+` is a space.
 fn both_forms(part: &str, mut add: impl FnMut(&str)) {
     let decoded = percent::decode(part);
     add(part);
@@ -160,8 +158,8 @@ fn both_forms(part: &str, mut add: impl FnMut(&str)) {
     add(&decoded.replace('+', " "));
 }
 
-/// Whether a character shows nothing or changes the direction of the text around it: what Unicode
-/// calls format characters, and variation selectors.
+/// Whether a character is invisible or changes the direction of text: Unicode's format characters
+/// and variation selectors.
 fn is_format(character: char) -> bool {
     matches!(
         character,
@@ -188,10 +186,10 @@ mod tests {
 
     const HIDDEN: &str = "[hidden]";
 
-    /// A key with what AWS's have: letters of both cases, digits, `/` and `+`.
+    /// A key with the characters of AWS's keys: letters of both cases, digits, `/` and `+`.
     const KEY: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
 
-    /// Whether 8 characters of `secret` in a row are in `text`, both folded to letters and digits.
+    /// Whether `text` has 8 consecutive characters of `secret`, both folded to letters and digits.
     fn shows(secret: &str, text: &str) -> bool {
         let runs = |text: &str| -> HashSet<String> {
             let folded: Vec<char> =
@@ -206,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn eight_characters_of_a_key_are_hidden_in_every_form() {
+    fn eight_characters_of_a_key_are_hidden_in_each_form() {
         use base64::Engine;
         use base64::engine::general_purpose::{STANDARD, URL_SAFE};
         let mut secrets = Secrets::default();
@@ -247,11 +245,11 @@ mod tests {
         ] {
             assert_eq!(secrets.hide(&own), shown);
         }
-        assert_eq!(secrets.quote(&KEY[4..11]), &KEY[4..11], "seven characters are no secret");
+        assert_eq!(secrets.quote(&KEY[4..11]), &KEY[4..11], "seven characters are not hidden");
     }
 
     #[test]
-    fn a_key_that_is_wrapped_or_cut_leaves_less_than_eight_characters() {
+    fn wrapped_or_cut_key_shows_less_than_8_characters() {
         let mut secrets = Secrets::default();
         let token = (0..40).map(|number| format!("{KEY}{number}")).collect::<Vec<_>>().concat();
         secrets.add(&token);
@@ -284,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_and_words_are_told_apart() {
+    fn random_keys_are_distinguished_from_words() {
         for (word, random) in [
             ("550e8400-e29b-41d4-a716-446655440000", true),
             ("kJ3nf8aLq0xYpQ2s", true),
@@ -300,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn a_query_is_hidden_in_every_form() {
+    fn query_string_is_hidden_in_each_form() {
         let mut secrets = Secrets::default();
         secrets.add_query("apikey=very%20secret&v=1&bare-token");
         for echoed in [
@@ -323,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_broken_at_its_space_is_hidden() {
+    fn key_that_is_broken_at_its_space_is_hidden() {
         let mut secrets = Secrets::default();
         secrets.add_query("apikey=very%20secret");
         for echoed in ["very\nsecret", "very \t secret", "very\0\0secret"] {
@@ -332,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_hidden_in_a_form_too() {
+    fn short_key_is_hidden_in_its_percent_encoded_form() {
         let mut secrets = Secrets::default();
         secrets.add("a/b+c");
         assert_eq!(secrets.hide("a/b+c a%2Fb%2Bc a%2fb%2bc"), "[hidden] [hidden] [hidden]");
@@ -341,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_that_holds_another_leaves_no_rest() {
+    fn secret_that_contains_another_is_hidden_whole() {
         let mut secrets = Secrets::default();
         secrets.add("abcd");
         secrets.add("abcdefgh");
@@ -349,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quote_is_one_bounded_line_with_no_half_of_a_secret() {
+    fn quote_is_one_line_cut_after_hiding() {
         let mut secrets = Secrets::default();
         secrets.add("verysecret");
         let foreign = format!("{}\r\n\tverysecret\0end", "x".repeat(295));

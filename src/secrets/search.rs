@@ -1,5 +1,4 @@
-//! Finds secrets in a text, in whatever form they are there. Knows no text of its own and decides
-//! nothing about what is secret.
+//! Finds secrets in a text in all their forms. Does not decide what is secret.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -11,18 +10,18 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use super::{RUN, add_once};
 use crate::percent;
 
-/// What stands where a secret stood.
+/// Replaces a secret.
 const HIDDEN: &str = "[hidden]";
 
-/// What a text is searched for.
+/// The runs and short secrets that a text is searched for.
 #[derive(Clone, Default)]
 pub struct Index {
-    /// Runs of the keys, in every form, folded.
+    /// Runs of the keys in each form, folded to lower case.
     keys: HashSet<String>,
-    /// What foreign text is searched for besides: runs of the words, and all runs without their
-    /// punctuation, so that nothing put in between hides one.
+    /// Further runs for foreign text: those of the words, and all runs without punctuation, so that
+    /// a secret is found even with punctuation between its letters.
     foreign: HashSet<String>,
-    /// What is too short for a run, and is hidden whole.
+    /// Secrets shorter than a run, which are hidden whole.
     short_keys: Vec<String>,
     short_words: Vec<String>,
 }
@@ -56,13 +55,13 @@ impl Index {
         index
     }
 
-    /// Marks what no text may show.
+    /// Marks what is hidden in every text.
     pub fn mark_keys(&self, marks: &mut Marks<'_>) {
         marks.mark_runs(is_visible, &[&self.keys]);
         marks.mark_whole(&self.short_keys);
     }
 
-    /// Marks that, and what foreign text may not show.
+    /// Marks what is hidden in foreign text.
     pub fn mark_all(&self, marks: &mut Marks<'_>) {
         let runs = [&self.keys, &self.foreign];
         marks.mark_runs(is_visible, &runs);
@@ -72,14 +71,14 @@ impl Index {
     }
 }
 
-/// Whether a secret has no run, so that it is hidden whole.
+/// Whether a secret is shorter than a run, so that it is hidden whole.
 fn is_short(secret: &str) -> bool {
     secret.chars().filter(|&c| is_visible(c)).count() < RUN
 }
 
-/// A secret as it is, percent-encoded, in both alphabets of base64, and in hexadecimal. In base64
-/// it has three forms, by its place among the bytes around it; characters that those bytes have a
-/// part in are left out.
+/// A secret in plain form, percent-encoded, in both alphabets of base64, and in hexadecimal. Base64
+/// has three forms, one per alignment. Characters that also depend on the bytes around the secret
+/// are left out.
 fn forms(secret: &str) -> Vec<String> {
     let mut forms = vec![secret.to_owned(), percent::encode(secret).into_owned()];
     for before in 0..3 {
@@ -102,16 +101,16 @@ fn forms(secret: &str) -> Vec<String> {
     forms
 }
 
-/// Adds each run of 8 of the characters of `form` that are `kept`, folded.
+/// Adds each run of 8 characters of `form`. Characters that are not `kept` are skipped.
 fn add_runs(runs: &mut HashSet<String>, form: &str, kept: fn(char) -> bool) {
     let folded: Vec<char> = form.chars().filter(|&c| kept(c)).map(fold).collect();
     runs.extend(folded.windows(RUN).map(|run| run.iter().collect::<String>()));
 }
 
-/// Adds a secret as it is, and percent-encoded as forms and URLs echo it.
+/// Adds a secret in plain form and percent-encoded.
 fn add_short_forms(list: &mut Vec<String>, secret: &str) {
     let upper = percent::encode(secret);
-    // Some print the hexadecimal digits of an escape in lower case.
+    // Some servers use lower-case digits in percent-encoding.
     let lower = upper.split('%').enumerate().map(|(index, part)| match part.get(..2) {
         Some(digits) if index > 0 => format!("%{}{}", digits.to_lowercase(), &part[2..]),
         _ => part.into(),
@@ -122,21 +121,21 @@ fn add_short_forms(list: &mut Vec<String>, secret: &str) {
     }
 }
 
-/// One case of a character.
+/// Folds a character to lower case.
 pub fn fold(character: char) -> char {
     character.to_lowercase().next().unwrap_or(character)
 }
 
-/// Whether a character takes part in a run that is looked for with its punctuation: no white
-/// space, no control character, and no mark or sign that may be put in between.
+/// Whether a character belongs to a run with punctuation. White space, control characters and
+/// combining marks do not: they may stand between the characters of a secret.
 fn is_visible(character: char) -> bool {
     character.is_ascii_graphic() || character.is_alphanumeric()
 }
 
-/// A text, and which of its characters are to be hidden.
+/// A text and the characters in it to hide.
 pub struct Marks<'a> {
     text: &'a str,
-    /// Where each character begins, and where the text ends.
+    /// The byte offset of each character and of the end of the text.
     starts: Vec<usize>,
     hidden: Vec<bool>,
 }
@@ -149,11 +148,11 @@ impl<'a> Marks<'a> {
         Self { text, starts, hidden }
     }
 
-    /// Marks each run of one of the sets, and the rest of the words that it is in: a piece of a
-    /// secret is seldom alone.
+    /// Marks each run that is in one of the sets, and the rest of its word, because more of the
+    /// secret may follow.
     fn mark_runs(&mut self, kept: fn(char) -> bool, sets: &[&HashSet<String>]) {
         let mut folded = String::with_capacity(self.text.len());
-        // For each character kept: where it begins in `folded`, and its number in the text.
+        // For each kept character: its byte offset in `folded` and its number in the text.
         let mut places: Vec<(usize, usize)> = Vec::new();
         for (number, character) in self.text.chars().enumerate().filter(|&(_, c)| kept(c)) {
             places.push((folded.len(), number));
@@ -169,7 +168,7 @@ impl<'a> Marks<'a> {
         self.widen();
     }
 
-    /// Extends what is hidden over the characters next to it that a key may consist of.
+    /// Extends the marks to the adjacent characters that can belong to a key.
     fn widen(&mut self) {
         let joins: Vec<bool> = self
             .text
@@ -195,7 +194,7 @@ impl<'a> Marks<'a> {
         }
     }
 
-    /// The text with each stretch of hidden characters replaced.
+    /// The text with each group of hidden characters replaced.
     pub fn replaced(&self) -> Cow<'a, str> {
         if !self.hidden.contains(&true) {
             return self.text.into();
