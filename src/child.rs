@@ -1,5 +1,6 @@
-//! Runs a program of the user's: no shell, no input, a time limit, a process group of its own that
-//! ends with it. Neither what it prints nor its command line is ever shown: both can hold a secret.
+//! Runs a program of the user without a shell and without input, with a time limit, in its own
+//! process group, which is killed at the end. Never shows the output or the command line, because
+//! both can hold a secret.
 
 use std::io::{self, Read};
 use std::os::unix::process::CommandExt;
@@ -16,12 +17,12 @@ use crate::deadline::Deadline;
 use crate::detached::{self, NoResult};
 use crate::error::SetupError;
 
-/// The most bytes it may print.
+/// In bytes.
 const MAX_PRINTED: usize = 1 << 20;
-/// How often it is looked at whether it has ended.
+/// The interval at which the exit status is polled.
 const POLL: Duration = Duration::from_millis(2);
 
-/// A command line, split into words as a shell would.
+/// A command line, split into words like a shell does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommandLine {
     program: String,
@@ -29,7 +30,7 @@ pub struct CommandLine {
 }
 
 impl CommandLine {
-    /// The error has the cause, to follow the name of the setting, and the advice.
+    /// The cause of the error is a phrase that follows the name of the setting.
     pub fn parse(text: &str) -> Result<Self, SetupError> {
         let words = shlex::split(text).unwrap_or_default();
         let mut words = words.into_iter();
@@ -51,16 +52,16 @@ impl CommandLine {
     }
 }
 
-/// Why a program did not do its work.
+/// Why a program gave no result.
 pub enum Error {
     CannotRun(io::Error),
-    /// It ran. A phrase about it, which quotes nothing that it printed.
+    /// The program ran. The phrase says what happened and quotes no output.
     Fruitless(String),
 }
 
 impl Error {
-    /// The cause, a phrase that follows the setting, and the advice: `if_it_ran`, unless the
-    /// program could not even be run.
+    /// The cause, a phrase that follows the name of the setting, and the advice. The advice is
+    /// `if_it_ran` if the program could be started.
     pub fn advised(self, if_it_ran: impl Into<String>) -> (String, String) {
         match self {
             Self::CannotRun(error) => (
@@ -78,8 +79,8 @@ impl From<io::Error> for Error {
     }
 }
 
-/// What a program prints that ends with 0 within `limit`. Output that `is_whole` is taken once the
-/// program has ended: a process that it left behind may hold its output open.
+/// Returns the output of a program that exits with 0 within `limit`. Once the program has ended,
+/// output that `is_whole` is returned immediately, because a child process may hold the pipe open.
 pub fn output(
     command: Command,
     limit: Duration,
@@ -120,13 +121,13 @@ pub fn output(
     }
 }
 
-/// A running program, the leader of its process group. The group ends with this value. Nobody waits
-/// for that: a process that hangs in the kernel cannot be ended.
+/// A running program, the leader of its process group. Dropping this value kills the group without
+/// waiting for it, because a process that hangs in the kernel cannot be killed.
 struct Helper(Child);
 
 impl Helper {
     fn start(mut command: Command) -> io::Result<(Self, Option<ChildStdout>)> {
-        // What it complains of may hold a secret (`set -x`), so it is not even read.
+        // Standard error may hold a secret (`set -x`), so it is not read.
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).process_group(0);
         let mut child = command.spawn()?;
         let output = child.stdout.take();
@@ -137,7 +138,8 @@ impl Helper {
         Pid::from_raw(i32::try_from(self.0.id()).ok()?)
     }
 
-    /// How it ended, if it has. It keeps its process id, so that the id is no other group's.
+    /// The exit status, if the program has ended. The process is not reaped, so that no other
+    /// process group can get its id.
     fn status(&self) -> io::Result<Option<WaitIdStatus>> {
         let Some(id) = self.id() else { return Ok(None) };
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
@@ -154,8 +156,7 @@ impl Drop for Helper {
     }
 }
 
-/// Passes on what comes out of a pipe until it is closed or nobody takes it any more. What cannot
-/// be read is missing from the output.
+/// Sends the bytes of a pipe until the pipe is closed, a read fails or the receiver is gone.
 fn forward(pipe: Option<ChildStdout>, chunks: &Sender<Vec<u8>>) {
     let Some(mut pipe) = pipe else { return };
     let mut buffer = vec![0; 1 << 14];
@@ -174,7 +175,7 @@ fn shown(status: &WaitIdStatus) -> String {
     }
 }
 
-/// Whether a shell would take the word for the setting of a variable. Its value may be a secret.
+/// Whether a shell would treat the word as an assignment. Its value may be a secret.
 fn is_assignment(word: &str) -> bool {
     let is_name = |name: &str| {
         !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
@@ -214,10 +215,10 @@ mod tests {
     }
 
     #[test]
-    fn whole_output_is_taken_though_a_child_holds_it_open() {
+    fn whole_output_is_returned_while_a_child_holds_the_pipe() {
         let began = Instant::now();
         assert_eq!(sh("sleep 600 & echo '{\"a\": 1}'", LIMIT), Ok("{\"a\": 1}\n".into()));
-        // Output that a child completes is waited for.
+        // The output of a child process may complete the output.
         let late = "printf '{\"a\":'; { sleep 0.1; printf 1}; sleep 600; } &";
         assert_eq!(sh(late, LIMIT), Ok("{\"a\":1}".into()));
         assert!(began.elapsed() < LIMIT);

@@ -1,11 +1,11 @@
-//! Moments and lengths of time in the words of a message. Reads no clock.
+//! Converts and formats times and durations. Reads no clock.
 
 use std::time::{Duration, SystemTime};
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
-/// The seconds since 1970 (Unix time) of a moment, negative before.
+/// Unix time in seconds, negative before 1970.
 pub fn unix_seconds(moment: SystemTime) -> Option<i64> {
     match moment.duration_since(SystemTime::UNIX_EPOCH) {
         Ok(after) => i64::try_from(after.as_secs()).ok(),
@@ -13,7 +13,7 @@ pub fn unix_seconds(moment: SystemTime) -> Option<i64> {
     }
 }
 
-/// The moment of a date, unless the system's clock cannot show it.
+/// The system time of a date; `None` if the system's clock cannot represent it.
 pub fn moment_of(date: OffsetDateTime) -> Option<SystemTime> {
     let length = Duration::from_secs(date.unix_timestamp().unsigned_abs());
     if date.unix_timestamp() < 0 {
@@ -23,19 +23,19 @@ pub fn moment_of(date: OffsetDateTime) -> Option<SystemTime> {
     }
 }
 
-/// A moment in the calendar, unless it is further off than the year 9999: a file's time may be.
+/// The calendar date of a time; `None` beyond the year 9999, which the time of a file may be.
 pub fn calendar(moment: SystemTime) -> Option<OffsetDateTime> {
     OffsetDateTime::from_unix_timestamp(unix_seconds(moment)?).ok()
 }
 
-/// The moment of an HTTP `Date` header, `Tue, 24 Nov 2026 11:44:44 GMT` (RFC 9110, section
-/// 5.6.7). `None` if it is none, or one that its time zone puts beyond the year 9999.
+/// Parses an HTTP date, as in `Tue, 24 Nov 2026 11:44:44 GMT` (RFC 9110, section 5.6.7). `None` for
+/// other text, and for a date that its time zone moves beyond the year 9999.
 pub fn read_date(text: &str) -> Option<SystemTime> {
     let date = OffsetDateTime::parse(text.trim(), &Rfc2822).ok()?;
     moment_of(date).filter(|&moment| calendar(moment).is_some())
 }
 
-/// A moment as `2026-01-31 23:59:59 UTC`.
+/// Formats a time as `2026-01-31 23:59:59 UTC`.
 pub fn timestamp(moment: SystemTime) -> String {
     let Some(moment) = calendar(moment) else { return "a time that no calendar has".into() };
     let (year, month, day) = moment.to_calendar_date();
@@ -43,7 +43,7 @@ pub fn timestamp(moment: SystemTime) -> String {
     format!("{year:04}-{:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC", u8::from(month))
 }
 
-/// A length of time in the two largest units it has: "3 days 4 hours", "50 seconds".
+/// Formats a duration in its two largest units: "3 days 4 hours", "50 seconds".
 pub fn duration(length: Duration) -> String {
     let seconds = length.as_secs();
     let units = [
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_moment_is_too_far_off() {
+    fn timestamp_of_any_time_can_be_formatted() {
         let year_33658 = Duration::from_secs(999_999_999_999);
         for (moment, shown) in [
             (Some(SystemTime::UNIX_EPOCH), "1970-01-01 00:00:00 UTC"),
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn lengths_of_time_have_two_units() {
+    fn duration_has_at_most_two_units() {
         for (seconds, words) in [
             (0, "0 seconds"),
             (1, "1 second"),

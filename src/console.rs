@@ -1,8 +1,8 @@
-//! What a person sees on the terminal, and the last place where a secret could slip out: every
-//! line passes here and has the run's secrets hidden. Decides nothing about what to say.
+//! Prints the lines of a run and hides the run's secrets in each of them. Does not decide what to
+//! print.
 //!
-//! Lines are written by threads of their own, so that a terminal or a pipe that takes nothing more
-//! holds nobody up; [`Console::finish`] waits for them, for as long as its caller wants.
+//! Separate threads write the lines, so that a terminal or pipe that blocks does not delay the run.
+//! [`Console::finish`] waits for them until a deadline.
 
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -13,22 +13,21 @@ use crate::deadline::Deadline;
 use crate::detached::{self, NoResult};
 use crate::secrets::Secrets;
 
-/// How long a line waits for the lines before it on the other stream, so that both come in their
-/// order where they go to one terminal.
+/// How long a line waits for earlier lines on the other stream, so that both streams keep their
+/// order on one terminal.
 const IN_ORDER: Duration = Duration::from_millis(250);
 
-/// Where a run prints.
 #[derive(Clone, Debug)]
 pub struct Console {
-    /// When the run began, if it narrates its steps.
+    /// When the run began; only with `--verbose`.
     narrates_since: Option<Instant>,
     secrets: Secrets,
     streams: Arc<[Mutex<Stream>; 2]>,
-    /// What the run is doing now, for the one who waits for it.
+    /// What the run is doing now, for the message of a run that does not end.
     doing: Arc<Mutex<String>>,
 }
 
-/// The two streams, by their place in [`Console::streams`].
+/// The index of each stream in [`Console::streams`].
 #[derive(Clone, Copy)]
 enum To {
     Stdout = 0,
@@ -36,8 +35,7 @@ enum To {
 }
 
 impl Console {
-    /// A console that narrates steps if `verbose`, each with the time since now, and hides
-    /// `secrets`.
+    /// With `verbose`, prints steps with the time since now.
     pub fn new(verbose: bool, secrets: Secrets) -> Self {
         Self {
             narrates_since: verbose.then(Instant::now),
@@ -47,32 +45,31 @@ impl Console {
         }
     }
 
-    /// The same console for a job that has more to hide.
+    /// The same console with other secrets.
     pub fn hiding(&self, secrets: Secrets) -> Self {
         Self { secrets, ..self.clone() }
     }
 
-    /// The secrets that this console hides.
     pub const fn secrets(&self) -> &Secrets {
         &self.secrets
     }
 
-    /// A line on standard output: what a person asked to see.
+    /// Prints a line that a person asked for, on standard output.
     pub fn say(&self, line: &str) {
         self.write(To::Stdout, format!("{}\n", self.secrets.hide(line)));
     }
 
-    /// A line on standard error, after the program's name: what went wrong, one line a cause.
+    /// Prints an error on standard error, after the program's name. Print one line per cause.
     pub fn error(&self, line: &str) {
         self.write(To::Stderr, format!("autodns: {}\n", self.secrets.hide(line)));
     }
 
-    /// A step of `--verbose`, on standard error, as in `autodns: [0.084 s] asking …`. The line is
-    /// made only if it is shown.
+    /// Prints a step of `--verbose` on standard error, as in `autodns: [0.084 s] asking …`. Without
+    /// `--verbose`, `line` is not called.
     pub fn step(&self, line: impl FnOnce() -> String) {
         if let Some(began) = self.narrates_since {
             let line = line();
-            // Under the lock, so that the lines of two threads are in the order of their times.
+            // The time is read under the lock, so that the lines of two threads are in order.
             let mut stderr = self.stream(To::Stderr);
             let since = began.elapsed();
             let (seconds, millis) = (since.as_secs(), since.subsec_millis());
@@ -81,18 +78,17 @@ impl Console {
         }
     }
 
-    /// Notes what the run is doing now: a phrase to follow "it was still".
+    /// Notes what the run is doing now: a phrase that follows "it was still".
     pub fn doing(&self, what: impl Into<String>) {
         *self.doing.lock().unwrap_or_else(PoisonError::into_inner) = what.into();
     }
 
-    /// What the run noted last.
     pub fn last_doing(&self) -> String {
         self.doing.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Waits until all lines are written, at most until `deadline`. The error is a phrase about the
-    /// stream that does not take them. Lines that come later are written in another thread.
+    /// Waits until all lines are written or `deadline` has passed. The error is a phrase about the
+    /// stream that cannot be written. Later lines are still written by the threads.
     pub fn finish(&self, deadline: Deadline) -> Result<(), String> {
         let stdout = self.stream(To::Stdout).finish(deadline);
         let stderr = self.stream(To::Stderr).finish(deadline);
@@ -119,14 +115,14 @@ impl Console {
     }
 }
 
-/// One stream and the thread that writes to it, which starts with the first line.
+/// A stream and the thread that writes to it. The thread starts with the first line.
 #[derive(Debug, Default)]
 enum Stream {
     #[default]
     Unused,
-    /// Lines go to the thread.
+    /// The thread writes the lines.
     Open(Writer),
-    /// No thread could be started, so lines are written at once: what came of the last one.
+    /// No thread could be started, so the caller writes the lines. Holds the last result.
     Direct(io::Result<()>),
 }
 
@@ -134,15 +130,15 @@ enum Stream {
 struct Writer {
     orders: Sender<Order>,
     reports: Receiver<io::Result<()>>,
-    /// How many reports were asked for that have not come yet.
+    /// The number of reports that were requested and have not arrived.
     due: usize,
 }
 
-/// What the thread of a stream is told.
+/// A message to the thread of a stream.
 #[derive(Debug)]
 enum Order {
     Write(String),
-    /// Say what came of all lines so far.
+    /// Report the result of all lines so far.
     Report,
 }
 
@@ -152,7 +148,7 @@ impl Stream {
             *self = Self::start(to);
         }
         match self {
-            // If the thread is gone, `finish` finds it out.
+            // If the thread has ended, `finish` reports it.
             Self::Open(writer) => drop(writer.orders.send(Order::Write(line))),
             Self::Direct(result) => *result = write_now(to, line.as_bytes()),
             Self::Unused => {}
@@ -167,12 +163,13 @@ impl Stream {
         }
     }
 
-    /// Waits a moment until the lines so far are written; not again for a stream that was too slow.
+    /// Waits up to `time` until the lines so far are written. Does not wait again for a stream that
+    /// was too slow.
     fn settle(&mut self, time: Duration) {
         if let Self::Open(writer) = self
             && writer.due == 0
         {
-            // What came of the lines is reported again to `finish`.
+            // `finish` gets the result again.
             let _ = writer.report(Deadline::after(time));
         }
     }
@@ -210,7 +207,7 @@ fn write_all(to: To, orders: &Receiver<Order>, results: &Sender<io::Result<()>>)
     for order in orders {
         match order {
             Order::Write(line) if result.is_ok() => result = write_now(to, line.as_bytes()),
-            // After an error the rest is lost: no updater stops for a closed pipe.
+            // After an error the rest is discarded: a closed pipe must not stop the update.
             Order::Write(_) => {}
             Order::Report => {
                 let report = result.as_ref().map(|&()| ()).map_err(clone);

@@ -1,37 +1,33 @@
-//! How much time is left: a moment by which something has to be done, and parts of the time until
-//! then. Reads the monotonic clock, which no setting of the system's clock moves.
+//! Deadlines and shares of the time until then. Uses the monotonic clock, which does not change
+//! when the system's clock is set.
 
 use std::time::{Duration, Instant};
 
-/// A moment by which something has to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Deadline(Instant);
 
 impl Deadline {
-    /// The moment that is `length` from now.
+    /// The deadline `length` from now.
     pub fn after(length: Duration) -> Self {
         let now = Instant::now();
-        // Only a length beyond what the clock can count has no such moment.
+        // The sum overflows only for a length that the clock cannot represent.
         Self(now.checked_add(length).unwrap_or(now))
     }
 
-    /// The time until then; zero when it has passed.
+    /// The time until the deadline; zero after it.
     pub fn left(self) -> Duration {
         self.0.saturating_duration_since(Instant::now())
     }
 
-    /// The moment that is `length` before this one.
     pub fn earlier(self, length: Duration) -> Self {
         Self(self.0.checked_sub(length).unwrap_or(self.0))
     }
 
-    /// The moment that is `length` after this one.
     pub fn later(self, length: Duration) -> Self {
         Self(self.0.checked_add(length).unwrap_or(self.0))
     }
 
-    /// The end of one of `parts` equal parts of the time that is left, so that what comes first
-    /// leaves as much to the rest.
+    /// The end of the first of `parts` equal parts of the time that is left.
     pub fn share(self, parts: usize) -> Self {
         let parts = u32::try_from(parts.max(1)).unwrap_or(u32::MAX);
         let left = self.left();
@@ -44,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_of_the_time_come_before_its_end() {
+    fn shares_end_before_the_deadline() {
         let end = Deadline::after(Duration::from_mins(1));
         assert!(end.left() <= Duration::from_mins(1));
         assert_eq!(end.share(0), end);

@@ -1,6 +1,5 @@
-//! Work in a thread that may be left behind: whoever waits for it decides how long. The one answer
-//! to whatever cannot be told to end, be it a library, a disk, the resolver or a terminal. Knows
-//! nothing of what the work is.
+//! Runs work in a thread that may be left behind, while the caller waits until a deadline. Used for
+//! everything that cannot be interrupted: a library, a disk, the resolver, a terminal.
 
 use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -8,19 +7,18 @@ use std::thread;
 
 use crate::deadline::Deadline;
 
-/// Why there is no result of a piece of work.
 #[derive(Debug)]
 pub enum NoResult {
-    /// The deadline passed first. The work goes on in its thread until the process ends.
+    /// The deadline passed. The work continues in its thread until the process ends.
     Overdue,
-    /// The thread ended without a result: it panicked.
+    /// The thread panicked.
     Died,
-    /// The system started no thread, so nothing was done.
+    /// The system could not start a thread, so nothing was done.
     NoThread,
 }
 
-/// Starts `work` in a thread of its own. What it sends arrives at the receiver; the receiver is
-/// disconnected when the work has ended.
+/// Starts `work` in a thread. The receiver gets what `work` sends, and is disconnected when `work`
+/// ends.
 pub fn start<T: Send + 'static>(
     work: impl FnOnce(Sender<T>) + Send + 'static,
 ) -> io::Result<Receiver<T>> {
@@ -29,8 +27,8 @@ pub fn start<T: Send + 'static>(
     Ok(receiver)
 }
 
-/// The same, but where the system starts no thread, the work is done at once in this one: nothing
-/// can be left behind then, which is better than no work.
+/// Like [`start`], but if the system cannot start a thread, does the work in this thread, where it
+/// cannot be left behind. That is better than no work.
 pub fn start_or_do<T, W>(work: W) -> Receiver<T>
 where
     T: Send + 'static,
@@ -43,7 +41,7 @@ where
     })
 }
 
-/// The next thing that `receiver`'s work sends, if it does so by `deadline`.
+/// Waits until `deadline` for the next value that the work sends.
 pub fn next<T>(receiver: &Receiver<T>, deadline: Deadline) -> Result<T, NoResult> {
     receiver.recv_timeout(deadline.left()).map_err(|error| match error {
         RecvTimeoutError::Timeout => NoResult::Overdue,
@@ -51,13 +49,13 @@ pub fn next<T>(receiver: &Receiver<T>, deadline: Deadline) -> Result<T, NoResult
     })
 }
 
-/// The result of `work`, if it is there by `deadline`.
+/// Waits until `deadline` for the result of `work`.
 pub fn within<T: Send + 'static>(
     deadline: Deadline,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, NoResult> {
     let receiver = start(move |sender| {
-        // Nobody listens any more when it took too long.
+        // Sending fails if the deadline has passed.
         let _ = sender.send(work());
     })
     .map_err(|_| NoResult::NoThread)?;

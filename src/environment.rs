@@ -1,5 +1,5 @@
-//! The variables of the process's environment, read once, so that everything behind is a function
-//! of a value and a test needs no process of its own; and the names of machine and program.
+//! The environment variables of the process, read once, so that other rooms get them as a value and
+//! can be tested without a process. Also the names of the machine and the program.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,13 +9,13 @@ use std::path::{Path, PathBuf};
 
 use crate::paste;
 
-/// A snapshot of the environment's variables. Its `Debug` shows names only: values are secrets.
+/// A snapshot of the environment variables. `Debug` shows only the names, as values can be secrets.
 #[derive(Clone, Default)]
 pub struct Environment(BTreeMap<String, String>);
 
 impl Environment {
-    /// The environment of this process. A value that is not UTF-8 is kept with U+FFFD in place of
-    /// what could not be read, so that it is present and wrong rather than absent.
+    /// The environment of this process. Bytes that are not UTF-8 become U+FFFD, so that a broken
+    /// value is an error later instead of counting as not set.
     pub fn of_process() -> Self {
         std::env::vars_os()
             .map(|(name, value)| {
@@ -24,23 +24,23 @@ impl Environment {
             .collect()
     }
 
-    /// The value of `name`; an empty one counts as not set, as AWS's own tools have it.
+    /// The value of `name`. An empty value counts as not set, as in AWS's tools.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// The first of `names` that is set, and its value.
+    /// The first of `names` that is set, with its value.
     pub fn first(&self, names: &[&'static str]) -> Option<(&'static str, &str)> {
         names.iter().find_map(|&name| Some((name, self.get(name)?)))
     }
 
-    /// Whether `name` is `true`, in any case.
+    /// Whether the value is `true`, in upper or lower case.
     pub fn is_true(&self, name: &str) -> bool {
         self.get(name).is_some_and(|value| value.eq_ignore_ascii_case("true"))
     }
 
-    /// The file that `variable` names, else `default` below the home directory; `None` when there
-    /// is no home directory either. A leading `~/` in the value is the home directory.
+    /// The path that `variable` names, else `default` below the home directory. A leading `~/`
+    /// stands for the home directory. `None` if the home directory is needed and not set.
     pub fn file(&self, variable: &str, default: &str) -> Option<PathBuf> {
         match self.get(variable) {
             Some(path) => self.expanded(path),
@@ -48,7 +48,7 @@ impl Environment {
         }
     }
 
-    /// `path` with a leading `~/` as the home directory.
+    /// Replaces a leading `~/` by the home directory; `None` if that is not set.
     pub fn expanded(&self, path: &str) -> Option<PathBuf> {
         match path.strip_prefix("~/") {
             Some(rest) => self.home(rest),
@@ -56,15 +56,16 @@ impl Environment {
         }
     }
 
-    /// `path` below the home directory, if HOME is set.
+    /// `path` below the home directory; `None` if HOME is not set.
     pub fn home(&self, path: &str) -> Option<PathBuf> {
         self.get("HOME").map(|home| PathBuf::from(home).join(path))
     }
 
-    /// The folder for what is remembered from run to run: `$STATE_DIRECTORY` (systemd sets it; of
-    /// several, the first), else `$XDG_STATE_HOME/autodns`, else `~/.local/state/autodns`. `None`
-    /// when no variable says where. A relative path is ignored, as the XDG Base Directory
-    /// Specification demands: it would be another folder for each working directory.
+    /// The folder for alert locks: the first path in `$STATE_DIRECTORY`, which systemd sets, else
+    /// `$XDG_STATE_HOME/autodns`, else `~/.local/state/autodns`. `None` if none of them is set.
+    ///
+    /// A relative path is ignored, as the XDG Base Directory Specification demands: its meaning
+    /// would depend on the working directory.
     pub fn state_folder(&self) -> Option<PathBuf> {
         let absolute = |path: &str| Some(PathBuf::from(path)).filter(|path| path.is_absolute());
         let given = self.get("STATE_DIRECTORY").and_then(|list| list.split(':').next());
@@ -75,7 +76,7 @@ impl Environment {
     }
 }
 
-/// The name of this machine, from the kernel.
+/// Source: the kernel.
 pub fn host_name() -> String {
     fs::read_to_string("/proc/sys/kernel/hostname")
         .map(|name| name.trim().to_owned())
@@ -84,9 +85,9 @@ pub fn host_name() -> String {
         .unwrap_or_else(|| "this machine".into())
 }
 
-/// The command line by which a person who logs into this machine runs this program with `words`:
-/// with the full path, with the variables of a deployed configuration (the last of `words`), and as
-/// the user that it runs as now if nobody logs in as that one.
+/// The command line with which a person on this machine runs this program with `words`, whose last
+/// one is the configuration. It has the full path and the variables of a deployed configuration. It
+/// uses sudo if the current user has no login shell.
 pub fn command(words: &[&str]) -> String {
     let user = fs::metadata("/proc/self").ok().map(|metadata| metadata.uid());
     let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
@@ -94,18 +95,18 @@ pub fn command(words: &[&str]) -> String {
     sudo + &with_variables(&program(), words)
 }
 
-/// The command line by which a person runs this program with `words` as the user who may read
-/// `path`: its owner. Where the owner is hidden, it is the user of the installations for the whole
-/// machine, whose folder is closed to others.
+/// The command line with which a person runs this program with `words` as the owner of `path`. If
+/// the owner cannot be read, the user is `autodns`: the folder of an installation for the whole
+/// machine is closed to others.
 pub fn command_as_owner(path: &Path, words: &[&str]) -> String {
     let owner = fs::metadata(path).ok().map(|metadata| metadata.uid());
     let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
     sudo_as(owner, &users) + &with_variables(&program(), words)
 }
 
-/// The command line of `program`, with the variables that `deploy-pi.sh --env` has put into the
-/// file `environment` beside the configuration, which is the last of `words`. Only a file of the
-/// configuration's own owner counts: the shell runs what is in it.
+/// The command line of `program` with the variables in the file `environment` beside the
+/// configuration, which is the last of `words`. `deploy-pi.sh --env` writes that file. It is used
+/// only if it has the same owner as the configuration, because the shell executes it.
 fn with_variables(program: &Path, words: &[&str]) -> String {
     let config = Path::new(words.last().copied().unwrap_or_default());
     let variables = config.with_file_name("environment");
@@ -122,7 +123,7 @@ fn with_variables(program: &Path, words: &[&str]) -> String {
     paste::command(Path::new("/bin/sh"), &["-c", script, &variables]) + " " + &line
 }
 
-/// What stands before a command that is to be run as `owner`, with a space behind it.
+/// The prefix of a command that runs as `owner`, with a final space.
 fn sudo_as(owner: Option<u32>, users: &str) -> String {
     match owner {
         None => "sudo -u autodns ".into(),
@@ -134,7 +135,7 @@ fn sudo_as(owner: Option<u32>, users: &str) -> String {
     }
 }
 
-/// The fields of a user in the text of /etc/passwd.
+/// The fields of a user in `users`, the text of /etc/passwd.
 fn entry_of(user: u32, users: &str) -> Option<Vec<&str>> {
     let user = user.to_string();
     users
@@ -145,15 +146,15 @@ fn entry_of(user: u32, users: &str) -> Option<Vec<&str>> {
 
 fn program() -> PathBuf {
     let Ok(path) = std::env::current_exe() else { return "autodns".into() };
-    // So the kernel says when the file was replaced since, as by an upgrade during this run.
+    // The kernel adds this suffix if an upgrade replaced the file during this run.
     match path.to_str().and_then(|path| path.strip_suffix(" (deleted)")) {
         Some(replaced) => replaced.into(),
         None => path,
     }
 }
 
-/// What stands before a command that `user` is to run, with a space behind it, if anything has to:
-/// `users` is the text of /etc/passwd, which says who has a login shell.
+/// The prefix of a command that `user` runs, with a final space: empty if the user has a login
+/// shell. `users` is the text of /etc/passwd.
 fn sudo_for(user: u32, users: &str) -> String {
     if user == 0 {
         return "sudo ".into();
@@ -172,7 +173,6 @@ impl FromIterator<(String, String)> for Environment {
     }
 }
 
-/// For tests and tables: variables as pairs of string slices.
 impl<const N: usize> From<[(&str, &str); N]> for Environment {
     fn from(variables: [(&str, &str); N]) -> Self {
         variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect()
@@ -190,7 +190,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_empty_value_counts_as_not_set() {
+    fn empty_value_counts_as_not_set() {
         let environment = Environment::from([("A", ""), ("B", "True")]);
         assert_eq!(environment.get("A"), None);
         assert!(environment.is_true("B"));
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn files_are_found_by_variable_then_below_home() {
+    fn file_is_from_the_variable_or_below_home() {
         let environment =
             Environment::from([("HOME", "/home/pi"), ("F", "~/x/y"), ("G", "relative")]);
         assert_eq!(environment.file("F", ".aws/config"), Some("/home/pi/x/y".into()));
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn state_folder_is_systemds_then_xdgs_then_below_home() {
+    fn state_folder_is_from_systemd_or_xdg_or_below_home() {
         for (variables, folder) in [
             ([("STATE_DIRECTORY", "/s"), ("XDG_STATE_HOME", "/x"), ("HOME", "/h")], Some("/s")),
             ([("STATE_DIRECTORY", "/s:/t"), ("XDG_STATE_HOME", ""), ("HOME", "")], Some("/s")),

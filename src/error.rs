@@ -1,10 +1,9 @@
-//! Why nothing could be tried: the command line, the configuration, the environment or the
-//! credentials cannot be used. Each room below the commands that sends something has an error of
-//! its own.
+//! The error of a run that could not start: the command line, the configuration, the environment or
+//! the credentials cannot be used. Rooms that send something have their own error types.
 
 use std::fmt;
 
-/// What cannot be used, and why. Never quotes a secret.
+/// Never quotes a secret.
 #[derive(Debug)]
 pub struct SetupError {
     cause: String,
@@ -16,27 +15,26 @@ impl SetupError {
         Self { cause: cause.into(), advice: None }
     }
 
-    /// A variable of the environment: `problem` is a phrase to follow its name.
+    /// An environment variable; `problem` is a phrase that follows its name.
     pub fn variable(name: &str, problem: &str) -> Self {
         Self::new(format!("{name} {problem}"))
     }
 
-    /// The command line.
     pub fn usage(cause: impl Into<String>) -> Self {
         Self::new(cause).advise("see autodns --help")
     }
 
-    /// `what`, a phrase such as "reading FILE", did not end in time.
+    /// `what` did not end in time: a phrase such as "reading FILE".
     pub fn unfinished(what: &str) -> Self {
         Self::new(format!("{what} {UNFINISHED}")).advise(CHECK_THE_SYSTEM)
     }
 
-    /// The same error with what a person can do about it: one imperative sentence.
+    /// Sets the advice: one imperative sentence.
     pub fn advise(self, advice: impl Into<String>) -> Self {
         Self { advice: Some(advice.into()), ..self }
     }
 
-    /// The same error with the name of what it is about in front.
+    /// Puts the name of the file or setting before the cause.
     pub fn about(self, what: &str) -> Self {
         Self { cause: format!("{what}: {}", self.cause), ..self }
     }
@@ -57,7 +55,7 @@ impl fmt::Display for SetupError {
     }
 }
 
-/// What something did that hangs and was left behind: a library, a disk, the resolver.
+/// The phrase about work that hung and was left behind.
 pub const UNFINISHED: &str = "did not end in time";
-/// What to do about that.
+/// The advice for work that hung.
 pub const CHECK_THE_SYSTEM: &str = "check the disk and the system's log (dmesg)";

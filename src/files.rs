@@ -1,28 +1,28 @@
-//! Reads a file that a user named. Such a file is a regular file of a bounded size: a named pipe
-//! or a device would hold the run, or never end. Knows nothing of what is in it.
+//! Reads a file that a user named. Accepts only a regular file of limited size, because a named
+//! pipe or a device could block the run or never end.
 
 use std::fs::{FileType, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-/// The bytes of the regular file at `path`, at most `limit` of them. The error is a phrase to
-/// follow "cannot be read:", such as "it is a named pipe, not a regular file"; a folder has the
-/// kind [`io::ErrorKind::IsADirectory`].
+/// Reads the regular file at `path`. More than `limit` bytes are an error. The error is a phrase
+/// that follows "cannot be read:", such as "it is a named pipe, not a regular file". For a folder,
+/// its kind is [`io::ErrorKind::IsADirectory`].
 ///
-/// `/dev/null` counts as an empty file: it is what people set a variable to that must name a file.
+/// `/dev/null` counts as an empty file: people use it for a variable that must name a file.
 pub fn read_regular(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     read_checked(path, limit, |_| Ok(()))
 }
 
-/// The same, if `check` has nothing against what is opened, such as its owner.
+/// Like [`read_regular`], but first calls `check` on the opened file, for example for its owner.
 pub fn read_checked(
     path: &Path,
     limit: u64,
     check: impl FnOnce(&Metadata) -> io::Result<()>,
 ) -> io::Result<Vec<u8>> {
-    // Without O_NONBLOCK, opening a named pipe waits for someone to write to it. With O_NOCTTY a
-    // terminal does not become this process's own.
+    // Without O_NONBLOCK, opening a named pipe waits for a writer. With O_NOCTTY, a terminal does
+    // not become the controlling terminal of this process.
     let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
     let metadata = file.metadata()?;
@@ -70,7 +70,7 @@ mod tests {
     use std::process::Command;
 
     #[test]
-    fn only_a_regular_file_within_the_limit_is_read() {
+    fn only_regular_file_within_the_limit_is_read() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("file");
         std::fs::write(&file, "12345").unwrap();

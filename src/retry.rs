@@ -1,9 +1,9 @@
-//! Whether to retry, and after how long: the rule of AWS's SDKs ("standard mode"), for every
-//! kind of request. Pure but for chance and the time left; it waits for nothing itself.
+//! Decides whether and when to retry a request, by the rules of AWS's SDKs ("standard mode"). Does
+//! not wait itself. Pure, apart from random numbers and the time left.
 //!
-//! A connection that fails, a time-out and a server's own trouble count as attempts, three in all.
-//! "Come back later" (throttling, a change that is still being made) is waited out for as long as
-//! the deadline allows, unless `AWS_MAX_ATTEMPTS` is set: then everything counts.
+//! Connection errors, time-outs and server errors count as attempts, three in all. Throttling and
+//! an unfinished earlier change do not count: they are retried until the deadline. If
+//! `AWS_MAX_ATTEMPTS` is set, every error counts.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::{Duration, SystemTime};
@@ -16,32 +16,32 @@ use crate::deadline::Deadline;
 use crate::environment::Environment;
 use crate::error::SetupError;
 
-/// The attempts in all, unless `AWS_MAX_ATTEMPTS` says otherwise, as in the SDKs.
+/// All attempts, including the first. The same as in the SDKs.
 const DEFAULT_ATTEMPTS: u32 = 3;
-/// The first delay is up to this long. The SDKs take 0.05 s for what is not throttling: a home line
-/// needs longer to come back.
+/// The maximum of the first delay. The SDKs use 0.05 s for errors other than throttling, but a home
+/// connection needs longer to recover.
 const BASE_DELAY: Duration = Duration::from_secs(1);
-/// No delay of ours is longer.
+/// The maximum of a computed delay.
 const MAX_DELAY: Duration = Duration::from_secs(20);
-/// By how much `x-amz-retry-after` may make a delay longer than ours, as in the SDKs.
+/// How much longer `x-amz-retry-after` may make a computed delay. The same as in the SDKs.
 const MAX_SUGGESTED: Duration = Duration::from_secs(5);
 
-/// What a failure says about a retry. Of several, the greatest counts.
+/// Whether an error can be retried. Of several errors, the greatest value counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Retry {
-    /// It would fail alike.
+    /// Retrying cannot help.
     Never,
-    /// Others are being served; it will be better.
+    /// The server limits the rate of requests, or is busy with an earlier change.
     Throttled,
-    /// It may be better in a moment.
+    /// The error may pass soon.
     Transient,
 }
 
 impl Retry {
-    /// What the HTTP status of an answer says, whoever it is from: 429 (RFC 6585) asks to come back
-    /// later; 408 (the request took too long), 425 (too early) and 500 to 599 pass, whether they
-    /// are registered or a CDN's own, as 522. Three of those stay: 501 and 505 are about what the
-    /// server can do, and 511 wants a person to sign in.
+    /// The meaning of an HTTP status from any server. 429 (RFC 6585) is throttling. 408 (request
+    /// timeout), 425 (too early) and 500 to 599 may pass, including unregistered codes such as 522.
+    /// Three do not pass: 501 and 505 are about the abilities of the server, and 511 requires a
+    /// person to sign in.
     pub const fn of_status(status: u16) -> Self {
         match status {
             501 | 505 | 511 => Self::Never,
@@ -52,18 +52,18 @@ impl Retry {
     }
 }
 
-/// What a server says about the time of the next request.
+/// The time of the next request that a server asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RetryAfter {
-    /// `Retry-After` (RFC 9110, section 10.2.3): not before.
+    /// `Retry-After` (RFC 9110, section 10.2.3): at least this long.
     Required(Duration),
-    /// `x-amz-retry-after`: AWS's, which its SDKs follow within bounds.
+    /// `x-amz-retry-after` of AWS, which the SDKs follow within limits.
     Suggested(Duration),
 }
 
 impl RetryAfter {
-    /// What the headers of an answer say, which came at `now`. A date in `Retry-After` is held
-    /// against the answer's own `Date` where it has one: this machine's clock may be wrong.
+    /// Parses the headers of a response that arrived at `now`. A date in `Retry-After` is compared
+    /// with the `Date` of the response if there is one, because this machine's clock may be wrong.
     pub fn of(headers: &HeaderMap, now: SystemTime) -> Option<Self> {
         let text = |name: &str| Some(headers.get(name)?.to_str().ok()?.trim());
         let suggested = text("x-amz-retry-after").and_then(|value| value.parse().ok());
@@ -73,7 +73,7 @@ impl RetryAfter {
         let value = text(RETRY_AFTER.as_str())?;
         let length = match value.parse() {
             Ok(seconds) => Duration::from_secs(seconds),
-            // More seconds than a number holds.
+            // The number of seconds does not fit into 64 bits.
             Err(_) if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) => {
                 Duration::MAX
             }
@@ -87,12 +87,12 @@ impl RetryAfter {
     }
 }
 
-/// How many attempts there may be.
+/// The limit of attempts; `None` if `AWS_MAX_ATTEMPTS` is not set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limit(Option<u32>);
 
 impl Limit {
-    /// Reads `AWS_MAX_ATTEMPTS`, the number of attempts in all, at least 1.
+    /// `AWS_MAX_ATTEMPTS` includes the first attempt, so it is at least 1.
     pub fn from_environment(environment: &Environment) -> Result<Self, SetupError> {
         let variable = "AWS_MAX_ATTEMPTS";
         let Some(text) = environment.get(variable) else { return Ok(Self(None)) };
@@ -102,42 +102,40 @@ impl Limit {
         }
     }
 
-    /// The number of attempts that may fail.
     pub fn attempts(self) -> u32 {
         self.0.unwrap_or(DEFAULT_ATTEMPTS)
     }
 }
 
-/// The attempts at one thing so far.
+/// The attempts at one request so far.
 #[derive(Clone, Copy, Debug)]
 pub struct Attempts {
     limit: Limit,
-    /// Those that count.
+    /// The failed attempts that count.
     made: u32,
-    /// How often was waited.
-    waits: u32,
+    /// The number of delays.
+    delays: u32,
 }
 
 impl Attempts {
-    /// None yet.
     pub const fn new(limit: Limit) -> Self {
-        Self { limit, made: 0, waits: 0 }
+        Self { limit, made: 0, delays: 0 }
     }
 
-    /// How long to wait now, as [`Attempts::after`] has it; `None` also where the wait would not
-    /// end before `deadline`.
+    /// Like [`Attempts::after`], with a random number. `None` also if the delay would not end
+    /// before `deadline`.
     pub fn before(
         &mut self,
         deadline: Deadline,
         retry: Retry,
         retry_after: Option<RetryAfter>,
     ) -> Option<Duration> {
-        self.after(retry, retry_after, random()).filter(|wait| *wait < deadline.left())
+        self.after(retry, retry_after, random()).filter(|delay| *delay < deadline.left())
     }
 
-    /// How long to wait before the next attempt, after one that failed so; `None`: there is to be
-    /// none. `random` is from 0 to 1 (full jitter: many clients that fail at the same moment must
-    /// not come back at the same moment).
+    /// The delay before the next attempt after a failed one; `None` if there must not be another.
+    /// `random` is from 0 to 1 and scales the delay (full jitter), so that clients that fail at the
+    /// same moment do not retry at the same moment.
     pub fn after(
         &mut self,
         retry: Retry,
@@ -154,21 +152,21 @@ impl Attempts {
                 }
             }
         }
-        let max = BASE_DELAY.saturating_mul(1 << self.waits.min(10)).min(MAX_DELAY);
-        self.waits += 1;
+        let max = BASE_DELAY.saturating_mul(1 << self.delays.min(10)).min(MAX_DELAY);
+        self.delays += 1;
         let own = max.mul_f64(random.clamp(0.0, 1.0));
         Some(match retry_after {
             None => own,
-            // Never all at the same moment: the jitter comes on top.
+            // The jitter is added, so that clients do not retry at the same moment.
             Some(RetryAfter::Required(length)) => length.saturating_add(own.min(BASE_DELAY)),
             Some(RetryAfter::Suggested(length)) => length.clamp(own, own + MAX_SUGGESTED),
         })
     }
 }
 
-/// A number from 0 to 1 that another process at the same moment does not get.
+/// A number from 0 to 1 that differs between processes.
 fn random() -> f64 {
-    // The standard library keys its hash maps from the system's random numbers.
+    // The standard library seeds its hash maps with random numbers of the system.
     let bits = RandomState::new().build_hasher().finish();
     f64::from(u32::try_from(bits >> 32).unwrap_or_default()) / f64::from(u32::MAX)
 }
@@ -177,17 +175,17 @@ fn random() -> f64 {
 mod tests {
     use super::*;
 
-    /// The waits in milliseconds after failures of that kind, until it is given up.
-    fn waits(limit: Option<u32>, retry: Retry, random: f64) -> Vec<u128> {
+    /// The delays in milliseconds until there is no further attempt.
+    fn delays(limit: Option<u32>, retry: Retry, random: f64) -> Vec<u128> {
         let mut attempts = Attempts::new(Limit(limit));
         std::iter::from_fn(|| attempts.after(retry, None, random))
-            .map(|wait| wait.as_millis())
+            .map(|delay| delay.as_millis())
             .take(8)
             .collect()
     }
 
     #[test]
-    fn failures_count_and_waits_double() {
+    fn delays_double_until_the_limit_of_attempts() {
         for (limit, retry, random, expected) in [
             (None, Retry::Never, 1.0, &[][..]),
             (None, Retry::Transient, 1.0, &[1000, 2000]),
@@ -199,12 +197,12 @@ mod tests {
             (Some(4), Retry::Throttled, 1.0, &[1000, 2000, 4000]),
             (None, Retry::Throttled, 1.0, &[1000, 2000, 4000, 8000, 16000, 20000, 20000, 20000]),
         ] {
-            assert_eq!(waits(limit, retry, random), expected, "{limit:?} {retry:?} {random}");
+            assert_eq!(delays(limit, retry, random), expected, "{limit:?} {retry:?} {random}");
         }
     }
 
     #[test]
-    fn what_is_waited_out_leaves_the_attempts_to_failures() {
+    fn throttling_does_not_count_as_an_attempt() {
         let mut attempts = Attempts::new(Limit(None));
         let kinds = [
             Retry::Throttled,
@@ -213,22 +211,22 @@ mod tests {
             Retry::Transient,
             Retry::Transient,
         ];
-        let waits = kinds.map(|retry| attempts.after(retry, None, 1.0).map(|w| w.as_secs()));
-        assert_eq!(waits, [Some(1), Some(2), Some(4), Some(8), None]);
+        let delays = kinds.map(|retry| attempts.after(retry, None, 1.0).map(|d| d.as_secs()));
+        assert_eq!(delays, [Some(1), Some(2), Some(4), Some(8), None]);
     }
 
     #[test]
-    fn a_server_may_ask_for_a_longer_wait_within_bounds() {
-        for (wish, expected) in [(0, 500), (500, 500), (1700, 1700), (90_000, 5500)] {
+    fn retry_after_makes_the_delay_longer_within_limits() {
+        for (milliseconds, expected) in [(0, 500), (500, 500), (1700, 1700), (90_000, 5500)] {
             let mut attempts = Attempts::new(Limit(None));
-            let suggested = RetryAfter::Suggested(Duration::from_millis(wish));
-            let wait = attempts.after(Retry::Transient, Some(suggested), 0.5);
-            assert_eq!(wait, Some(Duration::from_millis(expected)));
+            let suggested = RetryAfter::Suggested(Duration::from_millis(milliseconds));
+            let delay = attempts.after(Retry::Transient, Some(suggested), 0.5);
+            assert_eq!(delay, Some(Duration::from_millis(expected)));
         }
         let mut attempts = Attempts::new(Limit(None));
         let required = RetryAfter::Required(Duration::from_secs(7));
-        let wait = attempts.after(Retry::Transient, Some(required), 0.5);
-        assert_eq!(wait, Some(Duration::from_millis(7500)));
+        let delay = attempts.after(Retry::Transient, Some(required), 0.5);
+        assert_eq!(delay, Some(Duration::from_millis(7500)));
         let deadline = Deadline::after(Duration::from_secs(6));
         assert_eq!(attempts.before(deadline, Retry::Throttled, Some(required)), None);
         let endless = Some(RetryAfter::Required(Duration::MAX));
@@ -236,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn retry_after_is_seconds_or_a_date_or_awss_milliseconds() {
+    fn retry_after_is_parsed_in_its_three_forms() {
         let now = SystemTime::UNIX_EPOCH + Duration::from_mins(24_015_636);
         let of = |pairs: &[(&str, &str)]| {
             let header = |(name, value): &(&str, &str)| {
@@ -282,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn statuses_that_pass_are_retried_whoever_answers() {
+    fn status_decides_about_retries_for_any_server() {
         for status in 100..700 {
             let expected = match status {
                 429 => Retry::Throttled,
@@ -295,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn the_limit_is_a_number_of_attempts() {
+    fn limit_must_be_a_number_of_at_least_1() {
         let limit = |value| Limit::from_environment(&[("AWS_MAX_ATTEMPTS", value)].into());
         assert_eq!(limit("").unwrap(), Limit(None));
         assert_eq!(limit("5").unwrap(), Limit(Some(5)));
@@ -308,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn random_numbers_differ_and_stay_in_bounds() {
+    fn random_numbers_differ_and_are_from_0_to_1() {
         let numbers: Vec<f64> = (0..64).map(|_| random()).collect();
         assert!(numbers.iter().all(|number| (0.0..=1.0).contains(number)));
         assert!(numbers.iter().any(|number| (number - numbers[0]).abs() > 0.001));
