@@ -24,9 +24,9 @@ pub fn elements(data: &[u8]) {
             // Depth, size, a DOCTYPE and strange names are refused on purpose.
             let on_purpose = [
                 "is XML nested deeper",
-                "is XML of more elements",
+                "is XML with more elements",
                 "is XML with a DOCTYPE",
-                "is XML with a name in it",
+                "is XML with a name that no response",
             ];
             // The other parser takes `:a` for the name `a`, so that `</a>` ends `<:a>`; a reference
             // beyond Unicode for a character; and a version with a `?>` in it for one.
