@@ -10,7 +10,7 @@ use http::uri::Scheme;
 use rustls::ClientConfig;
 use ureq::config::Config;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::{ConnectionDetails, Connector, LazyBuffers, NextTimeout};
+use ureq::unversioned::transport::{ConnectionDetails, Connector, NextTimeout};
 
 use super::error::Error;
 use super::kind::{Kind, Phase};
@@ -152,10 +152,6 @@ impl Connector for Way {
             proxy: self.proxy_for(uri).cloned(),
             ..Via::default()
         };
-        let buffers = LazyBuffers::new(
-            details.config.input_buffer_size(),
-            details.config.output_buffer_size(),
-        );
-        Ok(Some(Connection::new(stream, buffers, via, self.last.clone())))
+        Ok(Some(Connection::new(stream, via, self.last.clone())))
     }
 }

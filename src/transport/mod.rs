@@ -2,6 +2,7 @@
 //! family of a connection, the cap on an answer's body, trust roots and the proxy. It never
 //! retries, follows no redirect, and knows neither AWS nor reflectors.
 
+mod buffers;
 mod certificate;
 mod connect;
 mod crypto;
@@ -55,8 +56,7 @@ const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(20);
 /// Less time than this is none: not even a server in the house would answer.
 const MIN_TIMEOUT: Duration = Duration::from_millis(10);
 
-/// The bytes that a connection reads or writes at once. Each layer of it has two such buffers, and
-/// zeroing them is what a quiet run would otherwise spend most of its time on.
+/// The bytes that a connection reads or writes at once, each in a buffer of its own.
 const BUFFER: usize = 1 << 14;
 /// The most bytes that the head of an answer may have; it must fit the buffer.
 const MAX_HEAD: usize = BUFFER / 2;
@@ -114,8 +114,6 @@ impl Network {
             // Nothing here unpacks: a small body must not become a large one.
             .accept_encoding(AutoHeaderValue::None)
             .http_status_as_error(false)
-            .input_buffer_size(BUFFER)
-            .output_buffer_size(BUFFER)
             .max_response_header_size(MAX_HEAD)
             .ip_family(match family {
                 None => IpFamily::Any,

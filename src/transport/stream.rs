@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, ProtocolVersion, StreamOwned};
-use ureq::unversioned::transport::{Buffers, LazyBuffers, NextTimeout, Transport};
+use ureq::unversioned::transport::{Buffers, NextTimeout, Transport};
 
+use super::buffers::InOut;
 use super::lookup::bare;
 use super::via::{LastVia, Via};
 use crate::deadline::Deadline;
@@ -177,15 +178,15 @@ fn in_time(
 /// A connection as ureq uses it.
 pub struct Connection {
     stream: Stream,
-    buffers: LazyBuffers,
+    buffers: InOut,
     via: Via,
     last: LastVia,
 }
 
 impl Connection {
     /// `via` describes the connection; each request over it writes that to `last`.
-    pub const fn new(stream: Stream, buffers: LazyBuffers, via: Via, last: LastVia) -> Self {
-        Self { stream, buffers, via, last }
+    pub fn new(stream: Stream, via: Via, last: LastVia) -> Self {
+        Self { stream, buffers: InOut::new(), via, last }
     }
 }
 
