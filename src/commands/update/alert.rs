@@ -1,5 +1,5 @@
-//! What one run tells through the topic: the alert, its withdrawal, and changed addresses. When it
-//! is told, and in which time, is `supervise`'s.
+//! Publishes the messages of one run to its topic: the alert, the recovery message, and changed
+//! addresses. `supervise` decides when, and how much time there is.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -18,16 +18,16 @@ use crate::notify::message::{self, About};
 use crate::record::{AddressRecord, RecordKey, RecordSet};
 use crate::session::Session;
 
-/// Raising or withdrawing one configuration's alert.
+/// Everything that is needed to raise or withdraw the alert of one configuration.
 pub struct Alert {
     pub lock: AlertLock,
-    /// What keeps records from being right, a line each.
+    /// One line per error; empty if every record is right.
     pub troubles: Vec<String>,
-    /// Whether what was said of them is that there is no network.
+    /// Whether one of these lines says that there is no network.
     pub is_offline: bool,
-    /// What the records say now, a sentence each.
+    /// The current value of each record, one sentence per record.
     pub records: Vec<String>,
-    /// The changed addresses that are to be told: the record, and a line about it.
+    /// The changed addresses to report: the record and a line about it.
     pub changes: Vec<(RecordKey, String)>,
     pub session: Arc<Session>,
     pub file: Arc<ConfigFile>,
@@ -37,8 +37,7 @@ pub struct Alert {
 }
 
 impl Alert {
-    /// Raises the alert of the troubles, or withdraws it if there are none. Returns what has to be
-    /// said about that.
+    /// Raises the alert if there are errors, otherwise withdraws it. Returns lines to print.
     pub fn send(&self) -> Vec<String> {
         let Some(Alerts { topic, notify_recovery, .. }) = &self.file.config.alerts else {
             return Vec::new();
@@ -55,7 +54,7 @@ impl Alert {
             Ok(sent)
         };
         let changes: Vec<String> = self.changes.iter().map(|(_, line)| line.clone()).collect();
-        // One message says both, if an alert is withdrawn.
+        // If an alert is withdrawn, the recovery message also reports the changes.
         let told = Cell::new(changes.is_empty());
         let mut lines = if self.troubles.is_empty() {
             let compose = notify_recovery.then_some(|since| {
@@ -80,8 +79,8 @@ impl Alert {
     }
 }
 
-/// What the records that are not right say now, a sentence each: a reader wants to know first
-/// whether visitors are affected.
+/// The current value of each record with an error, one sentence per record, because a reader wants
+/// to know first whether visitors are affected.
 pub fn record_lines(config: &Config, outcome: &Outcome) -> Vec<String> {
     let sentence = |key: RecordKey| {
         let of_key = |trouble: &&Trouble| trouble.records.contains(&key);
@@ -101,7 +100,8 @@ pub fn record_lines(config: &Config, outcome: &Outcome) -> Vec<String> {
     config.record_keys().filter_map(sentence).collect()
 }
 
-/// The changed addresses that the configuration wants to be told. A changed TTL alone is none.
+/// The changed addresses to report, if the configuration asks for it. A change of only the TTL is
+/// not reported.
 pub fn changes_to_tell(config: &Config, outcome: &Outcome) -> Vec<(RecordKey, String)> {
     let is_wanted = config.alerts.as_ref().is_some_and(|alerts| alerts.notify_change);
     let moved = outcome.changed.iter().filter(|change| is_wanted && change.moves_address());

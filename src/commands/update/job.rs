@@ -1,6 +1,6 @@
-//! The straight line of one configuration: its public addresses and the current records, which
-//! are looked up at the same time, then what `settle` makes of them. Runs in a thread that may be
-//! left behind, so it decides nothing about alerts or the exit status.
+//! The straight line of one configuration: looks up its public addresses and its current records at
+//! the same time, then lets `settle` change the records. Runs in a thread that may be left behind,
+//! so it decides nothing about alerts or the exit status.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -23,26 +23,26 @@ use crate::record::{AddressRecord, Family, RecordKey, RecordSet};
 use crate::session::Session;
 use crate::transport::{NO_NETWORK, NO_NETWORK_ADVICE};
 
-/// How much longer than its deadline the look-up of an address is waited for: it ends by then of
-/// itself, and says why, unless something in it hangs.
+/// How long to wait after the deadline for the look-up of an address: unless it hangs, it ends by
+/// then with an error of its own.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// What came of a run.
+/// The result of one configuration's run.
 #[derive(Default)]
 pub struct Outcome {
-    /// What keeps records from being right; empty if all are right.
+    /// The errors; empty if every record is right.
     pub troubles: Vec<Trouble>,
-    /// The records as they were listed last, if they were.
+    /// The records of the last list, if they could be listed.
     pub found: Option<Vec<RecordSet>>,
     /// The changes that were made.
     pub changed: Vec<Change>,
-    /// What went wrong after them, a line each.
+    /// Errors of `change_command`, one line per error.
     pub afterwards: Vec<String>,
 }
 
 impl Outcome {
-    /// A line for each cause, and whether one of them is that this machine has no network: that is
-    /// one line, however many servers cannot be reached for it.
+    /// One line per cause, and whether one of them is that this machine has no network. That cause
+    /// gets a single line for all servers that cannot be reached.
     pub fn lines(&self) -> (Vec<String>, bool) {
         let mut lines = Vec::new();
         let mut offline = BTreeSet::new();
@@ -72,7 +72,6 @@ pub struct Job {
 }
 
 impl Job {
-    /// Does what has to be done.
     pub fn bring_up_to_date(&self) -> Outcome {
         let config = &self.file.config;
         self.console.step(|| {
@@ -112,7 +111,7 @@ impl Job {
         Outcome { troubles, found: Some(settling.list.found), changed, afterwards }
     }
 
-    /// Runs `change_command` for each of `changes`. Returns a line for each that failed.
+    /// Runs `change_command` for each change. Returns one line per error.
     fn run_change_command(&self, changes: &[Change]) -> Vec<String> {
         let Some(line) = &self.file.config.change_command else { return Vec::new() };
         let failure = |change: &Change| {
@@ -135,7 +134,7 @@ impl Job {
         changes.iter().filter_map(failure).collect()
     }
 
-    /// AWS as this configuration calls it, over a connection of its own.
+    /// A client for AWS with its own connection.
     pub fn aws(&self) -> Aws<'_> {
         let topic = self.file.config.alerts.as_ref().map(|alerts| &alerts.topic);
         self.session.aws(topic, &self.file.id, &self.console)
@@ -146,20 +145,20 @@ impl Job {
         self.file.config.record_keys().filter(of_family).collect()
     }
 
-    /// Asks for the address of every family and lists the records, all at the same time. A family
-    /// that hangs holds up neither the other nor the list.
+    /// Asks for the address of each family and lists the records, all at the same time. A family
+    /// that hangs delays neither the other family nor the list.
     #[expect(clippy::type_complexity, reason = "two answers, each used once, right above")]
     fn look_up(
         &self,
         aws: &Aws<'_>,
     ) -> (Vec<(Family, Result<PublicAddress, address::Error>)>, Result<List, aws::Error>) {
-        // What hangs here must leave time for what is known to be written.
+        // If a look-up hangs, time must remain to write the other records.
         let deadline = self.times.work.share(2);
         let mut asked = Vec::new();
         for family in self.file.config.families() {
             let job = self.clone();
             let answer = detached::start(move |sender| {
-                // Nobody listens any more when it took too long.
+                // Sending fails if the deadline has passed.
                 let _ = sender.send(job.find(family, deadline));
             });
             asked.push((family, answer));
@@ -168,7 +167,7 @@ impl Job {
         let answers = asked.into_iter().map(|(family, answer)| {
             let answer = match answer {
                 Ok(answer) => detached::next(&answer, deadline.later(GRACE)),
-                // Then in this one: what else needs a thread says so.
+                // No thread could be started, so look up the address in this one.
                 Err(_) => Ok(self.find(family, deadline)),
             };
             (family, answer.unwrap_or_else(|why| Err(unfinished(family, &why))))
@@ -176,7 +175,6 @@ impl Job {
         (answers.collect(), found)
     }
 
-    /// The public address of `family`.
     pub fn find(
         &self,
         family: Family,
@@ -190,15 +188,15 @@ impl Job {
         Asking { network, console: &self.console, limit: *limit, deadline }
     }
 
-    /// The records of all names, over one connection. The first request that fails ends it: a
-    /// further one cannot help, and what is unknown is not changed.
+    /// Lists the records of all names over one connection. The first error ends the list, because
+    /// records that are unknown must not be changed.
     pub fn list(&self, aws: &Aws<'_>, deadline: Deadline) -> Result<List, aws::Error> {
         let config = &self.file.config;
         let found = aws.list(&config.zone, &config.names(), deadline)?;
         Ok(List { found, at: Instant::now() })
     }
 
-    /// A line about one record: of a dry run on standard output, else a step.
+    /// Prints a line about one record: in a dry run on standard output, otherwise as a step.
     pub fn report(&self, key: &RecordKey, line: &str) {
         if self.options.dry_run {
             self.console.say(&format!("{key}: {line}"));
@@ -208,15 +206,15 @@ impl Job {
     }
 }
 
-/// The records of a configuration's names at one moment.
+/// The records of a configuration's names at one time.
 #[derive(Clone)]
 pub struct List {
     pub found: Vec<RecordSet>,
-    /// When the last answer of Route 53 was there.
+    /// When the last response of Route 53 arrived.
     pub at: Instant,
 }
 
-/// Why the look-up of an address has no result although its time is over.
+/// The error of a look-up that hung or panicked.
 fn unfinished(family: Family, why: &NoResult) -> address::Error {
     let how = match why {
         NoResult::Died => "ended without a result",

@@ -1,6 +1,5 @@
-//! Bringing records up to date. The only place that calls across stages; what a stage does is that
-//! stage's. Here is what all configurations of a run share; `supervise` keeps the time of one of
-//! them, `job` and `settle` are its straight line.
+//! Brings the records of all configurations up to date. Reads the configurations here; for each of
+//! them, `supervise` keeps the time, and `job` and `settle` do the work.
 
 mod alert;
 mod job;
@@ -29,18 +28,18 @@ pub use supervise::RESERVED_FOR_ALERT;
 pub enum Status {
     /// Every record is right.
     Right = 0,
-    /// At least one record could not be brought up to date.
+    /// At least one record could not be brought up to date, or a command after a change failed.
     Failed = 1,
-    /// Nothing was tried.
+    /// Nothing was tried: usage, configuration or credentials.
     NotTried = 2,
 }
 
-/// What one run is told beside its configurations.
+/// The command line options of a run.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// Say what would be done and change nothing.
+    /// Print what would be done and change nothing.
     pub dry_run: bool,
-    /// How long one configuration's run may take.
+    /// The time for each configuration.
     pub deadline: Duration,
 }
 
@@ -60,7 +59,7 @@ pub fn update(
     status
 }
 
-/// The configurations that can be run; what is wrong with the others is said.
+/// Returns the configurations that can be run, and prints the errors of the others.
 fn read_configs(
     environment: &Environment,
     paths: &[PathBuf],
@@ -84,7 +83,7 @@ fn read_configs(
             }
         }
     }
-    // One lock cannot remember two configurations' alerts.
+    // One lock cannot remember the alerts of two configurations.
     for (lock, sharers) in by_lock.iter().filter(|(_, sharers)| sharers.len() > 1) {
         let names: Vec<String> = sharers.iter().map(|p| p.display().to_string()).collect();
         if let Some(name) = names.first().filter(|first| names.iter().all(|name| name == *first)) {
@@ -102,7 +101,7 @@ fn read_configs(
     (files, status)
 }
 
-/// Reads a configuration and finds the place of its lock, unless that hangs.
+/// Reads a configuration and finds the path of its lock, within `time`.
 fn read_config(
     environment: &Environment,
     path: &Path,
@@ -119,7 +118,7 @@ fn read_config(
     read.map_err(hung)?.map_err(|error| (error, Status::NotTried))
 }
 
-/// The path with its folder's links resolved, so that two spellings of one place are equal.
+/// The path with the links of its folder resolved, so that two spellings of one path are equal.
 fn real_place(path: &Path) -> PathBuf {
     let folder = match path.parent() {
         Some(folder) if folder != Path::new("") => folder,

@@ -1,6 +1,6 @@
-//! Planning, confirming and writing the records of one configuration, in rounds: before a change
-//! that comes late, and before each further attempt at one, the records are listed and planned
-//! anew, so that nothing is overwritten that changed meanwhile. The plan itself is `plan`'s.
+//! Plans, confirms and writes the records of one configuration in rounds. Each round plans from a
+//! fresh list and fresh addresses, so that a change never overwrites what somebody else changed in
+//! the meantime. `plan` decides what to change.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -16,22 +16,22 @@ use crate::record::plan::{Change, Plan};
 use crate::record::{AddressRecord, Family, RecordKey};
 use crate::retry::Attempts;
 
-/// A list older than this is made again before a change.
+/// Records are listed again before a change if the list is older.
 const FRESH_LIST: Duration = Duration::from_secs(5);
-/// An address older than this is asked for again before a change.
+/// The address is looked up again before a change if it is older.
 const FRESH_ADDRESS: Duration = Duration::from_secs(30);
 
-/// An address that was found, and what became of it.
+/// A public address, its age, and whether it was confirmed.
 #[derive(Clone)]
 pub struct Known {
     answer: PublicAddress,
     at: Instant,
-    /// Whether another source was asked for its opinion, and does not dispute it.
+    /// Whether another source was asked and did not name a different address.
     confirmed: bool,
 }
 
 impl Known {
-    /// An address that was found just now.
+    /// An address that was found just now and is not confirmed.
     pub fn new(answer: PublicAddress) -> Self {
         Self { answer, at: Instant::now(), confirmed: false }
     }
@@ -41,7 +41,7 @@ impl Known {
     }
 }
 
-/// The records of a run that are not settled yet, with what is known about them.
+/// The state of the rounds: the records that are still open, and what is known about them.
 pub struct Settling<'a> {
     job: &'a Job,
     aws: &'a Aws<'a>,
@@ -49,16 +49,16 @@ pub struct Settling<'a> {
     pub list: List,
     open: Vec<RecordKey>,
     pub troubles: Vec<Trouble>,
-    /// The changes that Route 53 accepted, or that a later list showed to be made.
+    /// The changes that Route 53 accepted, and those that a later list showed.
     pub changed: Vec<Change>,
     /// The changes whose outcome is unknown.
     unknown: Vec<Change>,
-    /// What was reported of records, so that a further round does not repeat it.
+    /// The lines that were reported, so that a further round does not repeat them.
     reported: BTreeSet<String>,
 }
 
 impl<'a> Settling<'a> {
-    /// All records of the configuration whose address is known.
+    /// Opens all records of the configuration whose address is known.
     pub fn new(job: &'a Job, aws: &'a Aws<'a>, known: Vec<Known>, list: List) -> Self {
         let is_known =
             |key: &RecordKey| known.iter().any(|known| known.family() == key.record_type.family());
@@ -76,10 +76,10 @@ impl<'a> Settling<'a> {
         }
     }
 
-    /// Brings the open records up to date; what cannot be is in `troubles` then.
+    /// Brings the open records up to date. Errors are added to `troubles`.
     pub fn settle(&mut self) {
         let mut attempts = Attempts::new(self.job.session.account.limit);
-        // Why the last attempt at a change failed: before another one, it is known what it did.
+        // The error of the last attempt at a change. The list that follows shows what it did.
         let mut failed = None;
         loop {
             if let Err(error) = self.refresh(failed.is_some()) {
@@ -122,8 +122,8 @@ impl<'a> Settling<'a> {
         }
     }
 
-    /// Makes sure that what a change would be planned from is fresh: addresses first, then the
-    /// list. The list is made anew in any case if `again`. The error is the list's.
+    /// Makes sure that the addresses and then the list are fresh. With `again`, the list is made
+    /// again in any case. The error is about the list.
     fn refresh(&mut self, again: bool) -> Result<(), aws::Error> {
         let deadline = self.job.times.work.share(2);
         for mut known in std::mem::take(&mut self.known) {
@@ -160,8 +160,8 @@ impl<'a> Settling<'a> {
         plans(&self.job.file.config, &self.open, &addresses, &self.list.found)
     }
 
-    /// Has each address that a plan would write confirmed, once. What another source disputes is
-    /// not written.
+    /// Asks for a confirmation, once, of each address that a plan would write. Closes the records
+    /// of an address for which another source names a different one.
     fn confirm(&mut self, plans: &[(RecordKey, Plan)]) {
         let asking = self.job.asking(self.job.times.work.share(2));
         for mut known in std::mem::take(&mut self.known) {
@@ -187,8 +187,8 @@ impl<'a> Settling<'a> {
         plans.iter().any(|(key, plan)| matches!(plan, Plan::Change(_)) && self.open.contains(key))
     }
 
-    /// Reports the plans of the open records, closes those that need no change or may not have
-    /// one, and returns the changes.
+    /// Reports the plans of the open records, closes the records that need no change or must not be
+    /// changed, and returns the changes.
     fn take_settled(&mut self, plans: Vec<(RecordKey, Plan)>) -> Vec<Change> {
         let mut changes = Vec::new();
         for (key, plan) in plans {
@@ -226,8 +226,8 @@ impl<'a> Settling<'a> {
         changes
     }
 
-    /// Whether a record that is not there can be: Route 53 rejects one whose name is not inside the
-    /// zone. A dry run asks, so that it does not promise what a real run cannot do.
+    /// Whether Route 53 would accept a new record: it rejects a name outside the zone. A dry run
+    /// checks this, so that it does not promise a change that a real run cannot make.
     fn can_be_created(&self, key: &RecordKey) -> Result<(), Trouble> {
         let zone = &self.job.file.config.zone;
         match self.aws.zone_name(zone, self.job.times.work)? {
@@ -236,7 +236,8 @@ impl<'a> Settling<'a> {
         }
     }
 
-    /// Notes changes that may have been made. The first attempt at a record knows its old value.
+    /// Notes changes whose outcome is unknown. Keeps the first change per record, because only that
+    /// one has the old value.
     fn note_unknown(&mut self, changes: &[Change]) {
         for change in changes {
             if !self.unknown.iter().any(|noted| noted.to.key == change.to.key) {
@@ -245,7 +246,7 @@ impl<'a> Settling<'a> {
         }
     }
 
-    /// Sends the changes in one batch, in one attempt.
+    /// Sends all changes in one batch, in one attempt.
     fn change(&mut self, changes: &[Change]) -> Result<(), aws::Error> {
         let job = self.job;
         let records: Vec<AddressRecord> = changes.iter().map(|change| change.to.clone()).collect();
@@ -284,7 +285,7 @@ impl<'a> Settling<'a> {
         self.close(|_| true, trouble);
     }
 
-    /// Closes the open records that `of` picks: `trouble` keeps them from being right.
+    /// Closes the open records for which `of` returns true, with `trouble` as their error.
     fn close(&mut self, of: impl Fn(&RecordKey) -> bool, trouble: Trouble) {
         let (records, open) = std::mem::take(&mut self.open).into_iter().partition(of);
         self.open = open;

@@ -1,7 +1,7 @@
-//! The time of one configuration's run. The work is done in a thread that may be left behind; this
-//! waits for it until its deadline and no longer, tells what came of it, sends the alert and the
-//! heartbeat in the time that is reserved for them, and knows the exit status. Nothing that hangs
-//! in a library, the resolver, a disk or a helper program can extend that.
+//! Supervises the time of one configuration's run. The work runs in a thread that may be left
+//! behind. This room waits for it until its deadline, prints the errors, sends the alert and the
+//! heartbeat in the time that is reserved for them, and returns the exit status. A library, the
+//! resolver, a disk or a helper program that hangs cannot extend the run.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -25,29 +25,30 @@ use crate::secrets::Secrets;
 use crate::session::Session;
 use crate::transport::Network;
 
-/// How much of a run's time is reserved for its alert, at most.
+/// The maximum part of a run's time that is reserved for the alert.
 pub const RESERVED_FOR_ALERT: Duration = Duration::from_secs(10);
-/// How long the work is waited for after its deadline, at most: it ends by then of itself, and
-/// says what took too long, unless something hangs.
+/// The maximum time to wait for the work after its deadline: unless it hangs, it ends by then with
+/// an error that says what took too long.
 const GRACE: Duration = Duration::from_secs(1);
-/// What an alert or a heartbeat has in any case, even after the end.
+/// The minimum time for an alert or a heartbeat, even after the end.
 const MIN_TIME: Duration = Duration::from_secs(1);
-/// How much longer than its deadline an alert or a heartbeat is waited for.
+/// How long to wait for an alert or a heartbeat after its deadline.
 const MORE: Duration = Duration::from_millis(300);
 
-/// Until when the parts of one configuration's run have time.
+/// The deadlines of one configuration's run.
 #[derive(Clone, Copy, Debug)]
 pub struct Times {
-    /// All that has to do with the records.
+    /// For everything about the records.
     pub work: Deadline,
-    /// How long the work is waited for.
+    /// Until when to wait for the work.
     patience: Deadline,
-    /// The alert, and so the whole run.
+    /// For the alert, and so for the whole run.
     end: Deadline,
 }
 
 impl Times {
-    /// From now on. The last 10 seconds, or the last quarter if that is less, are the alert's.
+    /// Starts now. The last 10 seconds, or the last quarter if that is less, are reserved for the
+    /// alert.
     fn of(length: Duration) -> Self {
         let end = Deadline::after(length);
         let reserved = RESERVED_FOR_ALERT.min(length / 4);
@@ -55,29 +56,30 @@ impl Times {
         Self { work, patience: work.later(GRACE.min(reserved / 2)), end }
     }
 
-    /// The end, but not sooner than what is begun now needs.
+    /// The end, but at least [`MIN_TIME`] from now.
     fn end_of_what_begins_now(self) -> Deadline {
         self.end.max(Deadline::after(MIN_TIME))
     }
 }
 
-/// What the thread of a run tells.
+/// What the thread of the work reports.
 enum Event {
-    /// There are credentials and a network, for the alert, too.
+    /// The session is open. The alert uses it too.
     Ready(Arc<Session>),
-    /// There are none, so nothing was tried.
+    /// The session could not be opened.
     NotTried(SetupError),
-    /// What came of the work, and whether an alert may be out that is to be withdrawn.
+    /// The result of the work, and whether there may be an alert to withdraw.
     Done(Outcome, bool),
 }
 
-/// Runs configurations, one after the other.
+/// Runs configurations one after the other.
 pub struct Supervisor<'a> {
     environment: Arc<Environment>,
     options: Options,
     now: SystemTime,
     console: &'a Console,
-    /// What was said of settings, which configurations share: it is said once.
+    /// The errors about settings that were printed. Configurations share settings, so each error is
+    /// printed once.
     said: BTreeSet<String>,
 }
 
@@ -92,7 +94,7 @@ impl<'a> Supervisor<'a> {
         Self { environment, options, now, console, said: BTreeSet::new() }
     }
 
-    /// Runs one configuration, and says what has to be said.
+    /// Runs one configuration and reports the result.
     pub fn run(&mut self, file: &Arc<ConfigFile>) -> Status {
         let times = Times::of(self.options.deadline);
         let mut session = None;
@@ -131,7 +133,7 @@ impl<'a> Supervisor<'a> {
         self.tell(file, session.as_ref(), &outcome, is_out, times, &console)
     }
 
-    /// There are no credentials or settings to work with.
+    /// Reports that the credentials or settings cannot be used.
     fn not_tried(
         &mut self,
         file: &ConfigFile,
@@ -154,7 +156,7 @@ impl<'a> Supervisor<'a> {
         }
     }
 
-    /// Says what came of the work: on standard error, to the topic, by a heartbeat.
+    /// Reports the result of the work: on standard error, to the topic and by a heartbeat.
     fn tell(
         &self,
         file: &Arc<ConfigFile>,
@@ -169,7 +171,7 @@ impl<'a> Supervisor<'a> {
         let (lines, is_offline) = outcome.lines();
         let hidden = |line: &String| console.secrets().hide(line).into_owned();
         let lines: Vec<String> = lines.iter().map(hidden).collect();
-        // Of a bad run: what the heartbeat may post.
+        // If the run failed, the heartbeat may post these lines.
         let mut errors = lines.clone();
         errors.extend(outcome.afterwards.iter().map(hidden));
         for line in &errors {
@@ -206,7 +208,7 @@ impl<'a> Supervisor<'a> {
                 }
             }
             if let Some(heartbeat) = config.heartbeat.clone() {
-                // A recovery message that was not sent does not make a good run a bad one.
+                // A recovery message that was not sent does not make a run fail.
                 if all_right && outcome.afterwards.is_empty() {
                     errors.clear();
                 }
@@ -220,7 +222,7 @@ impl<'a> Supervisor<'a> {
     }
 }
 
-/// What the thread of a run has.
+/// What the thread of the work owns.
 #[derive(Clone)]
 struct Work {
     environment: Arc<Environment>,
@@ -233,7 +235,7 @@ struct Work {
 
 impl Work {
     fn run(self, events: &Sender<Event>) {
-        // Nobody listens any more when it took too long.
+        // Sending fails if the supervisor no longer waits.
         let tell = |event| drop(events.send(event));
         let folder = folder_of(&self.file.path);
         let session = match Session::open(&self.environment, &folder, self.now, self.times.work) {
@@ -257,7 +259,7 @@ impl Work {
     }
 }
 
-/// Sends a heartbeat over what `network` finds, unless that hangs.
+/// Sends a heartbeat over the network that `network` returns, until the end of the run.
 fn send(
     heartbeat: Heartbeat,
     errors: Vec<String>,
