@@ -1,5 +1,5 @@
-//! The command line: argv in, a [`Command`] out. Touches neither files nor the terminal; whether a
-//! file exists is an argument.
+//! Parses the command line into a [`Command`]. Touches neither files nor the terminal: the caller
+//! passes a function that says whether a file exists.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -9,13 +9,12 @@ use lexopt::prelude::{Long, Short, Value};
 
 use crate::error::SetupError;
 
-/// The words that are commands where they are the first word that is not an option.
+/// The words that are commands if they are the first word that is not an option.
 pub const COMMANDS: [&str; 4] = ["check", "policy", "help", "version"];
 
-/// How long one configuration's run may take, unless `--deadline` says otherwise.
+/// The time for each configuration without `--deadline`.
 pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(90);
 
-/// The text of `autodns --help`.
 pub const HELP: &str = "\
 autodns keeps a Route 53 record pointing at this connection's public address.
 
@@ -43,7 +42,6 @@ Exit status:
 For cron: 3-59/5 * * * * /usr/local/bin/autodns  (start at your own minute)
 ";
 
-/// The text of `autodns check --help`.
 pub const CHECK_HELP: &str = "\
 autodns check tests everything that a run needs, and changes nothing.
 
@@ -66,7 +64,6 @@ Exit status:
   2  a run would not be tried: usage, configuration or credentials
 ";
 
-/// The text of `autodns policy --help`.
 pub const POLICY_HELP: &str = "\
 autodns policy prints the smallest IAM policy with which CONFIG works, as JSON.
 
@@ -83,50 +80,38 @@ Exit status:
   2  a configuration cannot be used
 ";
 
-/// What the command line asks for. Where no configuration is named, `configs` is empty.
+/// If the command line names no configuration, `configs` is empty. `deadline` is the time for each
+/// configuration.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Command {
-    /// Bring the records of these configurations up to date.
     Update {
-        /// The configuration files.
         configs: Vec<PathBuf>,
-        /// Say what would be done and change nothing.
         dry_run: bool,
-        /// Tell each step.
         verbose: bool,
-        /// How long one configuration's run may take.
         deadline: Duration,
     },
-    /// Test everything that a run of these configurations needs.
     Check {
-        /// The configuration files.
         configs: Vec<PathBuf>,
         /// Publish a test message.
         alert: bool,
         /// Write each record exactly as it is.
         write: bool,
-        /// Print JSON.
         json: bool,
-        /// Tell each step.
         verbose: bool,
-        /// How long one configuration may take.
         deadline: Duration,
     },
-    /// Print the IAM policy for these configurations.
     Policy {
-        /// The configuration files.
         configs: Vec<PathBuf>,
     },
     /// Print this text.
     Help(&'static str),
-    /// Print the version.
     Version,
 }
 
 impl Command {
-    /// Reads the arguments that follow the program's name. `exists` tells whether there may be a
-    /// file at a path: a word that is neither a command nor a file is a slip of the hand, and must
-    /// not become a run.
+    /// Parses the arguments that follow the program's name. `exists` says whether there may be a
+    /// file at a path: a word that is neither a command nor a file is a typing mistake and must not
+    /// start a run.
     pub fn parse(
         arguments: impl IntoIterator<Item = OsString>,
         exists: impl Fn(&Path) -> bool,
@@ -134,7 +119,7 @@ impl Command {
         let mut line = Line::default();
         let mut parser = lexopt::Parser::from_args(arguments);
         loop {
-            // Behind `--` everything is a file.
+            // After `--`, every word is a file.
             let rest = parser.try_raw_args();
             line.only_files |=
                 rest.is_some_and(|rest| rest.peek().is_some_and(|next| next == "--"));
@@ -162,7 +147,6 @@ impl Command {
     }
 }
 
-/// A command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Word {
     Check,
@@ -200,14 +184,13 @@ impl Word {
     }
 }
 
-/// The options of a run.
 const OF_A_RUN: &[&str] = &["--dry-run", "--verbose", "--deadline"];
 
-/// What was read of the command line so far.
+/// The parts of the command line that were parsed so far.
 #[derive(Default)]
 struct Line {
     word: Option<Word>,
-    /// The command that help is wanted about.
+    /// The command after `help`.
     topic: Option<Word>,
     files: Vec<PathBuf>,
     only_files: bool,
@@ -216,7 +199,7 @@ struct Line {
 }
 
 impl Line {
-    /// Takes a word that is no option.
+    /// Takes a word that is not an option.
     fn take(&mut self, word: &OsStr, exists: impl Fn(&Path) -> bool) -> Result<(), SetupError> {
         let path = PathBuf::from(word);
         let shown = word.to_string_lossy();
@@ -239,7 +222,7 @@ impl Line {
                      configuration file of that name as ./{shown}"
                 )));
             }
-            // What is wrong with a file that has a path is better said by whoever reads it.
+            // If a path cannot be read, the error of reading it is more precise.
             (None, _) if self.only_files || shown.contains('/') || exists(&path) => {
                 self.files.push(path);
             }
@@ -288,7 +271,7 @@ impl Line {
     }
 }
 
-/// The command that follows `--help`, if there is one. Whoever asks for help is told nothing else.
+/// The command that follows `--help`, if there is one. Errors after `--help` are ignored.
 fn next_command(parser: &mut lexopt::Parser) -> Option<Word> {
     while let Ok(Some(argument)) = parser.next() {
         if let Value(word) = argument {
@@ -302,7 +285,7 @@ fn commands() -> String {
     format!("the commands are {}", COMMANDS.join(", "))
 }
 
-/// A length of time in whole seconds. No run at intervals should need more than an hour.
+/// At most an hour, because runs that start at intervals must end.
 fn parse_deadline(text: &OsStr) -> Result<Duration, SetupError> {
     let seconds = text.to_str().and_then(|text| text.parse().ok());
     match seconds.filter(|seconds| (1..=3600).contains(seconds)) {
@@ -320,8 +303,7 @@ fn usage(error: lexopt::Error) -> SetupError {
 mod tests {
     use super::*;
 
-    /// Files that exist are those whose names end in `.json`, and one that is called like a
-    /// command.
+    /// The files that exist are `*.json` and one with the name of a command.
     fn parse(arguments: &[&str]) -> Result<Command, String> {
         let exists = |path: &Path| {
             path.extension().is_some_and(|end| end == "json") || path == Path::new("check")
@@ -367,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn first_word_that_is_no_option_is_the_command() {
+    fn first_word_that_is_not_an_option_is_the_command() {
         for (arguments, expected) in [
             (&["check"][..], check(&[], &[])),
             (&["check", "a.json"], check(&["a.json"], &[])),
@@ -393,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn help_is_that_of_the_command() {
+    fn help_is_about_the_given_command() {
         for (arguments, expected) in [
             (&["--help"][..], HELP),
             (&["-h", "--nonsense", "nonsense"], HELP),
@@ -413,7 +395,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_is_named() {
+    fn error_names_the_word_that_is_not_understood() {
         const COMMANDS: &str = "; the commands are check, policy, help, version";
         const NEITHER: &str = "is neither a command nor an existing file";
         const COMMAND: &str = "is a command, and only the first word can be one; write a \

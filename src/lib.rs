@@ -14,7 +14,7 @@
 //! * `commands`: update, check and policy, the only code that calls across rooms.
 //! * `cli`: the command line.
 //! * `config`: autodns.json.
-//! * `session`: what the run of one configuration shares: network, credentials and limits.
+//! * `session`: what one configuration's run shares: network, credentials and limits.
 //! * `notify`: the alert, which is sent once, and the heartbeat.
 //! * `address`: the public address, from reflectors, a command or an interface.
 //! * `aws`: signed requests to Route 53 and SNS.
