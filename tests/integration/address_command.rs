@@ -1,5 +1,5 @@
-//! `address_command`: when it is run and with what, what it may print, who confirms it, who stands
-//! in for it, and that no process of it is left.
+//! `address_command`: when it runs and with which variables, which output is valid, which source
+//! confirms or replaces it, and that no process is left.
 
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,5 @@
-//! What docs/from-other-tools.md promises to people who ran the Python script: its configuration,
-//! key and reflector as they are, with no argument and nothing set.
+//! What docs/from-other-tools.md promises to users of the Python script: its configuration, key and
+//! reflector work unchanged, without arguments or variables.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -14,8 +14,8 @@ use crate::support::http::{Family, Response};
 
 const RECOVERED: &str = "autodns: home.example.com is up to date again (raspberrypi)";
 
-/// A machine as the script left it: the five keys in their usual place, the key in ~/.boto, and a
-/// PHP script for a reflector, which says what it answers is HTML if nobody told it otherwise.
+/// A machine with the setup of the Python script: the five configuration keys in the usual file,
+/// the access key in ~/.boto, and a PHP script as reflector, whose default content type is HTML.
 fn setup_of_autodns_py() -> Fixture {
     let mut fixture = Fixture::new();
     fixture.sandbox.unset("AWS_ACCESS_KEY_ID");

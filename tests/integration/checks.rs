@@ -466,7 +466,7 @@ fn check_reports_the_connection_of_each_exchange() {
     fixture.sandbox.alias(&aws, "{localhost}");
     let plain = fixture.reflector.server().url("127.0.0.1");
     fixture.sandbox.alias(&plain, "{plain}");
-    // The redirect changes the server, and it is the one that answers that is described.
+    // After a redirect, `check` describes the server that names the address.
     let moved = FakeReflector::start_as(Listen::V4, Speak::Tls(Certificate::GoodTls12));
     let target = moved.server().url("reflect2.example.net") + "/moved";
     moved.at("/moved", Response::text("192.175.48.7"));
@@ -670,7 +670,7 @@ fn silent_servers_do_not_hold_a_check() {
     urls.push(fixture.reflector.url());
     fixture.configure(|config| config["reflect_url"] = json!(urls));
     let run = check_in_time(&fixture, &[]);
-    // A server that answers still gets its time.
+    // Servers that respond still get their time.
     for said in
         ["ok          address      {reflector}/reflect/v1 says", "ok          record       home"]
     {

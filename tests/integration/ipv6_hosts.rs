@@ -1,5 +1,5 @@
-//! `ipv6_hosts`: the AAAA records of other machines behind the same prefix, which request holds
-//! them, and what keeps one of them from being written.
+//! `ipv6_hosts`: the AAAA records of other machines behind the same prefix, the request that has
+//! them, and the errors that prevent writing one of them.
 
 use serde_json::{Value, json};
 

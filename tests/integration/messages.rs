@@ -1,5 +1,5 @@
-//! The table of messages in docs/troubleshooting.md: each of them comes out of a real run, and there
-//! is no message here that the table lacks.
+//! The table of messages in docs/troubleshooting.md: a real run prints each of them, and the table
+//! has each message of this file.
 
 use std::collections::BTreeSet;
 

@@ -1,7 +1,7 @@
-//! What README.md and docs/ show as output: each block below `<!-- output: NAME -->` is what a real
-//! run prints, with the names of an ordinary installation in place of this machine's.
+//! The output that README.md and docs/ show: each block below `<!-- output: NAME -->` is the output
+//! of a real run, with the names of an ordinary installation in place of this machine's.
 //!
-//! After a change of words, write the blocks anew:
+//! After a change of messages, update the blocks:
 //!
 //!     AUTODNS_WRITE_PAGES=1 cargo test --locked --test integration pages::
 
@@ -21,7 +21,7 @@ const PAGES: [&str; 3] = ["README.md", "docs/configuration.md", "docs/troublesho
 const WIDTH: usize = 98;
 /// The path of the second source.
 const SECOND: &str = "/second";
-/// Where a row of `check` goes on in the next line of a page.
+/// The indentation of a row of `check` that continues on the next line of a page.
 const ROW_INDENT: usize = 25;
 
 /// An installation as deploy-pi.sh makes it, with two sources that are shown as the default ones.

@@ -1,5 +1,5 @@
-//! Several names in one configuration: how many requests listing them costs, and that no name is
-//! taken for absent because a walk through the zone did not meet it.
+//! Several names in one configuration: the number of requests to list them, and that a name which a
+//! walk through the zone missed never counts as absent.
 
 use std::collections::BTreeMap;
 
