@@ -237,7 +237,7 @@ for target in "${targets[@]}"; do
     check "$target" "$built"
     product=$repo/target/pi/$target/autodns
     mkdir -p "${product%/*}"
-    # Copied beside and renamed, so that whoever deploys meanwhile never finds half a file.
+    # Copied and then renamed, so that a deployment at the same time never reads half a file.
     cp "$built" "$product.new"
     mv -f "$product.new" "$product"
     [[ $way == source || $target != arm* ]] ||

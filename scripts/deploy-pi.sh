@@ -1,11 +1,10 @@
 #!/usr/bin/env bash
-# Puts autodns on Raspberry Pis over ssh and has their cron run it: finds out which binary a Pi
-# needs, takes it from the bundle that this script stands in, or builds it in a checkout, copies it,
-# tries it there, and only then puts it in place. What runs on the Pi is lib/pi-*.sh. This file must
-# not change the Pi but through that. If something fails, the Pi stays as it was, and one clear line
-# and a non-zero exit status say so. This file must put no secret on a command line, neither here
-# nor on the Pi, and must not trust what the Pi answers. It must run with bash 3.2 and the tools of
-# macOS and the BSDs.
+# Installs autodns on Raspberry Pis over ssh, with a cron line. For each Pi it finds the right
+# binary, takes it from the bundle of this script or builds it in a checkout, copies it, tests it on
+# the Pi, and only then installs it. lib/pi-*.sh runs on the Pi, and nothing else changes the Pi. If
+# a step fails, the Pi stays as it was, and the script prints one line and exits with a non-zero
+# status. This file must put no secret on a command line, neither here nor on the Pi, and must not
+# trust the output of the Pi. It must run with bash 3.2 and the tools of macOS and the BSDs.
 set -euo pipefail
 
 usage() {
@@ -33,10 +32,11 @@ status is the worst, and with several hosts the last lines say what became of ea
 TEXT
 }
 
-# Where a Pi's failure is kept for its line of result. Empty outside the work on one Pi.
+# The file for the error of the current Pi, for its line in the result. Empty outside the work on a
+# Pi.
 reason=
 
-# Ends the work on one Pi, or everything if that has not begun.
+# Ends the work on one Pi, or the script if no work on a Pi has begun.
 fail() {
     echo "deploy-pi.sh: $*" >&2
     if [[ -n $reason ]]; then
@@ -60,7 +60,7 @@ system=no
 force=no
 uninstall=no
 
-# Adds a variable, given as NAME=VALUE or as the NAME of one that is set here.
+# Adds a variable: NAME=VALUE, or the NAME of a variable that is set here.
 add_variable() {
     local name=${1%%=*} variable=$1
     [[ $name =~ ^[A-Za-z_][A-Za-z0-9_]*$ ]] || fail "--env wants NAME=VALUE or NAME, not $1"
@@ -79,7 +79,7 @@ while (($#)); do
     option=$1
     shift
     case $option in
-        # -p2222 and --config=FILE are what people type as well.
+        # Also accepts -p2222 and --config=FILE.
         -[pio]?*) set -- "${option:2}" "$@" && option=${option:0:2} ;;
         --*=*) set -- "${option#*=}" "$@" && option=${option%%=*} ;;
     esac
@@ -119,7 +119,7 @@ if [[ $uninstall == yes && -n $config$credentials$binary ]]; then
 fi
 command -v ssh >/dev/null || fail "ssh is not installed here"
 
-# Sets host and login: ssh wants a bare IPv6 address; people also write it in brackets.
+# Sets host and login. ssh needs an IPv6 address without brackets; people also write it with them.
 split_destination() {
     host=${1##*@}
     login=${1%"$host"}
@@ -127,7 +127,7 @@ split_destination() {
     host=${host%]}
 }
 
-# of_host FILE: its name, with the host in place of %h.
+# of_host FILE: the file's name with the host in place of %h.
 of_host() {
     local rest=$1 name=
     while [[ $rest == *%h* ]]; do
@@ -137,7 +137,7 @@ of_host() {
     printf '%s' "$name$rest"
 }
 
-# All before the first Pi is changed: a misspelt name is no Pi's failure.
+# Checks all files before the first Pi is changed, because a misspelt name is not an error of a Pi.
 for destination in "${destinations[@]}"; do
     split_destination "$destination"
     for file in "$(of_host "$config")" "$(of_host "$credentials")" "$binary"; do
@@ -160,7 +160,7 @@ leave() {
     rm -rf "$scratch"
 }
 
-# Runs in a shell of its own, which ends at the first failure.
+# Runs in a subshell that ends at the first error.
 deploy_to_one() {
     destination=$1
     split_destination "$destination"
@@ -169,8 +169,7 @@ deploy_to_one() {
     mkdir "$scratch"
     stage=
     trap leave EXIT
-    # A trap runs with the redirections of the step that it interrupts, which would swallow the
-    # line.
+    # A trap runs with the redirections of the interrupted step, which would hide the line.
     exec 9>&2
     trap 'echo "deploy-pi.sh: interrupted" >&9; exit 130' INT
     trap 'echo "deploy-pi.sh: interrupted" >&9; exit 143' TERM
@@ -192,10 +191,10 @@ deploy_to_one() {
     fi
 }
 
-# Keeps what the Pi said of itself, and notes what is odd there.
+# Keeps the facts that the Pi reported, and prints a note about each unusual one.
 learn_facts() {
     user=$(fact user '[A-Za-z_][A-Za-z0-9_.-]*')
-    # It becomes part of commands for the login shell: see quoted.
+    # The value becomes part of commands for the login shell: see quoted.
     home=$(fact home "/[^'!\\]*")
     sudo=
     if [[ $system == yes ]]; then
@@ -228,7 +227,7 @@ find_binary() {
     echo "$destination: $machine: wants $target"
     if [[ ! -d $here/bin && -f $here/build-pi.sh ]]; then
         binary=$here/../target/pi/$target/autodns
-        # Once for all Pis that want it.
+        # Built once for all Pis that need it.
         if [[ ! -e $everything/built.$target ]]; then
             "$here/build-pi.sh" "$target" || fail "$destination: there is no binary for it"
             : >"$everything/built.$target"
@@ -245,7 +244,7 @@ find_binary() {
         fail "$destination: $binary is missing; unpack the bundle again, or name one with --binary"
 }
 
-# Puts what is to be copied into a private folder here.
+# Collects the files to copy in a private folder on this machine.
 gather_files() {
     local variable
     if [[ -z $binary ]]; then
@@ -318,7 +317,7 @@ for destination in "${destinations[@]}"; do
     fi
     reason=$everything/reason
     : >"$reason"
-    # In a condition, `set -e` would not count in it.
+    # Not in a condition, where `set -e` has no effect.
     set +e
     (
         set -e

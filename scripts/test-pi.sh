@@ -64,7 +64,7 @@ wants() {
     return 1
 }
 
-# Without root there are no emulated Pis. Where nobody watches, that is a failure.
+# Emulated Pis need root. In CI, a missing part is an error.
 if ((EUID != 0)) && wants armhf arm64 deb ansible release; then
     if [[ -n ${CI:-} ]]; then
         fail "in CI it must run as root: the emulated Pis need mounts and namespaces"
@@ -188,7 +188,7 @@ run_parts() {
     fi
 }
 
-# The 32-bit Pi spends its time waiting for cron; the rest is done meanwhile, and told afterwards.
+# The 32-bit Pi mostly waits for cron. The other parts run in the meantime and print afterwards.
 first=()
 rest=()
 for part in "${parts[@]}"; do

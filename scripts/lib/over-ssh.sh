@@ -1,13 +1,13 @@
-# How deploy-pi.sh talks to the Pi: it sends the phases of pi-*.sh there, shows what they print, and
-# keeps their answers. Sourced by deploy-pi.sh. Nothing that the Pi sends reaches the terminal or a
-# command line unchecked: see plain and fact.
+# The connection of deploy-pi.sh to the Pi: sends the phases of pi-*.sh, shows their output and
+# keeps the facts that they report. Sourced by deploy-pi.sh. Everything that the Pi sends is checked
+# before it reaches the terminal or a command line: see plain and fact.
 # shellcheck shell=bash disable=SC2034,SC2154  # variables shared with deploy-pi.sh
 
 # --- the connection -----------------------------------------------------------------------------
 
-# One connection serves all steps where that is possible: a password is asked for once, and a Pi
-# Zero needs seconds for each. ssh programs made for Windows have the options and cannot do it. With
-# others, first_contact finds out.
+# All steps share one connection if possible, so that a password is asked for once; a Pi Zero needs
+# seconds per connection. ssh programs for Windows have the options but cannot share. For other ssh
+# programs, first_contact finds out.
 choose_connection() {
     case $(uname -s):$(ssh -V 2>&1 </dev/null) in
         CYGWIN* | MINGW* | MSYS* | *Windows*) connect_anew ;;
@@ -15,8 +15,8 @@ choose_connection() {
     esac
 }
 
-# The first of two equal options wins with ssh, so the caller's own go before these.
-# ${a[@]+…}: bash 3.2 calls an empty array unset.
+# In ssh the first of two equal options wins, so the caller's options come first.
+# ${a[@]+…}: in bash 3.2 an empty array counts as unset.
 set_ssh_command() {
     ssh_command=(
         ssh ${ssh_options[@]+"${ssh_options[@]}"}
@@ -43,9 +43,9 @@ end_connection() {
     fi
 }
 
-# The probe, which changes nothing, and so may be done once more: without sharing, if it fails with
-# it and neither the Pi nor a known complaint of ssh says why. A second session is tried at once,
-# because some ssh programs fail only there.
+# Runs the probe. It changes nothing, so it can be repeated: if it fails with a shared connection
+# and neither the Pi nor a known error of ssh gives the cause, it runs again without sharing. Opens
+# a second session immediately, because some ssh programs fail only there.
 first_contact() {
     if [[ -e $everything/unshared ]]; then
         connect_anew
@@ -65,7 +65,7 @@ first_contact() {
     note_connection
 }
 
-# Says it once for all Pis, and spares the next ones the attempt.
+# Prints it once for all Pis, and does not try to share with the next ones.
 note_connection() {
     if [[ $sharing == yes || -e $everything/unshared ]]; then
         return
@@ -77,12 +77,12 @@ note_connection() {
 
 # --- what is sent -------------------------------------------------------------------------------
 
-# A word for a POSIX shell, whatever is in it. Without ' ! and \ in it, it is one for any shell.
+# Quotes any text as one word of a POSIX shell; of any shell if the text has no ' ! or \.
 quoted() { printf "'%s'" "$(printf '%s' "$1" | LC_ALL=C sed "s/'/'\\\\''/g")"; }
 
 yes_if() { if [[ -n $1 ]]; then echo yes; else echo no; fi; }
 
-# The script for the Pi: the settings, then the part that is the same each time.
+# The script for the Pi: the settings, then the part that never changes.
 remote_script() {
     cat <<TEXT
 shown=$(quoted "$destination")
@@ -94,12 +94,12 @@ TEXT
     cat "$here"/lib/pi-{places,commit,remote}.sh
 }
 
-# Runs a phase on the Pi as the user who logs in. The script goes in through stdin, so that the
-# login shell, whichever it is, has nothing to misread.
+# Runs a phase on the Pi as the user who logs in. The script goes through stdin, so that the login
+# shell, of whatever kind, does not have to parse it.
 remote() { remote_script | "${ssh_command[@]}" -T -- "$login$host" "sh -s $1"; }
 
-# Runs a phase as root where --system asks for it. sudo may need stdin for the password, so the
-# script is a file there, copied with the others.
+# Runs a phase as root with --system. sudo may need stdin for the password, so the script is a file
+# on the Pi, copied with the others.
 remote_as_root() {
     local script
     script=$(quoted "$home/$stage/script")
@@ -113,8 +113,8 @@ remote_as_root() {
     esac
 }
 
-# Asks for the password that sudo wants. It goes through stdin, as no command line may have it. A
-# terminal on the Pi, on which sudo could ask by itself, would write to this one what it likes.
+# Asks for the password for sudo. It goes through stdin, because a command line must not have it.
+# sudo could ask on a terminal of the Pi, but the Pi could then write anything to this terminal.
 ask_password() {
     for _ in 1 2 3; do
         read -rs -p "sudo on $destination asks for the password of $user: " password ||
@@ -131,10 +131,10 @@ ask_password() {
     fail "$destination: sudo did not take the password; nothing was changed"
 }
 
-# --- what is answered ---------------------------------------------------------------------------
+# --- what is received ---------------------------------------------------------------------------
 
-# Passes text from the Pi on to the terminal without what a terminal would obey: control characters,
-# and of Unicode's the second set of them and those that change the direction of writing.
+# Copies text from the Pi to the terminal without the characters that control a terminal: control
+# characters of ASCII and Unicode, and characters that change the direction of text.
 plain() {
     local LC_ALL=C line
     while IFS= read -r line || [[ -n $line ]]; do
@@ -147,8 +147,8 @@ plain() {
     done
 }
 
-# Of the lines of a phase on stdin, keeps the facts in a file and prints the rest. What comes before
-# its first line is the login shell's.
+# Reads the lines of a phase from stdin, keeps the facts in a file and prints the rest. Lines before
+# the first line of the phase come from the login shell and are dropped.
 listen() {
     local line begun=
     while IFS= read -r line; do
@@ -162,13 +162,13 @@ listen() {
     done
 }
 
-# phase NAME [RUNNER]: whether the Pi did this, as it says itself in a last line: a login shell may
-# well end with 0 and have done nothing. The status is in status, complaints are in $scratch/err.
+# phase NAME [RUNNER]: runs a phase. Succeeds only if the Pi confirms it in its last line, because a
+# login shell can exit with 0 and do nothing. Sets status; errors are in $scratch/err.
 phase() {
     running=$1
     : >"$scratch/facts"
     echo 0 >"$scratch/status"
-    # Without its stderr, on which the shell would tell that a signal ended a part of this.
+    # Without stderr, where the shell would report that a signal ended a part of this pipeline.
     {
         { "${2:-remote}" "$1" 2>"$scratch/raw" || echo "$?" >"$scratch/status"; } |
             plain | listen "$1"
@@ -181,14 +181,14 @@ phase() {
     [[ $status == 0 ]]
 }
 
-# Whether the part on the Pi has said why it failed; its words are in words.
+# Whether the phase printed its error; sets words to it.
 told_there() {
     words=$(LC_ALL=C sed -n 's/^deploy-pi\.sh: //p' "$scratch/err" | tail -n 1)
     words=${words#"$destination: "}
     [[ -n $words ]]
 }
 
-# Whether ssh has said what it is known to say; what to do about it is then in words.
+# Whether ssh printed a known error; sets words to the advice.
 told_by_ssh() {
     words=$(grep -v '^[[:space:]]*$' "$scratch/err" | tail -n 1) || :
     case $words in
@@ -203,7 +203,7 @@ told_by_ssh() {
     esac
 }
 
-# Tells in one line why a phase failed; $1 is the exit status of ssh, or "unfinished".
+# Prints in one line why a phase failed. $1 is the exit status of ssh, or "unfinished".
 explain() {
     local status=$1
     if told_there; then
@@ -219,8 +219,8 @@ explain() {
     fail "$destination: ${words:-ssh ended with status $status}"
 }
 
-# Copies what is in $scratch/files, and the script for root, into a new private folder there. Not by
-# scp or sftp, which take what a login shell prints first for a part of their protocol.
+# Copies the files in $scratch/files, and the script for root, into a new private folder on the Pi.
+# Does not use scp or sftp: they would parse the output of a login shell as their protocol.
 copy_files() {
     local file bytes
     phase stage || explain "$status"
@@ -242,7 +242,7 @@ copy_files() {
         fail "$destination: copying to $home failed: not all of it arrived; nothing was changed"
 }
 
-# fact NAME [PATTERN]: what the Pi said of it, or nothing; it must be of that form to the end.
+# fact NAME [PATTERN]: prints the fact from the Pi, or nothing. All of it must match the pattern.
 fact() {
     local value
     value=$(LC_ALL=C sed -n "s/^@$1=//p" "$scratch/facts" | tail -n 1)

@@ -16,7 +16,7 @@ path_of() {
     esac
 }
 
-# The names beside a file, for its successor and for its predecessor. cron passes over names in
+# The names for the new and the old version of a file, in the same folder. cron ignores names in
 # /etc/cron.d that begin with a dot.
 beside() {
     path=$(path_of "$1")
@@ -45,8 +45,8 @@ undo_and_fail() {
     fail "$*; it is as it was"
 }
 
-# Makes folder $1 and what is missing above it, with mode $2, remembering each for undo and for
-# the day of --uninstall; the newest comes first.
+# Makes folder $1 and its missing parents with mode $2. Records each of them for undo and for
+# --uninstall, the newest first.
 make_folder() {
     if [ -d "$1" ]; then
         return
@@ -60,8 +60,8 @@ make_folder() {
 $made"
 }
 
-# prepare NAME MODE OWNER COMMAND…: writes what the command prints beside the place of NAME, with
-# that mode, and that owner if not empty. Nobody who looks at the place sees any of it yet.
+# prepare NAME MODE OWNER COMMAND…: writes the output of the command to a temporary file beside
+# NAME, with that mode, and with that owner if it is not empty. NAME itself does not change yet.
 prepare() {
     name=$1 mode=$2 new_owner=$3
     shift 3
@@ -74,14 +74,14 @@ prepare() {
         words=$(chown "$new_owner" "$new" 2>&1) ||
             undo_and_fail "cannot give $new to $new_owner: $words"
     fi
-    # To the card now: after a power cut a file renamed but not yet written would be empty.
+    # Write it to the card now: after a power cut, a renamed file could otherwise be empty.
     sync "$new" 2>/dev/null || sync
 }
 
-# as_user COMMAND [ARGUMENT]: a line of sh, run by the user who logged in. The folder of the copied
-# files is that user's, who may put a link there at any moment. If root opened the files, a link
-# could have /etc/shadow copied to a place where the user may read it. So root never opens a path in
-# that folder: it gets the bytes from a process that has the user's rights and no others.
+# as_user COMMAND [ARGUMENT]: runs a line of sh as the user who logged in. That user owns the folder
+# of the copied files and can put a link there at any moment. If root opened a file there, a link
+# could make it copy /etc/shadow to a file that the user can read. So root never opens a path in
+# that folder: a process with only the user's rights reads the bytes.
 as_user() {
     if [ "$(id -u)" = 0 ] && [ "$user" != root ]; then
         su -s /bin/sh -c "$1" "$user" "$2" </dev/null
@@ -90,17 +90,17 @@ as_user() {
     fi
 }
 
-# Who may write to a folder may put a link where root is about to write.
+# A user who can write to a folder can put a link where root is about to write.
 only_root_writes() { [ -n "$(find "$1/." -prune -user root ! -perm -020 ! -perm -002)" ]; }
 
-# prepare, from the copied file $4.
+# Like prepare, with the copied file $4 as content.
 take_up() {
     as_user 'test -f "$0" && test -r "$0"' "$from/$4" 2>/dev/null ||
         undo_and_fail "$user has no copied file $4 any more"
     prepare "$1" "$2" "$3" as_user 'cat <"$0"' "$from/$4"
 }
 
-# prepare, from what an earlier version left at $3; without owner or mode of its own.
+# Like prepare, with the file $3 of an earlier version as content.
 move_here() {
     if deployed_at_old_place && [ -e "$3" ] && [ ! -e "$(path_of "$1")" ]; then
         prepare "$1" 600 "$2" cat "$3"
@@ -108,7 +108,7 @@ move_here() {
     fi
 }
 
-# One step: who opens the place meets the old file or the new one, never half of either.
+# A rename is one step: a reader gets either the old file or the new one.
 swap() {
     path=$(path_of "$1")
     if [ -e "$path" ]; then
@@ -126,7 +126,7 @@ lists() { printf '%s\n' "$1" | grep -qxF "$2"; }
 
 is_prepared() { case " $prepared " in *" $1 "*) ;; *) return 1 ;; esac }
 
-# What is ours to take away one day: all that earlier deployments put there, and what this one adds.
+# The files that --uninstall removes: those of earlier deployments and of this one.
 manifest() {
     {
         printf '%s\n' "$listed" | grep -vxF "file $environment"
@@ -145,8 +145,8 @@ manifest() {
     } | awk 'NF && !seen[$0]++'
 }
 
-# What this deployment replaced under another name. Everything is in place by now, so a file that
-# cannot be removed is no failure.
+# Removes the files that this deployment replaced under another name. The deployment is complete by
+# now, so a file that cannot be removed is not an error.
 remove_replaced() {
     if [ "$with_environment" = no ] && lists "$listed" "file $environment"; then
         rm -f "$environment"
@@ -165,7 +165,7 @@ remove_replaced() {
 }
 
 commit() {
-    # From here on it ends by itself, well or undone, even when the connection breaks.
+    # From here on the phase completes or undoes its work even if the connection breaks.
     trap '' HUP INT TERM PIPE
     made='' prepared='' swapped='' moved='' table=''
     from=$home/$stage
@@ -270,7 +270,7 @@ report() {
     echo "  $(command_line check)"
 }
 
-# How $user reads what logger wrote. Only these groups may read all of it.
+# The command with which $user reads the log. Only these groups can read all of it.
 log_command() {
     case " $(id -Gn "$user") " in
         *' adm '* | *' systemd-journal '* | *' root '*) sudo= ;;
@@ -287,9 +287,9 @@ log_command() {
 
 # --- phase: uninstall ---------------------------------------------------------------------------
 
-# The cron line goes first, so that cron does not start what is no longer there; only a line that
-# has begun to sleep still does, once. The list of what is ours goes last, so that a removal broken
-# off half-way can be repeated.
+# Removes the cron line first, so that cron does not start a removed program. Only a cron line that
+# is already sleeping still starts it, once. Removes the list of files last, so that an interrupted
+# removal can be repeated.
 uninstall() {
     gone=no
     if [ "$system" = yes ]; then
@@ -319,7 +319,7 @@ uninstall() {
     fi
 }
 
-# Removes what the list $1 of an earlier deployment names, and the list.
+# Removes the files in the list $1 of an earlier deployment, and the list.
 remove_listed() {
     if [ ! -e "$1" ]; then
         return
@@ -333,7 +333,7 @@ remove_listed() {
 $list
 TEXT
     remove "$1"
-    # The innermost first. A folder that got something else in it is no longer ours alone.
+    # Removes the innermost folder first. A folder with other files in it stays.
     printf '%s\n' "$list" | sort -r | while read -r kind path; do
         if [ "$kind" = folder ]; then
             rmdir "$path" 2>/dev/null || :

@@ -1,12 +1,10 @@
-# The first third of what deploy-pi.sh runs on the Pi: where everything has its place there, and the
-# line for cron. deploy-pi.sh puts the settings in front of it. Plain POSIX sh. It must change
-# nothing.
+# The first third of the script that deploy-pi.sh runs on the Pi: the paths of all files, and the
+# line for cron. deploy-pi.sh puts the settings before it. Plain POSIX sh. It must change nothing.
 # shellcheck shell=sh disable=SC2034,SC2119,SC2120,SC2154  # what the other parts use, and the
 #   settings: shown system user home stage interval with_config with_credentials with_environment
 #   uninstall force
 
-# A cron line is known as ours by its end, whatever an earlier version wrote before it; to cron's
-# shell it is a comment.
+# The end of our cron line, by which every version recognises it. For cron's shell it is a comment.
 mark='# autodns, by deploy-pi.sh'
 
 fail() {
@@ -14,10 +12,10 @@ fail() {
     exit 9
 }
 
-# The end of a program's complaint: "mkdir: cannot create …: No space left" -> "No space left".
+# The end of a program's error: "mkdir: cannot create …: No space left" -> "No space left".
 cause() { printf '%s' "${1##*: }"; }
 
-# One shell word, quoted only where it has to be.
+# One shell word, quoted only if necessary.
 quoted() {
     case $1 in
         '' | *[!A-Za-z0-9_./:@%+,=-]*)
@@ -27,11 +25,11 @@ quoted() {
     esac
 }
 
-# Only the probe learns the home folder by itself; a phase that runs as root is told whose it is.
+# The probe finds the home folder. A phase that runs as root gets it as a setting.
 home=${home:-$HOME}
 
-# The layout that the program finds without being told: credentials beside the configuration. The
-# folder is never ~/.aws, which is the user's own.
+# The default layout of the program: credentials beside the configuration. The folder is never
+# ~/.aws, which belongs to the user.
 if [ "$system" = yes ]; then
     binary=/usr/local/bin/autodns
     folder=/etc/autodns
@@ -53,7 +51,8 @@ old_deployed=/usr/local/etc/autodns.deployed
 
 deployed_at_old_place() { [ "$system" = yes ] && [ -e "$old_deployed" ]; }
 
-# Prints which file a deployment that brings none goes on with; $1 is its place, $2 the old one.
+# Prints the existing file that a deployment without a new one keeps: $1 is its path, $2 the path of
+# an earlier version.
 kept() {
     if [ -e "$1" ]; then
         printf '%s' "$1"
@@ -64,9 +63,8 @@ kept() {
 
 # --- the line for cron --------------------------------------------------------------------------
 
-# A number that differs from host to host and stays the same on each: the identity of the system,
-# the board's serial number, and the name, so that Pis whose cards were copied from one another
-# still differ.
+# A number that is different on each host and always the same on one host. It is made from the
+# machine id, the board's serial number and the host name, so that Pis with copied cards differ too.
 own_number() {
     {
         cat /etc/machine-id /proc/device-tree/serial-number 2>/dev/null
@@ -83,12 +81,12 @@ cron_minutes() {
     esac
 }
 
-# cron starts all lines of a minute at its first second, on all Pis, so the line itself waits for a
-# second of the Pi's own. The interval is a divisor of 60, so this part of the number says nothing
-# of the minute, and does not change with the interval.
+# cron starts all lines of a minute at its first second, on all Pis. So the line itself sleeps until
+# the Pi's own second. The interval is a divisor of 60, so this part of the number is independent of
+# the minute and does not change with the interval.
 cron_second() { awk "BEGIN { print int($(own_number) / 60) % 60 }"; }
 
-# When that is, for a person.
+# The same time for a person.
 cron_when() {
     if [ "$interval" = 1 ]; then
         echo "second $(cron_second) of each minute"
@@ -97,8 +95,8 @@ cron_when() {
     fi
 }
 
-# Sets table to the user's crontab, to the byte. "Cannot read it" must never pass for "empty":
-# the next step would overwrite it.
+# Sets table to the exact bytes of the user's crontab. A crontab that cannot be read must not count
+# as empty, because the next step would overwrite it.
 read_crontab() {
     if table=$(crontab -l 2>/dev/null && echo x); then
         table=${table%x}
@@ -112,8 +110,8 @@ read_crontab() {
     return 1
 }
 
-# Prints table with our line changed to $1, or taken away where $1 is empty; all else as it is.
-# The x keeps the line breaks at the end through a command substitution.
+# Prints table with our line changed to $1, or removed if $1 is empty. All other lines stay the
+# same. The x protects the final line breaks in a command substitution.
 edited_crontab() {
     printf '%s' "$table" | line=$1 mark=$mark awk '
         {
@@ -129,8 +127,8 @@ edited_crontab() {
     echo x
 }
 
-# The command for a shell of any kind, with the arguments of this function before the configuration.
-# Variables come from their file: on a command line they would be in `ps` for every user.
+# The command for any shell, with the arguments of this function before the configuration. It reads
+# variables from their file: on a command line, every user could see them in `ps`.
 command_line() {
     if [ "$with_environment" = yes ]; then
         printf '%s ' /bin/sh -c "'set -a; . \"\$0\"; exec \"\$@\"'" "$(quoted "$environment")"
@@ -139,19 +137,19 @@ command_line() {
     quoted "$config"
 }
 
-# The line for cron; $1 is the user column of a file in /etc/cron.d, or empty.
+# The line for cron. $1 is the user column of a file in /etc/cron.d, or empty.
 cron_line() {
     command=$(command_line)
     if [ "$messages" = log ]; then
         command="$command 2>&1 | logger -t autodns"
     fi
-    # cron takes a bare % for the end of the command, and removes the backslash before one.
+    # For cron, a bare % ends the command. cron removes a backslash before a %.
     printf '%s * * * * %ssleep %s; %s\n' "$(cron_minutes)" "${1:+$1 }" "$(cron_second)" \
         "$(printf '%s' "$command $mark" | sed 's/%/\\%/g')"
 }
 
-# Prints what becomes of what the program says: cron mails it, or throws it away where there is no
-# program to mail it with or the crontab wants no mail. The table is the user's crontab, if any.
+# Prints where the output of the program goes: cron mails it, or discards it if no mail program is
+# installed or the crontab turns mail off. The table is the user's crontab, if any.
 messages_of_cron() {
     if [ -x /usr/sbin/sendmail ] && ! printf '%s' "$table" | unmailed; then
         echo mail
@@ -162,7 +160,7 @@ messages_of_cron() {
     fi
 }
 
-# Whether the last MAILTO above our line, or the last one of all, is empty.
+# Whether the last MAILTO above our line, or the last one in the table, is empty.
 unmailed() {
     mark=$mark awk '
         {

@@ -1,12 +1,12 @@
-# The last third of what deploy-pi.sh runs on the Pi: the phases that change nothing but the folder
-# of the copied files, and the choice of the phase. It is sent through ssh and never kept there.
+# The last third of the script that deploy-pi.sh runs on the Pi: the phases that change only the
+# folder of the copied files, and the choice of the phase. ssh sends it; the Pi does not keep it.
 # Plain POSIX sh. Each failure is one line on stderr and exit status 9.
 # shellcheck shell=sh disable=SC2016,SC2154  # code for another shell; variables of pi-places.sh
 
 # --- facts --------------------------------------------------------------------------------------
 
-# The Rust target for the programs this system runs. The kernel does not decide: a 64-bit kernel
-# often carries a 32-bit system, and uname then tells of the kernel only.
+# The Rust target for the programs of this system. uname is not enough: it describes the kernel, and
+# a 64-bit kernel often runs a 32-bit system.
 rust_target() {
     bits=$(getconf LONG_BIT 2>/dev/null) || bits=
     if [ -z "$bits" ]; then
@@ -43,7 +43,7 @@ cron_runs() {
 
 # --- phase: probe -------------------------------------------------------------------------------
 
-# Writes nothing. Prints facts as @name=value, whatever else a shell's start-up files may print.
+# Writes nothing. Prints facts as @name=value. Start-up files of the shell may print other lines.
 probe() {
     echo "@home=$HOME"
     echo "@user=$(id -un)"
@@ -102,8 +102,8 @@ probe() {
     note_others
 }
 
-# Two that run autodns do the work twice; only a person can say which one is to go. The words for
-# each note are in deploy-pi.sh.
+# If something else already runs autodns, the work is done twice. Only a person can decide which one
+# to remove. deploy-pi.sh has the message for each note.
 note_others() {
     others=
     if command -v crontab >/dev/null && read_crontab; then
@@ -121,8 +121,8 @@ note_others() {
 
 # --- phases: stage, arrived, space, clean ---------------------------------------------------------
 
-# A private folder for the copied files. Leftovers of a deployment whose connection broke are
-# removed after a day: not sooner, it might still be going on.
+# Makes a private folder for the copied files. Removes the folders of deployments whose connection
+# broke after a day, because a younger one may still be in use.
 stage() {
     cd || fail "cannot enter $HOME"
     find . ! -name . -prune -type d -name '.autodns-deploy.*' -mtime +0 -exec rm -rf {} + \
@@ -145,8 +145,8 @@ clean() {
 
 # --- phase: try ---------------------------------------------------------------------------------
 
-# Runs the copied binary with the copied files as cron will: with cron's few variables and no
-# others, so that nothing in the user's own environment makes it work here and fail there.
+# Runs the copied binary with the copied files like cron does, with only the variables of cron, so
+# that the user's environment cannot hide an error.
 try_out() {
     from=$HOME/$stage
     chmod 700 "$from/autodns"
@@ -155,7 +155,7 @@ try_out() {
     fi
     printf '%s\n' "$words"
     echo "@version=$(printf '%s\n' "$words" | head -n 1)"
-    # The program looks for credentials beside the configuration, so the two have to be together.
+    # The program looks for credentials beside the configuration, so both must be in one folder.
     if [ "$with_config" = no ]; then
         copy_for_trial "$(kept "$config" "$old_config")" autodns.json
     fi
@@ -182,8 +182,8 @@ copy_for_trial() {
 main() {
     umask 077
     PATH=$PATH:/usr/sbin:/sbin
-    # What the login shell printed before is not part of the answer. A shell that never came this
-    # far, or did not come to the end, must not pass for one that did.
+    # The first line marks the start of the output, after the output of the login shell. The last
+    # line confirms that the phase ran to its end.
     printf '\n@begin=%s\n' "$1"
     case $1 in
         probe) probe ;;
@@ -199,6 +199,6 @@ main() {
     echo "@done=$1"
 }
 
-# Nothing in a phase may read stdin: the script itself may come that way.
+# A phase must not read stdin, because the script itself may come from there.
 main "$1" </dev/null
 exit
