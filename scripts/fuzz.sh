@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Fuzzes the parsers of foreign input: each target of tests/fuzz/ in turn, from its corpus, for a
-# while. Fails if one of them breaks what tests/fuzz/src promises, and says with which input. It
-# changes nothing but what git ignores, unless --keep asks for more.
+# Fuzzes the parsers of foreign input: each target of tests/fuzz/ in turn, starting from its corpus.
+# Fails if a parser violates an assertion in tests/fuzz/src, and prints the input. Without --keep it
+# changes only files that git ignores.
 set -euo pipefail
 
 usage() {
@@ -25,13 +25,13 @@ repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 folder=$repo/tests/fuzz
 cache=${AUTODNS_CACHE:-${XDG_CACHE_HOME:-${HOME:?HOME is not set}/.cache}/autodns}
 cargo_fuzz_version=0.13.2
-# In bytes: several record sets, or a long configuration, and all that a reflector may answer.
-# Beyond it there is only more of the same, at a fraction of the speed.
+# In bytes: enough for several record sets, a long configuration, or the longest response of a
+# reflector. Longer inputs reach no new code and are much slower.
 longest_input=4096
-# In seconds: no input of that length may take anything like it, however slow the machine.
+# In seconds: even on a slow machine, every input must take far less time.
 longest_run=5
 
-# An input that reaches fewer new edges of the code is a variation of one that is there already.
+# An input that reaches fewer new edges of the code is a variation of an existing one.
 enough_edges=16
 
 fail() {
@@ -66,7 +66,7 @@ install_cargo_fuzz() {
     PATH=$root/bin:$PATH
 }
 
-# run TARGET SECONDS: leaves libFuzzer's words in $scratch/TARGET.log and prints one line of them.
+# run TARGET SECONDS: writes the output of libFuzzer to $scratch/TARGET.log and prints one line.
 run() {
     local target=$1 seconds=$2 log=$scratch/$1.log dictionary code=0
     local options=(-max_total_time="$seconds" -max_len="$longest_input" -timeout="$longest_run"
@@ -77,7 +77,7 @@ run() {
     cargo +nightly fuzz run --fuzz-dir "$folder" "$target" "$work/$target" "corpus/$target" -- \
         "${options[@]}" >"$log" 2>&1 </dev/null || code=$?
     if [ "$code" != 0 ]; then
-        # What was promised and broken; without it, all that was said.
+        # Prints the failed assertion, or the whole output without one.
         grep -A 3 -E 'panicked at|ERROR:' "$log" >&2 || cat "$log" >&2
         printf '%s: broken by %s\n' "$target" \
             "$(sed -n 's/.*Test unit written to //p' "$log" | tail -1)"
@@ -88,9 +88,9 @@ run() {
         "$(sed -n 's/.*DONE  *cov: \([0-9]*\) .*/\1/p' "$log")"
 }
 
-# keep TARGET: copies inputs that reach new code. While it merges, libFuzzer notes for each input
-# the edges that no input before it has reached; ours come first, since the first folder does, and
-# then the shortest.
+# keep TARGET: copies inputs that reach new code. During a merge, libFuzzer notes for each input the
+# edges that no earlier input reached. The first folder, our corpus, is merged first, then the
+# shortest inputs.
 keep() {
     local target=$1 notes=$scratch/$1.notes file kept=0
     cp -r "$folder/corpus/$target" "$scratch/$target"
@@ -104,7 +104,7 @@ keep() {
     echo "$target: $kept inputs kept"
 }
 
-# The inputs below FOLDER that libFuzzer's notes of a merge list enough new edges for.
+# Prints the inputs below FOLDER that have enough new edges in libFuzzer's notes of a merge.
 inputs_with_new_edges() {
     awk -v folder="$2" -v enough="$enough_edges" '
         NR == 1 { count = $1; next }

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Tries autodns out on this machine: builds it, and has it keep a record up to date in an emulated
-# AWS (moto, with signatures and policies checked) while a reflector on loopback works, breaks and
-# works again. Shows what a user sees, and checks it: the first thing that is not as it should be
-# ends the script with one line on stderr and exit code 1, so that this is a test as well.
+# Shows autodns on this machine: builds it, and lets it keep a record up to date in an emulated AWS
+# (moto, which checks signatures and policies) while a reflector on loopback works, breaks and works
+# again. Prints what a user sees and checks it: the first difference ends the script with one line
+# on stderr and exit code 1, so that the script is also a test.
 #
-# It must not touch anything of AWS's, nor any setting of whoever runs it: what it starts listens on
-# 127.0.0.1 only, its files are in a temporary folder, and autodns gets an environment of its own.
-# All of that is gone when the script ends, however it ends. It needs no root and calls no sudo.
+# It must not touch AWS or any setting of its user: its servers listen on 127.0.0.1 only, its files
+# are in a temporary folder, and autodns gets a separate environment. All of that is removed when
+# the script ends, for whatever reason. It needs no root and calls no sudo.
 set -euo pipefail
 
 usage() {
@@ -39,9 +39,9 @@ settle try.sh
 
 name=home.example.com
 old=192.0.2.1
-# autodns refuses addresses that are not public, those for documentation among them. These two are
-# public by IANA's registry of special addresses, and yet no one's: their block (AS112, RFC 7534)
-# only takes in DNS queries that should never have left someone's own network.
+# autodns rejects addresses that are not public, including those for documentation. These two are
+# public by IANA's registry, and no host uses them: their network (AS112, RFC 7534) only receives
+# DNS queries that should not have left a private network.
 new=192.175.48.7
 newer=192.175.48.8
 apikey=verysecret
@@ -50,7 +50,7 @@ unset AWS_PROFILE
 endpoint='' reflect_url=''
 work='' attended='' servers=()
 
-# Clean-up and failure
+# Clean-up and errors
 
 cleanup() {
     trap '' HUP INT TERM
@@ -66,11 +66,11 @@ trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
 work=$(mktemp -d "${TMPDIR:-/tmp}/autodns-try.XXXXXX")
-# The stdin of the servers, which end when it does: they outlive not even a script that is killed.
+# The stdin of the servers. They end when it closes, even if the script is killed.
 mkfifo "$work/hold"
 exec {hold}<>"$work/hold"
 
-# What the servers had to complain of may be the reason, so it is shown first.
+# Prints the errors of the servers first, because they may be the cause.
 die() {
     local log
     for log in "$work"/*.log; do
@@ -80,7 +80,7 @@ die() {
     exit 1
 }
 
-# What is shown
+# Output
 
 steps=0
 heading() {
@@ -92,16 +92,16 @@ say() {
     printf '    %s\n' "$1"
 }
 
-# An empty line stays empty.
+# Does not indent an empty line.
 indent() {
     sed 's/^./    &/'
 }
 
-# What is run
+# Commands
 
-# Runs a command to its end. In the background, since a shell that waits hears of an interrupt at
-# once, and one that runs a command only when that has ended; and in a process group of its own, so
-# that it can be ended with all that it started.
+# Runs a command to its end. It runs in the background, because a shell handles an interrupt
+# immediately only while it waits. It runs in its own process group, so that it can be ended with
+# all its child processes.
 attend() {
     local code=0
     set -m
@@ -113,8 +113,7 @@ attend() {
     return "$code"
 }
 
-# start VARIABLE NAME COMMAND…: starts a server; the line that it announces itself with goes into
-# VARIABLE.
+# start VARIABLE NAME COMMAND…: starts a server and sets VARIABLE to its first line of output.
 start() {
     local variable=$1 server=$2 line
     shift 2
@@ -131,12 +130,13 @@ moto_aws() {
     "$python" "$root/tests/moto/moto_aws.py" "$endpoint" "$@" || die "moto_aws.py $1 failed"
 }
 
-# python_says CODE ARGUMENT…: what a few lines of Python print; an interrupt ends them in silence.
+# python_says CODE ARGUMENT…: prints the output of a few lines of Python. An interrupt ends them
+# without a message.
 python_says() {
     "$python" -c "import signal; signal.signal(signal.SIGINT, signal.SIG_DFL)$1" "${@:2}"
 }
 
-# A member of the resources' description, found by the keys that lead to it.
+# The member of the resources' description at the path of these keys.
 member() {
     python_says '
 import functools, json, sys
@@ -145,7 +145,7 @@ print(functools.reduce(lambda found, key: found[key], sys.argv[2:], resources))'
         "$work/resources.json" "$@"
 }
 
-# control JSON: tells the reflector what to answer from now on.
+# control JSON: sets the responses of the reflector from now on.
 control() {
     python_says '
 import sys, urllib.request as request
@@ -154,8 +154,9 @@ direct.open(sys.argv[1], sys.argv[2].encode(), timeout=30)' \
         "${reflect_url%%/reflect*}/control" "$1" || die "the reflector takes no orders"
 }
 
-# autodns EXIT_CODE ARGUMENT…: runs the program, shows the command and what came of it. It gets no
-# variable but those given here; its keys are in the .aws folder of its home, as on a real machine.
+# autodns EXIT_CODE ARGUMENT…: runs the program, and prints the command and its result. The program
+# gets only the variables given here. Its keys are in the .aws folder of its home, as on a real
+# machine.
 autodns() {
     local expected=$1 code=0 shown=autodns
     local environment=(HOME="$work/home" PATH="$PATH" AWS_ENDPOINT_URL="$endpoint")
@@ -178,7 +179,7 @@ autodns() {
     [ "$code" = "$expected" ] || die "autodns ended with exit code $code, and not with $expected"
 }
 
-# What is checked
+# Checks
 
 no_secret_in() {
     local secret
@@ -194,7 +195,7 @@ silent() {
     [ ! -s "$work/stderr" ] || die "autodns complained, and it should be silent"
 }
 
-# complains TEXT…: on stderr only, and each text is in it.
+# complains TEXT…: checks that stdout is empty and stderr has each text.
 complains() {
     local text
     [ ! -s "$work/stdout" ] || die "autodns printed something on stdout, and it should be on stderr"
@@ -203,7 +204,7 @@ complains() {
     done
 }
 
-# record ADDRESS: shows the zone, which must hold the one record with this address and its old TTL.
+# record ADDRESS: prints the zone, which must have one record, with this address and the old TTL.
 record() {
     local expected="$name. 300 IN A $1" found
     found=$(moto_aws records "$zone_id" | python_says '
@@ -214,7 +215,7 @@ for row in json.load(sys.stdin):
     [ "$found" = "$expected" ] || die "the zone should hold '$expected'"
 }
 
-# Shows what AWS was asked since the last run began, which is one thing.
+# Prints the request to AWS since the last run began, which must be the only one.
 asked_once() {
     say "What AWS was asked:"
     cut -d ' ' -f 1-3 "$work/requests" | indent | indent
@@ -227,7 +228,7 @@ no_message() {
     [ "$(cat "$work/messages")" = '[]' ] || die "and yet it got $(cat "$work/messages")"
 }
 
-# message TEXT…: shows the one message that the topic's subscriber got; each text is in it.
+# message TEXT…: prints the one message that the topic's subscriber got. It must have each text.
 message() {
     local text
     moto_aws messages "$queue_url" >"$work/messages.json"
@@ -248,7 +249,7 @@ sys.exit(len(received) != 1)' <"$work/messages.json" >"$work/messages" ||
     done
 }
 
-# The tale
+# The demonstration
 
 heading "Building autodns and setting up the emulator (a few minutes the first time)"
 say '$ cargo build --release --locked'
@@ -267,7 +268,7 @@ moto_aws create --name "$name" --address "$old" >"$work/resources.json"
 zone_id=$(member zone_id)
 queue_url=$(member queue_url)
 
-# Two profiles: the user's own, and one whose secret is not the one that belongs to the key.
+# Two profiles: a valid one, and one with a wrong secret for its key.
 wrong_secret=wrong-$(member users good secret | tr 'A-Za-z' 'N-ZA-Mn-za-m')
 mkdir -p "$work/home/.aws"
 cat >"$work/home/.aws/credentials" <<END
@@ -289,7 +290,7 @@ cat >"$work/autodns.json" <<END
 }
 END
 say "Route 53, SNS and IAM, emulated: $endpoint"
-say "A reflector that says this line's address is $new: ${reflect_url%%/reflect*}"
+say "A reflector that says that this connection's address is $new: ${reflect_url%%/reflect*}"
 say "A user whose key is in ~/.aws/credentials and who may list and change records, and publish."
 printf '\n'
 say '$ cat autodns.json'
