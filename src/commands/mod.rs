@@ -27,12 +27,12 @@ use check::report::Form;
 use policy::policy;
 use update::{Options, Status, update};
 
-/// How long standard output and standard error have for what is still to be printed, each.
+/// The time for each of standard output and standard error to print the remaining lines.
 const TIME_TO_PRINT: Duration = Duration::from_millis(300);
 
-/// Runs the command that `arguments`, without the program's name, ask for.
+/// Runs the command in `arguments`, which do not include the program's name.
 pub fn run(arguments: &[OsString], now: SystemTime) -> ExitCode {
-    // A file that cannot be looked at may exist: whoever reads it says what is wrong.
+    // A file that cannot be examined may exist. Reading it gives the precise error.
     let command = Command::parse(arguments.to_vec(), |path| exists(path).unwrap_or(true));
     let verbose = matches!(
         command,

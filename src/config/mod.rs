@@ -54,7 +54,7 @@ pub struct Alerts {
     pub topic: TopicArn,
     /// The file that says that an alert was sent, where the configuration names one.
     pub lock: Option<PathBuf>,
-    /// Whether to say so when all is well again.
+    /// Whether to publish a recovery message after an alert.
     pub notify_recovery: bool,
     /// Whether to say so when an address changed.
     pub notify_change: bool,

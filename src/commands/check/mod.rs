@@ -25,11 +25,11 @@ use crate::session::Session;
 use report::{Finding, Form, Report};
 use steps::Steps;
 
-/// How much longer than its deadline the work is waited for: it ends by then of itself, and says
-/// what took too long, unless something in it hangs.
+/// How long to wait for the work after its deadline: unless it hangs, it ends by then with an error
+/// that says what took too long.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// What `autodns check` is told beside its configurations.
+/// The command line options of `autodns check`.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// How findings are shown.
@@ -126,7 +126,7 @@ struct Work {
 impl Work {
     fn run(self, events: &Sender<Event>) {
         let would_be_tried = self.test(events);
-        // Nobody listens any more when it took too long.
+        // Sending fails if the deadline has passed.
         let _ = events.send(Event::Done(would_be_tried));
     }
 

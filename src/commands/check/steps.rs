@@ -28,8 +28,8 @@ use crate::retry::Limit;
 use crate::session::Session;
 use crate::transport::Network;
 
-/// How much longer than its deadline a source is waited for: it ends by then of itself, and says
-/// why, unless something in it hangs.
+/// How long to wait for a source after its deadline: unless it hangs, it ends by then with an error
+/// that says why.
 const GRACE: Duration = Duration::from_millis(500);
 
 /// What the tests of one configuration share.
@@ -96,7 +96,7 @@ impl Steps<'_> {
                     deadline,
                 };
                 let answer = detached::start(move |sender| {
-                    // Nobody listens any more when it took too long.
+                    // Sending fails if the deadline has passed.
                     let _ = sender.send(question.ask(source, family));
                 });
                 asked.push((family, source, answer));
