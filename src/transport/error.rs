@@ -276,3 +276,29 @@ fn of_proxy(status: u16) -> Row {
     };
     Row { words: words.into(), advice: advice.into(), retry: Retry::of_status(status) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_errors_from_before_the_request_rule_out_that_it_arrived() {
+        let unsent = Error::new(Kind::Closed, false, "a.example", None);
+        let unreadable = ureq::Error::Other("of a library".into());
+        for (error, words, may_have_arrived) in [
+            (unsent.into(), "the connection was closed before the answer was whole", false),
+            (
+                ureq::Error::Io(std::io::ErrorKind::ConnectionReset.into()),
+                "the connection was closed before the answer was whole",
+                true,
+            ),
+            (unreadable, "the request could not be made", true),
+        ] {
+            let error = Error::of_exchange(error, "a.example");
+            assert_eq!(
+                (error.to_string().as_str(), error.may_have_arrived()),
+                (words, may_have_arrived)
+            );
+        }
+    }
+}
