@@ -106,13 +106,20 @@ fn two_configs_with_one_lock_are_rejected() {
 
 #[test]
 fn config_named_twice_is_rejected() {
-    let fixture = Fixture::new();
+    let mut fixture = Fixture::new();
     let path = fixture.sandbox.path("autodns.json");
-    fixture.assert_untouched(fixture.run_args(&[&path, &path]).assert(
-        2,
-        "",
-        "autodns: {home}/autodns.json: is named twice; name it once\n",
-    ));
+    let other_spelling = fixture.sandbox.path("./autodns.json");
+    for (second, names) in [
+        (&path, "{home}/autodns.json"),
+        (&other_spelling, "{home}/autodns.json, {home}/./autodns.json"),
+    ] {
+        let said = format!("autodns: {names}: the same file is named twice; name it once\n");
+        fixture.assert_untouched(fixture.run_args(&[&path, second]).assert(2, "", &said));
+    }
+    // Also without a topic, so without a lock.
+    fixture.without("topic_arn");
+    let said = "autodns: {home}/autodns.json: the same file is named twice; name it once\n";
+    fixture.assert_untouched(fixture.run_args(&[&path, &path]).assert(2, "", said));
 }
 
 #[test]

@@ -67,52 +67,68 @@ fn read_configs(
     console: &Console,
 ) -> (Vec<ConfigFile>, Status) {
     let mut status = Status::Right;
-    let mut files = Vec::new();
-    let mut by_lock: BTreeMap<PathBuf, Vec<PathBuf>> = BTreeMap::new();
+    let mut read = Vec::new();
     for path in paths {
         match read_config(environment, path, time) {
-            Ok((file, lock)) => {
-                if let Some(lock) = lock {
-                    by_lock.entry(lock).or_default().push(path.clone());
-                }
-                files.push(file);
-            }
+            Ok(config) => read.push(config),
             Err((error, failed)) => {
                 console.error(&error.to_string());
                 status = status.max(failed);
             }
         }
     }
-    // One lock cannot remember the alerts of two configurations.
-    for (lock, sharers) in by_lock.iter().filter(|(_, sharers)| sharers.len() > 1) {
-        let names: Vec<String> = sharers.iter().map(|p| p.display().to_string()).collect();
-        if let Some(name) = names.first().filter(|first| names.iter().all(|name| name == *first)) {
-            console.error(&format!("{name}: is named twice; name it once"));
-        } else {
-            console.error(&format!(
-                "{}: have the same alert_lock, {}; give each its own",
-                names.join(", "),
-                lock.display()
-            ));
-        }
+    let mut reject = |sharers: &[PathBuf], problem: &str| {
+        let mut names: Vec<String> = sharers.iter().map(|p| p.display().to_string()).collect();
+        names.dedup();
+        console.error(&format!("{}: {problem}", names.join(", ")));
         status = Status::NotTried;
-        files.retain(|file| !sharers.contains(&file.path));
+    };
+    for (_, sharers) in sharers(&read, |config| Some(&config.place)) {
+        reject(&sharers, "the same file is named twice; name it once");
+        read.retain(|config| !sharers.contains(&config.file.path));
     }
-    (files, status)
+    // One lock cannot remember the alerts of two configurations.
+    for (lock, sharers) in sharers(&read, |config| config.lock.as_ref()) {
+        let lock = lock.display();
+        reject(&sharers, &format!("have the same alert_lock, {lock}; give each its own"));
+        read.retain(|config| !sharers.contains(&config.file.path));
+    }
+    (read.into_iter().map(|config| config.file).collect(), status)
 }
 
-/// Reads a configuration and finds the path of its lock, within `time`.
+/// A configuration with the two paths that no other one of the same run may have.
+struct ReadConfig {
+    file: ConfigFile,
+    place: PathBuf,
+    lock: Option<PathBuf>,
+}
+
+/// Each path that several of `configs` share, and the names of these configurations.
+fn sharers(
+    configs: &[ReadConfig],
+    path_of: impl Fn(&ReadConfig) -> Option<&PathBuf>,
+) -> Vec<(PathBuf, Vec<PathBuf>)> {
+    let mut by_path: BTreeMap<PathBuf, Vec<PathBuf>> = BTreeMap::new();
+    for config in configs {
+        if let Some(path) = path_of(config) {
+            by_path.entry(path.clone()).or_default().push(config.file.path.clone());
+        }
+    }
+    by_path.into_iter().filter(|(_, names)| names.len() > 1).collect()
+}
+
+/// Reads a configuration and finds its path and that of its lock, within `time`.
 fn read_config(
     environment: &Environment,
     path: &Path,
     time: Duration,
-) -> Result<(ConfigFile, Option<PathBuf>), (SetupError, Status)> {
+) -> Result<ReadConfig, (SetupError, Status)> {
     let (own, environment) = (path.to_owned(), environment.clone());
     let read = detached::within(Deadline::after(time), move || {
         let file = ConfigFile::read(&own)?;
         let lock = file.alert_lock(&environment);
-        let place = lock.as_ref().and_then(AlertLock::path).map(real_place);
-        Ok((file, place))
+        let lock = lock.as_ref().and_then(AlertLock::path).map(real_place);
+        Ok(ReadConfig { file, place: real_place(&own), lock })
     });
     let hung = |_| (SetupError::unfinished(&format!("reading {}", path.display())), Status::Failed);
     read.map_err(hung)?.map_err(|error| (error, Status::NotTried))
