@@ -25,7 +25,7 @@ use crate::error::SetupError;
 use crate::secrets::Secrets;
 use check::report::Form;
 use policy::policy;
-use update::{Options, Status, update};
+use update::{RunOptions, Status, update};
 
 /// The time for each of standard output and standard error to print the remaining lines.
 const TIME_TO_PRINT: Duration = Duration::from_millis(300);
@@ -57,7 +57,7 @@ fn start(
     Ok(match command {
         Command::Update { configs, dry_run, deadline, .. } => {
             let configs = named_or_found(configs, &environment, arguments, deadline)?;
-            update(&environment, &configs, Options { dry_run, deadline }, now, console)
+            update(&environment, &configs, RunOptions { dry_run, deadline }, now, console)
         }
         Command::Check { configs, alert, write, json, deadline, .. } => {
             let configs = named_or_found(configs, &environment, arguments, deadline)?;

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::Options;
+use super::RunOptions;
 use super::settle::{Known, Settling};
 use super::supervise::Times;
 use crate::address::{self, Asking, PublicAddress};
@@ -66,7 +66,7 @@ impl Outcome {
 pub struct Job {
     pub session: Arc<Session>,
     pub file: Arc<ConfigFile>,
-    pub options: Options,
+    pub options: RunOptions,
     pub times: Times,
     pub console: Console,
 }

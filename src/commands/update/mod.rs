@@ -36,7 +36,7 @@ pub enum Status {
 
 /// The command line options of a run.
 #[derive(Clone, Copy, Debug)]
-pub struct Options {
+pub struct RunOptions {
     /// Print what would be done and change nothing.
     pub dry_run: bool,
     /// The time for each configuration.
@@ -47,7 +47,7 @@ pub struct Options {
 pub fn update(
     environment: &Environment,
     configs: &[PathBuf],
-    options: Options,
+    options: RunOptions,
     now: SystemTime,
     console: &Console,
 ) -> Status {

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use super::alert::{Alert, changes_to_tell, record_lines};
 use super::job::{Job, Outcome};
-use super::{Options, Status};
+use super::{RunOptions, Status};
 use crate::commands::trouble::Trouble;
 use crate::config::ConfigFile;
 use crate::console::Console;
@@ -75,7 +75,7 @@ enum Event {
 /// Runs configurations one after the other.
 pub struct Supervisor<'a> {
     environment: Arc<Environment>,
-    options: Options,
+    options: RunOptions,
     now: SystemTime,
     console: &'a Console,
     /// The errors about settings that were printed. Configurations share settings, so each error is
@@ -86,7 +86,7 @@ pub struct Supervisor<'a> {
 impl<'a> Supervisor<'a> {
     pub fn new(
         environment: &Environment,
-        options: Options,
+        options: RunOptions,
         now: SystemTime,
         console: &'a Console,
     ) -> Self {
@@ -227,7 +227,7 @@ impl<'a> Supervisor<'a> {
 struct Work {
     environment: Arc<Environment>,
     file: Arc<ConfigFile>,
-    options: Options,
+    options: RunOptions,
     times: Times,
     now: SystemTime,
     console: Console,
