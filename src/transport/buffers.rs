@@ -1,19 +1,19 @@
-//! The bytes of a connection on their way in and out, in the shape that ureq wants. ureq's own
-//! buffers are zeroed byte by byte in a binary that is built for size; the allocator zeroes faster.
-//! Decides nothing about what the bytes mean.
+//! The input and output buffers of a connection, as ureq's `Buffers`. A binary that is built for
+//! size zeroes ureq's own buffers byte by byte; the allocator zeroes these faster. This module does
+//! not interpret the bytes.
 
 use ureq::unversioned::transport::Buffers;
 
 use super::BUFFER;
 
-/// What a connection has read and ureq has not consumed, and what it is to send.
+/// The bytes that a connection has read and ureq has not consumed, and the bytes to send.
 pub struct InOut {
     input: Vec<u8>,
-    /// The bytes that were read and not consumed are `input[start..end]`.
+    /// `input[start..end]` has been read and not yet consumed.
     start: usize,
     end: usize,
     output: Vec<u8>,
-    /// Whether ureq consumed something when it last looked. If not, it needs more to go on.
+    /// Whether ureq consumed input when it last looked. If not, ureq needs more input to continue.
     progress: bool,
 }
 
@@ -22,7 +22,7 @@ impl InOut {
         Self { input: vec![0; BUFFER], start: 0, end: 0, output: vec![0; BUFFER], progress: false }
     }
 
-    /// Moves what is not consumed to the front, so that as much as possible is free behind it.
+    /// Moves the unconsumed bytes to the front, so that the rest of the buffer is free.
     fn compact(&mut self) {
         if self.start > 0 {
             self.input.copy_within(self.start..self.end, 0);
@@ -58,7 +58,7 @@ impl Buffers for InOut {
     fn tmp_and_output(&mut self) -> (&mut [u8], &mut [u8]) {
         self.compact();
         if self.end == self.input.len() {
-            // A server that answers before it is asked must not keep the request from being sent.
+            // A server that responds before the request must not prevent the request.
             self.input.resize(self.end + BUFFER, 0);
         }
         (self.input.get_mut(self.end..).unwrap_or_default(), &mut self.output)
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_come_out_in_the_order_they_went_in() {
+    fn bytes_are_consumed_in_the_order_they_were_read() {
         let mut buffers = InOut::new();
         read(&mut buffers, b"abc");
         assert!(!buffers.can_use_input(), "ureq has not consumed anything yet");
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn full_input_still_leaves_room_to_send_a_body() {
+    fn full_input_buffer_leaves_room_to_send_a_body() {
         let mut buffers = InOut::new();
         read(&mut buffers, &[b'x'; BUFFER]);
         assert!(buffers.input_append_buf().is_empty());

@@ -1,5 +1,5 @@
-//! The way to a connection: looking the name up, TCP, a proxy, TLS, all of it by one moment.
-//! Sends no request itself.
+//! Opens a connection: look-up of the name, TCP, a proxy and TLS, all by one deadline. Sends no
+//! request to the server.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -22,14 +22,14 @@ use super::{CONNECT_TIMEOUT, RESOLVE_TIMEOUT, tunnel};
 use crate::deadline::Deadline;
 use crate::record::Family;
 
-/// The way from this machine to servers.
+/// How connections to servers are made: the TLS settings, the proxy and the address family.
 #[derive(Clone)]
 pub struct Way {
     pub tls: Arc<ClientConfig>,
     pub proxy: Option<Arc<Proxy>>,
-    /// The one family that connections may have, if they are restricted to one.
+    /// The only address family that connections may use; `None` allows both.
     pub family: Option<Family>,
-    /// What the last request over a connection of this way went over.
+    /// The connection that the last request used.
     pub last: LastVia,
 }
 
@@ -44,10 +44,10 @@ impl Way {
         self.proxy.as_ref().filter(|proxy| proxy.serves(uri))
     }
 
-    /// A connection to the server of `uri`, which is at `addresses` unless there is a proxy.
+    /// Connects to the server of `uri`: at `addresses`, or through the proxy if `uri` has one.
     fn connect(&self, uri: &Uri, addresses: &[SocketAddr], end: Deadline) -> Result<Stream, Error> {
         let host = uri.host().unwrap_or_default();
-        // Through a proxy there are no addresses, and so no block to be seen.
+        // With a proxy there are no addresses, so a DNS block cannot be detected.
         let failed = |kind: Kind| self.unsent(kind.or_blocked(block(host, addresses)), host);
         let tcp = match self.proxy_for(uri) {
             Some(proxy) => {
@@ -62,7 +62,7 @@ impl Way {
             .map_err(|error| failed(Kind::unsent(Phase::Handshake, &error)))
     }
 
-    /// A tunnel through the proxy to the server of `uri`.
+    /// Opens a tunnel through the proxy to the server of `uri`.
     fn through(&self, proxy: &Proxy, uri: &Uri, end: Deadline) -> Result<Stream, Kind> {
         let host = proxy.host();
         let tcp = tcp(&addresses_of(host, proxy.port(), end)?, end)?;
@@ -89,7 +89,7 @@ fn tcp(addresses: &[SocketAddr], end: Deadline) -> Result<Stream, Kind> {
     }
 }
 
-/// The family of all these addresses, if it is the same.
+/// The family that all these addresses share, if they share one.
 fn family_of(addresses: &[SocketAddr]) -> Option<Family> {
     let first = Family::of(addresses.first()?.ip());
     addresses.iter().all(|address| Family::of(address.ip()) == first).then_some(first)
@@ -99,7 +99,7 @@ fn is_https(uri: &Uri) -> bool {
     uri.scheme() == Some(&Scheme::HTTPS)
 }
 
-/// The port of a URL: its own, or its scheme's.
+/// The port in the URL, or the default port of its scheme.
 pub fn port_of(uri: &Uri) -> Option<u16> {
     uri.port_u16().or(match uri.scheme_str() {
         Some("https") => Some(443),
@@ -117,7 +117,7 @@ impl Resolver for Way {
     ) -> Result<ResolvedSocketAddrs, ureq::Error> {
         let mut kept = self.empty();
         if self.proxy_for(uri).is_some() {
-            // The proxy looks the name up; this machine may not even be able to.
+            // The proxy looks the name up. The DNS server of this machine may not know the name.
             return Ok(kept);
         }
         let no_host = || ureq::Error::BadUri("no host or no port".into());

@@ -1,6 +1,6 @@
-//! One HTTP exchange: the only folder that names ureq and rustls. It owns time-outs, the address
-//! family of a connection, the cap on an answer's body, trust roots and the proxy. It never
-//! retries, follows no redirect, and knows neither AWS nor reflectors.
+//! Makes one HTTP exchange. Only this folder uses ureq and rustls. It owns timeouts, the address
+//! family of a connection, the size limit of a response body, trust roots and the proxy. It never
+//! retries or follows a redirect, and it does not know AWS or reflectors.
 
 mod buffers;
 mod certificate;
@@ -41,28 +41,28 @@ pub use issuer::shown_name;
 pub use route::is_ipv6_only;
 pub use via::Via;
 
-/// How long a name may take to look up.
+/// Limit for the look-up of a name.
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a connection may take, TLS included.
+/// Limit for opening a connection, including TLS.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long sending may take, the head and the body of a request each.
+/// Limit for sending the head of a request, and again for sending its body.
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long an answer may keep waiting for itself, to the end of its head.
+/// Limit for receiving the whole head of a response.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long the body of an answer may take to its last byte.
+/// Limit for receiving the whole body of a response.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long one whole exchange may take, from the look-up of the name to the body's last byte.
+/// Limit for the whole exchange, from the look-up of the name to the last byte of the body.
 const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(20);
-/// Less time than this is none: not even a server in the house would answer.
+/// With less time left than this, no request is sent: even a server at home would respond too late.
 const MIN_TIMEOUT: Duration = Duration::from_millis(10);
 
-/// The bytes that a connection reads or writes at once, each in a buffer of its own.
+/// The size in bytes of the input buffer and of the output buffer of a connection.
 const BUFFER: usize = 1 << 14;
-/// The most bytes that the head of an answer may have; it must fit the buffer.
+/// The maximum size in bytes of the head of a response. The head must fit into the buffer.
 const MAX_HEAD: usize = BUFFER / 2;
 const USER_AGENT: &str = concat!("autodns/", env!("CARGO_PKG_VERSION"));
 
-/// What every connection of a run shares: whom to trust, and the proxy on the way to AWS.
+/// The settings that all connections of a run share: the trusted roots, and the proxy for AWS.
 #[derive(Clone, Debug)]
 pub struct Network {
     direct: Way,
@@ -71,8 +71,8 @@ pub struct Network {
 }
 
 impl Network {
-    /// Reads `AWS_CA_BUNDLE` (else `SSL_CERT_FILE`, else the built-in Mozilla roots are used) and
-    /// `HTTPS_PROXY` with `NO_PROXY`.
+    /// Reads `HTTPS_PROXY`, `NO_PROXY` and the trusted roots: `AWS_CA_BUNDLE`, else
+    /// `SSL_CERT_FILE`, else the built-in Mozilla roots.
     pub fn from_environment(environment: &Environment) -> Result<Self, SetupError> {
         let (tls, note) = trust::client_config(environment)?;
         let (proxy, mut notes) = Proxy::read(environment)?;
@@ -82,28 +82,28 @@ impl Network {
         Ok(Self { direct, proxied, notes })
     }
 
-    /// What of the environment is ignored, a line each, for `--verbose`.
+    /// One line per part of the environment that is ignored, for `--verbose`.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
 
-    /// The proxy's password, if it has one: a secret that messages must not show.
+    /// The password for the proxy, if one is set. Messages must not show it.
     pub fn proxy_password(&self) -> Option<&str> {
         self.proxied.proxy.as_ref().and_then(|proxy| proxy.password())
     }
 
-    /// A client whose connections go straight to the server, over `family` only.
+    /// Creates a client that connects directly to the server, over `family` only.
     pub fn direct(&self, family: Family) -> Client {
         Self::client(Some(family), self.direct.clone())
     }
 
-    /// A client for AWS: over either family, through the proxy where one is set. `HTTPS_PROXY` says
-    /// nothing about an endpoint that is not https.
+    /// Creates a client for AWS. It uses either family, and the proxy if one is set and `https` is
+    /// true: `HTTPS_PROXY` applies only to https.
     pub fn proxied(&self, https: bool) -> Client {
         Self::client(None, if https { self.proxied.clone() } else { self.direct.clone() })
     }
 
-    /// Whether a proxy is set, for whatever hosts.
+    /// Whether `HTTPS_PROXY` sets a proxy, whichever hosts `NO_PROXY` excludes.
     pub const fn has_proxy(&self) -> bool {
         self.proxied.proxy.is_some()
     }
@@ -111,7 +111,7 @@ impl Network {
     fn client(family: Option<Family>, way: Way) -> Client {
         let way = Way { family, last: LastVia::default(), ..way };
         let config = Config::builder()
-            // Nothing here unpacks: a small body must not become a large one.
+            // No compression, so that a small body cannot expand into a large one.
             .accept_encoding(AutoHeaderValue::None)
             .http_status_as_error(false)
             .max_response_header_size(MAX_HEAD)
@@ -122,8 +122,8 @@ impl Network {
             })
             .max_redirects(0)
             .max_redirects_will_error(false)
-            // The way knows its proxy itself: ureq's own gives every read of the proxy's answer a
-            // time-out of its own, and one byte at a time never ends.
+            // `Way` connects to the proxy instead of ureq. ureq restarts its timeout at each read
+            // of the proxy's response, so a proxy that sends byte by byte could stall it forever.
             .proxy(None)
             .timeout_resolve(Some(RESOLVE_TIMEOUT))
             .timeout_connect(Some(CONNECT_TIMEOUT))
@@ -139,7 +139,7 @@ impl Network {
     }
 }
 
-/// The addresses of a host's name.
+/// Looks up the addresses of `host`, sorted, within the look-up limit and by `deadline`.
 pub fn addresses_of_host(host: &str, deadline: Deadline) -> Result<Vec<IpAddr>, Error> {
     let end = deadline.min(Deadline::after(RESOLVE_TIMEOUT));
     let found =
@@ -149,33 +149,30 @@ pub fn addresses_of_host(host: &str, deadline: Deadline) -> Result<Vec<IpAddr>, 
     Ok(addresses)
 }
 
-/// Connections to one kind of server; a connection that is open is used again.
+/// Sends requests, and reuses connections that are still open.
 #[derive(Clone, Debug)]
 pub struct Client {
     agent: Agent,
     way: Way,
 }
 
-/// An answer, whatever its status, read whole.
+/// A complete response with any status.
 #[derive(Debug)]
 pub struct Response {
-    /// The HTTP status.
     pub status: u16,
-    /// The version of HTTP that it was written in.
     pub version: Version,
-    /// The headers.
     pub headers: HeaderMap,
-    /// The body: UTF-8, within the cap that the request named.
+    /// The body as UTF-8, at most as long as the `cap` of the request. Empty if the status is an
+    /// error and the body could not be read.
     pub body: String,
-    /// How the exchange went.
     pub via: Via,
 }
 
 impl Response {
-    /// Whether the answer said how long its body is: by `Content-Length`, or by chunks and nothing
-    /// else (RFC 9112, section 6.3). If not, the body ends where the connection does, and one that
-    /// was cut off on the way looks whole. With any other transfer coding the length is that of
-    /// something else. HTTP/1.0 knows no transfer codings.
+    /// Whether the response gives the length of its body: by `Content-Length`, or by `chunked` as
+    /// its only transfer coding (RFC 9112, section 6.3). Otherwise the body ends when the
+    /// connection closes, so a truncated body looks complete. With another transfer coding, the
+    /// length would be that of the encoded body. HTTP/1.0 has no transfer codings.
     pub fn has_length(&self) -> bool {
         let mut codings = self.headers.get_all(TRANSFER_ENCODING).iter();
         match (codings.next(), codings.next()) {
@@ -190,7 +187,7 @@ impl Response {
 }
 
 impl Client {
-    /// Sends `request` and reads its answer, of which at most `cap` bytes of body, by `deadline`.
+    /// Sends `request` and reads the response by `deadline`. The body may have at most `cap` bytes.
     pub fn send(
         &self,
         request: Request<Vec<u8>>,
@@ -222,7 +219,7 @@ impl Client {
         let request = self.agent.configure_request(request).timeout_global(time).build();
         let (parts, body) = self.agent.run(request).map_err(failed)?.into_parts();
         let body = match body.into_with_config().limit(cap).read_to_string().map_err(failed) {
-            // The page that comes with a failure may be anything; its status says enough.
+            // The body of an error page is not needed: the status is enough.
             Err(failure) if failure.is_about_the_body() && !parts.status.is_success() => {
                 String::new()
             }

@@ -1,5 +1,5 @@
-//! A connection whose every read and write ends by one moment, with or without TLS around it, in
-//! the shape that ureq wants. Decides nothing about where it leads.
+//! A connection as ureq's `Transport`, with or without TLS, whose reads and writes all end by one
+//! deadline. Does not choose the server.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -16,13 +16,13 @@ use super::via::{LastVia, Via};
 use crate::deadline::Deadline;
 use crate::record::Family;
 
-/// At most this many of a host's addresses are tried; ureq has room for no more.
+/// How many addresses of a host are tried at most. ureq has no room for more.
 pub const MAX_ADDRESSES: usize = 16;
 
-/// TCP to the first of `addresses` that takes a connection by `end`. Each has an equal share of
-/// the time that is left, so that one that is silent leaves the others theirs. Any failure goes on
-/// to the next. The error is the one that says most: what an address said itself, before that
-/// there is no way to another.
+/// Opens a TCP connection to the first of `addresses` that accepts one by `end`. Each address gets
+/// an equal share of the remaining time, so that a silent address leaves time for the others. After
+/// any error the next address is tried. The error returned is the first from an address itself;
+/// without one, it is the first error.
 pub fn connect(addresses: &[SocketAddr], end: Deadline) -> io::Result<TcpStream> {
     let addresses = addresses.get(..MAX_ADDRESSES).unwrap_or(addresses);
     let mut worst: Option<io::Error> = None;
@@ -46,7 +46,8 @@ pub fn connect(addresses: &[SocketAddr], end: Deadline) -> io::Result<TcpStream>
     Err(worst.unwrap_or_else(|| io::ErrorKind::AddrNotAvailable.into()))
 }
 
-/// Whether it was this machine or a router that said that there is no way to an address.
+/// Whether this machine or a router reported that it cannot reach the address. The host itself did
+/// not respond.
 pub fn is_no_way(error: &io::Error) -> bool {
     matches!(
         error.raw_os_error(),
@@ -62,15 +63,15 @@ pub fn is_no_way(error: &io::Error) -> bool {
     )
 }
 
-/// A TCP connection, perhaps with TLS in it, perhaps with another TLS in that: the proxy's and the
-/// server's.
+/// A TCP connection with up to two nested TLS sessions: one with an https proxy, and inside it one
+/// with the server.
 pub enum Stream {
     Plain(TcpStream, Deadline),
     Tls(Box<StreamOwned<ClientConnection, Stream>>),
 }
 
 impl Stream {
-    /// Agrees on TLS with `host` over this connection.
+    /// Does the TLS handshake with `host` over this connection.
     pub fn into_tls(mut self, tls: &Arc<ClientConfig>, host: &str) -> io::Result<Self> {
         let name = ServerName::try_from(bare(host).to_owned())
             .map_err(|_| io::Error::other("the host's name cannot be in a certificate"))?;
@@ -81,7 +82,7 @@ impl Stream {
         Ok(Self::Tls(Box::new(StreamOwned::new(session, self))))
     }
 
-    /// From now on, reads and writes end by this moment.
+    /// Makes all further reads and writes end by `moment`.
     pub fn until(&mut self, moment: Deadline) {
         match self {
             Self::Plain(_, end) => *end = moment,
@@ -89,7 +90,7 @@ impl Stream {
         }
     }
 
-    /// The version of TLS that was agreed on, as in `TLS 1.3`.
+    /// The negotiated version of TLS, as in `TLS 1.3`.
     pub fn version(&self) -> Option<&'static str> {
         let Self::Tls(tls) = self else { return None };
         Some(match tls.conn.protocol_version() {
@@ -99,7 +100,6 @@ impl Stream {
         })
     }
 
-    /// The address family of the TCP connection.
     pub fn family(&self) -> Option<Family> {
         self.tcp().peer_addr().ok().map(|peer| Family::of(peer.ip()))
     }
@@ -111,7 +111,8 @@ impl Stream {
         }
     }
 
-    /// Whether the connection is open and nothing has come that nobody asked for.
+    /// Whether the connection is open and has no unread bytes. Bytes before a request mean that the
+    /// connection cannot be used again.
     fn is_idle(&self) -> bool {
         let tcp = self.tcp();
         let silent = |tcp: &TcpStream| {
@@ -155,7 +156,7 @@ impl Write for Stream {
     }
 }
 
-/// One call of the system that ends by `end`, begun again where a signal cut it off.
+/// Makes one system call that ends by `end`, and repeats it if a signal interrupts it.
 fn in_time(
     end: Deadline,
     mut call: impl FnMut(std::time::Duration) -> io::Result<usize>,
@@ -175,7 +176,7 @@ fn in_time(
     }
 }
 
-/// A connection as ureq uses it.
+/// A connection that ureq uses for one or more requests.
 pub struct Connection {
     stream: Stream,
     buffers: InOut,
@@ -184,7 +185,7 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// `via` describes the connection; each request over it writes that to `last`.
+    /// `via` describes the connection. Each request over the connection copies `via` to `last`.
     pub fn new(stream: Stream, via: Via, last: LastVia) -> Self {
         Self { stream, buffers: InOut::new(), via, last }
     }
@@ -206,7 +207,7 @@ impl Transport for Connection {
         self.stream.until(Deadline::after(*timeout.after));
         let output = self.buffers.output();
         let output = output.get(..amount).unwrap_or(output);
-        // Without the flush, TLS keeps an error of the connection to itself until the next call.
+        // Without the flush, TLS reports a connection error only at the next call.
         self.stream
             .write_all(output)
             .and_then(|()| self.stream.flush())
@@ -246,11 +247,11 @@ mod tests {
     use std::time::{Duration, Instant};
 
     #[test]
-    fn each_failure_goes_on_to_the_next_address() {
+    fn failed_address_is_followed_by_the_next_address() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let good = listener.local_addr().unwrap();
         let refusing = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
-        // To a broadcast address TCP is prohibited: EACCES or ENETUNREACH, as the system has it.
+        // TCP to a broadcast address fails with EACCES or ENETUNREACH, depending on the system.
         let prohibited: SocketAddr = "255.255.255.255:9".parse().unwrap();
         let end = Deadline::after(Duration::from_secs(20));
         assert!(connect(&[prohibited, refusing, good], end).is_ok());
@@ -263,8 +264,8 @@ mod tests {
     }
 
     #[test]
-    fn addresses_that_are_silent_share_the_time() {
-        // A full backlog answers no further connection.
+    fn silent_addresses_leave_time_for_the_last_address() {
+        // A listener whose backlog is full does not respond to further connections.
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let silent = listener.local_addr().unwrap();
         let mut held = Vec::new();

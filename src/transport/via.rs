@@ -1,5 +1,5 @@
-//! How an exchange went: over what connection, and how long it took. Filled in by whoever connects
-//! and sends; decides nothing.
+//! Describes a finished exchange for messages: its connection and its duration. `connect` and the
+//! client fill it in. Decides nothing.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,16 +8,16 @@ use std::time::Duration;
 use super::proxy::Proxy;
 use crate::record::Family;
 
-/// How an exchange went. Shown, it is a phrase such as ` over IPv4 with TLS 1.3 in 41 ms`, with a
-/// blank in front. The default says nothing of a connection: there was none.
+/// The connection and the duration of an exchange. `Display` writes a phrase that starts with a
+/// space, as in ` over IPv4 with TLS 1.3 in 41 ms`. The default has no connection.
 #[derive(Clone, Debug, Default)]
 pub struct Via {
-    /// The address family of the connection, which may be the proxy's.
+    /// The address family of the TCP connection. With a proxy, this is the connection to the proxy.
     pub(super) family: Option<Family>,
-    /// The version of TLS that the server itself agreed on, as in `TLS 1.3`.
+    /// The version of TLS with the server, not with a proxy, as in `TLS 1.3`.
     pub(super) tls: Option<&'static str>,
     pub(super) proxy: Option<Arc<Proxy>>,
-    /// From the look-up of the name to the body's last byte.
+    /// The time from the look-up of the name to the last byte of the body.
     pub took: Duration,
 }
 
@@ -35,7 +35,8 @@ impl fmt::Display for Via {
     }
 }
 
-/// What the last request of a client went over: its connections write it, the client reads it.
+/// The connection that the last request of a client used. Connections write it, and the client
+/// reads it.
 #[derive(Clone, Debug, Default)]
 pub struct LastVia(Arc<Mutex<Via>>);
 
