@@ -1,5 +1,5 @@
-//! Why an exchange brought no answer, as a message has it: a row per kind with its words, what to
-//! do, and whether to try again; and whether the server may have had the request. Sends nothing.
+//! The error of an exchange without a usable response. Each kind has its text, advice and retry
+//! class. An error also says whether the server may have received the request. Sends nothing.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,11 +11,11 @@ use super::proxy::Proxy;
 use crate::record::Family;
 use crate::retry::Retry;
 
-/// Every request fails alike then, so a run says this once.
+/// Without a network every request fails with this error, so a run reports it once.
 pub const NO_NETWORK: &str = "no network: this machine has no route to the Internet";
 pub const NO_NETWORK_ADVICE: &str = "check the cable or the Wi-Fi, and the router";
 
-/// Why an exchange brought no answer. Shown, it is a phrase such as "connection refused".
+/// Why an exchange has no usable response. `Display` writes a phrase, as in "connection refused".
 #[derive(Debug)]
 pub struct Error(Box<Failure>);
 
@@ -23,14 +23,14 @@ pub struct Error(Box<Failure>);
 struct Failure {
     kind: Kind,
     row: Row,
-    /// Whether a byte of the request may have been sent. It depends on when the error came: most
-    /// kinds may come before and after.
+    /// Whether a byte of the request may have been sent. `kind` does not imply this: most kinds can
+    /// occur before and after sending.
     sent: bool,
-    /// The proxy that it happened on the way to, if it did not happen behind it.
+    /// The proxy, if the error occurred while connecting to it or in its response to CONNECT.
     proxy: Option<String>,
 }
 
-/// One kind of failure.
+/// The text, advice and retry class of one kind of error.
 #[derive(Debug)]
 struct Row {
     words: Cow<'static, str>,
@@ -39,15 +39,15 @@ struct Row {
 }
 
 impl Error {
-    /// A failure at or before the server that the URL calls `host`; `family` is the one that
-    /// connections may have, if they are restricted to one.
+    /// An error of the server with the name `host` in the URL, or of the connection to it. `family`
+    /// is the only address family that connections may use; `None` allows both.
     pub(super) fn new(kind: Kind, sent: bool, host: &str, family: Option<Family>) -> Self {
         let row = row(&kind, host, family);
         Self(Box::new(Failure { kind, row, sent, proxy: None }))
     }
 
-    /// A failure on the way to the proxy, or the proxy's own. The server has nothing of the
-    /// request then.
+    /// An error of the proxy, or of the connection to it. The server has received nothing of the
+    /// request.
     pub(super) fn of_proxy(kind: Kind, proxy: &Proxy) -> Self {
         let mut error = Self::new(kind, false, proxy.host(), None);
         if is_about_the_way(&error.0.kind) {
@@ -57,7 +57,8 @@ impl Error {
         error
     }
 
-    /// What ureq says of an exchange with `host`, or this program's own error that it hands on.
+    /// Converts ureq's error from an exchange with `host`. An `Error` inside it, made before the
+    /// request was sent, is returned unchanged.
     pub(super) fn of_exchange(error: ureq::Error, host: &str) -> Self {
         let sent = |error| Self::new(Kind::of_exchange(&error), true, host, None);
         match error {
@@ -69,48 +70,47 @@ impl Error {
         }
     }
 
-    /// There was no time left to begin.
+    /// The error if too little time is left to start a request.
     pub(super) fn no_time() -> Self {
         Self::new(Kind::NoTime, false, "", None)
     }
 
-    /// Whether an answer came whose body cannot be read: too large, or no text.
+    /// Whether a response arrived whose body cannot be used: it is too large or not UTF-8.
     pub(super) fn is_about_the_body(&self) -> bool {
         matches!(self.0.kind, Kind::TooLarge | Kind::NotText)
     }
 
-    /// Whether the body of the answer has more bytes than were asked for.
+    /// Whether the head or the body of the response exceeds its size limit.
     pub fn is_too_large(&self) -> bool {
         matches!(self.0.kind, Kind::TooLarge)
     }
 
-    /// Whether this machine has no network at all: every other exchange fails alike.
+    /// Whether this machine has no network at all, so that every other exchange fails too.
     pub fn is_no_network(&self) -> bool {
         matches!(self.0.kind, Kind::NoNetwork)
     }
 
-    /// Whether it is this machine that has no way to any server of the family that was asked for:
-    /// every other server of it fails alike.
+    /// Whether this machine has no route for the address family of the request, so that every other
+    /// server fails too.
     pub fn is_no_way(&self) -> bool {
         matches!(self.0.kind, Kind::NoNetwork | Kind::NoWayOf(_))
     }
 
-    /// Whether the name was looked up, and there is no host of that name.
+    /// Whether DNS reported that the name does not exist.
     pub fn is_no_such_host(&self) -> bool {
         matches!(self.0.kind, Kind::NoSuchHost)
     }
 
-    /// Whether the server may have had the whole request, so that a change may have been made.
+    /// Whether the server may have received the whole request, so that a change may have been made.
     pub fn may_have_arrived(&self) -> bool {
         self.0.sent
     }
 
-    /// Whether it may work in a moment.
     pub fn retry(&self) -> Retry {
         self.0.row.retry
     }
 
-    /// What a person can do about it.
+    /// The advice for the message, as an imperative phrase.
     pub fn advice(&self) -> &str {
         &self.0.row.advice
     }
@@ -133,7 +133,7 @@ impl From<Error> for ureq::Error {
     }
 }
 
-/// Whether it is about where the proxy is, and not about what it or this machine said.
+/// Whether a wrong proxy address can cause this error. Other errors have advice of their own.
 const fn is_about_the_way(kind: &Kind) -> bool {
     matches!(
         kind,
@@ -169,7 +169,8 @@ fn row(kind: &Kind, host: &str, family: Option<Family>) -> Row {
                 "use a server that has an IPv4 address"
             },
         ),
-        // A connection at home may lose its IPv4 for a moment; whether it has IPv6 is for long.
+        // Unlike V6, this is transient: a home internet connection can lose IPv4 for a moment, but
+        // one without IPv6 stays without it.
         Kind::NoWayOf(Family::V4) => soon(
             "this machine has no IPv4",
             if family.is_some() {
@@ -249,7 +250,7 @@ fn timed_out(phase: Phase) -> &'static str {
     }
 }
 
-/// What a proxy said to CONNECT.
+/// The row for a proxy that responded to CONNECT with this status.
 fn of_proxy(status: u16) -> Row {
     let (words, advice) = match status {
         407 => (
@@ -282,7 +283,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_errors_from_before_the_request_rule_out_that_it_arrived() {
+    fn only_unsent_requests_cannot_have_arrived() {
         let unsent = Error::new(Kind::Closed, false, "a.example", None);
         let unreadable = ureq::Error::Other("of a library".into());
         for (error, words, may_have_arrived) in [

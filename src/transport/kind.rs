@@ -1,4 +1,4 @@
-//! What kind of failure an error of ureq, rustls or the system is. Words and advice are `error`'s.
+//! Classifies errors of ureq, rustls and the system. The module `error` has their texts and advice.
 
 use std::io;
 use std::net::IpAddr;
@@ -10,16 +10,16 @@ use super::stream::is_no_way;
 use crate::record::Family;
 use crate::secrets::one_line;
 
-/// What kept an exchange from bringing an answer.
+/// Why an exchange has no usable response.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Kind {
     NoNetwork,
-    /// This machine has no way to addresses of that family, and one to the other's.
+    /// This machine has no route for this address family, but has one for the other family.
     NoWayOf(Family),
     NoNameServer,
     NoSuchHost,
     NoAddress,
-    /// A DNS server answers with an address that the name cannot have.
+    /// A DNS server returned this address, which the name cannot have.
     Blocked(IpAddr),
     Refused,
     Unreachable,
@@ -29,24 +29,22 @@ pub enum Kind {
     TimedOut(Phase),
     Closed,
     Tls(rustls::Error),
-    /// The proxy answered with that status.
+    /// The proxy responded to CONNECT with this status.
     Proxy(u16),
     TooLarge,
     NotText,
     NotHttp,
     NoTime,
-    /// What the system said, one line.
+    /// The text of another error, as one line.
     Other(String),
 }
 
-/// What took too long.
+/// The step of an exchange that timed out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// Looking the host's name up.
     Resolving,
-    /// TCP, and what is said to a proxy.
+    /// TCP, and CONNECT with a proxy.
     Connecting,
-    /// TLS.
     Handshake,
     Sending,
     Waiting,
@@ -54,7 +52,7 @@ pub enum Phase {
 }
 
 impl Kind {
-    /// What ended an exchange whose request may have been sent.
+    /// Classifies the error of an exchange whose request may have been sent.
     pub fn of_exchange(error: &ureq::Error) -> Self {
         match error {
             ureq::Error::Timeout(step) => Self::TimedOut(match step {
@@ -71,7 +69,7 @@ impl Kind {
         }
     }
 
-    /// What ended a `phase` before the request was sent.
+    /// Classifies the error of a `phase` before the request was sent.
     pub fn unsent(phase: Phase, error: &io::Error) -> Self {
         match kind_of_io(error) {
             Self::TimedOut(_) => Self::TimedOut(phase),
@@ -79,12 +77,13 @@ impl Kind {
         }
     }
 
-    /// Why a name could not be looked up.
+    /// Classifies the error of a look-up of a name.
     pub fn of_look_up(error: &io::Error) -> Self {
         kind_of_look_up(error).or_no_network()
     }
 
-    /// The same, or that there is no network at all: no name server is what one sees first then.
+    /// Returns `NoNetwork` if no family has a route: the first symptom of that is often that no
+    /// name server responds. Returns other errors unchanged.
     fn or_no_network(self) -> Self {
         match self {
             Self::NoNameServer | Self::Unreachable
@@ -96,8 +95,8 @@ impl Kind {
         }
     }
 
-    /// The same, or that this machine has no way to any address of `family`, which all addresses
-    /// have that were tried.
+    /// Returns `NoWayOf(family)` if the error is about the route and `family` has none. `family` is
+    /// the one that all tried addresses share. Returns other errors unchanged.
     pub fn or_no_way_of(self, family: Option<Family>) -> Self {
         match (self, family) {
             (Self::Unreachable | Self::Prohibited, Some(family)) if !has_route(family) => {
@@ -107,14 +106,15 @@ impl Kind {
         }
     }
 
-    /// The same, or that a DNS server blocks the host's name, as this address shows.
+    /// Returns `Blocked` if there is an `address` that shows a DNS block and the block can cause
+    /// the error. Returns other errors unchanged.
     pub fn or_blocked(self, address: Option<IpAddr>) -> Self {
         address.filter(|_| may_be_a_block(&self)).map_or(self, Self::Blocked)
     }
 }
 
-/// Whether a failure may come of a DNS server's wrong answer: not one of this machine's own limits,
-/// and not one of dates, since a server that shows a certificate for that name is no block.
+/// Whether a wrong address from a DNS server can cause this error. A limit of this machine has
+/// another cause. So has a certificate with wrong dates: it is for the right name.
 fn may_be_a_block(kind: &Kind) -> bool {
     use rustls::CertificateError as Certificate;
     !matches!(
@@ -147,18 +147,20 @@ fn kind_of_io(error: &io::Error) -> Kind {
         | io::ErrorKind::UnexpectedEof => Kind::Closed,
         io::ErrorKind::InvalidData => Kind::NotText,
         io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => Kind::TimedOut(Phase::Waiting),
-        // The system's own words. A library's may be a form for programmers.
+        // Only the texts of the system are shown. The texts of a library may be for programmers.
         _ if error.raw_os_error().is_some() => Kind::Other(one_line(&error.to_string())),
         _ => Kind::Other("the connection failed".into()),
     }
 }
 
-/// Whether DNS said that there is no such name, or said nothing. The standard library keeps only
-/// the words of the C library: glibc's and musl's for `EAI_NONAME` and `EAI_NODATA`.
+/// Distinguishes a name that does not exist from a DNS server that did not respond. The standard
+/// library keeps only the text of the C library, so this looks for the texts of glibc and musl for
+/// `EAI_NONAME` and `EAI_NODATA`.
 fn kind_of_look_up(error: &io::Error) -> Kind {
     let words = error.to_string();
     let definite = ["not known", "does not resolve", "No address associated", "no usable address"];
-    // Without a file the C library cannot read where names are, and may take them for unknown.
+    // Without a file descriptor the C library cannot read its configuration, and may report that
+    // an existing name does not exist.
     if is_out_of_files(error) || has_no_file_left() {
         Kind::NoFile
     } else if definite.iter().any(|phrase| words.contains(phrase)) {
@@ -173,7 +175,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_look_up_that_failed_is_told_from_a_name_that_is_not_there() {
+    fn failed_look_up_is_not_a_name_that_does_not_exist() {
         let kind = |words: &str| {
             let message = format!("failed to lookup address information: {words}");
             kind_of_look_up(&io::Error::other(message))
@@ -195,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_of_the_system_are_told_apart() {
+    fn each_system_error_has_its_kind() {
         for (errno, expected) in [
             (libc::ECONNREFUSED, Kind::Refused),
             (libc::ENETUNREACH, Kind::Unreachable),
@@ -219,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn failure_before_the_request_has_its_phase() {
+    fn time_out_before_the_request_keeps_its_phase() {
         let late = io::Error::from(io::ErrorKind::TimedOut);
         for phase in [Phase::Connecting, Phase::Handshake] {
             assert_eq!(Kind::unsent(phase, &late), Kind::TimedOut(phase));
@@ -227,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn failure_behind_a_blocked_name_is_the_block() {
+    fn error_with_a_blocked_name_becomes_the_block() {
         let block = Some(IpAddr::from([0, 0, 0, 0]));
         let tls = |error: rustls::CertificateError| Kind::Tls(error.into());
         for (kind, block, expected) in [

@@ -1,5 +1,5 @@
-//! Looks a host's name up with the system's own resolver, within a deadline, and tells whether what
-//! it answers looks like a block. Opens no connection.
+//! Looks up the name of a host with the system's resolver, by a deadline, and recognises addresses
+//! that come from a blocking DNS server. Opens no connection.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 
@@ -7,8 +7,8 @@ use super::kind::{Kind, Phase};
 use crate::deadline::Deadline;
 use crate::detached::{NoResult, within};
 
-/// Names that autodns itself or its documentation knows, and that are on the Internet for
-/// certain: a loopback or private address for one of them, or for a name below it, is a block.
+/// Domains in autodns or its documentation whose hosts are certainly on the Internet. A loopback or
+/// private address for one of these domains, or for a name below one, is a block.
 const PUBLIC_DOMAINS: [&str; 20] = [
     "amazonaws.com",
     "amazonaws.com.cn",
@@ -32,8 +32,8 @@ const PUBLIC_DOMAINS: [&str; 20] = [
     "healthchecks.io",
 ];
 
-/// Where a host of a URL is: an address as it stands, a name looked up. Each address is there
-/// once, in the resolver's order.
+/// The addresses of the host of a URL, without duplicates, in the order of the resolver. If the
+/// host is an address, it is the only result and nothing is looked up.
 pub fn addresses_of(host: &str, port: u16, end: Deadline) -> Result<Vec<SocketAddr>, Kind> {
     let host = bare(host);
     if let Ok(address) = host.parse::<IpAddr>() {
@@ -59,12 +59,12 @@ pub fn addresses_of(host: &str, port: u16, end: Deadline) -> Result<Vec<SocketAd
     Ok(addresses)
 }
 
-/// An IPv6 address without the brackets that a URL has around it.
+/// The host of a URL without the brackets around an IPv6 address.
 pub fn bare(host: &str) -> &str {
     host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
 }
 
-/// Whether a name is certainly that of a server on the Internet.
+/// Whether `host` is certainly the name of a server on the Internet.
 pub fn is_public_name(host: &str) -> bool {
     let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
     PUBLIC_DOMAINS.iter().any(|domain| {
@@ -72,10 +72,10 @@ pub fn is_public_name(host: &str) -> bool {
     })
 }
 
-/// The address that shows that a DNS server blocks `host`, if all of its addresses do. `0.0.0.0`
-/// and `::` are no host's address, so they are a block for every name. A loopback or private
-/// address is one only for a name that is on the Internet for certain: any other name may be that
-/// of a server at home.
+/// The first of `addresses`, if all of them show that a DNS server blocks `host`. `0.0.0.0` and
+/// `::` are a block for every name, because no host has these addresses. A loopback or private
+/// address is a block only for a name that is certainly on the Internet: any other name may be the
+/// name of a server at home.
 pub fn block(host: &str, addresses: &[SocketAddr]) -> Option<IpAddr> {
     let first = addresses.first()?.ip();
     if bare(host).parse::<IpAddr>().is_ok() {
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_block_is_an_address_that_the_name_cannot_have() {
+    fn address_that_a_name_cannot_have_is_a_block() {
         for (host, addresses, blocked) in [
             ("checkip.amazonaws.com", &["0.0.0.0:443"][..], true),
             ("checkip.amazonaws.com.", &["127.0.0.1:443"], true),

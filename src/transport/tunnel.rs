@@ -1,5 +1,5 @@
-//! Asks a proxy for a way to a server: `CONNECT` (RFC 9110, section 9.3.6), over a connection whose
-//! reads and writes end by one moment. Knows nothing of what goes through the tunnel.
+//! Asks a proxy for a tunnel to a server with `CONNECT` (RFC 9110, section 9.3.6), by the deadline
+//! of the connection. Does not use the tunnel.
 
 use std::io::{Read, Write};
 
@@ -8,8 +8,8 @@ use super::proxy::Proxy;
 use super::stream::Stream;
 use super::{MAX_HEAD, USER_AGENT};
 
-/// Asks the proxy at the other end of `stream` for a way to `target`, a host and port. Behind it,
-/// what is read and written is the server's.
+/// Asks the proxy at the other end of `stream` for a tunnel to `target`, as in `a.example:443`. The
+/// returned stream leads to that server.
 pub fn open(mut stream: Stream, proxy: &Proxy, target: &str) -> Result<Stream, Kind> {
     let failed = |error| Kind::unsent(Phase::Connecting, &error);
     let mut request = format!(
@@ -31,9 +31,9 @@ pub fn open(mut stream: Stream, proxy: &Proxy, target: &str) -> Result<Stream, K
         head.extend_from_slice(piece.get(..amount).unwrap_or(&piece));
         loop {
             match read_head(&head) {
-                // An interim answer: the one that counts follows.
+                // An interim response: the final response follows.
                 Start::Head { status: 100..=199, length } => drop(head.drain(..length)),
-                // Behind it the server waits for this side, so nothing more can have come.
+                // The server waits for the TLS handshake, so no byte may follow the head.
                 Start::Head { status: 200..=299, length } if length == head.len() => {
                     return Ok(stream);
                 }
@@ -48,15 +48,15 @@ pub fn open(mut stream: Stream, proxy: &Proxy, target: &str) -> Result<Stream, K
     }
 }
 
-/// What the beginning of an answer is.
+/// The parsed beginning of a response.
 #[derive(Debug, PartialEq, Eq)]
 enum Start {
-    /// A whole head.
+    /// A complete head, which takes up `length` bytes.
     Head {
         status: u16,
         length: usize,
     },
-    /// Too little to tell.
+    /// More bytes are needed.
     Part,
     NoHttp,
 }
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_head_is_read_to_its_end() {
+    fn response_head_is_read_to_its_end() {
         let head = |status, length| Start::Head { status, length };
         for (text, expected) in [
             ("", Start::Part),
