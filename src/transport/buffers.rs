@@ -58,7 +58,8 @@ impl Buffers for InOut {
     fn tmp_and_output(&mut self) -> (&mut [u8], &mut [u8]) {
         self.compact();
         if self.end == self.input.len() {
-            // A server that responds before the request must not prevent the request.
+            // If the server responds before the whole request is sent, the input can be full.
+            // Sending the rest of the request still needs room here.
             self.input.resize(self.end + BUFFER, 0);
         }
         (self.input.get_mut(self.end..).unwrap_or_default(), &mut self.output)

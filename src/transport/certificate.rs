@@ -1,5 +1,5 @@
-//! What is wrong with a server's TLS or its certificate, in words: a row per error of rustls and
-//! webpki, with what to do. Names in certificates are foreign text. Decides nothing about trust.
+//! The message text and advice for each TLS and certificate error of rustls and webpki. Names in
+//! certificates are untrusted text. Does not decide which certificates are trusted.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -14,21 +14,21 @@ use super::trust::Fault;
 use crate::clock::timestamp;
 use crate::secrets::one_line;
 
-/// A certificate that ended longer ago than this says more about the clock than about its owner.
-/// No public CA gives one for longer (CA/Browser Forum, 398 days at most).
+/// If a certificate expired longer ago than this, this machine's clock is probably wrong. Public
+/// CAs issue certificates for at most 398 days (CA/Browser Forum).
 const LONG_AGO: Duration = Duration::from_hours(398 * 24);
-/// At most this many of a certificate's names are shown.
+/// How many names of a certificate a message shows at most.
 const MAX_NAMES: usize = 3;
 
 const WHO: &str = "check who answers there";
-/// What a TLS server has to offer.
+/// The advice for a server whose TLS settings autodns does not support.
 const OFFER: &str = "let the server offer TLS 1.2 or 1.3 with AES-GCM ciphers, and a certificate \
                      with an RSA key of 2048 bits or a P-256 key";
 
-/// What is wrong, and what to do.
+/// The text of an error, and the advice.
 pub type Words = (Cow<'static, str>, Cow<'static, str>);
 
-/// The words for an error of TLS with the server that the URL calls `host`.
+/// The text and advice for a TLS error of the server that has the name `host` in the URL.
 pub fn words(error: &rustls::Error, host: &str) -> Words {
     use rustls::Error as Tls;
     let fixed = |words: &'static str, advice: &'static str| (words.into(), advice.into());
@@ -140,7 +140,7 @@ fn of_certificate(error: &CertificateError, host: &str) -> Words {
     }
 }
 
-/// What this program's own verifier found.
+/// The text and advice for an error that this program's own verifier found.
 fn of_fault(fault: &Fault, host: &str) -> Words {
     match fault {
         Fault::UnknownIssuer(issuer) => (
@@ -201,7 +201,7 @@ fn of_webpki(error: &Webpki, host: &str) -> Words {
     }
 }
 
-/// What kind of signature is not supported, by the DER of its algorithm (RFC 3279, 5758, 8692).
+/// Names the unsupported kind of signature from the DER of its algorithm (RFC 3279, 5758, 8692).
 fn signature(algorithm: &[u8]) -> &'static str {
     const OIDS: [(&[u8], &str); 6] = [
         (b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x05", "is signed with SHA-1, which is not secure"),
@@ -219,9 +219,9 @@ fn signature(algorithm: &[u8]) -> &'static str {
     found.unwrap_or("is signed in a way that is not supported")
 }
 
-/// What a certificate's names say beside the one that was asked for.
+/// The text and advice for a certificate whose names `presented` do not include `host`.
 fn of_names(presented: &[String], host: &str) -> Words {
-    // webpki writes them as `DnsName("a.example")` and `IpAddress(192.0.2.1)`.
+    // webpki writes names as `DnsName("a.example")` and `IpAddress(192.0.2.1)`.
     let names: Vec<String> = presented
         .iter()
         .filter(|name| name.starts_with("DnsName") || name.starts_with("IpAddress"))
@@ -255,7 +255,7 @@ fn of_names(presented: &[String], host: &str) -> Words {
     (words.into(), advice)
 }
 
-/// Whether the resolver completes names with domains of this network.
+/// Whether the resolver can append domains of this network to a name.
 fn has_search_list() -> bool {
     let limit = 1 << 16;
     let text = crate::files::read_regular("/etc/resolv.conf".as_ref(), limit).unwrap_or_default();
@@ -266,7 +266,8 @@ fn has_search_list() -> bool {
     })
 }
 
-/// What a certificate's dates say beside this machine's clock.
+/// The text and advice for a certificate that is not valid at `time`, this machine's clock. `edge`
+/// is the date it expired or becomes valid. `clock` says whether the clock is probably wrong.
 fn of_dates(phrase: &str, edge: UnixTime, time: UnixTime, clock: bool) -> Words {
     let date = |time: UnixTime| {
         SystemTime::UNIX_EPOCH
@@ -288,7 +289,7 @@ fn of_dates(phrase: &str, edge: UnixTime, time: UnixTime, clock: bool) -> Words 
     }
 }
 
-/// How to make a certificate that works, for a server of one's own.
+/// The advice to create a new certificate, for a server that the user can own.
 fn make(host: &str) -> String {
     let host = bare(host);
     if is_public_name(host) {
@@ -314,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_wrong_is_shown_beside_the_certificates_dates() {
+    fn dates_far_from_the_clock_mean_a_wrong_clock() {
         let day = 24 * 60 * 60;
         let expired = |days: u64| CertificateError::ExpiredContext {
             time: at(1_790_000_000 + days * day),
@@ -334,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_a_certificate_are_one_bounded_line() {
+    fn certificate_names_are_shown_as_one_bounded_line() {
         let names: Vec<String> =
             (0..60).map(|n| format!("DnsName(\"{n}\n{}\")", "x".repeat(250))).collect();
         let (words, _) = of_names(&names, "a.example");
@@ -350,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn every_error_of_certificates_has_words_of_its_own() {
+    fn each_tls_error_has_its_own_text() {
         use rustls::Error as Tls;
         let webpki = |error: Webpki| {
             Tls::InvalidCertificate(CertificateError::Other(rustls::OtherError(Arc::new(error))))
@@ -398,7 +399,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_told_to_make_a_certificate_for_aws() {
+    fn advice_to_make_a_certificate_is_not_given_for_aws() {
         let error = CertificateError::InvalidPurpose.into();
         assert_eq!(words(&error, "route53.amazonaws.com").1, WHO);
         assert!(words(&error, "192.0.2.1").1.contains("subjectAltName=IP:192.0.2.1 "));

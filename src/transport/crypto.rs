@@ -1,6 +1,6 @@
-//! The cryptography of TLS as this program needs it: a client that never proves who it is by a
-//! certificate. It is ring's, by rustls's own bindings, less what would only make the binary
-//! larger: private keys, and ciphers that no server insists on. Decides nothing about trust.
+//! The cryptography for TLS clients without a client certificate: ring, through the bindings of
+//! rustls. To keep the binary small, it has no private keys and no ciphers that servers do not
+//! require. Decides nothing about trust.
 
 use std::sync::Arc;
 
@@ -14,8 +14,8 @@ use rustls::sign::SigningKey;
 use rustls::{SignatureScheme as Scheme, SupportedCipherSuite};
 use webpki::ring as algorithms;
 
-/// AES with GCM, which every server has (RFC 8446, section 9.1, requires the first). 128 bits come
-/// first: they are as safe, and SHA-256 is faster than SHA-384 on a Pi.
+/// AES-GCM, which every server supports (RFC 8446, section 9.1, requires the first suite). Suites
+/// with 128 bits come first: they are secure, and SHA-256 is faster than SHA-384 on a Pi.
 const CIPHER_SUITES: [SupportedCipherSuite; 6] = [
     cipher_suite::TLS13_AES_128_GCM_SHA256,
     cipher_suite::TLS13_AES_256_GCM_SHA384,
@@ -25,8 +25,8 @@ const CIPHER_SUITES: [SupportedCipherSuite; 6] = [
     cipher_suite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
 ];
 
-/// Every signature that rustls verifies with ring, by the schemes of TLS. With TLS 1.2 a scheme
-/// does not fix the curve.
+/// All signature algorithms that rustls verifies with ring, and the TLS schemes that use them. In
+/// TLS 1.2 an ECDSA scheme does not determine the curve, so it lists two algorithms.
 const SIGNATURES: WebPkiSupportedAlgorithms = WebPkiSupportedAlgorithms {
     all: &[
         algorithms::ECDSA_P256_SHA256,
@@ -63,7 +63,7 @@ const SIGNATURES: WebPkiSupportedAlgorithms = WebPkiSupportedAlgorithms {
     ],
 };
 
-/// All of it, for a TLS client.
+/// The cryptography for a TLS client.
 pub fn provider() -> CryptoProvider {
     CryptoProvider {
         cipher_suites: CIPHER_SUITES.to_vec(),
@@ -74,7 +74,7 @@ pub fn provider() -> CryptoProvider {
     }
 }
 
-/// A client without a certificate of its own.
+/// A TLS client without a client certificate.
 #[derive(Debug)]
 struct Client;
 
@@ -97,9 +97,9 @@ impl KeyProvider for Client {
 mod tests {
     use super::*;
 
-    /// Of what rustls has with ring, only `ChaCha20` is left out, and nothing is added.
+    /// The provider has everything that rustls offers with ring except `ChaCha20`, and no more.
     #[test]
-    fn it_is_rustlss_own_but_for_what_is_left_out() {
+    fn provider_equals_that_of_rustls_without_chacha20() {
         let (ours, whole) = (provider(), rustls::crypto::ring::default_provider());
         let mut left_out: Vec<_> =
             whole.cipher_suites.iter().filter(|s| !ours.cipher_suites.contains(s)).collect();

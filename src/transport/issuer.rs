@@ -1,11 +1,10 @@
-//! What a message says about a certificate, out of its DER: who issued it (the common name or the
-//! organisation of an X.509 name), and how large an RSA key is. Reads foreign bytes, so nothing is
-//! taken for granted. Trusts and decides nothing.
+//! Reads the name of an issuer and the size of an RSA key from the DER of a certificate, for
+//! messages. The bytes are untrusted: they may be malformed. Does not decide whom to trust.
 
 use crate::secrets::one_line;
 
-/// The object identifiers of the attributes that say most about who an issuer is (X.520), the one
-/// to prefer first: common name, organisation, organisational unit.
+/// Object identifiers of the attributes that identify an issuer (X.520), the preferred one first:
+/// common name, organisation, organisational unit.
 const ATTRIBUTES: [&[u8]; 3] = [&[0x55, 4, 3], &[0x55, 4, 10], &[0x55, 4, 11]];
 const SEQUENCE: u8 = 0x30;
 const SET: u8 = 0x31;
@@ -18,11 +17,11 @@ const UTF8_STRING: u8 = 0x0c;
 const PRINTABLE_STRING: u8 = 0x13;
 const TELETEX_STRING: u8 = 0x14;
 const IA5_STRING: u8 = 0x16;
-/// More characters say no more.
+/// How many characters of a name a message shows at most.
 const MAX_LENGTH: usize = 64;
 
-/// The name to show for an X.509 `Name`: `contents` are its DER bytes without the outer tag and
-/// length (RFC 5280, section 4.1.2.4). `None` if it has no attribute that can be shown.
+/// The name to show for an X.509 `Name`. `contents` are the DER bytes of the `Name` without the
+/// outer tag and length (RFC 5280, section 4.1.2.4). `None` if no attribute can be shown.
 pub fn shown_name(contents: &[u8]) -> Option<String> {
     let mut found: [Option<String>; ATTRIBUTES.len()] = Default::default();
     let mut sets = contents;
@@ -39,14 +38,14 @@ pub fn shown_name(contents: &[u8]) -> Option<String> {
     found.into_iter().flatten().next()
 }
 
-/// The bits of the modulus in a `SubjectPublicKeyInfo`, if it is that of an RSA key: `contents` are
-/// its DER bytes without the outer tag and length (RFC 5280, section 4.1).
+/// The size in bits of an RSA key, or `None` for other keys. `contents` are the DER bytes of its
+/// `SubjectPublicKeyInfo` without the outer tag and length (RFC 5280, section 4.1).
 pub fn rsa_bits(contents: &[u8]) -> Option<usize> {
     let mut rest = contents;
     let (SEQUENCE, mut algorithm) = next(&mut rest)? else { return None };
     next(&mut algorithm).filter(|value| *value == (OBJECT_IDENTIFIER, RSA))?;
     let (BIT_STRING, key) = next(&mut rest)? else { return None };
-    // In front of the bits stands how many of the last byte do not count: none.
+    // The first byte of a BIT STRING is the number of unused bits, which is 0 for a key.
     let mut key = key.strip_prefix(&[0])?;
     let (SEQUENCE, mut key) = next(&mut key)? else { return None };
     let (INTEGER, modulus) = next(&mut key)? else { return None };
@@ -55,13 +54,13 @@ pub fn rsa_bits(contents: &[u8]) -> Option<usize> {
     Some(rest.len() * 8 + (8 - high.leading_zeros() as usize))
 }
 
-/// The same of the whole DER, outer tag and length included.
+/// Like `rsa_bits`, but for DER with the outer tag and length.
 pub fn rsa_bits_of_der(mut spki: &[u8]) -> Option<usize> {
     next(&mut spki).filter(|(tag, _)| *tag == SEQUENCE).and_then(|(_, contents)| rsa_bits(contents))
 }
 
-/// The tag and the contents of the DER value at the beginning of `rest`, which is left behind it.
-/// Lengths of up to two bytes, which is more than any name has.
+/// Removes the first DER value from `rest` and returns its tag and contents. Supports lengths of up
+/// to two bytes, which is enough for any name or key.
 fn next<'a>(rest: &mut &'a [u8]) -> Option<(u8, &'a [u8])> {
     let (tag, length, after) = match **rest {
         [tag, length @ ..=0x7f, ref after @ ..] | [tag, 0x81, length, ref after @ ..] => {
@@ -80,7 +79,7 @@ fn next<'a>(rest: &mut &'a [u8]) -> Option<(u8, &'a [u8])> {
 fn text(tag: u8, value: &[u8]) -> Option<String> {
     let text = match tag {
         UTF8_STRING | PRINTABLE_STRING | IA5_STRING => std::str::from_utf8(value).ok()?.to_owned(),
-        // Latin-1 in practice, whatever the standard meant.
+        // Real certificates use Latin-1 here, although the standard says T.61.
         TELETEX_STRING => value.iter().map(|&byte| char::from(byte)).collect(),
         _ => return None,
     };
@@ -92,7 +91,7 @@ fn text(tag: u8, value: &[u8]) -> Option<String> {
 mod tests {
     use super::*;
 
-    /// A name of one attribute, as DER without the outer tag and length.
+    /// The DER of a name with one attribute, without the outer tag and length.
     fn attribute(kind: u8, tag: u8, value: &[u8]) -> Vec<u8> {
         let length = |bytes: &[u8]| u8::try_from(bytes.len()).unwrap();
         let mut pair = vec![OBJECT_IDENTIFIER, 3, 0x55, 4, kind, tag, length(value)];
@@ -103,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn the_common_name_wins_then_the_organisation() {
+    fn common_name_is_preferred_to_the_organisation() {
         let country = attribute(6, PRINTABLE_STRING, b"DE");
         let organisation = attribute(10, PRINTABLE_STRING, b"Example Trust");
         let common = attribute(3, UTF8_STRING, "Zürich CA".as_bytes());
@@ -122,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_name_shows_nothing_and_long_ones_are_cut() {
+    fn malformed_name_shows_nothing_and_long_name_is_cut() {
         let long = attribute(3, UTF8_STRING, &[b'x'; 100]);
         assert_eq!(shown_name(&long).unwrap().len(), MAX_LENGTH);
         let control = attribute(3, UTF8_STRING, b"a\n\x1b[31mb");

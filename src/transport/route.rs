@@ -12,7 +12,7 @@ use crate::record::Family;
 /// looks up the route. If the test fails for another reason (no file descriptor is left), the
 /// result is true.
 pub fn has_route(family: Family) -> bool {
-    // Addresses for documentation (RFC 5737, RFC 3849): only the default route covers them.
+    // Addresses for documentation (RFC 5737, RFC 3849): only a default route should cover them.
     let (here, there): (SocketAddr, SocketAddr) = match family {
         Family::V4 => ((Ipv4Addr::UNSPECIFIED, 0).into(), (Ipv4Addr::new(192, 0, 2, 1), 53).into()),
         Family::V6 => (

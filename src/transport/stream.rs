@@ -46,8 +46,8 @@ pub fn connect(addresses: &[SocketAddr], end: Deadline) -> io::Result<TcpStream>
     Err(worst.unwrap_or_else(|| io::ErrorKind::AddrNotAvailable.into()))
 }
 
-/// Whether this machine or a router reported that it cannot reach the address. The host itself did
-/// not respond.
+/// Whether this machine or a router reported that the address cannot be reached. The host itself
+/// did not respond.
 pub fn is_no_way(error: &io::Error) -> bool {
     matches!(
         error.raw_os_error(),

@@ -1,5 +1,5 @@
-//! Whom to trust: the built-in roots or a bundle in their place, and a verifier that says who
-//! issued a certificate that is not trusted. Only rustls decides what is trusted.
+//! Loads the trusted roots, built in or from a bundle, and makes the error for an untrusted
+//! certificate name the issuer. Only rustls decides which certificates are trusted.
 
 use std::fmt;
 use std::path::Path;
@@ -20,11 +20,12 @@ use crate::environment::Environment;
 use crate::error::SetupError;
 use crate::files::read_regular;
 
-/// The most bytes that a bundle may have. Mozilla's own has a quarter of a million.
+/// The maximum size of a bundle in bytes. Mozilla's bundle has about 250,000.
 const MAX_BUNDLE: u64 = 1 << 24;
 
-/// TLS as every connection of a run has it: `AWS_CA_BUNDLE`, else `SSL_CERT_FILE`, else the
-/// built-in Mozilla roots. The second value is a line about what of a bundle cannot be read.
+/// The TLS settings for all connections of a run. The roots are those in `AWS_CA_BUNDLE`, else in
+/// `SSL_CERT_FILE`, else the built-in Mozilla roots. The second value is a line about certificates
+/// of the bundle that cannot be read.
 pub fn client_config(
     environment: &Environment,
 ) -> Result<(Arc<ClientConfig>, Option<String>), SetupError> {
@@ -52,8 +53,8 @@ pub fn client_config(
     Ok((Arc::new(config), note))
 }
 
-/// The certificates of a PEM file that takes the place of the built-in roots, and a line about
-/// those that cannot be read: they do not take the others along.
+/// Reads the PEM file that replaces the built-in roots. Certificates that cannot be read are
+/// skipped; the second value is a line about them.
 fn read_roots(
     variable: &'static str,
     path: &Path,
@@ -87,11 +88,11 @@ fn read_roots(
     Ok((roots, note))
 }
 
-/// The blocks of a PEM file that say that they are certificates, each from its first line. What
-/// stands between them, a byte order mark or text, belongs to none.
+/// The certificate blocks of a PEM file, each from its `BEGIN` line up to the next one. Text or a
+/// byte order mark before the first block is ignored.
 fn certificates(pem: &[u8]) -> Vec<&[u8]> {
     const BEGIN: &[u8] = b"-----BEGIN ";
-    // Most bytes are looked at once only: comparing whole windows takes ten times as long.
+    // Looking for `-` first is ten times as fast as comparing whole windows.
     let mut starts: Vec<usize> = pem
         .iter()
         .enumerate()
@@ -109,18 +110,18 @@ fn certificates(pem: &[u8]) -> Vec<&[u8]> {
         .collect()
 }
 
-/// What this verifier finds that rustls has no name for.
+/// An error that is more precise than the error of rustls.
 #[derive(Debug)]
 pub enum Fault {
-    /// No trusted root stands behind the certificate. Its issuer's name, if it has one.
+    /// The certificate does not lead to a trusted root. Holds the issuer's name, if it has one.
     UnknownIssuer(Option<String>),
-    /// An RSA key whose bits are too few, or too many.
+    /// An RSA key with too few or too many bits. Holds the number of bits.
     RsaBits(usize),
-    /// The server's signature does not fit the certificate that it shows.
+    /// The server's signature does not match the key in its certificate.
     NotItsKey,
 }
 
-/// Never shown: a message has `certificate`'s words.
+/// Required by `Error`, but never shown: the module `certificate` has the texts of messages.
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the certificate is not trusted")
@@ -135,8 +136,8 @@ impl From<Fault> for rustls::Error {
     }
 }
 
-/// rustls's own verifier: what it accepts and rejects stands. Only what is said about a rejection
-/// is more precise: who issued a certificate that is not trusted, and whose key does not fit.
+/// The verifier of rustls with more precise errors: they name the issuer of an untrusted
+/// certificate, and a key that does not match. The decisions of rustls never change.
 #[derive(Debug)]
 struct Verifier {
     rustls: Arc<WebPkiServerVerifier>,
@@ -185,7 +186,7 @@ impl ServerCertVerifier for Verifier {
 }
 
 impl Verifier {
-    /// What rustls found, with the issuer's name or the size of a key where that is what matters.
+    /// Replaces the error of rustls with a `Fault` if the issuer or the size of a key is the cause.
     fn named(
         &self,
         error: rustls::Error,
@@ -214,7 +215,7 @@ impl Verifier {
     }
 }
 
-/// What rustls found about the signature that the server made in the handshake.
+/// Replaces the error of rustls with a `Fault` if the server's handshake signature is wrong.
 fn of_signature(error: rustls::Error, certificate: &CertificateDer<'_>) -> rustls::Error {
     match error {
         rustls::Error::InvalidCertificate(CertificateError::BadSignature) => {
@@ -227,13 +228,13 @@ fn of_signature(error: rustls::Error, certificate: &CertificateDer<'_>) -> rustl
     }
 }
 
-/// The bits of a certificate's RSA key, if it has one.
+/// The size in bits of a certificate's RSA key, or `None` for other keys.
 fn bits_of(certificate: &CertificateDer<'_>) -> Option<usize> {
     let certificate = webpki::EndEntityCert::try_from(certificate).ok()?;
     rsa_bits_of_der(&certificate.subject_public_key_info())
 }
 
-/// Whether the library takes an RSA key of that size.
+/// Whether ring accepts an RSA key with this number of bits.
 const fn is_fit(bits: usize) -> bool {
     2048 <= bits && bits <= 8192
 }
