@@ -1,5 +1,5 @@
-//! The proxy on the way to AWS, from `HTTPS_PROXY`, and the hosts that `NO_PROXY` excepts from it.
-//! The proxy's password is never quoted.
+//! Reads the proxy for AWS from `HTTPS_PROXY`, and the hosts that do not use it from `NO_PROXY`.
+//! Never quotes the password for the proxy.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -16,25 +16,25 @@ use crate::error::SetupError;
 use crate::secrets::one_line;
 use crate::transport::url::has_possible_port;
 
-/// A proxy, and which servers it is not for.
+/// A proxy, and the servers that are connected to directly.
 #[derive(Clone)]
 pub struct Proxy {
     host: String,
     port: u16,
-    /// Whether the proxy itself is behind TLS.
+    /// Whether connections to the proxy itself use TLS.
     https: bool,
     user: Option<(String, String)>,
     exceptions: Vec<Exception>,
 }
 
 impl Proxy {
-    /// The proxy of `HTTPS_PROXY` (or `https_proxy`), without the hosts of `NO_PROXY`. The second
-    /// value has a line about each entry of `NO_PROXY` that cannot be understood.
+    /// Reads `HTTPS_PROXY` (or `https_proxy`) and `NO_PROXY` (or `no_proxy`). The second value has
+    /// one line per entry of `NO_PROXY` that cannot be parsed.
     pub fn read(environment: &Environment) -> Result<(Option<Self>, Vec<String>), SetupError> {
         let Some((variable, url)) = environment.first(&["HTTPS_PROXY", "https_proxy"]) else {
             return Ok((None, Vec::new()));
         };
-        // The value may hold a password, and so may the library's error: neither is quoted.
+        // The value and the library's error may contain a password, so neither is quoted.
         let wrong = || {
             let problem = "is not the URL of an HTTP proxy, as in http://proxy.example:3128";
             SetupError::variable(variable, problem)
@@ -45,7 +45,7 @@ impl Proxy {
             ureq::ProxyProtocol::Https => true,
             _ => return Err(wrong()),
         };
-        // A / in a password that is not percent-encoded would make the user name the host.
+        // With an unencoded / in the password, the parser takes the user name for the host.
         if !has_possible_port(parsed.uri()) || !matches!(parsed.uri().path(), "" | "/") {
             return Err(wrong());
         }
@@ -60,7 +60,7 @@ impl Proxy {
         Ok((Some(Self { host, port, https, user, exceptions }), notes))
     }
 
-    /// Whether requests to `uri` go through it.
+    /// Whether requests to `uri` go through the proxy.
     pub fn serves(&self, uri: &Uri) -> bool {
         let Some(host) = uri.host() else { return false };
         let port = port_of(uri);
@@ -102,7 +102,7 @@ impl fmt::Debug for Proxy {
     }
 }
 
-/// One entry of `NO_PROXY`: a host or network, and a port if the entry names one.
+/// One entry of `NO_PROXY`. Without a port it covers all ports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Exception {
     whom: Whom,
@@ -112,15 +112,15 @@ struct Exception {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Whom {
     Everyone,
-    /// A name, in lower case and without dots around it, and all names below it.
+    /// A name and all names below it. In lower case, without a leading or trailing dot.
     Name(String),
     Network(Cidr),
 }
 
 impl Exception {
-    /// Reads an entry as curl, Go and Python's requests do: `*`, a name with or without a dot or
-    /// `*.` in front or a dot behind, an address with or without brackets, a CIDR, and behind any
-    /// of them but a CIDR a port.
+    /// Parses an entry as curl, Go and Python's requests do. An entry is `*`, a name, an address
+    /// with or without brackets, or a CIDR. A name may start with `.` or `*.` and end with `.`. All
+    /// but a CIDR may end with a port.
     fn parse(entry: &str) -> Option<Self> {
         let all_ports = |whom| Some(Self { whom, port: None });
         if let Some((address, length)) = entry.split_once('/') {
@@ -164,7 +164,8 @@ impl Exception {
     }
 }
 
-/// The address that a host is, with or without brackets; an IPv4-mapped one is the IPv4 address.
+/// Parses a host as an address, with or without brackets. An IPv4-mapped IPv6 address becomes the
+/// IPv4 address.
 fn address_of(host: &str) -> Option<IpAddr> {
     bare(host).parse().ok().map(|address: IpAddr| address.to_canonical())
 }
@@ -196,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn no_proxy_is_read_as_other_tools_read_it() {
+    fn no_proxy_has_the_same_meaning_as_in_other_tools() {
         for (exceptions, url, direct) in [
             ("amazonaws.com", "https://route53.amazonaws.com/", true),
             ("amazonaws.com", "https://amazonaws.com/", true),
@@ -243,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_that_cannot_be_understood_is_named() {
+    fn invalid_entry_of_no_proxy_is_quoted_in_a_note() {
         for entry in
             ["10.0.0.0/33", "10.*", "::1/129", "a/b", "host:x", "host:99999", ".", "http://a"]
         {
@@ -257,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_is_read_with_its_user() {
+    fn proxy_url_with_a_user_gives_an_authorization() {
         for (url, shown, https, authorization) in [
             (
                 "http://user:p%40ss@proxy.example:3128",
@@ -277,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_proxy_is_named_without_its_value() {
+    fn invalid_proxy_is_reported_without_its_value() {
         for url in [
             "socks5://user:hush@proxy.example",
             "http://user:hush@[",

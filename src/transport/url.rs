@@ -1,6 +1,6 @@
-//! URLs that a configuration names: https, or http where nobody is on the way, with a key in them
-//! more often than not. Reads a URL once, follows a redirect from it, and shows only what is not
-//! secret; asks nobody.
+//! The URLs in a configuration. Parses a URL, resolves a redirect from it, and hides its secrets
+//! when it is shown: most of these URLs contain a key. Plain http is allowed only to this machine,
+//! and for a heartbeat also to the local network. Sends no request.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
@@ -15,39 +15,38 @@ use super::lookup::bare;
 use crate::percent;
 use crate::secrets::{Secrets, looks_random};
 
-/// How many redirects are followed.
+/// How many redirects are followed at most.
 pub const MAX_REDIRECTS: usize = 2;
 
-/// What a URL is for, which decides where plain http will do and whether its path is secret.
+/// The purpose of a URL. It decides where plain http is allowed and whether the path is secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Use {
-    /// Plain http on loopback only: its answer ends up in DNS.
+    /// Plain http is allowed only on loopback, because the response ends up in DNS.
     Reflector,
-    /// Plain http to a private address, too: its answer does not matter. Its path is the key of
-    /// most services (`https://hc-ping.com/UUID`).
+    /// Plain http is also allowed to a private address, because the response does not matter. The
+    /// path is secret: most services have their key there (`https://hc-ping.com/UUID`).
     Heartbeat,
 }
 
-/// A URL. Its query string often is a key, and so is a user name or a part of its path, so neither
-/// `Display` nor `Debug` shows them.
+/// A URL that may contain a key. `Display` and `Debug` do not show its query string, its user name
+/// and the secret parts of its path.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretUrl {
-    /// The URL without a user name.
+    /// Without the user name.
     uri: Uri,
-    /// The user name and password of the URL, decoded, as `user:password`.
+    /// The user name and password, percent-decoded, as `user:password`.
     user: Option<String>,
     used_as: Use,
 }
 
 impl SecretUrl {
-    /// Reads the URL of a reflector. The error is a phrase to follow the key, and does not quote
-    /// the URL.
+    /// Parses the URL of a reflector. The error is a phrase that follows the configuration key in a
+    /// message. It does not quote the URL.
     pub fn parse(url: &str) -> Result<Self, String> {
         Self::read(url, Use::Reflector)
     }
 
-    /// Reads the URL of a heartbeat. The error is a phrase to follow the key, and does not quote
-    /// the URL.
+    /// Parses the URL of a heartbeat. The error is as for `parse`.
     pub fn parse_heartbeat(url: &str) -> Result<Self, String> {
         Self::read(url, Use::Heartbeat)
     }
@@ -92,19 +91,20 @@ impl SecretUrl {
         Ok(Self { uri: Uri::from_parts(parts).map_err(|_| no_url())?, user, used_as })
     }
 
-    /// Where an answer with this status and these headers sends us on to, if it does. The error is
-    /// a phrase that follows who was asked.
+    /// The URL to which a response with this status and these headers redirects. `None` if the
+    /// response is not a redirect or has no `Location`. The error is a phrase that follows the
+    /// server in a message.
     pub fn redirect(&self, status: u16, headers: &HeaderMap) -> Option<Result<Self, &'static str>> {
         if !matches!(status, 301 | 302 | 303 | 307 | 308) {
             return None;
         }
         let location = headers.get(LOCATION).filter(|location| !location.is_empty())?;
-        // What is not text is not a URL either.
+        // A `Location` that is not visible ASCII counts as empty.
         Some(self.redirected(location.to_str().unwrap_or_default()))
     }
 
-    /// The URL that a `Location` names, seen from this one: from https only to https. On the same
-    /// server it keeps the user name, since the server asked for it there.
+    /// Resolves the value of a `Location` header against this URL. An https URL may redirect only
+    /// to https. The user name is kept only on the same server. The error is as for `redirect`.
     pub fn redirected(&self, location: &str) -> Result<Self, &'static str> {
         let mut next = join(&self.uri, location)
             .and_then(|url| Self::read(&url, self.used_as).ok())
@@ -123,8 +123,7 @@ impl SecretUrl {
         &self.uri
     }
 
-    /// A request for the URL, with an `Authorization` header for its user name, if it has one (RFC
-    /// 7617).
+    /// A request for the URL. A user name becomes an `Authorization` header (RFC 7617).
     pub fn request(&self) -> Builder {
         let request = Request::builder().uri(&self.uri);
         match &self.user {
@@ -133,7 +132,7 @@ impl SecretUrl {
         }
     }
 
-    /// The same server and query, with `more` at the end of the path.
+    /// The URL with `more` added to the end of the path. `None` if the result is not a URL.
     pub fn with_path(&self, more: &str) -> Option<Self> {
         let path = self.uri.path().trim_end_matches('/');
         let query = self.uri.query().map_or(String::new(), |query| format!("?{query}"));
@@ -142,14 +141,14 @@ impl SecretUrl {
         Some(Self { uri: Uri::from_parts(parts).ok()?, ..self.clone() })
     }
 
-    /// What must not be shown: the query string, a user name with its password, and what is secret
-    /// of the path.
+    /// Adds the query string, the user name, the password and the secret parts of the path to
+    /// `secrets`, so that messages do not show them.
     pub fn add_secrets(&self, secrets: &mut Secrets) {
         if let Some(query) = self.uri.query() {
             secrets.add_query(query);
         }
         if let Some(user) = &self.user {
-            // As the header has it.
+            // The form in the `Authorization` header.
             secrets.add(&STANDARD.encode(user));
             match user.split_once(':') {
                 Some((name, password)) if !password.is_empty() => {
@@ -165,14 +164,15 @@ impl SecretUrl {
         }
     }
 
-    /// Whether it has something in it that others must not read.
+    /// Whether the URL contains something that other users must not read.
     pub fn has_secret(&self) -> bool {
         self.user.is_some()
             || self.uri.query().is_some_and(|query| !query.is_empty())
             || self.uri.path().split('/').any(|segment| self.is_secret(segment))
     }
 
-    /// Whether a part of the path is secret: any of a heartbeat's, else one that looks random.
+    /// Whether a segment of the path is secret: every segment of a heartbeat, and segments of a
+    /// reflector that look random.
     fn is_secret(&self, segment: &str) -> bool {
         !segment.is_empty() && (self.used_as == Use::Heartbeat || looks_random(segment))
     }
@@ -199,8 +199,8 @@ impl fmt::Debug for SecretUrl {
     }
 }
 
-/// The host of a URL in one spelling: lower case, without the dot that may end a full name, an IPv6
-/// address in its shortest form.
+/// The host of a URL in canonical form: lower case, without a final dot, and IPv6 addresses in
+/// their shortest form without brackets.
 pub fn host_of(uri: &Uri) -> String {
     let host = uri.host().unwrap_or_default();
     match bare(host).parse::<Ipv6Addr>() {
@@ -209,7 +209,7 @@ pub fn host_of(uri: &Uri) -> String {
     }
 }
 
-/// Whether two URLs are of one server: scheme, host and port (RFC 6454, section 4).
+/// Whether two URLs have the same scheme, host and port (RFC 6454, section 4).
 fn is_same_server(one: &Uri, other: &Uri) -> bool {
     let port = |uri: &Uri| {
         let usual = if uri.scheme_str() == Some("http") { 80 } else { 443 };
@@ -218,7 +218,7 @@ fn is_same_server(one: &Uri, other: &Uri) -> bool {
     one.scheme() == other.scheme() && host_of(one) == host_of(other) && port(one) == port(other)
 }
 
-/// Whether the port of a URL, if it names one, is one: `http::Uri` takes 99999 for none at all.
+/// Whether the URL has no port or a port from 1 to 65535. `http::Uri` treats 99999 as no port.
 pub fn has_possible_port(uri: &Uri) -> bool {
     let behind_host = uri.authority().map_or("", |authority| {
         let host_and_port = authority.as_str().rsplit('@').next().unwrap_or_default();
@@ -229,7 +229,8 @@ pub fn has_possible_port(uri: &Uri) -> bool {
     digits && port.parse::<u16>().is_ok_and(|port| port > 0)
 }
 
-/// Whether a host is a name, or in brackets an IPv6 address: `http::Uri` takes anything there.
+/// Whether a host is not empty, and an IPv6 address if it has brackets. `http::Uri` accepts any
+/// text in brackets.
 fn is_possible_host(host: &str) -> bool {
     let bare = bare(host);
     if bare == host { !host.is_empty() } else { bare.parse::<Ipv6Addr>().is_ok() }
@@ -240,7 +241,7 @@ fn is_loopback(host: &str) -> bool {
         || address(host).is_some_and(|address| address.is_loopback())
 }
 
-/// Whether a host is an address of the network at home.
+/// Whether a host is a private or link-local address.
 fn is_private(host: &str) -> bool {
     address(host).is_some_and(|address| match address {
         IpAddr::V4(address) => address.is_private() || address.is_link_local(),
@@ -252,9 +253,9 @@ fn address(host: &str) -> Option<IpAddr> {
     bare(host).parse().ok()
 }
 
-/// Whether there is an `@` behind what looks like the host: then a part of a user name or password
-/// most likely stands before it, as in `https://user:8080/tail@host/`, and that host is none. In a
-/// query an `@` is common, where a path stands before it.
+/// Whether an `@` follows the part that looks like the host. That part is then probably a user name
+/// and the start of a password, as in `https://user:8080/tail@host/`. An `@` in a query that
+/// follows a path is common and does not count.
 fn has_at_behind_host(url: &str) -> bool {
     let Some((_, rest)) = url.split_once("://") else { return false };
     let Some(behind) = rest.find(['/', '?', '#']).map(|end| &rest[end..]) else { return false };
@@ -263,7 +264,7 @@ fn has_at_behind_host(url: &str) -> bool {
     path.is_some_and(|path| path.contains('@')) || fragment.contains('@')
 }
 
-/// `location` seen from `base`: a URL, or a path on the same server (RFC 3986, section 4.2).
+/// Resolves `location`, a URL or a relative reference (RFC 3986, section 4.2), against `base`.
 fn join(base: &Uri, location: &str) -> Option<String> {
     let scheme = base.scheme_str()?;
     let authority = base.authority()?;
@@ -287,7 +288,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn urls_are_https_or_on_loopback() {
+    fn url_must_be_https_or_on_loopback() {
         for (url, shown) in [
             ("https://a.example", "https://a.example"),
             ("https://user:hush@a.example:8443/r?k=v#f", "https://a.example:8443/r"),
@@ -326,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn one_server_is_known_in_every_spelling() {
+    fn same_server_is_recognised_in_each_spelling() {
         for (one, other, same) in [
             ("https://a.example/1", "https://a.example:443/2", true),
             ("https://a.example/1", "https://A.example./1", true),
@@ -341,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn a_heartbeat_may_be_plain_http_at_a_private_address() {
+    fn heartbeat_may_use_plain_http_to_a_private_address() {
         for url in [
             "http://192.168.1.5:3001/api/push/x",
             "http://10.0.0.1/",
@@ -370,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn an_at_behind_the_host_is_refused_without_a_quote() {
+    fn at_sign_after_the_host_is_an_error() {
         for url in [
             "https://user:8080/tail@host/",
             "https://user/tail@host/",
@@ -390,7 +391,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_secret_of_a_path_is_not_shown() {
+    fn secret_part_of_a_path_is_not_shown() {
         let uuid = "550e8400-e29b-41d4-a716-446655440000";
         for (url, reflector, heartbeat) in [
             ("https://h.example/reflect/v1", "https://h.example/reflect/v1", "/[hidden]"),
@@ -408,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn passwords_and_keys_before_the_host_are_secrets() {
+    fn password_or_key_before_the_host_is_a_secret() {
         for (user, text, shown) in [
             ("pi:longpassword", "no longpassword", "no [hidden]"),
             ("pi:hush", "no hush", "no [hidden]"),
@@ -426,7 +427,7 @@ mod tests {
     }
 
     #[test]
-    fn a_redirect_keeps_the_user_on_the_same_server_only() {
+    fn redirect_keeps_the_user_only_on_the_same_server() {
         let base = SecretUrl::parse("https://u:p@a.example:8443/d/r?k=v").unwrap();
         for (location, joined, user) in [
             ("https://b.example/x", "https://b.example/x", None),
@@ -450,7 +451,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_grows_before_the_query() {
+    fn path_is_extended_before_the_query() {
         for (url, longer) in [
             ("https://a.example/ping/1", "https://a.example/ping/1/fail"),
             ("https://a.example/ping/1/?k=v", "https://a.example/ping/1/fail?k=v"),
@@ -462,7 +463,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_known_where_there_are_some() {
+    fn url_with_a_query_or_user_has_a_secret() {
         for (url, secret) in [
             ("https://a.example/r", false),
             ("https://a.example/r?", false),
