@@ -18,6 +18,8 @@ use crate::secrets::{Secrets, looks_random};
 /// How many redirects are followed at most.
 pub const MAX_REDIRECTS: usize = 2;
 
+const NO_HTTPS: &str = "it redirects to a place that is not an https URL";
+
 /// The purpose of a URL. It decides where plain http is allowed and whether the path is secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Use {
@@ -99,8 +101,8 @@ impl SecretUrl {
             return None;
         }
         let location = headers.get(LOCATION).filter(|location| !location.is_empty())?;
-        // A `Location` that is not visible ASCII counts as empty.
-        Some(self.redirected(location.to_str().unwrap_or_default()))
+        // No URL has other characters than visible ASCII.
+        Some(location.to_str().map_err(|_| NO_HTTPS).and_then(|to| self.redirected(to)))
     }
 
     /// Resolves the value of a `Location` header against this URL. An https URL may redirect only
@@ -108,7 +110,7 @@ impl SecretUrl {
     pub fn redirected(&self, location: &str) -> Result<Self, &'static str> {
         let mut next = join(&self.uri, location)
             .and_then(|url| Self::read(&url, self.used_as).ok())
-            .ok_or("it redirects to what is no https URL")?;
+            .ok_or(NO_HTTPS)?;
         if self.uri.scheme_str() == Some("https") && next.uri.scheme_str() != Some("https") {
             return Err("it redirects from https to plain http");
         }
@@ -442,12 +444,24 @@ mod tests {
             assert_eq!((next.uri.to_string(), next.user.as_deref()), (joined.into(), user));
         }
         for (location, problem) in [
-            ("http://a.example/", "it redirects to what is no https URL"),
-            ("https://user:8080/tail@host/", "it redirects to what is no https URL"),
+            ("http://a.example/", NO_HTTPS),
+            ("https://user:8080/tail@host/", NO_HTTPS),
             ("http://127.0.0.1/", "it redirects from https to plain http"),
         ] {
             assert_eq!(base.redirected(location), Err(problem), "{location}");
         }
+    }
+
+    #[test]
+    fn redirect_to_other_than_ascii_is_rejected() {
+        let base = SecretUrl::parse("https://a.example/d/r").unwrap();
+        let to = |location: &[u8]| {
+            let location = http::HeaderValue::from_bytes(location).unwrap();
+            base.redirect(302, &HeaderMap::from_iter([(LOCATION, location)]))
+        };
+        assert_eq!(to("/ü".as_bytes()), Some(Err(NO_HTTPS)));
+        assert!(to(b"/x").is_some_and(|next| next.is_ok()));
+        assert_eq!(to(b""), None);
     }
 
     #[test]

@@ -139,7 +139,7 @@ fn failed_heartbeat_is_only_a_verbose_warning() {
         (Response::new(302, "text/plain", "").into(), "it answered 302; check heartbeat_url"),
         (
             Response::redirect(302, "http://192.175.48.7/").into(),
-            "it redirects to what is no https URL; check heartbeat_url",
+            "it redirects to a place that is not an https URL; check heartbeat_url",
         ),
         (
             Response::redirect(302, "http://127.0.0.1/").into(),

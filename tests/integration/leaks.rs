@@ -231,7 +231,7 @@ fn secret_in_a_redirect_is_hidden() {
         1,
         "",
         "autodns: home.example.com A: could not get the public IPv4 address from \
-         {reflector}/reflect/v1: it redirects to what is no https URL; check reflect_url\n",
+         {reflector}/reflect/v1: it redirects to a place that is not an https URL; check reflect_url\n",
     );
     fixture.reflector.at(&format!("/two?{query}"), Response::redirect(302, &target));
     fixture.run().assert(

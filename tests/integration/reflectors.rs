@@ -822,8 +822,8 @@ fn each_redirect_status_is_followed() {
          has one\n\
          an empty one: it answered 302; check the reflector, and the key in reflect_url if it \
          has one\n\
-         no URL: it redirects to what is no https URL; check reflect_url\n\
-         another scheme: it redirects to what is no https URL; check reflect_url\n\
+         no URL: it redirects to a place that is not an https URL; check reflect_url\n\
+         another scheme: it redirects to a place that is not an https URL; check reflect_url\n\
          not modified: it answered 304; check the reflector, and the key in reflect_url if it \
          has one\n",
     );
