@@ -1,5 +1,5 @@
-//! What a run makes of a configuration's records, as `update` and `check` share it: the plan of
-//! each, and which of them one change request may hold. Pure.
+//! The plans for the records of a configuration, and which records may share a change request.
+//! `update` and `check` share this. Pure.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -21,7 +21,7 @@ pub fn plans(
         let family = record.key.record_type.family();
         let public = *public.iter().find(|&&address| Family::of(address) == family)?;
         let address = record.address(public);
-        // The public address itself was judged when it was found.
+        // The public address itself was tested when it was found.
         let objection = record.suffix.and_then(|_| config.sources.kind_objected_to(address));
         Some(match objection {
             Some(kind) => Plan::Refuse {
@@ -36,9 +36,9 @@ pub fn plans(
     of_keys.filter_map(|record| Some((record.key.clone(), plan(record)?))).collect()
 }
 
-/// The `keys` in groups that IAM may allow one change request each. IAM judges a request as a
-/// whole: all of its names with all of its types. A statement of `autodns policy` has the names of
-/// the same types, so names of different types never share a request.
+/// The `keys` in groups, one per change request. IAM judges a request as a whole: all of its names
+/// with all of its types. A statement of `autodns policy` has the names that have the same types,
+/// so names with different types never share a request.
 pub fn by_statement(config: &Config, keys: &[RecordKey]) -> Vec<Vec<RecordKey>> {
     let types = |name: &DnsName| -> Vec<RecordType> {
         config.record_keys().filter(|key| key.name == *name).map(|key| key.record_type).collect()
@@ -67,7 +67,7 @@ mod tests {
     /// Every combination of an address or none for each family, a TTL of the configuration or none,
     /// and a state of each of the five records.
     #[test]
-    fn no_combination_writes_what_no_source_named_or_drops_a_name() {
+    fn plans_hold_for_every_combination_of_states() {
         let v4: IpAddr = "192.0.2.1".parse().unwrap();
         let v6: IpAddr = "2001:db8::1".parse().unwrap();
         let right = |key: &RecordKey| match (key.record_type, key.name.normalised()) {

@@ -1,5 +1,5 @@
-//! `autodns policy`: the smallest IAM policy that lets these configurations do their job, and
-//! nothing more: a stolen Pi can neither delete a record nor touch another name. Pure; asks nobody.
+//! `autodns policy`: the smallest IAM policy for these configurations. With the key of a stolen Pi
+//! nobody can delete a record or change another name. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::record::wanted::WantedRecord;
 use crate::record::{DnsName, RecordType};
 
-/// The policy document for all of `configs`, as JSON on several lines; a configuration without a
+/// The policy document for all of `configs`, as JSON on several lines. A configuration without a
 /// topic is in `default_partition`.
 ///
 /// Names that have the same types in the same zone share a statement. Names with different types
@@ -65,7 +65,7 @@ fn zone_arn(partition: Partition, zone: &ZoneId) -> String {
     format!("arn:{}:route53:::hostedzone/{zone}", partition.as_str())
 }
 
-/// IAM takes one value bare; several are a list.
+/// IAM has one value as a string, and several as a list.
 fn one_or_all(mut values: Vec<String>) -> Value {
     match (values.pop(), values.is_empty()) {
         (Some(one), true) => one.into(),
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn the_partition_follows_the_topic() {
+    fn partition_is_that_of_the_topic() {
         let topic = "arn:aws-cn:sns:cn-north-1:123456789012:t";
         let statements = statements(&[config("Z1", "a.example", "[\"A\"]", Some(topic))]);
         for index in [0, 1] {

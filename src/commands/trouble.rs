@@ -1,5 +1,5 @@
-//! What keeps records from being up to date: the one type that the commands make of the errors of
-//! every room. Its `Display` joins the parts, in the order of every message.
+//! The one type into which the commands convert the errors of all rooms. `Display` joins its parts
+//! in the order of every message.
 
 use std::fmt;
 
@@ -8,17 +8,17 @@ use crate::error::{CHECK_THE_SYSTEM, UNFINISHED};
 use crate::record::{DnsName, RecordKey};
 use crate::{address, aws};
 
-/// Records, and what keeps them from being up to date.
+/// The records that are not up to date, and the error.
 #[derive(Debug)]
 pub struct Trouble {
     pub records: Vec<RecordKey>,
     /// What failed.
     pub what: String,
-    /// Why; empty where `what` says it.
+    /// Empty if `what` includes it.
     pub cause: String,
     /// One imperative sentence.
     pub advice: String,
-    /// Whether a change may have been made, since only its response was lost.
+    /// Whether a change may have been made, because its response was lost.
     pub outcome_unknown: bool,
     /// Whether this machine has no network at all.
     pub is_no_network: bool,
@@ -30,17 +30,17 @@ impl Trouble {
         Self { records, what, cause, advice, outcome_unknown: false, is_no_network: false }
     }
 
-    /// The same about `records`.
+    /// Sets the records.
     pub fn about(self, records: Vec<RecordKey>) -> Self {
         Self { records, ..self }
     }
 
-    /// `what`, a phrase such as "listing the records", hangs and was left behind.
+    /// `what`, a phrase such as "listing the records", did not end in time.
     pub fn unfinished(what: &str) -> Self {
         Self::new(format!("{what} {UNFINISHED}"), String::new(), CHECK_THE_SYSTEM)
     }
 
-    /// The record does not exist, and cannot: its name is outside its hosted zone.
+    /// The record cannot exist, because its name is outside the hosted zone.
     pub fn outside_zone(zone: &ZoneId, name: &DnsName) -> Self {
         Self::new(
             "cannot be created".into(),
@@ -49,12 +49,12 @@ impl Trouble {
         )
     }
 
-    /// The plan of the record is not to write it.
+    /// The plan refuses to write the record.
     pub fn not_written(what: &str, cause: String, advice: &str) -> Self {
         Self::new(what.into(), cause, advice)
     }
 
-    /// What failed and why.
+    /// `what` and `cause`.
     pub fn detail(&self) -> String {
         let colon = if self.cause.is_empty() { "" } else { ": " };
         format!("{}{colon}{}", self.what, self.cause)

@@ -1,5 +1,5 @@
-//! The JSON of a configuration: keys and the types of their values. Says where a value is wrong,
-//! by line and column, and quotes no value: it may be a reflector's key.
+//! The JSON of a configuration: keys and the types of their values. An error has the line and the
+//! column, and never quotes a value, because that may be a reflector's key.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -41,11 +41,10 @@ pub const KEYS: &[&str] = &[
     "heartbeat_fail",
 ];
 
-/// The key by which editors find the schema (`schema/autodns.schema.json`): it may be there, and
-/// says nothing to this program.
+/// The key by which editors find the schema (`schema/autodns.schema.json`). autodns ignores it.
 const SCHEMA: &str = "$schema";
 
-/// What the keys of a file say, each read, none yet held against another.
+/// The parsed values of all keys. They are not yet compared with each other.
 #[derive(Default)]
 pub struct Raw {
     pub zone: Option<ZoneId>,
@@ -99,7 +98,7 @@ impl Raw {
         Ok(raw)
     }
 
-    /// Takes one key with its value. The error is about the value, and follows the key.
+    /// Sets one key. The error is a phrase about the value that follows the key.
     fn set(&mut self, key: &str, value: Value) -> Result<(), String> {
         match key {
             "hosted_zone_id" => {
@@ -121,7 +120,7 @@ impl Raw {
             "topic_arn" => self.topic = Some(TopicArn::parse(&string(value)?)?),
             "alert_lock" => {
                 let path = PathBuf::from(string(value)?);
-                // No system has a file whose name holds a NUL: it would fail when an alert is due.
+                // A file name cannot contain a NUL. Creating the file would fail when an alert is due.
                 path.file_name()
                     .filter(|_| !path.as_os_str().as_encoded_bytes().contains(&0))
                     .ok_or("must be the path of a file")?;
@@ -188,7 +187,7 @@ fn hosts(text: &str) -> Result<Vec<(DnsName, Suffix)>, String> {
     Ok(hosts)
 }
 
-/// What is wrong with a text that is no JSON object, with its place.
+/// The error of a text that is not a JSON object, with its place.
 fn syntax(error: &serde_json::Error) -> String {
     let (line, column) = (error.line(), error.column().max(1));
     format!("line {line}, column {column}: {}", without_place(error))
@@ -206,7 +205,7 @@ fn without_place(error: &serde_json::Error) -> String {
     }
 }
 
-/// Where `part`, a slice of `text`, begins.
+/// The line and column where `part`, a slice of `text`, begins.
 fn place(text: &str, part: &str) -> String {
     let offset = (part.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
     let before = text.get(..offset).unwrap_or(text);
@@ -215,7 +214,7 @@ fn place(text: &str, part: &str) -> String {
     format!("line {line}, column {column}")
 }
 
-/// The members of the object, in order, the values not yet read.
+/// The members of an object, in order. The values are not parsed yet.
 struct Entries<'de>(Vec<(String, &'de RawValue)>);
 
 impl<'de> Deserialize<'de> for Entries<'de> {
@@ -244,9 +243,9 @@ impl<'de> Visitor<'de> for EntriesVisitor {
 
 fn unknown_key(key: &str) -> String {
     let shown: String = key.chars().take(40).filter(|c| !c.is_control()).collect();
-    // Case and separators are what a hand slips on most.
+    // Most typing errors are in case and separators.
     let plain = |name: &str| name.to_lowercase().replace(['_', '-', ' '], "");
-    // Of the beginning alone: whatever is as long as a file is like no key, and slow to compare.
+    // Only the first 40 characters: comparing a key as long as a file would be slow.
     let written = plain(&shown);
     let nearness = |known: &&str| {
         let known = plain(known);
@@ -265,7 +264,7 @@ fn unknown_key(key: &str) -> String {
     }
 }
 
-/// How many characters must be put in, taken out or replaced to make `b` of `a` (Levenshtein).
+/// The number of characters to insert, delete or replace to turn `a` into `b` (Levenshtein).
 fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
@@ -295,7 +294,7 @@ fn command(value: Value) -> Result<CommandLine, String> {
     CommandLine::parse(&string(value)?).map_err(|error| format!("cannot be used: {error}"))
 }
 
-/// What a run that failed sends: `true`, `false` or a URL of its own.
+/// What a failed run sends to the heartbeat: `true`, `false` or a URL.
 fn on_failure(value: &Value) -> Result<OnFailure, String> {
     match value {
         Value::Bool(true) => Ok(OnFailure::Fail),
@@ -331,7 +330,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_nearest_key_is_named() {
+    fn unknown_key_suggests_the_nearest_one() {
         for (key, nearest) in [
             ("DNS_NAME", Some("dns_name")),
             ("dnsname", Some("dns_name")),
@@ -355,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn the_distance_counts_edits() {
+    fn distance_counts_edits() {
         for (a, b, expected) in
             [("", "", 0), ("ttl", "ttl", 0), ("tll", "ttl", 1), ("", "abc", 3), ("abcd", "b", 3)]
         {

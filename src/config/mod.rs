@@ -1,5 +1,5 @@
-//! autodns.json: a file in, a [`Config`] out, in which everything is known to be possible. Says
-//! where a file is wrong; takes no lock, and asks nobody.
+//! Parses autodns.json into a [`Config`], which holds only valid values. An error has the place in
+//! the file. Takes no lock and sends nothing.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -28,46 +28,40 @@ pub use json::KEYS;
 /// The most bytes a configuration may have.
 const MAX_SIZE: u64 = 1 << 20;
 
-/// One job: which records follow the public address, and whom to tell when they cannot.
+/// One configuration: which records follow the public address, and where alerts go.
 #[derive(Debug)]
 pub struct Config {
-    /// The hosted zone of the records.
     pub zone: ZoneId,
     /// The records: each type of each name in `dns_name`, then the AAAA records of other hosts.
     pub records: Vec<WantedRecord>,
-    /// The TTL that the records have. Without it, a record keeps its own.
+    /// The TTL of the records. If `None`, a record keeps its TTL.
     pub ttl: Option<Ttl>,
-    /// Whom to tell, and how to do so once.
     pub alerts: Option<Alerts>,
-    /// Where their address comes from.
     pub sources: Sources,
-    /// What is run after a change, once per changed record.
+    /// Run after a change, once per changed record.
     pub change_command: Option<CommandLine>,
-    /// Who misses this configuration's runs when they stay away.
     pub heartbeat: Option<Heartbeat>,
 }
 
 /// Where alerts go.
 #[derive(Debug)]
 pub struct Alerts {
-    /// The topic.
     pub topic: TopicArn,
-    /// The file that says that an alert was sent, where the configuration names one.
+    /// The file that records that an alert was sent, if the configuration names one.
     pub lock: Option<PathBuf>,
     /// Whether to publish a recovery message after an alert.
     pub notify_recovery: bool,
-    /// Whether to say so when an address changed.
+    /// Whether to publish a message when an address changed.
     pub notify_change: bool,
 }
 
-/// A configuration with the file it is from.
+/// A configuration and its file.
 #[derive(Debug)]
 pub struct ConfigFile {
-    /// The file as it was named.
+    /// As named on the command line.
     pub path: PathBuf,
-    /// The file's absolute path, which an alert and its lock show.
+    /// The absolute path without links. Alerts and their locks show it.
     pub id: String,
-    /// What it says.
     pub config: Config,
 }
 
@@ -87,7 +81,7 @@ impl ConfigFile {
         let bytes = read_regular(path, MAX_SIZE).map_err(cannot)?;
         let config = utf8(bytes).and_then(|text| Config::parse(&text));
         let mut config = config.map_err(|problem| wrong(&problem))?;
-        // Of the path as it was named: the folder that a link leads to may change or be read-only.
+        // A relative path begins at the folder of the link, not of its target, which may be read-only.
         let named = std::path::absolute(path).map_err(cannot)?;
         if let Some(lock) = config.alerts.as_mut().and_then(|alerts| alerts.lock.as_mut()) {
             *lock = named.parent().unwrap_or(&named).join(&*lock);
@@ -109,8 +103,8 @@ impl ConfigFile {
 }
 
 impl Config {
-    /// Parses the text of a configuration; a byte order mark is skipped. The error is the place
-    /// (line and column, or the key) and what was expected there.
+    /// Parses the text of a configuration. Skips a byte order mark. The error is the place (line and
+    /// column, or the key) and what was expected there.
     pub fn parse(text: &str) -> Result<Self, String> {
         let raw = json::Raw::parse(text.strip_prefix('\u{feff}').unwrap_or(text))?;
         let required = |key| format!("the key \"{key}\" is missing");
@@ -191,12 +185,12 @@ impl Config {
         [Family::V4, Family::V6].into_iter().filter(has).collect()
     }
 
-    /// Adds what must not be shown of its URLs.
+    /// Adds the secret parts of the URLs.
     pub fn add_secrets(&self, secrets: &mut Secrets) {
         self.urls().for_each(|url| url.add_secrets(secrets));
     }
 
-    /// Whether one of its URLs has something in it that others must not read.
+    /// Whether a URL has a secret part.
     pub fn has_secret(&self) -> bool {
         self.urls().any(SecretUrl::has_secret)
     }
@@ -242,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_config_of_the_original_works_unchanged() {
+    fn config_of_the_original_works_unchanged() {
         for text in [ORIGINAL.to_owned(), format!("\u{feff}{ORIGINAL}")] {
             let config = Config::parse(&text).unwrap();
             assert_eq!(config.zone.to_string(), "Z0123456789ABCDEFGHIJ");
@@ -259,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn the_new_keys_are_read() {
+    fn newer_keys_are_parsed() {
         let config = Config::parse(
             r#"{"hosted_zone_id": "/hostedzone/Z1", "dns_name": "*.Home.example.com.",
                 "record_types": ["aaaa", "A", "AAAA"], "ttl": 60, "allow_non_public": true,
@@ -279,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn where_the_schema_is_says_nothing() {
+    fn schema_key_is_ignored() {
         let with =
             |schema: &str| ORIGINAL.replacen('{', &format!("{{\n    \"$schema\": {schema},"), 1);
         let config = Config::parse(&with("\"autodns.schema.json\"")).unwrap();
@@ -294,7 +288,7 @@ mod tests {
 
     // Whole runs assert the other messages: tests/integration/bad_input.rs.
     #[test]
-    fn a_bad_config_is_named_with_its_place() {
+    fn invalid_value_is_reported_with_its_place() {
         let full = |rest: &str| {
             format!("{{\"hosted_zone_id\": \"Z1\", \"dns_name\": \"home.example.com\"{rest}}}")
         };

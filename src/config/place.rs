@@ -1,4 +1,4 @@
-//! Where the configuration is when none is named. Looks which file exists; reads none.
+//! Finds the configuration if the command line names none. Checks which file exists; reads none.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use crate::environment::Environment;
 use crate::error::SetupError;
 
-/// The folder of the configuration and its place in every folder of this kind.
+/// The path below a folder of configurations.
 const NAME: &str = "autodns/autodns.json";
-/// Places that belong to no user, in the order in which they are looked at.
+/// The paths for the whole machine, in order.
 const OF_THE_MACHINE: [&str; 2] = ["/etc/autodns/autodns.json", "/usr/local/etc/autodns.json"];
 
 /// The first configuration that exists: `$XDG_CONFIG_HOME/autodns/autodns.json`, which is below

@@ -1,5 +1,5 @@
-//! What a record set is made of: its name, type, TTL and values, each normalised once, so that
-//! `==` is right everywhere else. Knows nothing of requests, files or policy about overwriting.
+//! The parts of a record set: name, type, TTL and values. Each is normalised once, so that `==` is
+//! right everywhere else. Knows nothing of requests, files or policy about overwriting.
 
 pub mod plan;
 pub mod wanted;
@@ -20,9 +20,8 @@ const MAX_NAME: usize = 253;
 const MAX_LABEL: usize = 63;
 
 impl DnsName {
-    /// Reads the name of an address record as a person writes it in a configuration: any case,
-    /// with or without the trailing dot, `*` (or `\052`) as the whole first label. The error is a
-    /// phrase that says what is wrong, to be put behind the name of the key.
+    /// Parses a name from a configuration: in any case, with or without the trailing dot, with `*`
+    /// (or `\052`) only as the whole first label. The error is a phrase that follows the key.
     pub fn from_config(text: &str) -> Result<Self, String> {
         if !text.is_ascii() {
             return Err("is not ASCII; write the name in its xn-- form".into());
@@ -40,7 +39,7 @@ impl DnsName {
         }
     }
 
-    /// Reads a name as Route 53's answers spell it.
+    /// Parses a name in the spelling of Route 53's responses.
     pub fn from_route53(text: &str) -> Result<Self, String> {
         let text = text.strip_suffix('.').unwrap_or(text);
         if text.is_empty() {
@@ -73,7 +72,7 @@ impl DnsName {
 
     /// Whether it is `zone` or a name below it.
     pub fn is_within(&self, zone: &Self) -> bool {
-        // A dot inside a label is escaped, so every dot here divides labels.
+        // A dot inside a label is escaped, so every dot here separates labels.
         let below = self.0.strip_suffix(&zone.0);
         below.is_some_and(|below| below.is_empty() || below.ends_with('.'))
     }
@@ -85,7 +84,7 @@ impl DnsName {
     }
 }
 
-/// The form a person knows: a leading `\052` is shown as `*`.
+/// Shows a leading `\052` as `*`.
 impl fmt::Display for DnsName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.strip_prefix("\\052.") {
@@ -98,9 +97,7 @@ impl fmt::Display for DnsName {
 /// The types of record set that hold one public address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RecordType {
-    /// An IPv4 address.
     A,
-    /// An IPv6 address.
     Aaaa,
 }
 
@@ -113,7 +110,7 @@ impl RecordType {
         }
     }
 
-    /// The address family that records of this type are asked over.
+    /// The address family of the values.
     pub const fn family(self) -> Family {
         match self {
             Self::A => Family::V4,
@@ -133,17 +130,14 @@ impl fmt::Display for RecordType {
     }
 }
 
-/// An address family. The two never wait for, stop or hide each other.
+/// An address family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Family {
-    /// IPv4.
     V4,
-    /// IPv6.
     V6,
 }
 
 impl Family {
-    /// The family of `address`.
     pub const fn of(address: IpAddr) -> Self {
         match address {
             IpAddr::V4(_) => Self::V4,
@@ -161,14 +155,14 @@ impl fmt::Display for Family {
     }
 }
 
-/// How long a resolver may keep an answer, in seconds: 1 to 2147483647.
+/// The time for which resolvers may cache a record, in seconds: 1 to 2147483647.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ttl(u32);
 
 impl Ttl {
-    /// The TTL of a record that autodns creates when its configuration names none: ten minutes.
+    /// The TTL of a new record if the configuration has none: ten minutes.
     pub const DEFAULT: Self = Self(600);
-    /// The greatest TTL that DNS knows (RFC 2181, section 8).
+    /// The greatest TTL of DNS (RFC 2181, section 8).
     pub const MAX: u32 = 2_147_483_647;
 
     /// `seconds` as a TTL, or `None` outside 1 to [`Ttl::MAX`].
@@ -176,7 +170,7 @@ impl Ttl {
         u32::try_from(seconds).ok().filter(|s| (1..=Self::MAX).contains(s)).map(Self)
     }
 
-    /// Reads a TTL that Route 53 states. It also has 0 there, which a person may have set.
+    /// Parses a TTL of Route 53, where it may also be 0.
     pub fn from_route53(text: &str) -> Option<Self> {
         text.parse().ok().filter(|&seconds| seconds <= Self::MAX).map(Self)
     }
@@ -188,12 +182,10 @@ impl fmt::Display for Ttl {
     }
 }
 
-/// One record this program looks after.
+/// The name and type of a record that autodns keeps up to date.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RecordKey {
-    /// The name.
     pub name: DnsName,
-    /// The type.
     pub record_type: RecordType,
 }
 
@@ -203,41 +195,37 @@ impl fmt::Display for RecordKey {
     }
 }
 
-/// A record set as this program writes it: one address and nothing else.
+/// A record set as autodns writes it, with one address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AddressRecord {
-    /// Its name and type.
     pub key: RecordKey,
-    /// Its TTL.
     pub ttl: Ttl,
-    /// Its one value.
     pub address: IpAddr,
 }
 
-/// A record set as Route 53 lists it. It may be anything, so its type stays text, and members
-/// that this program would lose by an UPSERT are kept by name.
+/// A record set as Route 53 lists it, of any type. Members that an UPSERT of autodns would delete
+/// are kept by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordSet {
-    /// Its name.
     pub name: DnsName,
-    /// Its type as listed: `A`, `CNAME`, `TXT`, …
+    /// `A`, `CNAME`, `TXT`, …
     pub record_type: String,
-    /// Its TTL; an alias has none.
+    /// `None` for an alias.
     pub ttl: Option<Ttl>,
-    /// Its values, in the order listed; an alias has none.
+    /// In the listed order; empty for an alias.
     pub values: Vec<String>,
     /// The names of the members beyond Name, Type, TTL and `ResourceRecords`.
     pub other_members: Vec<String>,
 }
 
 impl RecordSet {
-    /// Whether it is the record set of `key`: the name and the type are the same.
+    /// Whether the name and the type are those of `key`.
     pub fn is_of(&self, key: &RecordKey) -> bool {
         self.name == key.name && self.record_type == key.record_type.as_str()
     }
 
-    /// The values for a message: the first five of an address record. What records of other types
-    /// hold is not shown: it may be anything.
+    /// The first five values of an address record, for a message. Values of other types are not
+    /// shown, because they may contain anything.
     pub fn shown_values(&self, between: &str) -> String {
         if RecordType::parse(&self.record_type).is_none() {
             return String::new();
@@ -248,7 +236,7 @@ impl RecordSet {
     }
 }
 
-/// How many values of a record set a message shows.
+/// The number of values of a record set in a message.
 const MAX_SHOWN: usize = 5;
 
 const fn is_plain(byte: u8) -> bool {
@@ -266,7 +254,7 @@ fn push_escaped(out: &mut String, byte: u8) {
     }
 }
 
-/// The bytes of `text` with each `\ooo` read back.
+/// The bytes of `text` with each `\ooo` decoded.
 fn unescape(text: &str) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -306,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn few_values_of_addresses_alone_are_shown() {
+    fn message_shows_five_values_of_address_records_only() {
         let record = |record_type: &str, count: usize| RecordSet {
             name: DnsName::from_config("home.example.com").unwrap(),
             record_type: record_type.into(),
@@ -323,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn impossible_names_are_refused_with_the_reason() {
+    fn invalid_name_is_rejected_with_the_cause() {
         let long_label = format!("{}.example", "a".repeat(64));
         let long_name = vec!["a".repeat(63); 4].join(".");
         for (spelling, reason) in [
@@ -365,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_names_are_possible() {
+    fn name_of_253_bytes_is_valid() {
         let label = "a".repeat(63);
         let name = format!("{label}.{label}.{label}.{}", "b".repeat(61));
         assert_eq!(name.len(), 253);
@@ -373,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn names_in_answers_may_hold_any_byte() {
+    fn name_in_a_response_may_have_any_byte() {
         for name in ["a\\057b.example", "a\\056b.example", "\\303\\274.example"] {
             assert_eq!(DnsName::from_route53(name).unwrap().normalised(), name);
         }

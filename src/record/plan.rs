@@ -1,42 +1,38 @@
-//! What is to be done with one record: wanted and found in, a [`Plan`] out. Pure.
+//! Compares a wanted record with the record sets that Route 53 lists, and returns a [`Plan`]. Pure.
 
 use std::fmt;
 use std::net::IpAddr;
 
 use crate::record::{AddressRecord, RecordKey, RecordSet, Ttl};
 
-/// What is to be done with one record.
+/// What to do with one record.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Plan {
-    /// It is right.
+    /// The record is up to date.
     Keep,
-    /// It is to be written.
     Change(Change),
-    /// It is not to be written.
+    /// The record must not be written.
     Refuse {
         /// As in "the record is not ours to overwrite".
         what: &'static str,
         why: String,
-        /// What to do about it.
         advice: &'static str,
     },
 }
 
-/// A record that is to be written.
+/// A record to write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// What Route 53 has; `None` where there is no such record.
+    /// The record in Route 53; `None` if it does not exist.
     pub from: Option<Present>,
-    /// What the record becomes.
     pub to: AddressRecord,
 }
 
-/// A record of one value, as Route 53 has it.
+/// A record in Route 53 with one value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Present {
-    /// The value as listed, which need not be an address.
+    /// As listed; not always an address.
     pub value: String,
-    /// The TTL.
     pub ttl: Ttl,
 }
 
@@ -47,7 +43,7 @@ impl Present {
 }
 
 impl Change {
-    /// Whether the record gets another address than it has. If not, only its TTL changes.
+    /// Whether the address changes. If not, only the TTL changes.
     pub fn moves_address(&self) -> bool {
         !self.from.as_ref().is_some_and(|from| from.has(self.to.address))
     }
@@ -70,13 +66,13 @@ impl fmt::Display for Change {
 }
 
 impl Plan {
-    /// Whether it would write another address than the record has.
+    /// Whether the plan is to change the address of the record.
     pub fn moves_address(&self) -> bool {
         matches!(self, Self::Change(change) if change.moves_address())
     }
 
-    /// What to do so that the record `key` has `address` and `ttl`, given all the records `found`
-    /// of its name. Without a `ttl`, a record that exists keeps its own and a new one gets
+    /// What to do so that the record `key` has `address` and `ttl`, given all record sets `found` of
+    /// its name. Without `ttl`, an existing record keeps its TTL, and a new one gets
     /// [`Ttl::DEFAULT`].
     pub fn new(key: &RecordKey, address: IpAddr, ttl: Option<Ttl>, found: &[RecordSet]) -> Self {
         let refuse =
@@ -119,7 +115,7 @@ impl Plan {
     }
 }
 
-/// The record `key` exactly as it is, if it is there and this program's to write.
+/// The record `key` unchanged, if it exists and autodns may write it.
 pub fn as_it_is(key: &RecordKey, found: &[RecordSet]) -> Option<AddressRecord> {
     let record_set = found.iter().find(|record_set| record_set.is_of(key))?;
     let address = record_set.values.first()?.parse().ok()?;
@@ -130,7 +126,7 @@ pub fn as_it_is(key: &RecordKey, found: &[RecordSet]) -> Option<AddressRecord> {
 
 const SIMPLE: &str = "make it a simple record with one value, or use another name";
 
-/// What makes a record set more than a name, a type, a TTL and values, and what to do about it.
+/// Which feature of Route 53 a record set uses beyond name, type, TTL and values, and the advice.
 fn foreign_kind(record_set: &RecordSet) -> Option<(String, &'static str)> {
     let has = |member: &str| record_set.other_members.iter().any(|other| other == member);
     let routing = [
@@ -197,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_is_kept_changed_or_created() {
+    fn record_is_kept_changed_or_created() {
         use RecordType::{A, Aaaa};
         let txt = record_set("TXT", &["x"], &["SetIdentifier"]);
         for (record_type, address, found, expected) in [
@@ -267,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_of_other_names_say_nothing() {
+    fn record_sets_of_other_names_are_ignored() {
         let mut other = record_set("CNAME", &["x"], &[]);
         other.name = DnsName::from_config("other.example.com").unwrap();
         assert_eq!(
@@ -277,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_ours_is_refused_even_where_the_value_is_right() {
+    fn unmanaged_record_is_refused_even_if_its_value_is_right() {
         let value = &["192.0.2.1"];
         let mut without_ttl = record_set("A", value, &[]);
         without_ttl.ttl = None;

@@ -1,4 +1,4 @@
-//! What public DNS says of a record, held against what Route 53 has. Pure.
+//! Compares the response of public DNS with the record in Route 53. Pure.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -9,7 +9,7 @@ use crate::transport::Error;
 
 const NAME: &str = "public dns";
 
-/// The name that is looked up for a record: a wildcard is asked for through a name that it covers.
+/// The name to look up for a record. For a wildcard, a name that the wildcard covers.
 pub fn asked(name: &DnsName) -> String {
     let name = name.to_string();
     match name.strip_prefix('*') {
@@ -18,8 +18,8 @@ pub fn asked(name: &DnsName) -> String {
     }
 }
 
-/// Holds what this machine's resolver `said` of `name` against the record `key` as Route 53 has it:
-/// `record_sets` are those of its name.
+/// Compares the addresses that this machine's resolver `said` for `name` with the record `key`.
+/// `record_sets` are the record sets of that name in Route 53.
 pub fn compared(
     key: &RecordKey,
     name: &str,
@@ -58,7 +58,7 @@ pub fn compared(
     Finding::warning(NAME, detail, hint.into())
 }
 
-/// The addresses of the record, if it is one that DNS answers as it stands.
+/// The addresses of a simple record. `None` if DNS may respond with other values.
 fn simple_values(key: &RecordKey, record_sets: &[RecordSet]) -> Option<BTreeSet<IpAddr>> {
     let mut values = BTreeSet::new();
     for record_set in record_sets.iter().filter(|record_set| record_set.name == key.name) {
@@ -90,7 +90,7 @@ mod tests {
     use crate::record::{RecordType, Ttl};
 
     #[test]
-    fn resolver_is_held_against_route_53() {
+    fn resolver_is_compared_with_route_53() {
         let name = DnsName::from_config("home.example.com").unwrap();
         let key = RecordKey { name: name.clone(), record_type: RecordType::A };
         let record_set = |values: &[&str], other: &[&str]| RecordSet {
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn wildcard_is_asked_through_a_name_that_it_covers() {
+    fn wildcard_is_looked_up_by_a_name_that_it_covers() {
         let name = |text| asked(&DnsName::from_config(text).unwrap());
         assert_eq!(name("*.home.example.com"), "autodns-check.home.example.com");
         assert_eq!(name("home.example.com"), "home.example.com");

@@ -1,4 +1,4 @@
-//! Files that only their user should be able to read. Asks nobody, and prints nothing.
+//! Checks the permissions of files with secrets. Sends and prints nothing.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -7,10 +7,10 @@ use std::path::{Path, absolute};
 use super::report::Finding;
 use crate::paste;
 
-/// Whether others than its owner and group can read or change a file with a secret in it. A run
-/// works all the same.
+/// Whether users other than owner and group can read or change a file with a secret. A run works
+/// in either case.
 pub fn permissions_of(path: &Path) -> Finding {
-    // What is advised can be pasted anywhere.
+    // The advice must work from any folder.
     let path = absolute(path).unwrap_or_else(|_| path.into());
     let shown = path.display();
     match fs::metadata(&path) {
@@ -31,7 +31,7 @@ pub fn permissions_of(path: &Path) -> Finding {
     }
 }
 
-/// The command that keeps a file of user `owner` from all others but user `own`, who reads it.
+/// The command that makes a file of user `owner` readable only for user `own`.
 fn private(path: &Path, owner: u32, own: Option<u32>) -> String {
     let path = path.to_string_lossy();
     let command = |program: &str, words: &[&str]| paste::command(Path::new(program), words);

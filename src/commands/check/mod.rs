@@ -1,6 +1,6 @@
-//! `autodns check`: tests everything a run needs, one thing after the other, and says of each what
-//! came of it. Keeps the time of each configuration; what is tested is in `steps` and `records`,
-//! and how findings look is `report`'s. Changes nothing unless it is asked to write.
+//! `autodns check`: tests everything that a run needs and reports each result. This file enforces
+//! the deadline of each configuration; the tests are in `steps` and `records`, the output in
+//! `report`. Changes nothing without `--write`.
 
 mod answers;
 mod files;
@@ -42,10 +42,10 @@ pub struct Options {
     pub deadline: Duration,
 }
 
-/// What the thread that tests one configuration tells.
+/// What the thread that tests one configuration sends.
 enum Event {
     Found(Finding),
-    /// It is over: whether a run would be tried.
+    /// The tests are over. Whether a run would be tried.
     Done(bool),
 }
 
@@ -77,8 +77,8 @@ pub fn check(
     if report.is_ok() { status } else { status.max(Status::Failed) }
 }
 
-/// Shows what is found of one configuration, until it is done or its time is over. Returns whether
-/// a run would be tried.
+/// Shows the findings of one configuration until its tests or its time are over. Returns whether a
+/// run would be tried.
 fn look_at(work: Work, report: &mut Report) -> bool {
     let (path, console) = (work.path.clone(), work.console.clone());
     let (deadline, time) = (work.deadline, work.options.deadline);
@@ -97,8 +97,8 @@ fn look_at(work: Work, report: &mut Report) -> bool {
     })
 }
 
-/// Takes findings until the work is done, and returns whether a run would be tried; `None` if the
-/// work is not done by `deadline`, or ended without saying so.
+/// Takes findings until the tests are over, and returns whether a run would be tried. `None` if
+/// `deadline` passed or the thread died.
 fn follow(
     events: &Receiver<Event>,
     deadline: Deadline,
@@ -112,7 +112,7 @@ fn follow(
     }
 }
 
-/// What the thread that tests one configuration has.
+/// The input of the thread that tests one configuration.
 #[derive(Clone)]
 struct Work {
     environment: Arc<Environment>,

@@ -1,5 +1,5 @@
-//! The tests that Route 53 answers: the zone, each record with its TTL and what public DNS says of
-//! it, and with `--write` the right to change.
+//! The tests that need the records: the zone, each record with its TTL and its public DNS, and with
+//! `--write` the right to change.
 
 use std::net::IpAddr;
 use std::thread;
@@ -17,11 +17,11 @@ use crate::record::{AddressRecord, DnsName, RecordKey, RecordSet};
 use crate::retry::Attempts;
 use crate::transport::addresses_of_host;
 
-/// A list older than this says too little about a record to write it as it was.
+/// An older list is not used to write a record as it is.
 const FRESH_LIST: Duration = Duration::from_secs(5);
 
 impl Steps<'_> {
-    /// Lists the records, and tells everything that follows from the list.
+    /// Lists the records, and reports everything that follows from the list.
     pub(super) fn records(&self, aws: &Aws<'_>, addresses: &[IpAddr], tell: &impl Fn(Finding)) {
         let config = &self.file.config;
         let record_sets = match aws.list(&config.zone, &config.names(), self.deadline) {
@@ -71,7 +71,7 @@ impl Steps<'_> {
         }
     }
 
-    /// Tells whether the names are inside the zone. Returns the zone's name if it is known.
+    /// Reports whether the names are inside the zone. Returns the zone's name if it is known.
     fn zone(&self, aws: &Aws<'_>, tell: &impl Fn(Finding)) -> Option<DnsName> {
         const NAME: &str = "zone";
         let config = &self.file.config;
@@ -128,7 +128,7 @@ impl Steps<'_> {
         }
     }
 
-    /// Writes each of the records `keys` exactly as it is, and tells whether that was allowed.
+    /// Writes each of the records `keys` unchanged, and reports whether that was allowed.
     fn write(&self, aws: &Aws<'_>, keys: &[RecordKey], tell: &impl Fn(Finding)) {
         const NAME: &str = "change";
         let mut batches = by_statement(&self.file.config, keys);
@@ -149,7 +149,7 @@ impl Steps<'_> {
                         });
                     }
                 }
-                // Each alone, to say which of them is rejected.
+                // Each record alone, to find which one is rejected.
                 Err(error) if batch.len() > 1 && error.is_rejection() => {
                     batches.extend(batch.into_iter().rev().map(|key| vec![key]));
                 }
@@ -163,9 +163,9 @@ impl Steps<'_> {
         }
     }
 
-    /// Writes those of the records that exist and are ours, in one batch. They are listed right
-    /// before each attempt, and an attempt may take no longer than a list is fresh, so that what
-    /// another run changes meanwhile is not undone.
+    /// Writes the records that exist and that autodns may write, in one batch. Each attempt lists
+    /// the records first and ends while that list is fresh, so that a change of another run is not
+    /// undone.
     fn write_as_they_are(
         &self,
         aws: &Aws<'_>,
@@ -192,8 +192,8 @@ impl Steps<'_> {
     }
 }
 
-/// What a run would do about a record, given its `plan`, if its address is known, its record set,
-/// and whether it is known that its name is inside the zone.
+/// What a run would do with a record. `plan` is `None` if its address is unknown; `inside` says
+/// whether its name is known to be inside the zone.
 fn record(
     key: &RecordKey,
     plan: Option<&Plan>,

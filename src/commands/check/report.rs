@@ -1,5 +1,4 @@
-//! What `autodns check` found, line by line or as JSON. Pure but for printing; finds nothing
-//! itself.
+//! Prints the findings of `autodns check`, line by line or as JSON. Tests nothing itself.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -10,29 +9,28 @@ use crate::commands::trouble::Trouble;
 use crate::console::Console;
 use crate::error::SetupError;
 
-/// How findings are shown.
+/// The form of the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
-    /// A line each, as they are found.
+    /// A line per finding, at once.
     Lines,
-    /// The same with the statuses in colour.
+    /// As `Lines`, with coloured statuses.
     ColouredLines,
-    /// One JSON object when all is done:
+    /// One JSON object at the end:
     /// `{"ok": …, "counts": {…}, "checks": [{"config", "name", "status", "detail", "hint"}]}`, with
-    /// `config` where several configurations are checked.
+    /// `config` if several configurations are checked.
     Json,
 }
 
-/// What came of one test.
+/// The result of one test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// It is as it should be.
     Ok,
     /// A run works, but a person should know.
     Warning,
-    /// It keeps a run from doing its work.
+    /// A run cannot do its work.
     Failed,
-    /// It is unknown.
+    /// Not tested.
     NotTested,
 }
 
@@ -48,7 +46,7 @@ impl Verdict {
         }
     }
 
-    /// The number of the colour on a terminal; green is for what was tested alone.
+    /// The number of the colour on a terminal. Green is only for what was tested.
     const fn colour(self) -> u8 {
         match self {
             Self::Ok => 32,
@@ -59,15 +57,13 @@ impl Verdict {
     }
 }
 
-/// One thing that was looked at.
+/// One tested thing and its result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Finding {
-    /// What was looked at, in a word.
+    /// What was tested, in a word.
     name: &'static str,
     status: Verdict,
-    /// What was found.
     detail: String,
-    /// What to do about it.
     hint: Option<String>,
 }
 
@@ -77,12 +73,12 @@ impl Finding {
         Self { name, status: Verdict::Ok, detail, hint: None }
     }
 
-    /// A run works in spite of something that a person should know.
+    /// A run works, but a person should know something.
     pub const fn warning(name: &'static str, detail: String, hint: String) -> Self {
         Self { name, status: Verdict::Warning, detail, hint: Some(hint) }
     }
 
-    /// Something keeps a run from doing its work.
+    /// A run cannot do its work.
     pub const fn failed(name: &'static str, detail: String, hint: String) -> Self {
         Self { name, status: Verdict::Failed, detail, hint: Some(hint) }
     }
@@ -104,12 +100,12 @@ impl Finding {
         Self { name, status: Verdict::NotTested, detail: detail.into(), hint: None }
     }
 
-    /// The same with what a person can do about it.
+    /// Adds what a person can do.
     pub fn hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
     }
 
-    /// The same without the secrets of a console.
+    /// Removes the secrets that the console hides.
     pub fn hidden_by(self, console: &Console) -> Self {
         let hide = |text: String| console.secrets().hide(&text).into_owned();
         Self { detail: hide(self.detail), hint: self.hint.map(hide), ..self }
@@ -125,12 +121,12 @@ pub(super) struct Report {
 }
 
 impl Report {
-    /// None yet. With `names_configs`, JSON says of each finding whose it is.
+    /// An empty report. With `names_configs`, each finding in JSON has its configuration.
     pub const fn new(form: Form, names_configs: bool) -> Self {
         Self { form, findings: Vec::new(), names_configs }
     }
 
-    /// Takes a finding about `config`, and shows it where findings are lines.
+    /// Adds a finding about `config`. Prints it unless the form is JSON.
     pub fn add(&mut self, console: &Console, config: &Path, finding: Finding) {
         if self.form != Form::Json {
             console.say(&line(&finding, self.form == Form::ColouredLines));
@@ -143,7 +139,7 @@ impl Report {
         self.count(Verdict::Failed) == 0
     }
 
-    /// Shows what is shown at the end: the counts, or all of the JSON.
+    /// Prints the counts or the JSON.
     pub fn finish(&self, console: &Console) {
         console.say(&match self.form {
             Form::Json => self.to_json().to_string(),
@@ -182,7 +178,7 @@ impl Report {
 }
 
 fn line(finding: &Finding, coloured: bool) -> String {
-    // Padded before it is coloured: an escape sequence has no width on a terminal.
+    // Pads before colouring, because an escape sequence has no width on a terminal.
     let status = format!("{:10}", finding.status.as_str());
     let colour = finding.status.colour();
     let status = if coloured { format!("\u{1b}[{colour}m{status}\u{1b}[0m") } else { status };
@@ -228,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn json_has_all_of_it() {
+    fn json_has_counts_and_all_findings() {
         let report = |names_configs, findings: &[Finding]| Report {
             form: Form::Json,
             findings: findings.iter().map(|f| ("/etc/a.json".into(), f.clone())).collect(),

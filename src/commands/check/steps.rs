@@ -1,6 +1,6 @@
-//! The tests of one configuration, in the order in which a person would look: files, servers,
-//! addresses, the zone and its records (`records`), the clock, the topic. Each asks what a run
-//! asks, with the run's own code.
+//! The tests of one configuration, in the order in which a person would look: files, addresses, the
+//! zone and its records (`records`), the clock, the topic. Each test sends the requests of a run,
+//! with the code of a run.
 
 use std::net::IpAddr;
 use std::path::{Path, absolute};
@@ -43,7 +43,7 @@ pub struct Steps<'a> {
 }
 
 impl Steps<'_> {
-    /// Tests everything, and tells each finding as soon as it is there.
+    /// Tests everything, and reports each finding at once.
     pub fn all(&self, tell: &impl Fn(Finding)) {
         let config = &self.file.config;
         let topic = config.alerts.as_ref().map(|alerts| &alerts.topic);
@@ -79,9 +79,8 @@ impl Steps<'_> {
         }
     }
 
-    /// Asks every source, not only the first that answers, and says whether they agree. All of them
-    /// are asked at the same time, so that one that hangs costs no other its time. Returns the
-    /// address of each family that a run would take.
+    /// Asks every source, all at the same time, and reports whether they agree. A source that hangs
+    /// does not delay the others. Returns the address per family that a run would use.
     fn addresses(&self, tell: &impl Fn(Finding)) -> Vec<IpAddr> {
         let sources = &self.file.config.sources;
         let deadline = self.deadline.share(2);
@@ -173,7 +172,7 @@ impl Steps<'_> {
     }
 }
 
-/// Whether the lock can remember that an alert was sent. Without that, alerts repeat.
+/// Whether the lock can be used. Without it, alerts repeat.
 fn lock_of(lock: &AlertLock) -> Finding {
     const NAME: &str = "alert_lock";
     const REPEATS: &str = "alerts would repeat at every failing run";
@@ -198,7 +197,7 @@ fn lock_of(lock: &AlertLock) -> Finding {
     }
 }
 
-/// One source that is asked in a thread of its own.
+/// A source to ask in its own thread.
 struct Question {
     file: Arc<ConfigFile>,
     network: Network,
@@ -208,7 +207,7 @@ struct Question {
 }
 
 impl Question {
-    /// What the source says, and how long all of it took, redirects included.
+    /// The reply of the source, and the time with all redirects.
     fn ask(&self, source: Source, family: Family) -> Result<Reply, SourceError> {
         let Self { network, limit, console, deadline, .. } = self;
         let asking = Asking { network, console, limit: *limit, deadline: *deadline };
