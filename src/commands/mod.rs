@@ -66,7 +66,7 @@ fn start(
                 false if is_colourful(&environment) => Form::ColouredLines,
                 false => Form::Lines,
             };
-            let options = check::Options { form, alert, write, deadline };
+            let options = check::CheckOptions { form, alert, write, deadline };
             check::check(&environment, &configs, options, now, console)
         }
         Command::Policy { configs } => {

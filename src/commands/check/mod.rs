@@ -31,7 +31,7 @@ const GRACE: Duration = Duration::from_secs(1);
 
 /// The command line options of `autodns check`.
 #[derive(Clone, Copy, Debug)]
-pub struct Options {
+pub struct CheckOptions {
     /// How findings are shown.
     pub form: Form,
     /// Publish a test message to the topic.
@@ -53,7 +53,7 @@ enum Event {
 pub fn check(
     environment: &Environment,
     configs: &[PathBuf],
-    options: Options,
+    options: CheckOptions,
     now: SystemTime,
     console: &Console,
 ) -> Status {
@@ -117,7 +117,7 @@ fn follow(
 struct Work {
     environment: Arc<Environment>,
     path: PathBuf,
-    options: Options,
+    options: CheckOptions,
     now: SystemTime,
     deadline: Deadline,
     console: Console,

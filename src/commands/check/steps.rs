@@ -7,7 +7,7 @@ use std::path::{Path, absolute};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::Options;
+use super::CheckOptions;
 use super::files::permissions_of;
 use super::report::Finding;
 use crate::address::reflector::Reply;
@@ -37,7 +37,7 @@ pub struct Steps<'a> {
     pub environment: &'a Environment,
     pub file: Arc<ConfigFile>,
     pub session: &'a Session,
-    pub options: Options,
+    pub options: CheckOptions,
     pub deadline: Deadline,
     pub console: &'a Console,
 }
