@@ -620,15 +620,18 @@ fn check_json_gives_config_and_counts_of_findings() {
 }
 
 #[test]
-fn heartbeat_that_was_not_fetched_is_not_tested() {
+fn change_command_and_heartbeat_are_not_tested() {
     let mut fixture = fixture();
     let url = format!("{}/ping/1?key=x", fixture.reflector.server().url(HOST));
     let of_failure = format!("{}/ping/2", fixture.reflector.server().url(HOST));
     fixture.configure(|config| {
         config["heartbeat_url"] = json!(url);
         config["heartbeat_fail"] = json!(of_failure);
+        config["change_command"] = json!("/bin/false");
     });
     let run = check(&private(fixture), &[]);
+    let said = "\nnot tested  command      change_command is run after a change only\n";
+    assert!(run.stdout.contains(said), "{run:?}");
     for by in ["a real run", "a failed run"] {
         let said =
             format!("\nnot tested  heartbeat    {{reflector}}/[hidden] is fetched by {by} only\n");

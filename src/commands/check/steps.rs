@@ -58,6 +58,9 @@ impl Steps<'_> {
             self.console.doing("publishing a test message");
             tell(self.topic(alerts, &aws));
         }
+        if config.change_command.is_some() {
+            tell(Finding::unknown("command", "change_command is run after a change only"));
+        }
         if let Some(heartbeat) = &config.heartbeat {
             for (url, run) in heartbeat.urls().zip(["a real run", "a failed run"]) {
                 let detail = format!("{url} is fetched by {run} only");
