@@ -81,7 +81,7 @@ impl ConfigFile {
         let bytes = read_regular(path, MAX_SIZE).map_err(cannot)?;
         let config = utf8(bytes).and_then(|text| Config::parse(&text));
         let mut config = config.map_err(|problem| wrong(&problem))?;
-        // A relative path begins at the folder of the link, not of its target, which may be read-only.
+        // A relative path begins at the folder of the link. That of the target may be read-only.
         let named = std::path::absolute(path).map_err(cannot)?;
         if let Some(lock) = config.alerts.as_mut().and_then(|alerts| alerts.lock.as_mut()) {
             *lock = named.parent().unwrap_or(&named).join(&*lock);
@@ -103,8 +103,8 @@ impl ConfigFile {
 }
 
 impl Config {
-    /// Parses the text of a configuration. Skips a byte order mark. The error is the place (line and
-    /// column, or the key) and what was expected there.
+    /// Parses the text of a configuration. Skips a byte order mark. The error is the place (line
+    /// and column, or the key) and what was expected there.
     pub fn parse(text: &str) -> Result<Self, String> {
         let raw = json::Raw::parse(text.strip_prefix('\u{feff}').unwrap_or(text))?;
         let required = |key| format!("the key \"{key}\" is missing");

@@ -71,8 +71,8 @@ impl Plan {
         matches!(self, Self::Change(change) if change.moves_address())
     }
 
-    /// What to do so that the record `key` has `address` and `ttl`, given all record sets `found` of
-    /// its name. Without `ttl`, an existing record keeps its TTL, and a new one gets
+    /// What to do so that the record `key` has `address` and `ttl`, given all record sets `found`
+    /// of its name. Without `ttl`, an existing record keeps its TTL, and a new one gets
     /// [`Ttl::DEFAULT`].
     pub fn new(key: &RecordKey, address: IpAddr, ttl: Option<Ttl>, found: &[RecordSet]) -> Self {
         let refuse =
