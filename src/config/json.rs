@@ -120,7 +120,7 @@ impl Raw {
             "topic_arn" => self.topic = Some(TopicArn::parse(&string(value)?)?),
             "alert_lock" => {
                 let path = PathBuf::from(string(value)?);
-                // A file name cannot contain a NUL: creating the file would fail when an alert is due.
+                // A file name cannot contain a NUL: an alert could not create that file.
                 path.file_name()
                     .filter(|_| !path.as_os_str().as_encoded_bytes().contains(&0))
                     .ok_or("must be the path of a file")?;
