@@ -4,7 +4,7 @@
 use std::fmt;
 
 /// Never quotes a secret.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SetupError {
     cause: String,
     advice: Option<String>,
@@ -36,7 +36,12 @@ impl SetupError {
 
     /// Puts the name of the file or setting before the cause.
     pub fn about(self, what: &str) -> Self {
-        Self { cause: format!("{what}: {}", self.cause), ..self }
+        self.after(&format!("{what}: "))
+    }
+
+    /// Puts `text` before the cause.
+    pub fn after(self, text: &str) -> Self {
+        Self { cause: format!("{text}{}", self.cause), ..self }
     }
 
     pub fn cause(&self) -> &str {
@@ -45,6 +50,13 @@ impl SetupError {
 
     pub fn advice(&self) -> Option<&str> {
         self.advice.as_deref()
+    }
+}
+
+/// A cause without advice.
+impl<T: Into<String>> From<T> for SetupError {
+    fn from(cause: T) -> Self {
+        Self::new(cause)
     }
 }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use super::endpoint::Partition;
 use super::xml::Element;
 use super::{ApiRequest, Service};
+use crate::error::SetupError;
 use crate::percent;
 
 /// In bytes; `us-gov-east-1` has 13.
@@ -24,10 +25,12 @@ pub struct TopicArn {
 
 impl TopicArn {
     /// Parses `arn:PARTITION:sns:REGION:ACCOUNT:NAME`. The error is a phrase that follows the key.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub fn parse(text: &str) -> Result<Self, SetupError> {
         let shape = || {
-            "must be the ARN of an SNS topic, as in arn:aws:sns:eu-west-1:123456789012:my-topic"
-                .to_owned()
+            SetupError::new(
+                "must be the ARN of an SNS topic, as in \
+                 arn:aws:sns:eu-west-1:123456789012:my-topic",
+            )
         };
         let fields: Vec<&str> = text.split(':').collect();
         let &["arn", partition, "sns", region, account, name] = fields.as_slice() else {
@@ -46,15 +49,15 @@ impl TopicArn {
             return Err(shape());
         }
         if name.to_ascii_lowercase().ends_with(".fifo") {
-            return Err("is a FIFO topic, which cannot deliver to e-mail or SMS; \
-                        make a standard topic"
-                .into());
+            let cause = "is a FIFO topic, which cannot deliver to e-mail or SMS";
+            return Err(SetupError::new(cause).advise("make a standard topic"));
         }
         if !word(name, b"-_") || name.len() > 256 {
             return Err(shape());
         }
         if Partition::of_region(region) != Ok(partition) {
-            return Err(format!("names the region {region}, which is not in its partition"));
+            let cause = format!("names the region {region}, which is not in its partition");
+            return Err(cause.into());
         }
         Ok(Self { arn: text.into(), partition, region: region.into() })
     }
@@ -170,7 +173,7 @@ mod tests {
                 "is a FIFO topic, which cannot deliver to e-mail or SMS; make a standard topic",
             ),
         ] {
-            assert_eq!(TopicArn::parse(arn), Err(problem.into()), "{arn}");
+            assert_eq!(TopicArn::parse(arn).unwrap_err().to_string(), problem, "{arn}");
         }
     }
 

@@ -14,6 +14,7 @@ use crate::aws::route53::ZoneId;
 use crate::aws::sns::TopicArn;
 use crate::child::CommandLine;
 use crate::cidr::Cidr;
+use crate::error::SetupError;
 use crate::notify::heartbeat::OnFailure;
 use crate::record::wanted::Suffix;
 use crate::record::{DnsName, RecordType, Ttl};
@@ -69,7 +70,7 @@ pub struct Raw {
 
 impl Raw {
     /// Parses the whole text. The error begins with the line and the column.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub fn parse(text: &str) -> Result<Self, SetupError> {
         if text.trim_ascii().is_empty() {
             return Err("line 1, column 1: the file is empty; expected a JSON object".into());
         }
@@ -77,29 +78,28 @@ impl Raw {
         let mut raw = Self::default();
         let mut seen: Vec<&str> = Vec::with_capacity(KEYS.len());
         for (key, value) in entries {
-            let at_value = |problem: String| format!("{}: {problem}", place(text, value.get()));
+            let at_value = |error: SetupError| error.about(&place(text, value.get()));
             let Some(&known) = KEYS.iter().chain([&SCHEMA]).find(|&&known| known == key) else {
                 return Err(at_value(unknown_key(&key)));
             };
             if seen.contains(&known) {
-                return Err(at_value(format!("\"{known}\" is there twice")));
+                return Err(at_value(format!("\"{known}\" is there twice").into()));
             }
             seen.push(known);
+            let about_key = |error: SetupError| at_value(error.after(&format!("\"{known}\" ")));
             if known == "ipv6_hosts" {
-                let hosts = hosts(value.get());
-                raw.ipv6_hosts =
-                    hosts.map_err(|problem| at_value(format!("\"{known}\" {problem}")))?;
+                raw.ipv6_hosts = hosts(value.get()).map_err(about_key)?;
                 continue;
             }
             let parsed = serde_json::from_str(value.get())
-                .map_err(|error| at_value(without_place(&error)))?;
-            raw.set(known, parsed).map_err(|problem| at_value(format!("\"{known}\" {problem}")))?;
+                .map_err(|error| at_value(without_place(&error).into()))?;
+            raw.set(known, parsed).map_err(about_key)?;
         }
         Ok(raw)
     }
 
     /// Sets one key. The error is a phrase about the value that follows the key.
-    fn set(&mut self, key: &str, value: Value) -> Result<(), String> {
+    fn set(&mut self, key: &str, value: Value) -> Result<(), SetupError> {
         match key {
             "hosted_zone_id" => {
                 let zone = ZoneId::parse(&string(value)?);
@@ -168,19 +168,18 @@ impl Raw {
 }
 
 /// The names and suffixes of `ipv6_hosts`, each name once.
-fn hosts(text: &str) -> Result<Vec<(DnsName, Suffix)>, String> {
+fn hosts(text: &str) -> Result<Vec<(DnsName, Suffix)>, SetupError> {
     const SHAPE: &str = "must be an object of names and suffixes, as in \
                          {\"nas.example.com\": \"::211:32ff:fe12:3456\"}";
     let Entries(entries) = serde_json::from_str(text).map_err(|_| SHAPE)?;
     let mut hosts: Vec<(DnsName, Suffix)> = Vec::new();
     for (name, suffix) in entries {
-        let name =
-            DnsName::from_config(&name).map_err(|error| format!("has a name that {error}"))?;
+        let name = DnsName::from_config(&name).map_err(|error| error.after("has a name that "))?;
         let suffix = serde_json::from_str::<String>(suffix.get()).map_err(|_| SHAPE)?;
         let suffix = Suffix::parse(&suffix)
             .map_err(|error| format!("has a suffix for {name} that {error}"))?;
         if hosts.iter().any(|(other, _)| *other == name) {
-            return Err(format!("has {name} twice"));
+            return Err(format!("has {name} twice").into());
         }
         hosts.push((name, suffix));
     }
@@ -241,7 +240,7 @@ impl<'de> Visitor<'de> for EntriesVisitor {
     }
 }
 
-fn unknown_key(key: &str) -> String {
+fn unknown_key(key: &str) -> SetupError {
     let shown: String = key.chars().take(40).filter(|c| !c.is_control()).collect();
     // Most typing errors are in case and separators.
     let plain = |name: &str| name.to_lowercase().replace(['_', '-', ' '], "");
@@ -255,12 +254,13 @@ fn unknown_key(key: &str) -> String {
             distance(&written, &known)
         }
     };
+    let unknown = SetupError::new(format!("unknown key \"{shown}\""));
     let nearest = KEYS.iter().map(|known| (nearness(known), known)).min();
     match nearest {
         Some((distance, known)) if 2 * distance < written.chars().count() => {
-            format!("unknown key \"{shown}\"; did you mean \"{known}\"?")
+            unknown.advise(format!("did you mean \"{known}\"?"))
         }
-        _ => format!("unknown key \"{shown}\"; the keys are {}", KEYS.join(", ")),
+        _ => unknown.advise(format!("the keys are {}", KEYS.join(", "))),
     }
 }
 
@@ -290,8 +290,8 @@ fn boolean(value: &Value) -> Result<bool, String> {
     value.as_bool().ok_or_else(|| "must be true or false".into())
 }
 
-fn command(value: Value) -> Result<CommandLine, String> {
-    CommandLine::parse(&string(value)?).map_err(|error| format!("cannot be used: {error}"))
+fn command(value: Value) -> Result<CommandLine, SetupError> {
+    CommandLine::parse(&string(value)?).map_err(|error| error.about("cannot be used"))
 }
 
 /// What a failed run sends to the heartbeat: `true`, `false` or a URL.
@@ -344,7 +344,7 @@ mod tests {
             ("colour", None),
         ] {
             let expected = nearest.map(|known| format!("; did you mean \"{known}\"?"));
-            let message = unknown_key(key);
+            let message = unknown_key(key).to_string();
             assert_eq!(
                 message.split_once("; did").map(|(_, rest)| format!("; did{rest}")),
                 expected,

@@ -68,9 +68,9 @@ pub struct ConfigFile {
 impl ConfigFile {
     /// Opens, reads and parses the file at `path`.
     pub fn read(path: &Path) -> Result<Self, SetupError> {
-        let wrong = |problem: &str| SetupError::new(format!("{}: {problem}", path.display()));
+        let wrong = |error: SetupError| error.about(&path.display().to_string());
         let cannot = |error: std::io::Error| {
-            let wrong = wrong(&format!("cannot be read: {error}"));
+            let wrong = wrong(format!("cannot be read: {error}").into());
             if error.kind() != ErrorKind::PermissionDenied {
                 return wrong;
             }
@@ -79,8 +79,8 @@ impl ConfigFile {
             wrong.advise(format!("run it as a user who may read it: {command}"))
         };
         let bytes = read_regular(path, MAX_SIZE).map_err(cannot)?;
-        let config = utf8(bytes).and_then(|text| Config::parse(&text));
-        let mut config = config.map_err(|problem| wrong(&problem))?;
+        let text = utf8(bytes).map_err(|cause| wrong(cause.into()))?;
+        let mut config = Config::parse(&text).map_err(wrong)?;
         // A relative path begins at the folder of the link. That of the target may be read-only.
         let named = std::path::absolute(path).map_err(cannot)?;
         if let Some(lock) = config.alerts.as_mut().and_then(|alerts| alerts.lock.as_mut()) {
@@ -105,7 +105,7 @@ impl ConfigFile {
 impl Config {
     /// Parses the text of a configuration. Skips a byte order mark. The error is the place (line
     /// and column, or the key) and what was expected there.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub fn parse(text: &str) -> Result<Self, SetupError> {
         let raw = json::Raw::parse(text.strip_prefix('\u{feff}').unwrap_or(text))?;
         let required = |key| format!("the key \"{key}\" is missing");
         let alerts = raw.topic.map(|topic| Alerts {
@@ -115,7 +115,7 @@ impl Config {
             notify_change: raw.notify_change.unwrap_or(false),
         });
         if raw.notify_change == Some(true) && alerts.is_none() {
-            return Err(format!("{}, which notify_change needs", required("topic_arn")));
+            return Err(format!("{}, which notify_change needs", required("topic_arn")).into());
         }
         let zone = raw.zone.ok_or_else(|| required("hosted_zone_id"))?;
         let names = raw.names.ok_or_else(|| required("dns_name"))?;
@@ -155,7 +155,8 @@ impl Config {
                     return Err(format!(
                         "{}, which a URL in heartbeat_fail needs",
                         required("heartbeat_url")
-                    ));
+                    )
+                    .into());
                 }
                 (None, _) => None,
             },
@@ -282,7 +283,7 @@ mod tests {
             ("7", "line 2, column 16: \"$schema\" must be a string"),
             ("\"a\", \"$schema\": \"a\"", "line 2, column 32: \"$schema\" is there twice"),
         ] {
-            assert_eq!(Config::parse(&with(schema)).unwrap_err(), problem);
+            assert_eq!(Config::parse(&with(schema)).unwrap_err().to_string(), problem);
         }
     }
 
@@ -343,7 +344,7 @@ mod tests {
                  password write / as %2F, ? as %3F and # as %23, and in a path write @ as %40",
             ),
         ] {
-            assert_eq!(Config::parse(&text).unwrap_err(), problem, "{text}");
+            assert_eq!(Config::parse(&text).unwrap_err().to_string(), problem, "{text}");
         }
     }
 }

@@ -7,6 +7,8 @@ pub mod wanted;
 use std::fmt;
 use std::net::IpAddr;
 
+use crate::error::SetupError;
+
 /// A domain name as Route 53 stores it: lower case, without the trailing dot, and every byte
 /// outside `a-z0-9-_.` as `\ooo` (three octal digits), so that two spellings of one name are equal.
 ///
@@ -22,9 +24,9 @@ const MAX_LABEL: usize = 63;
 impl DnsName {
     /// Parses a name from a configuration: in any case, with or without the trailing dot, with `*`
     /// (or `\052`) only as the whole first label. The error is a phrase that follows the key.
-    pub fn from_config(text: &str) -> Result<Self, String> {
+    pub fn from_config(text: &str) -> Result<Self, SetupError> {
         if !text.is_ascii() {
-            return Err("is not ASCII; write the name in its xn-- form".into());
+            return Err(SetupError::new("is not ASCII").advise("write the name in its xn-- form"));
         }
         let name = Self::from_route53(text)?;
         let whole = text.strip_suffix('.').unwrap_or(text);
@@ -34,7 +36,8 @@ impl DnsName {
             None => Ok(name),
             Some(b'*') => Err("has a * that is not the whole of its first label".into()),
             Some(byte) => {
-                Err(format!("has the character {:?}, which no host name has", char::from(byte)))
+                Err(format!("has the character {:?}, which no host name has", char::from(byte))
+                    .into())
             }
         }
     }
@@ -332,7 +335,8 @@ mod tests {
             ("a\\056b.example", "has the character '\\\\', which no host name has"),
             ("\\141.example", "has the character '\\\\', which no host name has"),
         ] {
-            assert_eq!(DnsName::from_config(spelling), Err(reason.into()), "{spelling}");
+            let error = DnsName::from_config(spelling).unwrap_err().to_string();
+            assert_eq!(error, reason, "{spelling}");
         }
     }
 

@@ -605,6 +605,19 @@ fn check_json_prints_one_object_with_the_same_findings() {
 }
 
 #[test]
+fn check_json_keeps_cause_and_advice_of_a_config_apart() {
+    let mut fixture = fixture();
+    fixture.configure(|config| config["dnsname"] = json!("home.example.com"));
+    let run = check(&fixture, &["--json"]);
+    let json: Value = serde_json::from_str(&run.stdout).expect("JSON");
+    assert_eq!(run.status.code(), Some(2), "{run:?}");
+    let finding = &json["checks"][0];
+    let detail = finding["detail"].as_str().expect("a detail");
+    assert!(detail.ends_with(": unknown key \"dnsname\""), "{detail}");
+    assert_eq!(finding["hint"], "did you mean \"dns_name\"?");
+}
+
+#[test]
 fn check_json_gives_config_and_counts_of_findings() {
     let fixture = fixture();
     let (first, broken) =

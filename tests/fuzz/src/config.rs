@@ -26,7 +26,7 @@ pub fn config(data: &[u8]) {
                 assert!(Config::parse(beginning).is_err() || text[beginning.len()..].trim() == "");
             }
         }
-        Err(problem) => assert_refusal(&problem),
+        Err(problem) => assert_refusal(&problem.to_string()),
     }
     let Ok(Value::Object(mut json)) = serde_json::from_str(text) else { return };
     for key in ["reflect_url", "heartbeat_url", "heartbeat_fail"] {
@@ -38,7 +38,7 @@ pub fn config(data: &[u8]) {
                 config.sources.reflectors.iter().map(ToString::to_string).collect();
             format!("{config:?} {urls:?} {}", config.shown_names())
         }
-        Err(problem) => problem,
+        Err(problem) => problem.to_string(),
     };
     assert!(!shown.contains(PLANTED), "a key is shown: {shown}");
 }
