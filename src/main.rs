@@ -1,5 +1,4 @@
-//! The program: argv, the environment and the clock go into [`autodns::run`], an exit status comes
-//! out.
+//! The program: passes its arguments and the time to [`autodns::run`], and returns the exit status.
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -85,7 +85,7 @@ fn start(
     })
 }
 
-/// The configurations that were named, else the one at the usual place.
+/// The named configurations, or the one at the usual place.
 fn named_or_found(
     configs: Vec<PathBuf>,
     environment: &Environment,
@@ -108,7 +108,7 @@ fn named_or_found(
         .map(|found| vec![found])
 }
 
-/// Whether something is at `path`, be it a link that leads nowhere.
+/// Whether `path` exists. A broken link counts.
 fn exists(path: &Path) -> io::Result<bool> {
     match path.symlink_metadata() {
         Ok(_) => Ok(true),

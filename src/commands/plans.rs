@@ -10,7 +10,7 @@ use crate::record::wanted::WantedRecord;
 use crate::record::{DnsName, Family, RecordKey, RecordSet, RecordType};
 
 /// What to do with each of `keys` whose family has an address among `public`, in order, given the
-/// record sets `found`. A record whose family has none is left out: what is unknown is not planned.
+/// record sets `found`. Records of a family without an address are left out.
 pub fn plans(
     config: &Config,
     keys: &[RecordKey],
@@ -112,7 +112,7 @@ mod tests {
                 let known = |key: &&RecordKey| {
                     addresses.iter().any(|&a| Family::of(a) == key.record_type.family())
                 };
-                // No record of a family that is known is dropped, and none of another is there.
+                // Exactly the records of known families are planned.
                 let expected: Vec<_> = keys.iter().filter(known).collect();
                 let planned: Vec<_> = plans.iter().map(|(key, _)| key).collect();
                 assert_eq!(planned, expected);

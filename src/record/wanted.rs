@@ -1,5 +1,5 @@
-//! The records that a configuration wants, and what address each should have: the public address,
-//! or that of another host behind the same prefix. Pure; knows nothing of what Route 53 has.
+//! The wanted records and the address of each: the public address, or the address of another host
+//! behind the same prefix. Pure; knows nothing of the records in Route 53.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv6Addr};
@@ -10,13 +10,12 @@ use crate::record::{DnsName, RecordKey, RecordType};
 #[derive(Clone, Debug)]
 pub struct WantedRecord {
     pub key: RecordKey,
-    /// What its address has behind the prefix of the public address; if `None`, its address is the
-    /// public address itself.
+    /// The host's part of the address. If `None`, the address is the public address itself.
     pub suffix: Option<Suffix>,
 }
 
 impl WantedRecord {
-    /// The address that it should have where `public` is the public address of its family.
+    /// The address of this record, given the `public` address of its family.
     pub fn address(&self, public: IpAddr) -> IpAddr {
         match (self.suffix, public) {
             (Some(suffix), IpAddr::V6(public)) => suffix.behind_prefix_of(public).into(),
@@ -54,8 +53,8 @@ impl WantedRecord {
     }
 }
 
-/// What stays of a host's IPv6 address when the provider changes the prefix: with a prefix of 64
-/// bits, its interface identifier (RFC 4291, section 2.5.1).
+/// The part of a host's IPv6 address that stays when the provider changes the prefix. Behind a
+/// prefix of 64 bits it is the interface identifier (RFC 4291, section 2.5.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Suffix {
     bits: u128,
@@ -63,7 +62,7 @@ pub struct Suffix {
     mask: u128,
 }
 
-/// The length of the prefix of a home network, in bits, unless the text says another one.
+/// The default length of the prefix of a home network, in bits.
 const DEFAULT_LENGTH: u32 = 64;
 
 impl Suffix {
