@@ -1,7 +1,7 @@
 //! The plans for the records of a configuration, and which records may share a change request.
 //! `update` and `check` share this. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use crate::config::Config;
@@ -36,18 +36,31 @@ pub fn plans(
     of_keys.filter_map(|record| Some((record.key.clone(), plan(record)?))).collect()
 }
 
-/// The `keys` in groups, one per change request. IAM judges a request as a whole: all of its names
-/// with all of its types. A statement of `autodns policy` has the names that have the same types,
-/// so names with different types never share a request.
-pub fn by_statement(config: &Config, keys: &[RecordKey]) -> Vec<Vec<RecordKey>> {
-    let types = |name: &DnsName| -> Vec<RecordType> {
-        config.record_keys().filter(|key| key.name == *name).map(|key| key.record_type).collect()
-    };
-    let mut groups: BTreeMap<_, Vec<RecordKey>> = BTreeMap::new();
+/// The names among `keys`, grouped by the types that a name has. A group is a statement of
+/// `autodns policy`: a statement allows all of its names all of its types.
+pub fn names_by_types<'a>(
+    keys: impl IntoIterator<Item = &'a RecordKey>,
+) -> BTreeMap<BTreeSet<RecordType>, BTreeSet<&'a DnsName>> {
+    let mut types: BTreeMap<&DnsName, BTreeSet<RecordType>> = BTreeMap::new();
     for key in keys {
-        groups.entry(types(&key.name)).or_default().push(key.clone());
+        types.entry(&key.name).or_default().insert(key.record_type);
     }
-    groups.into_values().collect()
+    let mut names: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+    for (name, types) in types {
+        names.entry(types).or_default().insert(name);
+    }
+    names
+}
+
+/// The `keys` in groups, one per change request. IAM judges a request as a whole, so a request has
+/// the names of one statement of the policy.
+pub fn by_statement(config: &Config, keys: &[RecordKey]) -> Vec<Vec<RecordKey>> {
+    let statements = names_by_types(config.records.iter().map(|record| &record.key));
+    let of_statement = |names: BTreeSet<&DnsName>| -> Vec<RecordKey> {
+        keys.iter().filter(|key| names.contains(&key.name)).cloned().collect()
+    };
+    let groups = statements.into_values().map(of_statement);
+    groups.filter(|group| !group.is_empty()).collect()
 }
 
 #[cfg(test)]

@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use crate::aws::endpoint::Partition;
 use crate::aws::route53::ZoneId;
+use crate::commands::plans::names_by_types;
 use crate::config::Config;
-use crate::record::wanted::WantedRecord;
-use crate::record::{DnsName, RecordType};
+use crate::record::{DnsName, RecordKey, RecordType};
 
 /// The policy document for all of `configs`, as JSON on several lines. A configuration without a
 /// topic is in `default_partition`.
@@ -20,39 +20,35 @@ use crate::record::{DnsName, RecordType};
 /// Source of the condition keys: "Using IAM policy conditions for fine-grained access control" in
 /// the Route 53 developer guide.
 pub fn policy(configs: &[Config], default_partition: Partition) -> String {
-    let mut types: BTreeMap<(Partition, &ZoneId, &DnsName), BTreeSet<RecordType>> = BTreeMap::new();
+    let mut keys: BTreeMap<(Partition, &ZoneId), Vec<&RecordKey>> = BTreeMap::new();
     let mut topics = BTreeSet::new();
     for config in configs {
         let topic = config.alerts.as_ref().map(|alerts| &alerts.topic);
         let partition = topic.map_or(default_partition, crate::aws::sns::TopicArn::partition);
-        for WantedRecord { key, .. } in &config.records {
-            let of_name = types.entry((partition, &config.zone, &key.name)).or_default();
-            of_name.insert(key.record_type);
-        }
+        let of_zone = keys.entry((partition, &config.zone)).or_default();
+        of_zone.extend(config.records.iter().map(|record| &record.key));
         topics.extend(topic.map(ToString::to_string));
     }
-    let mut names: BTreeMap<(Partition, &ZoneId, Vec<RecordType>), Vec<&str>> = BTreeMap::new();
-    let mut zones = BTreeSet::new();
-    for ((partition, zone, name), types) in types {
-        let types = types.into_iter().collect();
-        names.entry((partition, zone, types)).or_default().push(name.normalised());
-        zones.insert(zone_arn(partition, zone));
-    }
+    let zones: BTreeSet<String> =
+        keys.keys().map(|&(partition, zone)| zone_arn(partition, zone)).collect();
     let allow = |action, resources| {
         let resources = one_or_all(resources);
         json!({ "Effect": "Allow", "Action": action, "Resource": resources })
     };
     let mut statements = vec![allow("route53:ListResourceRecordSets", zones.into_iter().collect())];
-    for ((partition, zone, types), names) in names {
-        let types: Vec<&str> = types.into_iter().map(RecordType::as_str).collect();
-        let mut statement =
-            allow("route53:ChangeResourceRecordSets", vec![zone_arn(partition, zone)]);
-        statement["Condition"] = json!({ "ForAllValues:StringEquals": {
-            "route53:ChangeResourceRecordSetsNormalizedRecordNames": names,
-            "route53:ChangeResourceRecordSetsRecordTypes": types,
-            "route53:ChangeResourceRecordSetsActions": ["UPSERT"],
-        }});
-        statements.push(statement);
+    for ((partition, zone), keys) in keys {
+        for (types, names) in names_by_types(keys) {
+            let types: Vec<&str> = types.into_iter().map(RecordType::as_str).collect();
+            let names: Vec<&str> = names.into_iter().map(DnsName::normalised).collect();
+            let mut statement =
+                allow("route53:ChangeResourceRecordSets", vec![zone_arn(partition, zone)]);
+            statement["Condition"] = json!({ "ForAllValues:StringEquals": {
+                "route53:ChangeResourceRecordSetsNormalizedRecordNames": names,
+                "route53:ChangeResourceRecordSetsRecordTypes": types,
+                "route53:ChangeResourceRecordSetsActions": ["UPSERT"],
+            }});
+            statements.push(statement);
+        }
     }
     if !topics.is_empty() {
         statements.push(allow("sns:Publish", topics.into_iter().collect()));
