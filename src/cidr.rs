@@ -15,8 +15,7 @@ impl Cidr {
         let shape = "is not a network, as in 198.51.100.0/24 or 2001:db8::/32";
         let (address, length) = text.split_once('/').ok_or(shape)?;
         let first: IpAddr = address.parse().map_err(|_| shape)?;
-        let digits = !length.is_empty() && length.bytes().all(|byte| byte.is_ascii_digit());
-        let length = length.parse().ok().filter(|&l| digits && l <= bits_of(first)).ok_or(shape)?;
+        let length = prefix_length(length).filter(|&l| l <= bits_of(first)).ok_or(shape)?;
         let cidr = Self { first, length };
         if left_aligned(first) << length.min(127) << (length / 128) == 0 {
             Ok(cidr)
@@ -68,6 +67,11 @@ impl fmt::Display for Cidr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.first, self.length)
     }
+}
+
+/// Parses the length of a prefix, in bits: digits only, where `parse` alone also takes a sign.
+pub fn prefix_length(text: &str) -> Option<u32> {
+    text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 const fn bits_of(address: IpAddr) -> u32 {

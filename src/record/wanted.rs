@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv6Addr};
 
+use crate::cidr::prefix_length;
 use crate::record::{DnsName, RecordKey, RecordType};
 
 /// A record that follows the public address.
@@ -72,10 +73,7 @@ impl Suffix {
         const SHAPE: &str = "must be an address without its prefix, as in ::211:32ff:fe12:3456, \
                              or ::1:211:32ff:fe12:3456/56 behind a prefix of 56 bits";
         let (suffix, length) = match text.split_once('/') {
-            Some((suffix, length)) => {
-                let digits = length.bytes().all(|byte| byte.is_ascii_digit());
-                (suffix, length.parse().ok().filter(|_| digits).ok_or(SHAPE)?)
-            }
+            Some((suffix, length)) => (suffix, prefix_length(length).ok_or(SHAPE)?),
             None => (text, DEFAULT_LENGTH),
         };
         let bits = suffix.parse::<Ipv6Addr>().map_err(|_| SHAPE)?.to_bits();
