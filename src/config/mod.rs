@@ -181,8 +181,8 @@ impl Config {
 
     /// The families of the addresses that the records need, each once.
     pub fn families(&self) -> Vec<Family> {
-        let has =
-            |family: &Family| self.record_keys().any(|key| key.record_type.family() == *family);
+        let of = |record: &WantedRecord| record.key.record_type.family();
+        let has = |family: &Family| self.records.iter().any(|record| of(record) == *family);
         [Family::V4, Family::V6].into_iter().filter(has).collect()
     }
 

@@ -69,7 +69,7 @@ fn read_configs(
     let mut status = Status::Right;
     let mut read = Vec::new();
     for path in paths {
-        match read_config(environment, path, time) {
+        match read_config(environment, path, paths.len() > 1, time) {
             Ok(config) => read.push(config),
             Err((error, failed)) => {
                 console.error(&error.to_string());
@@ -83,7 +83,7 @@ fn read_configs(
         console.error(&format!("{}: {problem}", names.join(", ")));
         status = Status::NotTried;
     };
-    for (_, sharers) in sharers(&read, |config| Some(&config.place)) {
+    for (_, sharers) in sharers(&read, |config| config.place.as_ref()) {
         reject(&sharers, "the same file is named twice; name it once");
         read.retain(|config| !sharers.contains(&config.file.path));
     }
@@ -99,7 +99,8 @@ fn read_configs(
 /// A configuration with the two paths that no other one of the same run may have.
 struct ReadConfig {
     file: ConfigFile,
-    place: PathBuf,
+    /// `None` if the run has only this configuration: finding the path is not free.
+    place: Option<PathBuf>,
     lock: Option<PathBuf>,
 }
 
@@ -121,6 +122,7 @@ fn sharers(
 fn read_config(
     environment: &Environment,
     path: &Path,
+    is_one_of_several: bool,
     time: Duration,
 ) -> Result<ReadConfig, (SetupError, Status)> {
     let (own, environment) = (path.to_owned(), environment.clone());
@@ -128,7 +130,7 @@ fn read_config(
         let file = ConfigFile::read(&own)?;
         let lock = file.alert_lock(&environment);
         let lock = lock.as_ref().and_then(AlertLock::path).map(real_place);
-        Ok(ReadConfig { file, place: real_place(&own), lock })
+        Ok(ReadConfig { file, place: is_one_of_several.then(|| real_place(&own)), lock })
     });
     let hung = |_| (SetupError::unfinished(&format!("reading {}", path.display())), Status::Failed);
     read.map_err(hung)?.map_err(|error| (error, Status::NotTried))

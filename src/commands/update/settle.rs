@@ -172,8 +172,9 @@ impl<'a> Settling<'a> {
             if !known.confirmed && plans.iter().any(moves) {
                 self.job.console.doing("asking another source whether the address is right");
                 if let Err(error) = self.job.file.config.sources.confirm(&known.answer, asking) {
-                    let disputed: Vec<_> = plans.iter().filter(|plan| moves(plan)).collect();
-                    self.close(|key| disputed.iter().any(|(of, _)| of == key), error.into());
+                    let disputed =
+                        |key: &RecordKey| plans.iter().any(|plan| plan.0 == *key && moves(plan));
+                    self.close(disputed, error.into());
                     continue;
                 }
                 known.confirmed = true;
