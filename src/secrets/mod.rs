@@ -20,7 +20,7 @@ const MAX_QUOTE: usize = 300;
 const MAX_READ: usize = 2048;
 /// This many consecutive characters of a secret are never shown. A shorter secret is hidden whole.
 pub const RUN: usize = 8;
-/// A shorter part of a query string is hidden only as `name=part`. By itself it could be any word
+/// A shorter part of a query string is hidden only as `name=part`. Alone it could be any word
 /// of a message, and it is too short to be a key.
 const MIN_PART: usize = 4;
 /// The length from which a word that looks random counts as a key.

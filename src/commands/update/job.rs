@@ -24,7 +24,7 @@ use crate::session::Session;
 use crate::transport::{NO_NETWORK, NO_NETWORK_ADVICE};
 
 /// How long to wait after the deadline for the look-up of an address: unless it hangs, it ends by
-/// then with an error of its own.
+/// then with its own error.
 const GRACE: Duration = Duration::from_millis(500);
 
 /// The result of one configuration's run.
