@@ -1,24 +1,13 @@
-//! The JSON of a configuration: keys and the types of their values. An error has the line and the
-//! column, and never quotes a value, because that may be a reflector's key.
+//! The JSON of a configuration: its keys, and the types of their values. An error has the line and
+//! the column, and never quotes a value, because that may be a reflector's key.
 
 use std::fmt;
-use std::path::PathBuf;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use serde_json::Value;
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor};
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 
-use crate::address::reflector::Reflector;
-use crate::aws::route53::ZoneId;
-use crate::aws::sns::TopicArn;
-use crate::child::CommandLine;
-use crate::cidr::Cidr;
 use crate::error::SetupError;
-use crate::notify::heartbeat::OnFailure;
-use crate::record::wanted::Suffix;
-use crate::record::{DnsName, RecordType, Ttl};
-use crate::transport::url::SecretUrl;
 
 /// Every key, in the order in which the README has them.
 pub const KEYS: &[&str] = &[
@@ -43,147 +32,84 @@ pub const KEYS: &[&str] = &[
 ];
 
 /// The key by which editors find the schema (`schema/autodns.schema.json`). autodns ignores it.
-const SCHEMA: &str = "$schema";
+pub const SCHEMA: &str = "$schema";
 
-/// The parsed values of all keys. They are not yet compared with each other.
-#[derive(Default)]
-pub struct Raw {
-    pub zone: Option<ZoneId>,
-    pub names: Option<Vec<DnsName>>,
-    pub topic: Option<TopicArn>,
-    pub lock: Option<PathBuf>,
-    pub reflectors: Option<Vec<Reflector>>,
-    pub record_types: Option<Vec<RecordType>>,
-    pub ttl: Option<Ttl>,
-    pub allow_non_public: Option<bool>,
-    pub notify_recovery: Option<bool>,
-    pub notify_change: Option<bool>,
-    pub expected_networks: Option<Vec<Cidr>>,
-    pub require_confirmation: Option<bool>,
-    pub address_command: Option<CommandLine>,
-    pub ipv6_interface: Option<String>,
-    pub ipv6_hosts: Vec<(DnsName, Suffix)>,
-    pub change_command: Option<CommandLine>,
-    pub heartbeat_url: Option<SecretUrl>,
-    pub heartbeat_fail: OnFailure,
+/// The keys of a configuration with their values, which are not parsed yet.
+pub struct Members<'a> {
+    text: &'a str,
+    entries: Vec<(String, &'a RawValue)>,
 }
 
-impl Raw {
+impl<'a> Members<'a> {
     /// Parses the whole text. The error begins with the line and the column.
-    pub fn parse(text: &str) -> Result<Self, SetupError> {
+    pub fn parse(text: &'a str) -> Result<Self, SetupError> {
         if text.trim_ascii().is_empty() {
             return Err("line 1, column 1: the file is empty; expected a JSON object".into());
         }
         let Entries(entries) = serde_json::from_str(text).map_err(|error| syntax(&error))?;
-        let mut raw = Self::default();
-        let mut seen: Vec<&str> = Vec::with_capacity(KEYS.len());
-        for (key, value) in entries {
-            let at_value = |error: SetupError| error.about(&place(text, value.get()));
-            let Some(&known) = KEYS.iter().chain([&SCHEMA]).find(|&&known| known == key) else {
-                return Err(at_value(unknown_key(&key)));
-            };
-            if seen.contains(&known) {
-                return Err(at_value(format!("\"{known}\" is there twice").into()));
+        let members = Self { text, entries };
+        for (index, (key, value)) in members.entries.iter().enumerate() {
+            if !KEYS.iter().chain([&SCHEMA]).any(|known| known == key) {
+                return Err(members.at(value, unknown_key(key)));
             }
-            seen.push(known);
-            let about_key = |error: SetupError| at_value(error.after(&format!("\"{known}\" ")));
-            if known == "ipv6_hosts" {
-                raw.ipv6_hosts = hosts(value.get()).map_err(about_key)?;
-                continue;
+            if members.entries[..index].iter().any(|(earlier, _)| earlier == key) {
+                return Err(members.at(value, format!("\"{key}\" is there twice").into()));
             }
-            let parsed = serde_json::from_str(value.get())
-                .map_err(|error| at_value(without_place(&error).into()))?;
-            raw.set(known, parsed).map_err(about_key)?;
         }
-        Ok(raw)
+        Ok(members)
     }
 
-    /// Sets one key. The error is a phrase about the value that follows the key.
-    fn set(&mut self, key: &str, value: Value) -> Result<(), SetupError> {
-        match key {
-            "hosted_zone_id" => {
-                let zone = ZoneId::parse(&string(value)?);
-                self.zone = Some(
-                    zone.ok_or("must be the id of a hosted zone: up to 32 letters and digits")?,
-                );
-            }
-            "dns_name" => {
-                let mut names = Vec::new();
-                for name in one_or_more(&value)? {
-                    let name = DnsName::from_config(name)?;
-                    if !names.contains(&name) {
-                        names.push(name);
-                    }
-                }
-                self.names = Some(names);
-            }
-            "topic_arn" => self.topic = Some(TopicArn::parse(&string(value)?)?),
-            "alert_lock" => {
-                let path = PathBuf::from(string(value)?);
-                // A file name cannot contain a NUL: an alert could not create that file.
-                path.file_name()
-                    .filter(|_| !path.as_os_str().as_encoded_bytes().contains(&0))
-                    .ok_or("must be the path of a file")?;
-                self.lock = Some(path);
-            }
-            "reflect_url" => {
-                let urls = one_or_more(&value)?.into_iter();
-                self.reflectors = Some(urls.map(Reflector::parse).collect::<Result<_, _>>()?);
-            }
-            "expected_networks" => {
-                let networks = strings(&value).ok_or("must be a list of strings")?.into_iter();
-                self.expected_networks = Some(networks.map(Cidr::parse).collect::<Result<_, _>>()?);
-            }
-            "address_command" => self.address_command = Some(command(value)?),
-            "ipv6_interface" => {
-                let name = string(value)?;
-                let possible = (1..=15).contains(&name.len())
-                    && !name.contains(|c: char| c == '/' || c.is_whitespace() || c.is_control())
-                    && !matches!(name.as_str(), "." | "..");
-                if !possible {
-                    return Err("must be the name of a network interface, as in eth0".into());
-                }
-                self.ipv6_interface = Some(name);
-            }
-            "record_types" => self.record_types = Some(record_types(&value)?),
-            "ttl" => {
-                self.ttl = Some(value.as_u64().and_then(Ttl::new).ok_or_else(|| {
-                    format!("must be a whole number of seconds from 1 to {}", Ttl::MAX)
-                })?);
-            }
-            "require_confirmation" => self.require_confirmation = Some(boolean(&value)?),
-            "allow_non_public" => self.allow_non_public = Some(boolean(&value)?),
-            "change_command" => self.change_command = Some(command(value)?),
-            "heartbeat_url" => {
-                self.heartbeat_url = Some(SecretUrl::parse_heartbeat(&string(value)?)?);
-            }
-            "heartbeat_fail" => self.heartbeat_fail = on_failure(&value)?,
-            "notify_recovery" => self.notify_recovery = Some(boolean(&value)?),
-            "notify_change" => self.notify_change = Some(boolean(&value)?),
-            SCHEMA => drop(string(value)?),
-            _ => return Err("has no meaning yet".into()),
-        }
-        Ok(())
+    /// The value of `key`, parsed by `read` from its JSON, if the key is there. The error of `read`
+    /// is a phrase about the value that follows the key.
+    pub fn get<T>(
+        &self,
+        key: &str,
+        read: impl FnOnce(&str) -> Result<T, SetupError>,
+    ) -> Result<Option<T>, SetupError> {
+        let Some((_, value)) = self.entries.iter().find(|(known, _)| known == key) else {
+            return Ok(None);
+        };
+        let about_key = |error: SetupError| self.at(value, error.after(&format!("\"{key}\" ")));
+        read(value.get()).map(Some).map_err(about_key)
+    }
+
+    /// Puts the line and the column of `value` before an error.
+    fn at(&self, value: &RawValue, error: SetupError) -> SetupError {
+        error.about(&place(self.text, value.get()))
     }
 }
 
-/// The names and suffixes of `ipv6_hosts`, each name once.
-fn hosts(text: &str) -> Result<Vec<(DnsName, Suffix)>, SetupError> {
-    const SHAPE: &str = "must be an object of names and suffixes, as in \
-                         {\"nas.example.com\": \"::211:32ff:fe12:3456\"}";
-    let Entries(entries) = serde_json::from_str(text).map_err(|_| SHAPE)?;
-    let mut hosts: Vec<(DnsName, Suffix)> = Vec::new();
-    for (name, suffix) in entries {
-        let name = DnsName::from_config(&name).map_err(|error| error.after("has a name that "))?;
-        let suffix = serde_json::from_str::<String>(suffix.get()).map_err(|_| SHAPE)?;
-        let suffix = Suffix::parse(&suffix)
-            .map_err(|error| format!("has a suffix for {name} that {error}"))?;
-        if hosts.iter().any(|(other, _)| *other == name) {
-            return Err(format!("has {name} twice").into());
-        }
-        hosts.push((name, suffix));
-    }
-    Ok(hosts)
+/// Parses JSON that must be a value of type `T`. `expected` is the error if it is not.
+pub fn value<T: DeserializeOwned>(json: &str, expected: &str) -> Result<T, SetupError> {
+    serde_json::from_str(json).map_err(|error| match error.classify() {
+        Category::Data => expected.into(),
+        _ => without_place(&error).into(),
+    })
+}
+
+pub fn string(json: &str) -> Result<String, SetupError> {
+    value(json, "must be a string")
+}
+
+pub fn boolean(json: &str) -> Result<bool, SetupError> {
+    value(json, "must be true or false")
+}
+
+/// One string, or a list of at least one.
+pub fn one_or_more(json: &str) -> Result<Vec<String>, SetupError> {
+    const SHAPE: &str = "must be a string or a list of strings";
+    let strings = match serde_json::from_str(json) {
+        Ok(one) => vec![one],
+        Err(_) => value(json, SHAPE)?,
+    };
+    if strings.is_empty() { Err(SHAPE.into()) } else { Ok(strings) }
+}
+
+/// The members of an object of strings, in order.
+pub fn strings_by_name(json: &str, expected: &str) -> Result<Vec<(String, String)>, SetupError> {
+    let Entries(entries) = serde_json::from_str(json).map_err(|_| expected)?;
+    let member = |(name, json): (String, &RawValue)| Ok((name, value(json.get(), expected)?));
+    entries.into_iter().map(member).collect()
 }
 
 /// The error of a text that is not a JSON object, with its place.
@@ -280,49 +206,6 @@ fn distance(a: &str, b: &str) -> usize {
         }
     }
     row[b.len()]
-}
-
-fn string(value: Value) -> Result<String, String> {
-    if let Value::String(text) = value { Ok(text) } else { Err("must be a string".into()) }
-}
-
-fn boolean(value: &Value) -> Result<bool, String> {
-    value.as_bool().ok_or_else(|| "must be true or false".into())
-}
-
-fn command(value: Value) -> Result<CommandLine, SetupError> {
-    CommandLine::parse(&string(value)?).map_err(|error| error.about("cannot be used"))
-}
-
-/// What a failed run sends to the heartbeat: `true`, `false` or a URL.
-fn on_failure(value: &Value) -> Result<OnFailure, String> {
-    match value {
-        Value::Bool(true) => Ok(OnFailure::Fail),
-        Value::Bool(false) => Ok(OnFailure::Nothing),
-        Value::String(url) => SecretUrl::parse_heartbeat(url).map(OnFailure::Url),
-        _ => Err("must be true, false or a URL".into()),
-    }
-}
-
-/// A list of strings.
-fn strings(value: &Value) -> Option<Vec<&str>> {
-    value.as_array()?.iter().map(Value::as_str).collect()
-}
-
-/// One string, or a list of at least one.
-fn one_or_more(value: &Value) -> Result<Vec<&str>, String> {
-    let strings = value.as_str().map_or_else(|| strings(value), |text| Some(vec![text]));
-    strings
-        .filter(|strings| !strings.is_empty())
-        .ok_or_else(|| "must be a string or a list of strings".into())
-}
-
-fn record_types(value: &Value) -> Result<Vec<RecordType>, String> {
-    let types: Option<Vec<_>> =
-        strings(value).and_then(|names| names.into_iter().map(RecordType::parse).collect());
-    types
-        .filter(|types| !types.is_empty())
-        .ok_or_else(|| "must be a list of \"A\" and \"AAAA\"".into())
 }
 
 #[cfg(test)]

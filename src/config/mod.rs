@@ -1,5 +1,5 @@
-//! Parses autodns.json into a [`Config`], which holds only valid values. An error has the place in
-//! the file. Takes no lock and sends nothing.
+//! A configuration, and the file that it is read from. `parse` makes a [`Config`], which holds only
+//! valid values. Takes no lock and sends nothing.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -12,15 +12,16 @@ use crate::child::CommandLine;
 use crate::environment::{Environment, command_as_owner};
 use crate::error::SetupError;
 use crate::files::{read_regular, utf8};
-use crate::notify::heartbeat::{Heartbeat, OnFailure};
+use crate::notify::heartbeat::Heartbeat;
 use crate::notify::lock::AlertLock;
 use crate::notify::owner::Owner;
 use crate::record::wanted::WantedRecord;
-use crate::record::{DnsName, Family, RecordKey, RecordType, Ttl};
+use crate::record::{DnsName, Family, RecordKey, Ttl};
 use crate::secrets::Secrets;
 use crate::transport::url::SecretUrl;
 
 mod json;
+mod parse;
 pub mod place;
 
 pub use json::KEYS;
@@ -103,66 +104,6 @@ impl ConfigFile {
 }
 
 impl Config {
-    /// Parses the text of a configuration. Skips a byte order mark. The error is the place (line
-    /// and column, or the key) and what was expected there.
-    pub fn parse(text: &str) -> Result<Self, SetupError> {
-        let raw = json::Raw::parse(text.strip_prefix('\u{feff}').unwrap_or(text))?;
-        let required = |key| format!("the key \"{key}\" is missing");
-        let alerts = raw.topic.map(|topic| Alerts {
-            topic,
-            lock: raw.lock,
-            notify_recovery: raw.notify_recovery.unwrap_or(true),
-            notify_change: raw.notify_change.unwrap_or(false),
-        });
-        if raw.notify_change == Some(true) && alerts.is_none() {
-            return Err(format!("{}, which notify_change needs", required("topic_arn")).into());
-        }
-        let zone = raw.zone.ok_or_else(|| required("hosted_zone_id"))?;
-        let names = raw.names.ok_or_else(|| required("dns_name"))?;
-        let types = raw.record_types.unwrap_or_else(|| vec![RecordType::A]);
-        let records = WantedRecord::all(&names, &types, raw.ipv6_hosts)?;
-        let sources = Sources {
-            reflectors: match raw.reflectors {
-                Some(reflectors) => reflectors,
-                None if raw.address_command.is_some() => Vec::new(),
-                None => Reflector::DEFAULTS
-                    .into_iter()
-                    .map(Reflector::parse)
-                    .collect::<Result<_, _>>()?,
-            },
-            command: raw.address_command,
-            ipv6_interface: raw.ipv6_interface,
-            expected_networks: raw.expected_networks.unwrap_or_default(),
-            allow_non_public: raw.allow_non_public.unwrap_or(false),
-            require_confirmation: raw.require_confirmation.unwrap_or(false),
-        };
-        let families = records.iter().map(|record| record.key.record_type.family());
-        if !sources.can_confirm(families) {
-            return Err("\"require_confirmation\" needs reflectors on two different hosts in \
-                        \"reflect_url\", or one beside \"address_command\""
-                .into());
-        }
-        Ok(Self {
-            zone,
-            records,
-            ttl: raw.ttl,
-            alerts,
-            sources,
-            change_command: raw.change_command,
-            heartbeat: match (raw.heartbeat_url, raw.heartbeat_fail) {
-                (Some(url), on_failure) => Some(Heartbeat { url, on_failure }),
-                (None, OnFailure::Url(_)) => {
-                    return Err(format!(
-                        "{}, which a URL in heartbeat_fail needs",
-                        required("heartbeat_url")
-                    )
-                    .into());
-                }
-                (None, _) => None,
-            },
-        })
-    }
-
     /// The names and types of the records, in order.
     pub fn record_keys(&self) -> impl Iterator<Item = RecordKey> {
         self.records.iter().map(|record| record.key.clone())
@@ -211,6 +152,8 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    use crate::notify::heartbeat::OnFailure;
 
     const ORIGINAL: &str = include_str!("../../tests/config/good/original.json");
 
