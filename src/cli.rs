@@ -80,35 +80,48 @@ Exit status:
   2  a configuration cannot be used
 ";
 
-/// If the command line names no configuration, `configs` is empty. `deadline` is the time for each
-/// configuration.
+/// The configurations of a command are empty if the command line names none.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Command {
-    Update {
-        configs: Vec<PathBuf>,
-        dry_run: bool,
-        verbose: bool,
-        deadline: Duration,
-    },
-    Check {
-        configs: Vec<PathBuf>,
-        /// Publish a test message.
-        alert: bool,
-        /// Write each record exactly as it is.
-        write: bool,
-        json: bool,
-        verbose: bool,
-        deadline: Duration,
-    },
-    Policy {
-        configs: Vec<PathBuf>,
-    },
+    Update(Vec<PathBuf>, RunOptions),
+    Check(Vec<PathBuf>, CheckOptions),
+    Policy(Vec<PathBuf>),
     /// Print this text.
     Help(&'static str),
     Version,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunOptions {
+    /// Print what would be done and change nothing.
+    pub dry_run: bool,
+    pub verbose: bool,
+    /// The time for each configuration.
+    pub deadline: Duration,
+}
+
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CheckOptions {
+    /// Publish a test message to the topic.
+    pub alert: bool,
+    /// Write each record exactly as it is.
+    pub write: bool,
+    pub json: bool,
+    pub verbose: bool,
+    /// The time for each configuration.
+    pub deadline: Duration,
+}
+
 impl Command {
+    pub const fn is_verbose(&self) -> bool {
+        match self {
+            Self::Update(_, options) => options.verbose,
+            Self::Check(_, options) => options.verbose,
+            Self::Policy(_) | Self::Help(_) | Self::Version => false,
+        }
+    }
+
     /// Parses the arguments that follow the program's name. `exists` says whether there may be a
     /// file at a path: a word that is neither a command nor a file is a typing mistake and must not
     /// start a run.
@@ -245,23 +258,19 @@ impl Line {
             return Err(SetupError::usage(format!("{option} is not an option of {whose}")));
         }
         let has = |option| self.given.contains(&option);
+        let verbose = has("--verbose");
         let deadline = self.deadline.unwrap_or(DEFAULT_DEADLINE);
         Ok(match self.word {
-            None => Command::Update {
-                dry_run: has("--dry-run"),
-                verbose: has("--verbose"),
-                configs: self.files,
-                deadline,
-            },
-            Some(Word::Check) => Command::Check {
-                alert: has("--alert"),
-                write: has("--write"),
-                json: has("--json"),
-                verbose: has("--verbose"),
-                configs: self.files,
-                deadline,
-            },
-            Some(Word::Policy) => Command::Policy { configs: self.files },
+            None => {
+                let options = RunOptions { dry_run: has("--dry-run"), verbose, deadline };
+                Command::Update(self.files, options)
+            }
+            Some(Word::Check) => {
+                let (alert, write, json) = (has("--alert"), has("--write"), has("--json"));
+                let options = CheckOptions { alert, write, json, verbose, deadline };
+                Command::Check(self.files, options)
+            }
+            Some(Word::Policy) => Command::Policy(self.files),
             Some(Word::Help | Word::Version) if !self.files.is_empty() => {
                 return Err(SetupError::usage(format!("{whose} takes no configuration")));
             }
@@ -314,23 +323,24 @@ mod tests {
 
     fn update(configs: &[&str], dry_run: bool, verbose: bool) -> Command {
         let configs = configs.iter().map(PathBuf::from).collect();
-        Command::Update { configs, dry_run, verbose, deadline: DEFAULT_DEADLINE }
+        let options = RunOptions { dry_run, verbose, deadline: DEFAULT_DEADLINE };
+        Command::Update(configs, options)
     }
 
     fn check(configs: &[&str], options: &[&str]) -> Command {
         let has = |option| options.contains(&option);
-        Command::Check {
-            configs: configs.iter().map(PathBuf::from).collect(),
+        let options = CheckOptions {
             alert: has("--alert"),
             write: has("--write"),
             json: has("--json"),
             verbose: has("--verbose"),
             deadline: DEFAULT_DEADLINE,
-        }
+        };
+        Command::Check(configs.iter().map(PathBuf::from).collect(), options)
     }
 
     fn policy(configs: &[&str]) -> Command {
-        Command::Policy { configs: configs.iter().map(PathBuf::from).collect() }
+        Command::Policy(configs.iter().map(PathBuf::from).collect())
     }
 
     #[test]
@@ -343,8 +353,8 @@ mod tests {
         );
         assert_eq!(parse(&["-nv", "a.json"]), Ok(update(&["a.json"], true, true)));
         for arguments in [&["--deadline", "20"][..], &["--deadline=20"]] {
-            let Ok(Command::Update { deadline, .. }) = parse(arguments) else { panic!() };
-            assert_eq!(deadline, Duration::from_secs(20));
+            let Ok(Command::Update(_, options)) = parse(arguments) else { panic!() };
+            assert_eq!(options.deadline, Duration::from_secs(20));
         }
     }
 

@@ -13,8 +13,8 @@
 //!
 //! * `commands`: update, check and policy, the only code that calls across rooms.
 //! * `cli`: the command line.
+//! * `session`: what one configuration's run shares: its file, network, credentials and limits.
 //! * `config`: autodns.json.
-//! * `session`: what one configuration's run shares: network, credentials and limits.
 //! * `notify`: the alert, which is sent once, and the heartbeat.
 //! * `address`: the public address, from reflectors, a command or an interface.
 //! * `aws`: signed requests to Route 53 and SNS.
@@ -63,7 +63,8 @@ pub mod parts {
     pub use crate::aws::{route53, sns};
     pub use crate::cli::{CHECK_HELP, COMMANDS, DEFAULT_DEADLINE, HELP, POLICY_HELP};
     pub use crate::clock::{calendar, read_date};
-    pub use crate::commands::update::{RESERVED_FOR_ALERT, Status};
+    pub use crate::commands::Status;
+    pub use crate::commands::update::RESERVED_FOR_ALERT;
     pub use crate::config::{Config, ConfigFile, KEYS};
     pub use crate::credentials::ini::{Ini, Repeated};
     pub use crate::credentials::process;

@@ -1,78 +1,78 @@
-//! What one configuration's run shares: the network, the credentials and the limit of attempts.
-//! Built in one place for `update` and `check`.
+//! What the run of one configuration shares: its file, a console that hides its secrets, and the
+//! account with network, credentials and limit of attempts. Built in one place for `update` and
+//! `check`.
 
-use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
+use crate::address::Asking;
 use crate::aws::endpoint::Settings;
 use crate::aws::sns::TopicArn;
 use crate::aws::{Account, Aws};
+use crate::config::ConfigFile;
 use crate::console::Console;
-use crate::credentials::{Credentials, profile::Profile};
+use crate::credentials::{Credentials, folder_of, profile::Profile};
 use crate::deadline::Deadline;
 use crate::environment::Environment;
 use crate::error::SetupError;
 use crate::retry::Limit;
-use crate::secrets::Secrets;
 use crate::transport::{Network, is_ipv6_only};
 
 #[derive(Debug)]
 pub struct Session {
+    pub file: Arc<ConfigFile>,
+    pub console: Console,
     pub account: Account,
-    /// Lines for `--verbose` about settings that are ignored or chosen automatically.
-    pub notes: Vec<String>,
 }
 
 impl Session {
-    /// Opens the session of a configuration in `folder`. `now` decides whether credentials have
-    /// expired; `deadline` limits a `credential_process`.
+    /// Opens the session of `file`. `deadline` limits a `credential_process`. `console` hides the
+    /// secrets of the configuration already.
     pub fn open(
         environment: &Environment,
-        folder: &Path,
-        now: SystemTime,
+        file: Arc<ConfigFile>,
+        console: &Console,
         deadline: Deadline,
     ) -> Result<Self, SetupError> {
-        let profile = Profile::read(environment, folder)?;
+        let profile = Profile::read(environment, &folder_of(&file.path))?;
         let network = Network::from_environment(environment)?;
         let endpoint_url = |service: Option<&str>| profile.endpoint_url(service);
         let mut settings = Settings::read(environment, endpoint_url, profile.region())?;
-        let mut notes = network.notes().to_vec();
+        let limit = Limit::from_environment(environment)?;
+        let credentials = Credentials::find(environment, &profile, SystemTime::now(), deadline)?;
+        let mut secrets = console.secrets().clone();
+        credentials.add_secrets(&mut secrets);
+        network.proxy_password().into_iter().for_each(|password| secrets.add(password));
+        let console = console.hiding(secrets);
+        for note in network.notes() {
+            console.step(|| note.clone());
+        }
         if !network.has_proxy() && is_ipv6_only() {
             let (dual_stack, changes) = settings.over_ipv6_alone();
             settings = dual_stack;
-            notes.extend(changes.then(|| {
-                "this machine has only IPv6, so AWS is called at its dual-stack endpoints".into()
-            }));
+            if changes {
+                console.step(|| {
+                    "this machine has only IPv6, so AWS is called at its dual-stack endpoints"
+                        .into()
+                });
+            }
         }
-        let limit = Limit::from_environment(environment)?;
-        let account = Account {
-            network,
-            settings,
-            credentials: Credentials::find(environment, &profile, now, deadline)?,
-            limit,
-            seen: Mutex::default(),
-        };
-        Ok(Self { account, notes })
+        let account = Account { network, settings, credentials, limit, seen: Mutex::default() };
+        Ok(Self { file, console, account })
     }
 
-    /// AWS in the partition of the configuration's `topic`, or in the default partition without
-    /// one. `config` is the absolute path of the configuration.
-    pub fn aws<'a>(
-        &'a self,
-        topic: Option<&TopicArn>,
-        config: &'a str,
-        console: &'a Console,
-    ) -> Aws<'a> {
+    /// A client for AWS with its own connection, in the partition of the configuration's topic, or
+    /// in the default partition without one.
+    pub fn aws(&self) -> Aws<'_> {
         let default = self.account.settings.default_partition();
+        let topic = self.file.config.alerts.as_ref().map(|alerts| &alerts.topic);
         let partition = topic.map_or(default, TopicArn::partition);
-        Aws::new(&self.account, partition, config, console)
+        Aws::new(&self.account, partition, &self.file.id, &self.console)
     }
 
-    pub fn add_secrets(&self, secrets: &mut Secrets) {
-        self.account.credentials.add_secrets(secrets);
-        if let Some(password) = self.account.network.proxy_password() {
-            secrets.add(password);
-        }
+    /// What sources of the public address are asked with, until `deadline`.
+    pub fn asking(&self, deadline: Deadline) -> Asking<'_> {
+        let Account { network, limit, .. } = &self.account;
+        Asking { network, console: &self.console, limit: *limit, deadline }
     }
 }

@@ -8,10 +8,10 @@ mod trouble;
 pub mod update;
 
 use std::ffi::OsString;
-use std::io::{self, ErrorKind, IsTerminal};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use crate::aws::endpoint::Partition;
 use crate::cli::{Command, DEFAULT_DEADLINE};
@@ -23,23 +23,28 @@ use crate::detached;
 use crate::environment::{Environment, command_as_owner};
 use crate::error::SetupError;
 use crate::secrets::Secrets;
-use check::report::Form;
 use policy::policy;
-use update::{RunOptions, Status, update};
+
+/// How a run ended; the greatest of several is the exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Status {
+    /// Every record is right.
+    Right = 0,
+    /// At least one record could not be brought up to date, or a command after a change failed.
+    Failed = 1,
+    /// Nothing was tried: usage, configuration or credentials.
+    NotTried = 2,
+}
 
 /// The time for each of standard output and standard error to print the remaining lines.
 const TIME_TO_PRINT: Duration = Duration::from_millis(300);
 
 /// Runs the command in `arguments`, which do not include the program's name.
-pub fn run(arguments: &[OsString], now: SystemTime) -> ExitCode {
+pub fn run(arguments: &[OsString]) -> ExitCode {
     // A file that cannot be examined may exist. Reading it gives the precise error.
     let command = Command::parse(arguments.to_vec(), |path| exists(path).unwrap_or(true));
-    let verbose = matches!(
-        command,
-        Ok(Command::Update { verbose: true, .. } | Command::Check { verbose: true, .. })
-    );
-    let console = Console::new(verbose, Secrets::default());
-    let status = command.and_then(|command| start(command, arguments, now, &console));
+    let console = Console::new(command.as_ref().is_ok_and(Command::is_verbose), Secrets::default());
+    let status = command.and_then(|command| start(command, arguments, &console));
     let status = status.unwrap_or_else(|error| {
         console.error(&error.to_string());
         Status::NotTried
@@ -50,26 +55,19 @@ pub fn run(arguments: &[OsString], now: SystemTime) -> ExitCode {
 fn start(
     command: Command,
     arguments: &[OsString],
-    now: SystemTime,
     console: &Console,
 ) -> Result<Status, SetupError> {
     let environment = Environment::of_process();
     Ok(match command {
-        Command::Update { configs, dry_run, deadline, .. } => {
-            let configs = named_or_found(configs, &environment, arguments, deadline)?;
-            update(&environment, &configs, RunOptions { dry_run, deadline }, now, console)
+        Command::Update(configs, options) => {
+            let configs = named_or_found(configs, &environment, arguments, options.deadline)?;
+            update::update(&environment, &configs, options, console)
         }
-        Command::Check { configs, alert, write, json, deadline, .. } => {
-            let configs = named_or_found(configs, &environment, arguments, deadline)?;
-            let form = match json {
-                true => Form::Json,
-                false if is_colourful(&environment) => Form::ColouredLines,
-                false => Form::Lines,
-            };
-            let options = check::CheckOptions { form, alert, write, deadline };
-            check::check(&environment, &configs, options, now, console)
+        Command::Check(configs, options) => {
+            let configs = named_or_found(configs, &environment, arguments, options.deadline)?;
+            check::check(&environment, &configs, options, console)
         }
-        Command::Policy { configs } => {
+        Command::Policy(configs) => {
             let configs = named_or_found(configs, &environment, arguments, DEFAULT_DEADLINE)?;
             console.say(&policy_of(&configs, &environment)?);
             Status::Right
@@ -130,13 +128,6 @@ fn finish(console: &Console, status: Status) -> Status {
             status.max(Status::Failed)
         }
     }
-}
-
-/// Whether standard output is a terminal that is to be written on in colour: see no-color.org.
-fn is_colourful(environment: &Environment) -> bool {
-    std::io::stdout().is_terminal()
-        && environment.get("NO_COLOR").is_none()
-        && environment.get("TERM") != Some("dumb")
 }
 
 fn policy_of(paths: &[PathBuf], environment: &Environment) -> Result<String, SetupError> {

@@ -127,9 +127,11 @@ impl Config {
         [Family::V4, Family::V6].into_iter().filter(has).collect()
     }
 
-    /// Adds the secret parts of the URLs.
-    pub fn add_secrets(&self, secrets: &mut Secrets) {
-        self.urls().for_each(|url| url.add_secrets(secrets));
+    /// The secret parts of the URLs.
+    pub fn secrets(&self) -> Secrets {
+        let mut secrets = Secrets::default();
+        self.urls().for_each(|url| url.add_secrets(&mut secrets));
+        secrets
     }
 
     /// Whether a URL has a secret part.

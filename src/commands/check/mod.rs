@@ -5,22 +5,22 @@
 mod answers;
 mod files;
 mod records;
-pub mod report;
+mod report;
 mod steps;
 
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use crate::commands::update::Status;
+use crate::cli::CheckOptions;
+use crate::commands::Status;
 use crate::config::ConfigFile;
 use crate::console::Console;
-use crate::credentials::folder_of;
 use crate::deadline::Deadline;
 use crate::detached;
 use crate::environment::Environment;
-use crate::secrets::Secrets;
 use crate::session::Session;
 use report::{Finding, Form, Report};
 use steps::Steps;
@@ -28,19 +28,6 @@ use steps::Steps;
 /// How long to wait for the work after its deadline: unless it hangs, it ends by then with an error
 /// that says what took too long.
 const GRACE: Duration = Duration::from_secs(1);
-
-/// The command line options of `autodns check`.
-#[derive(Clone, Copy, Debug)]
-pub struct CheckOptions {
-    /// How findings are shown.
-    pub form: Form,
-    /// Publish a test message to the topic.
-    pub alert: bool,
-    /// Write each record exactly as it is.
-    pub write: bool,
-    /// How long one configuration may take.
-    pub deadline: Duration,
-}
 
 /// What the thread that tests one configuration sends.
 enum Event {
@@ -54,10 +41,14 @@ pub fn check(
     environment: &Environment,
     configs: &[PathBuf],
     options: CheckOptions,
-    now: SystemTime,
     console: &Console,
 ) -> Status {
-    let mut report = Report::new(options.form, configs.len() > 1);
+    let form = match options.json {
+        true => Form::Json,
+        false if is_colourful(environment) => Form::ColouredLines,
+        false => Form::Lines,
+    };
+    let mut report = Report::new(form, configs.len() > 1);
     let environment = Arc::new(environment.clone());
     let mut status = Status::Right;
     for path in configs {
@@ -65,7 +56,6 @@ pub fn check(
             environment: Arc::clone(&environment),
             path: path.clone(),
             options,
-            now,
             deadline: Deadline::after(options.deadline),
             console: console.clone(),
         };
@@ -75,6 +65,13 @@ pub fn check(
     }
     report.finish(console);
     if report.is_ok() { status } else { status.max(Status::Failed) }
+}
+
+/// Whether standard output is a terminal that is to be written on in colour: see no-color.org.
+fn is_colourful(environment: &Environment) -> bool {
+    std::io::stdout().is_terminal()
+        && environment.get("NO_COLOR").is_none()
+        && environment.get("TERM") != Some("dumb")
 }
 
 /// Shows the findings of one configuration until its tests or its time are over. Returns whether a
@@ -118,7 +115,6 @@ struct Work {
     environment: Arc<Environment>,
     path: PathBuf,
     options: CheckOptions,
-    now: SystemTime,
     deadline: Deadline,
     console: Console,
 }
@@ -132,42 +128,31 @@ impl Work {
 
     /// Tests everything. Returns whether a run would be tried.
     fn test(self, events: &Sender<Event>) -> bool {
-        let Self { environment, path, options, now, deadline, console } = self;
+        let Self { environment, path, options, deadline, console } = self;
         let tell = |console: &Console, finding: Finding| {
             drop(events.send(Event::Found(finding.hidden_by(console))));
         };
         console.doing(format!("reading {}", path.display()));
         let file = match ConfigFile::read(&path) {
-            Ok(file) => file,
+            Ok(file) => Arc::new(file),
             Err(error) => {
                 tell(&console, Finding::setup("config", &error));
                 return false;
             }
         };
-        let mut secrets = Secrets::default();
-        file.config.add_secrets(&mut secrets);
-        let console = console.hiding(secrets.clone());
+        let console = console.hiding(file.config.secrets());
         tell(&console, Finding::ok("config", described(&path, &file)));
         console.doing("reading the credentials and settings");
-        let session = match Session::open(&environment, &folder_of(&path), now, deadline.share(2)) {
-            Ok(session) => session,
+        let session = match Session::open(&environment, file, &console, deadline.share(2)) {
+            Ok(session) => Arc::new(session),
             Err(error) => {
                 tell(&console, Finding::setup("credentials", &error));
                 return false;
             }
         };
-        session.add_secrets(&mut secrets);
-        let console = console.hiding(secrets);
-        let file = Arc::new(file);
-        let steps = Steps {
-            environment: &environment,
-            file,
-            session: &session,
-            options,
-            deadline,
-            console: &console,
-        };
-        steps.all(&|finding| tell(&console, finding));
+        let console = &session.console;
+        let steps = Steps { environment: &environment, session: &session, options, deadline };
+        steps.all(&|finding| tell(console, finding));
         true
     }
 }

@@ -23,7 +23,7 @@ const FRESH_LIST: Duration = Duration::from_secs(5);
 impl Steps<'_> {
     /// Lists the records, and reports everything that follows from the list.
     pub(super) fn records(&self, aws: &Aws<'_>, addresses: &[IpAddr], tell: &impl Fn(Finding)) {
-        let config = &self.file.config;
+        let config = self.config();
         let record_sets = match aws.list(&config.zone, &config.names(), self.deadline) {
             Ok(record_sets) => record_sets,
             Err(error) => {
@@ -54,14 +54,14 @@ impl Steps<'_> {
                 continue;
             }
             let asked = answers::asked(&name);
-            self.console.doing(format!("looking {asked} up"));
+            self.console().doing(format!("looking {asked} up"));
             let said = addresses_of_host(&asked, self.deadline.share(2));
             for key in of_name {
                 tell(answers::compared(key, &asked, &said, &record_sets));
             }
         }
         tell(self.clock());
-        self.console.doing("writing the records as they are");
+        self.console().doing("writing the records as they are");
         if self.options.write {
             self.write(aws, &keys, tell);
         } else if !keys.is_empty() {
@@ -74,7 +74,7 @@ impl Steps<'_> {
     /// Reports whether the names are inside the zone. Returns the zone's name if it is known.
     fn zone(&self, aws: &Aws<'_>, tell: &impl Fn(Finding)) -> Option<DnsName> {
         const NAME: &str = "zone";
-        let config = &self.file.config;
+        let config = self.config();
         let id = &config.zone;
         let zone = match aws.zone_name(id, self.deadline) {
             Ok(Some(zone)) => zone,
@@ -107,7 +107,7 @@ impl Steps<'_> {
 
     fn ttl(&self, key: &RecordKey, plan: Option<&Plan>, record_set: Option<&RecordSet>) -> Finding {
         const NAME: &str = "ttl";
-        let configured = self.file.config.ttl;
+        let configured = self.config().ttl;
         match (plan, record_set.and_then(|record_set| record_set.ttl), configured) {
             (Some(Plan::Refuse { what, .. }), ..) => {
                 Finding::unknown(NAME, format!("{key} is {what}"))
@@ -131,7 +131,7 @@ impl Steps<'_> {
     /// Writes each of the records `keys` unchanged, and reports whether that was allowed.
     fn write(&self, aws: &Aws<'_>, keys: &[RecordKey], tell: &impl Fn(Finding)) {
         const NAME: &str = "change";
-        let mut batches = by_statement(&self.file.config, keys);
+        let mut batches = by_statement(self.config(), keys);
         batches.reverse();
         while let Some(batch) = batches.pop() {
             match self.write_as_they_are(aws, &batch) {
@@ -173,7 +173,7 @@ impl Steps<'_> {
     ) -> Result<Vec<AddressRecord>, aws::Error> {
         let mut attempts = Attempts::new(self.session.account.limit);
         loop {
-            let config = &self.file.config;
+            let config = self.config();
             let record_sets = aws.list(&config.zone, &config.names(), self.deadline)?;
             let records: Vec<_> =
                 keys.iter().filter_map(|key| plan::as_it_is(key, &record_sets)).collect();

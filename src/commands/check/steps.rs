@@ -7,14 +7,14 @@ use std::path::{Path, absolute};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::CheckOptions;
 use super::files::permissions_of;
 use super::report::Finding;
 use crate::address::reflector::Reply;
-use crate::address::{Asking, Source, SourceError};
+use crate::address::{Source, SourceError};
 use crate::aws::Aws;
+use crate::cli::CheckOptions;
 use crate::clock::timestamp;
-use crate::config::{Alerts, ConfigFile};
+use crate::config::{Alerts, Config};
 use crate::console::Console;
 use crate::deadline::Deadline;
 use crate::detached;
@@ -24,9 +24,7 @@ use crate::notify::message::{self, About};
 use crate::notify::state::State;
 use crate::paste;
 use crate::record::Family;
-use crate::retry::Limit;
 use crate::session::Session;
-use crate::transport::Network;
 
 /// How long to wait for a source after its deadline: unless it hangs, it ends by then with an error
 /// that says why.
@@ -35,27 +33,32 @@ const GRACE: Duration = Duration::from_millis(500);
 /// What the tests of one configuration share.
 pub struct Steps<'a> {
     pub environment: &'a Environment,
-    pub file: Arc<ConfigFile>,
-    pub session: &'a Session,
+    pub session: &'a Arc<Session>,
     pub options: CheckOptions,
     pub deadline: Deadline,
-    pub console: &'a Console,
 }
 
 impl Steps<'_> {
+    pub fn config(&self) -> &Config {
+        &self.session.file.config
+    }
+
+    pub fn console(&self) -> &Console {
+        &self.session.console
+    }
+
     /// Tests everything, and reports each finding at once.
     pub fn all(&self, tell: &impl Fn(Finding)) {
-        let config = &self.file.config;
-        let topic = config.alerts.as_ref().map(|alerts| &alerts.topic);
-        let aws = self.session.aws(topic, &self.file.id, self.console);
-        self.console.doing("looking at files");
+        let config = self.config();
+        let aws = self.session.aws();
+        self.console().doing("looking at files");
         self.files(tell);
-        self.console.doing("asking for the public address");
+        self.console().doing("asking for the public address");
         let addresses = self.addresses(tell);
-        self.console.doing("listing the records");
+        self.console().doing("listing the records");
         self.records(&aws, &addresses, tell);
         if let Some(alerts) = &config.alerts {
-            self.console.doing("publishing a test message");
+            self.console().doing("publishing a test message");
             tell(self.topic(alerts, &aws));
         }
         if config.change_command.is_some() {
@@ -71,13 +74,14 @@ impl Steps<'_> {
 
     fn files(&self, tell: &impl Fn(Finding)) {
         let credentials = &self.session.account.credentials;
-        let config = self.file.config.has_secret().then_some(self.file.path.as_path());
+        let file = &self.session.file;
+        let config = file.config.has_secret().then_some(file.path.as_path());
         for path in [config, credentials.file.as_deref()].into_iter().flatten() {
             tell(permissions_of(path));
         }
         let (key, source) = (credentials.shown_key_id(), &credentials.source);
         tell(Finding::ok("credentials", format!("key id {key} from {source}")));
-        if let Some(lock) = self.file.alert_lock(self.environment) {
+        if let Some(lock) = file.alert_lock(self.environment) {
             tell(lock_of(&lock));
         }
     }
@@ -85,27 +89,21 @@ impl Steps<'_> {
     /// Asks every source, all at the same time, and reports whether they agree. A source that hangs
     /// does not delay the others. Returns the address per family that a run would use.
     fn addresses(&self, tell: &impl Fn(Finding)) -> Vec<IpAddr> {
-        let sources = &self.file.config.sources;
+        let sources = &self.config().sources;
         let deadline = self.deadline.share(2);
         let mut asked = Vec::new();
-        for family in self.file.config.families() {
+        for family in self.config().families() {
             for source in sources.of_family(family) {
-                let question = Question {
-                    file: Arc::clone(&self.file),
-                    network: self.session.account.network.clone(),
-                    limit: self.session.account.limit,
-                    console: self.console.clone(),
-                    deadline,
-                };
+                let session = Arc::clone(self.session);
                 let answer = detached::start(move |sender| {
                     // Sending fails if the deadline has passed.
-                    let _ = sender.send(question.ask(source, family));
+                    let _ = sender.send(ask(&session, source, family, deadline));
                 });
                 asked.push((family, source, answer));
             }
         }
         let mut taken = Vec::new();
-        for family in self.file.config.families() {
+        for family in self.config().families() {
             let mut said: Vec<(String, IpAddr)> = Vec::new();
             for (_, source, answer) in asked.iter().filter(|(of, ..)| *of == family) {
                 let shown = self.shown(*source);
@@ -138,7 +136,7 @@ impl Steps<'_> {
     fn shown(&self, source: Source) -> String {
         match source {
             Source::Interface => "the interface".into(),
-            source => self.file.config.sources.shown(source),
+            source => self.config().sources.shown(source),
         }
     }
 
@@ -162,9 +160,13 @@ impl Steps<'_> {
             let detail = format!("whether {topic} takes messages");
             return Finding::unknown(NAME, detail).hint("--alert sends it one");
         }
-        let (host, names) = (host_name(), self.file.config.shown_names());
-        let message =
-            message::test(About { host: &host, config: &self.file.id, names: &names, command: "" });
+        let (host, names) = (host_name(), self.config().shown_names());
+        let message = message::test(About {
+            host: &host,
+            config: &self.session.file.id,
+            names: &names,
+            command: "",
+        });
         match aws.publish(topic, &message.subject, &message.body, self.deadline) {
             Ok(id) => {
                 let via = &self.session.account.seen().via;
@@ -200,23 +202,16 @@ fn lock_of(lock: &AlertLock) -> Finding {
     }
 }
 
-/// A source to ask in its own thread.
-struct Question {
-    file: Arc<ConfigFile>,
-    network: Network,
-    limit: Limit,
-    console: Console,
+/// The reply of a source, and the time with all redirects.
+fn ask(
+    session: &Session,
+    source: Source,
+    family: Family,
     deadline: Deadline,
-}
-
-impl Question {
-    /// The reply of the source, and the time with all redirects.
-    fn ask(&self, source: Source, family: Family) -> Result<Reply, SourceError> {
-        let Self { network, limit, console, deadline, .. } = self;
-        let asking = Asking { network, console, limit: *limit, deadline: *deadline };
-        let began = Instant::now();
-        let mut reply = self.file.config.sources.ask(source, family, asking)?;
-        reply.via.took = began.elapsed();
-        Ok(reply)
-    }
+) -> Result<Reply, SourceError> {
+    let began = Instant::now();
+    let sources = &session.file.config.sources;
+    let mut reply = sources.ask(source, family, session.asking(deadline))?;
+    reply.via.took = began.elapsed();
+    Ok(reply)
 }

@@ -8,8 +8,7 @@ use std::time::SystemTime;
 use super::job::Outcome;
 use crate::aws;
 use crate::commands::trouble::{Trouble, shown};
-use crate::config::{Alerts, Config, ConfigFile};
-use crate::console::Console;
+use crate::config::{Alerts, Config};
 use crate::deadline::Deadline;
 use crate::environment::{command, host_name};
 use crate::notify::alert::{raise, withdraw};
@@ -30,27 +29,26 @@ pub struct Alert {
     /// The changed addresses to report: the record and a line about it.
     pub changes: Vec<(RecordKey, String)>,
     pub session: Arc<Session>,
-    pub file: Arc<ConfigFile>,
-    pub now: SystemTime,
     pub end: Deadline,
-    pub console: Console,
 }
 
 impl Alert {
     /// Raises the alert if there are errors, otherwise withdraws it. Returns lines to print.
     pub fn send(&self) -> Vec<String> {
-        let Some(Alerts { topic, notify_recovery, .. }) = &self.file.config.alerts else {
+        let Session { file, console, .. } = &*self.session;
+        let Some(Alerts { topic, notify_recovery, .. }) = &file.config.alerts else {
             return Vec::new();
         };
+        let now = SystemTime::now();
         let host = host_name();
-        let names = self.file.config.shown_names();
-        let config = self.file.id.as_str();
+        let names = file.config.shown_names();
+        let config = file.id.as_str();
         let command = command(&["--dry-run", "--verbose", config]);
         let about = About { host: &host, config, names: &names, command: &command };
         let publish = |message: &message::Message| {
-            let aws = self.session.aws(Some(topic), &self.file.id, &self.console);
+            let aws = self.session.aws();
             let sent = aws.publish(topic, &message.subject, &message.body, self.end)?;
-            self.console.step(|| format!("published message {sent} to {topic}"));
+            console.step(|| format!("published message {sent} to {topic}"));
             Ok(sent)
         };
         let changes: Vec<String> = self.changes.iter().map(|(_, line)| line.clone()).collect();
@@ -59,15 +57,15 @@ impl Alert {
         let mut lines = if self.troubles.is_empty() {
             let compose = notify_recovery.then_some(|since| {
                 told.set(true);
-                message::recovery(about, since, self.now, &changes)
+                message::recovery(about, since, now, &changes)
             });
             withdraw(&self.lock, self.end, compose, publish)
         } else {
             let compose = |why: Option<&str>| {
-                message::failure(about, &self.troubles, &self.records, self.now, why)
+                message::failure(about, &self.troubles, &self.records, now, why)
             };
             let is_said = |error: &aws::Error| self.is_offline && error.is_no_network();
-            raise(&self.lock, self.now, self.end, is_said, compose, publish)
+            raise(&self.lock, now, self.end, is_said, compose, publish)
         };
         if !told.get() {
             let records = shown(self.changes.iter().map(|(key, _)| key));

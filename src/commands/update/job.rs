@@ -6,14 +6,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::RunOptions;
 use super::settle::{Known, Settling};
 use super::supervise::Times;
-use crate::address::{self, Asking, PublicAddress};
-use crate::aws::{self, Account, Aws};
+use crate::address::{self, PublicAddress};
+use crate::aws::{self, Aws};
 use crate::child;
+use crate::cli::RunOptions;
 use crate::commands::trouble::{Trouble, shown};
-use crate::config::ConfigFile;
+use crate::config::Config;
 use crate::console::Console;
 use crate::deadline::Deadline;
 use crate::detached::{self, NoResult};
@@ -65,25 +65,28 @@ impl Outcome {
 #[derive(Clone)]
 pub struct Job {
     pub session: Arc<Session>,
-    pub file: Arc<ConfigFile>,
     pub options: RunOptions,
     pub times: Times,
-    pub console: Console,
 }
 
 impl Job {
+    pub fn config(&self) -> &Config {
+        &self.session.file.config
+    }
+
+    pub fn console(&self) -> &Console {
+        &self.session.console
+    }
+
     pub fn bring_up_to_date(&self) -> Outcome {
-        let config = &self.file.config;
-        self.console.step(|| {
+        let (config, console) = (self.config(), self.console());
+        console.step(|| {
             let key = self.session.account.credentials.shown_key_id();
             let source = &self.session.account.credentials.source;
             format!("{}: key id {key} from {source}", config.shown_names())
         });
-        for note in &self.session.notes {
-            self.console.step(|| note.clone());
-        }
-        let aws = self.aws();
-        self.console.doing(format!(
+        let aws = self.session.aws();
+        console.doing(format!(
             "asking for the public address and listing the records of hosted zone {}",
             config.zone
         ));
@@ -113,10 +116,10 @@ impl Job {
 
     /// Runs `change_command` for each change. Returns one line per error.
     fn run_change_command(&self, changes: &[Change]) -> Vec<String> {
-        let Some(line) = &self.file.config.change_command else { return Vec::new() };
+        let Some(line) = &self.config().change_command else { return Vec::new() };
         let failure = |change: &Change| {
             let AddressRecord { key, address, .. } = &change.to;
-            self.console.doing(format!("running change_command for {key}"));
+            self.console().doing(format!("running change_command for {key}"));
             let old = change.from.as_ref().map_or("", |from| from.value.as_str());
             let mut command = line.command();
             command
@@ -125,7 +128,7 @@ impl Job {
                 .env("AUTODNS_OLD", old)
                 .env("AUTODNS_NEW", address.to_string());
             let Err(error) = child::output(command, self.times.work.left(), |_| true) else {
-                self.console.step(|| format!("{key}: change_command has ended well"));
+                self.console().step(|| format!("{key}: change_command has ended well"));
                 return None;
             };
             let (cause, advice) = error.advised("run it by hand to see why");
@@ -134,15 +137,9 @@ impl Job {
         changes.iter().filter_map(failure).collect()
     }
 
-    /// A client for AWS with its own connection.
-    pub fn aws(&self) -> Aws<'_> {
-        let topic = self.file.config.alerts.as_ref().map(|alerts| &alerts.topic);
-        self.session.aws(topic, &self.file.id, &self.console)
-    }
-
     fn records_of(&self, family: Family) -> Vec<RecordKey> {
         let of_family = |key: &RecordKey| key.record_type.family() == family;
-        self.file.config.record_keys().filter(of_family).collect()
+        self.config().record_keys().filter(of_family).collect()
     }
 
     /// Asks for the address of each family and lists the records, all at the same time. A family
@@ -155,7 +152,7 @@ impl Job {
         // If a look-up hangs, time must remain to write the other records.
         let deadline = self.times.work.share(2);
         let mut asked = Vec::new();
-        for family in self.file.config.families() {
+        for family in self.config().families() {
             let job = self.clone();
             let answer = detached::start(move |sender| {
                 // Sending fails if the deadline has passed.
@@ -180,18 +177,13 @@ impl Job {
         family: Family,
         deadline: Deadline,
     ) -> Result<PublicAddress, address::Error> {
-        self.file.config.sources.find(family, self.asking(deadline))
-    }
-
-    pub fn asking(&self, deadline: Deadline) -> Asking<'_> {
-        let Account { network, limit, .. } = &self.session.account;
-        Asking { network, console: &self.console, limit: *limit, deadline }
+        self.config().sources.find(family, self.session.asking(deadline))
     }
 
     /// Lists the records of all names over one connection. The first error ends the list, because
     /// records that are unknown must not be changed.
     pub fn list(&self, aws: &Aws<'_>, deadline: Deadline) -> Result<List, aws::Error> {
-        let config = &self.file.config;
+        let config = self.config();
         let found = aws.list(&config.zone, &config.names(), deadline)?;
         Ok(List { found, at: Instant::now() })
     }
@@ -199,9 +191,9 @@ impl Job {
     /// Prints a line about one record: in a dry run on standard output, otherwise as a step.
     pub fn report(&self, key: &RecordKey, line: &str) {
         if self.options.dry_run {
-            self.console.say(&format!("{key}: {line}"));
+            self.console().say(&format!("{key}: {line}"));
         } else {
-            self.console.step(|| format!("{key}: {line}"));
+            self.console().step(|| format!("{key}: {line}"));
         }
     }
 }

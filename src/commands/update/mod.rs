@@ -10,8 +10,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
+use crate::cli::RunOptions;
+use crate::commands::Status;
 use crate::config::ConfigFile;
 use crate::console::Console;
 use crate::deadline::Deadline;
@@ -23,36 +25,15 @@ use supervise::Supervisor;
 
 pub use supervise::RESERVED_FOR_ALERT;
 
-/// How a run ended; the greatest of several is the exit code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Status {
-    /// Every record is right.
-    Right = 0,
-    /// At least one record could not be brought up to date, or a command after a change failed.
-    Failed = 1,
-    /// Nothing was tried: usage, configuration or credentials.
-    NotTried = 2,
-}
-
-/// The command line options of a run.
-#[derive(Clone, Copy, Debug)]
-pub struct RunOptions {
-    /// Print what would be done and change nothing.
-    pub dry_run: bool,
-    /// The time for each configuration.
-    pub deadline: Duration,
-}
-
 /// Brings the records of all `configs` up to date, one after the other.
 pub fn update(
     environment: &Environment,
     configs: &[PathBuf],
     options: RunOptions,
-    now: SystemTime,
     console: &Console,
 ) -> Status {
     let (files, mut status) = read_configs(environment, configs, options.deadline, console);
-    let mut supervisor = Supervisor::new(environment, options, now, console);
+    let mut supervisor = Supervisor::new(environment, options, console);
     for file in files {
         status = status.max(supervisor.run(&Arc::new(file)));
     }

@@ -62,7 +62,7 @@ impl<'a> Settling<'a> {
     pub fn new(job: &'a Job, aws: &'a Aws<'a>, known: Vec<Known>, list: List) -> Self {
         let is_known =
             |key: &RecordKey| known.iter().any(|known| known.family() == key.record_type.family());
-        let open = job.file.config.record_keys().filter(is_known).collect();
+        let open = job.config().record_keys().filter(is_known).collect();
         Self {
             job,
             aws,
@@ -94,13 +94,12 @@ impl<'a> Settling<'a> {
             if changes.is_empty() || self.job.options.dry_run {
                 return;
             }
-            let batches = by_statement(&self.job.file.config, &self.open);
+            let batches = by_statement(self.job.config(), &self.open);
             if batches.len() > 1 {
                 return self.settle_apart(batches);
             }
-            self.job
-                .console
-                .doing(format!("changing records in hosted zone {}", self.job.file.config.zone));
+            let zone = &self.job.config().zone;
+            self.job.console().doing(format!("changing records in hosted zone {zone}"));
             let error = match self.change(&changes) {
                 Ok(()) => return,
                 Err(error) => error,
@@ -109,14 +108,16 @@ impl<'a> Settling<'a> {
                 self.note_unknown(&changes);
             }
             if changes.len() > 1 && error.is_rejection() {
-                self.job.console.step(|| format!("{error}; now each change alone"));
+                self.job.console().step(|| format!("{error}; now each change alone"));
                 let each = self.open.iter().map(|key| vec![key.clone()]).collect();
                 return self.settle_apart(each);
             }
             let delay = attempts.before(self.job.times.work, error.retry(), error.retry_after());
             let Some(delay) = delay else { return self.give_up(error.into()) };
             let cause = error.cause();
-            self.job.console.step(|| format!("{cause}; trying again in {} ms", delay.as_millis()));
+            self.job
+                .console()
+                .step(|| format!("{cause}; trying again in {} ms", delay.as_millis()));
             thread::sleep(delay);
             failed = Some(Trouble::from(error));
         }
@@ -157,21 +158,21 @@ impl<'a> Settling<'a> {
 
     fn plan(&self) -> Vec<(RecordKey, Plan)> {
         let addresses: Vec<IpAddr> = self.known.iter().map(|known| known.answer.address).collect();
-        plans(&self.job.file.config, &self.open, &addresses, &self.list.found)
+        plans(self.job.config(), &self.open, &addresses, &self.list.found)
     }
 
     /// Asks for a confirmation, once, of each address that a plan would write. Closes the records
     /// of an address for which another source names a different one.
     fn confirm(&mut self, plans: &[(RecordKey, Plan)]) {
-        let asking = self.job.asking(self.job.times.work.share(2));
+        let asking = self.job.session.asking(self.job.times.work.share(2));
         for mut known in std::mem::take(&mut self.known) {
             let family = known.family();
             let moves = |(key, plan): &(RecordKey, Plan)| {
                 key.record_type.family() == family && plan.moves_address()
             };
             if !known.confirmed && plans.iter().any(moves) {
-                self.job.console.doing("asking another source whether the address is right");
-                if let Err(error) = self.job.file.config.sources.confirm(&known.answer, asking) {
+                self.job.console().doing("asking another source whether the address is right");
+                if let Err(error) = self.job.config().sources.confirm(&known.answer, asking) {
                     let disputed =
                         |key: &RecordKey| plans.iter().any(|plan| plan.0 == *key && moves(plan));
                     self.close(disputed, error.into());
@@ -230,7 +231,7 @@ impl<'a> Settling<'a> {
     /// Whether Route 53 would accept a new record: it rejects a name outside the zone. A dry run
     /// checks this, so that it does not promise a change that a real run cannot make.
     fn can_be_created(&self, key: &RecordKey) -> Result<(), Trouble> {
-        let zone = &self.job.file.config.zone;
+        let zone = &self.job.config().zone;
         match self.aws.zone_name(zone, self.job.times.work)? {
             Some(name) if !key.name.is_within(&name) => Err(Trouble::outside_zone(zone, &name)),
             _ => Ok(()),
@@ -251,9 +252,9 @@ impl<'a> Settling<'a> {
     fn change(&mut self, changes: &[Change]) -> Result<(), aws::Error> {
         let job = self.job;
         let records: Vec<AddressRecord> = changes.iter().map(|change| change.to.clone()).collect();
-        let (id, status) = self.aws.change(&job.file.config.zone, &records, job.times.work)?;
+        let (id, status) = self.aws.change(&job.config().zone, &records, job.times.work)?;
         self.changed.extend_from_slice(changes);
-        job.console.step(|| format!("Route 53 accepted change {id}, {status}"));
+        job.console().step(|| format!("Route 53 accepted change {id}, {status}"));
         self.open.clear();
         Ok(())
     }

@@ -6,22 +6,21 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use super::alert::{Alert, changes_to_tell, record_lines};
 use super::job::{Job, Outcome};
-use super::{RunOptions, Status};
+use crate::cli::RunOptions;
+use crate::commands::Status;
 use crate::commands::trouble::Trouble;
-use crate::config::ConfigFile;
+use crate::config::{Config, ConfigFile};
 use crate::console::Console;
-use crate::credentials::folder_of;
 use crate::deadline::Deadline;
 use crate::detached::{self, NoResult};
 use crate::environment::Environment;
 use crate::error::SetupError;
 use crate::notify::heartbeat::Heartbeat;
 use crate::retry::Limit;
-use crate::secrets::Secrets;
 use crate::session::Session;
 use crate::transport::Network;
 
@@ -76,7 +75,6 @@ enum Event {
 pub struct Supervisor<'a> {
     environment: Arc<Environment>,
     options: RunOptions,
-    now: SystemTime,
     console: &'a Console,
     /// The errors about settings that were printed. Configurations share settings, so each error is
     /// printed once.
@@ -84,38 +82,29 @@ pub struct Supervisor<'a> {
 }
 
 impl<'a> Supervisor<'a> {
-    pub fn new(
-        environment: &Environment,
-        options: RunOptions,
-        now: SystemTime,
-        console: &'a Console,
-    ) -> Self {
+    pub fn new(environment: &Environment, options: RunOptions, console: &'a Console) -> Self {
         let environment = Arc::new(environment.clone());
-        Self { environment, options, now, console, said: BTreeSet::new() }
+        Self { environment, options, console, said: BTreeSet::new() }
     }
 
     /// Runs one configuration and reports the result.
     pub fn run(&mut self, file: &Arc<ConfigFile>) -> Status {
         let times = Times::of(self.options.deadline);
         let mut session = None;
-        let mut secrets = Secrets::default();
-        file.config.add_secrets(&mut secrets);
-        let mut console = self.console.hiding(secrets.clone());
+        let mut console = self.console.hiding(file.config.secrets());
         console.doing("reading the credentials and settings");
         let work = Work {
             environment: Arc::clone(&self.environment),
             file: Arc::clone(file),
             options: self.options,
             times,
-            now: self.now,
             console: console.clone(),
         };
         let events = detached::start_or_do(move |events| work.run(&events));
         let (outcome, is_out) = loop {
             match detached::next(&events, times.patience) {
                 Ok(Event::Ready(opened)) => {
-                    opened.add_secrets(&mut secrets);
-                    console = console.hiding(secrets.clone());
+                    console = opened.console.clone();
                     session = Some(opened);
                 }
                 Ok(Event::NotTried(error)) => {
@@ -130,7 +119,7 @@ impl<'a> Supervisor<'a> {
                 }
             }
         };
-        self.tell(file, session.as_ref(), &outcome, is_out, times, &console)
+        self.tell(&file.config, session.as_ref(), &outcome, is_out, times, &console)
     }
 
     /// Reports that the credentials or settings cannot be used.
@@ -159,14 +148,13 @@ impl<'a> Supervisor<'a> {
     /// Reports the result of the work: on standard error, to the topic and by a heartbeat.
     fn tell(
         &self,
-        file: &Arc<ConfigFile>,
+        config: &Config,
         session: Option<&Arc<Session>>,
         outcome: &Outcome,
         is_out: bool,
         times: Times,
         console: &Console,
     ) -> Status {
-        let config = &file.config;
         let all_right = outcome.troubles.is_empty();
         let (lines, is_offline) = outcome.lines();
         let hidden = |line: &String| console.secrets().hide(line).into_owned();
@@ -180,7 +168,8 @@ impl<'a> Supervisor<'a> {
         if let Some(session) = session.filter(|_| !self.options.dry_run) {
             let changes = changes_to_tell(config, outcome);
             let is_needed = is_out || !all_right || !changes.is_empty();
-            if let Some(lock) = file.alert_lock(&self.environment).filter(|_| is_needed) {
+            let lock = session.file.alert_lock(&self.environment);
+            if let Some(lock) = lock.filter(|_| is_needed) {
                 let alert = Arc::new(Alert {
                     lock,
                     troubles: lines,
@@ -188,10 +177,7 @@ impl<'a> Supervisor<'a> {
                     records: record_lines(config, outcome),
                     changes,
                     session: Arc::clone(session),
-                    file: Arc::clone(file),
-                    now: self.now,
                     end: times.end_of_what_begins_now(),
-                    console: console.clone(),
                 });
                 let own = Arc::clone(&alert);
                 let said = detached::within(alert.end.later(MORE), move || own.send());
@@ -229,7 +215,6 @@ struct Work {
     file: Arc<ConfigFile>,
     options: RunOptions,
     times: Times,
-    now: SystemTime,
     console: Console,
 }
 
@@ -237,22 +222,18 @@ impl Work {
     fn run(self, events: &Sender<Event>) {
         // Sending fails if the supervisor no longer waits.
         let tell = |event| drop(events.send(event));
-        let folder = folder_of(&self.file.path);
-        let session = match Session::open(&self.environment, &folder, self.now, self.times.work) {
+        let Self { environment, file, options, times, console } = self;
+        let lock = file.alert_lock(&environment).filter(|_| !options.dry_run);
+        let session = match Session::open(&environment, file, &console, times.work) {
             Ok(session) => Arc::new(session),
             Err(error) => return tell(Event::NotTried(error)),
         };
         tell(Event::Ready(Arc::clone(&session)));
-        let mut secrets = self.console.secrets().clone();
-        session.add_secrets(&mut secrets);
-        let console = self.console.hiding(secrets);
-        let Self { environment, file, options, times, .. } = self;
-        let lock = file.alert_lock(&environment).filter(|_| !options.dry_run);
-        let job = Job { session, file, options, times, console };
+        let job = Job { session, options, times };
         let outcome = job.bring_up_to_date();
         let is_out = lock.filter(|_| outcome.troubles.is_empty()).is_some_and(|lock| {
             let path = lock.path().map(|path| path.display().to_string()).unwrap_or_default();
-            job.console.doing(format!("looking at alert_lock {path}"));
+            job.session.console.doing(format!("looking at alert_lock {path}"));
             lock.may_be_held()
         });
         tell(Event::Done(outcome, is_out));
