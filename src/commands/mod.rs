@@ -2,9 +2,9 @@
 //! configurations, starts the command and prints what is left.
 
 pub mod check;
+mod error;
 mod plans;
 pub mod policy;
-mod trouble;
 pub mod update;
 
 use std::ffi::OsString;

@@ -9,8 +9,8 @@ use super::answers;
 use super::report::Finding;
 use super::steps::Steps;
 use crate::aws::{self, Aws, Service};
+use crate::commands::error::RecordError;
 use crate::commands::plans::{by_statement, plans};
-use crate::commands::trouble::Trouble;
 use crate::deadline::Deadline;
 use crate::record::plan::{self, Plan};
 use crate::record::{AddressRecord, DnsName, RecordKey, RecordSet};
@@ -27,7 +27,7 @@ impl Steps<'_> {
         let record_sets = match aws.list(&config.zone, &config.names(), self.deadline) {
             Ok(record_sets) => record_sets,
             Err(error) => {
-                tell(Finding::trouble("route53", error));
+                tell(Finding::error("route53", error));
                 for name in ["zone", "record", "ttl", "public dns"] {
                     tell(Finding::unknown(name, "the records could not be listed"));
                 }
@@ -83,7 +83,7 @@ impl Steps<'_> {
                 return None;
             }
             Err(error) => {
-                tell(Finding::trouble(NAME, error));
+                tell(Finding::error(NAME, error));
                 return None;
             }
         };
@@ -155,9 +155,9 @@ impl Steps<'_> {
                 }
                 Err(error) => {
                     let names: Vec<String> = batch.iter().map(ToString::to_string).collect();
-                    let trouble = Trouble::from(error);
-                    let detail = format!("{}: {}", names.join(", "), trouble.detail());
-                    tell(Finding::failed(NAME, detail, trouble.advice));
+                    let error = RecordError::from(error);
+                    let detail = format!("{}: {}", names.join(", "), error.detail());
+                    tell(Finding::failed(NAME, detail, error.advice));
                 }
             }
         }

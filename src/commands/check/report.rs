@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use crate::commands::trouble::Trouble;
+use crate::commands::error::RecordError;
 use crate::console::Console;
 use crate::error::SetupError;
 
@@ -90,9 +90,9 @@ impl Finding {
     }
 
     /// Something that a run needs failed.
-    pub fn trouble(name: &'static str, trouble: impl Into<Trouble>) -> Self {
-        let trouble = trouble.into();
-        Self::failed(name, trouble.detail(), trouble.advice)
+    pub fn error(name: &'static str, error: impl Into<RecordError>) -> Self {
+        let error = error.into();
+        Self::failed(name, error.detail(), error.advice)
     }
 
     /// Something could not be tested.

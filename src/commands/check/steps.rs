@@ -172,7 +172,7 @@ impl Steps<'_> {
                 let via = &self.session.account.seen().via;
                 Finding::ok(NAME, format!("{topic} took the test message {id}{via}"))
             }
-            Err(error) => Finding::trouble(NAME, error),
+            Err(error) => Finding::error(NAME, error),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use super::job::Outcome;
 use crate::aws;
-use crate::commands::trouble::{Trouble, shown};
+use crate::commands::error::{RecordError, shown};
 use crate::config::{Alerts, Config};
 use crate::deadline::Deadline;
 use crate::environment::{command, host_name};
@@ -21,7 +21,7 @@ use crate::session::Session;
 pub struct Alert {
     pub lock: AlertLock,
     /// One line per error; empty if every record is right.
-    pub troubles: Vec<String>,
+    pub errors: Vec<String>,
     /// Whether one of these lines says that there is no network.
     pub is_offline: bool,
     /// The current value of each record, one sentence per record.
@@ -54,16 +54,15 @@ impl Alert {
         let changes: Vec<String> = self.changes.iter().map(|(_, line)| line.clone()).collect();
         // If an alert is withdrawn, the recovery message also reports the changes.
         let told = Cell::new(changes.is_empty());
-        let mut lines = if self.troubles.is_empty() {
+        let mut lines = if self.errors.is_empty() {
             let compose = notify_recovery.then_some(|since| {
                 told.set(true);
                 message::recovery(about, since, now, &changes)
             });
             withdraw(&self.lock, self.end, compose, publish)
         } else {
-            let compose = |why: Option<&str>| {
-                message::failure(about, &self.troubles, &self.records, now, why)
-            };
+            let compose =
+                |why: Option<&str>| message::failure(about, &self.errors, &self.records, now, why);
             let is_said = |error: &aws::Error| self.is_offline && error.is_no_network();
             raise(&self.lock, now, self.end, is_said, compose, publish)
         };
@@ -81,9 +80,9 @@ impl Alert {
 /// to know first whether visitors are affected.
 pub fn record_lines(config: &Config, outcome: &Outcome) -> Vec<String> {
     let sentence = |key: RecordKey| {
-        let of_key = |trouble: &&Trouble| trouble.records.contains(&key);
-        let trouble = outcome.troubles.iter().find(of_key)?;
-        let unknown = trouble.outcome_unknown;
+        let of_key = |error: &&RecordError| error.records.contains(&key);
+        let error = outcome.errors.iter().find(of_key)?;
+        let unknown = error.outcome_unknown;
         let Some(found) = outcome.found.as_ref().filter(|_| !unknown) else {
             return Some(format!("It is not known what {key} says now."));
         };

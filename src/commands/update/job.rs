@@ -12,7 +12,7 @@ use crate::address::{self, PublicAddress};
 use crate::aws::{self, Aws};
 use crate::child;
 use crate::cli::RunOptions;
-use crate::commands::trouble::{Trouble, shown};
+use crate::commands::error::{RecordError, shown};
 use crate::config::Config;
 use crate::console::Console;
 use crate::deadline::Deadline;
@@ -31,7 +31,7 @@ const GRACE: Duration = Duration::from_millis(500);
 #[derive(Default)]
 pub struct Outcome {
     /// The errors; empty if every record is right.
-    pub troubles: Vec<Trouble>,
+    pub errors: Vec<RecordError>,
     /// The records of the last list, if they could be listed.
     pub found: Option<Vec<RecordSet>>,
     /// The changes that were made.
@@ -46,11 +46,11 @@ impl Outcome {
     pub fn lines(&self) -> (Vec<String>, bool) {
         let mut lines = Vec::new();
         let mut offline = BTreeSet::new();
-        for trouble in &self.troubles {
-            if trouble.is_no_network {
-                offline.extend(&trouble.records);
+        for error in &self.errors {
+            if error.is_no_network {
+                offline.extend(&error.records);
             } else {
-                lines.push(trouble.to_string());
+                lines.push(error.to_string());
             }
         }
         let is_offline = !offline.is_empty();
@@ -91,27 +91,27 @@ impl Job {
             config.zone
         ));
         let (answers, found) = self.look_up(&aws);
-        let mut troubles = Vec::new();
+        let mut errors = Vec::new();
         let mut known = Vec::new();
         for (family, answer) in answers {
             match answer {
                 Ok(answer) => known.push(Known::new(answer)),
-                Err(error) => troubles.push(Trouble::from(error).about(self.records_of(family))),
+                Err(error) => errors.push(RecordError::from(error).about(self.records_of(family))),
             }
         }
         let found = match found {
             Ok(found) => found,
             Err(error) => {
-                troubles.push(Trouble::from(error).about(config.record_keys().collect()));
-                return Outcome { troubles, ..Outcome::default() };
+                errors.push(RecordError::from(error).about(config.record_keys().collect()));
+                return Outcome { errors, ..Outcome::default() };
             }
         };
         let mut settling = Settling::new(self, &aws, known, found);
         settling.settle();
-        troubles.append(&mut settling.troubles);
+        errors.append(&mut settling.errors);
         let changed = settling.changed;
         let afterwards = self.run_change_command(&changed);
-        Outcome { troubles, found: Some(settling.list.found), changed, afterwards }
+        Outcome { errors, found: Some(settling.list.found), changed, afterwards }
     }
 
     /// Runs `change_command` for each change. Returns one line per error.

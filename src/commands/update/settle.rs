@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use super::job::{Job, List};
 use crate::address::PublicAddress;
 use crate::aws::{self, Aws};
+use crate::commands::error::RecordError;
 use crate::commands::plans::{by_statement, plans};
-use crate::commands::trouble::Trouble;
 use crate::record::plan::{Change, Plan};
 use crate::record::{AddressRecord, Family, RecordKey};
 use crate::retry::Attempts;
@@ -48,7 +48,7 @@ pub struct Settling<'a> {
     known: Vec<Known>,
     pub list: List,
     open: Vec<RecordKey>,
-    pub troubles: Vec<Trouble>,
+    pub errors: Vec<RecordError>,
     /// The changes that Route 53 accepted, and those that a later list showed.
     pub changed: Vec<Change>,
     /// The changes whose outcome is unknown.
@@ -69,14 +69,14 @@ impl<'a> Settling<'a> {
             known,
             list,
             open,
-            troubles: Vec::new(),
+            errors: Vec::new(),
             changed: Vec::new(),
             unknown: Vec::new(),
             reported: BTreeSet::new(),
         }
     }
 
-    /// Brings the open records up to date. Errors are added to `troubles`.
+    /// Brings the open records up to date. Errors are added to `errors`.
     pub fn settle(&mut self) {
         let mut attempts = Attempts::new(self.job.session.account.limit);
         // The error of the last attempt at a change. The list that follows shows what it did.
@@ -119,7 +119,7 @@ impl<'a> Settling<'a> {
                 .console()
                 .step(|| format!("{cause}; trying again in {} ms", delay.as_millis()));
             thread::sleep(delay);
-            failed = Some(Trouble::from(error));
+            failed = Some(RecordError::from(error));
         }
     }
 
@@ -221,7 +221,7 @@ impl<'a> Settling<'a> {
                     changes.push(change);
                 }
                 Plan::Refuse { what, why, advice } => {
-                    self.close(|open| *open == key, Trouble::not_written(what, why, advice));
+                    self.close(|open| *open == key, RecordError::not_written(what, why, advice));
                 }
             }
         }
@@ -230,10 +230,10 @@ impl<'a> Settling<'a> {
 
     /// Whether Route 53 would accept a new record: it rejects a name outside the zone. A dry run
     /// checks this, so that it does not promise a change that a real run cannot make.
-    fn can_be_created(&self, key: &RecordKey) -> Result<(), Trouble> {
+    fn can_be_created(&self, key: &RecordKey) -> Result<(), RecordError> {
         let zone = &self.job.config().zone;
         match self.aws.zone_name(zone, self.job.times.work)? {
-            Some(name) if !key.name.is_within(&name) => Err(Trouble::outside_zone(zone, &name)),
+            Some(name) if !key.name.is_within(&name) => Err(RecordError::outside_zone(zone, &name)),
             _ => Ok(()),
         }
     }
@@ -270,28 +270,28 @@ impl<'a> Settling<'a> {
                 known: self.known.clone(),
                 list: self.list.clone(),
                 open,
-                troubles: Vec::new(),
+                errors: Vec::new(),
                 changed: Vec::new(),
                 unknown: self.unknown.clone(),
                 reported: std::mem::take(&mut self.reported),
             };
             one.settle();
-            self.troubles.append(&mut one.troubles);
+            self.errors.append(&mut one.errors);
             self.changed.append(&mut one.changed);
             self.reported = one.reported;
         }
     }
 
     /// Closes all open records.
-    fn give_up(&mut self, trouble: Trouble) {
-        self.close(|_| true, trouble);
+    fn give_up(&mut self, error: RecordError) {
+        self.close(|_| true, error);
     }
 
-    /// Closes the open records for which `of` returns true, with `trouble` as their error.
-    fn close(&mut self, of: impl Fn(&RecordKey) -> bool, trouble: Trouble) {
+    /// Closes the open records for which `of` returns true: `error` says why they are not right.
+    fn close(&mut self, of: impl Fn(&RecordKey) -> bool, error: RecordError) {
         let (records, open) = std::mem::take(&mut self.open).into_iter().partition(of);
         self.open = open;
-        self.troubles.push(trouble.about(records));
+        self.errors.push(error.about(records));
     }
 
     fn report(&mut self, key: &RecordKey, line: &str) {

@@ -12,7 +12,7 @@ use super::alert::{Alert, changes_to_tell, record_lines};
 use super::job::{Job, Outcome};
 use crate::cli::RunOptions;
 use crate::commands::Status;
-use crate::commands::trouble::Trouble;
+use crate::commands::error::RecordError;
 use crate::config::{Config, ConfigFile};
 use crate::console::Console;
 use crate::deadline::Deadline;
@@ -113,9 +113,9 @@ impl<'a> Supervisor<'a> {
                 }
                 Ok(Event::Done(outcome, is_out)) => break (outcome, is_out),
                 Err(_) => {
-                    let trouble = Trouble::unfinished(&console.last_doing());
-                    let troubles = vec![trouble.about(file.config.record_keys().collect())];
-                    break (Outcome { troubles, ..Outcome::default() }, false);
+                    let error = RecordError::unfinished(&console.last_doing());
+                    let errors = vec![error.about(file.config.record_keys().collect())];
+                    break (Outcome { errors, ..Outcome::default() }, false);
                 }
             }
         };
@@ -155,7 +155,7 @@ impl<'a> Supervisor<'a> {
         times: Times,
         console: &Console,
     ) -> Status {
-        let all_right = outcome.troubles.is_empty();
+        let all_right = outcome.errors.is_empty();
         let (lines, is_offline) = outcome.lines();
         let hidden = |line: &String| console.secrets().hide(line).into_owned();
         let lines: Vec<String> = lines.iter().map(hidden).collect();
@@ -172,7 +172,7 @@ impl<'a> Supervisor<'a> {
             if let Some(lock) = lock.filter(|_| is_needed) {
                 let alert = Arc::new(Alert {
                     lock,
-                    troubles: lines,
+                    errors: lines,
                     is_offline,
                     records: record_lines(config, outcome),
                     changes,
@@ -184,7 +184,7 @@ impl<'a> Supervisor<'a> {
                 let said = said.unwrap_or_else(|why| match why {
                     NoResult::NoThread => alert.send(),
                     NoResult::Overdue | NoResult::Died => {
-                        vec![Trouble::unfinished("the alert: sending it").to_string()]
+                        vec![RecordError::unfinished("the alert: sending it").to_string()]
                     }
                 });
                 for line in said {
@@ -231,7 +231,7 @@ impl Work {
         tell(Event::Ready(Arc::clone(&session)));
         let job = Job { session, options, times };
         let outcome = job.bring_up_to_date();
-        let is_out = lock.filter(|_| outcome.troubles.is_empty()).is_some_and(|lock| {
+        let is_out = lock.filter(|_| outcome.errors.is_empty()).is_some_and(|lock| {
             let path = lock.path().map(|path| path.display().to_string()).unwrap_or_default();
             job.session.console.doing(format!("looking at alert_lock {path}"));
             lock.may_be_held()

@@ -10,7 +10,7 @@ use crate::{address, aws};
 
 /// The records that are not up to date, and the error.
 #[derive(Debug)]
-pub struct Trouble {
+pub struct RecordError {
     pub records: Vec<RecordKey>,
     /// What failed.
     pub what: String,
@@ -24,7 +24,7 @@ pub struct Trouble {
     pub is_no_network: bool,
 }
 
-impl Trouble {
+impl RecordError {
     fn new(what: String, cause: String, advice: impl Into<String>) -> Self {
         let (records, advice) = (Vec::new(), advice.into());
         Self { records, what, cause, advice, outcome_unknown: false, is_no_network: false }
@@ -61,7 +61,7 @@ impl Trouble {
     }
 }
 
-impl From<aws::Error> for Trouble {
+impl From<aws::Error> for RecordError {
     fn from(error: aws::Error) -> Self {
         Self {
             outcome_unknown: error.outcome_unknown(),
@@ -71,7 +71,7 @@ impl From<aws::Error> for Trouble {
     }
 }
 
-impl From<address::Error> for Trouble {
+impl From<address::Error> for RecordError {
     fn from(error: address::Error) -> Self {
         Self {
             is_no_network: error.is_no_network(),
@@ -80,7 +80,7 @@ impl From<address::Error> for Trouble {
     }
 }
 
-impl fmt::Display for Trouble {
+impl fmt::Display for RecordError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.records.is_empty() {
             write!(f, "{}: ", shown(&self.records))?;
