@@ -12,6 +12,12 @@ pub fn encode(text: &str) -> Cow<'_, str> {
     utf8_percent_encode(text, OTHERS).into()
 }
 
+/// A query string or form, as in `a=1&b=x%20y`.
+pub fn query(members: &[(&str, &str)]) -> String {
+    let pair = |(name, value): &(&str, &str)| format!("{name}={}", encode(value));
+    members.iter().map(pair).collect::<Vec<_>>().join("&")
+}
+
 /// Decodes each `%XX`. Bytes that are not UTF-8 become U+FFFD.
 pub fn decode(text: &str) -> Cow<'_, str> {
     percent_decode_str(text).decode_utf8_lossy()

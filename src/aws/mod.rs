@@ -221,7 +221,8 @@ impl<'a> Aws<'a> {
                 None => return Ok(record_sets),
             }
         }
-        let cause = Cause::Impossible(format!("the list of {name} does not come to an end"));
+        let problem = format!("continues the list of {name} without end");
+        let cause = Cause::Unreadable { host: self.route53.host(), status: 200, problem };
         Err(Error::new(self.listing(zone), cause, false, None))
     }
 

@@ -83,21 +83,12 @@ pub struct Page {
 
 /// The request for one page of `size` record sets of a zone.
 pub fn list(zone: &ZoneId, start: &Start, size: usize) -> ApiRequest {
-    let mut path = format!("/2013-04-01/hostedzone/{zone}/rrset?maxitems={size}");
-    let members = [
-        ("name", Some(&start.name)),
-        ("type", start.record_type.as_ref()),
-        ("identifier", start.identifier.as_ref()),
-    ];
-    for (member, value) in members {
-        if let Some(value) = value {
-            path.push('&');
-            path.push_str(member);
-            path.push('=');
-            path.push_str(&percent::encode(value));
-        }
-    }
-    ApiRequest::get(Service::Route53, path)
+    let size = size.to_string();
+    let mut query = vec![("maxitems", size.as_str()), ("name", &start.name)];
+    query.extend(start.record_type.as_ref().map(|value| ("type", value.as_str())));
+    query.extend(start.identifier.as_ref().map(|value| ("identifier", value.as_str())));
+    let query = percent::query(&query);
+    ApiRequest::get(Service::Route53, format!("/2013-04-01/hostedzone/{zone}/rrset?{query}"))
 }
 
 /// The request for the first record sets of a zone. These are at the zone apex, where few types

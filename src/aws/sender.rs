@@ -4,6 +4,8 @@
 use std::thread;
 use std::time::SystemTime;
 
+use http::Uri;
+
 use super::endpoint::{Endpoint, Partition};
 use super::error::{Action, Cause, Error};
 use super::fault::Fault;
@@ -53,6 +55,12 @@ impl<'a> Sender<'a> {
         let endpoint = account.settings.endpoint(service, partition);
         let client = account.network.proxied(endpoint.is_https());
         Self { account, console, endpoint, client }
+    }
+
+    /// The host of the endpoint, with the port if it has one.
+    pub fn host(&self) -> String {
+        let uri: Uri = self.endpoint.base.parse().unwrap_or_default();
+        uri.authority().map(ToString::to_string).unwrap_or_default()
     }
 
     /// Sends the request and parses the response with `read`. Retries, so use it only for requests
@@ -139,7 +147,7 @@ impl<'a> Sender<'a> {
                     Some(_) => Cause::Impossible(format!("cannot be signed: {error}")),
                 }
             })?;
-        let host = request.uri().authority().map(ToString::to_string).unwrap_or_default();
+        let host = self.host();
         let sent = SystemTime::now();
         let response = match self.client.send(request, MAX_RESPONSE, deadline) {
             Ok(response) => response,

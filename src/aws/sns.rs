@@ -82,17 +82,13 @@ impl fmt::Display for TopicArn {
 /// The request that publishes a message to a topic. The subject is reduced to at most 99 characters
 /// of printable ASCII without leading space; the message is cut at 262,144 bytes.
 pub fn publish(topic: &TopicArn, subject: &str, message: &str) -> ApiRequest {
-    let mut body = String::from("Action=Publish&Version=2010-03-31");
-    let subject = fit_subject(subject);
-    let arn = topic.to_string();
-    for (name, value) in
-        [("TopicArn", arn.as_str()), ("Subject", &subject), ("Message", fit_message(message))]
-    {
-        body.push('&');
-        body.push_str(name);
-        body.push('=');
-        body.push_str(&percent::encode(value));
-    }
+    let body = percent::query(&[
+        ("Action", "Publish"),
+        ("Version", "2010-03-31"),
+        ("TopicArn", &topic.arn),
+        ("Subject", &fit_subject(subject)),
+        ("Message", fit_message(message)),
+    ]);
     let form = "application/x-www-form-urlencoded; charset=utf-8";
     ApiRequest::post(Service::Sns { region: topic.region.clone() }, "/".into(), form, body)
 }
@@ -118,11 +114,7 @@ fn fit_subject(subject: &str) -> String {
 }
 
 fn fit_message(message: &str) -> &str {
-    let mut end = message.len().min(MAX_MESSAGE);
-    while !message.is_char_boundary(end) {
-        end -= 1;
-    }
-    &message[..end]
+    &message[..message.floor_char_boundary(MAX_MESSAGE)]
 }
 
 #[cfg(test)]

@@ -152,8 +152,8 @@ fn unreadable_list_is_never_an_empty_list() {
          who answers there: it is not AWS\n\
          truncated with no next: {aws} answered 200, and the response lacks NextRecordName; \
          check who answers there: it is not AWS\n\
-         truncated with a next before this: the list of home.example.com does not come to an \
-         end; nothing was sent\n\
+         truncated with a next before this: {aws} answered 200, and the response continues the \
+         list of home.example.com without end; check who answers there: it is not AWS\n\
          cut: {aws}: the connection was closed before the answer was whole; check the \
          connection; the next run tries again\n\
          endless: {aws}: the answer is too large; check who answers there\n",
