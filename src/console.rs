@@ -183,7 +183,7 @@ impl Stream {
         match result {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(format!("cannot be written to: {error}")),
-            Err(_) => Err("takes nothing more: nobody reads it".into()),
+            Err(_) => Err("is blocked: nobody reads it".into()),
         }
     }
 }

@@ -53,7 +53,7 @@ impl<'a> Members<'a> {
                 return Err(members.at(value, unknown_key(key)));
             }
             if members.entries[..index].iter().any(|(earlier, _)| earlier == key) {
-                return Err(members.at(value, format!("\"{key}\" is there twice").into()));
+                return Err(members.at(value, format!("\"{key}\" occurs twice").into()));
             }
         }
         Ok(members)

@@ -226,7 +226,7 @@ mod tests {
         assert_eq!(format!("{config:?}"), format!("{:?}", Config::parse(ORIGINAL).unwrap()));
         for (schema, problem) in [
             ("7", "line 2, column 16: \"$schema\" must be a string"),
-            ("\"a\", \"$schema\": \"a\"", "line 2, column 32: \"$schema\" is there twice"),
+            ("\"a\", \"$schema\": \"a\"", "line 2, column 32: \"$schema\" occurs twice"),
         ] {
             assert_eq!(Config::parse(&with(schema)).unwrap_err().to_string(), problem);
         }

@@ -1,5 +1,5 @@
-//! Parses the text of autodns.json into a [`Config`]. An error has the place in the text, or the key
-//! that is missing.
+//! Parses the text of autodns.json into a [`Config`]. An error has the place in the text, or the
+//! key that is missing.
 
 use std::path::PathBuf;
 

@@ -34,7 +34,7 @@ pub fn find(
                 } else {
                     format!("run it as a user who may read it: {}", command(&place))
                 };
-                let cause = format!("{}: cannot be looked at: {error}", place.display());
+                let cause = format!("{}: cannot be examined: {error}", place.display());
                 return Err(SetupError::new(cause).advise(advice));
             }
         }
@@ -106,7 +106,7 @@ mod tests {
     #[test]
     fn place_that_cannot_be_looked_at_is_not_skipped() {
         let home = Environment::from([("HOME", "/home/pi")]);
-        let why = "cannot be looked at: Permission denied (os error 13)";
+        let why = "cannot be examined: Permission denied (os error 13)";
         assert_eq!(
             found(&home, &[LOCAL], &[ETC]),
             Err(format!(

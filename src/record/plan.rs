@@ -53,7 +53,7 @@ impl Change {
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let AddressRecord { ttl, address, .. } = &self.to;
-        let Some(from) = &self.from else { return write!(f, "is not there -> {address}") };
+        let Some(from) = &self.from else { return write!(f, "does not exist -> {address}") };
         if self.moves_address() {
             write!(f, "{} -> {address}", from.value)?;
         }
@@ -109,7 +109,7 @@ impl Plan {
             ([], _) | (_, None) => refuse("it has no value or no TTL".into(), SIMPLE),
             (values, _) => refuse(
                 format!("it has {} values: {}", values.len(), record_set.shown_values(", ")),
-                "leave one value in it, or use another name",
+                "reduce it to one value, or use another name",
             ),
         }
     }
@@ -149,7 +149,7 @@ fn foreign_kind(record_set: &RecordSet) -> Option<(String, &'static str)> {
     if has("HealthCheckId") {
         return Some((
             "it has a health check".into(),
-            "take the health check off, or use another name",
+            "remove the health check, or use another name",
         ));
     }
     let unknown = record_set.other_members.first()?;
@@ -237,8 +237,8 @@ mod tests {
                 Some((60, true)),
                 "192.0.2.9 -> 192.0.2.1, TTL 300 -> 60",
             ),
-            (Some(60), None, Some((60, true)), "is not there -> 192.0.2.1"),
-            (None, None, Some((600, true)), "is not there -> 192.0.2.1"),
+            (Some(60), None, Some((60, true)), "does not exist -> 192.0.2.1"),
+            (None, None, Some((600, true)), "does not exist -> 192.0.2.1"),
         ] {
             let found: Vec<_> = found
                 .map(|(value, seconds)| RecordSet {

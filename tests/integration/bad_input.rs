@@ -103,8 +103,8 @@ fn invalid_json_is_reported_with_line_and_column() {
          autodns: {home}/autodns.json: line 8, column 1: this is not JSON: trailing characters\n\
          autodns: {home}/autodns.json: line 8, column 1: this is not JSON: trailing characters\n\
          autodns: {home}/autodns.json: line 7, column 11: this is not JSON: invalid number\n\
-         autodns: {home}/autodns.json: line 7, column 15: \"dns_name\" is there twice\n\
-         autodns: {home}/autodns.json: line 8, column 10: \"ttl\" is there twice\n\
+         autodns: {home}/autodns.json: line 7, column 15: \"dns_name\" occurs twice\n\
+         autodns: {home}/autodns.json: line 8, column 10: \"ttl\" occurs twice\n\
          autodns: {home}/autodns.json: line 1: is not UTF-8\n",
     );
 }
@@ -472,7 +472,7 @@ fn inaccessible_config_advises_a_user_who_may_read_it() {
     let powerless = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"];
     let run = fixture.finish(fixture.sandbox.spawn_by(&powerless, &["check", "--json"]));
     fixture.sandbox.etc_mode("autodns", 0o700);
-    let said = "autodns: /etc/autodns/autodns.json: cannot be looked at: Permission denied (os \
+    let said = "autodns: /etc/autodns/autodns.json: cannot be examined: Permission denied (os \
                 error 13); run it as a user who may read it: sudo -u autodns {program} check \
                 --json\n";
     fixture.assert_untouched(run.assert(2, "", said));

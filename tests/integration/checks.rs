@@ -49,17 +49,17 @@ fn expected(others: &[(&str, &str)]) -> String {
 ok          config       {home}/autodns.json: home.example.com A in hosted zone {zone}
 ok          permissions  {home}/autodns.json has mode 0600
 ok          credentials  key id ...ST07 from the environment
-ok          alert_lock   {home}/autodns.lock: no alert is out
+ok          alert_lock   {home}/autodns.lock: no alert is active
 ok          address      {reflector}/reflect/v1 says 192.175.48.7 over IPv4 with TLS 1.3 in  ms
 ok          route53      https://{aws} answered over IPv4 with TLS 1.3 in  ms
 ok          zone         hosted zone {zone} is example.com, and home.example.com is inside it
-ok          record       home.example.com A is 192.175.48.1, and a run makes it 192.175.48.7
+ok          record       home.example.com A is 192.175.48.1, and a run changes it to 192.175.48.7
 ok          ttl          home.example.com A has TTL 300, which it keeps: ttl is not set
 ok          public dns   this machine's resolver says 192.175.48.1 for home.example.com
-ok          clock        {seconds} off by AWS's clock, which is near enough
-not tested  change       whether this key may change records of {zone}; --write writes each as it \
-                         is, to see
-not tested  topic        whether {topic} takes messages; --alert sends it one
+ok          clock        this machine's clock is {seconds} off, which is close enough
+not tested  change       whether this key may change records of {zone}; --write writes each record \
+                         as it is, to test this
+not tested  topic        whether {topic} accepts messages; --alert publishes a test message
 "
     .to_owned();
     for (from, to) in others {
@@ -112,8 +112,8 @@ fn check_of_a_good_setup_exits_0_and_changes_nothing() {
 
 #[test]
 fn check_reports_the_state_of_each_record() {
-    let record = "ok          record       home.example.com A is 192.175.48.1, and a run makes it \
-                  192.175.48.7";
+    let record = "ok          record       home.example.com A is 192.175.48.1, and a run changes \
+                  it to 192.175.48.7";
     let fixture = fixture();
     fixture.aws.put(RecordSet::new("home.example.com", "A", 300, &["192.175.48.7"]));
     let right = "ok          record       home.example.com A is 192.175.48.7, as it should be";
@@ -129,9 +129,9 @@ fn check_reports_the_state_of_each_record() {
     let differs = other.replace("{has}", "no IPv4 address");
     let ttl = "ok          ttl          home.example.com A has TTL 300, which it keeps: ttl is not \
                set";
-    let made = "ok          ttl          home.example.com A is made with TTL 600";
-    let absent =
-        "ok          record       home.example.com A is not there, and a run makes it 192.175.48.7";
+    let made = "ok          ttl          home.example.com A is created with TTL 600";
+    let absent = "ok          record       home.example.com A does not exist, and a run creates it \
+                  with 192.175.48.7";
     check(&fixture, &[]).assert(
         0,
         &expected(&[(record, absent), (resolver, &differs), (ttl, made)]),
@@ -193,7 +193,7 @@ fn check_compares_ttl_with_the_configured_one() {
                set";
     for (seconds, said) in [
         (300, "ok          ttl          home.example.com A has TTL 300, as configured"),
-        (60, "ok          ttl          home.example.com A has TTL 300, and a run makes it 60"),
+        (60, "ok          ttl          home.example.com A has TTL 300, and a run changes it to 60"),
     ] {
         fixture.configure(|config| config["ttl"] = json!(seconds));
         set_mode(&fixture, "autodns.json", 0o600);
@@ -202,7 +202,7 @@ fn check_compares_ttl_with_the_configured_one() {
 }
 
 const UNTRIED: &str = "not tested  change       whether this key may change records of {zone}; \
-                       --write writes each as it is, to see";
+                       --write writes each record as it is, to test this";
 
 #[test]
 fn check_write_writes_each_record_unchanged() {
@@ -218,8 +218,8 @@ fn check_write_writes_each_record_unchanged() {
         [
             "ok          change       home.example.com A was written as it is: 192.175.48.1, TTL \
              120",
-            "not tested  change       home.example.com AAAA is left alone: it is absent, or not \
-             ours",
+            "not tested  change       home.example.com AAAA was not written: it does not exist, \
+             or is not ours",
         ]
     );
     assert_eq!(fixture.aws.record_sets(), before);
@@ -241,7 +241,8 @@ fn check_write_leaves_unmanaged_records_unchanged() {
     let run = check(&fixture, &["--write"]);
     assert!(
         run.stdout.contains(
-            "not tested  change       home.example.com A is left alone: it is absent, or not ours\n"
+            "not tested  change       home.example.com A was not written: it does not exist, \
+             or is not ours\n"
         ),
         "{run:?}"
     );
@@ -291,10 +292,11 @@ fn check_write_names_each_rejected_record() {
 #[test]
 fn check_alert_publishes_a_test_message() {
     let fixture = fixture();
-    let said = "{topic} took the test message 567910cd-659e-55d4-8ccb-5aaf14679dc0 \
+    let said = "{topic} accepted the test message 567910cd-659e-55d4-8ccb-5aaf14679dc0 \
                 over IPv4 with TLS 1.3 in  ms";
     let said = format!("ok          topic        {said}");
-    let untried = "not tested  topic        whether {topic} takes messages; --alert sends it one";
+    let untried = "not tested  topic        whether {topic} accepts messages; --alert publishes \
+                   a test message";
     check(&fixture, &["--alert"]).assert(0, &expected(&[(untried, &said)]), "");
     assert_eq!(fixture.aws.operations(), [List, List, Publish]);
     let published = fixture.aws.published();
@@ -398,11 +400,12 @@ fn check_reports_a_wrong_clock_and_the_lock() {
     run.assert(
         0,
         &expected(&[
-            ("no alert is out", "an alert is out since {time}"),
+            ("no alert is active", "an alert is active since {time}"),
             (
-                "ok          clock        {seconds} off by AWS's clock, which is near enough",
-                "warning     clock        this machine's clock is 3 hours slow; set it \
-                 (timedatectl shows it); a run corrects its signatures until then",
+                "ok          clock        this machine's clock is {seconds} off, which is close \
+                 enough",
+                "warning     clock        this machine's clock is 3 hours slow, which a run \
+                 corrects in its signatures; set the clock (timedatectl shows it)",
             ),
         ]),
         "",
@@ -411,7 +414,7 @@ fn check_reports_a_wrong_clock_and_the_lock() {
     fixture.sandbox.write("autodns.lock", "notes");
     let unusable = "failed      alert_lock   {home}/autodns.lock is a file that autodns did not \
                     write; alerts would repeat at every failing run: name another file";
-    let held = "ok          alert_lock   {home}/autodns.lock: no alert is out";
+    let held = "ok          alert_lock   {home}/autodns.lock: no alert is active";
     check(&fixture, &[]).assert(1, &expected(&[(held, unusable)]), "");
     let lock = fixture.sandbox.path("missing/lock");
     fixture.configure(|config| config["alert_lock"] = json!(lock));
@@ -436,9 +439,10 @@ fn check_reports_untrusted_aws_at_each_step() {
          not tested  record       the records could not be listed\n\
          not tested  ttl          the records could not be listed\n\
          not tested  public dns   the records could not be listed\n\
-         not tested  clock        no answer of AWS to hold this machine's clock against\n\
+         not tested  clock        no response of AWS had a time to compare with\n\
          not tested  change       the records could not be listed\n\
-         not tested  topic        whether {{topic}} takes messages; --alert sends it one\n"
+         not tested  topic        whether {{topic}} accepts messages; --alert publishes a \
+         test message\n"
     );
     check(&fixture, &[]).assert(1, &counted(&said), "");
 }
@@ -643,11 +647,10 @@ fn change_command_and_heartbeat_are_not_tested() {
         config["change_command"] = json!("/bin/false");
     });
     let run = check(&private(fixture), &[]);
-    let said = "\nnot tested  command      change_command is run after a change only\n";
+    let said = "\nnot tested  command      change_command runs only after a change\n";
     assert!(run.stdout.contains(said), "{run:?}");
     for by in ["a real run", "a failed run"] {
-        let said =
-            format!("\nnot tested  heartbeat    {{reflector}}/[hidden] is fetched by {by} only\n");
+        let said = format!("\nnot tested  heartbeat    only {by} fetches {{reflector}}/[hidden]\n");
         assert!(run.stdout.contains(&said), "{said}: {run:?}");
     }
 }

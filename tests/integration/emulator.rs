@@ -135,7 +135,7 @@ fn several_names_are_listed_in_one_walk() {
         let count = |text: &str| run.stderr.matches(text).count();
         assert_eq!(count("listing up to 160 record sets"), 1, "{run:?}");
         assert_eq!(count("listing "), 2 + new, "{run:?}");
-        assert_eq!(count("A: is not there -> 192.175.48.7"), new, "{run:?}");
+        assert_eq!(count("A: does not exist -> 192.175.48.7"), new, "{run:?}");
         assert_eq!(count("A: up to date"), up_to_date, "{run:?}");
     }
 }

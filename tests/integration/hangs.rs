@@ -170,7 +170,7 @@ fn verbose_run_with_blocked_stderr_changes_the_record() {
 fn blocked_stdout_is_reported_on_stderr() {
     let fixture = Fixture::new();
     let run = run_into_a_full_pipe(&fixture, "1", &["--dry-run"]);
-    run.assert(1, "", "autodns: standard output takes nothing more: nobody reads it\n");
+    run.assert(1, "", "autodns: standard output is blocked: nobody reads it\n");
 }
 
 #[test]

@@ -166,8 +166,8 @@ fn check_tests_the_host_and_writes_it_apart() {
     fixture.aws.put(RecordSet::new("nas.example.com", "AAAA", 300, &["2620:4f:8000::9"]));
     let run = fixture.run_args(&["check", "--write", &fixture.sandbox.path("autodns.json")]);
     for line in [
-        "ok          record       nas.example.com AAAA is 2620:4f:8000::9, and a run makes it \
-         2620:4f:8000::5\n",
+        "ok          record       nas.example.com AAAA is 2620:4f:8000::9, and a run changes \
+         it to 2620:4f:8000::5\n",
         "failed      zone         hosted zone {zone} is example.com, and nas.example.net is not \
          inside it; check hosted_zone_id and the names\n",
         "ok          change       home.example.com A was written as it is: 192.175.48.1, TTL \

@@ -111,9 +111,9 @@ fn unmanaged_record_is_left_unchanged_and_explained() {
          geoproximity: autodns: home.example.com A: not ours to overwrite: it is a \
          geoproximity record; make it a simple record with one value, or use another name\n\
          several values: autodns: home.example.com A: not ours to overwrite: it has 2 values: \
-         192.175.48.1, 192.175.48.7; leave one value in it, or use another name\n\
+         192.175.48.1, 192.175.48.7; reduce it to one value, or use another name\n\
          health check: autodns: home.example.com A: not ours to overwrite: it has a health \
-         check; take the health check off, or use another name\n\
+         check; remove the health check, or use another name\n\
          traffic policy: autodns: home.example.com A: not ours to overwrite: it is a traffic \
          policy's record; make it a simple record with one value, or use another name\n\
          CNAME: autodns: home.example.com A: not ours to overwrite: there is a CNAME of that \
@@ -131,8 +131,8 @@ fn unmanaged_record_with_right_address_is_rejected() {
     fixture.run().assert(
         1,
         "",
-        "autodns: home.example.com A: not ours to overwrite: it has a health check; take the \
-         health check off, or use another name\n",
+        "autodns: home.example.com A: not ours to overwrite: it has a health check; remove \
+         the health check, or use another name\n",
     );
     assert_eq!(fixture.aws.operations(), [List, Publish]);
 }

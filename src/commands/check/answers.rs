@@ -42,7 +42,7 @@ pub fn compared(
     };
     if said == has {
         return if has.is_empty() {
-            Finding::unknown(NAME, format!("{key}: there is no record to be found yet"))
+            Finding::unknown(NAME, format!("{key}: there is no record yet"))
         } else {
             let said = shown(&said, family);
             Finding::ok(NAME, format!("this machine's resolver says {said} for {name}"))
@@ -130,7 +130,7 @@ mod tests {
                 differs("no IPv4 address", "192.0.2.1"),
             ),
             (&["192.0.2.9"], vec![], differs("192.0.2.9", "no IPv4 address")),
-            (&[], vec![], unknown("there is no record to be found yet")),
+            (&[], vec![], unknown("there is no record yet")),
             (
                 &["192.0.2.1"],
                 vec![record_set(&["192.0.2.1"], &["Weight"])],

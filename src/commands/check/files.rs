@@ -26,7 +26,7 @@ pub fn permissions_of(path: &Path) -> Finding {
             Finding::warning("permissions", detail, hint)
         }
         Err(error) => {
-            Finding::unknown("permissions", format!("{shown} cannot be looked at: {error}"))
+            Finding::unknown("permissions", format!("{shown} cannot be examined: {error}"))
         }
     }
 }

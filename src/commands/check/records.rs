@@ -66,7 +66,7 @@ impl Steps<'_> {
             self.write(aws, &keys, tell);
         } else if !keys.is_empty() {
             let detail = format!("whether this key may change records of {}", config.zone);
-            let hint = "--write writes each as it is, to see";
+            let hint = "--write writes each record as it is, to test this";
             tell(Finding::unknown("change", detail).hint(hint));
         }
     }
@@ -115,16 +115,17 @@ impl Steps<'_> {
             (_, Some(has), Some(configured)) if has == configured => {
                 Finding::ok(NAME, format!("{key} has TTL {has}, as configured"))
             }
-            (_, Some(has), Some(configured)) => {
-                Finding::ok(NAME, format!("{key} has TTL {has}, and a run makes it {configured}"))
-            }
+            (_, Some(has), Some(configured)) => Finding::ok(
+                NAME,
+                format!("{key} has TTL {has}, and a run changes it to {configured}"),
+            ),
             (_, Some(has), None) => {
                 Finding::ok(NAME, format!("{key} has TTL {has}, which it keeps: ttl is not set"))
             }
             (Some(Plan::Change(change)), None, _) => {
-                Finding::ok(NAME, format!("{key} is made with TTL {}", change.to.ttl))
+                Finding::ok(NAME, format!("{key} is created with TTL {}", change.to.ttl))
             }
-            (_, None, _) => Finding::unknown(NAME, format!("{key} is not there")),
+            (_, None, _) => Finding::unknown(NAME, format!("{key} does not exist")),
         }
     }
 
@@ -144,7 +145,7 @@ impl Steps<'_> {
                             ),
                             None => Finding::unknown(
                                 NAME,
-                                format!("{key} is left alone: it is absent, or not ours"),
+                                format!("{key} was not written: it does not exist, or is not ours"),
                             ),
                         });
                     }
@@ -204,14 +205,18 @@ fn record(
     let values = record_set
         .map(|record_set| record_set.values.join(", "))
         .filter(|values| !values.is_empty());
-    let now = values.map_or_else(|| "is not there".into(), |values| format!("is {values}"));
+    let now = values.map_or_else(|| "does not exist".into(), |values| format!("is {values}"));
     match plan {
         Some(Plan::Change(change)) if change.from.is_none() && !inside => {
-            let detail = format!("{key} {now}, and whether it can be made is unknown");
+            let detail = format!("{key} {now}, and whether it can be created is unknown");
             Finding::unknown(NAME, detail)
         }
+        Some(Plan::Change(change)) if change.from.is_none() => {
+            let detail = format!("{key} {now}, and a run creates it with {}", change.to.address);
+            Finding::ok(NAME, detail)
+        }
         Some(Plan::Change(change)) if change.moves_address() => {
-            Finding::ok(NAME, format!("{key} {now}, and a run makes it {}", change.to.address))
+            Finding::ok(NAME, format!("{key} {now}, and a run changes it to {}", change.to.address))
         }
         Some(Plan::Keep | Plan::Change(_)) => {
             Finding::ok(NAME, format!("{key} {now}, as it should be"))
@@ -221,7 +226,7 @@ fn record(
             Finding::failed(NAME, detail, (*advice).into())
         }
         None => {
-            let detail = format!("{key} {now}, and the address that it should have is unknown");
+            let detail = format!("{key} {now}, and its right address is unknown");
             Finding::unknown(NAME, detail)
         }
     }

@@ -62,11 +62,11 @@ impl Steps<'_> {
             tell(self.topic(alerts, &aws));
         }
         if config.change_command.is_some() {
-            tell(Finding::unknown("command", "change_command is run after a change only"));
+            tell(Finding::unknown("command", "change_command runs only after a change"));
         }
         if let Some(heartbeat) = &config.heartbeat {
             for (url, run) in heartbeat.urls().zip(["a real run", "a failed run"]) {
-                let detail = format!("{url} is fetched by {run} only");
+                let detail = format!("only {run} fetches {url}");
                 tell(Finding::unknown("heartbeat", detail));
             }
         }
@@ -143,13 +143,15 @@ impl Steps<'_> {
     pub(super) fn clock(&self) -> Finding {
         const NAME: &str = "clock";
         match self.session.account.seen().last_skew {
-            None => Finding::unknown(NAME, "no answer of AWS to hold this machine's clock against"),
+            None => Finding::unknown(NAME, "no response of AWS had a time to compare with"),
             Some(skew) if skew.is_large() => Finding::warning(
                 NAME,
-                format!("this machine's clock is {skew}"),
-                "set it (timedatectl shows it); a run corrects its signatures until then".into(),
+                format!("this machine's clock is {skew}, which a run corrects in its signatures"),
+                "set the clock (timedatectl shows it)".into(),
             ),
-            Some(skew) => Finding::ok(NAME, format!("{skew} by AWS's clock, which is near enough")),
+            Some(skew) => {
+                Finding::ok(NAME, format!("this machine's clock is {skew}, which is close enough"))
+            }
         }
     }
 
@@ -157,8 +159,8 @@ impl Steps<'_> {
         const NAME: &str = "topic";
         let topic = &alerts.topic;
         if !self.options.alert {
-            let detail = format!("whether {topic} takes messages");
-            return Finding::unknown(NAME, detail).hint("--alert sends it one");
+            let detail = format!("whether {topic} accepts messages");
+            return Finding::unknown(NAME, detail).hint("--alert publishes a test message");
         }
         let (host, names) = (host_name(), self.config().shown_names());
         let message = message::test(About {
@@ -170,7 +172,7 @@ impl Steps<'_> {
         match aws.publish(topic, &message.subject, &message.body, self.deadline) {
             Ok(id) => {
                 let via = &self.session.account.seen().via;
-                Finding::ok(NAME, format!("{topic} took the test message {id}{via}"))
+                Finding::ok(NAME, format!("{topic} accepted the test message {id}{via}"))
             }
             Err(error) => Finding::error(NAME, error),
         }
@@ -194,9 +196,9 @@ fn lock_of(lock: &AlertLock) -> Finding {
         return Finding::failed(NAME, detail, make);
     }
     match lock.state() {
-        State::Absent => Finding::ok(NAME, format!("{shown}: no alert is out")),
+        State::Absent => Finding::ok(NAME, format!("{shown}: no alert is active")),
         State::Held { since, .. } => {
-            Finding::ok(NAME, format!("{shown}: an alert is out since {}", timestamp(since)))
+            Finding::ok(NAME, format!("{shown}: an alert is active since {}", timestamp(since)))
         }
         State::Unusable(why) => Finding::failed(NAME, why, format!("{REPEATS}: name another file")),
     }

@@ -134,7 +134,7 @@ const REJECTIONS: &[&str] = &[
     "the file is empty; expected a JSON object",
     "the file ends too early: a }, a ] or a \" is missing",
     "expected a JSON object",
-    "is there twice",
+    "occurs twice",
     "must be a string",
     "must be true or false",
     "must be true, false or a URL",
