@@ -22,7 +22,7 @@ fn names_in(folder: &Path) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_corpus_input_passes_its_check() {
+fn each_corpus_input_passes_its_check() {
     for (target, _) in checks::CHECKS {
         let folder = fuzz().join("corpus").join(target);
         let inputs = names_in(&folder);

@@ -79,7 +79,7 @@ fn commands(text: &str) -> Vec<(String, Vec<String>)> {
 }
 
 #[test]
-fn each_block_of_commands_is_run_by_a_test_or_says_why_not() {
+fn each_shell_block_names_its_test_or_the_reason_for_none() {
     let mut count = 0;
     for (page, text) in pages() {
         if page == "CHANGELOG.md" {
@@ -120,7 +120,7 @@ fn each_block_of_commands_is_run_by_a_test_or_says_why_not() {
 }
 
 #[test]
-fn blocks_that_this_test_runs_succeed() {
+fn blocks_marked_run_succeed() {
     let root = tempfile::tempdir().expect("a folder");
     let program = env!("CARGO_BIN_EXE_autodns");
     symlink(program, root.path().join("autodns")).expect("a link");
@@ -148,7 +148,7 @@ fn blocks_that_this_test_runs_succeed() {
 }
 
 #[test]
-fn commands_stand_between_fences() {
+fn commands_are_between_fences() {
     let programs =
         ["autodns", "aws", "cargo", "curl", "git", "scp", "scripts", "ssh", "sudo", "tar"];
     for (page, text) in guides() {
@@ -172,7 +172,7 @@ fn options(text: &str) -> Vec<&str> {
 }
 
 #[test]
-fn options_in_the_pages_are_those_of_the_program_and_the_scripts() {
+fn options_in_pages_exist_in_program_and_scripts() {
     let help = [HELP, CHECK_HELP, POLICY_HELP].join("\n");
     let known = options(&help);
     let mut count = 0;
@@ -213,7 +213,7 @@ fn options_in_the_pages_are_those_of_the_program_and_the_scripts() {
 }
 
 #[test]
-fn comments_above_blocks_are_understood() {
+fn comment_above_a_block_names_its_runner() {
     let block = |comment: &str| Block { comment: Some(comment.into()), ..Block::default() };
     let tests = |paths: &[&str], part: Option<&str>| {
         let paths = paths.iter().map(ToString::to_string).collect();

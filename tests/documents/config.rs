@@ -25,7 +25,7 @@ fn schema() -> Value {
 }
 
 #[test]
-fn the_parser_takes_each_good_example() {
+fn good_examples_are_accepted() {
     for path in examples("good", 75) {
         if let Err(error) = ConfigFile::read(&path) {
             panic!("{error}");
@@ -34,7 +34,7 @@ fn the_parser_takes_each_good_example() {
 }
 
 #[test]
-fn the_parser_refuses_each_bad_example() {
+fn bad_examples_are_rejected() {
     for path in examples("bad", 210) {
         assert!(ConfigFile::read(&path).is_err(), "{} is taken", path.display());
     }
@@ -70,7 +70,7 @@ fn each_key_has_good_and_bad_examples() {
 }
 
 #[test]
-fn the_parser_takes_the_examples_that_are_shown() {
+fn complete_examples_are_accepted() {
     let mut shown: Vec<String> = vec![read("packaging/autodns.json")];
     shown.extend(schema()["examples"].as_array().unwrap().iter().map(ToString::to_string));
     assert_eq!(shown.len(), 3);
@@ -82,7 +82,7 @@ fn the_parser_takes_the_examples_that_are_shown() {
 }
 
 #[test]
-fn the_parser_takes_each_value_that_the_schema_suggests() {
+fn each_value_that_the_schema_suggests_is_accepted() {
     let schema = schema();
     for (key, property) in schema["properties"].as_object().unwrap() {
         let mut values: Vec<&Value> =
@@ -100,7 +100,7 @@ fn the_parser_takes_each_value_that_the_schema_suggests() {
 }
 
 #[test]
-fn the_keys_of_the_schema_are_the_parsers() {
+fn schema_has_the_keys_of_the_parser() {
     let schema = schema();
     let properties = schema["properties"].as_object().unwrap();
     let known: BTreeSet<&str> = properties.keys().map(String::as_str).collect();
@@ -115,7 +115,7 @@ fn the_keys_of_the_schema_are_the_parsers() {
 }
 
 #[test]
-fn the_defaults_of_the_schema_are_the_parsers() {
+fn schema_has_the_defaults_of_the_parser() {
     let least = r#"{"hosted_zone_id": "Z1", "dns_name": "home.example.com", "alert_lock": "lock",
                     "topic_arn": "arn:aws:sns:eu-west-1:123456789012:t",
                     "heartbeat_url": "https://hc.example.net/"}"#;

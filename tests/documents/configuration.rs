@@ -37,7 +37,7 @@ fn keys(table: &str) -> Vec<&str> {
 }
 
 #[test]
-fn the_table_of_keys_has_each_key_in_the_programs_order() {
+fn table_has_each_key_in_the_order_of_the_program() {
     let page = read(PAGE);
     let (_, table) = page.split_once("<!-- keys: begin -->\n").expect("its begin");
     let (table, _) = table.split_once("<!-- keys: end -->").expect("its end");
@@ -45,7 +45,7 @@ fn the_table_of_keys_has_each_key_in_the_programs_order() {
 }
 
 #[test]
-fn the_keys_of_the_readme_are_the_programs() {
+fn keys_in_the_readme_exist() {
     let readme = read("README.md");
     let named = keys(section(&readme, "## Configuration"));
     assert_eq!(named.len(), 6, "{named:?}");
@@ -55,7 +55,7 @@ fn the_keys_of_the_readme_are_the_programs() {
 }
 
 #[test]
-fn the_variables_are_those_that_the_program_reads() {
+fn page_names_each_variable_that_the_program_reads() {
     let page = read(PAGE);
     let text = format!("{}{}", section(&page, "## Credentials"), section(&page, "## Environment"));
     let named: BTreeSet<String> = code(&text)
@@ -83,7 +83,7 @@ fn whole(text: &str) -> String {
 }
 
 #[test]
-fn the_parser_takes_each_configuration_in_a_page() {
+fn configurations_in_pages_are_valid() {
     let mut count = 0;
     for (page, text) in guides() {
         for block in blocks(&text).iter().filter(|block| block.language == "json") {
@@ -108,7 +108,7 @@ fn the_parser_takes_each_configuration_in_a_page() {
 }
 
 #[test]
-fn the_policy_in_a_page_is_the_one_that_the_program_prints() {
+fn policy_in_a_page_is_the_one_the_program_prints() {
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/autodns.json");
     let printed = Command::new(env!("CARGO_BIN_EXE_autodns"))
         .arg("policy")

@@ -80,7 +80,7 @@ fn push_text(lines: &mut Vec<String>, text: &str) {
 }
 
 #[test]
-fn table_of_keys_is_made_from_the_schema() {
+fn table_of_keys_is_generated_from_the_schema() {
     let row = |(key, meaning): &(&str, String)| format!("| `{key}` | {meaning} |\n");
     let rows: Vec<String> = meanings().iter().map(row).collect();
     let table = format!("| key | meaning |\n|---|---|\n{}", rows.concat());
@@ -89,7 +89,7 @@ fn table_of_keys_is_made_from_the_schema() {
 }
 
 #[test]
-fn list_of_keys_in_the_manual_is_made_from_the_schema() {
+fn list_of_keys_is_generated_from_the_schema() {
     let item = |(key, meaning): &(&str, String)| format!(".It Li {key}\n{}\n", mdoc(meaning));
     let items: Vec<String> = meanings().iter().map(item).collect();
     let wanted = with_part(MANUAL, ".\\\" keys: begin\n", ".\\\" keys: end\n", &items.concat());

@@ -67,7 +67,7 @@ fn problem(page: &str, text: &str, link: &str) -> Option<String> {
 }
 
 #[test]
-fn each_link_within_the_repository_leads_somewhere() {
+fn link_within_the_repository_has_a_target() {
     let mut count = 0;
     for (page, text) in pages() {
         for link in links(&prose(&text)).filter(|link| !link.contains("://")) {
@@ -81,7 +81,7 @@ fn each_link_within_the_repository_leads_somewhere() {
 }
 
 #[test]
-fn each_page_is_reached_from_the_readme() {
+fn each_page_is_reachable_from_the_readme() {
     let all = pages();
     let mut reached = BTreeSet::from(["README.md".to_owned()]);
     let mut next = vec!["README.md".to_owned()];
@@ -104,7 +104,7 @@ fn each_page_is_reached_from_the_readme() {
 }
 
 #[test]
-fn each_path_in_a_page_is_there() {
+fn each_path_in_a_page_exists() {
     let top = [
         "docs/",
         "scripts/",
@@ -139,13 +139,13 @@ fn each_path_in_a_page_is_there() {
 }
 
 #[test]
-fn a_heading_is_linked_to_as_github_does() {
+fn anchor_is_the_one_github_makes() {
     assert_eq!(anchor("### On a Raspberry Pi"), "on-a-raspberry-pi");
     assert_eq!(anchor("## From autodns.py: `x_y`"), "from-autodnspy-x_y");
 }
 
 #[test]
-fn a_link_that_leads_nowhere_is_found() {
+fn link_without_a_target_is_reported() {
     for (page, link, wrong) in [
         ("README.md", "docs/aws.md", false),
         ("README.md", "docs/nothing.md", true),

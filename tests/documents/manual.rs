@@ -51,7 +51,7 @@ fn statuses(text: &str, heading: &str, before: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn the_options_are_those_of_the_help() {
+fn manual_has_the_options_of_the_help() {
     let items = items(&read("packaging/man/autodns.1"), "OPTIONS", "Fl");
     let options = set(items.iter().map(|name| format!("-{name}")));
     assert_eq!(options, options_of_help());
@@ -59,7 +59,7 @@ fn the_options_are_those_of_the_help() {
 }
 
 #[test]
-fn the_synopsis_has_each_option() {
+fn synopsis_has_each_option() {
     let page = read("packaging/man/autodns.1");
     let (_, synopsis) = page.split_once("\n.Sh SYNOPSIS\n").expect("the synopsis");
     let synopsis = synopsis.split("\n.Sh ").next().unwrap_or_default();
@@ -83,7 +83,7 @@ fn the_synopsis_has_each_option() {
 }
 
 #[test]
-fn the_commands_are_the_programs() {
+fn manual_has_the_commands_of_the_program() {
     assert_eq!(items(&read("packaging/man/autodns.1"), "DESCRIPTION", "Cm"), COMMANDS);
     for command in COMMANDS {
         assert!(HELP.contains(&format!("autodns {command}")), "{command}");
@@ -91,12 +91,12 @@ fn the_commands_are_the_programs() {
 }
 
 #[test]
-fn the_environment_is_what_the_program_reads() {
+fn manual_has_each_variable_that_the_program_reads() {
     assert_eq!(set(items(&read("packaging/man/autodns.1"), "ENVIRONMENT", "Ev")), variables());
 }
 
 #[test]
-fn the_exit_statuses_are_the_programs_everywhere() {
+fn each_page_has_the_exit_statuses_of_the_program() {
     let statuses_of_program =
         set([Status::Right, Status::Failed, Status::NotTried].map(|s| (s as u8).to_string()));
     assert_eq!(
@@ -109,6 +109,6 @@ fn the_exit_statuses_are_the_programs_everywhere() {
 }
 
 #[test]
-fn the_keys_are_the_parsers_in_its_order() {
+fn manual_has_each_key_in_the_order_of_the_program() {
     assert_eq!(items(&read("packaging/man/autodns.json.5"), "DESCRIPTION", "Li"), KEYS);
 }

@@ -51,7 +51,7 @@ pub fn is_variable(word: &str) -> bool {
 }
 
 #[test]
-fn a_variable_is_told_from_other_words() {
+fn only_names_of_variables_are_variables() {
     for (word, is) in [
         ("AWS_REGION", true),
         ("AWS_ENDPOINT_URL_ROUTE_53", true),

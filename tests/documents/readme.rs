@@ -5,13 +5,13 @@ use crate::pages::guides;
 use crate::program::read;
 
 #[test]
-fn the_readme_is_at_most_170_lines() {
+fn readme_has_at_most_170_lines() {
     let lines = read("README.md").lines().count();
     assert!(lines <= 170, "{lines} lines; what needs more goes to docs/");
 }
 
 #[test]
-fn the_readme_goes_from_what_it_is_to_where_to_go_on() {
+fn readme_has_its_headings_in_order() {
     let readme = read("README.md");
     let mut at = 0;
     for heading in [
@@ -44,7 +44,7 @@ fn the_readme_goes_from_what_it_is_to_where_to_go_on() {
 }
 
 #[test]
-fn file_names_with_a_version_have_this_one() {
+fn file_names_have_the_current_version() {
     let mut count = 0;
     for (page, text) in guides() {
         for rest in text.split("autodns").skip(1) {

@@ -59,7 +59,7 @@ fn names_of_rooms(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn each_room_imports_only_what_stands_below_it() {
+fn room_imports_only_rooms_below_it() {
     let (rooms, leaves) = rooms();
     let rank = |name: &str| rooms.iter().position(|room| room == name);
     let imports = imports();
@@ -79,7 +79,7 @@ fn each_room_imports_only_what_stands_below_it() {
 }
 
 #[test]
-fn leaves_import_each_other_without_a_circle() {
+fn leaves_have_no_circular_imports() {
     let (_, mut open) = rooms();
     let imports = imports();
     while !open.is_empty() {
@@ -91,7 +91,7 @@ fn leaves_import_each_other_without_a_circle() {
 }
 
 #[test]
-fn rooms_are_found_in_every_form_of_import() {
+fn every_form_of_import_is_read() {
     let text = "use crate::aws::{self, Aws};\nuse crate::{address, config::Config};\nlet a = \
                 crate::retry::random();";
     let names: BTreeSet<String> = names_of_rooms(text).into_iter().collect();

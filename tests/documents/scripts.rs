@@ -75,7 +75,7 @@ fn program(folder: &Path, name: &str, text: &str) -> std::path::PathBuf {
 }
 
 #[test]
-fn router_scripts_print_the_address_of_the_family() {
+fn router_script_prints_the_address_of_the_family() {
     let folder = tempfile::tempdir().expect("a folder");
     for (name, text) in [("curl", CURL), ("ubus", UBUS), ("jsonfilter", JSONFILTER)] {
         program(folder.path(), name, text);
@@ -97,7 +97,7 @@ fn router_scripts_print_the_address_of_the_family() {
 }
 
 #[test]
-fn fritzbox_script_prints_nothing_when_the_box_is_silent() {
+fn fritzbox_script_prints_nothing_when_curl_fails() {
     let folder = tempfile::tempdir().expect("a folder");
     program(folder.path(), "curl", "#!/bin/sh\nexit 7\n");
     let run = Command::new(script("fritzbox", folder.path()))
