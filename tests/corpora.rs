@@ -31,15 +31,15 @@ fn each_corpus_input_passes_its_check() {
             let path = folder.join(input);
             let data =
                 fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-            // A panic names the broken promise. This line names the input.
+            // A panic names the check that failed. This line names the input.
             eprintln!("{}", path.display());
             checks::check(target, &data);
         }
     }
 }
 
-/// A check without a target, a target without a corpus and a corpus without a replay would all look
-/// like success.
+/// A check without a target, a target without a corpus or a corpus without a replay would test
+/// nothing and still pass.
 #[test]
 fn each_fuzz_target_has_a_check_and_a_corpus() {
     let checks: BTreeSet<String> = checks::CHECKS.iter().map(|(name, _)| (*name).into()).collect();
@@ -71,13 +71,13 @@ fn fuzz_targets_use_the_library_versions_of_the_program() {
     };
     let ours = packages(fuzz().join("../../Cargo.lock"));
     let fuzzed = packages(fuzz().join("Cargo.lock"));
-    assert!(ours.len() > 50 && fuzzed.len() > 50, "the lock files are not understood");
+    assert!(ours.len() > 50 && fuzzed.len() > 50, "the lock files could not be read");
     for (name, version) in fuzzed {
         let known = ours.iter().any(|(other, _)| *other == name);
         assert!(
             !known || ours.contains(&(name.clone(), version.clone())),
-            "tests/fuzz/Cargo.lock has {name} {version}, which Cargo.lock has not; to put it \
-             right: cp Cargo.lock tests/fuzz/ && cargo metadata --manifest-path \
+            "tests/fuzz/Cargo.lock has {name} {version}, and Cargo.lock has another version; to \
+             fix it: cp Cargo.lock tests/fuzz/ && cargo metadata --manifest-path \
              tests/fuzz/Cargo.toml >/dev/null"
         );
     }

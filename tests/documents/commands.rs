@@ -1,5 +1,6 @@
-//! The commands in the pages: each block says which test runs it, or why none can; the options of the
-//! program and of the scripts exist. `<!-- run -->` blocks are run here, without a network's help.
+//! The commands in the pages. Each block names the test that runs it, or the reason why no test
+//! can. Blocks marked `<!-- run -->` are run here, without a network. Each option in a page must
+//! exist in the program or in the script.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -7,21 +8,20 @@ use std::path::Path;
 use std::process::Command;
 
 use autodns::parts::KEYS;
-use autodns::parts::{CHECK_HELP, HELP, POLICY_HELP};
 
 use crate::pages::{Block, blocks, guides, inline_code, pages};
-use crate::program::read;
+use crate::program::{HELPS, options, read};
 
-/// Who runs a block of commands.
+/// What runs a block of commands.
 #[derive(Debug, PartialEq, Eq)]
 enum Runner {
     ThisTest,
-    /// Files or folders with tests, and the part of them, if it is named.
+    /// The files or folders of the tests, and a text that they must contain, if the page names one.
     Tests(Vec<String>, Option<String>),
-    /// The reason.
-    Nobody(String),
-    /// The key of a configuration that the program is to get.
-    NobodyYet(String),
+    /// No test runs the block, for this reason.
+    None(String),
+    /// No test runs the block until the program has this configuration key.
+    NoneUntilKey(String),
 }
 
 fn runner(block: &Block) -> Option<Runner> {
@@ -30,12 +30,12 @@ fn runner(block: &Block) -> Option<Runner> {
         return Some(Runner::ThisTest);
     }
     if let Some(key) = comment.strip_prefix("not run yet: comes with ") {
-        return Some(Runner::NobodyYet(key.into()));
+        return Some(Runner::NoneUntilKey(key.into()));
     }
     if let Some(reason) = comment.strip_prefix("not run: ") {
-        return (reason.len() > 15).then(|| Runner::Nobody(reason.into()));
+        return (reason.len() > 15).then(|| Runner::None(reason.into()));
     }
-    // A remark for the reader may stand in brackets behind it.
+    // A remark for the reader may follow in brackets.
     let rest = comment.strip_prefix("run by ")?.split(" (").next()?;
     let (paths, part) = match rest.split_once(": ") {
         Some((paths, part)) => (paths, Some(part.to_owned())),
@@ -55,7 +55,7 @@ fn text_of(path: &str) -> String {
     files.map(|file| fs::read_to_string(file).unwrap_or_default()).collect::<Vec<_>>().join("\n")
 }
 
-/// The commands of a block: a program's name and its long options.
+/// The commands of a block: the name of each program and its long options.
 fn commands(text: &str) -> Vec<(String, Vec<String>)> {
     let joined = text.replace("\\\n", " ");
     let lines = joined.lines().map(|line| line.split(" #").next().unwrap_or_default().trim());
@@ -89,14 +89,14 @@ fn each_shell_block_names_its_test_or_the_reason_for_none() {
             let place = format!("{page}:{}", block.line);
             let runner = runner(block).unwrap_or_else(|| {
                 panic!(
-                    "{place}: a comment above must say who runs this: <!-- run -->, \
+                    "{place}: the line above must say what runs this block: <!-- run -->, \
                      <!-- run by FILE: PART -->, or <!-- not run: REASON -->"
                 )
             });
-            if let Runner::NobodyYet(key) = &runner {
+            if let Runner::NoneUntilKey(key) = &runner {
                 assert!(
                     !KEYS.contains(&key.as_str()),
-                    "{place}: {key} is there now: say who runs it"
+                    "{place}: the program has the key {key} now: name the test that runs this"
                 );
             }
             if let Runner::Tests(paths, part) = runner {
@@ -105,7 +105,8 @@ fn each_shell_block_names_its_test_or_the_reason_for_none() {
                     assert!(tests.contains(part.as_str()), "{place}: {paths:?} has no {part}");
                 }
                 let name = page.rsplit('/').next().unwrap_or(&page);
-                // A test that reads the page has its commands; any other must have the same ones.
+                // A test that reads the page runs the commands of the page. Any other test must
+                // contain the same commands.
                 let reads = page != "README.md" && tests.contains(name);
                 for (program, options) in commands(&block.text) {
                     for word in [vec![program], options].concat() {
@@ -144,7 +145,7 @@ fn blocks_marked_run_succeed() {
             count += 1;
         }
     }
-    assert!(count >= 2, "only {count} were run");
+    assert!(count >= 2, "only {count} blocks were run");
 }
 
 #[test]
@@ -157,23 +158,14 @@ fn commands_are_between_fences() {
             inside ^= line.trim_start().starts_with("```");
             let first = line.trim_start().split([' ', '/']).next().unwrap_or_default();
             let code = !inside && line.starts_with("    ") && programs.contains(&first);
-            assert!(!code, "{page}:{}: put it between fences: {line}", number + 1);
+            assert!(!code, "{page}:{}: put this command between fences: {line}", number + 1);
         }
     }
 }
 
-/// The options in a text, as in `--dry-run` and `-n`.
-fn options(text: &str) -> Vec<&str> {
-    text.split(|c: char| c.is_whitespace() || "[],|;'\"()".contains(c))
-        .filter(|word| word.starts_with('-'))
-        .map(|word| word.split('=').next().unwrap_or(word))
-        .filter(|word| word.trim_start_matches('-').starts_with(|c: char| c.is_ascii_alphabetic()))
-        .collect()
-}
-
 #[test]
 fn options_in_pages_exist_in_program_and_scripts() {
-    let help = [HELP, CHECK_HELP, POLICY_HELP].join("\n");
+    let help = HELPS.join("\n");
     let known = options(&help);
     let mut count = 0;
     for (page, text) in guides() {
@@ -181,10 +173,10 @@ fn options_in_pages_exist_in_program_and_scripts() {
         let lines = blocks.iter().filter(|block| block.language == "sh");
         let lines = lines.flat_map(|block| block.text.lines().map(Into::into));
         for line in inline_code(&text).into_iter().chain(lines) {
-            // A variable may be set for the command.
+            // The line may set variables before the command.
             let first = line.split(' ').find(|word| !word.contains('=')).unwrap_or_default();
             let name = first.rsplit('/').next().unwrap_or_default();
-            // Of a pipe or a list, the options are those of the first command.
+            // In a pipe or a list only the options of the first command are compared.
             let command = line.split([';', '&', '|', '#', '>']).next().unwrap_or_default();
             let path = match (first, name) {
                 (_, "autodns") => None,
@@ -196,7 +188,7 @@ fn options_in_pages_exist_in_program_and_scripts() {
             };
             let script = path.map(|path| text_of(&path));
             for option in options(command) {
-                let there = match &script {
+                let exists = match &script {
                     None => known.contains(&option),
                     Some(script) => {
                         script.is_empty()
@@ -204,7 +196,7 @@ fn options_in_pages_exist_in_program_and_scripts() {
                             || text_of("benches").contains(option)
                     }
                 };
-                assert!(there, "{page}: {line}: there is no {option}");
+                assert!(exists, "{page}: {line}: there is no {option}");
                 count += 1;
             }
         }
@@ -223,9 +215,9 @@ fn comment_above_a_block_names_its_runner() {
         ("run", Some(Runner::ThisTest)),
         ("run by a.sh and b", tests(&["a.sh", "b"], None)),
         ("run by a.sh: main (twice)", tests(&["a.sh"], Some("main"))),
-        ("not run: needs an AWS account", Some(Runner::Nobody("needs an AWS account".into()))),
+        ("not run: needs an AWS account", Some(Runner::None("needs an AWS account".into()))),
         ("not run: no", None),
-        ("not run yet: comes with k", Some(Runner::NobodyYet("k".into()))),
+        ("not run yet: comes with k", Some(Runner::NoneUntilKey("k".into()))),
         ("something else", None),
     ] {
         assert_eq!(runner(&block(comment)), expected, "{comment}");

@@ -1,5 +1,5 @@
-//! The examples of configurations and the keys of the schema, held against the parser. The schema's
-//! opinion of the same examples is asked in `tests/aws/test_schema.py`.
+//! Compares the example configurations and the keys of the schema with the parser.
+//! `tests/aws/test_schema.py` validates the same examples against the schema.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,13 +10,14 @@ use serde_json::Value;
 
 use crate::program::read;
 
-/// The examples of one kind, by name. There are many, so that few have been lost.
+/// The examples of one kind, sorted by name. Fails if fewer than `at_least` are found, since a lost
+/// example would go unnoticed.
 fn examples(kind: &str, at_least: usize) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config").join(kind);
     let mut paths: Vec<PathBuf> =
         fs::read_dir(folder).expect("the examples").map(|entry| entry.unwrap().path()).collect();
     paths.sort();
-    assert!(paths.len() >= at_least, "only {} are {kind}", paths.len());
+    assert!(paths.len() >= at_least, "only {} {kind} examples", paths.len());
     paths
 }
 
@@ -36,7 +37,7 @@ fn good_examples_are_accepted() {
 #[test]
 fn bad_examples_are_rejected() {
     for path in examples("bad", 210) {
-        assert!(ConfigFile::read(&path).is_err(), "{} is taken", path.display());
+        assert!(ConfigFile::read(&path).is_err(), "{} is accepted", path.display());
     }
 }
 
@@ -46,7 +47,7 @@ fn each_key_has_good_and_bad_examples() {
         let name = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().into_owned();
         examples(kind, 1).iter().map(name).collect()
     };
-    // What files are named for: the key, or the word that tells it from others.
+    // The names of the files begin with the key or with one word of it.
     for key in KEYS {
         let word = match *key {
             "hosted_zone_id" => "zone",
@@ -63,7 +64,7 @@ fn each_key_has_good_and_bad_examples() {
         for kind in ["good", "bad"] {
             assert!(
                 names(kind).iter().any(|name| name.starts_with(word)),
-                "tests/config/{kind} has nothing for {key}"
+                "tests/config/{kind} has no example of {key}"
             );
         }
     }
@@ -71,12 +72,12 @@ fn each_key_has_good_and_bad_examples() {
 
 #[test]
 fn complete_examples_are_accepted() {
-    let mut shown: Vec<String> = vec![read("packaging/autodns.json")];
-    shown.extend(schema()["examples"].as_array().unwrap().iter().map(ToString::to_string));
-    assert_eq!(shown.len(), 3);
-    for text in shown {
-        if let Err(problem) = Config::parse(&text) {
-            panic!("{problem}: {text}");
+    let mut examples: Vec<String> = vec![read("packaging/autodns.json")];
+    examples.extend(schema()["examples"].as_array().unwrap().iter().map(ToString::to_string));
+    assert_eq!(examples.len(), 3);
+    for text in examples {
+        if let Err(error) = Config::parse(&text) {
+            panic!("{error}: {text}");
         }
     }
 }
@@ -92,8 +93,8 @@ fn each_value_that_the_schema_suggests_is_accepted() {
         for value in values {
             let mut config = schema["examples"][0].clone();
             config[key] = value.clone();
-            if let Err(problem) = Config::parse(&config.to_string()) {
-                panic!("{problem}: {config}");
+            if let Err(error) = Config::parse(&config.to_string()) {
+                panic!("{error}: {config}");
             }
         }
     }
@@ -110,18 +111,18 @@ fn schema_has_the_keys_of_the_parser() {
             assert!(property[text].is_string(), "{key} has no {text}");
         }
     }
-    let everything = schema["examples"][1].as_object().unwrap();
-    assert_eq!(everything.keys().collect::<BTreeSet<_>>(), properties.keys().collect());
+    let with_all_keys = schema["examples"][1].as_object().unwrap();
+    assert_eq!(with_all_keys.keys().collect::<BTreeSet<_>>(), properties.keys().collect());
 }
 
 #[test]
 fn schema_has_the_defaults_of_the_parser() {
-    let least = r#"{"hosted_zone_id": "Z1", "dns_name": "home.example.com", "alert_lock": "lock",
-                    "topic_arn": "arn:aws:sns:eu-west-1:123456789012:t",
-                    "heartbeat_url": "https://hc.example.net/"}"#;
+    let minimal = r#"{"hosted_zone_id": "Z1", "dns_name": "home.example.com", "alert_lock": "lock",
+                      "topic_arn": "arn:aws:sns:eu-west-1:123456789012:t",
+                      "heartbeat_url": "https://hc.example.net/"}"#;
     let parsed = |config: &Value| format!("{:?}", Config::parse(&config.to_string()).unwrap());
-    let least: Value = serde_json::from_str(least).unwrap();
-    let mut with_defaults = least.clone();
+    let minimal: Value = serde_json::from_str(minimal).unwrap();
+    let mut with_defaults = minimal.clone();
     let mut count = 0;
     for (key, property) in schema()["properties"].as_object().unwrap() {
         if let Some(default) = property.get("default") {
@@ -130,5 +131,5 @@ fn schema_has_the_defaults_of_the_parser() {
         }
     }
     assert_eq!(count, 8);
-    assert_eq!(parsed(&with_defaults), parsed(&least));
+    assert_eq!(parsed(&with_defaults), parsed(&minimal));
 }

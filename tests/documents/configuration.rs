@@ -1,5 +1,5 @@
-//! docs/configuration.md's tables of keys, variables and exit statuses, README.md's few keys, and the
-//! configurations and the policy that are shown in any page.
+//! The variables in docs/configuration.md, the keys in README.md, and the configurations and the
+//! policy in any page.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -13,8 +13,8 @@ use crate::program::{is_variable, read, variables};
 
 const PAGE: &str = "docs/configuration.md";
 
-/// What is under a heading, up to the next one of the same rank or a higher one.
-pub fn section<'a>(text: &'a str, heading: &str) -> &'a str {
+/// The text under a heading, up to the next heading of the same or a higher rank.
+fn section<'a>(text: &'a str, heading: &str) -> &'a str {
     let rank = heading.split(' ').next().unwrap().len();
     let start = text.find(&format!("\n{heading}\n")).unwrap_or_else(|| panic!("no {heading}"));
     let body = &text[start + heading.len() + 2..];
@@ -25,7 +25,7 @@ pub fn section<'a>(text: &'a str, heading: &str) -> &'a str {
     &body[..end]
 }
 
-/// What stands between backquotes.
+/// The texts between backquotes.
 fn code(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
@@ -34,14 +34,6 @@ fn code(text: &str) -> impl Iterator<Item = &str> {
 fn keys(table: &str) -> Vec<&str> {
     let rows = table.lines().filter_map(|row| row.strip_prefix("| `")?.split_once("` |"));
     rows.map(|(key, _)| key).collect()
-}
-
-#[test]
-fn table_has_each_key_in_the_order_of_the_program() {
-    let page = read(PAGE);
-    let (_, table) = page.split_once("<!-- keys: begin -->\n").expect("its begin");
-    let (table, _) = table.split_once("<!-- keys: end -->").expect("its end");
-    assert_eq!(keys(table), KEYS);
 }
 
 #[test]
@@ -66,15 +58,15 @@ fn page_names_each_variable_that_the_program_reads() {
     assert_eq!(named, variables());
 }
 
-/// A part of a configuration, or a whole one, as a whole one.
-fn whole(text: &str) -> String {
+/// Completes a part of a configuration with the required keys. A whole one stays unchanged.
+fn completed(text: &str) -> String {
     if text.trim_start().starts_with('{') {
         return text.into();
     }
     let mut base: Value =
         serde_json::json!({ "hosted_zone_id": "Z1", "dns_name": "home.example.com" });
     let part: Value = serde_json::from_str(&format!("{{{text}}}")).unwrap_or_else(|error| {
-        panic!("this is neither a configuration nor a part of one: {error}: {text}")
+        panic!("neither a configuration nor a part of one: {error}: {text}")
     });
     for (key, value) in part.as_object().expect("an object") {
         base[key] = value.clone();
@@ -93,13 +85,16 @@ fn configurations_in_pages_are_valid() {
                 continue;
             }
             if let Some(key) = comment.strip_prefix("not parsed yet: ") {
-                assert!(!KEYS.contains(&key), "{place}: {key} is there now: remove the comment");
-                let value = serde_json::from_str::<Value>(&whole(&block.text)).expect("JSON");
-                assert!(value.get(key).is_some(), "{place}: it has no {key}");
+                assert!(
+                    !KEYS.contains(&key),
+                    "{place}: the program has the key {key} now: remove the comment"
+                );
+                let value = serde_json::from_str::<Value>(&completed(&block.text)).expect("JSON");
+                assert!(value.get(key).is_some(), "{place}: the block has no {key}");
                 continue;
             }
-            if let Err(problem) = Config::parse(&whole(&block.text)) {
-                panic!("{place}: {problem}");
+            if let Err(error) = Config::parse(&completed(&block.text)) {
+                panic!("{place}: {error}");
             }
             count += 1;
         }
@@ -123,20 +118,21 @@ fn policy_in_a_page_is_the_one_the_program_prints() {
             block.comment.as_deref().is_some_and(|comment| comment.starts_with("policy: "))
         }) {
             let shown: Value = serde_json::from_str(&block.text).expect("JSON");
-            assert_eq!(as_sets(&shown), as_sets(&printed), "{page}:{}", block.line);
+            let (shown, printed) = (without_lists_of_one(&shown), without_lists_of_one(&printed));
+            assert_eq!(shown, printed, "{page}:{}", block.line);
             count += 1;
         }
     }
     assert_eq!(count, 1);
 }
 
-/// A list of one is its element: IAM means the same.
-fn as_sets(value: &Value) -> Value {
+/// Replaces each list of one element by that element. To IAM both mean the same.
+fn without_lists_of_one(value: &Value) -> Value {
     match value {
-        Value::Array(items) if items.len() == 1 => as_sets(&items[0]),
-        Value::Array(items) => Value::Array(items.iter().map(as_sets).collect()),
+        Value::Array(items) if items.len() == 1 => without_lists_of_one(&items[0]),
+        Value::Array(items) => Value::Array(items.iter().map(without_lists_of_one).collect()),
         Value::Object(members) => {
-            members.iter().map(|(key, value)| (key.clone(), as_sets(value))).collect()
+            members.iter().map(|(key, value)| (key.clone(), without_lists_of_one(value))).collect()
         }
         value => value.clone(),
     }

@@ -1,6 +1,6 @@
-//! What a key of a configuration means is written once, in schema/autodns.schema.json: the table in
-//! docs/configuration.md and the list in autodns.json(5) are made from it. With
-//! `AUTODNS_WRITE_PAGES` set, these tests write both anew.
+//! schema/autodns.schema.json describes each configuration key once. The table in
+//! docs/configuration.md and the list in autodns.json(5) are generated from it. If
+//! `AUTODNS_WRITE_PAGES` is set, these tests write both again.
 
 use std::fs;
 use std::path::Path;
@@ -14,7 +14,7 @@ const SCHEMA: &str = "schema/autodns.schema.json";
 const PAGE: &str = "docs/configuration.md";
 const MANUAL: &str = "packaging/man/autodns.json.5";
 
-/// Each key with its meaning in Markdown, in the program's order.
+/// Each key with its description in Markdown, in the order of the program.
 fn meanings() -> Vec<(&'static str, String)> {
     let schema: Value = serde_json::from_str(&read(SCHEMA)).expect("JSON");
     let meaning = |key| {
@@ -32,19 +32,20 @@ fn with_part(path: &str, begin: &str, end: &str, part: &str) -> String {
     format!("{before}{begin}{part}{end}{after}")
 }
 
-fn is_current(path: &str, wanted: &str) {
+/// Fails unless the page has this text. Writes the page first if `AUTODNS_WRITE_PAGES` is set.
+fn assert_current(path: &str, expected: &str) {
     if std::env::var_os("AUTODNS_WRITE_PAGES").is_some() {
         let place = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
-        fs::write(place, wanted).expect("the page is written");
+        fs::write(place, expected).expect("the page is written");
     }
     assert!(
-        read(path) == wanted,
-        "{path} is not what {SCHEMA} says; write it anew with AUTODNS_WRITE_PAGES=1 cargo test \
+        read(path) == expected,
+        "{path} differs from {SCHEMA}; write the page again with AUTODNS_WRITE_PAGES=1 cargo test \
          --locked --test documents keys::"
     );
 }
 
-/// A sentence or more in Markdown as mdoc(7): what stands between backquotes is literal, and each
+/// Converts sentences in Markdown to mdoc(7). A text between backquotes becomes a literal, and each
 /// sentence begins a line.
 fn mdoc(markdown: &str) -> String {
     let mut lines: Vec<String> = Vec::new();
@@ -64,7 +65,7 @@ fn mdoc(markdown: &str) -> String {
     lines.join("\n")
 }
 
-/// Adds text, a line per sentence, and a long one on several lines.
+/// Adds a line per sentence. A sentence longer than 78 characters becomes several lines.
 fn push_text(lines: &mut Vec<String>, text: &str) {
     for sentence in text.trim().replace(". ", ".\n").lines() {
         let mut line = String::new();
@@ -84,16 +85,16 @@ fn table_of_keys_is_generated_from_the_schema() {
     let row = |(key, meaning): &(&str, String)| format!("| `{key}` | {meaning} |\n");
     let rows: Vec<String> = meanings().iter().map(row).collect();
     let table = format!("| key | meaning |\n|---|---|\n{}", rows.concat());
-    let wanted = with_part(PAGE, "<!-- keys: begin -->\n", "<!-- keys: end -->", &table);
-    is_current(PAGE, &wanted);
+    let expected = with_part(PAGE, "<!-- keys: begin -->\n", "<!-- keys: end -->", &table);
+    assert_current(PAGE, &expected);
 }
 
 #[test]
 fn list_of_keys_is_generated_from_the_schema() {
     let item = |(key, meaning): &(&str, String)| format!(".It Li {key}\n{}\n", mdoc(meaning));
     let items: Vec<String> = meanings().iter().map(item).collect();
-    let wanted = with_part(MANUAL, ".\\\" keys: begin\n", ".\\\" keys: end\n", &items.concat());
-    is_current(MANUAL, &wanted);
+    let expected = with_part(MANUAL, ".\\\" keys: begin\n", ".\\\" keys: end\n", &items.concat());
+    assert_current(MANUAL, &expected);
 }
 
 #[test]

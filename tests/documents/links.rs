@@ -1,5 +1,5 @@
-//! The links and the paths in the pages of this repository: each leads to a file, and to a heading in
-//! it if it names one.
+//! The links and the paths in the pages of this repository. The file of each must exist, and the
+//! heading, if the link names one.
 
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use crate::pages::{inline_code, pages, prose};
 use crate::program::read;
 
-/// What GitHub has beside the files of a repository.
+/// The pages of GitHub that are not files of the repository.
 const GITHUB: [&str; 3] = ["releases/latest", "issues/new/choose", "security/advisories/new"];
 
 /// The targets of a page's links, in order.
@@ -15,7 +15,7 @@ fn links(text: &str) -> impl Iterator<Item = &str> {
     text.split("](").skip(1).filter_map(|rest| Some(rest.split_once(')')?.0))
 }
 
-/// The name by which a heading is linked to: lower case, hyphens for spaces, no punctuation.
+/// The anchor that GitHub makes for a heading: lower case, hyphens for spaces, no punctuation.
 fn anchor(heading: &str) -> String {
     let name = heading.trim_start_matches('#').trim().to_lowercase();
     name.chars()
@@ -24,7 +24,7 @@ fn anchor(heading: &str) -> String {
         .collect()
 }
 
-/// The path without `..`; `None` if it leaves the repository.
+/// The path without `..`. `None` if it leaves the repository.
 fn within(path: &Path) -> Option<PathBuf> {
     let mut parts = PathBuf::new();
     for part in path.components() {
@@ -40,8 +40,8 @@ fn within(path: &Path) -> Option<PathBuf> {
     Some(parts)
 }
 
-/// What is wrong with a link of this page.
-fn problem(page: &str, text: &str, link: &str) -> Option<String> {
+/// The error in a link of this page, if any.
+fn link_error(page: &str, text: &str, link: &str) -> Option<String> {
     let folder = Path::new(page).parent().unwrap();
     // GitHub shows a page at /OWNER/NAME/blob/BRANCH/PAGE.
     let up = "../".repeat(folder.components().count() + 2);
@@ -71,8 +71,8 @@ fn link_within_the_repository_has_a_target() {
     let mut count = 0;
     for (page, text) in pages() {
         for link in links(&prose(&text)).filter(|link| !link.contains("://")) {
-            if let Some(problem) = problem(&page, &text, link) {
-                panic!("{page}: {link}: {problem}");
+            if let Some(error) = link_error(&page, &text, link) {
+                panic!("{page}: {link}: {error}");
             }
             count += 1;
         }
@@ -120,8 +120,9 @@ fn each_path_in_a_page_exists() {
     ];
     let mut count = 0;
     for (page, text) in pages() {
+        // CHANGELOG.md names paths that no longer exist.
         if page == "CHANGELOG.md" {
-            continue; // It tells of paths that were there.
+            continue;
         }
         for code in inline_code(&text) {
             let path = code.split(' ').next().unwrap_or_default();
@@ -130,8 +131,8 @@ fn each_path_in_a_page_exists() {
                 continue;
             }
             let path = path.trim_end_matches([',', ';']);
-            let there = Path::new(env!("CARGO_MANIFEST_DIR")).join(path).exists();
-            assert!(there, "{page}: there is no {path}");
+            let exists = Path::new(env!("CARGO_MANIFEST_DIR")).join(path).exists();
+            assert!(exists, "{page}: there is no {path}");
             count += 1;
         }
     }
@@ -146,7 +147,7 @@ fn anchor_is_the_one_github_makes() {
 
 #[test]
 fn link_without_a_target_is_reported() {
-    for (page, link, wrong) in [
+    for (page, link, is_error) in [
         ("README.md", "docs/aws.md", false),
         ("README.md", "docs/nothing.md", true),
         ("README.md", "docs/aws.md#rotate-a-key", false),
@@ -156,6 +157,6 @@ fn link_without_a_target_is_reported() {
         ("docs/aws.md", "../../releases/latest", true),
         ("README.md", "../../no/such/page", true),
     ] {
-        assert_eq!(problem(page, "", link).is_some(), wrong, "{page}: {link}");
+        assert_eq!(link_error(page, "", link).is_some(), is_error, "{page}: {link}");
     }
 }

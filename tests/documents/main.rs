@@ -1,6 +1,6 @@
-//! What is written about the program is held against the program: the schema of its configuration,
-//! the pages, the manual. Runs nothing but what a page says needs no network; what a page says of a
-//! whole run is tests/integration's.
+//! Compares the documentation with the program: the schema of the configuration, the pages, the
+//! manual. These tests run only commands that need no network. tests/integration/ compares the
+//! outputs and messages that the pages show with those of whole runs.
 
 mod commands;
 mod config;

@@ -1,14 +1,13 @@
-//! The manual pages: their options, commands, variables, exit statuses and keys are the program's.
+//! Compares the options, commands, variables, exit statuses and keys in the manual pages with those
+//! of the program.
 
 use std::collections::BTreeSet;
 
-use autodns::parts::KEYS;
-use autodns::parts::Status;
-use autodns::parts::{CHECK_HELP, COMMANDS, HELP, POLICY_HELP};
+use autodns::parts::{COMMANDS, HELP, KEYS, Status};
 
-use crate::program::{read, variables};
+use crate::program::{HELPS, options, read, variables};
 
-/// The words of the items of a section (mdoc's `.It MACRO word , word`), without commas.
+/// The words in the items of a section, which mdoc writes as `.It MACRO word , word`.
 fn items(page: &str, section: &str, macro_name: &str) -> Vec<String> {
     let start = format!("\n.Sh {section}\n");
     let (_, body) = page.split_once(&start).unwrap_or_else(|| panic!("no section {section}"));
@@ -26,20 +25,7 @@ fn set(words: impl IntoIterator<Item = impl Into<String>>) -> BTreeSet<String> {
     words.into_iter().map(Into::into).collect()
 }
 
-const HELPS: [&str; 3] = [HELP, CHECK_HELP, POLICY_HELP];
-
-/// The options in the texts of `--help`, as in `-n` and `--dry-run`.
-fn options_of_help() -> BTreeSet<String> {
-    let separates = |c: char| c.is_whitespace() || "[],|;".contains(c);
-    let words = HELPS.into_iter().flat_map(|help| help.split(separates));
-    let is_option = |word: &&str| {
-        let name = word.trim_start_matches('-');
-        word.starts_with('-') && name.starts_with(|c: char| c.is_ascii_alphabetic())
-    };
-    set(words.filter(is_option))
-}
-
-/// The numbers under a heading, where each begins a line, behind `before`.
+/// The numbers under a heading that follow `before` at the beginning of a line.
 fn statuses(text: &str, heading: &str, before: &str) -> BTreeSet<String> {
     let (_, body) = text.split_once(heading).unwrap_or_else(|| panic!("no {heading}"));
     let lines = body.lines().skip_while(|line| !line.starts_with(before));
@@ -53,9 +39,9 @@ fn statuses(text: &str, heading: &str, before: &str) -> BTreeSet<String> {
 #[test]
 fn manual_has_the_options_of_the_help() {
     let items = items(&read("packaging/man/autodns.1"), "OPTIONS", "Fl");
-    let options = set(items.iter().map(|name| format!("-{name}")));
-    assert_eq!(options, options_of_help());
-    assert!(options.contains("-n") && options.contains("--deadline"), "{options:?}");
+    let seen = set(items.iter().map(|name| format!("-{name}")));
+    assert_eq!(seen, set(options(&HELPS.join("\n"))));
+    assert!(seen.contains("-n") && seen.contains("--deadline"), "{seen:?}");
 }
 
 #[test]
@@ -68,7 +54,7 @@ fn synopsis_has_each_option() {
         .filter_map(|line| line.split_once("Fl "))
         .flat_map(|(_, flags)| flags.split([' ', '|', ',']))
         .collect();
-    // An option that has a letter is there by it alone, with others behind one hyphen or not.
+    // The synopsis names an option by its letter if it has one, alone or with others, as in `-nv`.
     let lines = HELPS.into_iter().flat_map(str::lines);
     for line in lines.filter(|line| line.starts_with("  -")) {
         let name = line.trim_start().trim_start_matches('-');

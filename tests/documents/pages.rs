@@ -1,14 +1,14 @@
-//! The pages of this repository, and their blocks between fences. Knows nothing of what is in them.
+//! Finds the pages of this repository and their blocks between fences. It does not interpret them.
 
 use std::fs;
 use std::path::Path;
 
 use crate::program::read;
 
-/// Where pages are, not looking into folders below.
+/// The folders that hold pages. Folders below these are not searched.
 const FOLDERS: [&str; 5] = ["", "docs", "reflector", ".github", "packaging/ansible"];
 
-/// The path and the text of each page, README.md first.
+/// The path and the text of each page, sorted by path.
 pub fn pages() -> Vec<(String, String)> {
     let mut paths = Vec::new();
     for folder in FOLDERS {
@@ -27,7 +27,7 @@ pub fn pages() -> Vec<(String, String)> {
     paths.into_iter().map(|path| (path.clone(), read(&path))).collect()
 }
 
-/// README.md and what it leads a user to.
+/// The pages for users: README.md and docs/.
 pub fn guides() -> Vec<(String, String)> {
     let is_guide = |path: &str| path == "README.md" || path.starts_with("docs/");
     pages().into_iter().filter(|(path, _)| is_guide(path)).collect()
@@ -36,13 +36,13 @@ pub fn guides() -> Vec<(String, String)> {
 /// A block between fences.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Block {
-    /// The line of its first fence, from 1.
+    /// The line of the first fence, from 1.
     pub line: usize,
-    /// What stands behind the fence, as `sh`.
+    /// The word after the fence, for example `sh`.
     pub language: String,
-    /// The comment in the line above, without its marks.
+    /// The text of the comment in the line above.
     pub comment: Option<String>,
-    /// Without the blanks by which the fence is indented.
+    /// The lines without the indentation of the fence.
     pub text: String,
 }
 
@@ -85,7 +85,7 @@ pub fn blocks(page: &str) -> Vec<Block> {
     found
 }
 
-/// A page without what is between fences.
+/// A page without its blocks.
 pub fn prose(page: &str) -> String {
     let mut inside = false;
     let mut text = String::new();
@@ -99,7 +99,7 @@ pub fn prose(page: &str) -> String {
     text
 }
 
-/// What stands between single backquotes in a page's prose. A line break in it is a blank.
+/// The texts between single backquotes outside blocks. A line break in a text becomes a blank.
 pub fn inline_code(page: &str) -> Vec<String> {
     let text = prose(page);
     text.split("\n\n")

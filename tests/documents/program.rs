@@ -1,8 +1,23 @@
-//! What the program has that a page must name. Knows no page.
+//! What the pages must name: the options in the help texts, and the variables that the source
+//! reads.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use autodns::parts::{CHECK_HELP, HELP, POLICY_HELP};
+
+/// The texts of `--help`.
+pub const HELPS: [&str; 3] = [HELP, CHECK_HELP, POLICY_HELP];
+
+/// The options in a text, as in `--dry-run` and `-n`.
+pub fn options(text: &str) -> Vec<&str> {
+    text.split(|c: char| c.is_whitespace() || "[],|;'\"()".contains(c))
+        .filter(|word| word.starts_with('-'))
+        .map(|word| word.split('=').next().unwrap_or(word))
+        .filter(|word| word.trim_start_matches('-').starts_with(|c: char| c.is_ascii_alphabetic()))
+        .collect()
+}
 
 /// The text of a file of this repository.
 pub fn read(path: &str) -> String {
@@ -10,7 +25,7 @@ pub fn read(path: &str) -> String {
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The files of src/, by their paths in it, with their texts.
+/// The path, relative to src/, and the text of each source file.
 pub fn source() -> Vec<(PathBuf, String)> {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let (mut files, mut folders) = (Vec::new(), vec![src.clone()]);
@@ -28,8 +43,9 @@ pub fn source() -> Vec<(PathBuf, String)> {
     files
 }
 
-/// The variables of the environment that the program reads: in its source they are the strings of
-/// capitals with a `_` in them. `HOME` is none of them; it is no setting of this program.
+/// The environment variables that the program reads. In the source they are the strings of
+/// capitals with a `_`. `HOME` has no `_`, so it is not included: it is not a setting of this
+/// program.
 pub fn variables() -> BTreeSet<String> {
     let mut variables = BTreeSet::new();
     for (_, text) in source() {
@@ -40,8 +56,8 @@ pub fn variables() -> BTreeSet<String> {
     variables
 }
 
-/// Whether `word` is the name of a variable of the environment that the program reads. Cargo's own
-/// are read when the program is built; `AUTODNS_…` are set for the user's programs.
+/// Whether `word` has the form of an environment variable that the program reads. `CARGO_…` is
+/// read when the program is built. The program sets `AUTODNS_…` for the user's commands.
 pub fn is_variable(word: &str) -> bool {
     word.starts_with(|c: char| c.is_ascii_uppercase())
         && word.contains('_')
@@ -52,7 +68,7 @@ pub fn is_variable(word: &str) -> bool {
 
 #[test]
 fn only_names_of_variables_are_variables() {
-    for (word, is) in [
+    for (word, expected) in [
         ("AWS_REGION", true),
         ("AWS_ENDPOINT_URL_ROUTE_53", true),
         ("NO_PROXY", true),
@@ -63,6 +79,6 @@ fn only_names_of_variables_are_variables() {
         ("AWS_REGION is", false),
         ("_", false),
     ] {
-        assert_eq!(is_variable(word), is, "{word}");
+        assert_eq!(is_variable(word), expected, "{word}");
     }
 }

@@ -1,5 +1,5 @@
-//! The shape of README.md: short, and in the order in which a new user needs it; and the version in
-//! the names of files that a user types.
+//! README.md is short and has its headings in the order in which a new user needs them. The file
+//! names that a user types have the current version.
 
 use crate::pages::guides;
 use crate::program::read;
@@ -7,7 +7,7 @@ use crate::program::read;
 #[test]
 fn readme_has_at_most_170_lines() {
     let lines = read("README.md").lines().count();
-    assert!(lines <= 170, "{lines} lines; what needs more goes to docs/");
+    assert!(lines <= 170, "{lines} lines; move details to docs/");
 }
 
 #[test]
@@ -32,7 +32,7 @@ fn readme_has_its_headings_in_order() {
         let found = readme[at..]
             .find(&format!("\n{heading}"))
             .or_else(|| (at == 0 && readme.starts_with(heading)).then_some(0));
-        at += found.unwrap_or_else(|| panic!("{heading} is missing, or too early"));
+        at += found.unwrap_or_else(|| panic!("{heading} is missing or too early"));
     }
     let bullets = readme.split("\n## ").next().unwrap_or_default();
     assert_eq!(bullets.lines().filter(|line| line.starts_with("- **")).count(), 8);

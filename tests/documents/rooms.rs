@@ -1,11 +1,11 @@
-//! Which room of src/ may import which: each only what stands below it in the list of src/lib.rs.
-//! Reads the source; it must not repeat that list.
+//! A room of src/ may import only rooms below it in the list of src/lib.rs. These tests read that
+//! list from the source and must not repeat it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::program::{read, source};
 
-/// The rooms from the top down, as src/lib.rs lists them, and the leaves.
+/// The rooms in the order of src/lib.rs, from the top down, and the leaves.
 fn rooms() -> (Vec<String>, BTreeSet<String>) {
     let map = read("src/lib.rs");
     let lines = map.lines().filter_map(|line| line.strip_prefix("//! "));
@@ -34,14 +34,14 @@ fn imports() -> BTreeMap<String, BTreeSet<String>> {
             continue;
         }
         let used: &mut BTreeSet<String> = imports.entry(first.to_owned()).or_default();
-        used.extend(names_of_rooms(&text));
+        used.extend(imported_rooms(&text));
         used.remove(first);
     }
     imports
 }
 
-/// The first name behind each `crate::`, and each name of a list behind it.
-fn names_of_rooms(text: &str) -> Vec<String> {
+/// The name after each `crate::`, or each name in a list after it.
+fn imported_rooms(text: &str) -> Vec<String> {
     let name = |text: &str| -> String {
         text.trim_start().chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect()
     };
@@ -73,20 +73,21 @@ fn room_imports_only_rooms_below_it() {
                 (None, Some(_)) => false,
                 (None, None) => true,
             };
-            assert!(is_below, "{room} imports {other}, which does not stand below it");
+            assert!(is_below, "{room} imports {other}, which is not below it");
         }
     }
 }
 
 #[test]
 fn leaves_have_no_circular_imports() {
-    let (_, mut open) = rooms();
+    // Removes the leaves that import no remaining leaf, again and again. A circle always remains.
+    let (_, mut remaining) = rooms();
     let imports = imports();
-    while !open.is_empty() {
-        let free = |leaf: &String| imports[leaf].iter().all(|other| !open.contains(other));
-        let done: Vec<String> = open.iter().filter(|leaf| free(leaf)).cloned().collect();
-        assert!(!done.is_empty(), "a circle among {open:?}");
-        open.retain(|leaf| !done.contains(leaf));
+    while !remaining.is_empty() {
+        let is_free = |leaf: &String| imports[leaf].iter().all(|other| !remaining.contains(other));
+        let free: Vec<String> = remaining.iter().filter(|leaf| is_free(leaf)).cloned().collect();
+        assert!(!free.is_empty(), "a circle among {remaining:?}");
+        remaining.retain(|leaf| !free.contains(leaf));
     }
 }
 
@@ -94,6 +95,6 @@ fn leaves_have_no_circular_imports() {
 fn every_form_of_import_is_read() {
     let text = "use crate::aws::{self, Aws};\nuse crate::{address, config::Config};\nlet a = \
                 crate::retry::random();";
-    let names: BTreeSet<String> = names_of_rooms(text).into_iter().collect();
+    let names: BTreeSet<String> = imported_rooms(text).into_iter().collect();
     assert_eq!(names, ["address", "aws", "config", "retry"].map(Into::into).into());
 }

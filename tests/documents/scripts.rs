@@ -1,5 +1,5 @@
-//! The scripts for `address_command` in docs/configuration.md, run as they are printed there, with
-//! fakes of the programs that they ask. What a real FRITZ!Box and a real ubus answer is of this form.
+//! Runs the scripts for `address_command` that docs/configuration.md shows, with fakes of the
+//! programs that they call. The fakes answer in the form of a real FRITZ!Box and a real ubus.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -9,7 +9,7 @@ use std::process::Command;
 use crate::pages::blocks;
 use crate::program::read;
 
-/// Plays curl to a FRITZ!Box: answers the one action that the header and the body name.
+/// A fake curl in front of a FRITZ!Box. It answers the action that the header and the body name.
 const CURL: &str = r#"#!/bin/sh
 for word; do
     case $word in
@@ -55,7 +55,7 @@ esac
 sed -n "s/.*\"$member\":\[{\"address\":\"\([^\"]*\)\".*/\1/p"
 "#;
 
-/// A script of the page, as a program.
+/// Writes a script of the page into the folder as a program.
 fn script(name: &str, folder: &Path) -> std::path::PathBuf {
     let page = read("docs/configuration.md");
     let comment = format!("run by tests/documents/scripts.rs: {name}");
