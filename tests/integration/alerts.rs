@@ -75,7 +75,8 @@ fn assert_published(fixture: &Fixture, expected: &[(&str, &str)]) {
         .into_iter()
         .map(|published| {
             assert_eq!(published.topic, TOPIC);
-            let message = clock::neutral(&fixture.sandbox.neutral(&published.message));
+            let message =
+                clock::with_placeholders(&fixture.sandbox.with_placeholders(&published.message));
             (published.subject, message)
         })
         .collect();

@@ -575,7 +575,7 @@ fn command_after_options_is_recognised() {
 fn output_that_cannot_be_written_exits_1() {
     let mut fixture = Fixture::new();
     let config = fixture.sandbox.path("autodns.json");
-    fixture.sandbox.alias(&config, "{config}");
+    fixture.sandbox.placeholder(&config, "{config}");
     let full = ["sh", "-c", "exec \"$@\" >/dev/full", "sh"];
     for arguments in [
         &["policy", &config][..],

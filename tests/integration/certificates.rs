@@ -42,7 +42,7 @@ fn openssl_fixture(script: &str, options: &[&str]) -> OpensslFixture {
     let server = OpenSsl::serve(&folder, options);
     let port = server.port();
     fixture.configure(|config| config["reflect_url"] = json!(format!("https://{HOST}:{port}/ip")));
-    fixture.sandbox.alias(&format!(":{port}"), ":{own}");
+    fixture.sandbox.placeholder(&format!(":{port}"), ":{own}");
     let server = OpensslFixture { fixture, folder, _server: server };
     server.trust(&["ca.pem", "cert.pem"]);
     server

@@ -22,7 +22,9 @@ fn fixture() -> Fixture {
 /// The subjects and texts that were published.
 fn published(fixture: &Fixture) -> Vec<(String, String)> {
     let messages = fixture.aws.published().into_iter();
-    messages.map(|message| (message.subject, fixture.sandbox.neutral(&message.message))).collect()
+    messages
+        .map(|message| (message.subject, fixture.sandbox.with_placeholders(&message.message)))
+        .collect()
 }
 
 #[test]

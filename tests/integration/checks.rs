@@ -23,14 +23,14 @@ use crate::support::{assert_text, clock};
 fn check(fixture: &Fixture, options: &[&str]) -> Run {
     let path = fixture.sandbox.path("autodns.json");
     let mut run = fixture.run_args(&[&["check"], options, &[path.as_str()]].concat());
-    run.stdout = neutral(&run.stdout);
+    run.stdout = with_placeholders(&run.stdout);
     run
 }
 
 /// Replaces each number of milliseconds by `{ms}` and each time by a placeholder.
-fn neutral(text: &str) -> String {
+fn with_placeholders(text: &str) -> String {
     let mut shown = String::new();
-    for (index, part) in clock::neutral(text).split(" ms").enumerate() {
+    for (index, part) in clock::with_placeholders(text).split(" ms").enumerate() {
         if index > 0 {
             shown.push_str(" ms");
         }
@@ -302,7 +302,7 @@ fn check_alert_publishes_a_test_message() {
     let published = fixture.aws.published();
     assert_eq!(published[0].subject, "autodns: a test from raspberrypi");
     assert_text(
-        &fixture.sandbox.neutral(&published[0].message),
+        &fixture.sandbox.with_placeholders(&published[0].message),
         "autodns on raspberrypi can reach you. If it cannot keep home.example.com up to date, it \
          sends one alert here.\n\nHost:   raspberrypi\nConfig: {home}/autodns.json\n",
     );
@@ -349,7 +349,7 @@ fn advised_command_has_an_absolute_quoted_path() {
     let run = fixture.run_args(&["check", "my dns's.json"]);
     let path = config.replace('\'', "'\\''");
     let said = format!("its mode is 0644; chmod 600 '{path}'\n");
-    assert!(run.stdout.contains(&fixture.sandbox.neutral(&said)), "{run:?}");
+    assert!(run.stdout.contains(&fixture.sandbox.with_placeholders(&said)), "{run:?}");
 }
 
 #[test]
@@ -369,7 +369,7 @@ fn check_compares_the_addresses_of_all_sources() {
     let other = FakeReflector::start();
     other.says(Family::V4, "192.175.48.9");
     other.replies(Family::V6, Response::new(503, "text/plain", ""));
-    fixture.sandbox.alias(&other.server().url("reflect2.example.net"), "{other}");
+    fixture.sandbox.placeholder(&other.server().url("reflect2.example.net"), "{other}");
     let urls = json!([fixture.reflector.url(), other.url_of("reflect2.example.net")]);
     fixture.configure(|config| config["reflect_url"] = urls);
     let run = check(&private(fixture), &[]);
@@ -452,7 +452,7 @@ fn check_names_the_proxy_and_lets_it_resolve_names() {
     let mut fixture = fixture();
     let proxy = Proxy::start(&[("*", fixture.aws.server().port())]);
     let shown = proxy.url().trim_start_matches("http://").to_owned();
-    fixture.sandbox.alias(&shown, "{proxy}");
+    fixture.sandbox.placeholder(&shown, "{proxy}");
     fixture.sandbox.set("HTTPS_PROXY", proxy.url());
     let direct = "https://{aws} answered over";
     let through = "https://{aws} answered through the proxy {proxy} over";
@@ -467,9 +467,9 @@ fn check_reports_the_connection_of_each_exchange() {
     );
     let aws = fixture.aws.server().url("localhost");
     fixture.sandbox.set("AWS_ENDPOINT_URL", &aws);
-    fixture.sandbox.alias(&aws, "{localhost}");
+    fixture.sandbox.placeholder(&aws, "{localhost}");
     let plain = fixture.reflector.server().url("127.0.0.1");
-    fixture.sandbox.alias(&plain, "{plain}");
+    fixture.sandbox.placeholder(&plain, "{plain}");
     // After a redirect, `check` describes the server that names the address.
     let moved = FakeReflector::start_as(Listen::V4, Speak::Tls(Certificate::GoodTls12));
     let target = moved.server().url("reflect2.example.net") + "/moved";
@@ -523,7 +523,7 @@ fn check_exits_2_on_setup_errors() {
     assert_eq!(run.status.code(), Some(2));
     let usual = expected(&[]);
     let (lines, _) = usual.trim_end().rsplit_once('\n').expect("lines");
-    assert_text(&neutral(&run.stdout), &counted(&format!("{said}{lines}\n")));
+    assert_text(&with_placeholders(&run.stdout), &counted(&format!("{said}{lines}\n")));
     fixture.sandbox.unset("AWS_SECRET_ACCESS_KEY");
     let run = check(&fixture, &[]);
     run.assert(

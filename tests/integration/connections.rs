@@ -102,7 +102,7 @@ fn blocked_name_is_named() {
         let port = refusing.port();
         let url = format!("https://{name}:{port}");
         fixture.configure(|config| config["reflect_url"] = json!(url));
-        fixture.sandbox.alias(&format!(":{port}"), ":{refusing}");
+        fixture.sandbox.placeholder(&format!(":{port}"), ":{refusing}");
         let said = if is_block {
             blocked(address)
         } else {

@@ -117,8 +117,9 @@ fn documented_line_of_iam_roles_anywhere_works() {
 #[test]
 fn failing_process_is_named_by_file_and_line_only() {
     let printing = |json: &str| format!("echo '{json}'");
-    let expiring =
-        |moment: &str| printing(&json().replace('}', &format!(",\"Expiration\":\"{moment}\"}}")));
+    let expiring = |expiration: &str| {
+        printing(&json().replace('}', &format!(",\"Expiration\":\"{expiration}\"}}")))
+    };
     let mut seen = String::new();
     for (what, script) in [
         ("a non-zero exit", "echo 'vault is sealed' >&2\nexit 3".to_owned()),

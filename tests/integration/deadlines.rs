@@ -73,7 +73,7 @@ fn slow_sns_does_not_hold_a_run() {
 fn silent_tls_server_is_named() {
     let silent = Silent::start();
     let mut fixture = Fixture::new();
-    fixture.sandbox.alias(&format!(":{}", silent.port()), ":{silent}");
+    fixture.sandbox.placeholder(&format!(":{}", silent.port()), ":{silent}");
     let url = format!("https://{HOST}:{}/", silent.port());
     fixture.configure(|config| config["reflect_url"] = json!(url));
     let said = "autodns: home.example.com A: could not get the public IPv4 address from \

@@ -25,9 +25,9 @@ impl MotoFixture {
         sandbox.set("AWS_ACCESS_KEY_ID", key_id);
         sandbox.set("AWS_SECRET_ACCESS_KEY", secret);
         sandbox.set("AWS_ENDPOINT_URL", moto::url());
-        sandbox.alias(&moto.topic_arn, "{topic}");
-        sandbox.alias(&moto.zone_id, "{zone}");
-        sandbox.alias(&reflector.server().url(HOST), "{reflector}");
+        sandbox.placeholder(&moto.topic_arn, "{topic}");
+        sandbox.placeholder(&moto.zone_id, "{zone}");
+        sandbox.placeholder(&reflector.server().url(HOST), "{reflector}");
         let config = json!({
             "hosted_zone_id": moto.zone_id,
             "dns_name": "home.example.com",

@@ -238,7 +238,7 @@ fn untrusted_aws_is_reported_and_gets_no_request() {
         let run = fixture.run();
         assert_eq!((run.status.code(), run.stdout.as_str()), (Some(1), ""), "{run:?}");
         run.assert_wrote(&[]);
-        seen += &format!("{certificate:?}: {}", clock::neutral(&run.stderr));
+        seen += &format!("{certificate:?}: {}", clock::with_placeholders(&run.stderr));
         assert_eq!(fixture.aws.server().requests().len(), 0);
         assert_eq!(fixture.aws.server().handshakes(), 0);
         assert!(fixture.aws.server().failed_handshakes() > 0);
@@ -303,7 +303,7 @@ fn unreachable_aws_is_reported_with_the_cause() {
         "https://route53.nowhere.example".to_owned(),
     ] {
         let mut fixture = Fixture::new();
-        fixture.sandbox.alias(&format!("127.0.0.1:{}", refusing.port()), "{refusing}");
+        fixture.sandbox.placeholder(&format!("127.0.0.1:{}", refusing.port()), "{refusing}");
         fixture.sandbox.set("AWS_ENDPOINT_URL", url);
         let run = fixture.run();
         assert_eq!((run.status.code(), run.stdout.as_str()), (Some(1), ""), "{run:?}");

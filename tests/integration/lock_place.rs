@@ -49,7 +49,7 @@ fn assert_repeats(fixture: &Fixture, why: &str) {
         fixture.run().assert(1, "", &stderr).assert_wrote(&[]);
         let published = fixture.aws.published();
         assert_eq!(published.len(), count);
-        let message = fixture.sandbox.neutral(&published[count - 1].message);
+        let message = fixture.sandbox.with_placeholders(&published[count - 1].message);
         let end = format!("\n\nThis message repeats: {why}.\n");
         assert!(message.ends_with(&end), "{message}");
     }

@@ -45,7 +45,7 @@ fn installation() -> Fixture {
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
         fs::set_permissions(fixture.sandbox.path(file), mode).expect("chmod");
     }
-    fixture.sandbox.alias(&second, "https://icanhazip.com");
+    fixture.sandbox.placeholder(&second, "https://icanhazip.com");
     fixture.sandbox.host("192.175.48.1 home.example.com");
     fixture
 }
@@ -56,7 +56,7 @@ fn unavailable() -> Response {
 
 /// The text with the names and addresses that a reader expects.
 fn told(fixture: &Fixture, text: &str) -> String {
-    let text = clock::neutral(&fixture.sandbox.neutral(text));
+    let text = clock::with_placeholders(&fixture.sandbox.with_placeholders(text));
     // A command begins with `sudo` as the user needs it who runs this test.
     let text: String = text
         .lines()

@@ -742,11 +742,11 @@ fn first_source_is_the_same_as_botocores() {
 
 #[test]
 fn expiration_is_read_as_botocore_reads_it() {
-    let file = |moment: &str| {
-        let more = format!(", \"Expiration\": \"{moment}\"");
+    let file = |expiration: &str| {
+        let more = format!(", \"Expiration\": \"{expiration}\"");
         [(CONFIG, format!("[default]\n{}", printing(0, &more)))]
     };
-    let moments = [
+    let expirations = [
         "2999-01-31T12:00:00Z",
         "2999-01-31T12:00:00z",
         "2999-01-31t12:00:00Z",
@@ -768,16 +768,16 @@ fn expiration_is_read_as_botocore_reads_it() {
         "",
         "31 Jan 2999 12:00:00 UTC",
     ];
-    let files = moments.map(file);
-    let cases: Vec<Case<'_>> = moments
+    let files = expirations.map(file);
+    let cases: Vec<Case<'_>> = expirations
         .iter()
         .zip(&files)
-        .map(|(moment, files)| {
-            let than = match *moment {
+        .map(|(expiration, files)| {
+            let than = match *expiration {
                 "31 Jan 2999 12:00:00 UTC" => Stricter("AWS documents ISO 8601"),
                 _ => Same,
             };
-            (*moment, &files[..], &[][..], than)
+            (*expiration, &files[..], &[][..], than)
         })
         .collect();
     assert_text(

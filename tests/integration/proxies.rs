@@ -19,7 +19,7 @@ fn fixture_behind(proxy: &Proxy) -> Fixture {
     let mut fixture = Fixture::new();
     fixture.sandbox.set("HTTPS_PROXY", proxy.url());
     let port = proxy.url().rsplit(':').next().expect("a port").to_owned();
-    fixture.sandbox.alias(&format!("127.0.0.1:{port}"), "{proxy}");
+    fixture.sandbox.placeholder(&format!("127.0.0.1:{port}"), "{proxy}");
     fixture
 }
 
@@ -35,7 +35,7 @@ fn refusing_proxy_is_named_without_its_password() {
     fixture.sandbox.set("HTTPS_PROXY", proxy.url_with("pi:wr0ng%2FP%40ssword"));
     fixture.sandbox.secret("wr0ng/P@ssword");
     let port = proxy.url().rsplit(':').next().expect("a port").to_owned();
-    fixture.sandbox.alias(&format!("127.0.0.1:{port}"), "{proxy}");
+    fixture.sandbox.placeholder(&format!("127.0.0.1:{port}"), "{proxy}");
     fixture
         .run()
         .assert(
@@ -64,7 +64,7 @@ fn refusing_proxy_is_named_without_its_password() {
     assert_eq!(fixture.aws.server().connections(), 0);
     // The proxy does not listen.
     let refusing = Refusing::new();
-    fixture.sandbox.alias(&format!("127.0.0.1:{}", refusing.port()), "{refusing}");
+    fixture.sandbox.placeholder(&format!("127.0.0.1:{}", refusing.port()), "{refusing}");
     fixture.sandbox.set("HTTPS_PROXY", format!("http://127.0.0.1:{}", refusing.port()));
     fixture.run().assert(
         1,
@@ -227,7 +227,7 @@ fn https_proxy_is_used_and_its_certificate_checked() {
     let untrusted = Proxy::behind_tls(&[("*", port)], Certificate::Untrusted);
     fixture.sandbox.set("HTTPS_PROXY", untrusted.url());
     let untrusted_port = untrusted.url().rsplit(':').next().expect("a port").to_owned();
-    fixture.sandbox.alias(&format!("127.0.0.1:{untrusted_port}"), "{untrusted}");
+    fixture.sandbox.placeholder(&format!("127.0.0.1:{untrusted_port}"), "{untrusted}");
     let said = "{aws}: the proxy {untrusted}: the server's certificate is not trusted: it is \
                 issued by \"autodns other CA\", which is not a trusted root; check who answers \
                 there; a CA of your own goes into AWS_CA_BUNDLE\n";

@@ -594,7 +594,7 @@ fn host_without_an_address_of_the_family_is_named() {
 fn unreachable_host_is_named_with_the_cause() {
     let mut fixture = Fixture::new();
     let refusing = Refusing::new();
-    fixture.sandbox.alias(&format!(":{}", refusing.port()), ":{refusing}");
+    fixture.sandbox.placeholder(&format!(":{}", refusing.port()), ":{refusing}");
     let closed = format!("https://{HOST}:{}/?k={SECRET_QUERY}", refusing.port());
     let mut seen = String::new();
     for url in [closed.as_str(), "https://nowhere.example.net/ip"] {
@@ -706,7 +706,7 @@ fn wrong_certificate_of_a_reflector_is_reported() {
         let reflector = FakeReflector::start_as(Listen::V4, Speak::Tls(certificate));
         let fixture = Fixture::with(FakeAws::start(), reflector);
         let run = fixture.run_with(&["--dry-run"]);
-        let reason = clock::neutral(&reason(Family::V4, &run));
+        let reason = clock::with_placeholders(&reason(Family::V4, &run));
         seen += &format!("{certificate:?}: {reason}");
         assert_eq!(fixture.reflector.asked(), Vec::<String>::new());
     }
@@ -728,7 +728,7 @@ fn wrong_certificate_of_a_reflector_is_reported() {
 fn server_without_tls_is_reported() {
     let mut fixture = Fixture::new();
     let plain = Server::start(Listen::V4, Speak::Plain, |_| Reply::nothing());
-    fixture.sandbox.alias(&format!(":{}", plain.port()), ":{plain}");
+    fixture.sandbox.placeholder(&format!(":{}", plain.port()), ":{plain}");
     let url = plain.url(HOST).replace("http://", "https://");
     fixture.configure(|config| config["reflect_url"] = json!(url));
     fixture.run_with(&["--dry-run"]).assert(
@@ -834,7 +834,7 @@ fn redirect_to_plain_http_is_rejected() {
     let mut fixture = Fixture::new();
     let plain =
         Server::start(Listen::V4, Speak::Plain, |_| say(Form::Bare, "192.175.48.66").into());
-    fixture.sandbox.alias(&format!(":{}", plain.port()), ":{plain}");
+    fixture.sandbox.placeholder(&format!(":{}", plain.port()), ":{plain}");
     let target = format!("{}/?k={SECRET_QUERY}", plain.url("127.0.0.1"));
     fixture.reflector.replies(Family::V4, Response::redirect(302, &target));
     fixture.run().assert(

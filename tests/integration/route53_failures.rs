@@ -461,7 +461,7 @@ fn wrong_key_secret_and_clock_have_different_messages() {
         let fixture = Fixture::new();
         fixture.aws.state().ahead = time::Duration::minutes(minutes);
         fixture.aws.state().date = DateHeader::None;
-        seen += &format!("{minutes} minutes: {}", clock::neutral(&fixture.run().stderr));
+        seen += &format!("{minutes} minutes: {}", clock::with_placeholders(&fixture.run().stderr));
     }
     assert_text(
         &seen,
@@ -487,20 +487,20 @@ fn wrong_key_secret_and_clock_have_different_messages() {
          {zone}: SignatureDoesNotMatch: Credential should be scoped to a valid region, not \
          'us-east-1'; check AWS_REGION and the endpoint: another region signs there\n\
          -10 minutes: autodns: home.example.com A: could not list the records of hosted zone \
-         {zone}: SignatureDoesNotMatch: Signature not yet current: {moment} is still later \
-         than {moment} ({moment} + 5 min.); check this machine's clock (timedatectl shows it): \
+         {zone}: SignatureDoesNotMatch: Signature not yet current: {stamp} is still later \
+         than {stamp} ({stamp} + 5 min.); check this machine's clock (timedatectl shows it): \
          the response does not show AWS's time\n\
          autodns: home.example.com: the alert: could not publish to {topic}: \
-         SignatureDoesNotMatch: Signature not yet current: {moment} is still later than \
-         {moment} ({moment} + 5 min.); check this machine's clock (timedatectl shows it): the \
+         SignatureDoesNotMatch: Signature not yet current: {stamp} is still later than \
+         {stamp} ({stamp} + 5 min.); check this machine's clock (timedatectl shows it): the \
          response does not show AWS's time\n\
          10 minutes: autodns: home.example.com A: could not list the records of hosted zone \
-         {zone}: SignatureDoesNotMatch: Signature expired: {moment} is now earlier than \
-         {moment} ({moment} - 5 min.); check this machine's clock (timedatectl shows it): the \
+         {zone}: SignatureDoesNotMatch: Signature expired: {stamp} is now earlier than \
+         {stamp} ({stamp} - 5 min.); check this machine's clock (timedatectl shows it): the \
          response does not show AWS's time\n\
          autodns: home.example.com: the alert: could not publish to {topic}: \
-         SignatureDoesNotMatch: Signature expired: {moment} is now earlier than {moment} \
-         ({moment} - 5 min.); check this machine's clock (timedatectl shows it): the response does \
+         SignatureDoesNotMatch: Signature expired: {stamp} is now earlier than {stamp} \
+         ({stamp} - 5 min.); check this machine's clock (timedatectl shows it): the response does \
          not show AWS's time\n",
     );
 }

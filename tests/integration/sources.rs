@@ -20,7 +20,7 @@ fn two() -> (Fixture, FakeReflector) {
     let second = FakeReflector::start();
     let urls = json!([fixture.reflector.url(), second.url_of("127.0.0.1")]);
     fixture.configure(|config| config["reflect_url"] = urls);
-    fixture.sandbox.alias(&second.server().url("127.0.0.1"), "{second}");
+    fixture.sandbox.placeholder(&second.server().url("127.0.0.1"), "{second}");
     (fixture, second)
 }
 
@@ -82,7 +82,7 @@ fn disagreement_on_one_family_does_not_stop_the_other() {
         config["record_types"] = json!(["A", "AAAA"]);
         config["reflect_url"] = urls;
     });
-    fixture.sandbox.alias(&second.server().url("only4.example.net"), "{second}");
+    fixture.sandbox.placeholder(&second.server().url("only4.example.net"), "{second}");
     second.says(Family::V4, "192.175.48.9");
     fixture.run().assert(
         1,

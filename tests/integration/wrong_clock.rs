@@ -74,8 +74,8 @@ fn verbose_prints_how_far_the_clock_is_off() {
 
 #[test]
 fn clock_that_cannot_be_corrected_is_reported() {
-    let refused = "SignatureDoesNotMatch: Signature expired: {moment} is now earlier than {moment} \
-                   ({moment} - 5 min.); ";
+    let refused = "SignatureDoesNotMatch: Signature expired: {stamp} is now earlier than {stamp} \
+                   ({stamp} - 5 min.); ";
     let known = format!(
         "{LIST_FAILED}{refused}this machine's clock is 20 minutes slow; set the clock (timedatectl \
          shows it)\n"
@@ -100,7 +100,8 @@ fn clock_that_cannot_be_corrected_is_reported() {
         fixture.without("topic_arn");
         fixture.aws.state().date = date;
         let run = fixture.run_with(&["--dry-run"]);
-        let seen = clock::neutral(&run.stderr).replace("19 minutes 59 {seconds}", "20 minutes");
+        let seen =
+            clock::with_placeholders(&run.stderr).replace("19 minutes 59 {seconds}", "20 minutes");
         assert_eq!((run.status.code(), seen.as_str()), (Some(1), said.as_str()), "{date:?}");
         assert_eq!(fixture.aws.server().requests().len(), requests, "{date:?}");
     }

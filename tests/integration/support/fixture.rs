@@ -31,11 +31,11 @@ impl Fixture {
         sandbox.secret(SECRET_KEY);
         sandbox.secret(SECRET_QUERY);
         sandbox.secret(proxy::PASSWORD);
-        sandbox.alias(&format!("127.0.0.1:{}", aws.server().port()), "{aws}");
-        sandbox.alias(&reflector.server().url(HOST), "{reflector}");
-        sandbox.alias(&format!(":{}", reflector.server().port()), ":{port}");
-        sandbox.alias(ZONE_ID, "{zone}");
-        sandbox.alias(TOPIC, "{topic}");
+        sandbox.placeholder(&format!("127.0.0.1:{}", aws.server().port()), "{aws}");
+        sandbox.placeholder(&reflector.server().url(HOST), "{reflector}");
+        sandbox.placeholder(&format!(":{}", reflector.server().port()), ":{port}");
+        sandbox.placeholder(ZONE_ID, "{zone}");
+        sandbox.placeholder(TOPIC, "{topic}");
         let config = json!({
             "hosted_zone_id": ZONE_ID,
             "dns_name": "home.example.com",

@@ -41,8 +41,8 @@ pub struct Sandbox {
     root: TempDir,
     environment: BTreeMap<String, String>,
     secrets: Vec<String>,
-    /// The placeholders in the outputs, for paths and ports that differ from run to run.
-    aliases: Vec<(String, String)>,
+    /// Paths and ports that differ from run to run, each with its placeholder in the outputs.
+    placeholders: Vec<(String, String)>,
     mounts: Vec<String>,
     network: Network,
 }
@@ -75,7 +75,7 @@ impl Sandbox {
             ("PATH".to_owned(), "/usr/bin:/bin".to_owned()),
             ("AWS_CA_BUNDLE".to_owned(), path("ca.pem")),
         ]);
-        let aliases = vec![
+        let placeholders = vec![
             (path("home"), "{home}".to_owned()),
             (path(""), "{root}/".to_owned()),
             (env!("CARGO_BIN_EXE_autodns").to_owned(), "{program}".to_owned()),
@@ -84,7 +84,7 @@ impl Sandbox {
             root,
             environment,
             secrets: Vec::new(),
-            aliases,
+            placeholders,
             mounts: Vec::new(),
             network: Network::Shared,
         }
@@ -161,9 +161,9 @@ impl Sandbox {
         self.secrets.push(secret.to_owned());
     }
 
-    /// Replaces `text` by `stands_for` in the outputs.
-    pub fn alias(&mut self, text: &str, stands_for: &str) {
-        self.aliases.push((text.to_owned(), stands_for.to_owned()));
+    /// Replaces `text` by `placeholder` in the outputs of later runs.
+    pub fn placeholder(&mut self, text: &str, placeholder: &str) {
+        self.placeholders.push((text.to_owned(), placeholder.to_owned()));
     }
 
     /// Sets the network of the program.
@@ -259,11 +259,12 @@ impl Sandbox {
         self.etc("hosts", format!("{HOSTS}{lines}\n"));
     }
 
-    /// Replaces each alias by its placeholder.
-    pub fn neutral(&self, text: &str) -> String {
-        let mut aliases = self.aliases.clone();
-        aliases.sort_by_key(|(text, _)| std::cmp::Reverse(text.len()));
-        aliases.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to))
+    /// Replaces each text that differs from run to run by its placeholder.
+    pub fn with_placeholders(&self, text: &str) -> String {
+        let mut placeholders = self.placeholders.clone();
+        // The longest first, since a path may contain another one.
+        placeholders.sort_by_key(|(text, _)| std::cmp::Reverse(text.len()));
+        placeholders.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to))
     }
 
     pub fn run(&self, arguments: &[&str]) -> Run {
@@ -402,8 +403,8 @@ impl Running {
         for (path, content) in contents {
             sandbox.no_secret_in(&path, &content);
         }
-        let (stderr, step_times) = clock::without_step_times(&sandbox.neutral(&stderr));
-        Run { stdout: sandbox.neutral(&stdout), stderr, status, wrote, step_times }
+        let (stderr, step_times) = clock::without_step_times(&sandbox.with_placeholders(&stderr));
+        Run { stdout: sandbox.with_placeholders(&stdout), stderr, status, wrote, step_times }
     }
 }
 
