@@ -37,7 +37,7 @@ fn command_takes_the_place_of_the_reflectors() {
     let records = fixture.aws.record_sets();
     assert_eq!(records[..2], [CHANGED, "home.example.com. AAAA 600 2620:4f:8000::7"]);
     assert_eq!(fixture.sandbox.read("runs").as_deref(), Some("run\nrun\n"));
-    assert_eq!(fixture.reflector.asked(), Vec::<String>::new());
+    assert_eq!(fixture.reflector.request_lines(), Vec::<String>::new());
 }
 
 #[test]
@@ -46,9 +46,9 @@ fn reflector_confirms_the_command_before_a_change_only() {
     fixture.configure(|config| config["require_confirmation"] = json!(true));
     fixture.run().assert_silent();
     assert_eq!(fixture.aws.record_sets()[0], CHANGED);
-    assert_eq!(fixture.reflector.asked().len(), 1);
+    assert_eq!(fixture.reflector.request_lines().len(), 1);
     fixture.run().assert_silent();
-    assert_eq!(fixture.reflector.asked().len(), 1);
+    assert_eq!(fixture.reflector.request_lines().len(), 1);
 }
 
 #[test]

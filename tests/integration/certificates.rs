@@ -240,7 +240,7 @@ fn name_with_a_final_dot_is_sent_unchanged() {
     // The C library does not find a name with a final dot in the hosts file.
     fixture.sandbox.hosts("127.0.0.1 reflect.example.net.");
     fixture.run().assert_silent();
-    assert_eq!(fixture.reflector.asked().len(), 1);
+    assert_eq!(fixture.reflector.request_lines().len(), 1);
 }
 
 #[test]

@@ -102,7 +102,7 @@ fn check_of_a_good_setup_exits_0_and_changes_nothing() {
     run.assert(0, &expected(&[]), "").assert_wrote(&[]);
     assert_eq!(fixture.aws.operations(), [List, List]);
     assert_eq!(fixture.aws.record_sets()[0], "home.example.com. A 300 192.175.48.1");
-    assert_eq!(fixture.reflector.asked().len(), 1);
+    assert_eq!(fixture.reflector.request_lines().len(), 1);
     // What is reported is what the run's own requests saw: there are no others.
     assert_eq!(
         (fixture.aws.server().connections(), fixture.reflector.server().connections()),

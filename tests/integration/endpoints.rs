@@ -58,11 +58,11 @@ fn each_partition_has_its_hosts_and_signing_regions() {
         }
         fixture.configure(|config| config["topic_arn"] = json!(topic));
         fixture.run().assert_silent();
-        assert_eq!(proxy.asked(), [format!("CONNECT {route53}:443")], "{partition}");
+        assert_eq!(proxy.request_lines(), [format!("CONNECT {route53}:443")], "{partition}");
         fixture.reflector.replies(Family::V4, Response::text("out of order"));
         assert_eq!(fixture.run().status.code(), Some(1));
         assert_eq!(fixture.aws.operations(), [List, Change, List, Publish], "{partition}");
-        assert_eq!(proxy.asked()[2], format!("CONNECT {sns}:443"), "{partition}");
+        assert_eq!(proxy.request_lines()[2], format!("CONNECT {sns}:443"), "{partition}");
         assert_eq!(fixture.aws.state().sns.topics[&topic].len(), 1);
         let names: Vec<_> =
             fixture.aws.server().requests().iter().map(|r| r.server_name.clone()).collect();
@@ -89,7 +89,7 @@ fn partition_comes_from_region_when_there_is_no_topic() {
             }
         }
         fixture.run().assert_silent();
-        assert_eq!(proxy.asked(), [format!("CONNECT {host}:443")]);
+        assert_eq!(proxy.request_lines(), [format!("CONNECT {host}:443")]);
     }
 }
 
@@ -98,7 +98,7 @@ fn partition_of_topic_wins_over_region_of_environment() {
     let (mut fixture, proxy) = by_proxy();
     fixture.sandbox.set("AWS_REGION", "cn-north-1");
     fixture.run().assert_silent();
-    assert_eq!(proxy.asked(), ["CONNECT route53.amazonaws.com:443"]);
+    assert_eq!(proxy.request_lines(), ["CONNECT route53.amazonaws.com:443"]);
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn dual_stack_and_fips_endpoints_have_their_own_hosts() {
         fixture.reflector.replies(Family::V4, Response::text("out of order"));
         assert_eq!(fixture.run().status.code(), Some(1));
         let asked = [format!("CONNECT {route53}:443"), format!("CONNECT {sns}:443")];
-        assert_eq!(proxy.asked(), asked);
+        assert_eq!(proxy.request_lines(), asked);
         assert_eq!(fixture.aws.operations(), [List, Publish]);
     }
 }
@@ -168,7 +168,7 @@ fn endpoint_overrides_can_be_ignored() {
     fixture.sandbox.set("AWS_ENDPOINT_URL", "https://127.0.0.1:1");
     fixture.sandbox.set("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true");
     fixture.run().assert_silent();
-    assert_eq!(proxy.asked(), ["CONNECT route53.amazonaws.com:443"]);
+    assert_eq!(proxy.request_lines(), ["CONNECT route53.amazonaws.com:443"]);
 }
 
 #[test]
@@ -219,7 +219,7 @@ fn built_in_roots_do_not_trust_the_test_ca() {
     fixture.sandbox.unset("AWS_CA_BUNDLE");
     fixture.run().assert(1, "", &expected::nothing_trusted("autodns test CA")).assert_wrote(&[]);
     assert_eq!(fixture.aws.operations(), []);
-    assert_eq!(fixture.reflector.asked(), Vec::<String>::new());
+    assert_eq!(fixture.reflector.request_lines(), Vec::<String>::new());
 }
 
 #[test]
@@ -336,14 +336,17 @@ fn proxy_is_used_for_aws_and_never_for_reflectors() {
     }
     fixture.run().assert_silent();
     assert_eq!(fixture.aws.operations(), [List, Change]);
-    assert_eq!(proxy.asked(), [format!("CONNECT 127.0.0.1:{}", fixture.aws.server().port())]);
-    assert_eq!(fixture.reflector.asked().len(), 2);
+    assert_eq!(
+        proxy.request_lines(),
+        [format!("CONNECT 127.0.0.1:{}", fixture.aws.server().port())]
+    );
+    assert_eq!(fixture.reflector.request_lines().len(), 2);
     // The redirects of a reflector do not go through the proxy either.
     let base = fixture.reflector.server().url("reflect2.example.net");
     fixture.reflector.once(Family::V4, Response::redirect(302, &format!("{base}/x")));
     fixture.reflector.once(Family::V6, Response::redirect(302, &format!("{base}/x")));
     fixture.run().assert_silent();
-    assert_eq!(proxy.asked().len(), 2);
+    assert_eq!(proxy.request_lines().len(), 2);
 }
 
 #[test]

@@ -18,7 +18,10 @@ fn unchanged_address_prints_and_writes_nothing() {
     fixture.aws.put(RecordSet::new("home.example.com", "A", 300, &["192.175.48.7"]));
     fixture.run().assert_silent().assert_wrote(&[]);
     assert_eq!(fixture.aws.operations(), [List]);
-    assert_eq!(fixture.reflector.asked(), [format!("GET /reflect/v1?apikey={SECRET_QUERY}")]);
+    assert_eq!(
+        fixture.reflector.request_lines(),
+        [format!("GET /reflect/v1?apikey={SECRET_QUERY}")]
+    );
     assert_eq!(fixture.aws.server().connections(), 1);
     assert_eq!(fixture.reflector.server().connections(), 1);
     assert_eq!(fixture.aws.published(), []);
@@ -99,7 +102,7 @@ fn changed_ttl_alone_asks_no_second_source() {
     });
     fixture.run().assert_silent();
     assert_eq!(fixture.aws.record_sets()[0], "home.example.com. A 60 192.175.48.7");
-    assert_eq!(other.asked().len(), 0);
+    assert_eq!(other.request_lines().len(), 0);
 }
 
 #[test]
@@ -306,7 +309,7 @@ fn dry_run_prints_the_change_and_makes_none() {
     assert_eq!(fixture.aws.record_sets()[0], before[0]);
     // The third request reads the zone's name, since the run would create a record.
     assert_eq!(fixture.aws.operations(), [List, List, List]);
-    assert_eq!(fixture.reflector.asked().len(), 4);
+    assert_eq!(fixture.reflector.request_lines().len(), 4);
 }
 
 /// Sorts the steps that run at the same time: requests first, then responses.

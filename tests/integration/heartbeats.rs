@@ -28,7 +28,7 @@ fn fixture(fail: Option<bool>) -> Fixture {
 }
 
 fn heartbeats(fixture: &Fixture) -> Vec<String> {
-    fixture.reflector.asked().into_iter().filter(|asked| asked.contains("/ping/")).collect()
+    fixture.reflector.request_lines().into_iter().filter(|asked| asked.contains("/ping/")).collect()
 }
 
 #[test]
@@ -37,7 +37,7 @@ fn good_run_sends_a_heartbeat() {
     fixture.run().assert_silent().assert_wrote(&[]);
     assert_eq!(fixture.aws.operations(), [List, Change]);
     // One heartbeat follows the change, another one a run without a change.
-    assert_eq!(fixture.reflector.asked().last(), Some(&format!("GET /ping/1?{QUERY}")));
+    assert_eq!(fixture.reflector.request_lines().last(), Some(&format!("GET /ping/1?{QUERY}")));
     fixture.run().assert_silent();
     assert_eq!(heartbeats(&fixture).len(), 2);
 }

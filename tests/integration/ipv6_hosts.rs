@@ -45,7 +45,7 @@ fn host_gets_the_prefix_and_its_own_suffix() {
     for record in [CHANGED, NAS, "cam.example.com. AAAA 600 2620:4f:8000:a3::9"] {
         assert!(records.contains(&record.into()), "{records:#?}");
     }
-    assert_eq!(fixture.reflector.asked().len(), 2);
+    assert_eq!(fixture.reflector.request_lines().len(), 2);
     fixture.run().assert_silent();
     assert_eq!(batches(&fixture).len(), 2);
 }

@@ -92,7 +92,7 @@ fn hosts_in_no_proxy_are_reached_directly() {
         fixture.sandbox.set("NO_PROXY", exceptions);
         fixture.run().assert_silent();
         assert_eq!(fixture.aws.operations(), [List, Change]);
-        assert_eq!(!proxy.asked().is_empty(), through, "{exceptions}");
+        assert_eq!(!proxy.request_lines().is_empty(), through, "{exceptions}");
     }
     // A host includes its subdomains, as in AWS's own tools.
     for (exceptions, through) in
@@ -101,7 +101,7 @@ fn hosts_in_no_proxy_are_reached_directly() {
         let (mut fixture, proxy) = by_proxy();
         fixture.sandbox.set("NO_PROXY", exceptions);
         let run = fixture.run();
-        assert_eq!(!proxy.asked().is_empty(), through, "{exceptions}: {run:?}");
+        assert_eq!(!proxy.request_lines().is_empty(), through, "{exceptions}: {run:?}");
     }
 }
 
@@ -139,10 +139,10 @@ fn rejected_connect_is_reported_with_its_status() {
         let mut fixture = fixture_behind(&proxy);
         fixture.without("topic_arn");
         proxy.always(Response::new(status, "text/html", "<html>"));
-        let before = proxy.asked().len();
+        let before = proxy.request_lines().len();
         let said = format!("{LIST_FAILED}{{aws}}: the proxy {{proxy}}: {said}");
         fixture.run().assert(1, "", &said);
-        assert_eq!(proxy.asked().len() - before, attempts, "{status}");
+        assert_eq!(proxy.request_lines().len() - before, attempts, "{status}");
     }
 }
 
@@ -161,7 +161,7 @@ fn proxy_with_a_transient_error_is_retried() {
         proxy.once(reply);
         fixture.run().assert_silent();
         assert_eq!(fixture.aws.operations(), [List, Change]);
-        assert_eq!(proxy.asked().len(), 2);
+        assert_eq!(proxy.request_lines().len(), 2);
     }
 }
 
@@ -173,7 +173,7 @@ fn interim_response_to_connect_is_skipped() {
     let interim = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 503 No\r\n\r\n";
     proxy.once(Reply::Raw(interim.to_vec(), End::Close));
     fixture.run().assert_silent();
-    assert_eq!(proxy.asked().len(), 2);
+    assert_eq!(proxy.request_lines().len(), 2);
 }
 
 #[test]
@@ -222,7 +222,7 @@ fn https_proxy_is_used_and_its_certificate_checked() {
     fixture.sandbox.set("HTTPS_PROXY", proxy.url());
     fixture.run().assert_silent();
     assert_eq!(fixture.aws.operations(), [List, Change]);
-    assert_eq!(proxy.asked(), [format!("CONNECT 127.0.0.1:{port}")]);
+    assert_eq!(proxy.request_lines(), [format!("CONNECT 127.0.0.1:{port}")]);
     fixture.without("topic_arn");
     let untrusted = Proxy::behind_tls(&[("*", port)], Certificate::Untrusted);
     fixture.sandbox.set("HTTPS_PROXY", untrusted.url());
@@ -232,7 +232,7 @@ fn https_proxy_is_used_and_its_certificate_checked() {
                 issued by \"autodns other CA\", which is not a trusted root; check who answers \
                 there; a CA of your own goes into AWS_CA_BUNDLE\n";
     fixture.run().assert(1, "", &format!("{LIST_FAILED}{said}"));
-    assert_eq!(untrusted.asked(), Vec::<String>::new());
+    assert_eq!(untrusted.request_lines(), Vec::<String>::new());
 }
 
 #[test]
@@ -260,7 +260,7 @@ fn no_proxy_accepts_addresses_networks_and_ports() {
         fixture.sandbox.set("HTTPS_PROXY", proxy.url());
         fixture.without("topic_arn");
         let run = fixture.run();
-        assert_eq!(!proxy.asked().is_empty(), through, "{exceptions}: {run:?}");
+        assert_eq!(!proxy.request_lines().is_empty(), through, "{exceptions}: {run:?}");
         assert_eq!(run.status.code(), Some(i32::from(through)), "{exceptions}: {run:?}");
     }
 }

@@ -708,7 +708,7 @@ fn wrong_certificate_of_a_reflector_is_reported() {
         let run = fixture.run_with(&["--dry-run"]);
         let reason = clock::with_placeholders(&reason(Family::V4, &run));
         seen += &format!("{certificate:?}: {reason}");
-        assert_eq!(fixture.reflector.asked(), Vec::<String>::new());
+        assert_eq!(fixture.reflector.request_lines(), Vec::<String>::new());
     }
     assert_text(
         &seen,
@@ -774,7 +774,7 @@ fn third_redirect_is_rejected() {
     fixture.run().assert_silent();
     assert_eq!(fixture.aws.operations(), [List, Change]);
     assert_eq!(
-        fixture.reflector.asked(),
+        fixture.reflector.request_lines(),
         ["GET /1".into(), "GET /2".into(), format!("GET {usual}")]
     );
 
@@ -785,7 +785,7 @@ fn third_redirect_is_rejected() {
         "autodns: home.example.com A: could not get the public IPv4 address from \
          {reflector}/0: it redirects more than 2 times; check reflect_url\n",
     );
-    let asked = fixture.reflector.asked();
+    let asked = fixture.reflector.request_lines();
     assert_eq!(asked[3..6], ["GET /0", "GET /1", "GET /2"]);
     assert!(!asked[3..].contains(&format!("GET {usual}")), "{asked:?}");
 }
@@ -853,5 +853,5 @@ fn bundle_with_another_ca_trusts_no_reflector() {
     let bundle = fixture.sandbox.write("other.pem", ca::foreign_pem());
     fixture.sandbox.set("AWS_CA_BUNDLE", bundle);
     fixture.run().assert(1, "", &expected::nothing_trusted("autodns test CA")).assert_wrote(&[]);
-    assert_eq!(fixture.aws.server().requests().len() + fixture.reflector.asked().len(), 0);
+    assert_eq!(fixture.aws.server().requests().len() + fixture.reflector.request_lines().len(), 0);
 }

@@ -256,7 +256,7 @@ fn reflector_with_a_transient_error_is_retried() {
         let fixture = Fixture::new();
         fixture.reflector.once(Family::V4, reply);
         fixture.run().assert_silent();
-        assert_eq!(fixture.reflector.asked().len(), 2);
+        assert_eq!(fixture.reflector.request_lines().len(), 2);
         assert_eq!(fixture.aws.operations(), [List, Change]);
     }
 }
@@ -276,7 +276,7 @@ fn reflector_with_an_invalid_response_is_not_retried() {
         fixture.without("topic_arn");
         fixture.reflector.replies(Family::V4, reply);
         assert_eq!(fixture.run().status.code(), Some(1));
-        assert_eq!(fixture.reflector.asked().len(), 1);
+        assert_eq!(fixture.reflector.request_lines().len(), 1);
     }
 }
 
@@ -308,7 +308,7 @@ fn retry_after_beyond_the_deadline_is_not_waited_for() {
         let began = Instant::now();
         assert_eq!(fixture.run_with(&["--deadline", "20"]).status.code(), Some(1));
         assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
-        assert_eq!(fixture.reflector.asked().len(), 1, "{value}");
+        assert_eq!(fixture.reflector.request_lines().len(), 1, "{value}");
         let mut fixture = Fixture::new();
         fixture.without("topic_arn");
         fixture.aws.always(List, Fault::Instead(busy().into()));
@@ -329,7 +329,7 @@ fn long_retry_after_of_one_reflector_asks_the_next() {
     fixture.reflector.at("/a", busy);
     fixture.reflector.once(Family::V4, Response::new(503, "text/plain", ""));
     fixture.run().assert_silent();
-    assert_eq!(fixture.reflector.asked(), ["GET /a", "GET /b", "GET /b"]);
+    assert_eq!(fixture.reflector.request_lines(), ["GET /a", "GET /b", "GET /b"]);
 }
 
 #[test]
@@ -346,7 +346,7 @@ fn reflectors_are_retried_only_after_all_have_failed() {
         fixture.reflector.once(Family::V4, Response::new(503, "text/plain", ""));
     }
     fixture.run().assert_silent();
-    assert_eq!(fixture.reflector.asked(), ["GET /a", "GET /b", "GET /b", "GET /b"]);
+    assert_eq!(fixture.reflector.request_lines(), ["GET /a", "GET /b", "GET /b", "GET /b"]);
     assert_eq!(fixture.aws.operations(), [List, Change]);
 }
 

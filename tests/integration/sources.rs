@@ -218,7 +218,7 @@ fn first_source_with_a_transient_error_is_retried() {
              right\n",
         );
         assert_eq!(fixture.aws.record_sets()[0], UNCHANGED);
-        assert_eq!(fixture.reflector.asked().len(), 2);
+        assert_eq!(fixture.reflector.request_lines().len(), 2);
     }
 }
 
@@ -228,7 +228,7 @@ fn source_with_a_permanent_error_is_not_retried() {
     fixture.reflector.replies(Family::V4, Response::new(404, "text/plain", ""));
     fixture.run().assert_silent();
     assert_eq!(fixture.aws.record_sets()[0], CHANGED);
-    assert_eq!((fixture.reflector.asked().len(), second.asked().len()), (1, 1));
+    assert_eq!((fixture.reflector.request_lines().len(), second.request_lines().len()), (1, 1));
 }
 
 /// `two` with `require_confirmation`.
@@ -265,10 +265,10 @@ fn required_confirmation_that_is_missing_stops_the_change() {
             1,
         ),
     ] {
-        let before = second.asked().len();
+        let before = second.request_lines().len();
         second.replies(Family::V4, reply);
         fixture.run().assert(1, "", &format!("{unconfirmed}{reason}"));
-        assert_eq!(second.asked().len(), before + asked, "{reason}");
+        assert_eq!(second.request_lines().len(), before + asked, "{reason}");
     }
     assert_eq!(fixture.aws.record_sets()[0], UNCHANGED);
 }
@@ -295,7 +295,7 @@ fn required_confirmation_that_is_given_allows_the_change() {
     // Without a change no confirmation is needed.
     second.replies(Family::V4, Response::text("out of order"));
     fixture.run().assert_silent();
-    assert_eq!(second.asked().len(), 1);
+    assert_eq!(second.request_lines().len(), 1);
 }
 
 #[test]
@@ -406,7 +406,7 @@ fn hanging_source_does_not_stop_a_retry_of_another() {
     fixture.reflector.once(Family::V4, Reply::reset());
     let run = fixture.run_with(&["--deadline", "20", "--dry-run"]);
     run.assert(0, "home.example.com A: 192.175.48.1 -> 192.175.48.7\n", "");
-    assert_eq!(fixture.reflector.asked().len(), 2);
+    assert_eq!(fixture.reflector.request_lines().len(), 2);
 }
 
 #[test]

@@ -101,7 +101,7 @@ impl FakeReflector {
     }
 
     /// `GET target` of each request, oldest first.
-    pub fn asked(&self) -> Vec<String> {
+    pub fn request_lines(&self) -> Vec<String> {
         let requests = self.server.requests();
         requests.iter().map(|request| format!("{} {}", request.method, request.target)).collect()
     }

@@ -29,7 +29,7 @@ struct Shared {
     /// The reply to all other requests in place of a tunnel, if any.
     always: Mutex<Option<Reply>>,
     tls: Option<Certificate>,
-    asked: Mutex<Vec<String>>,
+    request_lines: Mutex<Vec<String>>,
     stop: AtomicBool,
 }
 
@@ -63,7 +63,7 @@ impl Proxy {
             once: Mutex::default(),
             always: Mutex::default(),
             tls,
-            asked: Mutex::default(),
+            request_lines: Mutex::default(),
             stop: AtomicBool::new(false),
         });
         let own = Arc::clone(&shared);
@@ -100,9 +100,9 @@ impl Proxy {
         format!("http://{user_password}@{}", self.address)
     }
 
-    /// The request lines, oldest first, each with a note if its password is wrong.
-    pub fn asked(&self) -> Vec<String> {
-        self.shared.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Method and target of each request, oldest first.
+    pub fn request_lines(&self) -> Vec<String> {
+        self.shared.request_lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -133,7 +133,7 @@ fn response<S: Read + Write>(client: S, raw: &TcpStream, shared: &Shared) -> io:
     let Some(request) = http::read_request(&mut reader)? else { return Ok(()) };
     let may = !shared.wants_password || request.header("proxy-authorization") == Some(BASIC);
     let line = format!("{} {}", request.method, request.target);
-    shared.asked.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+    shared.request_lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);
     let once = shared.once.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
     let always = || shared.always.lock().unwrap_or_else(PoisonError::into_inner).clone();
     if let Some(reply) = once.or_else(always) {
