@@ -15,7 +15,7 @@ use crate::support::fake_aws::{FakeAws, Fault, KEY_ID, TOPIC, ZONE_ID};
 use crate::support::fixture::Fixture;
 use crate::support::http::{Family, Reply, Response};
 use crate::support::latch::Latch;
-use crate::support::server::{Listen, Speak};
+use crate::support::server::{Listen, Protocol};
 
 const LOCK: &str = "autodns.lock";
 const FAILED: &str = "autodns: home.example.com is not up to date (raspberrypi)";
@@ -332,7 +332,7 @@ fn recovery_message_is_retried_after_a_transient_error() {
 #[test]
 fn recovery_message_is_retried_when_sns_is_unreachable() {
     for certificate in [Certificate::Untrusted, Certificate::Expired, Certificate::NotYetValid] {
-        let portal = FakeAws::start_as(Listen::V4, Speak::Tls(certificate));
+        let portal = FakeAws::start_as(Listen::V4, Protocol::Tls(certificate));
         let url = portal.url();
         assert_recovery_is_kept(recovered(), |fixture| {
             fixture.sandbox.set("AWS_ENDPOINT_URL_SNS", url);

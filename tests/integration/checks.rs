@@ -17,7 +17,7 @@ use crate::support::fixture::Fixture;
 use crate::support::http::{Family, Response};
 use crate::support::proxy::Proxy;
 use crate::support::sandbox::Run;
-use crate::support::server::{Listen, Silent, Speak};
+use crate::support::server::{Listen, Protocol, Silent};
 use crate::support::{assert_text, clock};
 
 fn check(fixture: &Fixture, options: &[&str]) -> Run {
@@ -425,7 +425,7 @@ fn check_reports_a_wrong_clock_and_the_lock() {
 
 #[test]
 fn check_reports_untrusted_aws_at_each_step() {
-    let aws = FakeAws::start_as(Listen::V4, Speak::Tls(Certificate::Untrusted));
+    let aws = FakeAws::start_as(Listen::V4, Protocol::Tls(Certificate::Untrusted));
     let fixture = private(Fixture::with(aws, FakeReflector::start()));
     let why = "the server's certificate is not trusted: it is issued by \"autodns other CA\", \
                which is not a trusted root; check who answers there; a CA of your own goes into \
@@ -462,8 +462,8 @@ fn check_names_the_proxy_and_lets_it_resolve_names() {
 #[test]
 fn check_reports_the_connection_of_each_exchange() {
     let mut fixture = Fixture::with(
-        FakeAws::start_as(Listen::V6, Speak::Tls(Certificate::GoodTls12)),
-        FakeReflector::start_as(Listen::Both, Speak::Plain),
+        FakeAws::start_as(Listen::V6, Protocol::Tls(Certificate::GoodTls12)),
+        FakeReflector::start_as(Listen::Both, Protocol::Plain),
     );
     let aws = fixture.aws.server().url("localhost");
     fixture.sandbox.set("AWS_ENDPOINT_URL", &aws);
@@ -471,7 +471,7 @@ fn check_reports_the_connection_of_each_exchange() {
     let plain = fixture.reflector.server().url("127.0.0.1");
     fixture.sandbox.placeholder(&plain, "{plain}");
     // After a redirect, `check` describes the server that names the address.
-    let moved = FakeReflector::start_as(Listen::V4, Speak::Tls(Certificate::GoodTls12));
+    let moved = FakeReflector::start_as(Listen::V4, Protocol::Tls(Certificate::GoodTls12));
     let target = moved.server().url("reflect2.example.net") + "/moved";
     moved.at("/moved", Response::text("192.175.48.7"));
     fixture.reflector.at("/away", Response::redirect(302, &target));
@@ -498,7 +498,7 @@ fn check_reports_the_connection_of_each_exchange() {
 fn broken_ipv6_fails_beside_working_ipv4() {
     let mut fixture = Fixture::with(
         FakeAws::start(),
-        FakeReflector::start_as(Listen::V4, Speak::Tls(Certificate::Good)),
+        FakeReflector::start_as(Listen::V4, Protocol::Tls(Certificate::Good)),
     );
     fixture.configure(|config| config["record_types"] = json!(["A", "AAAA"]));
     let run = check(&private(fixture), &[]);

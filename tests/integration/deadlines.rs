@@ -12,7 +12,7 @@ use crate::support::expected::{
 };
 use crate::support::fake_aws::Fault;
 use crate::support::fake_aws::Operation::{Change, List, Publish};
-use crate::support::fake_reflector::{Form, HOST, say};
+use crate::support::fake_reflector::{Form, HOST, address_response};
 use crate::support::fixture::Fixture;
 use crate::support::http::{Family, Reply, Response};
 use crate::support::server::Silent;
@@ -29,7 +29,8 @@ fn dripping(response: &Response) -> Reply {
 #[test]
 fn slow_reflector_does_not_hold_a_run() {
     let fixture = Fixture::new();
-    let lengthy = say(Form::YourIp, "192.175.48.7").with("X-Padding", &"x".repeat(600));
+    let lengthy =
+        address_response(Form::YourIp, "192.175.48.7").with("X-Padding", &"x".repeat(600));
     fixture.reflector.replies(Family::V4, dripping(&lengthy));
     let said =
         format!("{}timed out while waiting for the answer; {CHECK}", address_failed(Family::V4));

@@ -10,7 +10,7 @@ use crate::support::fake_reflector::FakeReflector;
 use crate::support::fixture::Fixture;
 use crate::support::http::{Family, Response};
 use crate::support::proxy::{Proxy, USER_PASSWORD};
-use crate::support::server::{Listen, Refusing, Server, Speak};
+use crate::support::server::{Listen, Protocol, Refusing, Server};
 use crate::support::{assert_text, clock, expected};
 
 /// A fixture that reaches AWS by its real names, through a proxy to the fake AWS.
@@ -173,7 +173,7 @@ fn endpoint_overrides_can_be_ignored() {
 
 #[test]
 fn endpoint_override_with_plain_http_is_used() {
-    let aws = FakeAws::start_as(Listen::V4, Speak::Plain);
+    let aws = FakeAws::start_as(Listen::V4, Protocol::Plain);
     let fixture = Fixture::with(aws, FakeReflector::start());
     fixture.run().assert_silent();
     assert_eq!(fixture.aws.operations(), [List, Change]);
@@ -182,7 +182,7 @@ fn endpoint_override_with_plain_http_is_used() {
 
 #[test]
 fn endpoint_override_with_ipv6_address_is_used() {
-    let aws = FakeAws::start_as(Listen::V6, Speak::Tls(Certificate::Good));
+    let aws = FakeAws::start_as(Listen::V6, Protocol::Tls(Certificate::Good));
     let mut fixture = Fixture::with(aws, FakeReflector::start());
     let url = fixture.aws.server().url("[::1]");
     fixture.sandbox.set("AWS_ENDPOINT_URL", url);
@@ -233,7 +233,7 @@ fn untrusted_aws_is_reported_and_gets_no_request() {
         Certificate::Borrowed,
         Certificate::BorrowedTls12,
     ] {
-        let aws = FakeAws::start_as(Listen::V4, Speak::Tls(certificate));
+        let aws = FakeAws::start_as(Listen::V4, Protocol::Tls(certificate));
         let fixture = Fixture::with(aws, FakeReflector::start());
         let run = fixture.run();
         assert_eq!((run.status.code(), run.stdout.as_str()), (Some(1), ""), "{run:?}");
@@ -285,7 +285,7 @@ fn untrusted_aws_is_reported_and_gets_no_request() {
 
 #[test]
 fn server_with_tls_1_2_only_is_accepted() {
-    let old = || Speak::Tls(Certificate::GoodTls12);
+    let old = || Protocol::Tls(Certificate::GoodTls12);
     let fixture = Fixture::with(
         FakeAws::start_as(Listen::V4, old()),
         FakeReflector::start_as(Listen::Both, old()),
@@ -353,7 +353,7 @@ fn proxy_is_used_for_aws_and_never_for_reflectors() {
 fn topic_is_published_to_in_its_own_region() {
     // An override for one service does not affect the other.
     let mut fixture = Fixture::new();
-    let nobody = Server::start(Listen::V4, Speak::Tls(Certificate::Good), |_| {
+    let nobody = Server::start(Listen::V4, Protocol::Tls(Certificate::Good), |_| {
         Response::text("not AWS").into()
     });
     fixture.sandbox.set("AWS_ENDPOINT_URL", nobody.url("127.0.0.1"));

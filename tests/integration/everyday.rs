@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::support::assert_text;
 use crate::support::fake_aws::Operation::{Change, List};
 use crate::support::fake_aws::{Fault, ZONE_ID};
-use crate::support::fake_reflector::{FakeReflector, Form, SECRET_QUERY, say};
+use crate::support::fake_reflector::{FakeReflector, Form, SECRET_QUERY, address_response};
 use crate::support::fake_route53::RecordSet;
 use crate::support::fixture::Fixture;
 use crate::support::http::{Family, Reply};
@@ -210,8 +210,8 @@ fn config_path_may_be_relative_or_look_like_an_option() {
 fn every_form_of_reflector_response_is_read() {
     for form in [Form::YourIp, Form::Ip, Form::Bare] {
         let fixture = Fixture::both();
-        fixture.reflector.replies(Family::V4, say(form, "192.175.48.8"));
-        fixture.reflector.replies(Family::V6, say(form, "2620:4f:8000::8"));
+        fixture.reflector.replies(Family::V4, address_response(form, "192.175.48.8"));
+        fixture.reflector.replies(Family::V6, address_response(form, "2620:4f:8000::8"));
         fixture.run().assert_silent();
         assert_eq!(
             fixture.aws.record_sets()[..2],
@@ -393,7 +393,9 @@ fn reflector_and_route_53_are_asked_concurrently() {
     let fixture = Fixture::both();
     let latch = Latch::default();
     for (family, address) in [(Family::V4, "192.175.48.7"), (Family::V6, "2620:4f:8000::7")] {
-        fixture.reflector.replies(family, Reply::held(&latch, say(Form::Bare, address)));
+        fixture
+            .reflector
+            .replies(family, Reply::held(&latch, address_response(Form::Bare, address)));
     }
     fixture.aws.fault(List, Fault::Held(latch.clone()));
     let run = fixture.spawn();

@@ -17,7 +17,7 @@ use crate::support::http::{Family, Reply, Response};
 use crate::support::openssl::{OpenSsl, make};
 use crate::support::proxy::Proxy;
 use crate::support::sandbox::Network;
-use crate::support::server::{Listen, Refusing, Silent, Speak};
+use crate::support::server::{Listen, Protocol, Refusing, Silent};
 
 /// A run, and what it said.
 type Scenario<'a> = Box<dyn Fn() -> String + 'a>;
@@ -56,7 +56,7 @@ fn isolated(network: Network, url: &str) -> String {
 
 fn with_certificate(certificate: Certificate) -> String {
     said(&Fixture::with(
-        FakeAws::start_as(Listen::V4, Speak::Tls(certificate)),
+        FakeAws::start_as(Listen::V4, Protocol::Tls(certificate)),
         FakeReflector::start(),
     ))
 }

@@ -12,7 +12,7 @@ use crate::support::fake_reflector::FakeReflector;
 use crate::support::fixture::Fixture;
 use crate::support::http::{End, Reply, Response};
 use crate::support::proxy::{Proxy, USER_PASSWORD};
-use crate::support::server::{Listen, Refusing, Speak};
+use crate::support::server::{Listen, Protocol, Refusing};
 
 /// A fixture that reaches AWS through that proxy.
 fn fixture_behind(proxy: &Proxy) -> Fixture {
@@ -215,7 +215,7 @@ fn proxy_without_http_is_reported() {
 
 #[test]
 fn https_proxy_is_used_and_its_certificate_checked() {
-    let aws = FakeAws::start_as(Listen::V4, Speak::Tls(Certificate::Good));
+    let aws = FakeAws::start_as(Listen::V4, Protocol::Tls(Certificate::Good));
     let mut fixture = Fixture::with(aws, FakeReflector::start());
     let port = fixture.aws.server().port();
     let proxy = Proxy::behind_tls(&[("*", port)], Certificate::Good);
@@ -237,7 +237,7 @@ fn https_proxy_is_used_and_its_certificate_checked() {
 
 #[test]
 fn no_proxy_accepts_addresses_networks_and_ports() {
-    let v6 = || FakeAws::start_as(Listen::V6, Speak::Tls(Certificate::Good));
+    let v6 = || FakeAws::start_as(Listen::V6, Protocol::Tls(Certificate::Good));
     for (host, exceptions, through) in [
         ("127.0.0.1", "127.0.0.0/8", false),
         ("127.0.0.1", "10.0.0.0/8", true),

@@ -9,12 +9,12 @@ use crate::support::ca::Certificate;
 use crate::support::expected::{self, address_failed};
 use crate::support::fake_aws::FakeAws;
 use crate::support::fake_aws::Operation::{Change, List, Publish};
-use crate::support::fake_reflector::{FakeReflector, Form, HOST, SECRET_QUERY, say};
+use crate::support::fake_reflector::{FakeReflector, Form, HOST, SECRET_QUERY, address_response};
 use crate::support::fake_route53::RecordSet;
 use crate::support::fixture::Fixture;
 use crate::support::http::{End, Family, Reply, Response};
 use crate::support::sandbox::Run;
-use crate::support::server::{Listen, Refusing, Server, Speak};
+use crate::support::server::{Listen, Protocol, Refusing, Server};
 use crate::support::{assert_text, ca, clock};
 
 /// The message of a dry run for each reply. A dry run asks like a real run and sends no alert.
@@ -134,7 +134,7 @@ fn response_without_address_is_described_and_its_error_quoted() {
 
 #[test]
 fn incomplete_response_is_rejected() {
-    let good = say(Form::YourIp, "192.175.48.7");
+    let good = address_response(Form::YourIp, "192.175.48.7");
     let raw = |text: &str, end| Reply::Raw(text.as_bytes().to_vec(), end);
     let large = format!("{{\"your_ip\":\"192.175.48.7\",\"x\":\"{}\"}}", "x".repeat(4096));
     let seen = said_of(vec![
@@ -281,7 +281,7 @@ fn response_of_exactly_4_kib_is_read() {
 #[test]
 fn response_in_several_packets_is_read_whole() {
     let fixture = Fixture::new();
-    let bytes = say(Form::Bare, "192.175.48.76").to_bytes();
+    let bytes = address_response(Form::Bare, "192.175.48.76").to_bytes();
     fixture.reflector.replies(Family::V4, Reply::Drip(bytes, Duration::from_millis(1)));
     fixture.run().assert_silent();
     assert_eq!(fixture.aws.record_sets()[0], "home.example.com. A 300 192.175.48.76");
@@ -652,7 +652,7 @@ fn redirect_sends_user_and_password_to_the_same_server_only() {
     ] {
         fixture.reflector.at("/start", Response::redirect(302, &location));
         for reflector in [&fixture.reflector, &elsewhere] {
-            reflector.at("/2", say(Form::Bare, "192.175.48.7"));
+            reflector.at("/2", address_response(Form::Bare, "192.175.48.7"));
         }
         fixture.configure(|config| config["reflect_url"] = json!(start));
         fixture.run().assert_silent();
@@ -667,7 +667,7 @@ fn redirect_sends_user_and_password_to_the_same_server_only() {
     let back = url(HOST) + "/3";
     fixture.reflector.at("/start", Response::redirect(302, &(url("reflect2.example.net") + "/2")));
     fixture.reflector.at("/2", Response::redirect(302, &back));
-    fixture.reflector.at("/3", say(Form::Bare, "192.175.48.7"));
+    fixture.reflector.at("/3", address_response(Form::Bare, "192.175.48.7"));
     fixture.run().assert_silent();
     let requests = fixture.reflector.server().requests();
     assert_eq!(requests.last().expect("asked").target, "/3");
@@ -703,7 +703,7 @@ fn wrong_certificate_of_a_reflector_is_reported() {
         Certificate::Expired,
         Certificate::NotYetValid,
     ] {
-        let reflector = FakeReflector::start_as(Listen::V4, Speak::Tls(certificate));
+        let reflector = FakeReflector::start_as(Listen::V4, Protocol::Tls(certificate));
         let fixture = Fixture::with(FakeAws::start(), reflector);
         let run = fixture.run_with(&["--dry-run"]);
         let reason = clock::with_placeholders(&reason(Family::V4, &run));
@@ -727,7 +727,7 @@ fn wrong_certificate_of_a_reflector_is_reported() {
 #[test]
 fn server_without_tls_is_reported() {
     let mut fixture = Fixture::new();
-    let plain = Server::start(Listen::V4, Speak::Plain, |_| Reply::nothing());
+    let plain = Server::start(Listen::V4, Protocol::Plain, |_| Reply::nothing());
     fixture.sandbox.placeholder(&format!(":{}", plain.port()), ":{plain}");
     let url = plain.url(HOST).replace("http://", "https://");
     fixture.configure(|config| config["reflect_url"] = json!(url));
@@ -744,14 +744,14 @@ fn server_without_tls_is_reported() {
 fn plain_http_is_allowed_on_loopback() {
     for host in ["127.0.0.1", "localhost"] {
         let mut fixture =
-            Fixture::with(FakeAws::start(), FakeReflector::start_as(Listen::Both, Speak::Plain));
+            Fixture::with(FakeAws::start(), FakeReflector::start_as(Listen::Both, Protocol::Plain));
         let url = fixture.reflector.url_of(host);
         fixture.configure(|config| config["reflect_url"] = json!(url));
         fixture.run().assert_silent();
         assert_eq!(fixture.aws.operations(), [List, Change], "{host}");
     }
     let mut fixture =
-        Fixture::with(FakeAws::start(), FakeReflector::start_as(Listen::Both, Speak::Plain));
+        Fixture::with(FakeAws::start(), FakeReflector::start_as(Listen::Both, Protocol::Plain));
     let url = fixture.reflector.url_of("[::1]");
     fixture.configure(|config| {
         config["reflect_url"] = json!(url);
@@ -832,8 +832,9 @@ fn each_redirect_status_is_followed() {
 #[test]
 fn redirect_to_plain_http_is_rejected() {
     let mut fixture = Fixture::new();
-    let plain =
-        Server::start(Listen::V4, Speak::Plain, |_| say(Form::Bare, "192.175.48.66").into());
+    let plain = Server::start(Listen::V4, Protocol::Plain, |_| {
+        address_response(Form::Bare, "192.175.48.66").into()
+    });
     fixture.sandbox.placeholder(&format!(":{}", plain.port()), ":{plain}");
     let target = format!("{}/?k={SECRET_QUERY}", plain.url("127.0.0.1"));
     fixture.reflector.replies(Family::V4, Response::redirect(302, &target));

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::support::expected::{CHANGE_FAILED, LIST_FAILED, UNCONFIRMED, out_of_order};
 use crate::support::fake_aws::Operation::{Change, List, Publish};
 use crate::support::fake_aws::{Fault, Operation};
-use crate::support::fake_reflector::{Form, say};
+use crate::support::fake_reflector::{Form, address_response};
 use crate::support::fake_route53::{self, RecordSet};
 use crate::support::fixture::Fixture;
 use crate::support::http::{Family, Reply, Response};
@@ -218,7 +218,7 @@ fn record_that_became_an_alias_before_a_retry_is_kept() {
 #[test]
 fn record_that_became_an_alias_during_a_lookup_is_kept() {
     let fixture = Fixture::new();
-    let bytes = say(Form::YourIp, "192.175.48.7").to_bytes();
+    let bytes = address_response(Form::YourIp, "192.175.48.7").to_bytes();
     let pause = Duration::from_millis(5500) / u32::try_from(bytes.len()).expect("few");
     fixture.reflector.replies(Family::V4, Reply::Drip(bytes, pause));
     let run = fixture.spawn();
@@ -245,7 +245,7 @@ fn reflector_with_a_transient_error_is_retried() {
     for reply in [
         Reply::reset(),
         Reply::nothing(),
-        Reply::truncated(&say(Form::YourIp, "192.175.48.7")),
+        Reply::truncated(&address_response(Form::YourIp, "192.175.48.7")),
         Response::new(503, "text/plain", "").into(),
         Response::new(522, "text/plain", "").into(),
         Response::new(599, "text/plain", "").into(),

@@ -6,7 +6,7 @@ use std::fs::File;
 use serde_json::json;
 
 use crate::support::fake_aws::Operation::Change;
-use crate::support::fake_reflector::{Form, say};
+use crate::support::fake_reflector::{Form, address_response};
 use crate::support::fixture::Fixture;
 use crate::support::http::{Family, Reply, Response};
 use crate::support::latch::Latch;
@@ -147,7 +147,7 @@ fn flock_on_a_config_does_not_delay_a_run() {
 fn dry_run_beside_a_run_succeeds_as_well() {
     let fixture = Fixture::new();
     let latch = Latch::default();
-    let reply = Reply::held(&latch, say(Form::Bare, "192.175.48.7"));
+    let reply = Reply::held(&latch, address_response(Form::Bare, "192.175.48.7"));
     fixture.reflector.once(Family::V4, reply);
     let dry = fixture.sandbox.spawn(&["--dry-run", &fixture.sandbox.path("autodns.json")]);
     latch.wait_for(1);
@@ -162,7 +162,9 @@ fn dry_run_beside_a_run_succeeds_as_well() {
 fn two_concurrent_runs_both_succeed() {
     let fixture = Fixture::new();
     let latch = Latch::default();
-    fixture.reflector.once(Family::V4, Reply::held(&latch, say(Form::Bare, "192.175.48.7")));
+    fixture
+        .reflector
+        .once(Family::V4, Reply::held(&latch, address_response(Form::Bare, "192.175.48.7")));
     let first = fixture.spawn();
     latch.wait_for(1);
     fixture.run().assert_silent();
@@ -175,7 +177,9 @@ fn two_concurrent_runs_both_succeed() {
 fn run_after_a_killed_run_changes_the_record() {
     let fixture = Fixture::new();
     let latch = Latch::default();
-    fixture.reflector.once(Family::V4, Reply::held(&latch, say(Form::Bare, "192.175.48.8")));
+    fixture
+        .reflector
+        .once(Family::V4, Reply::held(&latch, address_response(Form::Bare, "192.175.48.8")));
     let mut first = fixture.spawn();
     latch.wait_for(1);
     first.kill();

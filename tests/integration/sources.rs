@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::support::assert_text;
 use crate::support::fake_aws::Operation::{Change, List, Publish};
-use crate::support::fake_reflector::{FakeReflector, Form, HOST, say};
+use crate::support::fake_reflector::{FakeReflector, Form, HOST, address_response};
 use crate::support::fake_route53::RecordSet;
 use crate::support::fixture::Fixture;
 use crate::support::http::{Family, Reply, Response};
@@ -363,7 +363,7 @@ fn two_sources_redirecting_to_one_host_count_once() {
 fn each_of_many_slow_sources_gets_enough_time() {
     let mut fixture = Fixture::new();
     // One second is eight times an equal share.
-    let bytes = say(Form::Bare, "192.175.48.7").to_bytes();
+    let bytes = address_response(Form::Bare, "192.175.48.7").to_bytes();
     let pause = Duration::from_secs(1) / u32::try_from(bytes.len()).expect("a small number");
     fixture.reflector.replies(Family::V4, Reply::Drip(bytes, pause));
     let urls: Vec<String> = (0..60).map(|n| format!("{}&n={n}", fixture.reflector.url())).collect();

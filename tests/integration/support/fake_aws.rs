@@ -13,7 +13,7 @@ use super::fake_route53::{self, FakeRoute53, RecordSet, Zone};
 use super::fake_sns::{self, FakeSns, Published};
 use super::http::{Reply, Request, Response};
 use super::latch::Latch;
-use super::server::{Listen, Server, Speak};
+use super::server::{Listen, Protocol, Server};
 use super::sigv4::{self, Receiver, Secret};
 
 pub const KEY_ID: &str = "AKIAEXAMPLEOFATEST07";
@@ -114,10 +114,10 @@ pub struct FakeAws {
 impl FakeAws {
     /// Has one zone, one record `home.example.com A 192.175.48.1`, one topic and one key.
     pub fn start() -> Self {
-        Self::start_as(Listen::V4, Speak::Tls(Certificate::Good))
+        Self::start_as(Listen::V4, Protocol::Tls(Certificate::Good))
     }
 
-    pub fn start_as(listen: Listen, speak: Speak) -> Self {
+    pub fn start_as(listen: Listen, protocol: Protocol) -> Self {
         let mut route53 = FakeRoute53::new();
         let record_sets = vec![
             RecordSet::new("example.com", "NS", 172_800, &["ns-1.awsdns-00.com."]),
@@ -145,7 +145,7 @@ impl FakeAws {
             violations: Vec::new(),
         }));
         let shared = Arc::clone(&state);
-        let server = Server::start(listen, speak, move |request| response(&shared, request));
+        let server = Server::start(listen, protocol, move |request| response(&shared, request));
         Self { server, state }
     }
 

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::ca::Certificate;
 use super::http::{Family, Reply, Request, Response};
-use super::server::{Listen, Server, Speak};
+use super::server::{Listen, Protocol, Server};
 
 /// A name that the tests' hosts file maps to both loopback addresses.
 pub const HOST: &str = "reflect.example.net";
@@ -26,7 +26,7 @@ pub enum Form {
     Bare,
 }
 
-pub fn say(form: Form, address: &str) -> Response {
+pub fn address_response(form: Form, address: &str) -> Response {
     match form {
         Form::YourIp => Response::json(&json!({
             "error": "", "forwarded": 0, "forwarded_for": "", "your_ip": address
@@ -55,13 +55,13 @@ impl FakeReflector {
     /// Over TLS, on both families, with 192.175.48.7 and `2620:4f:8000::7`. IANA lists both as
     /// globally reachable, and no host has them.
     pub fn start() -> Self {
-        Self::start_as(Listen::Both, Speak::Tls(Certificate::Good))
+        Self::start_as(Listen::Both, Protocol::Tls(Certificate::Good))
     }
 
-    pub fn start_as(listen: Listen, speak: Speak) -> Self {
+    pub fn start_as(listen: Listen, protocol: Protocol) -> Self {
         let script = Arc::new(Mutex::new(Script::default()));
         let shared = Arc::clone(&script);
-        let server = Server::start(listen, speak, move |request| response(&shared, request));
+        let server = Server::start(listen, protocol, move |request| response(&shared, request));
         let reflector = Self { server, script };
         reflector.says(Family::V4, "192.175.48.7");
         reflector.says(Family::V6, "2620:4f:8000::7");
@@ -82,7 +82,7 @@ impl FakeReflector {
     }
 
     pub fn says(&self, family: Family, address: &str) {
-        self.replies(family, say(Form::YourIp, address));
+        self.replies(family, address_response(Form::YourIp, address));
     }
 
     /// Sets the reply to every later request of a family.

@@ -22,9 +22,9 @@ pub enum Listen {
     Both,
 }
 
-/// Plain HTTP or TLS.
+/// What a server speaks: HTTP or HTTPS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Speak {
+pub enum Protocol {
     Plain,
     Tls(Certificate),
 }
@@ -60,7 +60,7 @@ pub struct Server {
 impl Server {
     pub fn start(
         listen: Listen,
-        speak: Speak,
+        protocol: Protocol,
         handler: impl Fn(&Request) -> Reply + Send + Sync + 'static,
     ) -> Self {
         let listeners = bind(listen);
@@ -71,9 +71,9 @@ impl Server {
             requests: Mutex::default(),
             violations: Mutex::default(),
             stop: AtomicBool::new(false),
-            tls: match speak {
-                Speak::Plain => None,
-                Speak::Tls(certificate) => Some(ca::server_config(certificate)),
+            tls: match protocol {
+                Protocol::Plain => None,
+                Protocol::Tls(certificate) => Some(ca::server_config(certificate)),
             },
             handler: Box::new(handler),
         });
