@@ -253,7 +253,7 @@ fn bundle_is_read_past_unreadable_certificates() {
     for (what, bundle, ignored) in [
         ("a byte order mark", format!("\u{feff}{good}"), None),
         ("CRLF", good.replace('\n', "\r\n"), None),
-        ("text between", format!("# mine\n{}\nText: x\n{good}", ca::foreign_pem()), None),
+        ("text between", format!("# mine\n{}\nText: x\n{good}", ca::untrusted_pem()), None),
         ("a key", format!("{key}{good}"), None),
         ("a broken block in front", format!("{broken}{good}"), Some("1 of 2")),
         ("a broken block behind", format!("{good}{broken}"), Some("1 of 2")),

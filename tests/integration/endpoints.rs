@@ -194,7 +194,7 @@ fn endpoint_override_with_ipv6_address_is_used() {
 fn ssl_cert_file_is_trusted_without_aws_ca_bundle() {
     let mut fixture = Fixture::new();
     let good = fixture.sandbox.write("good.pem", ca::pem());
-    let other = fixture.sandbox.write("other.pem", ca::foreign_pem());
+    let other = fixture.sandbox.write("other.pem", ca::untrusted_pem());
     fixture.sandbox.set("SSL_CERT_FILE", other.clone());
     fixture.run().assert_silent();
     fixture.sandbox.set("AWS_CA_BUNDLE", "");
@@ -207,7 +207,7 @@ fn ssl_cert_file_is_trusted_without_aws_ca_bundle() {
 #[test]
 fn bundle_may_hold_several_certificates_and_text() {
     let mut fixture = Fixture::new();
-    let text = format!("# two CAs\n{}\nthe second:\n{}\n", ca::foreign_pem(), ca::pem());
+    let text = format!("# two CAs\n{}\nthe second:\n{}\n", ca::untrusted_pem(), ca::pem());
     let bundle = fixture.sandbox.write("both.pem", text);
     fixture.sandbox.set("AWS_CA_BUNDLE", bundle);
     fixture.run().assert_silent();
@@ -230,8 +230,8 @@ fn untrusted_aws_is_reported_and_gets_no_request() {
         Certificate::WrongName,
         Certificate::Expired,
         Certificate::NotYetValid,
-        Certificate::Borrowed,
-        Certificate::BorrowedTls12,
+        Certificate::WrongKey,
+        Certificate::WrongKeyTls12,
     ] {
         let aws = FakeAws::start_as(Listen::V4, Protocol::Tls(certificate));
         let fixture = Fixture::with(aws, FakeReflector::start());
@@ -270,12 +270,12 @@ fn untrusted_aws_is_reported_and_gets_no_request() {
          autodns: home.example.com: the alert: could not publish to {topic}: {aws}: this \
          machine's clock is likely wrong: it says {time}, and the server's certificate is not \
          valid before {time}; set the clock (timedatectl shows it)\n\
-         Borrowed: autodns: home.example.com A: could not list the records of hosted zone \
+         WrongKey: autodns: home.example.com A: could not list the records of hosted zone \
          {zone}: {aws}: the server does not have the key of the certificate that it shows; \
          check who answers there\n\
          autodns: home.example.com: the alert: could not publish to {topic}: {aws}: the \
          server does not have the key of the certificate that it shows; check who answers there\n\
-         BorrowedTls12: autodns: home.example.com A: could not list the records of hosted zone \
+         WrongKeyTls12: autodns: home.example.com A: could not list the records of hosted zone \
          {zone}: {aws}: the server does not have the key of the certificate that it shows; \
          check who answers there\n\
          autodns: home.example.com: the alert: could not publish to {topic}: {aws}: the \

@@ -851,7 +851,7 @@ fn redirect_to_plain_http_is_rejected() {
 #[test]
 fn bundle_with_another_ca_trusts_no_reflector() {
     let mut fixture = Fixture::new();
-    let bundle = fixture.sandbox.write("other.pem", ca::foreign_pem());
+    let bundle = fixture.sandbox.write("other.pem", ca::untrusted_pem());
     fixture.sandbox.set("AWS_CA_BUNDLE", bundle);
     fixture.run().assert(1, "", &expected::nothing_trusted("autodns test CA")).assert_wrote(&[]);
     assert_eq!(fixture.aws.server().requests().len() + fixture.reflector.request_lines().len(), 0);

@@ -1,5 +1,5 @@
-//! The certificates of the tests' servers: a CA made when the process starts, and the good and bad
-//! certificates that it signs. Only the CA's certificate is on disk, for `AWS_CA_BUNDLE`.
+//! Makes the certificates of the fake servers: a CA per process, and the good and bad certificates
+//! that it signs. Only the certificate of the CA is written to disk, for `AWS_CA_BUNDLE`.
 
 use std::sync::{Arc, OnceLock};
 
@@ -46,23 +46,23 @@ pub const NAMES: &[&str] = &[
     "sns.eusc-de-east-1.api.amazonwebservices.eu",
 ];
 
-/// What is right or wrong with a server's certificate.
+/// The certificate of a server: a good one, or the error in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Certificate {
     Good,
-    /// Ended a day ago.
+    /// Expired a day ago.
     Expired,
-    /// Begins tomorrow.
+    /// Valid from tomorrow.
     NotYetValid,
     /// For another host.
     WrongName,
     /// From a CA that is not trusted.
     Untrusted,
-    /// A good one, used without its key.
-    Borrowed,
-    /// As [`Certificate::Borrowed`], by a server that has TLS 1.2 only.
-    BorrowedTls12,
-    /// A good one, by a server that has TLS 1.2 only.
+    /// A good one with the key of another certificate.
+    WrongKey,
+    /// As [`Certificate::WrongKey`], from a server that has TLS 1.2 only.
+    WrongKeyTls12,
+    /// A good one, from a server that has TLS 1.2 only.
     GoodTls12,
 }
 
@@ -84,10 +84,10 @@ impl Authority {
 
     fn sign(&self, names: &[&str], from: OffsetDateTime, to: OffsetDateTime) -> Arc<ServerConfig> {
         let (leaf, key) = self.certify(names, from, to);
-        config(ALL_VERSIONS, leaf, &key)
+        tls_config(ALL_VERSIONS, leaf, &key)
     }
 
-    /// A server's certificate, and its key.
+    /// Makes a certificate for a server and its key.
     fn certify(
         &self,
         names: &[&str],
@@ -106,8 +106,9 @@ impl Authority {
     }
 }
 
-/// A server with this certificate that signs with this key, which may be another one's.
-fn config(
+/// The TLS settings of a server with this certificate that signs with this key. The key may belong
+/// to another certificate.
+fn tls_config(
     versions: &[&'static SupportedProtocolVersion],
     certificate: CertificateDer<'static>,
     key: &KeyPair,
@@ -128,22 +129,22 @@ fn trusted() -> &'static Authority {
     CA.get_or_init(|| Authority::new("autodns test CA"))
 }
 
-/// The CA's certificate in PEM, for `AWS_CA_BUNDLE`.
+/// The certificate of the CA in PEM, for `AWS_CA_BUNDLE`.
 pub fn pem() -> &'static str {
     &trusted().pem
 }
 
-/// The certificate of a CA that signed none of the servers.
-pub fn foreign_pem() -> &'static str {
-    &foreign().pem
+/// The certificate of a CA that signed no good certificate, in PEM.
+pub fn untrusted_pem() -> &'static str {
+    &untrusted().pem
 }
 
-fn foreign() -> &'static Authority {
+fn untrusted() -> &'static Authority {
     static CA: OnceLock<Authority> = OnceLock::new();
     CA.get_or_init(|| Authority::new("autodns other CA"))
 }
 
-/// The TLS settings of a server with such a certificate.
+/// The TLS settings of a server with this certificate.
 pub fn server_config(certificate: Certificate) -> Arc<ServerConfig> {
     static GOOD: OnceLock<Arc<ServerConfig>> = OnceLock::new();
     let now = OffsetDateTime::now_utc();
@@ -156,12 +157,12 @@ pub fn server_config(certificate: Certificate) -> Arc<ServerConfig> {
         Certificate::Expired => trusted().sign(NAMES, past, now - day),
         Certificate::NotYetValid => trusted().sign(NAMES, now + day, future),
         Certificate::WrongName => trusted().sign(&["elsewhere.example.org"], past, future),
-        Certificate::Untrusted => foreign().sign(NAMES, past, future),
-        Certificate::Borrowed => config(ALL_VERSIONS, good().0, &other_key()),
-        Certificate::BorrowedTls12 => config(&[&TLS12], good().0, &other_key()),
+        Certificate::Untrusted => untrusted().sign(NAMES, past, future),
+        Certificate::WrongKey => tls_config(ALL_VERSIONS, good().0, &other_key()),
+        Certificate::WrongKeyTls12 => tls_config(&[&TLS12], good().0, &other_key()),
         Certificate::GoodTls12 => {
             let (leaf, key) = good();
-            config(&[&TLS12], leaf, &key)
+            tls_config(&[&TLS12], leaf, &key)
         }
     }
 }
