@@ -277,7 +277,7 @@ fn check_write_lists_again_after_throttled_change() {
 fn check_write_names_each_rejected_record() {
     let fixture = private(Fixture::both());
     fixture.aws.put(RecordSet::new("home.example.com", "AAAA", 300, &["2620:4f:8000::1"]));
-    fixture.aws.state().route53.refused_values = vec!["2620:4f:8000::1".into()];
+    fixture.aws.state().route53.rejected_values = vec!["2620:4f:8000::1".into()];
     let run = check(&fixture, &["--write"]);
     assert_eq!(run.status.code(), Some(1), "{run:?}");
     for said in [

@@ -152,7 +152,7 @@ fn host_outside_the_expected_networks_is_not_written() {
 #[test]
 fn denied_host_does_not_keep_the_address_record_back() {
     let fixture = fixture(&nas());
-    fixture.aws.state().route53.refused_values.push("2620:4f:8000:0:211:32ff:fe12:3456".into());
+    fixture.aws.state().route53.rejected_values.push("2620:4f:8000:0:211:32ff:fe12:3456".into());
     let run = fixture.run();
     assert_eq!(run.status.code(), Some(1), "{run:?}");
     assert!(run.stderr.starts_with("autodns: nas.example.com AAAA: could not change"), "{run:?}");

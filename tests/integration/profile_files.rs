@@ -121,7 +121,7 @@ fn botocore(cases: &[Case<'_>]) -> Vec<Option<[Option<String>; 4]>> {
 
 /// Runs all cases and returns the messages of those that are rejected.
 #[track_caller]
-fn refused(cases: &[Case<'_>]) -> String {
+fn rejections(cases: &[Case<'_>]) -> String {
     let mut said = String::new();
     for ((name, files, environment, than), found) in cases.iter().zip(botocore(cases)) {
         let mut fixture = Fixture::new();
@@ -321,7 +321,7 @@ fn profile_is_found_where_botocore_finds_it() {
         ),
     ];
     assert_text(
-        &refused(cases),
+        &rejections(cases),
         "missing: autodns: no profile pi (from AWS_PROFILE): {home}/.aws/credentials has no \
          such profile, and there is no {home}/credentials or {home}/.aws/config; correct \
          AWS_PROFILE\n\
@@ -547,7 +547,7 @@ fn values_are_read_as_botocore_reads_them() {
         ),
     ];
     assert_text(
-        &refused(cases),
+        &rejections(cases),
         "nested nonsense: autodns: {home}/.aws/config: line 5: expected KEY = VALUE, found no \
          =\n\
          nested colon: autodns: {home}/.aws/config: line 5: expected KEY = VALUE, found no \
@@ -711,7 +711,7 @@ fn first_source_is_the_same_as_botocores() {
         ("broken credentials, key elsewhere", &[(CREDENTIALS, "x\n".into())], &environment, Same),
     ];
     assert_text(
-        &refused(cases),
+        &rejections(cases),
         "half in the environment: autodns: half a credential: the environment lacks \
          AWS_SECRET_ACCESS_KEY; set both halves, or neither\n\
          other half in the environment: autodns: half a credential: the environment lacks \
@@ -781,7 +781,7 @@ fn expiration_is_read_as_botocore_reads_it() {
         })
         .collect();
     assert_text(
-        &refused(&cases),
+        &rejections(&cases),
         "2020-01-31T12:00:00Z: autodns: credential_process in [default] of \
          {home}/.aws/config, line 2: it printed credentials that have expired; run that \
          command by hand to see what it prints\n\
@@ -848,7 +848,7 @@ fn command_line_is_split_as_botocore_splits_it() {
         ("a variable in front", &[(CONFIG, line(&format!("KEY={secret} sh -c true")))], &[], Same),
     ];
     assert_text(
-        &refused(cases),
+        &rejections(cases),
         "whole version: autodns: credential_process in [default] of {home}/.aws/config, line \
          2: it printed JSON whose \"Version\" is not 1; run that command by hand to see what \
          it prints\n\

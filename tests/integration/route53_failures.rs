@@ -252,7 +252,7 @@ fn rejected_batch_is_sent_one_change_at_a_time() {
         {
             let mut state = fixture.aws.state();
             state.route53.old_shape = old_shape;
-            state.route53.refused_values.push("2620:4f:8000::7".into());
+            state.route53.rejected_values.push("2620:4f:8000::7".into());
         }
         let message = "Invalid Resource Record: 'FATAL problem: ARRDATANotAllowed (Value is not \
              allowed) encountered with '2620:4f:8000::7''";
@@ -276,7 +276,7 @@ fn rejected_batch_is_sent_one_change_at_a_time() {
 #[test]
 fn rejected_batch_of_one_is_not_sent_again() {
     let fixture = Fixture::new();
-    fixture.aws.state().route53.refused_values.push("192.175.48.7".into());
+    fixture.aws.state().route53.rejected_values.push("192.175.48.7".into());
     fixture.run().assert(
         1,
         "",

@@ -20,7 +20,7 @@ fn ahead(by: Duration) -> Fixture {
     fixture
 }
 
-fn refused(fixture: &Fixture) -> usize {
+fn rejected_requests(fixture: &Fixture) -> usize {
     fixture.aws.server().requests().len() - fixture.aws.operations().len()
 }
 
@@ -33,7 +33,7 @@ fn wrong_clock_is_corrected_with_one_more_request() {
         fixture.run().assert_silent().assert_wrote(&[]);
         assert_eq!(fixture.aws.operations(), [List, Change]);
         // The change uses the correction of the list.
-        assert_eq!(refused(&fixture), 1, "{by}");
+        assert_eq!(rejected_requests(&fixture), 1, "{by}");
         assert_eq!(fixture.aws.record_sets()[0], "home.example.com. A 300 192.175.48.7");
     }
 }
@@ -43,7 +43,10 @@ fn clock_within_five_minutes_is_not_corrected() {
     for by in [Duration::minutes(4), -Duration::minutes(4)] {
         let fixture = ahead(by);
         fixture.run().assert_silent();
-        assert_eq!((fixture.aws.operations(), refused(&fixture)), (vec![List, Change], 0));
+        assert_eq!(
+            (fixture.aws.operations(), rejected_requests(&fixture)),
+            (vec![List, Change], 0)
+        );
     }
 }
 
@@ -74,18 +77,18 @@ fn verbose_prints_how_far_the_clock_is_off() {
 
 #[test]
 fn clock_that_cannot_be_corrected_is_reported() {
-    let refused = "SignatureDoesNotMatch: Signature expired: {stamp} is now earlier than {stamp} \
+    let rejection = "SignatureDoesNotMatch: Signature expired: {stamp} is now earlier than {stamp} \
                    ({stamp} - 5 min.); ";
     let known = format!(
-        "{LIST_FAILED}{refused}this machine's clock is 20 minutes slow; set the clock (timedatectl \
+        "{LIST_FAILED}{rejection}this machine's clock is 20 minutes slow; set the clock (timedatectl \
          shows it)\n"
     );
     let unknown = format!(
-        "{LIST_FAILED}{refused}check this machine's clock (timedatectl shows it): the response \
+        "{LIST_FAILED}{rejection}check this machine's clock (timedatectl shows it): the response \
          does not show AWS's time\n"
     );
     let right = format!(
-        "{LIST_FAILED}{refused}this machine's clock agrees with that of AWS; check what delays \
+        "{LIST_FAILED}{rejection}this machine's clock agrees with that of AWS; check what delays \
          requests on their way (a proxy, a slow connection)\n"
     );
     for (date, requests, said) in [

@@ -170,7 +170,7 @@ pub struct FakeRoute53 {
     /// Whether to send `InvalidChangeBatch` in the form it had until October 2024.
     pub old_shape: bool,
     /// Well-formed values to reject, so that a batch fails.
-    pub refused_values: Vec<String>,
+    pub rejected_values: Vec<String>,
     /// Every well-formed batch in order, carried out or rejected.
     pub batches: Vec<Vec<Change>>,
     /// Invalid requests. Each entry fails its test.
@@ -183,7 +183,7 @@ impl FakeRoute53 {
             zones: BTreeMap::new(),
             page: 300,
             old_shape: false,
-            refused_values: Vec::new(),
+            rejected_values: Vec::new(),
             batches: Vec::new(),
             violations: Vec::new(),
         }
@@ -267,7 +267,7 @@ impl FakeRoute53 {
         let mut record_sets = zone.record_sets.clone();
         let mut problems = Vec::new();
         for change in batch {
-            if self.refused_values.iter().any(|value| change.record_set.values.contains(value)) {
+            if self.rejected_values.iter().any(|value| change.record_set.values.contains(value)) {
                 problems.push(format!(
                     "Invalid Resource Record: 'FATAL problem: ARRDATANotAllowed (Value is not \
                      allowed) encountered with '{}''",
