@@ -39,7 +39,7 @@ fn watched(fixture: &Fixture, words: &[&str]) -> Run {
     let watcher = [&[moto::python(), "-I", "-S", watcher], words].concat();
     let config = fixture.sandbox.path("autodns.json");
     let run = fixture.finish(fixture.sandbox.spawn_by(&watcher, &[&config]));
-    fixture.aws.server().settle();
+    fixture.aws.server().wait_until_idle();
     run
 }
 

@@ -1,12 +1,13 @@
-//! The integration tests: whole runs of the built binary against real servers on loopback, observed
-//! only from outside. One module per subject; the servers and the sandbox are in support/.
+//! The integration tests: whole runs of the built binary against real servers on loopback. They
+//! check only what is visible from outside. Each module has one subject. The servers and the
+//! sandbox are in support/.
 
 #![allow(
     clippy::format_collect,
     clippy::format_push_string,
     clippy::items_after_statements,
     clippy::too_many_lines,
-    reason = "a scenario reads best from top to bottom, and collects messages on the way"
+    reason = "a test reads best from top to bottom, and many collect messages to compare at the end"
 )]
 
 mod address_command;

@@ -189,7 +189,7 @@ fn fake_list_starts_at_a_name_and_has_pages() {
     assert!(list(&aws, "type=A").contains("<Code>InvalidInput</Code>"));
     assert_eq!(aws.violations(), Vec::<String>::new());
     list(&aws, "name=*.example.com");
-    assert_eq!(aws.violations(), ["not percent-encoded as it should be: *.example.com"]);
+    assert_eq!(aws.violations(), ["not percent-encoded as AWS requires: *.example.com"]);
 }
 
 fn change(aws: &FakeAws, sets: &[(&str, &str, &str)]) -> String {

@@ -1,6 +1,5 @@
-//! The expected messages that many scenarios share: the address could not be read, the records
-//! could not be listed or changed, the alert could not be sent. The scenarios assert each message
-//! whole.
+//! The messages that many tests expect: the address could not be read, the records could not be
+//! listed or changed, the alert could not be sent. The tests compare each message whole.
 
 use super::http::Family;
 
@@ -51,7 +50,7 @@ pub fn untrusted_server(issuer: &str) -> String {
     )
 }
 
-/// The whole stderr of a run over IPv4 that trusts neither the reflector nor AWS.
+/// The whole stderr of an IPv4 run that trusts neither the reflector nor AWS.
 pub fn nothing_trusted(issuer: &str) -> String {
     let why = untrusted_server(issuer);
     format!(

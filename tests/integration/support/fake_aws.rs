@@ -1,6 +1,6 @@
 //! A fake AWS that checks what an emulator does not: the signature (sigv4.rs), the five-minute
 //! window, the signing region and the permissions of a key. It passes good requests on to
-//! `fake_route53.rs` and `fake_sns.rs`, and answers with a scripted fault if a test asks for one.
+//! `fake_route53.rs` and `fake_sns.rs`. A test can script a fault for an operation.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,12 +17,12 @@ use super::server::{Listen, Protocol, Server};
 use super::sigv4::{self, Receiver, Secret};
 
 pub const KEY_ID: &str = "AKIAEXAMPLEOFATEST07";
-/// Holds every base64 character that a form or URL would encode.
+/// Contains every base64 character that a form or URL encodes.
 pub const SECRET_KEY: &str = "sEcr3t/Of+The/Key+wQ7zLpV0bN5tYh1KdJm8xE";
 pub const ZONE_ID: &str = "Z0123456789ABCDEFGHIJ";
 pub const TOPIC: &str = "arn:aws:sns:eu-west-1:123456789012:dyndns-status";
 
-/// The operations that the program makes.
+/// The operations that the program calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Operation {
     List,
@@ -60,7 +60,7 @@ pub enum DateHeader {
     None,
     /// AWS's time, in a response with an `Age` header.
     Aged,
-    /// This much later than AWS's time.
+    /// AWS's time plus this duration.
     Off(Duration),
 }
 
@@ -70,15 +70,15 @@ pub struct AwsState {
     pub route53: FakeRoute53,
     pub sns: FakeSns,
     pub keys: BTreeMap<String, Secret>,
-    /// Operations that a key may not make.
+    /// The operations that each key may not call.
     pub denied: Vec<(String, Operation)>,
     /// How far AWS's clock is ahead of this machine's.
     pub ahead: Duration,
     pub date: DateHeader,
     /// The most requests per second that Route 53 accepts, if there is a limit.
     pub rate: Option<usize>,
-    /// When Route 53 accepted the last requests.
-    taken: VecDeque<Instant>,
+    /// The times at which Route 53 accepted the last requests.
+    accepted_at: VecDeque<Instant>,
     /// How many requests Route 53 throttled.
     pub throttled: usize,
     /// The region that Route 53 requires in signatures.
@@ -96,23 +96,23 @@ impl AwsState {
     fn is_over_its_rate(&mut self) -> bool {
         let Some(rate) = self.rate else { return false };
         let now = Instant::now();
-        self.taken.retain(|taken| now.duration_since(*taken).as_secs() < 1);
-        let over = self.taken.len() >= rate;
-        if !over {
-            self.taken.push_back(now);
+        self.accepted_at.retain(|time| now.duration_since(*time).as_secs() < 1);
+        let is_over = self.accepted_at.len() >= rate;
+        if !is_over {
+            self.accepted_at.push_back(now);
         }
-        over
+        is_over
     }
 }
 
-/// The server; it stops when dropped.
+/// The server. It stops when dropped.
 pub struct FakeAws {
     server: Server,
     state: Arc<Mutex<AwsState>>,
 }
 
 impl FakeAws {
-    /// Has one zone, one record `home.example.com A 192.175.48.1`, one topic and one key.
+    /// Starts with one zone, the record `home.example.com A 192.175.48.1`, one topic and one key.
     pub fn start() -> Self {
         Self::start_as(Listen::V4, Protocol::Tls(Certificate::Good))
     }
@@ -136,7 +136,7 @@ impl FakeAws {
             ahead: Duration::ZERO,
             date: DateHeader::Right,
             rate: None,
-            taken: VecDeque::new(),
+            accepted_at: VecDeque::new(),
             throttled: 0,
             route53_region: "us-east-1".to_owned(),
             operations: Vec::new(),
@@ -166,12 +166,12 @@ impl FakeAws {
         Arc::clone(&self.state)
     }
 
-    /// The next operation of this kind meets the fault. Several faults queue up.
+    /// Sets the fault of the next operation of this kind. Several faults queue up.
     pub fn fault(&self, operation: Operation, fault: Fault) {
         self.state().next.entry(operation).or_default().push_back(fault);
     }
 
-    /// Every later operation of this kind meets the fault.
+    /// Sets the fault of every later operation of this kind.
     pub fn always(&self, operation: Operation, fault: Fault) {
         self.state().always.insert(operation, fault);
     }
@@ -183,7 +183,7 @@ impl FakeAws {
         state.always.clear();
     }
 
-    /// Puts a record set into the zone. It replaces those of the same name and type.
+    /// Puts a record set into the zone and removes those of the same name and type.
     pub fn put(&self, record_set: RecordSet) {
         let mut state = self.state();
         let zone = state.route53.zones.get_mut(ZONE_ID).expect("the zone");
@@ -228,7 +228,7 @@ impl FakeAws {
         record_sets
     }
 
-    /// What was published to the usual topic, oldest first.
+    /// The messages published to the usual topic, oldest first.
     pub fn published(&self) -> Vec<Published> {
         self.state().sns.topics[TOPIC].clone()
     }
@@ -242,12 +242,12 @@ impl FakeAws {
     pub fn wait_for(&self, operation: Operation) {
         let start = Instant::now();
         while !self.operations().contains(&operation) {
-            assert!(start.elapsed().as_secs() < 60, "no {operation:?} came");
+            assert!(start.elapsed().as_secs() < 60, "no {operation:?} arrived");
             std::thread::sleep(std::time::Duration::from_millis(2));
         }
     }
 
-    /// The invalid requests that were sent.
+    /// What was wrong with each invalid request.
     pub fn violations(&self) -> Vec<String> {
         let state = self.state();
         let lists = [&state.violations, &state.route53.violations, &state.sns.violations];
@@ -279,8 +279,8 @@ fn response(state: &Mutex<AwsState>, request: &Request) -> Reply {
 }
 
 fn handle(state: &mut AwsState, request: &Request) -> Reply {
-    let Some((operation, zone_id)) = what(request) else {
-        state.violations.push(format!("no such call: {} {}", request.method, request.target));
+    let Some((operation, zone_id)) = operation_of(request) else {
+        state.violations.push(format!("no such operation: {} {}", request.method, request.target));
         return fake_route53::error("Sender", 404, "UnknownOperation", "No such operation").into();
     };
     let topic = (operation == Operation::Publish).then(|| FakeSns::topic_of(request)).flatten();
@@ -321,8 +321,8 @@ fn handle(state: &mut AwsState, request: &Request) -> Reply {
     perform(state, operation, &zone_id, &topic, &key_id, request).into()
 }
 
-/// The operation that a request asks for, and the zone in its path.
-fn what(request: &Request) -> Option<(Operation, String)> {
+/// The operation that a request calls, and the zone in its path.
+fn operation_of(request: &Request) -> Option<(Operation, String)> {
     if request.method == "POST" && request.target == "/" {
         return Some((Operation::Publish, String::new()));
     }
@@ -364,10 +364,10 @@ fn perform(
 }
 
 fn error(operation: Operation, status: u16, code: &str, message: &str) -> Response {
-    let who = if status < 500 { "Sender" } else { "Receiver" };
+    let kind = if status < 500 { "Sender" } else { "Receiver" };
     match operation {
-        Operation::Publish => fake_sns::error(who, status, code, message),
-        Operation::List | Operation::Change => fake_route53::error(who, status, code, message),
+        Operation::Publish => fake_sns::error(kind, status, code, message),
+        Operation::List | Operation::Change => fake_route53::error(kind, status, code, message),
     }
 }
 

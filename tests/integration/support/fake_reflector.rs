@@ -1,5 +1,5 @@
-//! A fake reflector: answers with one address over IPv4 and another over IPv6, in any of the three
-//! forms, or with what a test scripts for a family. It records its requests.
+//! A fake reflector. It answers with one address over IPv4 and another over IPv6, or with the
+//! reply that a test scripts for a family. It records its requests.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,7 +20,7 @@ pub const SECRET_DECODED: &str = "v3ry/Secret+Value";
 /// The form of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
-    /// That of the PHP reflector: `error` and `your_ip` among other members.
+    /// The form of the PHP reflector: `error` and `your_ip` among other members.
     YourIp,
     Ip,
     Bare,
@@ -38,22 +38,22 @@ pub fn address_response(form: Form, address: &str) -> Response {
 
 #[derive(Default)]
 struct Script {
-    /// Index 0 is IPv4's, 1 IPv6's.
+    /// The replies over IPv4 (index 0) and over IPv6 (index 1).
     usual: [Option<Reply>; 2],
     next: [VecDeque<Reply>; 2],
     /// The replies for paths other than the usual one.
     paths: BTreeMap<String, Reply>,
 }
 
-/// The server; it stops when dropped.
+/// The server. It stops when dropped.
 pub struct FakeReflector {
     server: Server,
     script: Arc<Mutex<Script>>,
 }
 
 impl FakeReflector {
-    /// Over TLS, on both families, with 192.175.48.7 and `2620:4f:8000::7`. IANA lists both as
-    /// globally reachable, and no host has them.
+    /// Listens on both families with TLS and answers 192.175.48.7 and `2620:4f:8000::7`. IANA lists
+    /// both addresses as globally reachable, and no host has them.
     pub fn start() -> Self {
         Self::start_as(Listen::Both, Protocol::Tls(Certificate::Good))
     }

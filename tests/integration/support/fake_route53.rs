@@ -1,7 +1,7 @@
-//! Route 53's side of the two operations: zones, their record sets, and the responses in the
-//! shapes that AWS gives, with the rejections that an emulator leaves out (all-or-nothing batches,
-//! CNAME clashes, both shapes of `InvalidChangeBatch`, names in lower case with `\ooo`). It does
-//! not check who calls: `fake_aws.rs` checks the signature first.
+//! A fake Route 53: zones, record sets, and the responses to the two operations in AWS's form. It
+//! does what an emulator leaves out: all-or-nothing batches, CNAME clashes, both forms of
+//! `InvalidChangeBatch`, names in lower case with `\ooo`. `fake_aws.rs` has checked the signature
+//! before.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -12,7 +12,7 @@ use super::text::{Element, pairs, parse_xml, percent_encode, xml_escape};
 
 pub const NAMESPACE: &str = "https://route53.amazonaws.com/doc/2013-04-01/";
 
-/// The members of a record set in the order of AWS's model; others come last.
+/// The members of a record set in the order of AWS's model. Other members come last.
 const ORDER: &[&str] = &[
     "SetIdentifier",
     "Weight",
@@ -32,7 +32,7 @@ const ORDER: &[&str] = &[
 /// One resource record set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordSet {
-    /// As Route 53 stores it: see `normal`.
+    /// In the form in which Route 53 stores it: see `normal`.
     pub name: String,
     pub kind: String,
     pub ttl: Option<u32>,
@@ -141,8 +141,8 @@ pub fn normal(name: &str) -> String {
     text
 }
 
-/// Each with its dot, so that they sort as Route 53 documents: `com.example.a-b.` is before
-/// `com.example.a.`.
+/// The labels of a name from the right, each with its dot. So they sort as Route 53 documents:
+/// `com.example.a-b.` is before `com.example.a.`.
 fn labels_from_right(name: &str) -> Vec<String> {
     name.trim_end_matches('.').rsplit('.').map(|label| format!("{label}.")).collect()
 }
@@ -165,15 +165,15 @@ pub struct Zone {
 #[derive(Debug)]
 pub struct FakeRoute53 {
     pub zones: BTreeMap<String, Zone>,
-    /// The most record sets per page, even if the caller asks for more.
+    /// The most record sets per page, even if a request asks for more.
     pub page: usize,
     /// Whether to send `InvalidChangeBatch` in the form it had until October 2024.
     pub old_shape: bool,
-    /// Well-formed values to reject, so that a batch fails.
+    /// Valid values that a batch is rejected for.
     pub rejected_values: Vec<String>,
-    /// Every well-formed batch in order, carried out or rejected.
+    /// Every well-formed batch, oldest first, whether it was applied or rejected.
     pub batches: Vec<Vec<Change>>,
-    /// Invalid requests. Each entry fails its test.
+    /// What was wrong with each invalid request. Each entry fails the test.
     pub violations: Vec<String>,
 }
 
@@ -197,7 +197,7 @@ impl FakeRoute53 {
         for part in query.split(['&', '=']) {
             let again = super::text::percent_decode(part).map(|bytes| percent_encode(&bytes));
             if again.as_deref() != Some(part) {
-                self.violations.push(format!("not percent-encoded as it should be: {part}"));
+                self.violations.push(format!("not percent-encoded as AWS requires: {part}"));
             }
         }
         let asked =
@@ -257,30 +257,30 @@ impl FakeRoute53 {
     pub fn change(&mut self, zone_id: &str, body: &[u8]) -> Response {
         let batch = match read_batch(body) {
             Ok(batch) => batch,
-            Err(problem) => {
-                self.violations.push(format!("a change that AWS cannot read: {problem}"));
-                return error("Sender", 400, "MalformedInput", &problem);
+            Err(cause) => {
+                self.violations.push(format!("a change that AWS cannot read: {cause}"));
+                return error("Sender", 400, "MalformedInput", &cause);
             }
         };
         self.batches.push(batch.clone());
         let Some(zone) = self.zones.get_mut(zone_id) else { return no_such_zone(zone_id) };
         let mut record_sets = zone.record_sets.clone();
-        let mut problems = Vec::new();
+        let mut causes = Vec::new();
         for change in batch {
             if self.rejected_values.iter().any(|value| change.record_set.values.contains(value)) {
-                problems.push(format!(
+                causes.push(format!(
                     "Invalid Resource Record: 'FATAL problem: ARRDATANotAllowed (Value is not \
                      allowed) encountered with '{}''",
                     change.record_set.values.join(" ")
                 ));
                 continue;
             }
-            if let Err(problem) = carry_out(&mut record_sets, &zone.name, change) {
-                problems.push(problem);
+            if let Err(cause) = apply(&mut record_sets, &zone.name, change) {
+                causes.push(cause);
             }
         }
-        if !problems.is_empty() {
-            return self.invalid_change_batch(&problems);
+        if !causes.is_empty() {
+            return self.invalid_change_batch(&causes);
         }
         zone.record_sets = record_sets;
         xml(
@@ -294,11 +294,11 @@ impl FakeRoute53 {
         )
     }
 
-    fn invalid_change_batch(&self, problems: &[String]) -> Response {
+    fn invalid_change_batch(&self, causes: &[String]) -> Response {
         if self.old_shape {
-            let messages: String = problems
+            let messages: String = causes
                 .iter()
-                .map(|problem| format!("<Message>{}</Message>", xml_escape(problem)))
+                .map(|cause| format!("<Message>{}</Message>", xml_escape(cause)))
                 .collect();
             return xml(
                 400,
@@ -309,12 +309,12 @@ impl FakeRoute53 {
                 ),
             );
         }
-        error("Sender", 400, "InvalidChangeBatch", &format!("[{}]", problems.join(", ")))
+        error("Sender", 400, "InvalidChangeBatch", &format!("[{}]", causes.join(", ")))
     }
 }
 
 /// Applies one change to the record sets, with the rejections of the real service.
-fn carry_out(record_sets: &mut Vec<RecordSet>, zone: &str, change: Change) -> Result<(), String> {
+fn apply(record_sets: &mut Vec<RecordSet>, zone: &str, change: Change) -> Result<(), String> {
     let Change { action, record_set } = change;
     let (name, kind) = (record_set.name.clone(), record_set.kind.clone());
     if !format!(".{name}").ends_with(&format!(".{zone}")) {
@@ -431,12 +431,13 @@ fn no_such_zone(id: &str) -> Response {
     error("Sender", 404, "NoSuchHostedZone", &format!("No hosted zone found with ID: {id}"))
 }
 
-pub fn error(who: &str, status: u16, code: &str, message: &str) -> Response {
+/// An error response. `kind` is `Sender` or `Receiver`.
+pub fn error(kind: &str, status: u16, code: &str, message: &str) -> Response {
     let message = xml_escape(message);
     xml(
         status,
         &format!(
-            "<ErrorResponse xmlns=\"{NAMESPACE}\"><Error><Type>{who}</Type><Code>{code}</Code>\
+            "<ErrorResponse xmlns=\"{NAMESPACE}\"><Error><Type>{kind}</Type><Code>{code}</Code>\
              <Message>{message}</Message></Error>\
              <RequestId>0a1b2c3d-0000-4000-8000-000000000053</RequestId></ErrorResponse>"
         ),

@@ -1,5 +1,5 @@
-//! SNS's side of Publish: topics, their messages, and the rejections with AWS's error codes. It
-//! does not check who calls: `fake_aws.rs` checks the signature first.
+//! A fake SNS: topics, their messages, and the rejections of Publish with AWS's error codes.
+//! `fake_aws.rs` has checked the signature before.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ pub struct Published {
 pub struct FakeSns {
     /// The ARN and the messages of each topic.
     pub topics: BTreeMap<String, Vec<Published>>,
-    /// Invalid requests. Each entry fails its test.
+    /// What was wrong with each invalid request. Each entry fails the test.
     pub violations: Vec<String>,
 }
 
@@ -30,7 +30,7 @@ impl FakeSns {
         arn.split(':').nth(3)
     }
 
-    /// The topic's ARN in a request's body, if there is one.
+    /// The ARN of the topic in the body of a request, if there is one.
     pub fn topic_of(request: &Request) -> Option<String> {
         pairs(&request.body_text(), true)?
             .into_iter()
@@ -66,10 +66,10 @@ impl FakeSns {
             self.violations.push(format!("Publish with a message of {} bytes", message.len()));
             return error("Sender", 400, "InvalidParameter", "Invalid parameter: Message too long");
         }
-        let Some(taken) = self.topics.get_mut(topic) else {
+        let Some(messages) = self.topics.get_mut(topic) else {
             return error("Sender", 404, "NotFound", "Topic does not exist");
         };
-        taken.push(Published {
+        messages.push(Published {
             topic: topic.to_owned(),
             subject: subject.to_owned(),
             message: message.to_owned(),
@@ -86,12 +86,13 @@ impl FakeSns {
     }
 }
 
-pub fn error(who: &str, status: u16, code: &str, message: &str) -> Response {
+/// An error response. `kind` is `Sender` or `Receiver`.
+pub fn error(kind: &str, status: u16, code: &str, message: &str) -> Response {
     let message = xml_escape(message);
     xml(
         status,
         &format!(
-            "<ErrorResponse xmlns=\"{NAMESPACE}\"><Error><Type>{who}</Type><Code>{code}</Code>\
+            "<ErrorResponse xmlns=\"{NAMESPACE}\"><Error><Type>{kind}</Type><Code>{code}</Code>\
              <Message>{message}</Message></Error>\
              <RequestId>0a1b2c3d-0000-4000-8000-000000000054</RequestId></ErrorResponse>"
         ),

@@ -1,5 +1,5 @@
 //! The usual fixture of a test: a fake AWS, a fake reflector, and a sandbox with a config and a key
-//! for them. A scenario changes only its subject.
+//! for them. A test changes only what it is about.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -78,20 +78,20 @@ impl Fixture {
         self.sandbox.write(name, format!("{config:#}\n"))
     }
 
-    /// Runs the program over the config.
+    /// Runs the program with the config.
     #[track_caller]
     pub fn run(&self) -> Run {
         self.run_with(&[])
     }
 
-    /// Runs the program over the config with further arguments before it.
+    /// Runs the program with these options and the config.
     #[track_caller]
     pub fn run_with(&self, options: &[&str]) -> Run {
         let path = self.sandbox.path("autodns.json");
         self.run_args(&[options, &[path.as_str()]].concat())
     }
 
-    /// Runs the program with these arguments and no others.
+    /// Runs the program with these arguments only.
     #[track_caller]
     pub fn run_args(&self, arguments: &[&str]) -> Run {
         self.finish(self.sandbox.spawn(arguments))
@@ -114,13 +114,13 @@ impl Fixture {
             self.sandbox.no_secret_in("an alert's message", &alert.message);
         }
         let violations = self.aws.violations();
-        assert!(violations.is_empty(), "AWS would object: {violations:#?}");
+        assert!(violations.is_empty(), "AWS would reject these requests: {violations:#?}");
         let violations = self.reflector.server().violations();
-        assert!(violations.is_empty(), "a reflector would object: {violations:#?}");
+        assert!(violations.is_empty(), "a reflector would reject these: {violations:#?}");
         run
     }
 
-    /// Fails unless no server saw a connection and no file was written.
+    /// Fails if a server was connected to or a file was written.
     #[track_caller]
     pub fn assert_untouched(&self, run: &Run) {
         assert_eq!(self.reflector.server().connections(), 0, "connections to the reflector");

@@ -1,19 +1,19 @@
-//! Reads an HTTP/1.1 request from a stream and writes a reply, valid or invalid. It knows nothing
-//! of sockets, TLS or AWS, and it accepts no invalid request.
+//! Reads an HTTP/1.1 request from a stream and writes a reply, valid or invalid. It rejects every
+//! invalid request. It must not depend on sockets, TLS or AWS.
 
 use std::io::{self, BufRead, Read, Write};
 use std::time::Duration;
 
 use super::latch::Latch;
 
-/// The address family of the connection that a request came over.
+/// The address family of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Family {
     V4,
     V6,
 }
 
-/// A request as it was sent, with nothing decoded.
+/// A request as it was sent. Nothing in it is decoded.
 #[derive(Clone, Debug)]
 pub struct Request {
     pub method: String,
@@ -52,20 +52,20 @@ impl Request {
 /// How the connection ends after a `Reply::Raw`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// An orderly end: TLS `close_notify`, then the end of the stream.
+    /// TLS `close_notify`, then the end of the stream.
     Close,
-    /// The stream ends without `close_notify`, as when it is cut on the way.
+    /// The stream ends without `close_notify`, as if someone on the way cut it.
     Cut,
     /// A TCP reset.
     Reset,
 }
 
-/// What a server sends for a request.
+/// The reply of a server to a request.
 #[derive(Clone, Debug)]
 pub enum Reply {
-    /// A well-formed response; the connection stays open.
+    /// A well-formed response. The connection stays open.
     Response(Response),
-    /// These bytes, and then this end of the connection.
+    /// These bytes, then this end of the connection.
     Raw(Vec<u8>, End),
     /// A well-formed 200 with a chunked body that never ends.
     Endless,
@@ -73,7 +73,7 @@ pub enum Reply {
     Forever(Vec<u8>, Vec<u8>),
     /// One byte at a time with this pause after each, then the end of the connection.
     Drip(Vec<u8>, Duration),
-    /// The reply, sent when a test opens the latch.
+    /// This reply, sent when a test opens the latch.
     Held(Latch, Box<Reply>),
 }
 
@@ -101,7 +101,7 @@ impl Reply {
         }
     }
 
-    /// A response without the second half of its body, and then the end of the connection.
+    /// A response without the second half of its body, then the end of the connection.
     pub fn truncated(response: &Response) -> Self {
         let mut bytes = response.to_bytes();
         bytes.truncate(bytes.len() - response.body.len().div_ceil(2));
@@ -161,8 +161,8 @@ impl Response {
     }
 }
 
-/// Reads one request. `None` if the client closed the connection between two requests. The server
-/// sets the last three members.
+/// Reads one request. `None` if the client closed the connection between two requests. The caller
+/// sets `connection`, `family` and `server_name`.
 pub fn read_request(stream: &mut impl BufRead) -> io::Result<Option<Request>> {
     let Some(start) = line(stream)? else { return Ok(None) };
     let mut words = start.split(' ');
@@ -220,7 +220,7 @@ fn broken(what: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what)
 }
 
-/// Writes the bytes of a reply. The server ends the connection.
+/// Writes the bytes of a reply. The caller ends the connection.
 pub fn write_reply(stream: &mut impl Write, reply: &Reply) -> io::Result<()> {
     match reply {
         Reply::Response(response) => stream.write_all(&response.to_bytes())?,

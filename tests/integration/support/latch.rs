@@ -1,5 +1,5 @@
-//! A latch holds the replies of servers until the test opens it. With it a scenario makes two
-//! things happen at the same time, without a clock.
+//! A latch holds the replies of servers until the test opens it. So a test makes two things happen
+//! at the same time without waiting for a fixed time.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
@@ -34,7 +34,7 @@ impl Latch {
         let (state, _) = changed
             .wait_timeout_while(state, LIMIT, |state| state.arrived < count)
             .unwrap_or_else(PoisonError::into_inner);
-        assert!(state.arrived >= count, "{} of {count} came within {LIMIT:?}", state.arrived);
+        assert!(state.arrived >= count, "{} of {count} arrived within {LIMIT:?}", state.arrived);
     }
 
     /// Releases all servers, now and later.

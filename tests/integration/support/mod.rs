@@ -1,5 +1,5 @@
-//! The support of the scenarios: fake servers on loopback and a sandbox to run the binary in. One
-//! file per concern. None of them knows a scenario.
+//! The support of the tests: fake servers on loopback, and a sandbox to run the binary in. One file
+//! per server or concern. No file here depends on a test.
 
 pub mod ca;
 pub mod clock;
@@ -20,7 +20,7 @@ pub mod server;
 pub mod sigv4;
 pub mod text;
 
-/// Compares two texts whole and shows them line by line where they differ.
+/// Fails unless two texts are equal, and shows the lines that differ.
 #[track_caller]
 pub fn assert_text(seen: &str, expected: &str) {
     if seen == expected {

@@ -1,6 +1,6 @@
-//! The emulated AWS of tests/moto: one server for the whole test process, and separate resources
-//! (zone, record, topic, users) for each test. It checks signatures and policies with botocore's
-//! code. It ends with the process, when its standard input closes.
+//! The emulated AWS of tests/moto: one server for the whole test process, and a separate zone,
+//! record, topic and users for each test. It checks signatures and policies with the code of
+//! botocore. It ends when its standard input closes, at the end of the test process.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
@@ -30,11 +30,11 @@ fn file(name: &str) -> PathBuf {
 
 struct Emulator {
     url: String,
-    /// The emulator ends when this closes, at the end of the process.
+    /// The emulator ends when this closes.
     _stdin: ChildStdin,
 }
 
-/// The emulator's address, for `AWS_ENDPOINT_URL`.
+/// The URL of the emulator, for `AWS_ENDPOINT_URL`.
 #[expect(clippy::zombie_processes, reason = "it ends when this process does, with its stdin")]
 pub fn url() -> &'static str {
     static EMULATOR: OnceLock<Emulator> = OnceLock::new();
@@ -67,7 +67,7 @@ pub struct MotoResources {
 }
 
 impl MotoResources {
-    /// With the arguments of `moto_aws.py ENDPOINT create`.
+    /// Creates them with these arguments of `moto_aws.py ENDPOINT create`.
     pub fn create(arguments: &[&str]) -> Self {
         let made = moto_aws(&[&["create"], arguments].concat());
         let text = |key: &str| made[key].as_str().expect("a text").to_owned();

@@ -1,5 +1,5 @@
-//! A TLS server of OpenSSL, for certificates and settings that rustls does not offer. It answers
-//! every request with one address.
+//! An OpenSSL server, for certificates and TLS settings that rustls does not offer. It answers every
+//! request with one address.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 /// The address in every response.
 pub const ADDRESS: &str = "192.175.48.7";
 
-/// The server; it stops when dropped.
+/// The server. It stops when dropped.
 pub struct OpenSsl {
     child: Child,
     port: u16,

@@ -1,6 +1,6 @@
-//! An HTTP proxy for `HTTPS_PROXY`: CONNECT, with or without a password, and a table from each host
-//! and port to a real port. It passes bytes on unread. It may speak TLS itself, and a test may
-//! script a response in place of a tunnel.
+//! A fake HTTP proxy for `HTTPS_PROXY`. It answers CONNECT, with or without a password, and maps
+//! each host and port to a port of 127.0.0.1. It passes bytes on unread. It may speak TLS itself,
+//! and a test may script a response in place of a tunnel.
 
 use std::collections::VecDeque;
 use std::io::{self, BufReader, Read, Write};
@@ -15,15 +15,17 @@ use rustls::{ServerConnection, StreamOwned};
 use super::ca::{self, Certificate};
 use super::http::{self, Reply, Response};
 
-/// The credentials that the proxy requires: `pi:pr0xy/P@ss` in base64.
+/// The user name and the password that the proxy requires, percent-encoded for a URL.
 pub const USER_PASSWORD: &str = "pi:pr0xy%2FP%40ss";
+/// The password, decoded.
 pub const PASSWORD: &str = "pr0xy/P@ss";
+/// The header that the proxy requires: `pi:pr0xy/P@ss` in base64.
 const BASIC: &str = "Basic cGk6cHIweHkvUEBzcw==";
 
 struct Shared {
     /// Maps `host:port` to a port of 127.0.0.1. `*` matches every other host and port.
     table: Vec<(String, u16)>,
-    wants_password: bool,
+    needs_password: bool,
     /// The replies to the next requests in place of a tunnel, in order.
     once: Mutex<VecDeque<Reply>>,
     /// The reply to all other requests in place of a tunnel, if any.
@@ -33,7 +35,7 @@ struct Shared {
     stop: AtomicBool,
 }
 
-/// The proxy; it stops when dropped.
+/// The proxy. It stops when dropped.
 pub struct Proxy {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -54,12 +56,12 @@ impl Proxy {
         Self::start_as(table, true, None)
     }
 
-    fn start_as(table: &[(&str, u16)], wants_password: bool, tls: Option<Certificate>) -> Self {
+    fn start_as(table: &[(&str, u16)], needs_password: bool, tls: Option<Certificate>) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         let address = listener.local_addr().expect("bound");
         let shared = Arc::new(Shared {
             table: table.iter().map(|&(name, port)| (name.to_owned(), port)).collect(),
-            wants_password,
+            needs_password,
             once: Mutex::default(),
             always: Mutex::default(),
             tls,
@@ -131,7 +133,7 @@ fn serve(client: TcpStream, shared: &Shared) -> io::Result<()> {
 fn response<S: Read + Write>(client: S, raw: &TcpStream, shared: &Shared) -> io::Result<()> {
     let mut reader = BufReader::new(client);
     let Some(request) = http::read_request(&mut reader)? else { return Ok(()) };
-    let may = !shared.wants_password || request.header("proxy-authorization") == Some(BASIC);
+    let is_allowed = !shared.needs_password || request.header("proxy-authorization") == Some(BASIC);
     let line = format!("{} {}", request.method, request.target);
     shared.request_lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);
     let once = shared.once.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
@@ -139,7 +141,7 @@ fn response<S: Read + Write>(client: S, raw: &TcpStream, shared: &Shared) -> io:
     if let Some(reply) = once.or_else(always) {
         return http::write_reply(reader.get_mut(), &reply);
     }
-    if !may {
+    if !is_allowed {
         let response = Response::new(407, "text/plain", "who are you?")
             .with("Proxy-Authenticate", "Basic realm=\"tests\"");
         return reader.get_mut().write_all(&response.to_bytes());
@@ -179,7 +181,7 @@ fn response<S: Read + Write>(client: S, raw: &TcpStream, shared: &Shared) -> io:
     Ok(())
 }
 
-/// Passes bytes on in both directions in one thread, since TLS has one state for both.
+/// Passes bytes on in both directions. One thread does both, since a TLS connection has one state.
 fn exchange<S: Read + Write>(
     mut client: BufReader<S>,
     raw: &TcpStream,

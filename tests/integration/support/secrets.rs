@@ -30,12 +30,13 @@ fn folded(text: &str, kept: fn(char) -> bool) -> Vec<char> {
     text.chars().filter(|&c| kept(c)).flat_map(char::to_lowercase).collect()
 }
 
-/// Removes white space, control characters, invisible characters, and each `\` that JSON, Debug or
-/// a shell puts before a character.
+/// Whether a character is compared. Not compared are white space, control characters, invisible
+/// characters, and the `\` that JSON, Debug or a shell puts before a character.
 fn is_visible(character: char) -> bool {
     (character.is_ascii_graphic() || character.is_alphanumeric()) && character != '\\'
 }
 
+/// The secret, and the secret in each encoding.
 fn forms(secret: &str) -> Vec<String> {
     let mut spellings = vec![secret.to_owned()];
     if let Some(decoded) = percent_decode(secret).and_then(|bytes| String::from_utf8(bytes).ok()) {
@@ -45,9 +46,11 @@ fn forms(secret: &str) -> Vec<String> {
     for spelling in spellings {
         let bytes = spelling.as_bytes();
         forms.extend([percent_encode(bytes), xml_escape(&spelling)]);
-        // Two hexadecimal characters are one byte of the secret, four of base64 are three.
+        // Eight characters of hex are four bytes of the secret, eight of base64 are six.
         if bytes.len() >= PIECE {
             forms.push(hex(bytes));
+            // The base64 from the first, the second and the third byte on. Whatever precedes the
+            // secret in an echo, its base64 contains one of these.
             for skipped in 0..3 {
                 let standard = base64(&bytes[skipped..]);
                 forms.push(standard.replace('+', "-").replace('/', "_"));
@@ -59,8 +62,7 @@ fn forms(secret: &str) -> Vec<String> {
     forms
 }
 
-/// The base64 of the secret from its first, second and third byte on. Whatever precedes the secret,
-/// its base64 contains one of these.
+/// The base64 of the whole groups of three bytes, without padding.
 fn base64(bytes: &[u8]) -> String {
     let alphabet: Vec<char> =
         ('A'..='Z').chain('a'..='z').chain('0'..='9').chain(['+', '/']).collect();

@@ -1,6 +1,6 @@
-//! A threaded server on loopback, plain or TLS, IPv4, IPv6 or both on one port. It passes each
-//! request to a closure and counts connections, handshakes and requests. It does not judge requests
-//! or replies.
+//! A threaded server on loopback: HTTP or HTTPS, on IPv4, IPv6 or both with one port. It passes each
+//! request to a closure and records connections, handshakes and requests. It accepts every
+//! well-formed request.
 
 use std::io::{self, BufReader, Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
@@ -42,14 +42,14 @@ struct Counters {
 struct Shared {
     counters: Counters,
     requests: Mutex<Vec<Request>>,
-    /// Requests that are not valid HTTP/1.1. Each fails its test.
+    /// What was wrong with each invalid request. Each entry fails the test.
     violations: Mutex<Vec<String>>,
     stop: AtomicBool,
     tls: Option<Arc<ServerConfig>>,
     handler: Box<dyn Fn(&Request) -> Reply + Send + Sync>,
 }
 
-/// The server; it stops when dropped.
+/// The server. It stops when dropped.
 pub struct Server {
     port: u16,
     addresses: Vec<SocketAddr>,
@@ -109,10 +109,10 @@ impl Server {
         self.shared.counters.connections.load(Ordering::SeqCst)
     }
 
-    /// Waits until no connection is open: then every request of a killed client has been handled. A
-    /// TLS connection that was not accepted carries no request.
+    /// Waits until no connection is open. Then every request of a killed client has been handled: a
+    /// TLS connection that was never accepted carries no request.
     #[track_caller]
-    pub fn settle(&self) {
+    pub fn wait_until_idle(&self) {
         let start = Instant::now();
         while self.shared.counters.open.load(Ordering::SeqCst) > 0 {
             assert!(start.elapsed() < Duration::from_secs(30), "a connection stays open");
@@ -193,7 +193,7 @@ fn serve(stream: TcpStream, number: usize, family: Family, shared: &Shared) {
     match &shared.tls {
         None => {
             let mut buffered = BufReader::new(stream);
-            let end = converse(&mut buffered, number, family, None, shared);
+            let end = answer_requests(&mut buffered, number, family, None, shared);
             finish(&raw, end);
         }
         Some(config) => {
@@ -208,7 +208,7 @@ fn serve(stream: TcpStream, number: usize, family: Family, shared: &Shared) {
             shared.counters.handshakes.fetch_add(1, Ordering::SeqCst);
             let name = connection.server_name().map(str::to_owned);
             let mut buffered = BufReader::new(StreamOwned::new(connection, stream));
-            let end = converse(&mut buffered, number, family, name.as_deref(), shared);
+            let end = answer_requests(&mut buffered, number, family, name.as_deref(), shared);
             if end == End::Close {
                 let tls = buffered.get_mut();
                 tls.conn.send_close_notify();
@@ -220,8 +220,8 @@ fn serve(stream: TcpStream, number: usize, family: Family, shared: &Shared) {
     }
 }
 
-/// Answers requests until the client or a reply ends that. Returns how to end the connection.
-fn converse<S: Read + Write>(
+/// Answers requests until the client or a reply ends the connection. Returns how to end it.
+fn answer_requests<S: Read + Write>(
     stream: &mut BufReader<S>,
     number: usize,
     family: Family,

@@ -1,6 +1,6 @@
-//! Checks an AWS signature, version 4, after AWS's specification. It is written for the tests on
-//! ring's SHA-256 and HMAC and shares no code with the program. It returns AWS's error. It does not
-//! check the permissions of a key.
+//! Checks an AWS signature, version 4, as AWS specifies it, and returns the error of AWS. It shares
+//! no code with the program: an error in both would go unnoticed. It does not check the permissions
+//! of a key.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -26,7 +26,7 @@ pub struct Receiver<'a> {
     pub now: OffsetDateTime,
 }
 
-/// A rejection with AWS's code and message. Its status is always 403.
+/// A rejection with AWS's code and message. The status is always 403.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejection {
     pub code: &'static str,
@@ -199,7 +199,7 @@ fn in_window(signed_at: OffsetDateTime, now: OffsetDateTime) -> Result<(), Rejec
     Ok(())
 }
 
-/// The canonical request. Its path is encoded twice, as for every service but S3.
+/// The canonical request. The path is encoded twice, as for every service except S3.
 fn canonical(request: &Request, headers: &[&str], payload: &str) -> Option<String> {
     let path = request
         .path()

@@ -1,11 +1,11 @@
-//! Encodings that several fake servers read and write: percent, hex, XML. They are written for the
-//! tests only, so that they can find errors in the program's own.
+//! The encodings that several fake servers read and write: percent, hex, XML. They share no code
+//! with the program: an error in both would go unnoticed.
 
 use std::fmt::Write as _;
 
 use quick_xml::events::Event;
 
-/// Percent-encoding as AWS defines it: all but the unreserved characters, in upper-case hex.
+/// Percent-encodes all but the unreserved characters in upper-case hex, as AWS defines it.
 pub fn percent_encode(bytes: &[u8]) -> String {
     let mut text = String::new();
     for &byte in bytes {
@@ -35,7 +35,7 @@ pub fn percent_decode(text: &str) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// The decoded pairs of a query or form. `plus` is true if `+` is a space, as in a form.
+/// The decoded pairs of a query or form. `plus` says whether `+` is a space, as in a form.
 pub fn pairs(text: &str, plus: bool) -> Option<Vec<(String, String)>> {
     let decode = |part: &str| {
         let part = if plus { part.replace('+', " ") } else { part.to_owned() };
