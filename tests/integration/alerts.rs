@@ -426,7 +426,7 @@ fn lock_that_cannot_be_removed_suppresses_no_alert() {
         fail_reflector(&fixture);
         fixture.run().assert_wrote(&[]);
         assert_eq!(fixture.aws.published().len(), 3);
-        fixture.sandbox.unmount();
+        fixture.sandbox.clear_setup();
         repair_reflector(&fixture);
         fixture.run().assert_silent().assert_wrote(&["- disk/autodns.lock"]);
         assert_eq!(fixture.aws.published().len(), 4);

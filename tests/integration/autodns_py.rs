@@ -1,8 +1,7 @@
 //! What docs/from-other-tools.md promises to users of the Python script: its configuration, key and
 //! reflector work unchanged, without arguments or variables.
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::fs;
 
 use serde_json::{Value, json};
 
@@ -75,8 +74,7 @@ fn check_of_the_old_setup_reports_file_modes() {
     assert_eq!((run.status.code(), run.stderr.as_str()), (Some(0), ""));
     assert!(run.stdout.ends_with(" 2 warning, 0 failed, 3 not tested\n"), "{run:?}");
     for file in ["../local/autodns.json", ".boto"] {
-        let mode = Permissions::from_mode(0o600);
-        fs::set_permissions(fixture.sandbox.path(file), mode).expect("chmod");
+        fixture.sandbox.set_mode(file, 0o600);
     }
     let run = fixture.run_args(&["check"]);
     assert_eq!((run.status.code(), run.stderr.as_str()), (Some(0), ""), "{run:?}");

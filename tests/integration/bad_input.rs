@@ -2,7 +2,7 @@
 //! what was expected, and no request.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::symlink;
 
 use serde_json::{Value, json};
 
@@ -542,7 +542,7 @@ fn command_after_options_is_recognised() {
     let fixture = Fixture::new();
     let before = fixture.aws.record_sets();
     let config = fixture.sandbox.path("autodns.json");
-    fs::set_permissions(&config, fs::Permissions::from_mode(0o600)).expect("chmod");
+    fixture.sandbox.set_mode("autodns.json", 0o600);
     // A file in the working directory does not hide the command of the same name.
     fixture.write_config("check", &fixture.config());
     for arguments in [

@@ -306,7 +306,7 @@ fn bundle_without_a_readable_certificate_is_rejected() {
 fn bundle_that_is_not_a_regular_file_is_rejected() {
     let mut fixture = Fixture::new();
     let pipe = fixture.sandbox.path("pipe");
-    make(&fixture.sandbox.home(), "mkfifo pipe");
+    fixture.sandbox.pipe("pipe");
     for (path, said) in [
         (pipe.as_str(), "{home}/pipe: cannot be read: it is a named pipe, not a regular file"),
         ("/dev/zero", "/dev/zero: cannot be read: it is a device, not a regular file"),

@@ -1,8 +1,6 @@
 //! `autodns check`: one line per requirement of a run, with advice; the exit codes of a run; JSON
 //! for programs. A check changes nothing.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -85,14 +83,9 @@ fn fixture() -> Fixture {
 }
 
 fn private(fixture: Fixture) -> Fixture {
-    set_mode(&fixture, "autodns.json", 0o600);
-    fixture.sandbox.host("192.175.48.1 home.example.com");
+    fixture.sandbox.set_mode("autodns.json", 0o600);
+    fixture.sandbox.hosts("192.175.48.1 home.example.com");
     fixture
-}
-
-fn set_mode(fixture: &Fixture, name: &str, mode: u32) {
-    fs::set_permissions(fixture.sandbox.path(name), fs::Permissions::from_mode(mode))
-        .expect("chmod");
 }
 
 #[test]
@@ -153,7 +146,7 @@ fn check_reports_the_state_of_each_record() {
 #[test]
 fn public_dns_is_not_tested_when_resolver_fails() {
     let fixture = Fixture::new();
-    set_mode(&fixture, "autodns.json", 0o600);
+    fixture.sandbox.set_mode("autodns.json", 0o600);
     let resolver = "ok          public dns   this machine's resolver says 192.175.48.1 for \
                     home.example.com";
     let unknown = "not tested  public dns   home.example.com: no name server answered for the \
@@ -196,7 +189,7 @@ fn check_compares_ttl_with_the_configured_one() {
         (60, "ok          ttl          home.example.com A has TTL 300, and a run changes it to 60"),
     ] {
         fixture.configure(|config| config["ttl"] = json!(seconds));
-        set_mode(&fixture, "autodns.json", 0o600);
+        fixture.sandbox.set_mode("autodns.json", 0o600);
         check(&fixture, &[]).assert(0, &expected(&[(ttl, said)]), "");
     }
 }
@@ -311,7 +304,7 @@ fn check_alert_publishes_a_test_message() {
 #[test]
 fn check_reports_secret_files_that_others_can_read() {
     let mut fixture = fixture();
-    set_mode(&fixture, "autodns.json", 0o644);
+    fixture.sandbox.set_mode("autodns.json", 0o644);
     fixture.sandbox.unset("AWS_ACCESS_KEY_ID");
     fixture.sandbox.unset("AWS_SECRET_ACCESS_KEY");
     fixture.sandbox.write(
@@ -322,7 +315,7 @@ fn check_reports_secret_files_that_others_can_read() {
             crate::support::fake_aws::SECRET_KEY
         ),
     );
-    set_mode(&fixture, ".aws/credentials", 0o640);
+    fixture.sandbox.set_mode(".aws/credentials", 0o640);
     let config = "warning     permissions  {home}/autodns.json has a secret in it, and other \
                   users may use it: its mode is 0644; chmod 600 {home}/autodns.json\n\
                   ok          permissions  {home}/.aws/credentials has mode 0640";
@@ -335,7 +328,7 @@ fn check_reports_secret_files_that_others_can_read() {
         ]),
         "",
     );
-    set_mode(&fixture, ".aws/credentials", 0o604);
+    fixture.sandbox.set_mode(".aws/credentials", 0o604);
     let run = check(&fixture, &[]);
     assert!(
         run.stdout.contains("warning     permissions  {home}/.aws/credentials has a secret in it")
@@ -358,7 +351,7 @@ fn config_without_a_secret_may_be_world_readable() {
     let url = format!("{}/reflect/v1", fixture.reflector.server().url(HOST));
     fixture.configure(|config| config["reflect_url"] = json!(url));
     fixture.reflector.at("/reflect/v1", Response::text("192.175.48.7"));
-    set_mode(&fixture, "autodns.json", 0o644);
+    fixture.sandbox.set_mode("autodns.json", 0o644);
     let run = check(&fixture, &[]);
     assert_eq!((run.status.code(), run.stdout.contains("permissions")), (Some(0), false));
 }
@@ -553,7 +546,7 @@ fn terminal_output_is_coloured_unless_no_color_is_set() {
         (&[("TERM", "dumb")], false),
     ] {
         let mut fixture = fixture();
-        set_mode(&fixture, "autodns.json", 0o644);
+        fixture.sandbox.set_mode("autodns.json", 0o644);
         fixture.aws.put(RecordSet::alias("home.example.com", "A", "elsewhere.example.com."));
         for (name, value) in variables {
             fixture.sandbox.set(name, *value);

@@ -1,9 +1,6 @@
 //! The sources of the key: every source, their order, and the messages for a source that is broken,
 //! half set or not supported. No value is ever quoted.
 
-use std::os::unix::fs::PermissionsExt;
-use std::process::Command;
-
 use crate::support::assert_text;
 use crate::support::fake_aws::Operation::{Change, List};
 use crate::support::fake_aws::{KEY_ID, SECRET_KEY};
@@ -226,8 +223,7 @@ fn foreign_credentials_in_a_shared_folder_are_ignored() {
     let mut fixture = keyless();
     fixture.sandbox.foreign("credentials", &section("default"));
     // As in /tmp: any user could have written it, with a credential_process in it.
-    let mode = std::fs::Permissions::from_mode(0o1777);
-    std::fs::set_permissions(fixture.sandbox.home(), mode).expect("chmod");
+    fixture.sandbox.set_mode("", 0o1777);
     assert_text(
         &fixture.run().stderr,
         "autodns: no AWS credentials found: AWS_ACCESS_KEY_ID is not set, {home}/credentials \
@@ -535,22 +531,16 @@ fn run_unprivileged(fixture: &Fixture) -> Run {
     fixture.finish(fixture.sandbox.spawn_by(&UNPRIVILEGED, &[&config]))
 }
 
-fn forbid(fixture: &Fixture, name: &str) {
-    let path = fixture.sandbox.path(name);
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o000)).expect("chmod");
-}
-
 #[test]
 fn unreadable_file_at_a_default_path_is_ignored() {
     for key_in_environment in [true, false] {
         let fixture = if key_in_environment { Fixture::new() } else { keyless() };
         std::fs::create_dir_all(fixture.sandbox.path(".aws/credentials")).expect("a folder");
-        let pipe = fixture.sandbox.path("credentials");
-        assert!(Command::new("mkfifo").arg(pipe).status().expect("mkfifo runs").success());
+        fixture.sandbox.pipe("credentials");
         fixture.sandbox.write(".aws/config", other_section("default"));
-        forbid(&fixture, ".aws/config");
+        fixture.sandbox.set_mode(".aws/config", 0o000);
         fixture.sandbox.write(".boto", other_section("Credentials"));
-        forbid(&fixture, ".boto");
+        fixture.sandbox.set_mode(".boto", 0o000);
         let run = run_unprivileged(&fixture);
         if key_in_environment {
             run.assert_silent();
@@ -577,19 +567,18 @@ fn home_of_another_user_is_ignored() {
     fixture.sandbox.write("other/.aws/credentials", other_section("default"));
     fixture.sandbox.set("HOME", fixture.sandbox.path("other"));
     fixture.sandbox.write("credentials", section("default"));
-    forbid(&fixture, "other");
+    fixture.sandbox.set_mode("other", 0o000);
     run_unprivileged(&fixture).assert_silent();
     assert_eq!(fixture.aws.operations(), [List, Change]);
     // Restore the mode, so that a user other than root can remove it.
-    let mode = std::fs::Permissions::from_mode(0o755);
-    std::fs::set_permissions(fixture.sandbox.path("other"), mode).expect("chmod");
+    fixture.sandbox.set_mode("other", 0o755);
 }
 
 #[test]
 fn unreadable_credentials_are_named_with_advice() {
     let fixture = keyless();
     fixture.sandbox.write("credentials", section("default"));
-    forbid(&fixture, "credentials");
+    fixture.sandbox.set_mode("credentials", 0o000);
     run_unprivileged(&fixture).assert(
         2,
         "",
@@ -610,7 +599,7 @@ fn unreadable_file_named_by_a_variable_is_an_error() {
         fixture.sandbox.set(variable, folder);
         seen += &said(&fixture);
         let file = fixture.sandbox.write("file", section("default"));
-        forbid(&fixture, "file");
+        fixture.sandbox.set_mode("file", 0o000);
         fixture.sandbox.set(variable, file);
         seen += &run_unprivileged(&fixture).stderr;
     }

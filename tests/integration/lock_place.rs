@@ -4,7 +4,6 @@
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
-use std::process::Command;
 
 use crate::support::assert_text;
 use crate::support::expected;
@@ -23,11 +22,6 @@ fn failing(make: impl FnOnce(&mut Fixture)) -> Fixture {
     make(&mut fixture);
     fixture.reflector.replies(Family::V4, Response::text("out of order"));
     fixture
-}
-
-fn fifo(fixture: &Fixture, name: &str) {
-    let status = Command::new("mkfifo").arg(fixture.sandbox.path(name)).status();
-    assert!(status.expect("mkfifo runs").success());
 }
 
 /// The content of a lock of the usual config.
@@ -60,7 +54,7 @@ fn assert_repeats(fixture: &Fixture, why: &str) {
 
 #[test]
 fn lock_that_is_a_pipe_or_device_is_not_read() {
-    let fixture = failing(|fixture| fifo(fixture, LOCK));
+    let fixture = failing(|fixture| fixture.sandbox.pipe(LOCK));
     assert_repeats(&fixture, "autodns.lock is not a regular file");
     let fixture = failing(|fixture| fixture.sandbox.put("/dev/zero", LOCK));
     assert_repeats(&fixture, "autodns.lock is not a regular file");
@@ -124,7 +118,7 @@ fn foreign_pending_files() -> Vec<Obstacle> {
             |fixture| fs::create_dir(fixture.sandbox.path(PENDING)).expect("a directory"),
             ".autodns.lock.pending is a directory",
         ),
-        (|fixture| fifo(fixture, PENDING), ".autodns.lock.pending is not a regular file"),
+        (|fixture| fixture.sandbox.pipe(PENDING), ".autodns.lock.pending is not a regular file"),
         (
             |fixture| fixture.sandbox.foreign(PENDING, &lock_of(fixture)),
             ".autodns.lock.pending belongs to another user (uid 65534)",

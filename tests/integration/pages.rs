@@ -42,11 +42,10 @@ fn installation() -> Fixture {
         format!("[default]\naws_access_key_id = {KEY_ID}\naws_secret_access_key = {SECRET_KEY}\n"),
     );
     for file in ["autodns.json", "credentials"] {
-        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
-        fs::set_permissions(fixture.sandbox.path(file), mode).expect("chmod");
+        fixture.sandbox.set_mode(file, 0o600);
     }
     fixture.sandbox.placeholder(&second, "https://icanhazip.com");
-    fixture.sandbox.host("192.175.48.1 home.example.com");
+    fixture.sandbox.hosts("192.175.48.1 home.example.com");
     fixture
 }
 

@@ -505,9 +505,9 @@ fn address_the_kernel_sends_from_is_published() {
         fixture.sandbox.network(Network::None);
         fixture.sandbox.set("AWS_MAX_ATTEMPTS", "1");
         for address in [old, new] {
-            fixture.sandbox.set_up(&format!("ip address add {address}/64 dev lo nodad"));
+            fixture.sandbox.prepare(&format!("ip address add {address}/64 dev lo nodad"));
         }
-        fixture.sandbox.set_up(&format!("ip -6 route add default dev lo src {source}"));
+        fixture.sandbox.prepare(&format!("ip -6 route add default dev lo src {source}"));
         // AWS cannot be reached from this network, but the address is printed before that.
         let run = fixture.run_with(&["--verbose", "--dry-run"]);
         let step = format!("autodns: interface lo has {source}");

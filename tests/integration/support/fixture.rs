@@ -110,8 +110,8 @@ impl Fixture {
             state.sns.topics.values().flatten().cloned().collect::<Vec<_>>()
         };
         for alert in published {
-            self.sandbox.no_secret_in("an alert's subject", &alert.subject);
-            self.sandbox.no_secret_in("an alert's message", &alert.message);
+            self.sandbox.assert_no_secret_in("an alert's subject", &alert.subject);
+            self.sandbox.assert_no_secret_in("an alert's message", &alert.message);
         }
         let violations = self.aws.violations();
         assert!(violations.is_empty(), "AWS would reject these requests: {violations:#?}");

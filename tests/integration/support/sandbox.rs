@@ -1,11 +1,10 @@
-//! A temporary environment to run the built binary in: a home directory, an /etc laid over the
-//! machine's, a host name, and only the variables that the test sets. A run that does not end is
-//! killed. After each run its output and its files are searched for secrets. The sandbox knows
-//! nothing of AWS.
+//! A sandbox to run the built binary in: a temporary home directory, an /etc laid over that of the
+//! machine, a host name, and only the variables that the test sets. It kills a run that does not
+//! end, and searches the output and the files of each run for secrets. It must not depend on AWS.
 //!
-//! The mount and host-name namespaces come from util-linux's `unshare`. With them a test sets how
-//! names resolve (no real name server is asked), fills /etc/boto.cfg and /usr/local/etc, and makes
-//! a file system read-only or full, even for root.
+//! `unshare` of util-linux makes the mount and host-name namespaces. In them a test sets how names
+//! resolve (no real name server is asked), fills /etc/boto.cfg and /usr/local/etc, and makes a file
+//! system read-only or full, even for root.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -22,10 +21,10 @@ use tempfile::TempDir;
 
 use super::{ca, clock, secrets};
 
-/// The host name, which alerts contain.
+/// The host name, which the program writes into alerts.
 pub const HOST_NAME: &str = "raspberrypi";
 
-/// Far longer than any run takes.
+/// The time after which a run is killed. Every run of a test ends far earlier.
 const TIME_LIMIT: Duration = Duration::from_mins(2);
 
 /// The hosts file of every sandbox. Nothing listens on 127.0.77.1.
@@ -43,14 +42,15 @@ pub struct Sandbox {
     secrets: Vec<String>,
     /// Paths and ports that differ from run to run, each with its placeholder in the outputs.
     placeholders: Vec<(String, String)>,
-    mounts: Vec<String>,
+    /// Shell commands that run in the namespaces before the program starts.
+    setup: Vec<String>,
     network: Network,
 }
 
 /// The network of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Network {
-    /// The machine's network. The fake servers are on its loopback.
+    /// The network of the machine. The fake servers are on its loopback.
     Shared,
     /// A separate loopback and nothing else.
     None,
@@ -85,7 +85,7 @@ impl Sandbox {
             environment,
             secrets: Vec::new(),
             placeholders,
-            mounts: Vec::new(),
+            setup: Vec::new(),
             network: Network::Shared,
         }
     }
@@ -107,10 +107,15 @@ impl Sandbox {
         self.path(name)
     }
 
+    /// Writes an executable file.
     pub fn script(&self, name: &str, content: &str) -> String {
         let path = self.write(name, content);
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("chmod");
+        self.set_mode(name, 0o755);
         path
+    }
+
+    pub fn set_mode(&self, name: &str, mode: u32) {
+        fs::set_permissions(self.path(name), fs::Permissions::from_mode(mode)).expect("chmod");
     }
 
     pub fn read(&self, name: &str) -> Option<String> {
@@ -123,18 +128,18 @@ impl Sandbox {
         self.home().join(name).symlink_metadata().is_ok()
     }
 
-    /// Puts a file into /etc, as the program sees it.
+    /// Writes a file in /etc, as the program sees it.
     pub fn etc(&self, name: &str, content: impl AsRef<[u8]>) {
         let path = self.root.path().join("etc").join(name);
         fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
         fs::write(path, content).expect("a file in etc");
     }
 
-    /// Adds a line to /etc/hosts, as the program sees it.
-    pub fn host(&self, line: &str) {
+    /// Adds these lines to /etc/hosts, as the program sees it.
+    pub fn hosts(&self, lines: &str) {
         let path = self.root.path().join("etc/hosts");
         let hosts = fs::read_to_string(&path).expect("etc/hosts");
-        fs::write(path, format!("{hosts}{line}\n")).expect("etc/hosts");
+        fs::write(path, format!("{hosts}{lines}\n")).expect("etc/hosts");
     }
 
     /// Sets the mode of a file or folder in /etc, as the program sees it.
@@ -143,7 +148,7 @@ impl Sandbox {
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("chmod");
     }
 
-    /// Puts a file into /usr/local/etc, as the program sees it.
+    /// Writes a file in /usr/local/etc, as the program sees it.
     pub fn local_etc(&self, name: &str, content: impl AsRef<[u8]>) {
         fs::write(self.root.path().join("local").join(name), content).expect("a file in local");
     }
@@ -156,7 +161,7 @@ impl Sandbox {
         self.environment.remove(name);
     }
 
-    /// Fails every later run that shows this text, in any encoding.
+    /// Makes every later run fail that shows this text, in any encoding.
     pub fn secret(&mut self, secret: &str) {
         self.secrets.push(secret.to_owned());
     }
@@ -166,77 +171,69 @@ impl Sandbox {
         self.placeholders.push((text.to_owned(), placeholder.to_owned()));
     }
 
-    /// Sets the network of the program.
     pub fn network(&mut self, network: Network) {
         self.network = network;
     }
 
     /// Makes a named pipe in the home directory.
     pub fn pipe(&self, name: &str) {
-        let made = Command::new("mkfifo").arg(self.path(name)).status().expect("mkfifo runs");
-        assert!(made.success(), "mkfifo");
+        make_pipe(&self.home().join(name));
     }
 
     /// Makes name lookups hang: the hosts file becomes a pipe that has no writer.
     pub fn hanging_names(&self) {
         let hosts = self.root.path().join("etc/hosts");
         fs::remove_file(&hosts).expect("etc/hosts");
-        let made = Command::new("mkfifo").arg(&hosts).status().expect("mkfifo of coreutils runs");
-        assert!(made.success(), "mkfifo");
-    }
-
-    /// Adds a command that root runs in the program's namespaces before the program starts.
-    pub fn set_up(&mut self, command: &str) {
-        self.mounts.push(command.to_owned());
+        make_pipe(&hosts);
     }
 
     /// Mounts a folder of the home over another folder, for the program only.
     pub fn mount_over(&mut self, name: &str, place: &str) {
-        // `/proc/self` would be that of `mount`. The process id of the shell stays the program's.
+        // `/proc/self` would be the process of `mount`. The shell becomes the program by `exec`, so
+        // both have the same process id.
         let place = place.replace("/proc/self/", "/proc/$$/");
-        self.mounts.push(format!("mount --bind '{}' {place}", self.path(name)));
+        self.setup.push(format!("mount --bind '{}' {place}", self.path(name)));
     }
 
     /// Makes a directory of the home read-only for the program.
     pub fn read_only(&mut self, name: &str) {
         let path = self.path(name);
-        self.mounts.push(format!("mount --rbind '{path}' '{path}'"));
-        self.mounts.push(format!("mount -o remount,bind,ro '{path}'"));
+        self.setup.push(format!("mount --rbind '{path}' '{path}'"));
+        self.setup.push(format!("mount -o remount,bind,ro '{path}'"));
     }
 
     /// Mounts a file of the home on itself, so that the program cannot remove it.
     pub fn pin(&mut self, name: &str) {
         let path = self.path(name);
-        self.mounts.push(format!("mount --bind '{path}' '{path}'"));
+        self.setup.push(format!("mount --bind '{path}' '{path}'"));
     }
 
-    /// Sets the umask of the program.
     pub fn umask(&mut self, umask: &str) {
-        self.mounts.push(format!("umask {umask}"));
+        self.setup.push(format!("umask {umask}"));
     }
 
-    /// Removes all mounts and the umask.
-    pub fn unmount(&mut self) {
-        self.mounts.clear();
+    /// Removes all mounts, prepared commands and the umask.
+    pub fn clear_setup(&mut self) {
+        self.setup.clear();
     }
 
     /// Makes a directory of the home a full file system, for the program only.
     pub fn full(&mut self, name: &str) {
         let path = self.path(name);
-        self.mounts.push(format!("mount -t tmpfs -o size=4k,mode=777 full '{path}'"));
-        self.mounts.push(format!(": > '{path}/filler'"));
-        self.mounts.push(format!("head -c 4096 /dev/zero > '{path}/filler'"));
+        self.setup.push(format!("mount -t tmpfs -o size=4k,mode=777 full '{path}'"));
+        self.setup.push(format!(": > '{path}/filler'"));
+        self.setup.push(format!("head -c 4096 /dev/zero > '{path}/filler'"));
     }
 
-    /// Makes an empty file after all mounts before it.
+    /// Makes an empty file after the mounts that were added before.
     pub fn touch(&mut self, name: &str) {
-        self.mounts.push(format!(": > '{}'", self.path(name)));
+        self.setup.push(format!(": > '{}'", self.path(name)));
     }
 
     /// Mounts a file of the machine over a file of the home, for the program only.
     pub fn put(&mut self, place: &str, name: &str) {
         let path = self.write(name, "");
-        self.mounts.push(format!("mount --bind '{place}' '{path}'"));
+        self.setup.push(format!("mount --bind '{place}' '{path}'"));
     }
 
     /// Writes a file of the home that belongs to uid 65534, as the program sees it.
@@ -244,19 +241,16 @@ impl Sandbox {
         if is_root() {
             std::os::unix::fs::chown(self.write(name, content), Some(65534), None).expect("chown");
         } else {
-            // Only root may change an owner. In a user namespace root's files belong to nobody.
+            // Only root may change an owner. In a user namespace the files of the real root belong
+            // to uid 65534.
             self.put("/bin/sh", name);
         }
     }
 
-    /// Adds a command that runs before the program in its namespaces, for example `ip route`.
+    /// Adds a command that root runs in the program's namespaces before the program starts, for
+    /// example `ip route`.
     pub fn prepare(&mut self, command: &str) {
-        self.mounts.push(command.to_owned());
-    }
-
-    /// Adds these lines to the hosts file.
-    pub fn hosts(&self, lines: &str) {
-        self.etc("hosts", format!("{HOSTS}{lines}\n"));
+        self.setup.push(command.to_owned());
     }
 
     /// Replaces each text that differs from run to run by its placeholder.
@@ -289,18 +283,18 @@ impl Sandbox {
             Network::None => "ip link set lo up\n",
             Network::Route => "ip link set lo up\nip route add default dev lo\n",
         };
-        for mount in &self.mounts {
-            writeln!(script, "{mount}").expect("a String takes everything");
+        for command in &self.setup {
+            writeln!(script, "{command}").expect("a String takes everything");
         }
-        // This file proves that the set-up succeeded. A test must never take a failed set-up for a
-        // failed program.
+        // This file shows that the setup succeeded. Otherwise a test could take a failed setup for
+        // a failed program.
         let ready = self.root.path().join("ready");
         drop(fs::remove_file(&ready));
         writeln!(script, ": > '{}'\nexec \"$@\"", ready.display())
             .expect("a String takes everything");
         let mut command = Command::new("/usr/bin/unshare");
         command
-            // Root needs no user namespace, and containers often forbid one.
+            // Root needs no user namespace, and many containers forbid one.
             .arg(if is_root() { "-mu" } else { "-rmu" })
             .args((self.network != Network::Shared).then_some("-n"))
             .args(["/bin/sh", "-ec", &script, "sh"])
@@ -315,14 +309,14 @@ impl Sandbox {
             .stderr(Stdio::piped());
         let before = Snapshot::of(&self.home());
         let mut child = command.spawn().expect("unshare of util-linux runs");
-        let stdout = gather(child.stdout.take().expect("piped"));
-        let stderr = gather(child.stderr.take().expect("piped"));
+        let stdout = read_in_thread(child.stdout.take().expect("piped"));
+        let stderr = read_in_thread(child.stderr.take().expect("piped"));
         Running { child, stdout, stderr, before, ready }
     }
 
-    /// Fails the test if a secret is in a text.
+    /// Fails if the text contains a secret.
     #[track_caller]
-    pub fn no_secret_in(&self, what: &str, text: &str) {
+    pub fn assert_no_secret_in(&self, what: &str, text: &str) {
         for secret in &self.secrets {
             if let Some(form) = secrets::find(secret, text) {
                 panic!("a secret ({form:?}) is in {what}:\n{text}");
@@ -331,22 +325,27 @@ impl Sandbox {
     }
 }
 
+fn make_pipe(path: &Path) {
+    let status = Command::new("mkfifo").arg(path).status().expect("mkfifo of coreutils runs");
+    assert!(status.success(), "mkfifo");
+}
+
 fn is_root() -> bool {
     fs::metadata("/proc/self").expect("/proc").uid() == 0
 }
 
-fn gather(mut pipe: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
+fn read_in_thread(mut pipe: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
     let (sender, receiver) = channel();
     std::thread::spawn(move || {
         let mut bytes = Vec::new();
-        // After an error the bytes read so far are the output.
+        // If reading fails, the output is what was read before.
         drop(pipe.read_to_end(&mut bytes));
         drop(sender.send(bytes));
     });
     receiver
 }
 
-/// A run in progress. It is killed when dropped unfinished.
+/// A run in progress. Dropping it kills the run.
 pub struct Running {
     child: Child,
     stdout: Receiver<Vec<u8>>,
@@ -357,7 +356,7 @@ pub struct Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Usually it has ended already.
+        // In most cases the run has already ended.
         drop(self.child.kill());
         drop(self.child.wait());
     }
@@ -368,7 +367,7 @@ impl Running {
         self.child.kill().expect("the program can be killed");
     }
 
-    /// Waits for the end, searches for secrets, and returns the result.
+    /// Waits for the end of the run, searches for secrets, and returns the result.
     #[track_caller]
     pub fn finish(mut self, sandbox: &Sandbox) -> Run {
         let start = Instant::now();
@@ -396,19 +395,19 @@ impl Running {
         let Some(status) = status else {
             panic!("killed after {TIME_LIMIT:?}\nstdout: {stdout}\nstderr: {stderr}");
         };
-        sandbox.no_secret_in("stdout", &stdout);
-        sandbox.no_secret_in("stderr", &stderr);
+        sandbox.assert_no_secret_in("stdout", &stdout);
+        sandbox.assert_no_secret_in("stderr", &stderr);
         assert!(!stderr.contains("panicked at"), "the program panicked:\n{stderr}");
-        let (wrote, contents) = self.before.compared(&Snapshot::of(&sandbox.home()));
+        let (wrote, contents) = self.before.compare(&Snapshot::of(&sandbox.home()));
         for (path, content) in contents {
-            sandbox.no_secret_in(&path, &content);
+            sandbox.assert_no_secret_in(&path, &content);
         }
         let (stderr, step_times) = clock::without_step_times(&sandbox.with_placeholders(&stderr));
         Run { stdout: sandbox.with_placeholders(&stdout), stderr, status, wrote, step_times }
     }
 }
 
-/// The result of a run, with placeholders for what differs from run to run.
+/// The result of a run. Placeholders replace the texts that differ from run to run.
 #[derive(Debug)]
 pub struct Run {
     pub stdout: String,
@@ -439,7 +438,7 @@ impl Run {
         self
     }
 
-    /// The sorted lines of stderr, since the order of two threads differs from run to run.
+    /// The lines of stderr, sorted, since the order of two threads differs from run to run.
     pub fn sorted_stderr(&self) -> String {
         let mut lines: Vec<&str> = self.stderr.lines().collect();
         lines.sort_unstable();
@@ -476,13 +475,13 @@ impl Snapshot {
         let mut left = vec![directory.to_owned()];
         while let Some(next) = left.pop() {
             let entries_of = match fs::read_dir(&next) {
-                // What a test took away from the program, an ordinary user cannot read either.
+                // A test without root cannot read a directory either that it closed to the program.
                 Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => continue,
                 listed => listed.expect("a directory of the sandbox"),
             };
             for entry in entries_of {
                 let path = entry.expect("an entry").path();
-                // A temporary file of a run in progress may have been removed.
+                // A run in progress may have removed a temporary file.
                 let Ok(meta) = path.symlink_metadata() else { continue };
                 let name = path.strip_prefix(directory).expect("inside").display().to_string();
                 let mut changed = (meta.mtime(), meta.mtime_nsec());
@@ -506,8 +505,8 @@ impl Snapshot {
         Self(entries)
     }
 
-    /// The differences, and path and text of each file written.
-    fn compared(&self, after: &Self) -> (Vec<String>, Vec<(String, String)>) {
+    /// The differences, and the path and the text of each file that was written.
+    fn compare(&self, after: &Self) -> (Vec<String>, Vec<(String, String)>) {
         let mut wrote = Vec::new();
         let mut contents = Vec::new();
         for (name, entry) in &after.0 {
