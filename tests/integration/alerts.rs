@@ -32,7 +32,7 @@ fn failing() -> Fixture {
 }
 
 fn fail_reflector(fixture: &Fixture) {
-    fixture.reflector.replies(Family::V4, Response::text("out of order"));
+    fixture.reflector.fails(Family::V4);
 }
 
 fn repair_reflector(fixture: &Fixture) {
@@ -152,7 +152,7 @@ fn recovery_sends_no_message_when_config_disables_it() {
 fn recovery_of_one_family_keeps_the_lock() {
     let fixture = Fixture::both();
     for family in [Family::V4, Family::V6] {
-        fixture.reflector.replies(family, Response::text("out of order"));
+        fixture.reflector.fails(family);
     }
     fixture.run().assert_wrote(&["+ autodns.lock"]);
     repair_reflector(&fixture);

@@ -87,7 +87,7 @@ fn check_of_the_old_setup_reports_file_modes() {
 fn alert_of_autodns_py_is_not_repeated() {
     let fixture = setup_of_autodns_py();
     fixture.sandbox.write("autodns_alert.lock", "");
-    fixture.reflector.replies(Family::V4, Response::text("out of order"));
+    fixture.reflector.fails(Family::V4);
     fixture.run_args(&[]).assert(1, "", &expected::out_of_order(Family::V4)).assert_wrote(&[]);
     assert_eq!(fixture.aws.published(), []);
     php_says(&fixture, &json!({ "error": "", "your_ip": "192.175.48.7" }));

@@ -145,7 +145,7 @@ fn said_of(operation: Operation, beginning: &str, replies: Vec<(&str, Reply)>) -
     for (what, reply) in replies {
         let mut fixture = Fixture::new();
         if operation == Publish {
-            fixture.reflector.replies(Family::V4, Response::text("out of order"));
+            fixture.reflector.fails(Family::V4);
         }
         fixture.aws.always(operation, Fault::Instead(reply));
         let run = run(&mut fixture);

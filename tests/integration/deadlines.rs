@@ -58,7 +58,7 @@ fn slow_route_53_does_not_hold_a_run() {
 #[test]
 fn slow_sns_does_not_hold_a_run() {
     let fixture = Fixture::new();
-    fixture.reflector.replies(Family::V4, Response::text("out of order"));
+    fixture.reflector.fails(Family::V4);
     fixture.aws.always(Publish, Fault::After(dripping(&Response::text("x".repeat(600)))));
     let unconfirmed =
         PUBLISH_FAILED.replace("could not publish to", "could not confirm the message to");

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::support::fake_reflector::{FakeReflector, HOST};
-use crate::support::http::{Family, Response};
+use crate::support::http::Family;
 use crate::support::moto::{self, MotoResources};
 use crate::support::sandbox::Sandbox;
 
@@ -84,7 +84,7 @@ fn good_key_changes_the_record_alerts_and_recovers() {
     );
     assert_eq!(fixture.moto.messages(), json!([]));
 
-    fixture.reflector.replies(Family::V6, Response::text("out of order"));
+    fixture.reflector.fails(Family::V6);
     for _ in 0..2 {
         fixture.run().assert(
             1,
@@ -247,7 +247,7 @@ fn denied_change_is_reported_and_alerted() {
 fn denied_publish_is_reported_each_run() {
     let fixture = MotoFixture::new("no_publish", &["--address", "192.175.48.1"]);
     fixture.run().assert_silent();
-    fixture.reflector.replies(Family::V4, Response::text("out of order"));
+    fixture.reflector.fails(Family::V4);
     for _ in 0..2 {
         fixture
             .run()

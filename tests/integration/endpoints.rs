@@ -59,7 +59,7 @@ fn each_partition_has_its_hosts_and_signing_regions() {
         fixture.configure(|config| config["topic_arn"] = json!(topic));
         fixture.run().assert_silent();
         assert_eq!(proxy.request_lines(), [format!("CONNECT {route53}:443")], "{partition}");
-        fixture.reflector.replies(Family::V4, Response::text("out of order"));
+        fixture.reflector.fails(Family::V4);
         assert_eq!(fixture.run().status.code(), Some(1));
         assert_eq!(fixture.aws.operations(), [List, Change, List, Publish], "{partition}");
         assert_eq!(proxy.request_lines()[2], format!("CONNECT {sns}:443"), "{partition}");
@@ -111,7 +111,7 @@ fn dual_stack_and_fips_endpoints_have_their_own_hosts() {
         let (mut fixture, proxy) = by_proxy();
         fixture.sandbox.set("AWS_USE_DUALSTACK_ENDPOINT", dual);
         fixture.sandbox.set("AWS_USE_FIPS_ENDPOINT", fips);
-        fixture.reflector.replies(Family::V4, Response::text("out of order"));
+        fixture.reflector.fails(Family::V4);
         assert_eq!(fixture.run().status.code(), Some(1));
         let asked = [format!("CONNECT {route53}:443"), format!("CONNECT {sns}:443")];
         assert_eq!(proxy.request_lines(), asked);
@@ -156,7 +156,7 @@ fn endpoint_overrides_are_read_in_order() {
             }
         }
         fixture.sandbox.write(".aws/config", config + &services);
-        fixture.reflector.replies(Family::V4, Response::text("out of order"));
+        fixture.reflector.fails(Family::V4);
         fixture.run();
         assert_eq!(fixture.aws.operations(), [List, Publish], "override {best}");
     }

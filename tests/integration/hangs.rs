@@ -8,7 +8,7 @@ use std::{fs, thread};
 
 use crate::support::fake_aws::Operation::{Change, List, Publish};
 use crate::support::fixture::Fixture;
-use crate::support::http::{Family, Response};
+use crate::support::http::Family;
 use crate::support::moto;
 use crate::support::sandbox::Run;
 
@@ -98,7 +98,7 @@ fn is_write(point: &str) -> bool {
 /// IPv4 has a new address and IPv6 fails, so the run resolves names, changes and alerts.
 fn one_family_fails() -> Fixture {
     let fixture = Fixture::both();
-    fixture.reflector.replies(Family::V6, Response::text("out of order"));
+    fixture.reflector.fails(Family::V6);
     fixture
 }
 
@@ -150,7 +150,7 @@ fn run_into_a_full_pipe(fixture: &Fixture, number: &str, options: &[&str]) -> Ru
 #[test]
 fn blocked_stderr_does_not_delay_the_alert() {
     let fixture = Fixture::new();
-    fixture.reflector.replies(Family::V4, Response::text("out of order"));
+    fixture.reflector.fails(Family::V4);
     let start = Instant::now();
     let run = run_into_a_full_pipe(&fixture, "2", &["--deadline", "3"]);
     assert!(start.elapsed() < Duration::from_secs(3) + AFTER_DEADLINE, "{:?}", start.elapsed());

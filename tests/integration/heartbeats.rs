@@ -50,7 +50,7 @@ fn failed_run_sends_no_heartbeat_or_reports_failure() {
         (Some(true), vec![format!("POST /ping/1/fail?{QUERY}")]),
     ] {
         let fixture = fixture(fail);
-        fixture.reflector.replies(Family::V4, Response::text("out of order"));
+        fixture.reflector.fails(Family::V4);
         fixture.run().assert(1, "", &out_of_order(Family::V4)).assert_wrote(&["+ autodns.lock"]);
         assert_eq!(heartbeats(&fixture), expected, "{fail:?}");
         assert_eq!(fixture.aws.published().len(), 1);
@@ -61,7 +61,7 @@ fn failed_run_sends_no_heartbeat_or_reports_failure() {
 fn failure_of_one_family_is_a_failure_to_the_heartbeat() {
     let mut fixture = fixture(Some(true));
     fixture.configure(|config| config["record_types"] = json!(["A", "AAAA"]));
-    fixture.reflector.replies(Family::V6, Response::text("out of order"));
+    fixture.reflector.fails(Family::V6);
     fixture.run().assert(1, "", &out_of_order(Family::V6));
     assert_eq!(heartbeats(&fixture), [format!("POST /ping/1/fail?{QUERY}")]);
 }
@@ -78,7 +78,7 @@ fn posted(fixture: &Fixture) -> Vec<(Option<String>, String)> {
 #[test]
 fn failure_is_posted_with_the_lines_of_the_run() {
     let fixture = fixture(Some(true));
-    fixture.reflector.replies(Family::V4, Response::text("out of order"));
+    fixture.reflector.fails(Family::V4);
     let run = fixture.run();
     assert_eq!(run.status.code(), Some(1));
     let lines = run.stderr.replace("{reflector}", &fixture.reflector.server().url(HOST));
@@ -103,7 +103,7 @@ fn posted_lines_are_cut_at_10_kb() {
     let name = format!("{0}.{0}.{0}.example.com", "n".repeat(60));
     let names: Vec<String> = (0..100).map(|number| format!("{number}.{name}")).collect();
     fixture.configure(|config| config["dns_name"] = json!(names));
-    fixture.reflector.replies(Family::V4, Response::text("out of order"));
+    fixture.reflector.fails(Family::V4);
     assert_eq!(fixture.run().status.code(), Some(1));
     let lengths: Vec<usize> = posted(&fixture).iter().map(|(_, body)| body.len()).collect();
     assert_eq!(lengths, [10_000]);
@@ -115,7 +115,7 @@ fn redirect_with_302_is_followed_without_the_lines() {
     let moved = Response::redirect(302, "/ping/moved/fail");
     fixture.reflector.at(&format!("/ping/1/fail?{QUERY}"), moved);
     fixture.reflector.at("/ping/moved/fail", Response::text("OK"));
-    fixture.reflector.replies(Family::V4, Response::text("out of order"));
+    fixture.reflector.fails(Family::V4);
     fixture.run().assert(1, "", &out_of_order(Family::V4));
     let asked = [format!("POST /ping/1/fail?{QUERY}"), "GET /ping/moved/fail".into()];
     assert_eq!(heartbeats(&fixture), asked);
@@ -127,7 +127,7 @@ fn dry_run_sends_no_heartbeat() {
     let fixture = fixture(Some(true));
     let said = "home.example.com A: 192.175.48.1 -> 192.175.48.7\n";
     fixture.run_with(&["--dry-run"]).assert(0, said, "");
-    fixture.reflector.replies(Family::V4, Response::text("out of order"));
+    fixture.reflector.fails(Family::V4);
     fixture.run_with(&["--dry-run"]).assert(1, "", &out_of_order(Family::V4));
     assert_eq!(heartbeats(&fixture), Vec::<String>::new());
 }
@@ -190,7 +190,7 @@ fn failure_is_sent_to_its_own_url_if_configured() {
     fixture.reflector.at(&format!("/ping/1?{down}"), Response::text("OK"));
     fixture.run().assert_silent();
     assert_eq!(heartbeats(&fixture), [format!("GET /ping/1?{QUERY}")]);
-    fixture.reflector.replies(Family::V4, Response::text("out of order"));
+    fixture.reflector.fails(Family::V4);
     fixture.run().assert(1, "", &out_of_order(Family::V4));
     assert_eq!(heartbeats(&fixture)[1..], [format!("GET /ping/1?{down}")]);
     fixture.reflector.at(&format!("/ping/1?{down}"), Response::new(404, "text/plain", ""));
@@ -213,7 +213,7 @@ fn heartbeat_redirects_are_followed() {
     }
     fixture.run().assert_silent();
     assert_eq!(heartbeats(&fixture)[1..], ["GET /ping/moved"]);
-    fixture.reflector.replies(Family::V4, Response::text("out of order"));
+    fixture.reflector.fails(Family::V4);
     fixture.run().assert(1, "", &out_of_order(Family::V4));
     assert_eq!(heartbeats(&fixture)[3..], ["POST /ping/moved/fail"]);
 }

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use crate::support::assert_text;
 use crate::support::expected;
 use crate::support::fixture::Fixture;
-use crate::support::http::{Family, Response};
+use crate::support::http::Family;
 use crate::support::moto;
 use crate::support::sandbox::Run;
 
@@ -142,7 +142,7 @@ fn published_counts(fixture: &Fixture) -> (usize, usize) {
 /// IPv4 has a new address, IPv6 fails.
 fn one_family_fails() -> Fixture {
     let fixture = Fixture::both();
-    fixture.reflector.replies(Family::V6, Response::text("out of order"));
+    fixture.reflector.fails(Family::V6);
     fixture
 }
 
@@ -261,7 +261,7 @@ fn recovery_is_published_beside_a_foreign_file(fixture: &Fixture) {
 /// The failure returns before the next run: an alert follows every recovery message.
 fn failure_returns(fixture: &Fixture) {
     let (_, recoveries) = published_counts(fixture);
-    fixture.reflector.replies(Family::V4, Response::text("out of order"));
+    fixture.reflector.fails(Family::V4);
     assert_eq!(fixture.run().status.code(), Some(1));
     let (alerts, _) = published_counts(fixture);
     assert!(alerts >= recoveries, "{:?}", fixture.aws.published());

@@ -10,7 +10,7 @@ use crate::support::expected;
 use crate::support::fake_aws::Fault;
 use crate::support::fake_aws::Operation::Publish;
 use crate::support::fixture::Fixture;
-use crate::support::http::{Family, Reply, Response};
+use crate::support::http::{Family, Reply};
 
 const LOCK: &str = "autodns.lock";
 const PENDING: &str = ".autodns.lock.pending";
@@ -20,7 +20,7 @@ fn failing(make: impl FnOnce(&mut Fixture)) -> Fixture {
     let mut fixture = Fixture::new();
     fixture.sandbox.write("precious", "precious content");
     make(&mut fixture);
-    fixture.reflector.replies(Family::V4, Response::text("out of order"));
+    fixture.reflector.fails(Family::V4);
     fixture
 }
 
@@ -169,7 +169,7 @@ fn recovery_message_is_retried_beside_a_foreign_file() {
     assert_eq!(run.status.code(), Some(0));
     run.assert_wrote(&["~ autodns.lock"]);
     // The next failure sends a new alert.
-    fixture.reflector.replies(Family::V4, Response::text("out of order"));
+    fixture.reflector.fails(Family::V4);
     let run = fixture.run();
     assert!(run.stderr.contains("every failing run repeats the alert"), "{run:?}");
     fixture.reflector.says(Family::V4, "192.175.48.7");
@@ -274,7 +274,7 @@ fn outcomes(fixture: &Fixture) -> String {
         if good {
             fixture.reflector.says(Family::V4, "192.175.48.7");
         } else {
-            fixture.reflector.replies(Family::V4, Response::text("out of order"));
+            fixture.reflector.fails(Family::V4);
         }
         let before = fixture.aws.published().len();
         let run = fixture.run();
@@ -303,7 +303,7 @@ fn empty_lock_on_a_full_disk_is_removed() {
     fixture.run().assert_silent();
     assert_eq!(published_kinds(&fixture), "recovery");
     // The lock counts, since it can be removed.
-    fixture.reflector.replies(Family::V4, Response::text("out of order"));
+    fixture.reflector.fails(Family::V4);
     fixture.run().assert(1, "", &expected::out_of_order(Family::V4));
     assert_eq!(published_kinds(&fixture), "recovery");
 }
@@ -337,7 +337,7 @@ fn lock_defaults_to_the_state_folder() {
         }
         fixture.reflector.says(Family::V4, "192.175.48.7");
         fixture.run().assert_silent().assert_wrote(&[]);
-        fixture.reflector.replies(Family::V4, Response::text("out of order"));
+        fixture.reflector.fails(Family::V4);
         let file = format!("{folder}/{}", own_name());
         // The new folders, outermost first, and the lock.
         let paths: Vec<String> = file
@@ -463,7 +463,7 @@ fn lock_counts_after_record_types_change() {
     let mut fixture = unnamed();
     fixture.configure(|config| config["record_types"] = serde_json::json!(["A", "AAAA"]));
     fixture.reflector.says(Family::V4, "192.175.48.7");
-    fixture.reflector.replies(Family::V6, Response::text("out of order"));
+    fixture.reflector.fails(Family::V6);
     assert_eq!(fixture.run().status.code(), Some(1));
     fixture.without("record_types");
     fixture.run().assert_silent();

@@ -65,7 +65,7 @@ fn with(operation: crate::support::fake_aws::Operation, fault: Fault) -> String 
     let mut fixture = Fixture::new();
     fixture.sandbox.set("AWS_MAX_ATTEMPTS", "1");
     if operation == Publish {
-        fixture.reflector.replies(Family::V4, Response::text("out of order"));
+        fixture.reflector.fails(Family::V4);
     }
     fixture.aws.always(operation, fault);
     said(&fixture)
@@ -268,7 +268,7 @@ fn each_message_of_the_page_is_printed_by_a_run() {
             "AuthorizationError",
             Box::new(|| {
                 let fixture = Fixture::new();
-                fixture.reflector.replies(Family::V4, Response::text("out of order"));
+                fixture.reflector.fails(Family::V4);
                 fixture.aws.state().denied.push((KEY_ID.into(), Publish));
                 said(&fixture)
             }),
@@ -389,7 +389,7 @@ fn each_message_of_the_page_is_printed_by_a_run() {
             "every failing run repeats the alert",
             Box::new(|| {
                 let mut fixture = Fixture::new();
-                fixture.reflector.replies(Family::V4, Response::text("out of order"));
+                fixture.reflector.fails(Family::V4);
                 let lock = fixture.sandbox.path("missing/autodns.lock");
                 fixture.configure(|config| config["alert_lock"] = json!(lock));
                 said(&fixture)

@@ -531,7 +531,7 @@ fn failure_of_one_family_does_not_stop_the_other() {
     assert_eq!(fixture.aws.operations(), [List, Change, Publish]);
 
     let fixture = Fixture::both();
-    fixture.reflector.replies(Family::V4, Response::text("out of order"));
+    fixture.reflector.fails(Family::V4);
     fixture.run().assert(
         1,
         "",
@@ -548,7 +548,7 @@ fn failure_of_one_family_does_not_stop_the_other() {
 #[test]
 fn failure_of_both_families_is_two_lines_and_one_alert() {
     let fixture = Fixture::both();
-    fixture.reflector.replies(Family::V4, Response::text("out of order"));
+    fixture.reflector.fails(Family::V4);
     fixture.reflector.says(Family::V6, "fe80::1");
     fixture.run().assert(
         1,

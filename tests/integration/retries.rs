@@ -64,7 +64,7 @@ fn transient_error_is_retried_and_the_run_succeeds() {
 fn alert_with_a_transient_error_arrives_once() {
     for (what, fault) in passing() {
         let fixture = Fixture::new();
-        fixture.reflector.replies(Family::V4, Response::text("out of order"));
+        fixture.reflector.fails(Family::V4);
         fixture.aws.fault(Publish, fault);
         fixture.run().assert(1, "", &out_of_order(Family::V4)).assert_wrote(&["+ autodns.lock"]);
         assert_eq!(fixture.aws.operations(), [List, Publish, Publish], "{what}");
@@ -232,7 +232,7 @@ fn record_that_became_an_alias_during_a_lookup_is_kept() {
 #[test]
 fn message_with_a_lost_response_is_sent_again() {
     let fixture = Fixture::new();
-    fixture.reflector.replies(Family::V4, Response::text("out of order"));
+    fixture.reflector.fails(Family::V4);
     fixture.aws.fault(Publish, Fault::After(Reply::reset()));
     fixture.run().assert(1, "", &out_of_order(Family::V4)).assert_wrote(&["+ autodns.lock"]);
     assert_eq!(fixture.aws.published().len(), 2);

@@ -522,7 +522,7 @@ fn missing_zone_is_named() {
 fn reflector_error_and_list_error_are_two_causes() {
     let fixture = Fixture::new();
     fixture.aws.state().denied.push((KEY_ID.into(), List));
-    fixture.reflector.replies(crate::support::http::Family::V4, Response::text("out of order"));
+    fixture.reflector.fails(crate::support::http::Family::V4);
     let said = format!(
         "{}{LIST_FAILED}AccessDenied: User: arn:aws:iam::123456789012:user/pi is not authorized to \
          perform: route53:ListResourceRecordSets on resource: \

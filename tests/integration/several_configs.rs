@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::support::fake_aws::Operation::Change;
 use crate::support::fake_reflector::{Form, address_response};
 use crate::support::fixture::Fixture;
-use crate::support::http::{Family, Reply, Response};
+use crate::support::http::{Family, Reply};
 use crate::support::latch::Latch;
 
 /// A second config for another name, with another lock.
@@ -192,7 +192,7 @@ fn run_after_a_killed_run_changes_the_record() {
 #[test]
 fn each_failing_config_sends_its_own_alert() {
     let fixture = Fixture::new();
-    fixture.reflector.replies(Family::V4, Response::text("out of order"));
+    fixture.reflector.fails(Family::V4);
     let (first, second) = (fixture.sandbox.path("autodns.json"), second(&fixture));
     fixture
         .run_args(&[&first, &second])

@@ -100,7 +100,7 @@ fn disagreement_on_one_family_does_not_stop_the_other() {
 #[test]
 fn unconfirmed_change_is_made_and_reported_verbosely() {
     let (fixture, second) = two();
-    second.replies(Family::V4, Response::text("out of order"));
+    second.fails(Family::V4);
     let run = fixture.run_with(&["--verbose"]);
     assert_eq!((run.status.code(), run.stdout.as_str()), (Some(0), ""));
     assert_text(
@@ -293,7 +293,7 @@ fn required_confirmation_that_is_given_allows_the_change() {
     fixture.run().assert_silent();
     assert_eq!(fixture.aws.record_sets()[0], CHANGED);
     // Without a change no confirmation is needed.
-    second.replies(Family::V4, Response::text("out of order"));
+    second.fails(Family::V4);
     fixture.run().assert_silent();
     assert_eq!(second.request_lines().len(), 1);
 }
@@ -412,7 +412,7 @@ fn hanging_source_does_not_stop_a_retry_of_another() {
 #[test]
 fn line_names_the_cause_of_each_source_when_all_fail() {
     let (fixture, second) = two();
-    fixture.reflector.replies(Family::V4, Response::text("out of order"));
+    fixture.reflector.fails(Family::V4);
     second.replies(Family::V4, Response::text("10.1.2.3\n"));
     fixture.run().assert(
         1,
@@ -575,7 +575,7 @@ fn several_names_are_changed_in_one_batch() {
     fixture.run().assert_silent();
     assert_eq!(fixture.aws.operations(), [List, List, Change, List]);
 
-    fixture.reflector.replies(Family::V4, Response::text("out of order"));
+    fixture.reflector.fails(Family::V4);
     fixture.run().assert(
         1,
         "",

@@ -85,6 +85,11 @@ impl FakeReflector {
         self.replies(family, address_response(Form::YourIp, address));
     }
 
+    /// Makes every later request of a family fail: the answer is the text `out of order`.
+    pub fn fails(&self, family: Family) {
+        self.replies(family, Response::text("out of order"));
+    }
+
     /// Sets the reply to every later request of a family.
     pub fn replies(&self, family: Family, reply: impl Into<Reply>) {
         self.lock().usual[family as usize] = Some(reply.into());
