@@ -1,5 +1,6 @@
 //! A run ends even if a disk, the terminal, a library or the resolver hangs. It sends the alert and
-//! prints what did not end. The tests stop threads at their system calls, as a failing disk does.
+//! prints which step did not end. The tests hold threads at their system calls, as a failing disk
+//! does.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,7 +10,7 @@ use std::{fs, thread};
 use crate::support::fake_aws::Operation::{Change, List, Publish};
 use crate::support::fixture::Fixture;
 use crate::support::http::Family;
-use crate::support::moto;
+use crate::support::kill_at::run_traced;
 use crate::support::sandbox::Run;
 
 /// How long a run may take after its deadline.
@@ -18,22 +19,11 @@ const AFTER_DEADLINE: Duration = Duration::from_secs(3);
 /// The time to start a process under the tracer while other tests run.
 const START: Duration = Duration::from_secs(2);
 
-/// A run with that deadline under `kill_at.py`, with these arguments for it.
-pub fn run_stopped_at(fixture: &Fixture, words: &[&str], deadline: u64) -> (Run, Duration) {
-    let watcher = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/integration/support/kill_at.py");
-    let watcher = [&[moto::python(), "-I", "-S", watcher], words].concat();
-    let config = fixture.sandbox.path("autodns.json");
-    let arguments = ["--deadline", &deadline.to_string(), &config];
-    let start = Instant::now();
-    let run = fixture.finish(fixture.sandbox.spawn_by(&watcher, &arguments));
-    (run, start.elapsed())
-}
-
-/// The first and the last of each system call of each thread but the main one, if the call can
-/// hang.
+/// The first and the last call of each system call that can hang, in each thread except the main
+/// one.
 fn points(fixture: &Fixture) -> Vec<String> {
     let file = fixture.sandbox.path("calls");
-    let (run, _) = run_stopped_at(fixture, &["count", &file], 60);
+    let run = run_traced(fixture, &["count", &file], &["--deadline", "60"]);
     let listed = fs::read_to_string(file).unwrap_or_else(|error| panic!("{error}: {run:?}"));
     let mut ends: BTreeMap<(String, u32), (u32, u32)> = BTreeMap::new();
     for line in listed.lines() {
@@ -95,34 +85,29 @@ fn is_write(point: &str) -> bool {
     point.split(' ').nth(1) == Some(&libc::SYS_write.to_string())
 }
 
-/// IPv4 has a new address and IPv6 fails, so the run resolves names, changes and alerts.
-fn one_family_fails() -> Fixture {
-    let fixture = Fixture::both();
-    fixture.reflector.fails(Family::V6);
-    fixture
-}
-
 #[test]
-fn run_with_any_thread_stopped_ends_in_time() {
-    let points = points(&one_family_fails());
+fn run_with_any_thread_held_ends_in_time() {
+    // The run resolves names, changes the record of IPv4, and sends an alert about IPv6.
+    let points = points(&Fixture::with_failing_ipv6());
     assert!(points.len() > 30, "{points:?}");
     let (next, held) = (AtomicUsize::new(0), AtomicUsize::new(0));
     thread::scope(|scope| {
         for _ in 0..6 {
             scope.spawn(|| {
                 while let Some(point) = points.get(next.fetch_add(1, Ordering::SeqCst)) {
-                    let fixture = one_family_fails();
+                    let fixture = Fixture::with_failing_ipv6();
                     let words: Vec<&str> = ["hold"].into_iter().chain(point.split(' ')).collect();
-                    let deadline = Duration::from_secs(2);
-                    let (run, took) = run_stopped_at(&fixture, &words, deadline.as_secs());
+                    let start = Instant::now();
+                    let run = run_traced(&fixture, &words, &["--deadline", "2"]);
+                    let (took, deadline) = (start.elapsed(), Duration::from_secs(2));
                     assert!(took < deadline + AFTER_DEADLINE + START, "{point}: {took:?} {run:?}");
                     assert_eq!(run.status.code(), Some(1), "{point}: {run:?}");
-                    // Only a stop of the thread that prints can suppress the line.
+                    // Only if the thread that prints is held, the line may be missing.
                     let is_said = run.stderr.starts_with("autodns: ");
                     let is_printing = is_write(point) && run.stderr.is_empty();
                     assert!(is_said || is_printing, "{point}: {run:?}");
-                    // There is no alert without a topic or a key. An alert that is stopped while
-                    // it is sent is lost.
+                    // Without a config or a key the run sends no alert. An alert that is held while
+                    // it is sent does not arrive.
                     let alerted = !fixture.aws.published().is_empty()
                         || run.stderr.contains("autodns.json did not end in time")
                         || run.stderr.contains("reading the credentials and settings")
@@ -138,7 +123,7 @@ fn run_with_any_thread_stopped_ends_in_time() {
     assert!(held.into_inner() * 3 > points.len(), "too few threads were held");
 }
 
-/// A run whose stream `number` is a full pipe without a reader.
+/// Runs the program with a full pipe, which nobody reads, as its stream `number`.
 fn run_into_a_full_pipe(fixture: &Fixture, number: &str, options: &[&str]) -> Run {
     fixture.sandbox.pipe("pipe");
     let full = format!("exec 3<>pipe; head -c 65536 /dev/zero >&3; exec \"$@\" {number}>&3");
@@ -161,7 +146,7 @@ fn blocked_stderr_does_not_delay_the_alert() {
 #[test]
 fn verbose_run_with_blocked_stderr_changes_the_record() {
     let fixture = Fixture::new();
-    // The requested output could not be printed.
+    // The run exits with 1, since it could not print the output of --verbose.
     run_into_a_full_pipe(&fixture, "2", &["--verbose"]).assert(1, "", "");
     assert_eq!(fixture.aws.operations(), [List, Change]);
 }

@@ -18,7 +18,7 @@ use crate::support::assert_text;
 use crate::support::expected;
 use crate::support::fixture::Fixture;
 use crate::support::http::Family;
-use crate::support::moto;
+use crate::support::kill_at::run_traced;
 use crate::support::sandbox::Run;
 
 /// With two threads a processor is sometimes idle; with more, rarely.
@@ -33,12 +33,9 @@ struct KillTest {
     follow_ups: &'static [fn(&Fixture)],
 }
 
-/// A run under `kill_at.py`, with these arguments for it.
-fn watched(fixture: &Fixture, words: &[&str]) -> Run {
-    let watcher = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/integration/support/kill_at.py");
-    let watcher = [&[moto::python(), "-I", "-S", watcher], words].concat();
-    let config = fixture.sandbox.path("autodns.json");
-    let run = fixture.finish(fixture.sandbox.spawn_by(&watcher, &[&config]));
+/// Runs the program under `kill_at.py` and waits until its requests have been handled.
+fn traced(fixture: &Fixture, words: &[&str]) -> Run {
+    let run = run_traced(fixture, words, &[]);
     fixture.aws.server().wait_until_idle();
     run
 }
@@ -73,7 +70,7 @@ impl KillTest {
         for _ in 0..3 {
             let fixture = (self.before)();
             let file = fixture.sandbox.path("calls");
-            let run = watched(&fixture, &["count", &file]);
+            let run = traced(&fixture, &["count", &file]);
             let listed =
                 fs::read_to_string(file).unwrap_or_else(|error| panic!("{error}: {run:?}"));
             calls.extend(listed.lines().map(str::to_owned));
@@ -85,7 +82,7 @@ impl KillTest {
     fn kill_at(&self, point: &str, states: &Mutex<BTreeSet<String>>) -> bool {
         let kill = || {
             let fixture = (self.before)();
-            let run = watched(&fixture, &point.split(' ').collect::<Vec<_>>());
+            let run = traced(&fixture, &point.split(' ').collect::<Vec<_>>());
             (fixture, run)
         };
         let (fixture, run) = kill();
@@ -139,13 +136,6 @@ fn published_counts(fixture: &Fixture) -> (usize, usize) {
     (alerts, published.len() - alerts)
 }
 
-/// IPv4 has a new address, IPv6 fails.
-fn one_family_fails() -> Fixture {
-    let fixture = Fixture::both();
-    fixture.reflector.fails(Family::V6);
-    fixture
-}
-
 /// The failure lasts: the next run publishes the alert if it is missing, later runs do not.
 fn failure_lasts(fixture: &Fixture) {
     fixture.run().assert(1, "", &expected::out_of_order(Family::V6));
@@ -175,7 +165,8 @@ fn failure_ends(fixture: &Fixture) {
 
 #[test]
 fn killed_run_that_changes_and_alerts_is_resumed() {
-    let test = KillTest { before: one_family_fails, follow_ups: &[failure_lasts, failure_ends] };
+    let test =
+        KillTest { before: Fixture::with_failing_ipv6, follow_ups: &[failure_lasts, failure_ends] };
     assert_text(
         &test.kill_everywhere(),
         "right, 0 published\n\

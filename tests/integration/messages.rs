@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use crate::connections;
-use crate::hangs;
 use crate::support::ca::Certificate;
 use crate::support::fake_aws::Operation::{Change, List, Publish};
 use crate::support::fake_aws::{DateHeader, FakeAws, Fault, KEY_ID};
@@ -14,6 +13,7 @@ use crate::support::fake_reflector::{FakeReflector, HOST};
 use crate::support::fake_route53::RecordSet;
 use crate::support::fixture::Fixture;
 use crate::support::http::{Family, Reply, Response};
+use crate::support::kill_at::run_traced;
 use crate::support::openssl::{OpenSsl, make};
 use crate::support::proxy::Proxy;
 use crate::support::sandbox::Network;
@@ -309,7 +309,8 @@ fn each_message_of_the_page_is_printed_by_a_run() {
             Box::new(|| {
                 // The thread of the work is held where it opens its first file.
                 let number = libc::SYS_openat.to_string();
-                hangs::run_stopped_at(&Fixture::new(), &["hold", "1.2", &number, "1"], 4).0.stderr
+                let words = ["hold", "1.2", &number, "1"];
+                run_traced(&Fixture::new(), &words, &["--deadline", "4"]).stderr
             }),
         ),
         (

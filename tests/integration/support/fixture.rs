@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::fake_aws::{AwsState, FakeAws, KEY_ID, SECRET_KEY, TOPIC, ZONE_ID};
 use super::fake_reflector::{FakeReflector, HOST, SECRET_QUERY};
+use super::http::Family;
 use super::proxy;
 use super::sandbox::{Run, Running, Sandbox};
 
@@ -53,6 +54,14 @@ impl Fixture {
     pub fn both() -> Self {
         let mut fixture = Self::new();
         fixture.configure(|config| config["record_types"] = json!(["A", "AAAA"]));
+        fixture
+    }
+
+    /// A fixture with both record types, whose reflector fails over IPv6. A run changes the IPv4
+    /// record and sends an alert.
+    pub fn with_failing_ipv6() -> Self {
+        let fixture = Self::both();
+        fixture.reflector.fails(Family::V6);
         fixture
     }
 

@@ -10,6 +10,7 @@ pub mod fake_route53;
 pub mod fake_sns;
 pub mod fixture;
 pub mod http;
+pub mod kill_at;
 pub mod latch;
 pub mod moto;
 pub mod openssl;
