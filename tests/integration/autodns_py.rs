@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::expected;
 use crate::support::fake_aws::Operation::{Change, List};
-use crate::support::fake_aws::{KEY_ID, SECRET_KEY, TOPIC, ZONE_ID};
+use crate::support::fake_aws::{TOPIC, ZONE_ID, key_section};
 use crate::support::fixture::Fixture;
 use crate::support::http::{Family, Response};
 
@@ -16,15 +16,8 @@ const RECOVERED: &str = "autodns: home.example.com is up to date again (raspberr
 /// A machine with the setup of the Python script: the five configuration keys in the usual file,
 /// the access key in ~/.boto, and a PHP script as reflector, whose default content type is HTML.
 fn setup_of_autodns_py() -> Fixture {
-    let mut fixture = Fixture::new();
-    fixture.sandbox.unset("AWS_ACCESS_KEY_ID");
-    fixture.sandbox.unset("AWS_SECRET_ACCESS_KEY");
-    fixture.sandbox.write(
-        ".boto",
-        format!(
-            "[Credentials]\naws_access_key_id = {KEY_ID}\naws_secret_access_key = {SECRET_KEY}\n"
-        ),
-    );
+    let fixture = Fixture::without_key();
+    fixture.sandbox.write(".boto", key_section("Credentials"));
     let config = json!({
         "hosted_zone_id": ZONE_ID,
         "dns_name": "home.example.com",

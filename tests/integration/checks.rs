@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::support::ca::Certificate;
 use crate::support::fake_aws::FakeAws;
 use crate::support::fake_aws::Operation::{Change, List, Publish};
-use crate::support::fake_aws::{Fault, KEY_ID};
+use crate::support::fake_aws::{Fault, KEY_ID, key_section};
 use crate::support::fake_reflector::{FakeReflector, HOST};
 use crate::support::fake_route53::RecordSet;
 use crate::support::fixture::Fixture;
@@ -305,16 +305,8 @@ fn check_alert_publishes_a_test_message() {
 fn check_reports_secret_files_that_others_can_read() {
     let mut fixture = fixture();
     fixture.sandbox.set_mode("autodns.json", 0o644);
-    fixture.sandbox.unset("AWS_ACCESS_KEY_ID");
-    fixture.sandbox.unset("AWS_SECRET_ACCESS_KEY");
-    fixture.sandbox.write(
-        ".aws/credentials",
-        format!(
-            "[default]\naws_access_key_id = {}\naws_secret_access_key = {}\n",
-            crate::support::fake_aws::KEY_ID,
-            crate::support::fake_aws::SECRET_KEY
-        ),
-    );
+    fixture.unset_key();
+    fixture.sandbox.write(".aws/credentials", key_section("default"));
     fixture.sandbox.set_mode(".aws/credentials", 0o640);
     let config = "warning     permissions  {home}/autodns.json has a secret in it, and other \
                   users may use it: its mode is 0644; chmod 600 {home}/autodns.json\n\

@@ -13,9 +13,7 @@ use crate::support::sigv4::Secret;
 
 /// A fixture with this `credential_process` in its profile.
 fn fixture_with(command: &str) -> Fixture {
-    let mut fixture = Fixture::new();
-    fixture.sandbox.unset("AWS_ACCESS_KEY_ID");
-    fixture.sandbox.unset("AWS_SECRET_ACCESS_KEY");
+    let fixture = Fixture::without_key();
     fixture.sandbox.write(".aws/config", format!("[default]\ncredential_process = {command}\n"));
     fixture
 }

@@ -3,24 +3,13 @@
 
 use crate::support::assert_text;
 use crate::support::fake_aws::Operation::{Change, List};
-use crate::support::fake_aws::{KEY_ID, SECRET_KEY};
+use crate::support::fake_aws::{KEY_ID, SECRET_KEY, key_section};
 use crate::support::fixture::Fixture;
 use crate::support::sandbox::Run;
 use crate::support::sigv4::Secret;
 
-/// A fixture without a key in the environment.
-fn keyless() -> Fixture {
-    let mut fixture = Fixture::new();
-    fixture.sandbox.unset("AWS_ACCESS_KEY_ID");
-    fixture.sandbox.unset("AWS_SECRET_ACCESS_KEY");
-    fixture
-}
-
-fn section(name: &str) -> String {
-    format!("[{name}]\naws_access_key_id = {KEY_ID}\naws_secret_access_key = {SECRET_KEY}\n")
-}
-
-fn other_section(name: &str) -> String {
+/// A section with a key that the fake AWS does not know.
+fn wrong_section(name: &str) -> String {
     format!(
         "[{name}]\naws_access_key_id = AKIANOBODY\naws_secret_access_key = no/one/in/particular\n"
     )
@@ -65,15 +54,15 @@ fn empty_session_token_is_ignored() {
 
 #[test]
 fn key_of_the_shared_credentials_file_is_used() {
-    let fixture = keyless();
-    fixture.sandbox.write(".aws/credentials", section("default"));
+    let fixture = Fixture::without_key();
+    fixture.sandbox.write(".aws/credentials", key_section("default"));
     assert_works(&fixture);
 }
 
 #[test]
 fn key_of_a_named_file_and_profile_is_used() {
-    let mut fixture = keyless();
-    let path = fixture.sandbox.write("keys", other_section("default") + &section("pi"));
+    let mut fixture = Fixture::without_key();
+    let path = fixture.sandbox.write("keys", wrong_section("default") + &key_section("pi"));
     fixture.sandbox.set("AWS_SHARED_CREDENTIALS_FILE", path);
     fixture.sandbox.set("AWS_PROFILE", "pi");
     assert_works(&fixture);
@@ -81,24 +70,24 @@ fn key_of_a_named_file_and_profile_is_used() {
 
 #[test]
 fn session_token_of_the_credentials_file_is_sent() {
-    let mut fixture = keyless();
+    let mut fixture = Fixture::without_key();
     let token = "FwoGZXIvYXdzEJr//t0ken/With+Every=Char==";
     fixture.sandbox.secret(token);
     let secret = Secret { secret: SECRET_KEY.into(), token: Some(token.into()) };
     fixture.aws.state().keys.insert(KEY_ID.into(), secret);
-    let text = format!("{}aws_session_token = {token}\n", section("default"));
+    let text = format!("{}aws_session_token = {token}\n", key_section("default"));
     fixture.sandbox.write(".aws/credentials", text);
     assert_works(&fixture);
 }
 
 #[test]
 fn key_of_the_aws_config_file_is_used() {
-    let mut fixture = keyless();
-    fixture.sandbox.write(".aws/config", section("default"));
+    let mut fixture = Fixture::without_key();
+    fixture.sandbox.write(".aws/config", key_section("default"));
     assert_works(&fixture);
 
-    fixture = keyless();
-    let path = fixture.sandbox.write("conf", other_section("default") + &section("profile pi"));
+    fixture = Fixture::without_key();
+    let path = fixture.sandbox.write("conf", wrong_section("default") + &key_section("profile pi"));
     fixture.sandbox.set("AWS_CONFIG_FILE", path);
     fixture.sandbox.set("AWS_PROFILE", "pi");
     assert_works(&fixture);
@@ -106,38 +95,38 @@ fn key_of_the_aws_config_file_is_used() {
 
 #[test]
 fn file_beside_the_configuration_wins_over_the_users_files() {
-    let fixture = keyless();
-    fixture.sandbox.write("credentials", section("default"));
-    fixture.sandbox.write(".aws/credentials", other_section("default"));
-    let role = other_section("default") + "role_arn = arn:aws:iam::123456789012:role/pi\n";
+    let fixture = Fixture::without_key();
+    fixture.sandbox.write("credentials", key_section("default"));
+    fixture.sandbox.write(".aws/credentials", wrong_section("default"));
+    let role = wrong_section("default") + "role_arn = arn:aws:iam::123456789012:role/pi\n";
     fixture.sandbox.write(".aws/config", role);
     assert_works(&fixture);
 
     let fixture = Fixture::new();
-    fixture.sandbox.write("credentials", other_section("default"));
+    fixture.sandbox.write("credentials", wrong_section("default"));
     assert_works(&fixture);
 
-    let mut fixture = keyless();
-    fixture.sandbox.write("credentials", other_section("default") + &section("pi"));
+    let mut fixture = Fixture::without_key();
+    fixture.sandbox.write("credentials", wrong_section("default") + &key_section("pi"));
     fixture.sandbox.set("AWS_PROFILE", "pi");
     assert_works(&fixture);
 
     // A file without a key for the profile is skipped, but its other settings count.
-    let mut fixture = keyless();
+    let mut fixture = Fixture::without_key();
     fixture.without("topic_arn");
     fixture.without("alert_lock");
     fixture.sandbox.write("credentials", "[default]\nregion = cn-north-1\n");
-    fixture.sandbox.write(".aws/credentials", section("default") + "region = eu-west-1\n");
+    fixture.sandbox.write(".aws/credentials", key_section("default") + "region = eu-west-1\n");
     fixture.aws.state().route53_region = "cn-northwest-1".into();
     assert_works(&fixture);
 }
 
 #[test]
 fn policy_and_check_use_the_credentials_of_a_run() {
-    let mut fixture = keyless();
+    let mut fixture = Fixture::without_key();
     fixture.without("topic_arn");
     fixture.without("alert_lock");
-    fixture.sandbox.write("credentials", section("default") + "region = cn-north-1\n");
+    fixture.sandbox.write("credentials", key_section("default") + "region = cn-north-1\n");
     fixture.aws.state().route53_region = "cn-northwest-1".into();
     let config = fixture.sandbox.path("autodns.json");
     let policy = fixture.run_args(&["policy", &config]).stdout;
@@ -150,10 +139,10 @@ fn policy_and_check_use_the_credentials_of_a_run() {
 
 #[test]
 fn file_named_by_a_variable_replaces_both_default_files() {
-    let mut fixture = keyless();
-    fixture.sandbox.write("credentials", other_section("default"));
-    fixture.sandbox.write(".aws/credentials", other_section("default"));
-    let path = fixture.sandbox.write("keys", section("default"));
+    let mut fixture = Fixture::without_key();
+    fixture.sandbox.write("credentials", wrong_section("default"));
+    fixture.sandbox.write(".aws/credentials", wrong_section("default"));
+    let path = fixture.sandbox.write("keys", key_section("default"));
     fixture.sandbox.set("AWS_SHARED_CREDENTIALS_FILE", path);
     assert_works(&fixture);
     fixture.sandbox.set("AWS_SHARED_CREDENTIALS_FILE", "/none");
@@ -168,15 +157,15 @@ fn file_named_by_a_variable_replaces_both_default_files() {
 
 #[test]
 fn each_config_uses_the_credentials_of_its_folder() {
-    let fixture = keyless();
+    let fixture = Fixture::without_key();
     let [home, host] = ["home", "host"].map(|name| {
         let mut config = fixture.config();
         config["dns_name"] = format!("{name}.example.com").into();
         config["alert_lock"] = fixture.sandbox.path(&format!("{name}.lock")).into();
         fixture.write_config(&format!("{name}/autodns.json"), &config)
     });
-    fixture.sandbox.write("home/credentials", section("default"));
-    fixture.sandbox.write("host/credentials", other_section("default"));
+    fixture.sandbox.write("home/credentials", key_section("default"));
+    fixture.sandbox.write("host/credentials", wrong_section("default"));
     let secret = Secret { secret: "no/one/in/particular".into(), token: None };
     fixture.aws.state().keys.insert("AKIANOBODY".into(), secret);
     fixture.aws.state().denied.push(("AKIANOBODY".into(), Change));
@@ -195,10 +184,10 @@ fn each_config_uses_the_credentials_of_its_folder() {
 
 #[test]
 fn folder_of_a_symlinked_config_is_that_of_the_link() {
-    let fixture = keyless();
+    let fixture = Fixture::without_key();
     let config = std::fs::read(fixture.sandbox.path("autodns.json")).expect("a configuration");
     fixture.sandbox.write("releases/7/autodns.json", &config);
-    fixture.sandbox.write("releases/7/credentials", section("default"));
+    fixture.sandbox.write("releases/7/credentials", key_section("default"));
     let link = |to: &str, name: &str| {
         std::os::unix::fs::symlink(to, fixture.sandbox.path(name)).expect("a link");
     };
@@ -207,21 +196,21 @@ fn folder_of_a_symlinked_config_is_that_of_the_link() {
     fixture.run_args(&["current/autodns.json"]).assert_silent();
     assert_eq!(fixture.aws.operations(), [List, Change]);
     // A link to the config counts with the folder of the link.
-    fixture.sandbox.write("etc/credentials", section("default"));
+    fixture.sandbox.write("etc/credentials", key_section("default"));
     link("../releases/7/autodns.json", "etc/autodns.json");
-    fixture.sandbox.write("releases/7/credentials", other_section("default"));
+    fixture.sandbox.write("releases/7/credentials", wrong_section("default"));
     fixture.run_args(&["etc/autodns.json"]).assert_silent();
     assert_eq!(fixture.aws.operations(), [List, Change, List]);
     // A name without a folder is in the working directory.
-    fixture.sandbox.write("credentials", section("default"));
+    fixture.sandbox.write("credentials", key_section("default"));
     fixture.run_args(&["autodns.json"]).assert_silent();
     assert_eq!(fixture.aws.operations(), [List, Change, List, List]);
 }
 
 #[test]
 fn foreign_credentials_in_a_shared_folder_are_ignored() {
-    let mut fixture = keyless();
-    fixture.sandbox.foreign("credentials", &section("default"));
+    let mut fixture = Fixture::without_key();
+    fixture.sandbox.foreign("credentials", &key_section("default"));
     // As in /tmp: any user could have written it, with a credential_process in it.
     fixture.sandbox.set_mode("", 0o1777);
     assert_text(
@@ -232,13 +221,13 @@ fn foreign_credentials_in_a_shared_folder_are_ignored() {
          /etc/boto.cfg; replace {home}/credentials by a file of your own with an access key (mode \
          600)\n",
     );
-    fixture.sandbox.write(".aws/credentials", section("default"));
+    fixture.sandbox.write(".aws/credentials", key_section("default"));
     assert_works(&fixture);
 }
 
 #[test]
 fn config_beside_the_users_credentials_reads_them_once() {
-    let fixture = keyless();
+    let fixture = Fixture::without_key();
     let config = std::fs::read(fixture.sandbox.path("autodns.json")).expect("a configuration");
     let path = fixture.sandbox.write(".aws/autodns.json", config);
     assert_text(
@@ -251,7 +240,7 @@ fn config_beside_the_users_credentials_reads_them_once() {
 
 #[test]
 fn ini_syntax_of_real_files_is_read() {
-    let fixture = keyless();
+    let fixture = Fixture::without_key();
     fixture.sandbox.write(
         ".aws/credentials",
         format!(
@@ -269,21 +258,21 @@ fn key_of_boto_files_is_used() {
         "[Boto]\ndebug = 0\n[Credentials]\naws_access_key_id = {KEY_ID}\n\
          aws_secret_access_key = {SECRET_KEY}\n"
     );
-    let nobody = other_section("Credentials");
-    let fixture = keyless();
+    let nobody = wrong_section("Credentials");
+    let fixture = Fixture::without_key();
     fixture.sandbox.write(".boto", &boto);
     assert_works(&fixture);
 
-    let fixture = keyless();
+    let fixture = Fixture::without_key();
     fixture.sandbox.etc("boto.cfg", &boto);
     assert_works(&fixture);
 
-    let fixture = keyless();
+    let fixture = Fixture::without_key();
     fixture.sandbox.etc("boto.cfg", &nobody);
     fixture.sandbox.write(".boto", &boto);
     assert_works(&fixture);
 
-    let mut fixture = keyless();
+    let mut fixture = Fixture::without_key();
     fixture.sandbox.write(".boto", &nobody);
     let path = fixture.sandbox.write("elsewhere", &boto);
     fixture.sandbox.set("BOTO_CONFIG", path);
@@ -292,8 +281,8 @@ fn key_of_boto_files_is_used() {
 
 #[test]
 fn boto_files_are_merged_key_by_key() {
-    let fixture = keyless();
-    fixture.sandbox.etc("boto.cfg", other_section("Credentials").replace("AKIANOBODY", KEY_ID));
+    let fixture = Fixture::without_key();
+    fixture.sandbox.etc("boto.cfg", wrong_section("Credentials").replace("AKIANOBODY", KEY_ID));
     let secret = format!("[Credentials]\naws_secret_access_key = {SECRET_KEY}\n");
     fixture.sandbox.write(".boto", secret);
     assert_works(&fixture);
@@ -301,28 +290,29 @@ fn boto_files_are_merged_key_by_key() {
 
 #[test]
 fn first_source_of_credentials_wins() {
-    // Each source in turn is the first one, and the later ones hold an invalid key.
+    // Only the source of number `best` has a good key. The earlier ones have none, the later ones a
+    // wrong one.
     let process = |fixture: &Fixture, key: &str, secret: &str| {
         let json =
             format!("{{\"Version\":1,\"AccessKeyId\":\"{key}\",\"SecretAccessKey\":\"{secret}\"}}");
         fixture.sandbox.script("keys.sh", &format!("#!/bin/sh\necho '{json}'\n"))
     };
     for best in 0..5 {
-        let mut fixture = keyless();
+        let mut fixture = Fixture::without_key();
         let pick = |source: usize| match source {
             source if source < best => None,
-            source => Some(if source == best { section } else { other_section }),
+            source => Some(if source == best { key_section } else { wrong_section }),
         };
-        if let Some(_section) = pick(0) {
+        if best == 0 {
             fixture.sandbox.set("AWS_ACCESS_KEY_ID", KEY_ID);
             fixture.sandbox.set("AWS_SECRET_ACCESS_KEY", SECRET_KEY);
         }
-        if let Some(section) = pick(1) {
-            fixture.sandbox.write(".aws/credentials", section("default"));
+        if let Some(section_of) = pick(1) {
+            fixture.sandbox.write(".aws/credentials", section_of("default"));
         }
         let mut config = String::from("[default]\n");
-        if let Some(section) = pick(3) {
-            config = section("default");
+        if let Some(section_of) = pick(3) {
+            config = section_of("default");
         }
         if best <= 2 {
             let (key, secret) =
@@ -330,8 +320,8 @@ fn first_source_of_credentials_wins() {
             config += &format!("credential_process = {}\n", process(&fixture, key, secret));
         }
         fixture.sandbox.write(".aws/config", config);
-        if let Some(section) = pick(4) {
-            fixture.sandbox.write(".boto", section("Credentials"));
+        if let Some(section_of) = pick(4) {
+            fixture.sandbox.write(".boto", section_of("Credentials"));
         }
         fixture.run().assert_silent();
         assert_eq!(fixture.aws.operations(), [List, Change], "source {best}");
@@ -341,12 +331,12 @@ fn first_source_of_credentials_wins() {
 #[test]
 fn missing_credentials_name_all_places_searched() {
     assert_text(
-        &said(&keyless()),
+        &said(&Fixture::without_key()),
         "autodns: no AWS credentials found: AWS_ACCESS_KEY_ID is not set, and there is no \
          {home}/credentials, {home}/.aws/credentials, {home}/.aws/config, {home}/.boto or \
          /etc/boto.cfg; put an access key into {home}/credentials (mode 600)\n",
     );
-    let mut fixture = keyless();
+    let mut fixture = Fixture::without_key();
     fixture.sandbox.set("AWS_ACCESS_KEY_ID", "");
     fixture.sandbox.set("AWS_SECRET_ACCESS_KEY", "");
     fixture.sandbox.set("AWS_SHARED_CREDENTIALS_FILE", "/elsewhere/credentials");
@@ -372,7 +362,7 @@ fn missing_credentials_name_all_places_searched() {
 
 #[test]
 fn file_without_a_key_differs_from_a_missing_file() {
-    let fixture = keyless();
+    let fixture = Fixture::without_key();
     fixture.sandbox.write("credentials", "# the key goes here\n");
     fixture.sandbox.write(".aws/config", "[default]\nregion = eu-west-1\n");
     assert_text(
@@ -393,16 +383,16 @@ fn half_a_credential_is_an_error_in_every_source() {
         format!("aws_access_key_id = {KEY_ID}\naws_secret_access_key =\n"),
     ];
     for (name, value) in [("AWS_ACCESS_KEY_ID", KEY_ID), ("AWS_SECRET_ACCESS_KEY", SECRET_KEY)] {
-        let mut fixture = keyless();
+        let mut fixture = Fixture::without_key();
         fixture.sandbox.set(name, value);
-        fixture.sandbox.write(".aws/credentials", section("default"));
+        fixture.sandbox.write(".aws/credentials", key_section("default"));
         seen += &said(&fixture);
     }
     for half in &halves {
         for (file, name) in
             [(".aws/credentials", "default"), (".aws/config", "default"), (".boto", "Credentials")]
         {
-            let fixture = keyless();
+            let fixture = Fixture::without_key();
             fixture.sandbox.write(file, format!("[{name}]\n{half}"));
             seen += &said(&fixture);
         }
@@ -436,9 +426,9 @@ fn half_a_credential_is_an_error_in_every_source() {
 
 #[test]
 fn unknown_profile_is_named() {
-    let mut fixture = keyless();
-    fixture.sandbox.write(".aws/credentials", section("default"));
-    fixture.sandbox.write(".boto", section("Credentials"));
+    let mut fixture = Fixture::without_key();
+    fixture.sandbox.write(".aws/credentials", key_section("default"));
+    fixture.sandbox.write(".boto", key_section("Credentials"));
     fixture.sandbox.set("AWS_PROFILE", "pie");
     let unknown = "autodns: no profile pie (from AWS_PROFILE): {home}/.aws/credentials has no such \
                    profile, and there is no {home}/credentials or {home}/.aws/config; correct \
@@ -459,7 +449,7 @@ fn unsupported_profile_advises_what_is_supported() {
         "sso_session = home\nsso_account_id = 123456789012\n",
         "web_identity_token_file = /token\nrole_arn = arn:aws:iam::123456789012:role/pi\n",
     ] {
-        let fixture = keyless();
+        let fixture = Fixture::without_key();
         fixture.sandbox.write(".aws/config", format!("[default]\n{lines}"));
         seen += &said(&fixture);
     }
@@ -483,7 +473,7 @@ fn unsupported_profile_advises_what_is_supported() {
 #[test]
 fn broken_ini_file_is_reported_by_line_without_values() {
     let mut seen = String::new();
-    let good = section("default");
+    let good = key_section("default");
     let broken: [Vec<u8>; 5] = [
         format!("{good}{SECRET_KEY}\n").into_bytes(),
         format!("aws_secret_access_key = {SECRET_KEY}\n{good}").into_bytes(),
@@ -493,7 +483,7 @@ fn broken_ini_file_is_reported_by_line_without_values() {
     ];
     for file in [".aws/credentials", ".aws/config", ".boto"] {
         for text in &broken {
-            let fixture = keyless();
+            let fixture = Fixture::without_key();
             fixture.sandbox.write(file, text);
             seen += &said(&fixture);
         }
@@ -534,12 +524,12 @@ fn run_unprivileged(fixture: &Fixture) -> Run {
 #[test]
 fn unreadable_file_at_a_default_path_is_ignored() {
     for key_in_environment in [true, false] {
-        let fixture = if key_in_environment { Fixture::new() } else { keyless() };
+        let fixture = if key_in_environment { Fixture::new() } else { Fixture::without_key() };
         std::fs::create_dir_all(fixture.sandbox.path(".aws/credentials")).expect("a folder");
         fixture.sandbox.pipe("credentials");
-        fixture.sandbox.write(".aws/config", other_section("default"));
+        fixture.sandbox.write(".aws/config", wrong_section("default"));
         fixture.sandbox.set_mode(".aws/config", 0o000);
-        fixture.sandbox.write(".boto", other_section("Credentials"));
+        fixture.sandbox.write(".boto", wrong_section("Credentials"));
         fixture.sandbox.set_mode(".boto", 0o000);
         let run = run_unprivileged(&fixture);
         if key_in_environment {
@@ -563,10 +553,10 @@ fn unreadable_file_at_a_default_path_is_ignored() {
 
 #[test]
 fn home_of_another_user_is_ignored() {
-    let mut fixture = keyless();
-    fixture.sandbox.write("other/.aws/credentials", other_section("default"));
+    let mut fixture = Fixture::without_key();
+    fixture.sandbox.write("other/.aws/credentials", wrong_section("default"));
     fixture.sandbox.set("HOME", fixture.sandbox.path("other"));
-    fixture.sandbox.write("credentials", section("default"));
+    fixture.sandbox.write("credentials", key_section("default"));
     fixture.sandbox.set_mode("other", 0o000);
     run_unprivileged(&fixture).assert_silent();
     assert_eq!(fixture.aws.operations(), [List, Change]);
@@ -576,8 +566,8 @@ fn home_of_another_user_is_ignored() {
 
 #[test]
 fn unreadable_credentials_are_named_with_advice() {
-    let fixture = keyless();
-    fixture.sandbox.write("credentials", section("default"));
+    let fixture = Fixture::without_key();
+    fixture.sandbox.write("credentials", key_section("default"));
     fixture.sandbox.set_mode("credentials", 0o000);
     run_unprivileged(&fixture).assert(
         2,
@@ -593,12 +583,12 @@ fn unreadable_credentials_are_named_with_advice() {
 fn unreadable_file_named_by_a_variable_is_an_error() {
     let mut seen = String::new();
     for variable in ["AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE", "BOTO_CONFIG"] {
-        let mut fixture = keyless();
+        let mut fixture = Fixture::without_key();
         let folder = fixture.sandbox.path("folder");
         std::fs::create_dir(&folder).expect("a folder");
         fixture.sandbox.set(variable, folder);
         seen += &said(&fixture);
-        let file = fixture.sandbox.write("file", section("default"));
+        let file = fixture.sandbox.write("file", key_section("default"));
         fixture.sandbox.set_mode("file", 0o000);
         fixture.sandbox.set(variable, file);
         seen += &run_unprivileged(&fixture).stderr;
@@ -617,8 +607,10 @@ fn quotes_around_a_key_are_reported_in_every_source() {
         seen += &said(&fixture);
     }
     for (file, name) in [("credentials", "default"), (".boto", "Credentials")] {
-        let fixture = keyless();
-        fixture.sandbox.write(file, section(name).replace(SECRET_KEY, &format!("'{SECRET_KEY}'")));
+        let fixture = Fixture::without_key();
+        fixture
+            .sandbox
+            .write(file, key_section(name).replace(SECRET_KEY, &format!("'{SECRET_KEY}'")));
         seen += &said(&fixture);
     }
     assert_text(
@@ -643,7 +635,7 @@ fn broken_file_that_is_not_needed_is_ignored() {
 
 #[test]
 fn dry_run_needs_credentials() {
-    let fixture = keyless();
+    let fixture = Fixture::without_key();
     let real = said(&fixture);
     fixture.assert_untouched(fixture.run_with(&["--dry-run"]).assert(2, "", &real));
 }

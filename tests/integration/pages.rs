@@ -11,7 +11,7 @@ use std::path::Path;
 use serde_json::json;
 
 use crate::support::clock;
-use crate::support::fake_aws::{KEY_ID, SECRET_KEY};
+use crate::support::fake_aws::key_section;
 use crate::support::fake_route53::RecordSet;
 use crate::support::fixture::Fixture;
 use crate::support::http::Response;
@@ -34,13 +34,8 @@ fn installation() -> Fixture {
         fixture.reflector.at(path, Response::text("192.175.48.7\n"));
     }
     fixture.without("alert_lock");
-    for variable in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
-        fixture.sandbox.unset(variable);
-    }
-    fixture.sandbox.write(
-        "credentials",
-        format!("[default]\naws_access_key_id = {KEY_ID}\naws_secret_access_key = {SECRET_KEY}\n"),
-    );
+    fixture.unset_key();
+    fixture.sandbox.write("credentials", key_section("default"));
     for file in ["autodns.json", "credentials"] {
         fixture.sandbox.set_mode(file, 0o600);
     }

@@ -127,9 +127,7 @@ fn rejections(cases: &[Case<'_>]) -> String {
         let mut fixture = Fixture::new();
         fixture.without("topic_arn");
         fixture.without("alert_lock");
-        for variable in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
-            fixture.sandbox.unset(variable);
-        }
+        fixture.unset_key();
         for secret in SECRETS {
             fixture.sandbox.secret(secret);
         }

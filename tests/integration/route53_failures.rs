@@ -3,7 +3,7 @@
 
 use crate::support::expected::{self, CHANGE_FAILED, LIST_FAILED, UNCONFIRMED};
 use crate::support::fake_aws::Operation::{Change, List, Publish};
-use crate::support::fake_aws::{DateHeader, Fault, KEY_ID, SECRET_KEY};
+use crate::support::fake_aws::{DateHeader, Fault, KEY_ID, key_section};
 use crate::support::fake_route53::RecordSet;
 use crate::support::fixture::Fixture;
 use crate::support::http::{End, Reply, Response};
@@ -386,12 +386,8 @@ fn rejected_key_from_a_file_is_named_by_that_file() {
     ] {
         let mut fixture = Fixture::new();
         fixture.without("topic_arn");
-        fixture.sandbox.unset("AWS_ACCESS_KEY_ID");
-        fixture.sandbox.unset("AWS_SECRET_ACCESS_KEY");
-        let file = format!(
-            "[default]\naws_access_key_id = {KEY_ID}\naws_secret_access_key = {SECRET_KEY}\n"
-        );
-        fixture.sandbox.write(".aws/credentials", file);
+        fixture.unset_key();
+        fixture.sandbox.write(".aws/credentials", key_section("default"));
         fixture.aws.always(List, Fault::error(403, code, "x"));
         let advice = advice.replace("{}", "[default] of {home}/.aws/credentials");
         fixture.run().assert(1, "", &format!("{LIST_FAILED}{code}: x; {advice}\n"));

@@ -22,6 +22,11 @@ pub const SECRET_KEY: &str = "sEcr3t/Of+The/Key+wQ7zLpV0bN5tYh1KdJm8xE";
 pub const ZONE_ID: &str = "Z0123456789ABCDEFGHIJ";
 pub const TOPIC: &str = "arn:aws:sns:eu-west-1:123456789012:dyndns-status";
 
+/// A section of a profile file with the key of the fake AWS.
+pub fn key_section(name: &str) -> String {
+    format!("[{name}]\naws_access_key_id = {KEY_ID}\naws_secret_access_key = {SECRET_KEY}\n")
+}
+
 /// The operations that the program calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Operation {

@@ -50,6 +50,19 @@ impl Fixture {
         fixture
     }
 
+    /// A fixture without a key in the environment.
+    pub fn without_key() -> Self {
+        let mut fixture = Self::new();
+        fixture.unset_key();
+        fixture
+    }
+
+    /// Removes the key from the environment.
+    pub fn unset_key(&mut self) {
+        self.sandbox.unset("AWS_ACCESS_KEY_ID");
+        self.sandbox.unset("AWS_SECRET_ACCESS_KEY");
+    }
+
     /// A fixture with both record types in its config.
     pub fn both() -> Self {
         let mut fixture = Self::new();
