@@ -30,7 +30,7 @@ const BOTH: &str = "echo run >>runs\ncase $AUTODNS_FAMILY in\n4) echo ' 192.175.
                     6) printf 2620:4f:8000::7 ;;\nesac";
 
 #[test]
-fn command_takes_the_place_of_the_reflectors() {
+fn command_replaces_the_reflectors() {
     let mut fixture = alone(BOTH);
     fixture.configure(|config| config["record_types"] = json!(["A", "AAAA"]));
     fixture.run().assert_silent();
@@ -63,7 +63,7 @@ fn reflector_that_disagrees_with_the_command_stops_the_change() {
 }
 
 #[test]
-fn reflector_stands_in_for_a_command_that_fails() {
+fn reflector_replaces_a_failed_command() {
     let fixture = beside("echo run >>runs; echo verysecret; exit 3");
     fixture.run().assert_silent();
     assert_eq!(fixture.aws.record_sets()[0], CHANGED);

@@ -359,7 +359,7 @@ fn assert_repeats(fixture: &Fixture, why: &str) {
 }
 
 #[test]
-fn alert_is_sent_and_repeats_when_lock_cannot_be_written() {
+fn alert_repeats_when_lock_cannot_be_written() {
     for (place, why) in [
         ("missing", "No such file or directory (os error 2)"),
         ("autodns.json", "Not a directory (os error 20)"),

@@ -28,7 +28,7 @@ fn published(fixture: &Fixture) -> Vec<(String, String)> {
 }
 
 #[test]
-fn changed_address_is_told_once_with_old_and_new() {
+fn change_message_is_sent_once_with_old_and_new_address() {
     let fixture = fixture();
     fixture.run().assert_silent().assert_wrote(&[]);
     assert_eq!(published(&fixture), [(CHANGED.into(), BODY.into())]);
@@ -37,7 +37,7 @@ fn changed_address_is_told_once_with_old_and_new() {
 }
 
 #[test]
-fn changed_address_is_not_told_by_default_or_in_a_dry_run() {
+fn change_message_is_not_sent_by_default_or_in_a_dry_run() {
     let fixture = Fixture::new();
     fixture.run().assert_silent();
     assert_eq!(published(&fixture), []);
@@ -48,7 +48,7 @@ fn changed_address_is_not_told_by_default_or_in_a_dry_run() {
 }
 
 #[test]
-fn changed_ttl_alone_is_not_told() {
+fn changed_ttl_alone_sends_no_message() {
     let mut fixture = fixture();
     fixture.reflector.says(Family::V4, "192.175.48.1");
     fixture.configure(|config| config["ttl"] = json!(60));
@@ -57,7 +57,7 @@ fn changed_ttl_alone_is_not_told() {
 }
 
 #[test]
-fn recovery_message_says_the_new_address_too() {
+fn recovery_message_has_the_new_address() {
     let fixture = fixture();
     fixture.reflector.fails(Family::V4);
     fixture.run().assert(1, "", &out_of_order(Family::V4));
@@ -76,7 +76,7 @@ fn recovery_message_says_the_new_address_too() {
 }
 
 #[test]
-fn created_record_is_told_as_one_that_did_not_exist() {
+fn change_message_says_that_a_created_record_did_not_exist() {
     let mut fixture = fixture();
     fixture.configure(|config| config["dns_name"] = json!("new.example.com"));
     fixture.run().assert_silent();
@@ -88,7 +88,7 @@ fn created_record_is_told_as_one_that_did_not_exist() {
 }
 
 #[test]
-fn message_that_is_denied_is_a_line_and_exit_0() {
+fn denied_change_message_prints_one_line_and_exits_0() {
     let fixture = fixture();
     let error = Fault::error(403, "AuthorizationError", "not allowed");
     fixture.aws.always(Publish, error);
@@ -136,7 +136,7 @@ fn change_command_is_not_run_in_a_dry_run_or_without_a_change() {
 }
 
 #[test]
-fn failed_change_command_is_a_line_and_exit_1_without_an_alert() {
+fn failed_change_command_exits_1_without_an_alert() {
     for (script, cause) in [
         ("echo hush; echo hush >&2; exit 3", "it ended with exit status 3"),
         ("kill -9 $$", "it was ended by signal 9"),
@@ -152,7 +152,7 @@ fn failed_change_command_is_a_line_and_exit_1_without_an_alert() {
 }
 
 #[test]
-fn change_command_that_hangs_ends_with_the_run() {
+fn hanging_change_command_ends_with_the_run() {
     let fixture = fixture_of("sleep 600");
     let run = fixture.run_with(&["--deadline", "2"]);
     assert_eq!(run.status.code(), Some(1), "{}", run.stderr);
@@ -171,7 +171,7 @@ fn missing_change_command_is_reported() {
 }
 
 #[test]
-fn change_confirmed_by_a_later_list_counts_as_accepted() {
+fn change_command_is_run_after_a_confirmed_change() {
     let fixture = fixture_of(NOTE);
     fixture.aws.fault(Change, Fault::After(Reply::reset()));
     fixture.run().assert_silent();
@@ -181,7 +181,7 @@ fn change_confirmed_by_a_later_list_counts_as_accepted() {
 
 /// Route 53 rejects a second change while the first one is being made.
 #[test]
-fn change_after_a_lost_and_a_rejected_attempt_is_told_once() {
+fn change_command_is_run_once_after_a_lost_attempt() {
     let fixture = fixture_of(NOTE);
     fixture.aws.fault(Change, Fault::Instead(Reply::reset()));
     let busy = "The request was rejected because Route 53 was still processing a prior request.";

@@ -652,7 +652,7 @@ fn check_in_time(fixture: &Fixture, wrapper: &[&str]) -> Run {
 }
 
 #[test]
-fn hanging_name_lookup_does_not_hold_a_check() {
+fn check_with_hanging_name_lookup_ends_in_time() {
     let fixture = fixture();
     fixture.sandbox.hanging_names();
     let run = check_in_time(&fixture, &[]);
@@ -666,7 +666,7 @@ fn hanging_name_lookup_does_not_hold_a_check() {
 }
 
 #[test]
-fn silent_servers_do_not_hold_a_check() {
+fn check_with_silent_servers_ends_in_time() {
     let mut fixture = fixture();
     let silent: Vec<Silent> = (0..12).map(|_| Silent::start()).collect();
     let mut urls: Vec<String> =
@@ -683,7 +683,7 @@ fn silent_servers_do_not_hold_a_check() {
 }
 
 #[test]
-fn unread_output_does_not_hold_a_check() {
+fn check_with_unread_output_ends_in_time() {
     let fixture = fixture();
     // The pipe is full and stays open for reading.
     let full = "mkfifo full; exec 3<>full; dd if=/dev/zero of=full bs=64k count=1 2>/dev/null; \

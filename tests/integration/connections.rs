@@ -55,7 +55,7 @@ fn prohibited_address_is_followed_by_the_next() {
 }
 
 #[test]
-fn prohibited_connection_has_a_plain_message() {
+fn prohibited_connection_is_reported() {
     let mut fixture = isolated("https://198.51.100.1/", "A");
     fixture.sandbox.prepare("ip route add prohibit 198.51.100.0/24");
     let said = "autodns: home.example.com A: could not get the public IPv4 address from \
@@ -80,7 +80,7 @@ fn twenty_silent_addresses_end_by_the_deadline() {
 }
 
 #[test]
-fn blocked_name_is_named() {
+fn name_blocked_by_dns_is_reported() {
     let blocked = |address: &str| {
         format!(
             "your DNS server blocks this name (Pi-hole, an ad blocker): it answers {address}; \
@@ -186,7 +186,7 @@ fn exhausted_threads_are_reported() {
 }
 
 #[test]
-fn slow_headers_and_bodies_do_not_hold_a_run() {
+fn run_with_slow_headers_or_bodies_ends_in_time() {
     let pause = Duration::from_millis(300);
     let interim = [b"HTTP/1.1 103 Early Hints\r\n\r\n".repeat(100), b"HTTP/1.1 200 OK".to_vec()];
     let trailers = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n1.2.3\r\n0\r\n";

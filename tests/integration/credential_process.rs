@@ -192,7 +192,7 @@ fn failing_process_beside_the_config_is_named_with_its_line() {
 }
 
 #[test]
-fn output_counts_when_an_agent_keeps_pipes_open() {
+fn output_is_used_when_an_agent_keeps_pipes_open() {
     let json = json();
     for script in [
         format!("sleep 600 & echo $! >ids; echo '{json}'"),

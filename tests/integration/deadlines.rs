@@ -27,7 +27,7 @@ fn dripping(response: &Response) -> Reply {
 }
 
 #[test]
-fn slow_reflector_does_not_hold_a_run() {
+fn run_with_slow_reflector_ends_in_time() {
     let fixture = Fixture::new();
     let lengthy =
         address_response(Form::YourIp, "192.175.48.7").with("X-Padding", &"x".repeat(600));
@@ -39,7 +39,7 @@ fn slow_reflector_does_not_hold_a_run() {
 }
 
 #[test]
-fn slow_route_53_does_not_hold_a_run() {
+fn run_with_slow_route_53_ends_in_time() {
     let page = Response::text("x".repeat(600));
     let mut seen = String::new();
     for (operation, beginning) in [(List, LIST_FAILED), (Change, UNCONFIRMED)] {
@@ -56,7 +56,7 @@ fn slow_route_53_does_not_hold_a_run() {
 }
 
 #[test]
-fn slow_sns_does_not_hold_a_run() {
+fn run_with_slow_sns_ends_in_time() {
     let fixture = Fixture::new();
     fixture.reflector.fails(Family::V4);
     fixture.aws.always(Publish, Fault::After(dripping(&Response::text("x".repeat(600)))));
@@ -85,7 +85,7 @@ fn silent_tls_server_is_named() {
 }
 
 #[test]
-fn hanging_name_lookup_does_not_hold_a_run() {
+fn run_with_hanging_name_lookup_ends_in_time() {
     let fixture = Fixture::new();
     fixture.sandbox.hanging_names();
     let said = format!(

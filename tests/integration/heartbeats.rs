@@ -43,7 +43,7 @@ fn good_run_sends_a_heartbeat() {
 }
 
 #[test]
-fn failed_run_sends_no_heartbeat_or_reports_failure() {
+fn failed_run_reports_failure_only_if_configured() {
     for (fail, expected) in [
         (None, vec![]),
         (Some(false), vec![]),
@@ -58,7 +58,7 @@ fn failed_run_sends_no_heartbeat_or_reports_failure() {
 }
 
 #[test]
-fn failure_of_one_family_is_a_failure_to_the_heartbeat() {
+fn failure_of_one_family_is_reported_as_failure() {
     let mut fixture = fixture(Some(true));
     fixture.configure(|config| config["record_types"] = json!(["A", "AAAA"]));
     fixture.reflector.fails(Family::V6);
@@ -87,7 +87,7 @@ fn failure_is_posted_with_the_lines_of_the_run() {
 }
 
 #[test]
-fn failure_before_anything_is_tried_is_posted() {
+fn setup_error_is_posted() {
     let mut fixture = fixture(Some(true));
     fixture.sandbox.set("AWS_ACCESS_KEY_ID", "");
     let run = fixture.run();
@@ -98,7 +98,7 @@ fn failure_before_anything_is_tried_is_posted() {
 }
 
 #[test]
-fn posted_lines_are_cut_at_10_kb() {
+fn posted_lines_are_truncated_at_10_kb() {
     let mut fixture = fixture(Some(true));
     let name = format!("{0}.{0}.{0}.example.com", "n".repeat(60));
     let names: Vec<String> = (0..100).map(|number| format!("{number}.{name}")).collect();
@@ -110,7 +110,7 @@ fn posted_lines_are_cut_at_10_kb() {
 }
 
 #[test]
-fn redirect_with_302_is_followed_without_the_lines() {
+fn redirect_302_is_followed_by_get_without_the_lines() {
     let fixture = fixture(Some(true));
     let moved = Response::redirect(302, "/ping/moved/fail");
     fixture.reflector.at(&format!("/ping/1/fail?{QUERY}"), moved);

@@ -51,7 +51,7 @@ fn host_gets_the_prefix_and_its_own_suffix() {
 }
 
 #[test]
-fn each_request_is_one_that_a_statement_of_the_policy_allows() {
+fn each_change_request_fits_one_policy_statement() {
     let mut fixture = fixture(&json!({"nas.example.com": "::5", "home.example.com": "::6"}));
     fixture.configure(|config| {
         config["dns_name"] = json!(["home.example.com", "www.example.com", "vpn.example.com"]);
@@ -89,7 +89,7 @@ fn each_request_is_one_that_a_statement_of_the_policy_allows() {
 }
 
 #[test]
-fn host_follows_the_prefix_and_nothing_else() {
+fn host_changes_only_when_the_prefix_changes() {
     let fixture = fixture(&nas());
     fixture.run().assert_silent();
     fixture.reflector.says(Family::V6, "2620:4f:8000::ffff");
@@ -106,7 +106,7 @@ fn host_follows_the_prefix_and_nothing_else() {
 }
 
 #[test]
-fn unknown_prefix_is_told_of_the_host_alone() {
+fn unknown_prefix_fails_only_the_host() {
     let fixture = fixture(&nas());
     fixture.reflector.fails(Family::V6);
     let run = fixture.run();
@@ -150,7 +150,7 @@ fn host_outside_the_expected_networks_is_not_written() {
 }
 
 #[test]
-fn denied_host_does_not_keep_the_address_record_back() {
+fn rejected_host_does_not_stop_the_address_record() {
     let fixture = fixture(&nas());
     fixture.aws.state().route53.rejected_values.push("2620:4f:8000:0:211:32ff:fe12:3456".into());
     let run = fixture.run();
@@ -161,7 +161,7 @@ fn denied_host_does_not_keep_the_address_record_back() {
 }
 
 #[test]
-fn check_tests_the_host_and_writes_it_apart() {
+fn check_writes_the_host_in_its_own_request() {
     let fixture = fixture(&json!({"nas.example.com": "::5", "nas.example.net": "::5"}));
     fixture.aws.put(RecordSet::new("nas.example.com", "AAAA", 300, &["2620:4f:8000::9"]));
     let run = fixture.run_args(&["check", "--write", &fixture.sandbox.path("autodns.json")]);
@@ -183,7 +183,7 @@ fn check_tests_the_host_and_writes_it_apart() {
 }
 
 #[test]
-fn impossible_hosts_are_rejected() {
+fn invalid_hosts_are_rejected() {
     let start = "autodns: {home}/autodns.json: ";
     let shape = "must be an address without its prefix, as in ::211:32ff:fe12:3456, or \
                  ::1:211:32ff:fe12:3456/56 behind a prefix of 56 bits";

@@ -422,7 +422,7 @@ fn state_folder_that_cannot_be_made_does_not_stop_the_alert() {
 }
 
 #[test]
-fn lock_counts_after_its_config_has_moved() {
+fn lock_is_valid_after_its_config_has_moved() {
     let fixture = failing(|_| {});
     for version in ["one", "two"] {
         fixture.write_config(&format!("{version}/autodns.json"), &fixture.config());
@@ -459,7 +459,7 @@ fn lock_of_another_name_or_zone_suppresses_no_alert() {
 }
 
 #[test]
-fn lock_counts_after_record_types_change() {
+fn lock_is_valid_after_record_types_change() {
     let mut fixture = unnamed();
     fixture.configure(|config| config["record_types"] = serde_json::json!(["A", "AAAA"]));
     fixture.reflector.says(Family::V4, "192.175.48.7");
@@ -471,7 +471,7 @@ fn lock_counts_after_record_types_change() {
 }
 
 #[test]
-fn lock_of_an_earlier_version_counts_for_its_config() {
+fn lock_of_an_earlier_version_is_valid() {
     let fixture = failing(|fixture| drop(fixture.sandbox.write(LOCK, lock_of(fixture))));
     fixture.run().assert(1, "", &expected::out_of_order(Family::V4)).assert_wrote(&[]);
     fixture.reflector.says(Family::V4, "192.175.48.7");

@@ -188,7 +188,7 @@ fn blocks(page: &str) -> Vec<(String, std::ops::Range<usize>)> {
 }
 
 #[test]
-fn shown_outputs_are_what_runs_print() {
+fn outputs_in_pages_are_those_of_real_runs() {
     let write = std::env::var_os("AUTODNS_WRITE_PAGES").is_some();
     let mut count = 0;
     for page in PAGES {

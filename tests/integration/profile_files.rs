@@ -571,7 +571,7 @@ fn values_are_read_as_botocore_reads_them() {
 }
 
 #[test]
-fn first_source_is_the_same_as_botocores() {
+fn first_source_is_that_of_botocore() {
     let default = |text: &str| format!("[default]\n{text}");
     let (zero, one) = (id(0), id(1));
     let token = "t0ken/With+Every=Char==";

@@ -29,7 +29,7 @@ fn proxy_to(port: u16) -> Proxy {
 }
 
 #[test]
-fn refusing_proxy_is_named_without_its_password() {
+fn failing_proxy_is_named_without_its_password() {
     let mut fixture = Fixture::new();
     let proxy = Proxy::with_password(&[]);
     fixture.sandbox.set("HTTPS_PROXY", proxy.url_with("pi:wr0ng%2FP%40ssword"));
@@ -177,7 +177,7 @@ fn interim_response_to_connect_is_skipped() {
 }
 
 #[test]
-fn slow_proxy_does_not_hold_a_run() {
+fn run_with_slow_proxy_ends_in_time() {
     let head = format!("HTTP/1.1 200 OK\r\nX-Padding: {}\r\n\r\n", "x".repeat(600));
     let interim = b"HTTP/1.1 100 Continue\r\n\r\n".repeat(200);
     for bytes in [head.into_bytes(), interim] {

@@ -40,7 +40,7 @@ fn reason(family: Family, run: &Run) -> String {
 }
 
 #[test]
-fn response_without_address_is_described_and_its_error_quoted() {
+fn response_without_address_is_described() {
     let json = |text: &str| Reply::from(Response::new(200, "application/json", text));
     let text = |text: &str| Reply::from(Response::text(text));
     let of = |status, text: &str| Reply::from(Response::new(status, "application/json", text));
@@ -469,7 +469,7 @@ fn non_public_address_is_used_when_config_allows_it() {
 }
 
 #[test]
-fn address_of_no_host_is_rejected_with_allow_non_public() {
+fn unusable_address_is_rejected_with_allow_non_public() {
     let mut fixture = Fixture::new();
     fixture.configure(|config| config["allow_non_public"] = json!(true));
     for (family, types, addresses) in [
@@ -546,7 +546,7 @@ fn failure_of_one_family_does_not_stop_the_other() {
 }
 
 #[test]
-fn failure_of_both_families_is_two_lines_and_one_alert() {
+fn failure_of_both_families_prints_two_lines_and_alerts_once() {
     let fixture = Fixture::both();
     fixture.reflector.fails(Family::V4);
     fixture.reflector.says(Family::V6, "fe80::1");

@@ -299,7 +299,7 @@ fn retry_after_delays_every_kind_of_request() {
 }
 
 #[test]
-fn retry_after_beyond_the_deadline_is_not_waited_for() {
+fn retry_after_beyond_the_deadline_ends_the_run() {
     for value in ["60", "99999999999999999999999", "Fri, 31 Dec 2999 23:59:59 GMT"] {
         let busy = || Response::new(503, "text/plain", "").with("Retry-After", value);
         let mut fixture = Fixture::new();

@@ -378,7 +378,7 @@ fn internal_error_of_aws_gives_no_advice_about_the_key() {
 }
 
 #[test]
-fn rejected_key_from_a_file_is_named_by_that_file() {
+fn rejected_key_is_named_with_its_file() {
     for (code, advice) in [
         ("InvalidClientTokenId", "check the access key id from {}, and that the key is active"),
         ("SignatureDoesNotMatch", "check the secret access key from {}"),

@@ -50,7 +50,7 @@ fn run_with_a_broken_config_exits_with_the_worst_code() {
 }
 
 #[test]
-fn a_failing_config_does_not_stop_the_next() {
+fn failing_config_does_not_stop_the_next() {
     let fixture = Fixture::new();
     let mut config = fixture.config();
     config["hosted_zone_id"] = json!("ZNOSUCHZONE");
@@ -144,7 +144,7 @@ fn flock_on_a_config_does_not_delay_a_run() {
 }
 
 #[test]
-fn dry_run_beside_a_run_succeeds_as_well() {
+fn dry_run_beside_a_run_succeeds() {
     let fixture = Fixture::new();
     let latch = Latch::default();
     let reply = Reply::held(&latch, address_response(Form::Bare, "192.175.48.7"));

@@ -410,7 +410,7 @@ fn hanging_source_does_not_stop_a_retry_of_another() {
 }
 
 #[test]
-fn line_names_the_cause_of_each_source_when_all_fail() {
+fn message_has_the_cause_of_each_source_when_all_fail() {
     let (fixture, second) = two();
     fixture.reflector.fails(Family::V4);
     second.replies(Family::V4, Response::text("10.1.2.3\n"));
@@ -481,7 +481,7 @@ fn interface_address_is_used_instead_of_reflectors() {
 }
 
 #[test]
-fn address_is_read_from_the_kernels_table() {
+fn interface_address_is_read_from_the_kernel() {
     let mut fixture = Fixture::new();
     fixture.configure(|config| {
         config["record_types"] = json!(["AAAA"]);
@@ -493,7 +493,7 @@ fn address_is_read_from_the_kernels_table() {
 }
 
 #[test]
-fn address_the_kernel_sends_from_is_published() {
+fn source_address_of_the_default_route_is_published() {
     // While a provider replaces one prefix by another, both are valid.
     let (old, new) = ("2a02:810d:a4:1c00::7", "2a02:810d:b5:2d00::7");
     for source in [old, new] {

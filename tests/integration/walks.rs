@@ -54,7 +54,7 @@ fn assert_lists(fixture: &Fixture, expected: &[(&str, usize)]) {
 }
 
 #[test]
-fn twenty_names_in_a_zone_of_100_cost_one_list() {
+fn twenty_names_in_a_zone_of_100_need_one_list() {
     let names: Vec<String> = (0..20).map(|index| format!("h{}.example.com", index * 7)).collect();
     let fixture = fixture(&names);
     fill(&fixture, "k", 80);
@@ -72,7 +72,7 @@ fn one_name_asks_for_a_page_of_ten() {
 }
 
 #[test]
-fn names_that_lie_far_apart_are_skipped_to() {
+fn walk_skips_to_a_name_that_is_far_away() {
     let fixture = fixture(&hosts(&["a", "m", "n", "z"]));
     fill(&fixture, "b", 500);
     fill(&fixture, "o", 500);
@@ -81,7 +81,7 @@ fn names_that_lie_far_apart_are_skipped_to() {
 }
 
 #[test]
-fn absent_name_is_asked_for_alone_and_created() {
+fn absent_name_is_listed_alone_and_created() {
     let mut fixture = fixture(&hosts(&["a", "c"]));
     fixture.configure(|config| config["dns_name"] = json!(hosts(&["a", "b", "c"])));
     fixture.run().assert_silent();
@@ -98,14 +98,14 @@ fn absent_name_is_asked_for_alone_and_created() {
 }
 
 #[test]
-fn wildcard_and_its_host_are_met_in_one_walk() {
+fn wildcard_and_its_host_are_found_in_one_walk() {
     let fixture = fixture(&hosts(&["*.home", "home", "a", "a-b"]));
     fixture.run().assert_silent();
     assert_lists(&fixture, &[("a-b", 140)]);
 }
 
 #[test]
-fn record_sets_of_a_name_that_fill_pages_are_all_seen() {
+fn record_sets_that_fill_several_pages_are_all_read() {
     let fixture = fixture(&hosts(&["a", "b"]));
     fixture.aws.state().route53.page = 3;
     for index in 0..10 {
@@ -122,7 +122,7 @@ fn record_sets_of_a_name_that_fill_pages_are_all_seen() {
 }
 
 #[test]
-fn walk_that_stays_where_it_is_ends_and_each_name_is_asked_for() {
+fn walk_without_progress_ends_and_lists_each_name() {
     let fixture = fixture(&hosts(&["b", "c"]));
     let stuck = "<ListResourceRecordSetsResponse><ResourceRecordSets/><IsTruncated>true\
                  </IsTruncated><NextRecordName>a.example.com.</NextRecordName><NextRecordType>A\
@@ -134,7 +134,7 @@ fn walk_that_stays_where_it_is_ends_and_each_name_is_asked_for() {
 }
 
 #[test]
-fn too_large_answer_is_asked_for_in_smaller_pages() {
+fn too_large_list_is_requested_in_smaller_pages() {
     let names = hosts(&["a", "b", "c"]);
     let fixture = fixture(&names);
     // 100 record sets of 12 kB each are more than 1 MiB.
@@ -152,7 +152,7 @@ fn too_large_answer_is_asked_for_in_smaller_pages() {
 }
 
 #[test]
-fn answer_of_too_many_elements_is_asked_for_in_smaller_pages() {
+fn list_of_too_many_elements_is_requested_in_smaller_pages() {
     let fixture = fixture(&hosts(&["a", "b", "c"]));
     let values: Vec<String> = (0..400).map(|index| format!("\"{index}\"")).collect();
     let values: Vec<&str> = values.iter().map(String::as_str).collect();
