@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# Measures one quiet run of autodns (the record is right, nothing is changed) beside programs that
-# do the same with boto3, curl and the AWS SDK, all in turn against the same server on loopback:
-# time, instructions, memory, system calls, bytes, size. Prints a Markdown table, and puts it on
-# top of benches/results.md. docs/benchmarks.md says what the rows mean.
+# Compares one quiet run of autodns (the record is right and is not changed) with programs that do
+# the same with boto3, curl and the AWS SDK. All run in turn against the same server on loopback.
+# Measures time, instructions, memory, system calls, bytes and size. Prints a Markdown table and
+# adds it at the top of benches/results.md. docs/benchmarks.md explains the rows.
 #
 #     scripts/bench.sh [--rounds N] [--alone] [--no-record] [--readme]
 #
-# Measures the static x86-64 binary as released, which it builds, and counts instructions of the
-# armv7 one if that is in target/pi. ${AUTODNS} names another program to measure. It installs what
-# it needs by apt (as root) and keeps the peers in ${AUTODNS_CACHE:-~/.cache/autodns}/bench.
-# benches/bench.py does the work. Other work on the machine shows in the times, not in the counts.
+# Builds and measures the static x86-64 binary of a release. Counts the instructions of the armv7
+# binary too if it is in target/pi. ${AUTODNS} names another program to measure. As root, installs
+# missing packages with apt. Keeps the other programs in ${AUTODNS_CACHE:-~/.cache/autodns}/bench.
+# benches/bench.py does the work. Other work on the machine changes the times, not the counts.
 set -euo pipefail
 
 repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -35,7 +35,7 @@ child=
 leave() {
     trap '' INT TERM
     if [[ -n $child ]]; then
-        # It takes its own folder away.
+        # It removes its own folder.
         kill -TERM "$child" 2>/dev/null || :
         wait "$child" || :
     fi
@@ -51,7 +51,7 @@ case " $* " in
         exec "$python" "$repo/benches/bench.py" --program - --cache - --help
         ;;
 esac
-[[ $(uname -m) == x86_64 ]] || fail "the binary that is measured is for x86_64, and this is not"
+[[ $(uname -m) == x86_64 ]] || fail "this machine is not x86_64, and the measured binary needs it"
 install_packages binutils curl gcc jq libc6-dev openssl python3-venv qemu-user strace time valgrind
 
 program=${AUTODNS:-}
@@ -61,13 +61,13 @@ if [[ -z $program ]]; then
         "$repo/scripts/build-pi.sh" --way source "$target" >&2
     program=$repo/target/pi/$target/autodns
 fi
-[[ -x $program ]] || fail "$program is no program"
+[[ -x $program ]] || fail "$program is not a program"
 options=()
 if [[ -f $armv7 ]]; then
     options+=(--armv7 "$armv7")
 else
-    say "no armv7 binary to count instructions of: scripts/build-pi.sh --way source" \
-        "armv7-unknown-linux-musleabihf"
+    say "the instructions of the armv7 binary are not counted; build it first:" \
+        "scripts/build-pi.sh --way source armv7-unknown-linux-musleabihf"
 fi
 "$python" "$repo/benches/bench.py" --program "$program" --cache "$cache/bench" \
     ${options[@]+"${options[@]}"} "$@" &

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Fails where a binary in target/pi, or what a quiet run of the static x86-64 one takes, exceeds
-# benches/budget.toml by more than the slack there (3 %); its head says how to raise a number.
+# Fails if a number exceeds benches/budget.toml by more than the slack there (3 %): the size of a
+# binary in target/pi, or the cost of a quiet run of the static x86-64 binary. The head of
+# budget.toml says how to raise a number.
 #
 #     scripts/budget.sh [--update] [TARGET…]
 #
-# It needs Python 3.11, openssl, and for x86_64 valgrind, strace and GNU time, and builds nothing:
-# scripts/build-pi.sh --way source does. benches/budget.py does the work.
+# Needs Python 3.11 and openssl, and for x86_64 also valgrind, strace and GNU time. Builds nothing:
+# run scripts/build-pi.sh --way source first. benches/budget.py does the work.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -24,7 +25,7 @@ if [[ " $* " == *' x86_64-'* || " $* " != *'-musl'* ]]; then
 fi
 export PYTHONDONTWRITEBYTECODE=1
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
-    die "$python has to be Python 3.11 or later; name another with PYTHON=…"
+    die "$python is older than Python 3.11; name a newer one with PYTHON=…"
 "$python" -m unittest discover --quiet --start-directory "$root/benches" ||
-    die "the budget's own tests do not hold; what is wrong with them is above"
+    die "the tests of budget.py fail; their errors are above"
 exec "$python" "$root/benches/budget.py" --binaries "$root/target/pi" "$@"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the static binaries for Raspberry Pis and checks each: linked statically, and for the
-# processor it was asked for. It must not install anything outside the cache folder.
+# Builds the static binaries for Raspberry Pis. Checks that each is linked statically and is for the
+# right processor. Must not install anything outside the cache folder.
 set -euo pipefail
 
 usage() {
@@ -14,12 +14,12 @@ TARGET is one of these; without one, the three for Pis are built:
   x86_64-unknown-linux-musl       a PC
 
   --way cross          build with cross, in a Docker or Podman container
-  --way source         build the standard library along, as for a release
+  --way source         also build the standard library, as for a release
   --readme             write the sizes into README.md, between its markers
-  --check TARGET FILE  build nothing: check that FILE is a binary fit for TARGET
+  --check TARGET FILE  build nothing: check that FILE is a static binary for TARGET
   -h, --help           show this help
 
-Without --way, cross builds if a container engine answers, else the source way does.
+Without --way, it builds with cross if a container engine answers, else from source.
 Each binary is copied to target/pi/TARGET/autodns. cargo's own files go to target/pi/build, or to
 $CARGO_TARGET_DIR/pi if that is set.
 TEXT
@@ -62,8 +62,8 @@ can_cross() {
     return 1
 }
 
-# Sets source_rustc and source_cargo if the source way can build here, else reason. The toolchain in
-# use comes first; /usr/bin is where Debian installs its own compiler, beside any rustup.
+# Sets source_rustc and source_cargo if this machine can build from source, else sets reason. Tries
+# the toolchain in use, then Debian's compiler in /usr/bin, which can be there beside rustup.
 can_source() {
     local rustc sysroot
     for rustc in rustc /usr/bin/rustc; do
@@ -72,12 +72,12 @@ can_source() {
         sysroot=$(cd "$repo" && "$rustc" --print sysroot 2>/dev/null) || continue
         [[ ! -f $sysroot/lib/rustlib/src/rust/library/Cargo.lock ]] || return 0
     done
-    reason="no compiler here has the source of its library (rustup component add rust-src; \
-on Debian: apt-get install rustc-web cargo-web rust-web-src)"
+    reason="no compiler here has the source of the standard library (rustup component add \
+rust-src; on Debian: apt-get install rustc-web cargo-web rust-web-src)"
     return 1
 }
 
-# Sets way to the first that can build, or fails with the reason of each.
+# Sets way to the first way that works here. Fails with the reason of each if none does.
 choose_way() {
     local candidate reason reasons=
     for candidate in ${wanted_way:-cross source}; do
@@ -87,15 +87,15 @@ choose_way() {
     fail "cannot build here: $reasons"
 }
 
-# Puts zig and cargo-zigbuild, both from PyPI with pinned checksums, on PATH. zig is the C compiler
-# and the linker of the source way. The stamp names the pinned versions, so that other pins or an
-# interrupted installation make the environment anew.
+# Puts zig and cargo-zigbuild on PATH, from PyPI with pinned checksums. zig is the C compiler and
+# the linker of the source way. The stamp stands for the pinned versions: if it differs or is
+# missing, the environment is made again.
 enter_zig() {
     local dir=$cache/zig requirements=$repo/scripts/pi/requirements.txt stamp
     stamp=$(cksum <"$requirements")
     mkdir -p "$cache"
     (
-        # One run installs; others wait here and then find it installed.
+        # One run installs. The others wait here, then find it installed.
         exec 9>"$dir.lock"
         if command -v flock >/dev/null; then flock 9; fi
         [[ $(cat "$dir/stamp" 2>/dev/null) != "$stamp" ]] || exit 0
@@ -104,7 +104,7 @@ enter_zig() {
         python3 -m venv "$dir" >&2 || fail "no venv; on Debian: apt-get install python3-venv"
         "$dir/bin/pip" install --quiet --disable-pip-version-check --require-hashes \
             -r "$requirements" >&2 || fail "pip could not install them; its message is above"
-        # cargo-zigbuild looks for `zig` before it asks Python; the wheel only brings a module.
+        # cargo-zigbuild looks for `zig` before it asks Python. The wheel has only a module.
         printf '#!/bin/sh\nexec "%s" -m ziglang "$@"\n' "$dir/bin/python" >"$dir/bin/zig"
         chmod +x "$dir/bin/zig"
         echo "$stamp" >"$dir/stamp"
@@ -113,34 +113,34 @@ enter_zig() {
     PATH=$dir/bin:$PATH
 }
 
-# Builds target and leaves the binary in $target_dir/$way/$target/release.
+# Builds target. The binary is then in $target_dir/$way/$target/release.
 build() {
     local flags no_tables=(-fno-unwind-tables -fno-asynchronous-unwind-tables)
     local common=(--release --locked --target "$target" --target-dir "$target_dir/$way")
-    # A caller's own flags would replace these, or bind the binary to the caller's processor.
+    # The caller's flags would replace these, or make a binary for the caller's processor only.
     unset CARGO_ENCODED_RUSTFLAGS RUSTFLAGS CARGO_BUILD_RUSTFLAGS CARGO_BUILD_TARGET
     cd "$repo"
     if [[ $way == cross ]]; then
-        # Its flags are in Cross.toml.
+        # Cross.toml has the flags.
         cross build "${common[@]}"
         return
     fi
     enter_zig
     flags=(
-        # A panic ends the program, so nothing reads tables for unwinding: 20 kB.
+        # A panic ends the program, so the tables for unwinding are not needed: saves 20 kB.
         -Cforce-unwind-tables=no "${no_tables[@]/#/-Clink-arg=}"
-        # sha2 has its rounds as loops: 7 kB.
+        # sha2 runs its rounds in loops instead of unrolled: saves 7 kB.
         '--cfg=sha2_backend_soft="compact"'
-        # zig brings the C start-up files, which only a ready-made library has.
+        # zig provides the C start-up files. A standard library built from source has none.
         -Clink-self-contained=no
-        # A panic keeps its words, and loses the file and the line.
+        # A panic message keeps its text but loses the file and the line.
         -Zlocation-detail=none
     )
-    # Thumb-2, as Debian compiles for armhf: 300 kB. rustc warns that what `thumb-mode` means may
-    # change; the check below and the emulated runs of test-pi.sh would notice.
+    # Thumb-2, like Debian's armhf: saves 300 kB. rustc warns that the meaning of `thumb-mode` may
+    # change; the check below and the emulated runs of test-pi.sh would notice that.
     [[ $target != armv7-* ]] || flags+=(-Ctarget-feature=+thumb-mode)
-    # RUSTC_BOOTSTRAP: -Zbuild-std is not stable yet. RUST_LIBC_…: musl's 64-bit time on 32-bit
-    # processors, which works after January 2038.
+    # RUSTC_BOOTSTRAP: -Zbuild-std is not stable yet. RUST_LIBC_…: 64-bit time of musl on 32-bit
+    # processors, so that the binary still works after January 2038.
     env "CFLAGS_${target//-/_}=${no_tables[*]}" \
         RUSTC_BOOTSTRAP=1 RUSTC="$source_rustc" RUST_LIBC_UNSTABLE_MUSL_V1_2_3=1 \
         CARGO_ENCODED_RUSTFLAGS="$(IFS=$'\x1f' && echo "${flags[*]}")" \
@@ -150,7 +150,7 @@ build() {
 
 # --- checks and sizes ---------------------------------------------------------------------------
 
-# check TARGET FILE: fails unless FILE is a static program for the target's processor.
+# check TARGET FILE: fails if FILE is not a static program for the target's processor.
 check() {
     local target=$1 file=$2 header machine found arch
     command -v readelf >/dev/null || fail "readelf is missing; on Debian: apt-get install binutils"
@@ -165,19 +165,19 @@ check() {
     [[ $found == "$machine" ]] || fail "$file is not for $target: it is for $found"
     grep -qE '^ *Type: +(EXEC|DYN)' <<<"$header" || fail "$file is not a program"
     if LC_ALL=C readelf -ldW "$file" | grep -E 'INTERP|\(NEEDED\)' >/dev/null; then
-        fail "$file is not linked statically: it needs a loader or libraries of the Pi"
+        fail "$file is not linked statically: it needs a loader or libraries on the Pi"
     fi
     [[ $target == arm* ]] || return 0
-    grep -q 'hard-float ABI' <<<"$header" || fail "$file is not of the hard-float ABI"
+    grep -q 'hard-float ABI' <<<"$header" || fail "$file does not use the hard-float ABI"
     arch=$(LC_ALL=C readelf -AW "$file" | sed -n 's/^ *Tag_CPU_arch: //p')
     case $target:$arch in
         armv7-*:v7) ;;
         arm-*:v6 | arm-*:v6K | arm-*:v6KZ | arm-*:v5TE | arm-*:v5TEJ | arm-*:v4T) ;;
-        *) fail "$file is not for $target: its instruction set is ${arch:-not named}" ;;
+        *) fail "$file is not for $target: its instruction set is ${arch:-unknown}" ;;
     esac
 }
 
-# write_readme: replaces what stands between the markers by a table of the built binaries.
+# Replaces the text between the markers in README.md with a table of the built binaries.
 write_readme() {
     local begin='<!-- sizes: written by scripts/build-pi.sh --readme -->' target bytes
     scratch=$(mktemp -d)
@@ -213,36 +213,36 @@ while (($#)); do
             (($# == 3)) || fail "--check needs a target and a file, and nothing after them"
             pis_of "$2" >/dev/null
             check "$2" "$3"
-            echo "build-pi.sh: $3 is fit for $2"
+            echo "build-pi.sh: $3 is a static binary for $2"
             exit
             ;;
         -h | --help) usage && exit ;;
-        -*) fail "unknown option $1; see --help" ;;
+        -*) fail "there is no option $1; see --help" ;;
         *) pis_of "$1" >/dev/null && targets+=("$1") ;;
     esac
     shift
 done
 ((${#targets[@]})) || targets=("${pi_targets[@]}")
 [[ -z $readme || ${targets[*]} == "${pi_targets[*]}" ]] ||
-    fail "--readme needs all three binaries; name no target"
+    fail "--readme needs all three binaries; leave out the targets"
 target_dir=${CARGO_TARGET_DIR:+$CARGO_TARGET_DIR/pi} target_dir=${target_dir:-$repo/target/pi/build}
-# cargo is called within the repository, so a relative folder is made absolute first.
+# cargo runs in the repository's folder, so a relative path is made absolute first.
 [[ $target_dir == /* ]] || target_dir=$PWD/$target_dir
 
 choose_way
 for target in "${targets[@]}"; do
     echo "build-pi.sh: $target: building with $way"
-    (build) || fail "$target: the build failed; the compiler's message is above"
+    (build) || fail "$target: the build failed; the compiler's error is above"
     built=$target_dir/$way/$target/release/autodns
     check "$target" "$built"
     product=$repo/target/pi/$target/autodns
     mkdir -p "${product%/*}"
-    # Copied and then renamed, so that a deployment at the same time never reads half a file.
+    # Copies, then renames, so that a deployment at the same time never reads half a file.
     cp "$built" "$product.new"
     mv -f "$product.new" "$product"
     [[ $way == source || $target != arm* ]] ||
-        echo "build-pi.sh: note: built with cross, $target stops working on 19 January 2038;" \
-            "--way source makes a binary that does not"
+        echo "build-pi.sh: note: this binary for $target stops working on 19 January 2038," \
+            "because cross built it; build it with --way source to avoid that"
 done
 (cd "$repo/target/pi" && for target in "${targets[@]}"; do wc -c "$target/autodns"; done)
 [[ -z $readme ]] || write_readme

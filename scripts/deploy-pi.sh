@@ -16,19 +16,19 @@ status is the worst, and with several hosts the last lines say what became of ea
 
   -p PORT, -i IDENTITY, -o SSH_OPTION   for ssh
   --config FILE        the configuration; without it, the one on the Pi is kept
-  --credentials FILE   an AWS credentials file for autodns alone; without it, one deployed
+  --credentials FILE   an AWS credentials file only for autodns; without it, one deployed
                        earlier is kept, or else autodns looks where AWS's tools look
                        In both names, %h stands for the host: --config '%h.json'
-  --binary FILE        copy this one, not the one of this bundle, and build nothing
+  --binary FILE        copy this binary, not the one of this bundle, and build nothing
   --interval MINUTES   how often cron runs it: a divisor of 60 (default 5)
   --env NAME=VALUE     a variable for autodns, such as AWS_PROFILE or HTTPS_PROXY, kept in a file
                        of mode 0600; repeatable; give all of them at each deployment
-  --env NAME           the same with the value that NAME has here: `ps` shows an option's value
-  --system             by sudo: /usr/local/bin, /etc/autodns and /etc/cron.d; otherwise
+  --env NAME           the same with the value that NAME has here, which `ps` does not show
+  --system             with sudo: /usr/local/bin, /etc/autodns and /etc/cron.d; otherwise
                        ~/.local/bin, ~/.config/autodns and the user's own crontab
-  --force              put it in place although its dry run fails, or cron is not running
-  --uninstall          remove what this script put there, and nothing else
-  -h, --help
+  --force              install it even if its dry run fails or cron is not running
+  --uninstall          remove only what this script installed
+  -h, --help           show this help
 TEXT
 }
 
@@ -63,10 +63,10 @@ uninstall=no
 # Adds a variable: NAME=VALUE, or the NAME of a variable that is set here.
 add_variable() {
     local name=${1%%=*} variable=$1
-    [[ $name =~ ^[A-Za-z_][A-Za-z0-9_]*$ ]] || fail "--env wants NAME=VALUE or NAME, not $1"
+    [[ $name =~ ^[A-Za-z_][A-Za-z0-9_]*$ ]] || fail "--env needs NAME=VALUE or NAME, not $1"
     case $name in
         AWS_ACCESS_KEY_ID | AWS_SECRET_ACCESS_KEY | AWS_SESSION_TOKEN)
-            fail "--env takes no $name; put the key into a file and name that with --credentials" ;;
+            fail "--env does not accept $name; put the key into a file for --credentials" ;;
     esac
     if [[ $1 != *=* ]]; then
         variable=$name=$(printenv "$name") || fail "--env $name: it is not set here"
@@ -85,7 +85,7 @@ while (($#)); do
     esac
     case $option in
         -p | -i | -o | --config | --credentials | --binary | --interval | --env)
-            (($#)) || fail "$option wants a value; see --help"
+            (($#)) || fail "$option needs a value; see --help"
             value=$1
             shift
             ;;
@@ -112,10 +112,10 @@ done
 ((${#destinations[@]})) || fail "name the Pi: [user@]host; see --help"
 case $interval in
     1 | 2 | 3 | 4 | 5 | 6 | 10 | 12 | 15 | 20 | 30 | 60) ;;
-    *) fail "--interval wants a divisor of 60, not $interval" ;;
+    *) fail "--interval needs a divisor of 60, not $interval" ;;
 esac
 if [[ $uninstall == yes && -n $config$credentials$binary ]]; then
-    fail "--uninstall copies nothing, so give no file with it"
+    fail "--uninstall needs no files; leave out --config, --credentials and --binary"
 fi
 command -v ssh >/dev/null || fail "ssh is not installed here"
 
@@ -204,14 +204,14 @@ learn_facts() {
     machine=$(fact machine '[A-Za-z0-9_.-]+, (32|64|unknown)-bit programs')
     note=$(fact note 'crontab|cron\.d|timer')
     [[ -n $user && -n $home ]] ||
-        fail "$destination: its shell did not answer; does ssh get one there?"
+        fail "$destination: its login shell did not answer; check that ssh starts a shell there"
     if [[ $sudo == password && ! -t 0 ]]; then
-        fail "$destination: sudo asks for a password there, and here is no terminal to ask on"
+        fail "$destination: sudo asks for a password there; run this in a terminal"
     fi
     case $note in
-        crontab) note="the crontab of $user has another line that names autodns; it stays" ;;
-        cron.d) note="/etc/cron.d/autodns is there as well; it stays" ;;
-        timer) note="the timer of the Debian package autodns is on as well; it stays" ;;
+        crontab) note="the crontab of $user has another line that names autodns; it is kept" ;;
+        cron.d) note="/etc/cron.d/autodns also runs autodns; it is kept" ;;
+        timer) note="the timer of the Debian package autodns also runs autodns; it is kept" ;;
     esac
     if [[ -n $note ]]; then
         echo "$destination: note: $note"
@@ -222,14 +222,15 @@ learn_facts() {
 find_binary() {
     local folder
     if [[ $target == unknown || -z $target ]]; then
-        fail "$destination: no binary is made for ${machine:-it}; give one with --binary"
+        fail "$destination: there is no binary for ${machine:-it}; name one with --binary"
     fi
-    echo "$destination: $machine: wants $target"
+    echo "$destination: $machine: needs $target"
     if [[ ! -d $here/bin && -f $here/build-pi.sh ]]; then
         binary=$here/../target/pi/$target/autodns
         # Built once for all Pis that need it.
         if [[ ! -e $everything/built.$target ]]; then
-            "$here/build-pi.sh" "$target" || fail "$destination: there is no binary for it"
+            "$here/build-pi.sh" "$target" ||
+                fail "$destination: its binary could not be built; the cause is above"
             : >"$everything/built.$target"
         fi
         return
@@ -273,14 +274,14 @@ try_there() {
     fi
     if [[ $force == no ]]; then
         if told_there; then
-            fail "$destination: $words; nothing was changed (--force would do it all the same)"
+            fail "$destination: $words; nothing was changed (use --force to install it anyway)"
         fi
         explain "$status"
     fi
     if told_there; then
         echo "deploy-pi.sh: $destination: $words" >&2
     fi
-    echo "$destination: going on all the same, as --force says"
+    echo "$destination: installing it anyway, because of --force"
 }
 
 uninstall_there() {
@@ -291,7 +292,7 @@ uninstall_there() {
         ask_password
     fi
     phase uninstall remote_as_root || explain "$status"
-    echo "autodns is not there any more" >"$reason"
+    echo "autodns is not installed any more" >"$reason"
 }
 
 # --- all of them --------------------------------------------------------------------------------

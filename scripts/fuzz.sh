@@ -8,16 +8,15 @@ usage() {
     cat <<'TEXT'
 usage: scripts/fuzz.sh [options] [TARGET…]
 
-Without a TARGET, each of tests/fuzz/fuzz_targets/ is run.
+Without a TARGET, it runs all targets in tests/fuzz/fuzz_targets/.
 
-  --seconds N  how long each is run (600)
-  --keep       add to tests/fuzz/corpus/ what reached code that no input there reaches yet
-  --list       the targets' names, and nothing else
-  -h, --help
+  --seconds N  how long each target runs (600)
+  --keep       add the inputs that reach new code to tests/fuzz/corpus/
+  --list       only print the names of the targets
+  -h, --help   show this help
 
-It needs rustup's nightly toolchain and a C++ compiler; cargo-fuzz is installed into the cache
-folder. What was found on the way is kept in tests/fuzz/target/corpus/, and the next run goes on
-from it.
+It needs rustup's nightly toolchain and a C++ compiler. It installs cargo-fuzz into the cache
+folder. It keeps new inputs in tests/fuzz/target/corpus/, and the next run starts from them too.
 TEXT
 }
 
@@ -28,7 +27,7 @@ cargo_fuzz_version=0.13.2
 # In bytes: enough for several record sets, a long configuration, or the longest response of a
 # reflector. Longer inputs reach no new code and are much slower.
 longest_input=4096
-# In seconds: even on a slow machine, every input must take far less time.
+# In seconds. Even on a slow machine, every input takes much less.
 longest_run=5
 
 # An input that reaches fewer new edges of the code is a variation of an existing one.
@@ -61,7 +60,7 @@ install_cargo_fuzz() {
         fail "there is no nightly toolchain: rustup toolchain install nightly --profile minimal"
     if [ ! -x "$root/bin/cargo-fuzz" ]; then
         cargo install --quiet --locked --root "$root" --version "$cargo_fuzz_version" cargo-fuzz ||
-            fail "cargo-fuzz $cargo_fuzz_version could not be installed; cargo's reason is above"
+            fail "cargo-fuzz $cargo_fuzz_version could not be installed; cargo's error is above"
     fi
     PATH=$root/bin:$PATH
 }
@@ -77,7 +76,7 @@ run() {
     cargo +nightly fuzz run --fuzz-dir "$folder" "$target" "$work/$target" "corpus/$target" -- \
         "${options[@]}" >"$log" 2>&1 </dev/null || code=$?
     if [ "$code" != 0 ]; then
-        # Prints the failed assertion, or the whole output without one.
+        # Prints the failed assertion. If there is none, prints the whole output.
         grep -A 3 -E 'panicked at|ERROR:' "$log" >&2 || cat "$log" >&2
         printf '%s: broken by %s\n' "$target" \
             "$(sed -n 's/.*Test unit written to //p' "$log" | tail -1)"
@@ -120,7 +119,7 @@ targets=()
 while (($#)); do
     case $1 in
         --seconds)
-            [[ ${2:-} =~ ^[1-9][0-9]*$ ]] || fail "--seconds wants a whole number of them"
+            [[ ${2:-} =~ ^[1-9][0-9]*$ ]] || fail "--seconds needs a whole number"
             seconds=$2
             shift
             ;;

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Makes Debian packages of the static binaries, for Raspberry Pi OS and Debian alike. The same
-# sources and binaries give the same packages, to the byte. dpkg-deb alone does it: what debhelper
-# would add to the scripts of the package is in packaging/debian, to be read. It tests nothing;
-# scripts/test-pi.sh deb does.
+# Makes Debian packages of the static binaries, for Raspberry Pi OS and Debian. The same sources and
+# binaries give the same packages, byte for byte. Needs dpkg-deb but not debhelper: the maintainer
+# scripts in packaging/debian contain the code that debhelper would add. Must not test the packages;
+# scripts/test-pi.sh deb does that.
 set -euo pipefail
 
 usage() {
@@ -10,17 +10,17 @@ usage() {
 usage: scripts/package-deb.sh [options] [ARCH…]
 
 ARCH is one of these; without one, all three are made:
-  armhf   the ARMv6 binary, which serves every 32-bit Raspberry Pi OS
-  arm64   the Pis with a 64-bit system
-  amd64   no Pi: any PC
+  armhf   every 32-bit Raspberry Pi OS (the ARMv6 binary)
+  arm64   Pis with a 64-bit system
+  amd64   PCs
 
-  --ready            take the binaries that are under target/pi, and build none
-  --way WAY          build them by this way of build-pi.sh
+  --ready            build nothing: package the binaries in target/pi
+  --way WAY          passed on to build-pi.sh
   --revision NUMBER  the revision of the package, default 1
   --to FOLDER        where the packages go, default target/debian
-  -h, --help
+  -h, --help         show this help
 
-Each package becomes autodns_VERSION_ARCH.deb there.
+Each package is named autodns_VERSION_ARCH.deb.
 TEXT
 }
 
@@ -49,7 +49,7 @@ while (($#)); do
     case $1 in
         --ready) ready=yes ;;
         --way | --revision | --to)
-            (($# > 1)) || fail "$1 wants a value"
+            (($# > 1)) || fail "$1 needs a value"
             case $1 in
                 --way) way=(--way "$2") ;;
                 --revision) revision=$2 ;;
@@ -63,7 +63,7 @@ while (($#)); do
             ;;
         -*) fail "there is no option $1; see --help" ;;
         *)
-            target_of "$1" >/dev/null || fail "$1 is no architecture of this script; see --help"
+            target_of "$1" >/dev/null || fail "unknown architecture $1; see --help"
             architectures+=("$1")
             ;;
     esac
@@ -72,14 +72,14 @@ done
 if ((${#architectures[@]} == 0)); then
     architectures=(armhf arm64 amd64)
 fi
-[[ $revision =~ ^[1-9][0-9]*$ ]] || fail "--revision wants a number, not $revision"
+[[ $revision =~ ^[1-9][0-9]*$ ]] || fail "--revision needs a number, not $revision"
 command -v dpkg-deb >/dev/null || fail "dpkg-deb is missing; it is in the package dpkg"
 
-# 1.0.0-rc.1 comes before 1.0.0: Debian's sign for that is a tilde.
+# Debian sorts 1.0.0~rc.1 before 1.0.0, but 1.0.0-rc.1 after it.
 version=$(sed -n 's/^version = "\(.*\)"$/\1/p' "$repo/Cargo.toml" | head -n 1)
 version=${version//-/\~}-$revision
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git -C "$repo" log -1 --format=%ct)} ||
-    fail "there is no commit to take the time from; set SOURCE_DATE_EPOCH"
+    fail "cannot get the time of the last commit; set SOURCE_DATE_EPOCH"
 export SOURCE_DATE_EPOCH
 
 targets=()
@@ -96,16 +96,16 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 umask 022
 
-# put MODE SOURCE PLACE: a file into the package.
+# put MODE SOURCE PLACE: copies a file into the package.
 put() { install -D -m "$1" "$repo/$2" "$tree/$3"; }
 
-# put_gzipped PLACE: from stdin; the same bytes give the same file.
+# put_gzipped PLACE: compresses stdin into the package. The same bytes give the same file.
 put_gzipped() {
     mkdir -p "$tree/${1%/*}"
     gzip -9n >"$tree/$1"
 }
 
-# fill NAME=VALUE…: from stdin, with each @NAME@ replaced.
+# fill NAME=VALUE…: prints stdin with each @NAME@ replaced by its value.
 fill() {
     local text pair
     text=$(cat)
@@ -115,10 +115,11 @@ fill() {
     printf '%s\n' "$text"
 }
 
-# The licence as the form of debian/copyright wants it: indented, an empty line as a dot.
+# The licence in the format of debian/copyright: lines are indented, and a dot is an empty line.
 licence() { sed -n '/^Permission/,$p' "$repo/LICENSE" | sed 's/^$/./; s/^/ /'; }
 
-# What Installed-Size counts, whatever file system this is: a file in whole kB, all else as one.
+# Prints the value for Installed-Size. It does not depend on this machine's file system: a file
+# counts as its size in kB, rounded up; anything else counts as 1 kB.
 kilobytes() {
     find "$1" -mindepth 1 \( -type f -printf '%s\n' \) -o -printf '1\n' |
         awk '{ sum += int(($1 + 1023) / 1024) } END { print sum }'
@@ -162,7 +163,7 @@ package() {
     find "$tree" -exec touch --no-dereference -d "@$SOURCE_DATE_EPOCH" {} +
     product=$folder/autodns_${version}_$architecture.deb
     mkdir -p "$folder"
-    # xz, which every dpkg reads, whatever this machine's own would choose.
+    # Every dpkg can read xz. This machine's dpkg could choose zstd.
     dpkg-deb --root-owner-group -Zxz --build "$tree" "$product.new" >/dev/null
     mv -f "$product.new" "$product"
     rm -rf "$tree"
@@ -173,7 +174,7 @@ package() {
 for architecture in "${architectures[@]}"; do
     target=$(target_of "$architecture")
     binary=$repo/target/pi/$target/autodns
-    [[ -f $binary ]] || fail "target/pi/$target/autodns is not there; leave --ready out"
+    [[ -f $binary ]] || fail "target/pi/$target/autodns does not exist; leave out --ready"
     "$repo/scripts/build-pi.sh" --check "$target" "$binary" >/dev/null
     package "$architecture" "$binary"
 done

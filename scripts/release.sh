@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Makes everything of a release into a folder, the same on any machine and in the workflow: an
+# Makes all files of a release in a folder, on any machine in the same way as in the workflow: an
 # archive per target, the Debian packages, the bundle for deploy-pi.sh, and SHA256SUMS. The same
-# sources and binaries give the same bytes. It must not publish anything, and tests nothing;
-# scripts/test-pi.sh release does.
+# sources and binaries give the same bytes. Must not publish or test anything; scripts/test-pi.sh
+# release tests the files.
 set -euo pipefail
 
 usage() {
@@ -11,11 +11,11 @@ usage: scripts/release.sh [--ready] FOLDER
        scripts/release.sh --check-tag TAG
 
   FOLDER           where the files go; it must not exist yet
-  --ready          pack the binaries that are under target/pi, and build none
-  --check-tag TAG  only see whether TAG names the version in Cargo.toml
-  -h, --help
+  --ready          build nothing: pack the binaries in target/pi
+  --check-tag TAG  only check that TAG is the version in Cargo.toml
+  -h, --help       show this help
 
-Without --ready it builds all four binaries from source (scripts/build-pi.sh).
+Without --ready, it builds all four binaries from source (scripts/build-pi.sh).
 TEXT
 }
 
@@ -39,8 +39,8 @@ while (($#)); do
     case $1 in
         --ready) ready=yes ;;
         --check-tag)
-            (($# == 2)) || fail "--check-tag wants a tag, and nothing after it"
-            [[ $2 == "v$version" ]] || fail "the tag $2 is not v$version, which Cargo.toml wants"
+            (($# == 2)) || fail "--check-tag needs a tag, and nothing after it"
+            [[ $2 == "v$version" ]] || fail "the tag is $2, but Cargo.toml has the version $version"
             exit
             ;;
         -h | --help)
@@ -49,7 +49,7 @@ while (($#)); do
             ;;
         -*) fail "there is no option $1; see --help" ;;
         *)
-            [[ -z $folder ]] || fail "one folder, not $folder and $1"
+            [[ -z $folder ]] || fail "name only one folder, not $folder and $1"
             folder=$1
             ;;
     esac
@@ -58,13 +58,14 @@ done
 [[ -n $folder ]] || fail "name the folder to make; see --help"
 [[ ! -e $folder ]] || fail "$folder exists already; remove it, or name another"
 
-# The time of every file in the archives is that of the commit.
+# Every file in the archives gets the time of the last commit.
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git -C "$repo" log -1 --format=%ct)} ||
-    fail "there is no commit to take the time from; set SOURCE_DATE_EPOCH"
+    fail "cannot get the time of the last commit; set SOURCE_DATE_EPOCH"
 export SOURCE_DATE_EPOCH
 umask 022
 
-# Next to its place and renamed at the end, so that half a release is never taken for a whole one.
+# The files go to a temporary folder beside $folder, which is renamed at the end. So $folder never
+# has half a release.
 mkdir -p "$(dirname "$folder")"
 made=$(mktemp -d "$folder.XXXXXX") || fail "cannot make a folder beside $folder"
 trap 'rm -rf "$made"' EXIT
@@ -76,7 +77,7 @@ if [[ -z $ready ]]; then
 fi
 for target in "${targets[@]}"; do
     binary=$repo/target/pi/$target/autodns
-    [[ -f $binary ]] || fail "target/pi/$target/autodns is not there; leave --ready out"
+    [[ -f $binary ]] || fail "target/pi/$target/autodns does not exist; leave out --ready"
     "$repo/scripts/build-pi.sh" --check "$target" "$binary" >/dev/null
     if LC_ALL=C readelf -SW "$binary" | grep -q '\.symtab'; then
         fail "$binary is not stripped"

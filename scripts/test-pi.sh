@@ -1,9 +1,8 @@
 #!/usr/bin/env bash
-# The Raspberry Pi test: builds the three binaries, holds them against their budget, runs each on an
-# emulated processor through the whole main job, deploys to whole emulated Pis, lives with the
-# Debian packages, and boots one binary in 2040 and in 1970. It installs what it needs, keeps what
-# is slow to make in the cache folder, and takes away all else that it made on this machine, also
-# when it fails or is interrupted. Nothing of it leaves loopback once the fetching is done.
+# The Raspberry Pi test. Builds the binaries, checks them against their budget, and runs the parts
+# that usage() lists on emulated processors and Pis. Installs the packages that it needs. Keeps in
+# the cache folder what is slow to make, and removes everything else that it made on this machine,
+# also when it fails or is interrupted. After the downloads, no traffic leaves loopback.
 set -euo pipefail
 
 usage() {
@@ -11,13 +10,13 @@ usage() {
 usage: scripts/test-pi.sh [PART…]
 
 PART is one of these; without one, all are run:
-  main    each binary, under qemu-user, does the main job against the emulated AWS
+  main    each binary does the main job against the emulated AWS, under qemu-user
   twice   the armv7 binary, built again in another folder, has the same bytes
-  clock   the armv7 binary on a real armv7 kernel in 2040 and 1970
+  clock   the armv7 binary runs on a real armv7 kernel in the years 2040 and 1970
   armhf   deploy-pi.sh on an emulated Pi with a 32-bit system (needs root)
-  arm64   the same, shorter, with a 64-bit system (needs root)
-  deb     the Debian packages, on an emulated Pi and under a systemd (needs root)
-  ansible the role for Ansible, on an emulated Pi and under a systemd (needs root)
+  arm64   the same with a 64-bit system and fewer tests (needs root)
+  deb     the Debian packages, on an emulated Pi and under systemd (needs root)
+  ansible the Ansible role, on an emulated Pi and under systemd (needs root)
   release the files of a release, installed as their texts say, without Rust (needs root)
 TEXT
 }
@@ -33,7 +32,7 @@ repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cache=${AUTODNS_CACHE:-${XDG_CACHE_HOME:-${HOME:?HOME is not set}/.cache}/autodns}
 mkdir -p "$cache"
 export AUTODNS_CACHE=$cache
-# A fresh clone finds the compiled dependencies of the last one.
+# Outside the clone, so that the next clone reuses the compiled dependencies.
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$cache/cargo}
 
 # shellcheck source=tests/pi/prepare.sh
@@ -55,7 +54,7 @@ done
 if ((${#parts[@]} == 0)); then
     parts=(armhf main clock arm64 deb ansible release twice)
 fi
-# wants PART…: whether any of them is to be run.
+# wants PART…: whether at least one of these parts will run.
 wants() {
     local part
     for part; do
@@ -67,16 +66,16 @@ wants() {
 # Emulated Pis need root. In CI, a missing part is an error.
 if ((EUID != 0)) && wants armhf arm64 deb ansible release; then
     if [[ -n ${CI:-} ]]; then
-        fail "in CI it must run as root: the emulated Pis need mounts and namespaces"
+        fail "this must run as root in CI: the emulated Pis need mounts and namespaces"
     fi
-    say "not root: leaves out armhf, arm64, deb, ansible and release, which need emulated Pis"
+    say "armhf, arm64, deb, ansible and release do not run, because their emulated Pis need root"
     kept=()
     for part in "${parts[@]}"; do
         case $part in
             main | twice | clock) kept+=("$part") ;;
         esac
     done
-    ((${#kept[@]})) || fail "nothing is left to run"
+    ((${#kept[@]})) || fail "no part is left to run; run this as root"
     parts=("${kept[@]}")
 fi
 
@@ -87,7 +86,8 @@ leave() {
     local child
     trap '' INT TERM
     for child in ${children[@]+"${children[@]}"}; do
-        # The kernel ends the namespaces with their first process: processes, mounts and all.
+        # When the first process of the namespaces ends, the kernel ends all their processes and
+        # mounts.
         pkill -KILL -P "$child" || :
         kill -KILL "$child" 2>/dev/null || :
     done
@@ -104,7 +104,7 @@ trap leave EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# --- what is needed -----------------------------------------------------------------------------
+# --- preparation --------------------------------------------------------------------------------
 
 began=$SECONDS
 packages=(binutils qemu-user-static)
@@ -118,7 +118,7 @@ if wants deb; then
     packages+=(fish groff lintian man-db mandoc zsh)
 fi
 if wants deb ansible release; then
-    # The static x86-64 binary is built then, and what its quiet run takes is measured.
+    # These parts build the static x86-64 binary, and its quiet run is measured.
     packages+=(openssl strace time valgrind)
     export AUTODNS_TEST_CGROUP=autodns-test-$$
 fi
@@ -132,7 +132,7 @@ if wants clock; then
     make_kernel
 fi
 if wants armhf arm64 deb ansible release; then
-    # Before debootstrap, which runs programs of the other processor.
+    # Before debootstrap, which runs programs for the other processor.
     registered=yes
     register_emulators
     (
@@ -161,22 +161,22 @@ fi
 say "built in $((SECONDS - began)) s"
 began=$SECONDS
 PYTHON=$python "$repo/scripts/budget.sh" "${budgeted[@]}" ||
-    fail "bigger or slower than budgeted; each line above that says OVER says what"
-say "within budget, as measured in $((SECONDS - began)) s"
+    fail "the budget is exceeded; see the lines with OVER above"
+say "within budget, measured in $((SECONDS - began)) s"
 if [[ -n ${roots:-} ]]; then
     began=$SECONDS
     wait "$roots" || {
         cat "$scratch/roots.log" >&2
-        fail "there is no root for the emulated Pis"
+        fail "the root file systems for the emulated Pis could not be made; the cause is above"
     }
     children=()
-    say "waited $((SECONDS - began)) s more for the roots of the emulated Pis"
+    say "waited $((SECONDS - began)) s more for the root file systems of the emulated Pis"
 fi
 
 # --- the parts ----------------------------------------------------------------------------------
 
-# Namespaces of their own: no network but loopback, and nothing that outlives them but the folders
-# that something was mounted on: these are removed with the rest of scratch.
+# The parts run in separate namespaces: their only network is loopback, and their processes and
+# mounts end with them. The empty mount points are removed with the rest of scratch.
 run_parts() {
     export TMPDIR=$scratch
     if ((EUID == 0)); then
@@ -209,7 +209,7 @@ for child in "${children[@]}"; do
 done
 children=()
 cat "$scratch"/{first,rest}.log 2>/dev/null || :
-((failed == 0)) || fail "failed after $((SECONDS - began)) s; what failed is named above"
+((failed == 0)) || fail "failed after $((SECONDS - began)) s; the cause is above"
 passed=$({ cat "$scratch"/{first,rest}.log 2>/dev/null || :; } |
     sed -n 's/^test-pi\.sh: [a-z0-9]*: \([0-9]*\) checks passed.*/\1/p' |
     awk '{ sum += $1 } END { print sum + 0 }')

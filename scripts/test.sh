@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Everything that has to hold before a change lands: format, lints, licences, all tests of the
-# program (unit, whole runs against servers on loopback, moto), the AWS side, and the try-out.
-# Installs what it needs beside the repository; a part that cannot run is a failure.
+# Runs all checks that a change must pass: format, lints, licences, all tests of the program (unit,
+# whole runs against servers on loopback, moto), the AWS side, and the demonstration. Installs
+# nothing into the repository. A part that cannot run is a failure.
 #
-# As an ordinary user it needs no root and calls no sudo: it says at once what is missing. As root,
-# as in a container of CI, it installs the Debian packages that are missing.
+# Does not need root and does not call sudo: it first prints what is missing. If it runs as root, as
+# in a CI container, it installs the missing Debian packages.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 root=$PWD
@@ -15,12 +15,13 @@ usage: scripts/test.sh [--preflight]
 
 Runs all checks and tests that one machine can run. It takes about ten minutes the first time.
 
-  --preflight  say what this machine lacks, if anything, and end
-  -h, --help
+  --preflight  only print what is missing on this machine
+  -h, --help   show this help
 
 It needs Linux with user namespaces (or root), Rust with clippy and rustfmt, a C compiler, Python
-3.11 or later with venv, shellcheck, zsh, iproute2 and openssl. nginx and Caddy are unpacked from
-Debian's packages if they are not there. What it installs is in ${AUTODNS_CACHE:-~/.cache/autodns}.
+3.11 or later with venv, shellcheck, zsh, iproute2 and openssl. If nginx and Caddy are not
+installed, it unpacks them from Debian's packages. It installs into
+${AUTODNS_CACHE:-~/.cache/autodns}.
 TEXT
 }
 
@@ -36,7 +37,7 @@ needs_python
 needs_program git git
 needs_program flock util-linux
 needs_program shellcheck shellcheck
-# The tests give some runs a network of their own, make odd certificates, and paste into zsh.
+# The tests give some runs a separate network, make unusual certificates, and paste into zsh.
 needs_program ip iproute2
 needs_program openssl openssl
 needs_program zsh zsh
@@ -66,12 +67,12 @@ check_dependencies() {
     if [ ! -x "${deny[0]}" ]; then
         cargo install --quiet --locked --root "$root" --version "$deny_version" cargo-deny
     fi
-    # The advisory database is a repository of its own, which not every machine can fetch.
+    # The advisory database is a separate repository that not every machine can fetch.
     "${deny[@]}" check licenses bans sources
     if "${deny[@]}" fetch db >/dev/null 2>&1; then
         "${deny[@]}" check advisories
     else
-        echo 'advisories: their database cannot be fetched from here, so they are not checked'
+        echo 'advisories: not checked, because their database cannot be fetched from here'
     fi
 }
 
@@ -87,7 +88,7 @@ part 'cargo test' cargo test --locked --quiet
 part 'cargo build --release' cargo build --locked --release --quiet
 export AUTODNS=${CARGO_TARGET_DIR:-$PWD/target}/release/autodns
 part 'the AWS side: tests/aws/run.sh' tests/aws/run.sh
-part 'the try-out, by a user without rights: tests/scripts/run.sh' tests/scripts/run.sh
+part 'the demonstration, by a user without rights: tests/scripts/run.sh' tests/scripts/run.sh
 part 'a short soak: scripts/soak.sh' scripts/soak.sh --runs 150 --seed 1
 echo
 echo 'scripts/test.sh: all passed'

@@ -17,11 +17,11 @@ Builds autodns and lets it keep a record up to date in an emulated AWS on this m
 step. It needs no AWS account and no root, and changes nothing outside the repository's target/ and
 ${AUTODNS_CACHE:-~/.cache/autodns}, where the first run installs the emulator.
 
-  --preflight  say what this machine lacks, if anything, and end
-  -h, --help
+  --preflight  only print what is missing on this machine
+  -h, --help   show this help
 
-It needs Linux, Rust with a C compiler, and Python 3.11 or later with venv; PYTHON=… names another
-Python than python3.
+It needs Linux, Rust with a C compiler, and Python 3.11 or later with venv. Set PYTHON=… to use a
+Python other than python3.
 TEXT
 }
 
@@ -136,7 +136,7 @@ python_says() {
     "$python" -c "import signal; signal.signal(signal.SIGINT, signal.SIG_DFL)$1" "${@:2}"
 }
 
-# The member of the resources' description at the path of these keys.
+# member KEY…: prints the value at this path of keys in the description of the resources.
 member() {
     python_says '
 import functools, json, sys
@@ -151,7 +151,7 @@ control() {
 import sys, urllib.request as request
 direct = request.build_opener(request.ProxyHandler({}))
 direct.open(sys.argv[1], sys.argv[2].encode(), timeout=30)' \
-        "${reflect_url%%/reflect*}/control" "$1" || die "the reflector takes no orders"
+        "${reflect_url%%/reflect*}/control" "$1" || die "the reflector could not be controlled"
 }
 
 # autodns EXIT_CODE ARGUMENT…: runs the program, and prints the command and its result. The program
@@ -176,7 +176,7 @@ autodns() {
         say "(no output, exit code $code)"
     fi
     no_secret_in "$work/stdout" "$work/stderr"
-    [ "$code" = "$expected" ] || die "autodns ended with exit code $code, and not with $expected"
+    [ "$code" = "$expected" ] || die "autodns ended with exit code $code instead of $expected"
 }
 
 # Checks
@@ -185,22 +185,22 @@ no_secret_in() {
     local secret
     for secret in "$apikey" "$(member users good secret)" "$wrong_secret"; do
         if grep -qF -e "$secret" "$@"; then
-            die "a secret is in what autodns says"
+            die "the output of autodns contains a secret"
         fi
     done
 }
 
 silent() {
-    [ ! -s "$work/stdout" ] || die "autodns printed something, and it should be silent"
-    [ ! -s "$work/stderr" ] || die "autodns complained, and it should be silent"
+    [ ! -s "$work/stdout" ] || die "autodns should print nothing, but it did"
+    [ ! -s "$work/stderr" ] || die "autodns should print no error, but it did"
 }
 
 # complains TEXT…: checks that stdout is empty and stderr has each text.
 complains() {
     local text
-    [ ! -s "$work/stdout" ] || die "autodns printed something on stdout, and it should be on stderr"
+    [ ! -s "$work/stdout" ] || die "autodns should print errors on stderr, not on stdout"
     for text in "autodns: $name A: " "$@"; do
-        grep -qF -e "$text" "$work/stderr" || die "'$text' should be in what autodns complains of"
+        grep -qF -e "$text" "$work/stderr" || die "the error of autodns should contain '$text'"
     done
 }
 
@@ -212,20 +212,20 @@ import json, sys
 for row in json.load(sys.stdin):
     print(row["name"], row["ttl"], "IN", row["type"], *row["values"])')
     say "In the zone now: ${found:-nothing}"
-    [ "$found" = "$expected" ] || die "the zone should hold '$expected'"
+    [ "$found" = "$expected" ] || die "the zone should contain '$expected'"
 }
 
 # Prints the request to AWS since the last run began, which must be the only one.
 asked_once() {
-    say "What AWS was asked:"
+    say "The requests to AWS:"
     cut -d ' ' -f 1-3 "$work/requests" | indent | indent
-    [ "$(wc -l <"$work/requests")" = 1 ] || die "AWS should have been asked once"
+    [ "$(wc -l <"$work/requests")" = 1 ] || die "AWS should get exactly one request"
 }
 
 no_message() {
     moto_aws messages "$queue_url" >"$work/messages"
     say "The topic's subscriber got nothing."
-    [ "$(cat "$work/messages")" = '[]' ] || die "and yet it got $(cat "$work/messages")"
+    [ "$(cat "$work/messages")" = '[]' ] || die "the subscriber got $(cat "$work/messages")"
 }
 
 # message TEXT…: prints the one message that the topic's subscriber got. It must have each text.
@@ -245,7 +245,7 @@ sys.exit(len(received) != 1)' <"$work/messages.json" >"$work/messages" ||
     printf '\n'
     no_secret_in "$work/messages"
     for text in "$@"; do
-        grep -qF -e "$text" "$work/messages" || die "'$text' should be in that message"
+        grep -qF -e "$text" "$work/messages" || die "that message should contain '$text'"
     done
 }
 
@@ -254,11 +254,11 @@ sys.exit(len(received) != 1)' <"$work/messages.json" >"$work/messages" ||
 heading "Building autodns and setting up the emulator (a few minutes the first time)"
 say '$ cargo build --release --locked'
 attend cargo build --manifest-path "$root/Cargo.toml" --release --locked ||
-    die "autodns could not be built; what cargo said is above"
+    die "autodns could not be built; cargo's error is above"
 program=$(cd "${CARGO_TARGET_DIR:-$root/target}/release" && pwd)/autodns
 [ -x "$program" ] || die "cargo built no $program"
 attend "$root/tests/moto/setup.sh" >"$work/environment" ||
-    die "the emulator could not be set up; the reason is above"
+    die "the emulator could not be set up; the cause is above"
 python=$(cat "$work/environment")/bin/python
 
 start endpoint emulator "$python" "$root/tests/moto/moto_aws.py" serve --log "$work/requests"
@@ -299,24 +299,24 @@ indent <"$work/autodns.json"
 heading "The record before"
 record "$old"
 
-heading "A wrong secret gets nowhere: the emulator checks signatures as AWS does"
+heading "A wrong secret is rejected: the emulator checks signatures as AWS does"
 AWS_PROFILE=wrong autodns 1 autodns.json
 complains SignatureDoesNotMatch
 record "$old"
 no_message
 
-heading "What would be done"
+heading "A dry run prints the change and changes nothing"
 autodns 0 --dry-run autodns.json
 [ "$(cat "$work/stdout" "$work/stderr")" = "$name A: $old -> $new" ] ||
     die "a dry run should print '$name A: $old -> $new', and nothing else"
 record "$old"
 
-heading "The first run puts the record right and says nothing"
+heading "The first run updates the record and prints nothing"
 autodns 0 autodns.json
 silent
 record "$new"
 
-heading "A second run finds nothing to do: it asks AWS once and says nothing"
+heading "A second run finds nothing to do: it sends AWS one request and prints nothing"
 autodns 0 autodns.json
 silent
 asked_once
@@ -329,7 +329,7 @@ autodns 1 autodns.json
 complains 'out of order'
 message "$name" 'out of order'
 record "$new"
-[ -e "$work/autodns_alert.lock" ] || die "the alert's lock should be there, and it is not"
+[ -e "$work/autodns_alert.lock" ] || die "the alert's lock should exist"
 
 heading "It is still broken at the next run: stderr says so again, and no second alert is sent"
 autodns 1 autodns.json
@@ -343,6 +343,6 @@ autodns 0 autodns.json
 silent
 message "$name" 'is up to date again'
 record "$newer"
-[ ! -e "$work/autodns_alert.lock" ] || die "the alert's lock should be gone, and it is not"
+[ ! -e "$work/autodns_alert.lock" ] || die "the alert's lock should be gone"
 
-printf '\nAll of it went as it should.\n'
+printf '\nAll steps passed.\n'

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Checks that released binaries were made from this checkout's sources: builds them again in another
-# folder and compares the bytes. It must not change the checkout or leave anything behind.
+# folder and compares the bytes. Must not change the checkout or leave files behind.
 set -euo pipefail
 
 usage() {
     cat <<'TEXT'
 usage: scripts/verify-release.sh TARGET FILE…
 
-TARGET is a target of scripts/build-pi.sh. FILE is its binary, or a release's .tar.gz with it.
+TARGET is a target of scripts/build-pi.sh. FILE is a binary for it, or the .tar.gz of a release.
 Check out the release's tag first, and use the Rust version that made the release: another
 compiler makes other bytes. docs/install.md has the commands.
 TEXT
@@ -37,7 +37,7 @@ trap 'rm -rf "$scratch"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# A copy of the tracked files, as they are in the checkout, in a folder with another name.
+# Copies the tracked files, including uncommitted changes, to a folder with another name.
 copy=$scratch/a-folder-with-another-name
 mkdir "$copy"
 git -C "$repo" ls-files -z |
@@ -57,14 +57,14 @@ for file; do
         mkdir -p "$scratch/unpacked"
         tar -xzf "$file" -C "$scratch/unpacked" || fail "$file is not an archive"
         released=$(find "$scratch/unpacked" -type f -name autodns -perm -u+x -print -quit)
-        [[ -n $released ]] || fail "$file has no program autodns in it"
+        [[ -n $released ]] || fail "$file does not contain the program autodns"
     fi
     if cmp -s "$released" "$built"; then
         echo "$file: the same bytes as built from these sources"
     else
         differ=1
-        echo "$file: NOT the same bytes as built from these sources: SHA-256" \
-            "$(sum_of "$released") instead of $(sum_of "$built")"
+        echo "$file: NOT the same bytes as built from these sources: its SHA-256 is" \
+            "$(sum_of "$released"), and that of the build is $(sum_of "$built")"
     fi
     rm -rf "$scratch/unpacked"
 done

@@ -16,7 +16,7 @@ choose_connection() {
 }
 
 # In ssh the first of two equal options wins, so the caller's options come first.
-# ${a[@]+…}: in bash 3.2 an empty array counts as unset.
+# ${a[@]+…}: bash 3.2 treats an empty array as unset.
 set_ssh_command() {
     ssh_command=(
         ssh ${ssh_options[@]+"${ssh_options[@]}"}
@@ -65,14 +65,14 @@ first_contact() {
     note_connection
 }
 
-# Prints it once for all Pis, and does not try to share with the next ones.
+# Notes once for all Pis that connections cannot be shared. The next Pis do not try to share.
 note_connection() {
     if [[ $sharing == yes || -e $everything/unshared ]]; then
         return
     fi
     : >"$everything/unshared"
-    echo "$destination: note: ssh cannot use one connection for all steps here, so it logs in for" \
-        "each of them; let the Pi know your SSH key (ssh-copy-id), or type the password each time"
+    echo "$destination: note: ssh cannot use one connection for all steps here, so each step logs" \
+        "in again; copy your SSH key to the Pi (ssh-copy-id), or type the password each time"
 }
 
 # --- what is sent -------------------------------------------------------------------------------
@@ -94,8 +94,8 @@ TEXT
     cat "$here"/lib/pi-{places,commit,remote}.sh
 }
 
-# Runs a phase on the Pi as the user who logs in. The script goes through stdin, so that the login
-# shell, of whatever kind, does not have to parse it.
+# Runs a phase on the Pi as the user who logs in. The script goes through stdin, because not every
+# login shell could parse it.
 remote() { remote_script | "${ssh_command[@]}" -T -- "$login$host" "sh -s $1"; }
 
 # Runs a phase as root with --system. sudo may need stdin for the password, so the script is a file
@@ -113,7 +113,7 @@ remote_as_root() {
     esac
 }
 
-# Asks for the password for sudo. It goes through stdin, because a command line must not have it.
+# Asks for the password for sudo. The password goes through stdin, because `ps` shows command lines.
 # sudo could ask on a terminal of the Pi, but the Pi could then write anything to this terminal.
 ask_password() {
     for _ in 1 2 3; do
@@ -128,7 +128,7 @@ ask_password() {
         grep -qiE 'try again|incorrect password|no password' "$scratch/err" || explain 1
         echo "deploy-pi.sh: $destination: that is not the password" >&2
     done
-    fail "$destination: sudo did not take the password; nothing was changed"
+    fail "$destination: sudo did not accept the password; nothing was changed"
 }
 
 # --- what is received ---------------------------------------------------------------------------
@@ -195,7 +195,7 @@ told_by_ssh() {
         *'Permission denied ('* | *'Too many authentication failures'*)
             words="the login was refused: ${words##*: }; name the right key with -i" ;;
         *'Host key verification failed'*)
-            words="its host key is not the known one, or not known yet; log in once by hand" ;;
+            words="its host key is unknown or has changed; log in once by hand" ;;
         *'resolve hostname'*) words="no machine has that name: ${words##*: }" ;;
         *refused | *'timed out'* | *unreachable* | *'No route'*)
             words="it cannot be reached: ${words##*: }; is it on, and is this sshd's port?" ;;
@@ -209,10 +209,10 @@ explain() {
     if told_there; then
         fail "$destination: $words"
     elif [[ $status == unfinished && $running == probe ]]; then
-        fail "$destination: its login shell did not run what it was sent; remove what ends or" \
-            "reads stdin in that shell's start-up files there"
+        fail "$destination: its login shell did not run the script; remove from that shell's" \
+            "start-up files what ends the shell or reads stdin"
     elif [[ $status == unfinished ]]; then
-        fail "$destination: it did not confirm that it has done all of it; run this once more"
+        fail "$destination: it did not confirm the step \"$running\"; run deploy-pi.sh again"
     elif told_by_ssh; then
         fail "$destination: $words"
     fi
@@ -225,7 +225,7 @@ copy_files() {
     local file bytes
     phase stage || explain "$status"
     stage=$(fact stage '\.autodns-deploy\.[A-Za-z0-9]+')
-    [[ -n $stage ]] || fail "$destination: it made no folder to copy into"
+    [[ -n $stage ]] || fail "$destination: it made no folder for the files"
     (umask 077 && remote_script >"$scratch/files/script")
     bytes=$(cat "$scratch"/files/* | wc -c | tr -d ' ')
     for file in "$scratch"/files/*; do
@@ -247,6 +247,6 @@ fact() {
     local value
     value=$(LC_ALL=C sed -n "s/^@$1=//p" "$scratch/facts" | tail -n 1)
     [[ -z $value || $value =~ ^(${2:-.*})$ ]] ||
-        fail "$destination: its answer for $1 is not of the form that it must have: $value"
+        fail "$destination: it sent an invalid value for $1: $value"
     printf '%s' "$value"
 }

@@ -1,17 +1,17 @@
-# The archives of a release: what is in the archive of a target, and in the bundle for deploy-pi.sh.
-# Sourced by release.sh, which builds and checks the binaries. It must not build anything.
+# Packs the archives of a release: one per target, and the bundle for deploy-pi.sh. Sourced by
+# release.sh, which builds and checks the binaries. Must not build anything.
 # shellcheck shell=bash disable=SC2154  # variables shared with release.sh
 
-# put MODE SOURCE PLACE: a file into the archive that is being made.
+# put MODE SOURCE PLACE: copies a file into the current archive.
 put() { install -D -m "$1" "$repo/$2" "$tree/$3"; }
 
-# put_text SOURCE PLACE: a text, with the version and the target filled in.
+# put_text SOURCE PLACE: copies a text with the version and the target filled in.
 put_text() {
     sed -e "s/@VERSION@/$version/g" -e "s/@TARGET@/${target:-}/g" "$repo/$1" >"$tree/$2"
     chmod 644 "$tree/$2"
 }
 
-# What each archive has: nothing may be passed on without these.
+# Each archive needs these: the licences require that they come with the program.
 put_licences() {
     put 644 LICENSE LICENSE
     install -m 644 "$made/notices" "$tree/THIRD-PARTY-NOTICES.txt"
@@ -22,7 +22,7 @@ begin() {
     mkdir "$tree"
 }
 
-# The same files give the same archive: sorted, with one time and no owner.
+# Sorts the files, and sets one time and no owner, so that the same files give the same archive.
 finish() {
     local name=${tree##*/}
     tar -C "$made/work" --format=ustar --sort=name --owner=0 --group=0 --numeric-owner \
@@ -45,7 +45,7 @@ pack_archive() {
     put 644 packaging/completions/_autodns completions/_autodns
     put 644 packaging/completions/autodns.bash completions/autodns.bash
     put 644 packaging/completions/autodns.fish completions/autodns.fish
-    # /usr/bin belongs to Debian's package; what is put in place by hand goes below /usr/local.
+    # /usr/bin belongs to the Debian package. An installation by hand goes to /usr/local.
     put 644 packaging/systemd/autodns.service systemd/autodns.service
     sed -i 's|^ExecStart=/usr/bin/|ExecStart=/usr/local/bin/|' "$tree/systemd/autodns.service"
     put 644 packaging/systemd/autodns.timer systemd/autodns.timer

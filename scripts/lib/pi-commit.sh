@@ -1,6 +1,6 @@
-# The second third of what deploy-pi.sh runs on the Pi: the phases "commit" and "uninstall", which
-# with --system run as root. Plain POSIX sh. Whatever fails half-way must leave the Pi as it was.
-# Each failure is one line on stderr and exit status 9.
+# The second third of the script that deploy-pi.sh runs on the Pi: the phases "commit" and
+# "uninstall", which run as root with --system. Plain POSIX sh. A failure at any point must leave
+# the Pi as it was. Each failure is one line on stderr and exit status 9.
 # shellcheck shell=sh disable=SC2016,SC2154  # code for another shell; variables of pi-places.sh
 
 # --- phase: commit ------------------------------------------------------------------------------
@@ -42,7 +42,7 @@ undo() {
 
 undo_and_fail() {
     undo
-    fail "$*; it is as it was"
+    fail "$*; nothing was changed"
 }
 
 # Makes folder $1 and its missing parents with mode $2. Records each of them for undo and for
@@ -90,13 +90,13 @@ as_user() {
     fi
 }
 
-# A user who can write to a folder can put a link where root is about to write.
+# Only root can write to this folder. Otherwise a user could put a link where root then writes.
 only_root_writes() { [ -n "$(find "$1/." -prune -user root ! -perm -020 ! -perm -002)" ]; }
 
 # Like prepare, with the copied file $4 as content.
 take_up() {
     as_user 'test -f "$0" && test -r "$0"' "$from/$4" 2>/dev/null ||
-        undo_and_fail "$user has no copied file $4 any more"
+        undo_and_fail "$user cannot read the copied file $4 any more"
     prepare "$1" "$2" "$3" as_user 'cat <"$0"' "$from/$4"
 }
 
@@ -184,8 +184,8 @@ commit() {
     make_folder "${binary%/*}" 755
     make_folder "$folder" "$folder_mode"
     if [ "$system" = yes ] && ! only_root_writes "$folder"; then
-        undo_and_fail "$folder is not root's alone; give it to root (sudo chown root $folder &&" \
-            "sudo chmod go-w $folder)"
+        undo_and_fail "users other than root can write to $folder; run sudo chown root $folder &&" \
+            "sudo chmod go-w $folder"
     fi
     take_up binary 755 '' autodns
     if [ "$with_config" = yes ]; then
@@ -204,7 +204,7 @@ commit() {
     prepare deployed 644 '' printf '%s\n' "$(manifest)"
     if [ "$system" = yes ]; then
         messages=$(messages_of_cron)
-        prepare cron 600 '' printf '%s\n' "# Written anew by each deployment. $mark" \
+        prepare cron 600 '' printf '%s\n' "# Each deployment replaces this file. $mark" \
             "$(cron_line "$user")"
     else
         read_crontab || undo_and_fail "the crontab of $user cannot be read: $words"
@@ -230,7 +230,8 @@ commit() {
     report
 }
 
-# report_file NAME BROUGHT: a line of the list, with where the file comes from.
+# report_file NAME COPIED: prints a line of the list of files. It says where a file comes from that
+# was not copied.
 report_file() {
     case $2:" $moved " in
         yes:*) origin= ;;
@@ -257,20 +258,20 @@ report() {
     fi
     case $messages in
         log)
-            echo "$shown: cron mails nothing there, so messages go to the system log; to read them," \
-                "run on the Pi:"
+            echo "$shown: cron mails nothing there, so messages go to the system log; to read" \
+                "them, run on the Pi:"
             echo "  $(log_command)"
             ;;
         lost)
-            echo "$shown: cron mails nothing there, and there is no logger: what autodns says is" \
-                "lost, apart from its alerts; install one: sudo apt install bsdutils"
+            echo "$shown: cron mails nothing there, and there is no logger: the messages of" \
+                "autodns are lost, except its alerts; install it: sudo apt install bsdutils"
             ;;
     esac
     echo "$shown: to check everything that a run needs, run on the Pi:"
     echo "  $(command_line check)"
 }
 
-# The command with which $user reads the log. Only these groups can read all of it.
+# Prints the command that shows the log to $user. Only these groups can read the whole log.
 log_command() {
     case " $(id -Gn "$user") " in
         *' adm '* | *' systemd-journal '* | *' root '*) sudo= ;;
@@ -307,7 +308,7 @@ uninstall() {
                 words=$(crontab -r 2>&1)
             fi || fail "the crontab of $user cannot be written: $words; nothing was changed"
             gone=yes
-            echo "$shown: took away a line in the crontab of $user"
+            echo "$shown: removed a line in the crontab of $user"
         fi
     fi
     remove_listed "$deployed"
@@ -315,7 +316,7 @@ uninstall() {
         remove_listed "$old_deployed"
     fi
     if [ "$gone" = no ]; then
-        echo "$shown: there is nothing that deploy-pi.sh put there"
+        echo "$shown: deploy-pi.sh has installed nothing there"
     fi
 }
 
@@ -345,6 +346,6 @@ remove() {
     if [ -e "$1" ]; then
         words=$(rm -f "$1" 2>&1) || fail "cannot remove $1: $(cause "$words")"
         gone=yes
-        echo "$shown: took away $1"
+        echo "$shown: removed $1"
     fi
 }

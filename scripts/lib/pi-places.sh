@@ -1,6 +1,6 @@
 # The first third of the script that deploy-pi.sh runs on the Pi: the paths of all files, and the
 # line for cron. deploy-pi.sh puts the settings before it. Plain POSIX sh. It must change nothing.
-# shellcheck shell=sh disable=SC2034,SC2119,SC2120,SC2154  # what the other parts use, and the
+# shellcheck shell=sh disable=SC2034,SC2119,SC2120,SC2154  # names that the other parts use, and the
 #   settings: shown system user home stage interval with_config with_credentials with_environment
 #   uninstall force
 
@@ -63,7 +63,7 @@ kept() {
 
 # --- the line for cron --------------------------------------------------------------------------
 
-# A number that is different on each host and always the same on one host. It is made from the
+# Prints a number that differs between hosts and never changes on one host. It comes from the
 # machine id, the board's serial number and the host name, so that Pis with copied cards differ too.
 own_number() {
     {
@@ -81,7 +81,7 @@ cron_minutes() {
     esac
 }
 
-# cron starts all lines of a minute at its first second, on all Pis. So the line itself sleeps until
+# On all Pis, cron starts the lines of a minute at its first second. So our line first sleeps until
 # the Pi's own second. The interval is a divisor of 60, so this part of the number is independent of
 # the minute and does not change with the interval.
 cron_second() { awk "BEGIN { print int($(own_number) / 60) % 60 }"; }
@@ -127,8 +127,9 @@ edited_crontab() {
     echo x
 }
 
-# The command for any shell, with the arguments of this function before the configuration. It reads
-# variables from their file: on a command line, every user could see them in `ps`.
+# Prints the command, quoted for any shell, with the arguments of this function before the
+# configuration. The command reads the variables from their file, because `ps` would show every user
+# the variables on a command line.
 command_line() {
     if [ "$with_environment" = yes ]; then
         printf '%s ' /bin/sh -c "'set -a; . \"\$0\"; exec \"\$@\"'" "$(quoted "$environment")"
@@ -143,7 +144,7 @@ cron_line() {
     if [ "$messages" = log ]; then
         command="$command 2>&1 | logger -t autodns"
     fi
-    # For cron, a bare % ends the command. cron removes a backslash before a %.
+    # In a crontab a bare % ends the command, and cron removes a backslash before a %.
     printf '%s * * * * %ssleep %s; %s\n' "$(cron_minutes)" "${1:+$1 }" "$(cron_second)" \
         "$(printf '%s' "$command $mark" | sed 's/%/\\%/g')"
 }

@@ -53,7 +53,7 @@ probe() {
         if [ "$(id -u)" = 0 ]; then
             echo "@sudo=root"
         elif ! command -v sudo >/dev/null; then
-            fail "there is no sudo; leave --system out, or log in as root"
+            fail "there is no sudo; leave out --system, or log in as root"
         elif sudo -n true 2>/dev/null; then
             echo "@sudo=free"
         else
@@ -69,16 +69,16 @@ probe() {
             fail "there is no cron that reads /etc/cron.d; install one: sudo apt install cron"
         fi
         if [ -e "$cron_file" ] && [ -r "$cron_file" ] && ! grep -qF "$mark" "$cron_file"; then
-            fail "$cron_file is there and not from this script; move it away first"
+            fail "$cron_file exists and is not from this script; move it away first"
         fi
         case $(dpkg-query -W -f '${Status}' autodns 2>/dev/null) in
             *' installed' | *' config-files')
-                fail "the Debian package autodns has its files in $folder there; leave --system" \
-                    "out, or delete the package and these files first: sudo apt purge autodns"
+                fail "the Debian package autodns has its files in $folder there; leave out" \
+                    "--system, or first remove the package and its files: sudo apt purge autodns"
                 ;;
         esac
         if [ -d "$folder" ] && [ ! -x "$folder" ]; then
-            fail "$(id -un) may not enter $folder; move it away first"
+            fail "$(id -un) has no access to $folder; move it away first"
         fi
     else
         if ! command -v crontab >/dev/null; then
@@ -92,7 +92,7 @@ probe() {
         fail "cron is not running; start it: sudo systemctl enable --now cron (or use --force)"
     fi
     if [ "$with_config" = no ] && [ -z "$(kept "$config" "$old_config")" ]; then
-        fail "$config is not there yet; name the file to put there with --config"
+        fail "$config does not exist yet; name the configuration to install with --config"
     fi
     for file in "$binary" "$config" "$credentials" "$environment"; do
         if [ -d "$file" ]; then
@@ -102,8 +102,8 @@ probe() {
     note_others
 }
 
-# If something else already runs autodns, the work is done twice. Only a person can decide which one
-# to remove. deploy-pi.sh has the message for each note.
+# Notes what else runs autodns on the Pi. Two of them do the work twice, and only a person can
+# decide which one to remove. deploy-pi.sh has the message for each note.
 note_others() {
     others=
     if command -v crontab >/dev/null && read_crontab; then
@@ -121,8 +121,8 @@ note_others() {
 
 # --- phases: stage, arrived, space, clean ---------------------------------------------------------
 
-# Makes a private folder for the copied files. Removes the folders of deployments whose connection
-# broke after a day, because a younger one may still be in use.
+# Makes a private folder for the copied files. A deployment whose connection broke leaves its folder
+# behind. This removes such folders after a day, because a younger one may still be in use.
 stage() {
     cd || fail "cannot enter $HOME"
     find . ! -name . -prune -type d -name '.autodns-deploy.*' -mtime +0 -exec rm -rf {} + \
@@ -151,7 +151,7 @@ try_out() {
     from=$HOME/$stage
     chmod 700 "$from/autodns"
     if ! words=$("$from/autodns" --version 2>&1); then
-        fail "the binary does not run there: $(cause "$words")"
+        fail "the binary does not run on the Pi: $(cause "$words")"
     fi
     printf '%s\n' "$words"
     echo "@version=$(printf '%s\n' "$words" | head -n 1)"
@@ -169,7 +169,7 @@ try_out() {
     status=0
     env -i HOME="$HOME" LOGNAME="$user" SHELL=/bin/sh PATH=/usr/bin:/bin "$@" 2>&1 || status=$?
     if [ "$status" != 0 ]; then
-        fail "the dry run failed there (exit status $status), as shown above"
+        fail "the dry run failed (exit status $status); its output is above"
     fi
 }
 

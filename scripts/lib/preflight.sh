@@ -1,15 +1,15 @@
-# Finds out, before anything is built, what this machine lacks for a script, and says all of it in
-# one line with the command that installs it. Sourced by try.sh, test.sh and soak.sh. It runs on the
-# bash 3.2 of macOS, so that it can say there what is missing. It never calls sudo. Only root's
-# packages are installed, and only if the script asks for that.
-# shellcheck shell=bash disable=SC2154  # root: the caller's, the folder of the repository
+# Checks, before anything is built, that this machine has what a script needs. Prints everything
+# that is missing in one line, with the command that installs it. Sourced by try.sh, test.sh and
+# soak.sh. Must run on the bash 3.2 of macOS, so that it can say there what is missing. Never calls
+# sudo. Installs packages only as root, and only if the script asks for that.
+# shellcheck shell=bash disable=SC2154  # root: the repository's folder, set by the caller
 
-# Rust's version is written in Cargo.toml alone; Python's here.
+# The minimum version of Rust is in Cargo.toml.
 least_python=3.11
 
 lacking='' packages='' commands=''
 
-# A comma between the items; the command that helps is told once.
+# lacks ITEM: adds it to the list of what is missing.
 lacks() {
     lacking="$lacking${lacking:+, }$1"
 }
@@ -28,7 +28,7 @@ wants_command() {
     esac
 }
 
-# version_is VERSION LEAST: whether the first is the second or later; both are numbers with dots.
+# version_is VERSION LEAST: whether VERSION is LEAST or later. Both are numbers with dots.
 version_is() {
     awk -v version="$1" -v least="$2" 'BEGIN {
         split(version, a, "."); split(least, b, ".")
@@ -38,11 +38,11 @@ version_is() {
 
 # --- arguments ------------------------------------------------------------------------------------
 
-# Whether the script ends once it is known that nothing is missing.
+# With --preflight, the script ends after this check.
 only_preflight=no
 
-# read_arguments NAME ARGUMENT…: those of the script NAME, which has no other options than these. It
-# calls the script's usage.
+# read_arguments NAME ARGUMENT…: reads the arguments of the script NAME if it has only these two
+# options. Calls the script's usage.
 read_arguments() {
     local name=$1
     shift
@@ -72,7 +72,7 @@ needs_linux() {
     esac
 }
 
-# needs_program NAME PACKAGE: Debian's name of the package. /usr/sbin is not on everybody's PATH.
+# needs_program NAME PACKAGE: PACKAGE is Debian's name. /usr/sbin is not on every user's PATH.
 needs_program() {
     if [ -z "$(PATH=$PATH:/usr/sbin:/sbin command -v "$1")" ]; then
         lacks "$1"
@@ -80,7 +80,7 @@ needs_program() {
     fi
 }
 
-# Rust, and the C compiler and linker that one of the crates and rustc call.
+# Rust, the C compiler that a crate calls, and the linker that rustc calls.
 needs_rust() {
     local least found
     least=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' "$root/Cargo.toml")
@@ -102,7 +102,7 @@ needs_rust() {
     needs_program cc gcc
 }
 
-# needs_rust_component COMPONENT PROGRAM: rustup's component, or the package of a system's Rust.
+# needs_rust_component COMPONENT PROGRAM: from rustup, or from a package if Rust is from packages.
 needs_rust_component() {
     if [ -n "$(command -v cargo)" ] && ! (cd "$root" && "$2" --version) >/dev/null 2>&1; then
         lacks "Rust's $1"
@@ -114,7 +114,8 @@ needs_rust_component() {
     fi
 }
 
-# Sets PYTHON to one that is new enough: that of the caller, else python3, else another one on PATH.
+# Sets PYTHON to one that is new enough: $PYTHON if the caller set it, else python3, else another
+# one on PATH.
 needs_python() {
     local candidate version
     for candidate in "${PYTHON:-python3}" ${PYTHON:-python3.14 python3.13 python3.12 python3.11}; do
@@ -153,7 +154,7 @@ python_version() {
     "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null
 }
 
-# Whether apt knows the package; without lists of packages it knows none.
+# Whether apt knows the package. It knows none before `apt-get update`.
 has_package() { [ -n "$(package_version "$1")" ]; }
 
 package_version() {
@@ -161,7 +162,7 @@ package_version() {
         sed -n 's/^ *Candidate: \([0-9][0-9.]*\).*/\1/p'
 }
 
-# The folders that cargo and the emulator are built in. One may be root's, of an earlier run.
+# cargo and the emulator are built in these folders. After a run as root, root owns them.
 needs_folders() {
     local cache=${AUTODNS_CACHE:-${XDG_CACHE_HOME:-${HOME:-}/.cache}/autodns}
     local target=${CARGO_TARGET_DIR:-$root/target}
@@ -175,7 +176,7 @@ needs_folders() {
     fi
 }
 
-# can_write FOLDER: whether it, or the next one above it that is there, can be written.
+# can_write FOLDER: whether this user can write to it, or make it in the nearest existing parent.
 can_write() {
     local folder=$1
     until [ -e "$folder" ] || [ "$folder" = / ] || [ "$folder" = . ]; do
@@ -184,7 +185,7 @@ can_write() {
     [ -d "$folder" ] && [ -w "$folder" ]
 }
 
-# Each run of the tests gets an /etc of its own.
+# Each run in the tests gets a separate /etc.
 needs_namespaces() {
     local setting
     if unshare -rmu true 2>/dev/null ||
@@ -204,8 +205,8 @@ needs_namespaces() {
     done
 }
 
-# needs_download PACKAGE PROGRAM: the program, or Debian's package of it, which is unpacked into the
-# cache and not installed. Any user may do that where apt has its lists.
+# needs_download PACKAGE PROGRAM: the program, or Debian's package of it. The package is not
+# installed but unpacked into the cache, which any user can do after `apt-get update`.
 needs_download() {
     local system
     # shellcheck source=/dev/null
@@ -223,9 +224,9 @@ needs_download() {
     fi
 }
 
-# --- what comes of it -----------------------------------------------------------------------------
+# --- the result -----------------------------------------------------------------------------------
 
-# A command for root, as this user may type it: with sudo only if there is one.
+# Prints a command for root as this user can type it: with sudo only if sudo is installed.
 as_root() {
     if [ "$(id -u)" = 0 ]; then
         printf '%s' "$1"
@@ -236,8 +237,9 @@ as_root() {
     fi
 }
 
-# settle NAME [install]: returns if nothing is missing, or ends the script after --preflight. Else it says what is, in one line with the
-# command, and ends the script NAME. With "install", root's missing packages are installed.
+# settle NAME [install]: ends the script NAME if something is missing, after one line with the
+# command that installs it. With "install", installs missing packages if it runs as root. If nothing
+# is missing, returns, or ends the script after --preflight.
 settle() {
     local advice
     if [ -z "$lacking" ]; then
@@ -254,11 +256,11 @@ settle() {
             end_of_preflight "$1"
             return
         fi
-        printf '%s: apt-get could not install %s; what it said is above\n' "$1" "$packages" >&2
+        printf '%s: apt-get could not install %s; its error is above\n' "$1" "$packages" >&2
         exit 1
     fi
     if [ -n "$packages" ] && [ -n "$(command -v apt-get)" ]; then
-        # First: what rustup or a newer Python needs may be among them.
+        # First, because rustup or a newer Python may need one of these packages.
         advice=$(as_root "apt-get install $packages")
         commands="$advice${commands:+ && }$commands"
     elif [ -n "$packages" ] && [ "$(uname -s)" = Linux ]; then

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Prints the licences of all that is linked into a released binary: THIRD-PARTY-NOTICES.txt.
+"""Prints the licences of everything in a released binary: THIRD-PARTY-NOTICES.txt.
 
-The libraries are those that Cargo.lock pins for the released targets, with the texts out of their
-own sources. What the compiler links besides (Rust's standard library, musl, …) is in no lock file
-of this repository: RUNTIME names it, and packaging/licenses has its texts. tests/release holds both
-against the compiler's own plan of a build. It fails where a text is missing, and must not guess one.
+The libraries are those that Cargo.lock pins for the released targets. Their texts come from their
+sources. The compiler also links Rust's standard library, musl and others, which are not in
+Cargo.lock: RUNTIME names them, and packaging/licenses has their texts. tests/release checks both
+against the compiler's plan of a build. Fails if a text is missing, and must not guess one.
 
-cargo-about and cargo-bundle-licenses were not taken: neither knows the standard library and musl,
-both need hundreds of crates built first, and two libraries here come without a text of their own.
+cargo-about and cargo-bundle-licenses are not used: they do not know the standard library and musl,
+they must build hundreds of crates first, and two libraries here have no text in their packages.
 
 usage: scripts/lib/third-party.py >THIRD-PARTY-NOTICES.txt
 """
@@ -29,16 +29,16 @@ TARGETS = [
 ]
 FILE_NAME = re.compile(r"(un)?licen[cs]e|copying|copyright|notice", re.IGNORECASE)
 
-# Libraries whose packages have no text: it is in the repository that they come from.
+# The packages of these libraries contain no text. It is from their repository.
 WITHOUT_TEXT = {
     ("base64-simd", "MIT"): "simd.txt",
     ("vsimd", "MIT"): "simd.txt",
 }
 
-# What the compiler and the linker add to every program. Each with its texts.
+# The compiler and the linker add these to every program: name, licence, files with the texts.
 RUNTIME = [
-    ("Rust's standard library: alloc, core, panic_abort, panic_unwind, proc_macro, std, std_detect, "
-     "unwind, rustc-literal-escaper, and the versions of cfg-if and libc that it uses",
+    ("Rust's standard library: alloc, core, panic_abort, panic_unwind, proc_macro, std, "
+     "std_detect, unwind, rustc-literal-escaper, and the versions of cfg-if and libc that it uses",
      "MIT OR Apache-2.0", ["rust.txt"]),
     ("hashbrown, for the standard library", "MIT OR Apache-2.0", ["hashbrown.txt"]),
     ("rustc-demangle, for the standard library", "MIT OR Apache-2.0", ["rustc-demangle.txt"]),
@@ -55,9 +55,9 @@ def fail(words):
 
 
 def libraries():
-    """The packages of the program for any of the targets, by name and version.
+    """Returns the packages that the program needs on any target, sorted by name and version.
 
-    Macros count as well: a part of the program's code comes from them.
+    Macros are included, because they write a part of the program's code.
     """
     found = {}
     for target in TARGETS:
@@ -65,7 +65,7 @@ def libraries():
                    "--format-version=1", f"--filter-platform={target}"]
         answer = subprocess.run(command, cwd=REPO, stdout=subprocess.PIPE, check=False)
         if answer.returncode != 0:
-            fail("cargo metadata failed; its message is above")
+            fail("cargo metadata failed; its error is above")
         metadata = json.loads(answer.stdout)
         packages = {package["id"]: package for package in metadata["packages"]}
         needs = {node["id"]: node["deps"] for node in metadata["resolve"]["nodes"]}
@@ -74,7 +74,7 @@ def libraries():
         while rest:
             for dependency in needs[rest.pop()]:
                 name = dependency["pkg"]
-                # A kind of null is a normal dependency, neither of tests nor of a build script.
+                # The kind is null for a normal dependency, not for one of tests or build scripts.
                 if name not in seen and any(not k["kind"] for k in dependency["dep_kinds"]):
                     seen.add(name)
                     rest.append(name)
@@ -85,7 +85,7 @@ def libraries():
 
 
 def texts_of(package):
-    """The package's licence texts. Where one may choose, and MIT is a choice, that is all."""
+    """Returns the package's licence texts, or only MIT if the licence offers a choice with MIT."""
     folder = Path(package["manifest_path"]).parent
     licence = package["license"] or ""
     files = sorted(f for f in folder.iterdir() if f.is_file() and FILE_NAME.match(f.name))
@@ -97,13 +97,13 @@ def texts_of(package):
         files = [TEXTS / WITHOUT_TEXT[package["name"], licence]]
     texts = [read(f) for f in files]
     if not any(texts):
-        fail(f"{package['name']} {package['version']} ({licence}) comes without the text of its"
-             " licence; put the text into packaging/licenses, and its name into WITHOUT_TEXT")
+        fail(f"{package['name']} {package['version']} ({licence}) has no licence text in its"
+             " package; put the text into packaging/licenses and its name into WITHOUT_TEXT")
     return texts
 
 
 def read(file):
-    """A text without differences that nobody sees, so that equal ones are printed once."""
+    """Returns a text without invisible differences, so that equal texts are printed once."""
     text = file.read_text(encoding="utf-8", errors="replace").replace("\r\n", "\n")
     return "\n".join(line.rstrip() for line in text.splitlines()).strip("\n")
 
@@ -121,10 +121,9 @@ def main():
     rows = [row(f"{p['name']} {p['version']}", p["license"], texts_of(p)) for p in libraries()]
     runtime = [row(name, licence, [read(TEXTS / file) for file in files])
                for name, licence, files in RUNTIME]
-    lines = ["The program autodns contains the work of others. Each line below names it, its licence "
-             "and, by",
-             "number, the text of that licence further down. autodns itself is under the MIT licence."
-             "",
+    lines = ["The program autodns contains the work of others. Each line below names such a work,",
+             "its licence, and the number of the licence's text, which is further down. autodns",
+             "itself is under the MIT licence.", "",
              "Libraries, and macros that wrote code into it:", "", *rows, "",
              "Added by the compiler:", "", *runtime]
     for text, number in numbers.items():

@@ -73,7 +73,7 @@ MAILTO=""
     deploy --config "$config" --credentials "$credentials" --env "AWS_ENDPOINT_URL=$endpoint"
     expect "the first deployment" "0 " "$status $err"
     expect "the first deployment's note" "pi@127.0.0.1: note: the crontab of pi has another line \
-that names autodns; it stays" "$notes"
+that names autodns; it is kept" "$notes"
     expect "the first deployment's dry run" "pi@127.0.0.1: a dry run there:
 autodns $version
 home.example.com A: 192.0.2.1 -> 192.175.48.7" \
@@ -145,13 +145,13 @@ SHELL=/bin/sh
 
     # Meanwhile a deployment whose dry run fails changes nothing, unless it is forced.
     refuses "a failing dry run" \
-        "the dry run failed there \(exit status 1\), as shown above; nothing was changed .*" \
+        "the dry run failed \(exit status 1\); its output is above; nothing was changed .*" \
         deploy --interval 2
     expect_match "a failing dry run is shown" \
         $'.*\nautodns: home\\.example\\.com A: [^\n]*reflect.*' "$out"
     deploy --force --interval 1
     expect "a forced deployment" \
-        "0 deploy-pi.sh: pi@127.0.0.1: the dry run failed there (exit status 1), as shown above" \
+        "0 deploy-pi.sh: pi@127.0.0.1: the dry run failed (exit status 1); its output is above" \
         "$status $err"
     expect "the crontab after a forced deployment" "$own
 * * * * * sleep $(second); $line" "$(crontab_of pi)"
@@ -170,22 +170,22 @@ SHELL=/bin/sh
     poll 90 "the alert's lock to go" test ! -e "$root/tmp/autodns_alert.lock"
 
     deploy_as second --system --uninstall
-    expect "the end of the system's" "0 second@127.0.0.1: took away /etc/cron.d/autodns
-second@127.0.0.1: took away /usr/local/bin/autodns
-second@127.0.0.1: took away /etc/autodns/autodns.json
-second@127.0.0.1: took away /etc/autodns/credentials
-second@127.0.0.1: took away /etc/autodns/deployed" "$status $out$err"
+    expect "the end of the system's" "0 second@127.0.0.1: removed /etc/cron.d/autodns
+second@127.0.0.1: removed /usr/local/bin/autodns
+second@127.0.0.1: removed /etc/autodns/autodns.json
+second@127.0.0.1: removed /etc/autodns/credentials
+second@127.0.0.1: removed /etc/autodns/deployed" "$status $out$err"
     deploy_as pi --uninstall
-    expect "the end" "0 pi@127.0.0.1: took away a line in the crontab of pi
-pi@127.0.0.1: took away $pi_home/.local/bin/autodns
-pi@127.0.0.1: took away $pi_home/.config/autodns/autodns.json
-pi@127.0.0.1: took away $pi_home/.config/autodns/credentials
-pi@127.0.0.1: took away $pi_home/.config/autodns/deployed" "$status $out$err"
+    expect "the end" "0 pi@127.0.0.1: removed a line in the crontab of pi
+pi@127.0.0.1: removed $pi_home/.local/bin/autodns
+pi@127.0.0.1: removed $pi_home/.config/autodns/autodns.json
+pi@127.0.0.1: removed $pi_home/.config/autodns/credentials
+pi@127.0.0.1: removed $pi_home/.config/autodns/deployed" "$status $out$err"
     rm -f "$root$pi_home/ticks"
     expect "the Pi at the end" "$before" "$(snapshot)"
     deploy_as pi --uninstall
     expect "an uninstallation of nothing" \
-        "0 pi@127.0.0.1: there is nothing that deploy-pi.sh put there" "$status $out$err"
+        "0 pi@127.0.0.1: deploy-pi.sh has installed nothing there" "$status $out$err"
 }
 
 # The files of an earlier version of deploy-pi.sh in /usr/local/etc, for the user second.
@@ -212,11 +212,11 @@ test_system_deployment() {
 
     make_old_deployment
     deploy_as second --system --uninstall
-    expect "the end of an earlier version's" "0 second@127.0.0.1: took away /etc/cron.d/autodns
-second@127.0.0.1: took away /usr/local/bin/autodns
-second@127.0.0.1: took away /usr/local/etc/autodns.json
-second@127.0.0.1: took away /usr/local/etc/autodns.credentials
-second@127.0.0.1: took away /usr/local/etc/autodns.deployed" "$status $out$err"
+    expect "the end of an earlier version's" "0 second@127.0.0.1: removed /etc/cron.d/autodns
+second@127.0.0.1: removed /usr/local/bin/autodns
+second@127.0.0.1: removed /usr/local/etc/autodns.json
+second@127.0.0.1: removed /usr/local/etc/autodns.credentials
+second@127.0.0.1: removed /usr/local/etc/autodns.deployed" "$status $out$err"
     make_old_deployment
     deploy_as second --system --binary "$binary" --interval 1
     expect "a deployment on top of an earlier version's" "0 " "$status $err"
@@ -261,7 +261,7 @@ test_choice_of_binary() {
             --env "AWS_ENDPOINT_URL=$endpoint"
         [[ $status == 0 ]] || give_up "a deployment to $machine: $err"
         expect "the choice for $machine" \
-            "pi@127.0.0.1: $machine, 32-bit programs: wants $wanted" "$(head -n 1 <<<"$out")"
+            "pi@127.0.0.1: $machine, 32-bit programs: needs $wanted" "$(head -n 1 <<<"$out")"
         cmp "$repo/target/pi/$wanted/autodns" "$root$pi_home/.local/bin/autodns" ||
             give_up "$machine got another binary"
     done
@@ -275,7 +275,7 @@ test_short_deployment() {
     deploy_as pi --config "$config" --credentials "$credentials" --interval 1 \
         --env "AWS_ENDPOINT_URL=$endpoint"
     [[ $status == 0 ]] || give_up "a deployment: $err"
-    expect "the choice" "pi@127.0.0.1: aarch64, 64-bit programs: wants $target" \
+    expect "the choice" "pi@127.0.0.1: aarch64, 64-bit programs: needs $target" \
         "$(head -n 1 <<<"$out")"
     cmp "$binary" "$root$pi_home/.local/bin/autodns" || give_up "another binary is there"
     poll 90 "cron to change the record" record_says "$zone" 192.175.48.7

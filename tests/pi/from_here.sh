@@ -58,7 +58,7 @@ test_bundle() {
     from_bundle --config "$config" --credentials "$credentials" \
         --env "AWS_ENDPOINT_URL=$endpoint" pi@127.0.0.1
     expect "a deployment from a bundle" \
-        "0 pi@127.0.0.1: armv7l, 32-bit programs: wants armv7-unknown-linux-musleabihf" \
+        "0 pi@127.0.0.1: armv7l, 32-bit programs: needs armv7-unknown-linux-musleabihf" \
         "$status $err$(head -n 1 <<<"$out")"
     cmp "$bundle/bin/armv7/autodns" "$root$pi_home/.local/bin/autodns" ||
         give_up "another binary is there"
@@ -159,8 +159,9 @@ guest@127.0.0.1: done: silent is in place" "$(tail -n 3 <<<"$out")"
     cmp "$config" "$root/home/guest/.config/autodns/autodns.json" || give_up "another config"
     from_bundle --uninstall second@127.0.0.1 guest@127.0.0.1
     expect "the end of both" "0 
-second@127.0.0.1: done: autodns is not there any more
-guest@127.0.0.1: done: autodns is not there any more" "$status $err"$'\n'"$(tail -n 2 <<<"$out")"
+second@127.0.0.1: done: autodns is not installed any more
+guest@127.0.0.1: done: autodns is not installed any more" \
+        "$status $err"$'\n'"$(tail -n 2 <<<"$out")"
     from_bundle --binary "$scratch/silent" --config "$config" second@127.0.0.1 guest@127.0.0.1
     expect "one configuration for both" "deploy-pi.sh: note: all 2 Pis get the same record from\
  $config; with %h in its name each gets its own" "$notes"

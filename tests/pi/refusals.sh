@@ -25,37 +25,39 @@ test_failures() {
         plain "$repo/scripts/deploy-pi.sh" -p "$port" -i "$scratch/other_key" \
         -o IdentitiesOnly=yes -o "UserKnownHostsFile=$scratch/known_hosts" \
         --binary "$binary" pi@127.0.0.1
-    refuses "unknown host key" "its host key is not the known one, .*" \
+    refuses "unknown host key" "its host key is unknown or has changed; .*" \
         plain "$repo/scripts/deploy-pi.sh" -p "$port" -i "$scratch/key" \
         -o StrictHostKeyChecking=yes -o UserKnownHostsFile=/dev/null --binary "$binary" \
         pi@127.0.0.1
-    refuses "no config" "$pi_home/\.config/autodns/autodns\.json is not there yet; .*" deploy
-    refuses "an interval that is none" "--interval wants a divisor of 60, not 7" \
+    refuses "no config" "$pi_home/\.config/autodns/autodns\.json does not exist yet; .*" deploy
+    refuses "an invalid interval" "--interval needs a divisor of 60, not 7" \
         deploy --interval 7
-    refuses "a key as a variable" "--env takes no AWS_SECRET_ACCESS_KEY; put the key into .*" \
+    refuses "a key as a variable" \
+        "--env does not accept AWS_SECRET_ACCESS_KEY; put the key into .*" \
         deploy --config "$config" --env AWS_SECRET_ACCESS_KEY=x
     refuses "a variable that is not set" "--env NOT_SET_HERE: it is not set here" \
         deploy --config "$config" --env NOT_SET_HERE
     refuses "a variable with an escape sequence" "--env ODD: its value has a control character" \
         deploy --config "$config" --env $'ODD=\e[2J'
-    refuses "a binary that is none" "the binary does not run there: .*; nothing was changed .*" \
+    refuses "an invalid binary" "the binary does not run on the Pi: .*; nothing was changed .*" \
         plain "$repo/scripts/deploy-pi.sh" "${login[@]}" --config "$config" \
         --binary "$config" pi@127.0.0.1
     printf '\nPackage: autodns\nStatus: %s\nVersion: 1\nArchitecture: armhf\n\n' \
         'deinstall ok config-files' >>"$root/var/lib/dpkg/status"
     refuses "the files of the Debian package" \
-        "the Debian package autodns has its files in /etc/autodns there; leave --system out, .*" \
+        "the Debian package autodns has its files in /etc/autodns there; leave out --system, .*" \
         deploy --system --config "$config" --credentials "$credentials"
     sed -i '/^Package: autodns$/,/^$/d' "$root/var/lib/dpkg/status"
     mkdir -m 750 "$root/etc/autodns"
-    refuses "a folder that is closed to the user" "pi may not enter /etc/autodns; move it .*" \
+    refuses "a folder that is closed to the user" "pi has no access to /etc/autodns; move it .*" \
         deploy --system --config "$config" --credentials "$credentials"
     chmod 755 "$root/etc/autodns"
     chroot "$root" chown pi /etc/autodns
-    refuses "a folder that the user may write to" "/etc/autodns is not root's alone; give it .*" \
+    refuses "a folder that the user may write to" \
+        "users other than root can write to /etc/autodns; run sudo chown root /etc/autodns .*" \
         deploy --system --config "$config" --credentials "$credentials"
     rmdir "$root/etc/autodns"
-    refuses "sudo with a password" "sudo asks for a password there, and here is no terminal .*" \
+    refuses "sudo with a password" "sudo asks for a password there; run this in a terminal" \
         deploy_as guest --system --config "$config" --binary "$binary"
 
     half=$((size / 2))
@@ -93,7 +95,8 @@ test_link_in_staging() {
 [ "$1" != --version ] || exit 0
 [ ! -e "${0%/*}/credentials" ] || ln -sf /etc/shadow "${0%/*}/credentials"
 TEXT
-    refuses "a link among the copied files" "pi has no copied file credentials any more; it is .*" \
+    refuses "a link among the copied files" \
+        "pi cannot read the copied file credentials any more; nothing was changed" \
         deploy_as pi --system --binary "$scratch/linking" --config "$1" --credentials "$2"
 }
 

@@ -98,7 +98,7 @@ test_password_for_sudo() {
         expect "the Pi after it with $shell" "$before" "$(snapshot)"
     done
     deploy_typing wrong --binary "$scratch/silent" --config "$scratch/my:config.json"
-    expect "a wrong password" "1 deploy-pi.sh: guest@127.0.0.1: sudo did not take the password;\
+    expect "a wrong password" "1 deploy-pi.sh: guest@127.0.0.1: sudo did not accept the password;\
  nothing was changed" "$status $(tail -n 1 <<<"$out")"
     expect "the Pi after a wrong password" "$before" "$(snapshot)"
     rm "$root/usr/local/bin/sync"
@@ -110,7 +110,7 @@ test_shell_that_ends() {
     echo exit >"$home/.bashrc"
     for shell in /bin/bash /usr/bin/fish /usr/bin/tcsh; do
         chroot "$root" usermod -s "$shell" guest
-        refuses "$shell that ends at once" "its login shell did not run what it was sent; .*" \
+        refuses "$shell that ends at once" "its login shell did not run the script; .*" \
             deploy_silent
     done
 }
@@ -131,7 +131,7 @@ test_hostile_pi() {
     chroot "$root" usermod -s /usr/local/bin/hostile guest
     while IFS='=' read -r name value; do
         hostile_answer "@$name=$(printf %b "$value")"
-        refuses "a hostile $name" "its answer for $name is not of the form .*" \
+        refuses "a hostile $name" "it sent an invalid value for $name: .*" \
             deploy_as guest --config "$scratch/my:config.json"
     done <<'TEXT'
 target=--readme
@@ -198,8 +198,8 @@ test_messages_of_cron() {
     deploy_silent
     expect "neither mail nor logger" "0 $line # autodns, by deploy-pi.sh" \
         "$status $(cron_line_after)"
-    expect_match "what is said of it" "guest@127\.0\.0\.1: cron mails nothing there, and there is no\
- logger: what autodns says is lost, .*" "$(grep 'cron mails' <<<"$out")"
+    expect_match "the note without mail and logger" "guest@127\.0\.0\.1: cron mails nothing there,\
+ and there is no logger: the messages of autodns are lost, .*" "$(grep 'cron mails' <<<"$out")"
     mv "$root/usr/bin/logger.away" "$root/usr/bin/logger"
     deploy_as guest --uninstall
     expect "the Pi after it" "$before" "$(snapshot)"

@@ -19,6 +19,6 @@ test_twice() {
     expect "two folders give the same bytes, and one byte more is noticed" \
         "1 $binary: $said
 $released.tar.gz: $said
-$changed: NOT $said: SHA-256 $(sha256sum "$changed" | cut -d' ' -f1) instead of $sum" \
-        "$status $out"
+$changed: NOT $said: its SHA-256 is $(sha256sum "$changed" | cut -d' ' -f1),\
+ and that of the build is $sum" "$status $out"
 }

@@ -146,7 +146,7 @@ test_tag() {
     expect "the tag of this version" "0 " "$status $out$err"
     run "$repo/scripts/release.sh" --check-tag v99.0.0
     expect "the tag of another version" \
-        "1 release.sh: the tag v99.0.0 is not v$version, which Cargo.toml wants" "$status $err"
+        "1 release.sh: the tag is v99.0.0, but Cargo.toml has the version $version" "$status $err"
     run "$repo/scripts/release.sh" --ready "$folder"
     expect "a folder that exists" \
         "1 release.sh: $folder exists already; remove it, or name another" "$status $err"
