@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Tests what a person starts first: what try.sh, test.sh and soak.sh say on a machine that lacks
-# something, and the whole of try.sh as a user without rights: not root, no way to become root, and
-# a system that is read-only for it. It must not change anything of the machine.
+# Tests the scripts that a new user starts: what try.sh, test.sh and soak.sh print if something is
+# missing, and the whole of try.sh as a user without rights. That user is not root, cannot become
+# root, and cannot write to the system's folders. Must not change the machine.
 #
-#     tests/scripts/run.sh [--quick]        without the whole of try.sh
+#     tests/scripts/run.sh [--quick]        --quick leaves out the whole of try.sh
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -28,8 +28,8 @@ trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# What would give rights, or needs them, writes down that it was called. `apt-get download` needs
-# none.
+# Replaces the programs that give rights or need them by one that records each call, except
+# `apt-get download`, which needs no rights.
 mkdir "$work/traps"
 apt_get=$(command -v apt-get) || apt_get=false
 for program in sudo su doas pkexec apt apt-get dpkg; do
@@ -42,9 +42,9 @@ TEXT
     chmod 755 "$work/traps/$program"
 done
 
-# unprivileged COMMAND…: as uid 1000 with no capability and no way to get one. For root in a user
-# namespace, so that the user owns what root owns, the toolchain and the target folder; what belongs
-# to the system is read-only.
+# unprivileged COMMAND…: runs it as uid 1000 with no capability and no way to get one. If the caller
+# is root, this happens in a user namespace. There, uid 1000 owns root's files: it needs the
+# toolchain and the target folder. The system's folders are read-only.
 unprivileged() {
     # shellcheck disable=SC2016  # for the shell inside
     local confine='
@@ -70,20 +70,20 @@ unprivileged() {
 
 export PYTHONDONTWRITEBYTECODE=1
 "$python" -m unittest discover --quiet --start-directory "$root/tests/scripts" ||
-    die 'what the scripts say before they build anything is wrong; see above'
+    die 'the tests of --preflight failed; see above'
 
 # shellcheck disable=SC2016
 unprivileged sh -c '
     [ "$(id -u)" != 0 ] || { echo "it is root" >&2; exit 1; }
     ! touch /etc/autodns-test 2>/dev/null || { echo "it can write /etc" >&2; exit 1; }
-' || die 'no user without rights can be made here (unshare and setpriv of util-linux)'
+' || die 'cannot run as a user without rights here (with unshare and setpriv of util-linux)'
 
 for script in try test soak; do
     unprivileged "$root/scripts/$script.sh" --preflight ||
-        die "scripts/$script.sh wants something that this user has not; see above"
+        die "scripts/$script.sh needs something that this user does not have; see above"
 done
 if [ "${1:-}" != --quick ]; then
-    # The cache may be empty: what try.sh installs for itself needs no rights either.
+    # The cache can be empty, because try.sh needs no rights to fill it.
     unprivileged "$root/scripts/try.sh" || die 'scripts/try.sh fails for a user without rights'
 fi
-[ ! -e "$work/called" ] || die "this was called: $(cat "$work/called")"
+[ ! -e "$work/called" ] || die "a script called: $(cat "$work/called")"

@@ -1,7 +1,7 @@
-"""What try.sh, test.sh and soak.sh say on machines that lack something, each made of a PATH.
+"""Tests what try.sh, test.sh and soak.sh print on machines where something is missing.
 
-A machine here is a folder of links to a few real programs, with fakes in place of others. Nothing
-is built: the fake cargo knows its version only, and notes any other call.
+A machine here is a PATH: a folder with links to a few real programs and with fakes of others.
+Nothing is built: the fake cargo only prints its version, and every call is recorded.
 """
 
 import os
@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 RUST = re.search(r'^rust-version = "(.*)"$', (ROOT / "Cargo.toml").read_text(), re.M)[1]
 RUSTUP = "curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh"
 
-# What every Linux and macOS has, and what the scripts use before they look for anything.
+# Programs of every Linux and macOS, which the scripts use before they look for anything.
 REAL = ["awk", "bash", "cat", "cut", "dirname", "env", "grep", "sed", "sh", "tr", "true"]
 
 FAKES = {
@@ -38,7 +38,7 @@ def python(version, venv="exit 0"):
 
 
 class Machine:
-    """A PATH and what was called on it."""
+    """A PATH, and the calls of the programs on it."""
 
     def __init__(self, folder, **changes):
         self.bin = Path(folder) / "bin"
@@ -55,14 +55,14 @@ class Machine:
             path.chmod(0o755)
 
     def run(self, script, *arguments, **environment):
-        # bash by its path: the machine's own /usr/bin must not be on PATH.
+        # Starts bash by its path, because this machine's /usr/bin must not be on PATH.
         return subprocess.run(
             [self.bin / "bash", ROOT / "scripts" / script, *arguments],
             env={"PATH": str(self.bin), "HOME": str(self.bin.parent)} | environment,
             stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
 
     def called(self, *names):
-        """The calls of these programs; version questions and harmless queries aside."""
+        """Returns the calls of these programs, without --version and harmless queries."""
         calls = self.calls.read_text().splitlines() if self.calls.exists() else []
         return [call for call in calls if call.split()[0] in names
                 and not call.endswith(" --version") and " download --print-uris " not in call]
@@ -79,14 +79,14 @@ class Preflight(unittest.TestCase):
         return Machine(folder, **changes)
 
     def assert_missing(self, script, expected, environment=None, **changes):
-        """One line, on stderr, before anything was built or anybody was asked for rights."""
+        """Asserts that the script prints one line on stderr, and builds and installs nothing."""
         machine = self.machine(**changes)
         result = machine.run(script, **(environment or {}))
         self.assertEqual((result.returncode, result.stdout, result.stderr),
                          (1, "", f"{script}: missing: {expected}\n"))
         self.assertEqual(machine.called("cargo", "sudo", "apt-get", "curl", "rustup"), [])
 
-    def test_a_whole_machine_lacks_nothing(self):
+    def test_complete_machine_passes_preflight(self):
         for script in ("try.sh", "test.sh", "soak.sh"):
             machine = self.machine()
             result = machine.run(script, "--preflight")
@@ -94,20 +94,20 @@ class Preflight(unittest.TestCase):
                              (0, f"{script}: nothing is missing\n", ""))
             self.assertEqual(machine.called("cargo", "sudo"), [])
 
-    def test_help_needs_nothing(self):
+    def test_help_works_without_any_dependency(self):
         for script in ("try.sh", "test.sh", "soak.sh"):
             machine = self.machine(cargo=None, python3=None, uname="echo Darwin")
             result = machine.run(script, "--help")
             self.assertEqual((result.returncode, result.stderr), (0, ""))
             self.assertTrue(result.stdout.startswith(f"usage: scripts/{script} "), result.stdout)
 
-    def test_an_unknown_option_is_refused(self):
+    def test_unknown_option_exits_2(self):
         for script in ("try.sh", "test.sh"):
             result = self.machine().run(script, "--fast")
             self.assertEqual((result.returncode, result.stdout, result.stderr), (
                 2, "", f"{script}: there is no option --fast; see scripts/{script} --help\n"))
 
-    def test_macos_is_named_with_all_else_that_is_missing(self):
+    def test_macos_is_listed_with_everything_missing(self):
         mac = {"uname": "echo Darwin", "apt_get": None, "apt_cache": None, "flock": None,
                "sudo": None}
         script = ROOT / "scripts" / "try.sh"
@@ -119,7 +119,7 @@ class Preflight(unittest.TestCase):
             f"install: {RUSTUP} && PYTHON=/path/to/python3.12 {script}",
             **mac, cargo=None, python3=python("3.9"))
 
-    def test_rust_is_missing_or_too_old(self):
+    def test_missing_or_old_rust_is_reported(self):
         self.assert_missing("try.sh", f"Rust {RUST} or later; install: {RUSTUP}", cargo=None)
         old = 'echo "cargo 1.63.0"'
         self.assert_missing("try.sh", f"Rust {RUST} or later (this is 1.63.0); install: {RUSTUP}",
@@ -131,7 +131,7 @@ class Preflight(unittest.TestCase):
         self.assert_missing("test.sh", "Rust's clippy; install: rustup component add clippy",
                             cargo_clippy="exit 1", rustup="")
 
-    def test_an_old_python_is_named_with_the_way_to_a_newer_one(self):
+    def test_old_python_is_reported_with_command_for_newer_one(self):
         old = python("3.9")
         script = ROOT / "scripts" / "try.sh"
         self.assert_missing(
@@ -145,25 +145,25 @@ class Preflight(unittest.TestCase):
             "try.sh", "Python 3.11 or later; install: sudo apt-get install python3 python3-venv",
             python3=None, apt_cache='[ "$2" = python3 ] && echo "  Candidate: 3.13.5-1"')
 
-    def test_another_python_on_path_is_taken(self):
+    def test_newer_python_on_path_is_used(self):
         machine = self.machine(python3=python("3.9"))
         for name, body in (("python3.12", python("3.12")),):
             (machine.bin / name).write_text(f"#!/bin/sh\n{body}\n")
             (machine.bin / name).chmod(0o755)
         self.assertEqual(machine.run("try.sh", "--preflight").returncode, 0)
 
-    def test_a_python_that_the_caller_names_is_the_only_one(self):
+    def test_python_variable_rules_out_other_pythons(self):
         self.assert_missing(
             "try.sh", "Python 3.11 or later (/nowhere/python does not run); install: "
             f"PYTHON=/path/to/python3.12 {ROOT / 'scripts' / 'try.sh'}",
             environment={"PYTHON": "/nowhere/python"})
 
-    def test_python_without_venv_is_not_enough(self):
+    def test_python_without_venv_is_reported(self):
         self.assert_missing(
             "soak.sh", "Python's venv; install: sudo apt-get install python3-venv",
             python3=python("3.13", "exit 1"))
 
-    def test_packages_are_named_in_one_command_that_fits_the_user(self):
+    def test_missing_packages_give_one_command_for_this_user(self):
         some = {"shellcheck": None, "zsh": None, "openssl": None}
         named = "shellcheck, openssl, zsh; install: "
         command = "apt-get install shellcheck openssl zsh"
@@ -173,15 +173,15 @@ class Preflight(unittest.TestCase):
             "test.sh", f"{named}(your package manager's names for: shellcheck openssl zsh)",
             **some, apt_get=None)
 
-    def test_what_needs_no_root_is_told_apart(self):
+    def test_only_package_installation_uses_sudo(self):
         self.assert_missing(
             "test.sh", f"Rust {RUST} or later (this is 1.63.0), cc, Rust's clippy, zsh; install: "
             "sudo apt-get install gcc zsh && rustup update stable && rustup default stable && "
             "rustup component add clippy",
             cargo='echo "cargo 1.63.0"', cargo_clippy="exit 1", cc=None, zsh=None, rustup="")
 
-    def test_folders_that_cannot_be_made_are_named(self):
-        # Below a file no folder can be made, not even by root.
+    def test_folders_that_cannot_be_made_are_reported(self):
+        # Not even root can make a folder below a file.
         folder = "/dev/null/folder"
         self.assert_missing(
             "try.sh",
@@ -191,7 +191,7 @@ class Preflight(unittest.TestCase):
             environment={
                 "AUTODNS_CACHE": f"{folder}/cache", "CARGO_TARGET_DIR": f"{folder}/target"})
 
-    def test_root_gets_the_packages_installed(self):
+    def test_test_sh_as_root_installs_packages(self):
         machine = self.machine(
             id="echo 0", shellcheck=None, apt_get="exit 0", sudo="exit 1")
         result = machine.run("test.sh", "--preflight")
@@ -201,7 +201,7 @@ class Preflight(unittest.TestCase):
             "apt-get update -qq",
             "apt-get install -y -qq --no-install-recommends shellcheck"])
 
-    def test_try_installs_nothing_for_root_either(self):
+    def test_try_sh_as_root_installs_nothing(self):
         machine = self.machine(id="echo 0", cc=None, apt_get="exit 0")
         result = machine.run("try.sh")
         self.assertEqual((result.returncode, result.stderr), (
