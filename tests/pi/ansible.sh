@@ -1,9 +1,9 @@
-# Part "ansible": the role of packaging/ansible, run by a real ansible-core. First on an emulated Pi
-# with a 64-bit system, whose cron does the work, then on a machine under systemd, whose timer does.
-# Sourced by run.sh; prepare.sh makes the roots for both, which have Python, and gets ansible-core.
+# Part "ansible": a real ansible-core runs the role of packaging/ansible. First with cron on an
+# emulated Pi with a 64-bit system, then with a timer on a machine under systemd. Sourced by run.sh;
+# prepare.sh makes the roots for both, with Python, and installs ansible-core.
 # shellcheck shell=bash disable=SC2034,SC2154,SC2016  # shared variables; scripts for other shells
 
-# Its second is 3, so that a test that waits for cron waits no longer.
+# With this name the runs start at second 3, so that tests that wait for cron wait only briefly.
 fleet_host=kitchen
 
 test_ansible() {
@@ -22,7 +22,7 @@ test_ansible() {
 
 # --- the control machine ------------------------------------------------------------------------
 
-# What a person makes of the examples: the same playbook, an inventory, a key in a vault.
+# The files that a person makes from the examples: the playbook, an inventory, a key in a vault.
 make_control_machine() {
     control=$scratch/control
     release=$control/dist
@@ -47,14 +47,14 @@ TEXT
     rm "$control/plain.yml"
 }
 
-# as_admin COMMAND…: on the control machine, with nothing of this one's environment.
+# as_admin COMMAND…: runs it on the control machine, without this machine's environment.
 as_admin() {
     run bash -c 'cd "$1" && shift && exec "$@"' bash "$control" \
         env -i HOME="$scratch/home" PATH="$ansible/bin:/usr/bin:/bin" LC_ALL=C.UTF-8 TERM=dumb \
         TMPDIR="$scratch" ANSIBLE_CONFIG="$control/ansible.cfg" "$@"
 }
 
-# make_inventory PORT KNOWN_HOSTS SCHEDULE: the fleet, a machine of it at this port.
+# make_inventory PORT KNOWN_HOSTS SCHEDULE: makes the fleet, with one machine at this port.
 make_inventory() {
     cat >"$control/hosts.yml" <<TEXT
 pis:
@@ -83,7 +83,7 @@ pis:
 TEXT
 }
 
-# make_release VERSION [TAIL]: adds the files of a release, whose programs end with TAIL.
+# make_release VERSION [TAIL]: adds the files of a release. TAIL is appended to its programs.
 make_release() {
     local target name
     for target in aarch64-unknown-linux-musl x86_64-unknown-linux-musl; do
@@ -96,8 +96,8 @@ make_release() {
     (cd "$release" && sha256sum -- *.tar.gz >SHA256SUMS)
 }
 
-# play OPTION…: leaves in changed what the role changed, one line each, and sees to it that the
-# secrets are shown nowhere.
+# play OPTION…: runs the playbook and checks that it shows no secret. Sets changed to the tasks that
+# changed something, one per line.
 play() {
     as_admin ansible-playbook -i hosts.yml playbook.yml "$@"
     changed=$(awk '
@@ -107,7 +107,7 @@ play() {
     expect "a play shows no secret: $*" '' "$(grep -F -e "$secret" -e "a b%c" <<<"$out$err" || :)"
 }
 
-# plays WHAT CHANGED OPTION…: a play that goes well and changes just that.
+# plays WHAT CHANGED OPTION…: expects a play that succeeds and changes exactly that.
 plays() {
     local what=$1 expected=$2
     shift 2
@@ -119,7 +119,8 @@ plays() {
     expect "$what: what is changed" "$expected" "$changed"
 }
 
-# fails_to WHAT PATTERN OPTION…: a play that fails for this reason, and leaves the host as it was.
+# fails_to WHAT PATTERN OPTION…: expects a play that fails with this error and changes nothing on
+# the host.
 fails_to() {
     local what=$1 pattern=$2 before
     shift 2
@@ -127,11 +128,11 @@ fails_to() {
     play "$@"
     expect "$what: the exit status" 2 "$status"
     # Ansible breaks long lines.
-    expect_match "$what: the reason" ".*$pattern.*" "$(tr -s ' \n' ' ' <<<"$out$err")"
-    expect "$what: the host is as it was" "$before" "$(host_snapshot)"
+    expect_match "$what: the error" ".*$pattern.*" "$(tr -s ' \n' ' ' <<<"$out$err")"
+    expect "$what: the host is unchanged" "$before" "$(host_snapshot)"
 }
 
-# Everything that a role could touch: kind, mode, owner, contents.
+# Everything that a role could change: kind, mode, owner, contents.
 host_snapshot() {
     (
         cd "$root" || exit
@@ -145,8 +146,8 @@ host_snapshot() {
 
 # --- the parts ----------------------------------------------------------------------------------
 
-# The role's unit is that of the Debian package, but for the places and the user; its page has its
-# variables.
+# The role's unit equals that of the Debian package, except for paths and user. The role's README.md
+# lists all its variables.
 test_text_of_role() {
     local settings='^(ExecStart|EnvironmentFile|User|Group|ConditionPathExists|Documentation)='
     settings+='|^[#{]|^$'
@@ -154,25 +155,26 @@ test_text_of_role() {
         "$(grep -vE "$settings" "$repo/packaging/systemd/autodns.service")" \
         "$(grep -vE "$settings" \
             "$repo/packaging/ansible/roles/autodns/templates/autodns.service.j2")"
-    expect "the variables on the role's page" \
+    expect "the variables in the role's README.md" \
         "$(sed -n 's/^\(autodns_[a-z0-9_]*\):.*/\1/p' \
             "$repo/packaging/ansible/roles/autodns/defaults/main.yml" | sort)" \
         "$(grep -o '^| `autodns_[^|]*' "$repo/packaging/ansible/README.md" |
             grep -o 'autodns_[a-z0-9_]*' | sort)"
 }
 
-# own_moment: "MINUTE SECOND" of the host in a fleet that runs it every five minutes.
+# own_moment: prints "MINUTE SECOND" of the host with a run every five minutes.
 own_moment() {
     echo "$(($(own_number_of_host) % 5)) $(($(own_number_of_host) / 60 % 60))"
 }
 
 own_number_of_host() { echo $((16#$(printf %s "$fleet_host" | sha256sum | cut -c 1-8))); }
 
-# check_of_readme PATTERN: the only indented line of the role's page that fits.
+# check_of_readme PATTERN: prints the only indented line of the role's README.md that matches.
 check_of_readme() {
     local lines
     lines=$(sed -n 's/^    //p' "$repo/packaging/ansible/README.md" | grep -E "$1")
-    [[ -n $lines && $lines != *$'\n'* ]] || give_up "README.md of the role has no one line for $1"
+    [[ -n $lines && $lines != *$'\n'* ]] ||
+        give_up "the role's README.md does not have exactly one line for $1"
     echo "$lines"
 }
 
@@ -184,7 +186,7 @@ Put the credentials in place
 Put the variables in place
 Put the configuration in place'
 
-# Emulated, so it takes minutes, and only what a Pi can show is shown here.
+# Emulation takes minutes, so this only tests what needs a Pi.
 test_role_on_pi() {
     # Another part's Pi may still be there.
     local port=2223 before first url user
@@ -208,8 +210,8 @@ Write the file for cron" --diff -e autodns_interval=1
 600 0 etc/cron.d/autodns" "$(modes usr/local/bin/autodns etc/autodns \
         etc/autodns/{autodns.json,credentials,environment} etc/cron.d/autodns)"
     cmp "$repo/target/pi/aarch64-unknown-linux-musl/autodns" "$root/usr/local/bin/autodns" ||
-        give_up "another program is there"
-    checks "the check of the role's page" pi "$(check_of_readme '^sudo .*environment')"
+        give_up "the wrong program was installed"
+    checks "the check command in README.md" pi "$(check_of_readme '^sudo .*environment')"
     poll 120 "cron to change the record" record_says "$zone" 192.175.48.7
 
     first=$(host_snapshot)
@@ -225,7 +227,7 @@ Write the file for cron" --diff -e autodns_interval=1
     expect "the program of the upgrade" upgrade "$(tail -c 7 "$root/usr/local/bin/autodns")"
 }
 
-# What is wrong is said, and replaces nothing.
+# A wrong input gives an error and replaces nothing.
 test_role_refuses() {
     local sums
     fails_to "a misspelt key" 'dnsname' \
@@ -263,7 +265,7 @@ Write the units" --check
 Write the units
 Turn the timer on"
     expect "the timer is on" "enabled active" "$(state autodns.timer)"
-    expect "the timer has a moment of its own" "OnCalendar=*:$minute/5:$second" \
+    expect "the timer has the host's minute and second" "OnCalendar=*:$minute/5:$second" \
         "$(grep '^OnCalendar=' "$root/etc/systemd/system/autodns.timer")"
     expect_match "the next time is at that second" ".*:0*$second .*" \
         "$(show NextElapseUSecRealtime autodns.timer)"
@@ -272,18 +274,18 @@ Turn the timer on"
     first=$(host_snapshot)
     plays "the second run with a timer" ""
     plays "check mode on an installed machine" "" --check --diff
-    expect "neither changes anything" "$first" "$(host_snapshot)"
+    expect "both change nothing" "$first" "$(host_snapshot)"
 
     tell_reflector "$reflect" '{"mode":"ok","address":"192.175.48.9"}'
     run inside systemctl start autodns.service
     expect "the service runs" "0 " "$status $err"
     expect "the service changes the record" "$(record 192.175.48.9)" \
         "$(moto_aws "$endpoint" records "$zone")"
-    expect "a variable comes through" "a b%c'd\"e\$HOME;f\\g!h" \
+    expect "a variable in the file is unchanged" "a b%c'd\"e\$HOME;f\\g!h" \
         "$(chroot "$root" sh -c '. /etc/autodns/environment; printf %s "$ODD"')"
     drop_in autodns.service spy <<<$'[Service]\nExecStart=\nExecStart=/usr/bin/printenv ODD'
     run inside systemctl start autodns.service
-    expect "a variable comes through systemd" "0 a b%c'd\"e\$HOME;f\\g!h" \
+    expect "a variable passes systemd unchanged" "0 a b%c'd\"e\$HOME;f\\g!h" \
         "$status $(journal | grep -F "'d" | tail -n 1)"
     rm -r "$root/etc/systemd/system/autodns.service.d"
     inside systemctl daemon-reload
@@ -316,7 +318,8 @@ Remove its folder" -e autodns_state=absent
         "$(host_snapshot | grep -vE 'etc/(passwd|group)')"
 }
 
-# The machine, with the user pi, who may use sudo freely and has the key of the other Pi.
+# Starts the machine and its sshd. The user pi may use sudo without a password and has the same SSH
+# key as on the emulated Pi.
 start_sshd_under_systemd() {
     boot_systemd ansible
     inside useradd --create-home --shell /bin/sh pi

@@ -1,8 +1,8 @@
 #!/bin/sh
-# Stands in for a tool of macOS and the BSDs, under the tool's own name: takes the options that they
-# all take and no others, and leaves the work to the tool of this machine. For tests that start
-# deploy-pi.sh with a PATH of nothing else. A tool that is not listed here is not there. It must not
-# change what a tool prints, with one exception: their wc pads its numbers.
+# Stands in for a tool of macOS and the BSDs, under the tool's name. Accepts only the options that
+# all of them have, then runs this machine's tool. Tests start deploy-pi.sh with only these tools on
+# PATH. A tool that is not listed here does not exist. Must not change the output of a tool, except
+# that wc pads its numbers as theirs does.
 set -eu
 
 name=${0##*/}
@@ -11,7 +11,7 @@ complain() {
     exit 64
 }
 
-# The options that are letters alone, and those that a value follows.
+# letters: options without a value. valued: options with a value.
 letters=
 valued=
 case $name in
@@ -29,7 +29,7 @@ case $name in
     *) complain "there is no $name" ;;
 esac
 
-# Options end at the first operand: only GNU looks for them behind it.
+# Options end at the first operand. Only GNU tools accept options after it.
 expected=option
 for argument; do
     case $expected:$argument in

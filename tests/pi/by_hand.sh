@@ -1,17 +1,17 @@
-# The installation by hand, as docs/install.md has it, on an emulated Pi: its files, its cron line,
-# and the commands that it and an alert name. Sourced by run.sh.
+# The installation by hand on an emulated Pi, with the commands of docs/install.md: the files, the
+# cron line, the check, and the command in an alert. Sourced by run.sh.
 # shellcheck shell=bash disable=SC2034,SC2154  # variables shared with the other files
 
-# by_hand PATTERN: the only line of the page's section that fits, without the blanks before it.
+# by_hand PATTERN: prints the only line of the page's section that matches, without leading spaces.
 by_hand() {
     local lines
     lines=$(sed -n '/^## The tarball$/,/^## [^T]/s/^ *//p' "$repo/docs/install.md" | grep -E "$1")
     [[ -n $lines && $lines != *$'\n'* ]] ||
-        give_up "docs/install.md has no one line by hand for $1"
+        give_up "docs/install.md does not have exactly one line by hand for $1"
     echo "$lines"
 }
 
-# The lines that install what is in the folder of the tarball.
+# Prints the lines that install the files of the tarball.
 installing() {
     sed -n '/^## The tarball$/,/^## [^T]/{/^install /p}' "$repo/docs/install.md" | grep .
 }
@@ -22,7 +22,7 @@ test_installation_by_hand() {
     tell_reflector "$reflect" '{"mode":"ok","address":"192.175.48.7"}'
     write_config "$scratch/autodns.json" "$reflect" /tmp/by_hand.lock
     write_credentials "$scratch/credentials"
-    # What the tarball holds of it; the example and the template are already replaced.
+    # The files of the tarball. The example and the template are already replaced by real ones.
     mkdir "$root/$folder"
     cp "$binary" "$scratch"/{autodns.json,credentials} "$root/$folder/"
     chroot "$root" chown -R pi: "/$folder"

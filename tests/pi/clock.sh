@@ -1,13 +1,13 @@
 # Part "clock": the armv7 binary on a real armv7 kernel, in a virtual machine whose clock says 2040
-# and then 1970. qemu's user emulation cannot show this, since it borrows this machine's kernel and
-# clock. Sourced by run.sh; it needs no root, and the kernel that prepare.sh fetched.
+# and then 1970. qemu's user emulation cannot test this, because it uses this machine's kernel and
+# clock. Sourced by run.sh; needs no root. prepare.sh fetches the kernel.
 # shellcheck shell=bash disable=SC2034,SC2154,SC2016  # variables shared with the other files
 
-# 10.0.2.2 is this machine's loopback as a guest of qemu's user network sees it.
+# The address of this machine's loopback in the guest, in qemu's user network.
 host_of_guest=10.0.2.2
 
-# A certificate authority and a server certificate that are valid for fifty years from now: in 2040,
-# and not in 1970.
+# Makes a certificate authority and a server certificate that are valid for fifty years from now: in
+# 2040 but not in 1970.
 make_certificates() {
     local dir=$1
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 18262 \
@@ -25,7 +25,7 @@ guest_modules=(failover net_failover virtio_mmio virtio_net)
 # make_image FOLDER FILE: packs the folder as an initramfs.
 make_image() { (cd "$1" && find . | LC_ALL=C sort | cpio -o -H newc --quiet) | gzip -1 >"$2"; }
 
-# boot QEMU_OPTION… -- KERNEL_ARGUMENT…: leaves the console's text in console.
+# boot QEMU_OPTION… -- KERNEL_ARGUMENT…: sets console to the console's text.
 boot() {
     local options=()
     while [[ $1 != -- ]]; do

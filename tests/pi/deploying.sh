@@ -2,8 +2,8 @@
 # Pi's own cron then starts. Sourced by run.sh.
 # shellcheck shell=bash disable=SC2034,SC2154,SC2016  # shared variables; scripts for the Pi's shell
 
-# Part main checks the output of the program. This spy replaces it here. It shows what cron passes
-# to the program, and that a variable passes crontab, cron and shell unchanged.
+# The part "main" checks the output of the program. Here a spy replaces the program. It records what
+# cron passes to a program, and shows that a variable passes crontab, cron and shell unchanged.
 odd_value="a b%c'd\"e\$HOME;f\\g!h"
 make_spy() {
     cat >"$1" <<'TEXT'
@@ -92,8 +92,9 @@ $(minutes 5) * * * * sleep $(second); $line" "$(crontab_of pi)"
 600 1000 home/pi/.config/autodns/environment
 700 1000 home/pi/.config/autodns" "$(modes home/pi/.local/bin/autodns \
         home/pi/.config/autodns/{autodns.json,credentials,environment} home/pi/.config/autodns)"
-    cmp "$binary" "$root$pi_home/.local/bin/autodns" || give_up "another binary is there"
-    cmp "$config" "$root$pi_home/.config/autodns/autodns.json" || give_up "another config is there"
+    cmp "$binary" "$root$pi_home/.local/bin/autodns" || give_up "the wrong binary was installed"
+    cmp "$config" "$root$pi_home/.config/autodns/autodns.json" ||
+        give_up "the wrong configuration was installed"
 
     # Another Pi has another minute and another second.
     echo 0123456789abcdef0123456789abcdea >"$root/etc/machine-id"
@@ -115,9 +116,10 @@ $(minutes 5) * * * * sleep $(second); $line" "$(crontab_of pi)"
         "$(ls -A "$root$pi_home/.config/autodns")"
     expect "the crontab after the second deployment" "$own
 * * * * * sleep $(second); $line" "$(crontab_of pi)"
-    cmp "$config" "$root$pi_home/.config/autodns/autodns.json" || give_up "the config is changed"
+    cmp "$config" "$root$pi_home/.config/autodns/autodns.json" ||
+        give_up "the configuration was changed"
 
-    # The spy of the other user, in addition.
+    # Also deploys the spy, as the other user.
     make_spy "$scratch/spy"
     deploy_as second --binary "$scratch/spy" --config "$config" --interval 1 \
         --env "ODD=$odd_value" --env AWS_PROFILE=home
@@ -158,7 +160,7 @@ SHELL=/bin/sh
 
     # A system-wide spy with its own zone replaces the user's.
     deploy_as second --uninstall
-    expect "the spy's end" "0 " "$status $err"
+    expect "the spy's uninstallation" "0 " "$status $err"
     rm "$root/home/second/seen"
 
     poll 150 "cron to run twice more" ticks_reach $((ticks + 2))
@@ -170,13 +172,13 @@ SHELL=/bin/sh
     poll 90 "the alert's lock to go" test ! -e "$root/tmp/autodns_alert.lock"
 
     deploy_as second --system --uninstall
-    expect "the end of the system's" "0 second@127.0.0.1: removed /etc/cron.d/autodns
+    expect "the uninstallation of the system's" "0 second@127.0.0.1: removed /etc/cron.d/autodns
 second@127.0.0.1: removed /usr/local/bin/autodns
 second@127.0.0.1: removed /etc/autodns/autodns.json
 second@127.0.0.1: removed /etc/autodns/credentials
 second@127.0.0.1: removed /etc/autodns/deployed" "$status $out$err"
     deploy_as pi --uninstall
-    expect "the end" "0 pi@127.0.0.1: removed a line in the crontab of pi
+    expect "the uninstallation" "0 pi@127.0.0.1: removed a line in the crontab of pi
 pi@127.0.0.1: removed $pi_home/.local/bin/autodns
 pi@127.0.0.1: removed $pi_home/.config/autodns/autodns.json
 pi@127.0.0.1: removed $pi_home/.config/autodns/credentials
@@ -184,7 +186,7 @@ pi@127.0.0.1: removed $pi_home/.config/autodns/deployed" "$status $out$err"
     rm -f "$root$pi_home/ticks"
     expect "the Pi at the end" "$before" "$(snapshot)"
     deploy_as pi --uninstall
-    expect "an uninstallation of nothing" \
+    expect "an uninstallation without a deployment" \
         "0 pi@127.0.0.1: deploy-pi.sh has installed nothing there" "$status $out$err"
 }
 
@@ -212,7 +214,7 @@ test_system_deployment() {
 
     make_old_deployment
     deploy_as second --system --uninstall
-    expect "the end of an earlier version's" "0 second@127.0.0.1: removed /etc/cron.d/autodns
+    expect "the uninstallation of an old version's" "0 second@127.0.0.1: removed /etc/cron.d/autodns
 second@127.0.0.1: removed /usr/local/bin/autodns
 second@127.0.0.1: removed /usr/local/etc/autodns.json
 second@127.0.0.1: removed /usr/local/etc/autodns.credentials
@@ -228,7 +230,7 @@ second@127.0.0.1: removed /usr/local/etc/autodns.deployed" "$status $out$err"
 600 1001 etc/autodns/credentials
 600 0 etc/cron.d/autodns" "$(modes usr/local/bin/autodns etc/autodns \
         etc/autodns/{autodns.json,credentials} etc/cron.d/autodns)"
-    expect "what is left in the old place" '' "$(ls -A "$root/usr/local/etc")"
+    expect "the files left in the old place" '' "$(ls -A "$root/usr/local/etc")"
     expect "its file for cron" "* * * * * second sleep $(second); $command ${places[0]} 2>&1 |\
  logger -t autodns # autodns, by deploy-pi.sh" "$(grep -v '^#' "$root/etc/cron.d/autodns")"
     checks "what it names" second "$(sed -n '$s/^  //p' <<<"$out")"
@@ -246,7 +248,7 @@ second@127.0.0.1: removed /usr/local/etc/autodns.deployed" "$status $out$err"
     tell_reflector "$reflect" '{"mode":"ok"}'
 }
 
-# The architecture of the Pi's programs selects the binary to build, not that of its kernel.
+# The architecture of the Pi's programs selects the binary, not the architecture of its kernel.
 test_choice_of_binary() {
     local machine wanted
     for machine in armv7l aarch64 armv6l; do
@@ -263,11 +265,11 @@ test_choice_of_binary() {
         expect "the choice for $machine" \
             "pi@127.0.0.1: $machine, 32-bit programs: needs $wanted" "$(head -n 1 <<<"$out")"
         cmp "$repo/target/pi/$wanted/autodns" "$root$pi_home/.local/bin/autodns" ||
-            give_up "$machine got another binary"
+            give_up "$machine got the wrong binary"
     done
     rm "$root/usr/local/bin/uname"
     deploy_as pi --uninstall
-    expect "the end of the choice" 0 "$status"
+    expect "the uninstallation after the choice" 0 "$status"
 }
 
 # A short test, since armhf has run the long one: from nothing to a changed record, and back.
@@ -277,10 +279,10 @@ test_short_deployment() {
     [[ $status == 0 ]] || give_up "a deployment: $err"
     expect "the choice" "pi@127.0.0.1: aarch64, 64-bit programs: needs $target" \
         "$(head -n 1 <<<"$out")"
-    cmp "$binary" "$root$pi_home/.local/bin/autodns" || give_up "another binary is there"
+    cmp "$binary" "$root$pi_home/.local/bin/autodns" || give_up "the wrong binary was installed"
     poll 90 "cron to change the record" record_says "$zone" 192.175.48.7
     deploy_as pi --uninstall
-    expect "the end" 0 "$status"
+    expect "the uninstallation" 0 "$status"
     rm -f "$root$pi_home/ticks"
     expect "the Pi at the end" "$before" "$(snapshot)"
 }

@@ -14,8 +14,8 @@ unpack_pi() {
     local architecture=$1 kind=${2:-pi}
     root=$scratch/root
     mkdir -p "$root"
-    # On a tmpfs, since 32-bit programs under qemu cannot list a folder of ext4 (its offsets have 64
-    # bits), and cron would find no crontab.
+    # On a tmpfs, because ext4 has 64-bit offsets in folders. With these, 32-bit programs under qemu
+    # cannot list a folder, and cron would find no crontab.
     mount -t tmpfs -o size=1g,mode=755 tmpfs "$root"
     tar -C "$root" -xzf "$(root_archive "$architecture" "$kind")"
     mkdir -p "$root"/{proc,dev,run/sshd}
@@ -23,7 +23,7 @@ unpack_pi() {
     mount --rbind /dev "$root/dev"
     hostname raspberrypi
     echo 127.0.0.1 raspberrypi localhost >"$root/etc/hosts"
-    # Its cron lines get second 3 with this identity: a test that waits for cron waits no longer.
+    # With this machine id, cron lines start at second 3, so that tests wait only briefly.
     echo 0123456789abcdef0123456789abcd03 >"$root/etc/machine-id"
 }
 
@@ -44,7 +44,7 @@ make_pi() {
         point_at_aws "/home/$user" "$user"
     done
     chroot "$root" usermod -p "$(openssl passwd -6 "$guest_password")" guest
-    # Keep the messages to the system's log in a file, since no log daemon runs here.
+    # Writes messages for the system's log to a file, because no log daemon runs here.
     printf '#!/bin/sh\n{ echo "$*"; cat; } >>/var/log/logged\n' >"$root/usr/bin/logger"
     install -m 666 /dev/null "$root/var/log/logged"
     printf '%s ALL=(ALL) %s\n' pi NOPASSWD:ALL second NOPASSWD:ALL guest ALL \
@@ -55,7 +55,7 @@ make_pi() {
     } >"$scratch/known_hosts"
     login=(-p "$port" -i "$scratch/key" -o IdentitiesOnly=yes -o StrictHostKeyChecking=yes
         -o "UserKnownHostsFile=$scratch/known_hosts")
-    # The keys are kept out of the homes, over which the tests mount things.
+    # The keys are outside the homes, because tests mount file systems over the homes.
     chroot "$root" /usr/sbin/sshd -D -p "$port" -o ListenAddress=127.0.0.1 -o UsePAM=no \
         -o AuthorizedKeysFile=/etc/ssh/keys/%u -o PidFile=none 2>"$scratch/sshd.log" &
     poll 30 "the Pi's sshd" sshd_answers
@@ -75,14 +75,14 @@ start_cron() {
     poll 30 "the Pi's cron" has_line "$root/run/crond.pid"
 }
 
-# on_pi USER COMMAND: in the Pi, without ssh.
+# on_pi USER COMMAND: runs it on the Pi, without ssh.
 on_pi() { chroot "$root" su -s /bin/sh "$1" -c "cd; $2"; }
 
-# paste USER COMMAND: as that user would run a command that they were told, in a login shell.
+# paste USER COMMAND: runs it on the Pi in a login shell, like a person who pastes it.
 paste() { run env -i PATH="$PATH" TERM=dumb chroot "$root" su - "$1" -c "$2"; }
 
-# pastes WHAT USER COMMAND: the command of an alert, run while the reflector still fails, gets as
-# far as the reflector: it finds the configuration and the credentials, and the user may read both.
+# pastes WHAT USER COMMAND: runs the command of an alert while the reflector still fails. It must
+# fail only at the reflector, so it finds and can read the configuration and the credentials.
 pastes() {
     paste "$2" "$3"
     expect_match "$1, pasted: $3" "1 .*autodns: home\.example\.com A: [^"$'\n'"]*127\.0\.0\.1.*" \
@@ -90,13 +90,14 @@ pastes() {
     expect "$1 reaches the emulated AWS" '' "$(grep -F amazonaws.com <<<"$out$err" || :)"
 }
 
-# checks WHAT USER COMMAND: the command for `autodns check` that a deployment or a page names.
+# checks WHAT USER COMMAND: runs the `autodns check` that a deployment or a page names. It must
+# succeed.
 checks() {
     paste "$2" "$3"
     expect_match "$1, pasted: $3" "0 .*ok +credentials .*" "$status $out$err"
 }
 
-# The user's own crontab as `crontab -l` shows it, without the lines that crontab adds on top.
+# Prints the user's crontab like `crontab -l`, without the lines that crontab adds at the top.
 crontab_of() { sed '1,3{/^# /d}' "$root/var/spool/cron/crontabs/$1" 2>/dev/null || :; }
 
 # Everything that a deployment could change: kind, mode, owner, contents. Files that cron writes are
@@ -117,8 +118,8 @@ snapshot() {
 
 # --- deploying to it ----------------------------------------------------------------------------
 
-# deploy_as USER OPTION…: sets out, err and status, and in notes the notes of the deployment: here
-# about the crontab's other line that names autodns.
+# deploy_as USER OPTION…: sets out, err and status, and moves the deployment's notes from out to
+# notes. There is a note about the other line in the crontab that names autodns.
 deploy_as() {
     local user=$1
     shift
@@ -129,8 +130,8 @@ deploy_as() {
 
 deploy() { deploy_as pi --binary "$binary" "$@"; }
 
-# Only ODD of this machine's environment, for an option that takes a variable from it, and no
-# terminal.
+# plain COMMAND…: runs it without a terminal and without this machine's environment, except ODD, for
+# the option that reads a variable from the environment.
 plain() {
     env -i HOME="$scratch/home" PATH="$PATH" TMPDIR="$scratch" TERM=dumb \
         AUTODNS_CACHE="$cache" CARGO_TARGET_DIR="$CARGO_TARGET_DIR" \
@@ -138,7 +139,7 @@ plain() {
         CARGO_NET_OFFLINE=true ${ODD+"ODD=$ODD"} setsid --wait "$@"
 }
 
-# refuses WHAT PATTERN OPTION…: one line that matches, a non-zero status, and an unchanged Pi.
+# refuses WHAT PATTERN COMMAND…: expects one line that matches, status 1, and an unchanged Pi.
 refuses() {
     local what=$1 pattern=$2 before
     shift 2
@@ -146,10 +147,10 @@ refuses() {
     run "$@"
     expect_match "$what: one line" "deploy-pi\.sh: ((pi|guest)@127\.0\.0\.1: )?$pattern" "$err"
     expect "$what: the exit status" 1 "$status"
-    expect "$what: the Pi is as it was" "$before" "$(snapshot)"
+    expect "$what: the Pi is unchanged" "$before" "$(snapshot)"
 }
 
-# What this Pi's identity comes to, reckoned anew: a number, its minutes, and its second.
+# Computes this Pi's number, minutes and second independently of deploy-pi.sh.
 own_number() { printf '%s\nraspberrypi\n' "$(cat "$root/etc/machine-id")" | cksum | cut -d' ' -f1; }
 
 minutes() { echo "$(($(own_number) % $1))-59/$1"; }
@@ -159,8 +160,8 @@ second() { echo "$(($(own_number) / 60 % 60))"; }
 # modes PATH…: mode and owner of files in the Pi.
 modes() { (cd "$root" && stat -c '%a %u %n' "$@"); }
 
-# placed MINUTES USER CHECK FILE…: the output of a successful deployment on a Pi without a mail
-# program. CHECK is the command that it names at the end.
+# placed MINUTES USER CHECK FILE…: prints the expected output of a successful deployment on a Pi
+# without a mail program. CHECK is the command at its end.
 placed() {
     local when="the minutes $1" user=$2 check=$3
     if [[ $1 == '*' ]]; then
@@ -169,17 +170,17 @@ placed() {
     shift 3
     echo "$user@127.0.0.1: autodns is in place; cron runs it as $user at second $(second) of $when:"
     printf '  %s\n' "$@"
-    echo "$user@127.0.0.1: cron mails nothing there, so messages go to the system log; to read them,\
- run on the Pi:"
+    echo "$user@127.0.0.1: cron mails nothing there, so messages go to the system log; to read\
+ them, run on the Pi:"
     echo "  sudo grep autodns /var/log/syslog"
     echo "$user@127.0.0.1: to check everything that a run needs, run on the Pi:"
     echo "  $check"
 }
 
-# The part of the last deployment's output that follows its dry run.
+# Prints the last deployment's output after its dry run.
 after_dry_run() { sed -n '/: autodns is in place/,$p' <<<"$out"; }
 
-# ticks_reach NUMBER: cron has run the user's other line this often, and ours runs no longer.
+# ticks_reach NUMBER: whether cron has run the user's other line this often, and our line has ended.
 ticks_reach() {
     [[ $(wc -l 2>/dev/null <"$root$pi_home/ticks") -ge $1 ]] &&
         ! pgrep -f "$pi_home/.local/bin/autodns" >/dev/null

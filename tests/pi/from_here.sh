@@ -1,9 +1,9 @@
-# Part "armhf": what differs on the side from which deploy-pi.sh is started: a deploy bundle on a
-# machine without Rust, the old bash and the plain tools of macOS, an ssh that cannot share a
-# connection, several Pis at once. Sourced by run.sh. AUTODNS_OLD_BASH names a bash 3.2, and
-# AUTODNS_BSD_TOOLS a folder with tools of a BSD, for whoever has them; without, this machine's are
-# taken, and only what is given to them is checked. Both were tried, with bash 3.2.48 and FreeBSD's
-# tools built for Linux; a real Mac and a real Windows were not.
+# Part "armhf": deploy-pi.sh on different machines of the user: a bundle on a machine without Rust,
+# the old bash and the tools of macOS, an ssh that cannot share a connection, several Pis at once.
+# Sourced by run.sh. AUTODNS_OLD_BASH can name a bash 3.2, and AUTODNS_BSD_TOOLS a folder with tools
+# of a BSD. Without them this uses the machine's own, and only checks the options of the tools. Both
+# were tested, with bash 3.2.48 and FreeBSD's tools built for Linux. A real Mac and a real Windows
+# were not tested.
 # shellcheck shell=bash disable=SC2034,SC2154,SC2016  # shared variables; scripts for other shells
 
 test_from_here() {
@@ -17,7 +17,7 @@ test_from_here() {
     rm "$root/var/log/seen"
 }
 
-# A bundle as a release has it, and the tools that are there for it.
+# Makes the bundle of a release, and the folder with the tools for its PATH.
 make_bundle() {
     local name
     bundle=$scratch/autodns-$version-deploy
@@ -34,7 +34,7 @@ make_bundle() {
     ln -s "$(command -v ssh)" "$scratch/tools/ssh"
 }
 
-# from_bundle OPTION…: deploy-pi.sh of the bundle, with those tools and nothing else.
+# from_bundle OPTION…: runs deploy-pi.sh of the bundle with only those tools.
 from_bundle() {
     run /usr/bin/env -i HOME="$scratch/home" PATH="$scratch/tools" TMPDIR="$scratch" TERM=dumb \
         BEHIND="${AUTODNS_BSD_TOOLS:-/usr/bin}" /usr/bin/setsid --wait \
@@ -43,7 +43,7 @@ from_bundle() {
     out=$(sed '/: note: /d' <<<"$out")
 }
 
-# bash 3.2 has none of these.
+# bash 3.2 has none of this syntax.
 test_old_syntax() {
     local newer='mapfile|readarray|(declare|local|typeset) -[Agn]|coproc|&>>|\|&|;;?&'
     newer+='|\$\{[^}]*(\^|,,|@[A-Z]\})|\[\[ -[vR] |printf -v|wait -n|exec \{|\$EPOCH|BASHPID'
@@ -51,7 +51,7 @@ test_old_syntax() {
         "$(grep -nE "$newer" "$repo"/scripts/{deploy-pi,lib/over-ssh}.sh || :)"
 }
 
-# No Rust, no repository: the binaries are those of the bundle.
+# Deploys the binaries of the bundle, without Rust and without the repository.
 test_bundle() {
     local before
     before=$(snapshot)
@@ -61,20 +61,20 @@ test_bundle() {
         "0 pi@127.0.0.1: armv7l, 32-bit programs: needs armv7-unknown-linux-musleabihf" \
         "$status $err$(head -n 1 <<<"$out")"
     cmp "$bundle/bin/armv7/autodns" "$root$pi_home/.local/bin/autodns" ||
-        give_up "another binary is there"
+        give_up "the wrong binary was installed"
     checks "the check that it names" pi "$(sed -n '$s/^  //p' <<<"$out")"
     from_bundle --uninstall pi@127.0.0.1
     expect "an uninstallation from a bundle" "0 " "$status $err"
     mv "$bundle/bin/armv7/autodns" "$scratch/away"
-    refuses "a bundle that is not whole" ".*/bin/armv7/autodns is missing; unpack the bundle .*" \
+    refuses "an incomplete bundle" ".*/bin/armv7/autodns is missing; unpack the bundle .*" \
         from_bundle --config "$config" pi@127.0.0.1
     mv "$scratch/away" "$bundle/bin/armv7/autodns"
     rm -f "$root$pi_home/ticks"
     expect "the Pi after it" "$before" "$(snapshot)"
 }
 
-# make_ssh LINE…: an ssh with these lines of sh before the real one is called. It leaves behind how
-# often it was to share a connection.
+# make_ssh LINE…: makes an ssh that runs these lines of sh before the real ssh. It records each call
+# that should share a connection.
 make_ssh() {
     rm "$scratch/tools/ssh"
     : >"$scratch/shared"
@@ -90,8 +90,8 @@ TEXT
     chmod +x "$scratch/tools/ssh"
 }
 
-# The ssh of Windows, which says so; the same where it does not; that of Cygwin and Git for Windows,
-# where the second session is the first that fails.
+# Tests the ssh of Windows, the same with an unknown version, and the ssh of Cygwin and Git for
+# Windows, where only the second session fails.
 test_ssh_without_sharing() {
     local kind tries before words
     before=$(snapshot)
@@ -121,17 +121,17 @@ test_ssh_without_sharing() {
         expect "without sharing ($kind)" "0 
 guest@127.0.0.1: done: silent is in place
 second@127.0.0.1: done: silent is in place" "$status $err"$'\n'"$(tail -n 2 <<<"$out")"
-        expect_match "what is said of it ($kind)" \
+        expect_match "the note about it ($kind)" \
             'guest@127\.0\.0\.1: note: ssh cannot use one connection [^'$'\n'']*' \
             "$(grep 'one connection' <<<"$notes")"
-        # The end of the connection that was shared is one more.
-        expect "how often it is tried ($kind)" "$tries" \
+        # The end of a shared connection is one more call.
+        expect "how often sharing is tried ($kind)" "$tries" \
             "$(grep -c . "$scratch/shared" | sed "s/^$((tries + 1))\$/$tries/")"
         from_bundle --uninstall guest@127.0.0.1 second@127.0.0.1
         expect "the end without sharing ($kind)" "0 " "$status $err"
         expect "the Pi after it ($kind)" "$before" "$(snapshot)"
     done
-    # What has another cause is tried once.
+    # An error with another cause is not retried.
     words='ssh: connect to host pi: Connection refused'
     make_ssh '[ "$1" = -V ] || {' "    echo '$words' >&2; exit 255; }"
     refuses "no route without a second attempt" "it cannot be reached: Connection refused; .*" \
@@ -140,23 +140,24 @@ second@127.0.0.1: done: silent is in place" "$status $err"$'\n'"$(tail -n 2 <<<"
     ln -s "$(command -v ssh)" "$scratch/tools/ssh"
 }
 
-# Each host's own configuration, one host that is not there, and a line of result for each.
+# A configuration per host, one unreachable host, and a result line for each.
 test_several() {
     local before deploying status=0
     before=$(snapshot)
     cp "$config" "$scratch/127.0.0.1.json"
-    refuses "a configuration that is missing for one" "cannot read .*/127\.0\.0\.2\.json" \
+    refuses "a missing configuration for one host" "cannot read .*/127\.0\.0\.2\.json" \
         from_bundle --config "$scratch/%h.json" pi@127.0.0.1 pi@127.0.0.2
     echo '{}' >"$scratch/127.0.0.2.json"
     from_bundle --binary "$scratch/silent" --config "$scratch/%h.json" \
         second@127.0.0.1 pi@127.0.0.2 guest@127.0.0.1
-    expect "one of three is not there" "1 deploy-pi.sh: pi@127.0.0.2: it cannot be reached:\
+    expect "one of three is unreachable" "1 deploy-pi.sh: pi@127.0.0.2: it cannot be reached:\
  Connection refused; is it on, and is this sshd's port?" "$status $err"
-    expect "what became of each" "second@127.0.0.1: done: silent is in place
+    expect "the result of each" "second@127.0.0.1: done: silent is in place
 pi@127.0.0.2: failed: it cannot be reached: Connection refused; is it on, and is this sshd's port?
 guest@127.0.0.1: done: silent is in place" "$(tail -n 3 <<<"$out")"
-    expect "nothing is noted" '' "$notes"
-    cmp "$config" "$root/home/guest/.config/autodns/autodns.json" || give_up "another config"
+    expect "there are no notes" '' "$notes"
+    cmp "$config" "$root/home/guest/.config/autodns/autodns.json" ||
+        give_up "guest got another configuration"
     from_bundle --uninstall second@127.0.0.1 guest@127.0.0.1
     expect "the end of both" "0 
 second@127.0.0.1: done: autodns is not installed any more

@@ -1,5 +1,5 @@
-# Shared by the parts of the Raspberry Pi test: assertions on whole outputs, polling with a
-# deadline, the emulated AWS and the reflector. Sourced by run.sh; it must not test anything.
+# Functions for all parts of the Raspberry Pi test: assertions on whole outputs, polling with a
+# deadline, the emulated AWS and the reflector. Sourced by run.sh. Must not test anything.
 # shellcheck shell=bash disable=SC2034,SC2154,SC2016  # variables shared with the other files
 
 passed=0
@@ -10,7 +10,7 @@ give_up() {
     exit 1
 }
 
-# expect WHAT EXPECTED ACTUAL: the two texts are equal.
+# expect WHAT EXPECTED ACTUAL: asserts that the two texts are equal.
 expect() {
     if [[ $2 != "$3" ]]; then
         diff -u --label expected --label found <(printf '%s\n' "$2") <(printf '%s\n' "$3") >&2 || :
@@ -19,7 +19,8 @@ expect() {
     passed=$((passed + 1))
 }
 
-# expect_match WHAT PATTERN ACTUAL: the whole text matches the extended regular expression.
+# expect_match WHAT PATTERN ACTUAL: asserts that the whole text matches the extended regular
+# expression.
 expect_match() {
     if [[ ! $3 =~ ^($2)$ ]]; then
         printf 'expected something like: %s\nfound: %s\n' "$2" "$3" >&2
@@ -36,12 +37,12 @@ run() {
     err=$(cat "$scratch/err")
 }
 
-# poll SECONDS WHAT COMMAND…: until the command succeeds.
+# poll SECONDS WHAT COMMAND…: waits until the command succeeds.
 poll() {
     local deadline=$((SECONDS + $1)) what=$2
     shift 2
     until "$@"; do
-        ((SECONDS < deadline)) || give_up "waited in vain for $what"
+        ((SECONDS < deadline)) || give_up "timed out waiting for $what"
         sleep 0.2
     done
 }
@@ -55,7 +56,7 @@ start() {
     shift
     mkfifo "$scratch/$name.stdin"
     "$@" <"$scratch/$name.stdin" >"$scratch/$name.line" 2>"$scratch/$name.err" &
-    # Open while this shell runs. Nothing is written to it.
+    # Keeps stdin open while this shell runs. Nothing is written to it.
     exec {hold}>"$scratch/$name.stdin"
     poll 60 "$name to answer" has_line "$scratch/$name.line"
     answer=$(cat "$scratch/$name.line")
@@ -70,7 +71,7 @@ start_aws() {
     endpoint=$answer
 }
 
-# make_resources: a zone, a record that says 192.0.2.1, a topic with a queue, users with keys.
+# Makes a zone, a record with 192.0.2.1, a topic with a queue, and users with keys.
 make_resources() {
     local made
     made=$(moto_aws "$endpoint" create)
@@ -81,7 +82,7 @@ make_resources() {
     secret=$(field "$made" users.good.secret)
 }
 
-# field JSON PATH: one member, found by a dotted path.
+# field JSON PATH: prints the value at a dotted path.
 field() {
     "$python" -c '
 import functools, json, sys
@@ -96,7 +97,7 @@ record() {
     printf '[{"name": "home.example.com.", "type": "A", "ttl": 300, "values": ["%s"]}]' "$1"
 }
 
-# The number of messages in a queue since the last call.
+# alerts QUEUE: prints the number of messages since the last call.
 alerts() {
     moto_aws "$endpoint" messages "$1" |
         "$python" -c 'import json, sys; print(len(json.load(sys.stdin)))'
@@ -123,7 +124,7 @@ start_reflector() {
     start "$1" "$python" "$repo/tests/moto/reflector.py" --address "$2"
 }
 
-# tell_reflector URL JSON: changes what it answers.
+# tell_reflector URL JSON: changes its responses.
 tell_reflector() {
     "$python" - "$1" "$2" <<'PY'
 import sys, urllib.parse, urllib.request

@@ -1,9 +1,10 @@
-# Part "main": each of the three binaries, run by qemu's emulation of its processor, does the whole
-# main job against the emulated AWS: no change, a change, one alert, recovery, a wrong secret.
-# Sourced by run.sh; it needs no root.
+# Part "main": each of the three binaries does the whole main job against the emulated AWS, on a
+# processor emulated by qemu: a change, no change, one alert, recovery, a wrong secret. Sourced by
+# run.sh; needs no root.
 # shellcheck shell=bash disable=SC2034,SC2154,SC2016  # variables shared with the other files
 
-# The processor of a Pi Zero faults on the instructions of newer ones. That is what is tested.
+# The emulated processor of a Pi Zero faults on the instructions of newer processors, which a binary
+# for it must not have.
 emulator_of() {
     case $1 in
         aarch64-*) emulator=(qemu-aarch64-static) ;;
@@ -12,14 +13,14 @@ emulator_of() {
     esac
 }
 
-# The program under test with nothing of this machine's environment.
+# Runs the program under test, without this machine's environment.
 autodns() {
     env -i HOME="$scratch/home" PATH=/usr/bin:/bin AWS_ENDPOINT_URL="$endpoint" \
         AWS_SHARED_CREDENTIALS_FILE="$credentials" \
         "${emulator[@]}" "$repo/target/pi/$target/autodns" "$@"
 }
 
-# requests KEY_ID: method and status of the program's requests with this key since the last call.
+# requests KEY_ID: prints method and status of the requests with this key since the last call.
 requests() {
     awk -v key="$1" '$NF == key { sub(/[?].*/, "", $2); print $1, $3 }' "$scratch/requests" |
         sort | uniq -c | sed 's/^ *//'
@@ -49,19 +50,19 @@ test_main_job() {
         run autodns --dry-run "$config"
         expect "$target: a dry run" "0 home.example.com A: 192.0.2.1 -> 192.175.48.7 " \
             "$status $out $err"
-        expect "$target: a dry run asks" "1 GET 200" "$(requests "$key")"
+        expect "$target: the requests of a dry run" "1 GET 200" "$(requests "$key")"
         expect "$target: a dry run changes nothing" "$(record 192.0.2.1)" \
             "$(moto_aws "$endpoint" records "$zone")"
 
         run autodns "$config"
         expect "$target: a change is silent" "0  " "$status $out $err"
-        expect "$target: a change asks" $'1 GET 200\n1 POST 200' "$(requests "$key")"
+        expect "$target: the requests of a change" $'1 GET 200\n1 POST 200' "$(requests "$key")"
         expect "$target: a change changes the record" "$(record 192.175.48.7)" \
             "$(moto_aws "$endpoint" records "$zone")"
 
         run autodns "$config"
         expect "$target: no change is silent" "0  " "$status $out $err"
-        expect "$target: no change sends none" "1 GET 200" "$(requests "$key")"
+        expect "$target: no change sends no change request" "1 GET 200" "$(requests "$key")"
 
         tell_reflector "$reflect" '{"mode":"broken"}'
         run autodns "$config"

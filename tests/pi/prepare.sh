@@ -1,7 +1,7 @@
-# Fetches what the Raspberry Pi test needs and keeps it in the cache folder: Debian packages, root
-# file systems for the emulated Pis, a kernel for the virtual machine. Sourced by test-pi.sh; it
-# must install nothing but packages, and must leave no mount or registration except those that the
-# caller's forget_emulators removes.
+# Fetches what the Raspberry Pi test needs and keeps it in the cache folder: root file systems for
+# the emulated Pis, a kernel for the virtual machine, ansible-core. Installs Debian packages.
+# Sourced by test-pi.sh. Must leave no mount or registration that forget_emulators and
+# forget_cgroups do not remove.
 # shellcheck shell=bash disable=SC2034,SC2154,SC2016  # variables shared with the other files
 
 suite=bookworm
@@ -11,7 +11,7 @@ declare -A root_packages=(
     [ansible]='openssh-server,cron,ca-certificates,sudo,python3,systemd'
 )
 
-# The address of a Debian mirror, from this machine's own apt sources.
+# Prints the address of a Debian mirror, from this machine's apt sources.
 debian_mirror() {
     if [[ -n ${AUTODNS_DEBIAN_MIRROR:-} ]]; then
         echo "$AUTODNS_DEBIAN_MIRROR"
@@ -19,7 +19,7 @@ debian_mirror() {
     fi
     apt-get indextargets --format '$(REPO_URI) $(LABEL) $(COMPONENT)' 'Identifier: Packages' |
         awk '$2 == "Debian" && $3 == "main" { print $1; exit }' | grep . ||
-        fail "apt's sources here name no Debian mirror; name one in AUTODNS_DEBIAN_MIRROR"
+        fail "there is no Debian mirror in apt's sources here; name one in AUTODNS_DEBIAN_MIRROR"
 }
 
 # install_packages PACKAGE…: installs those that are missing.
@@ -35,7 +35,7 @@ install_packages() {
         return
     fi
     if ((EUID != 0)); then
-        fail "as root: apt-get install ${missing[*]}"
+        fail "Debian packages are missing; run as root: apt-get install ${missing[*]}"
     fi
     say "installing ${missing[*]}"
     {
@@ -48,22 +48,24 @@ install_packages() {
     }
 }
 
-# The compiler with its library's source, unless there is one already: see build-pi.sh.
+# Installs a compiler with the source of the standard library, which build-pi.sh needs, if there is
+# none.
 install_compiler_with_source() {
     if [[ ! -f $(rustc --print sysroot 2>/dev/null)/lib/rustlib/src/rust/library/Cargo.lock ]]; then
         install_packages rustc-web cargo-web rust-web-src
     fi
 }
 
-# ansible_folder: named after what is in it, so that other versions make a new one.
+# Prints the folder of ansible-core. It is named after the versions in it, so that other versions
+# get a new folder.
 ansible_folder() {
     local key
     key=$(cat "$repo/tests/pi/requirements.txt" <(python3 --version) | cksum)
     echo "$cache/ansible-${key%% *}"
 }
 
-# make_ansible: ansible-core in an environment of its own. The mark is written last, so an
-# environment that has it is whole.
+# Installs ansible-core in a separate environment. The file "complete" is written last, so an
+# environment with it is complete.
 make_ansible() {
     local ansible
     ansible=$(ansible_folder)
@@ -87,16 +89,16 @@ make_ansible() {
     ) || fail "ansible-core cannot be installed"
 }
 
-# --- programs of other processors ---------------------------------------------------------------
-# The kernel is told to run them by qemu. O and C let programs like crontab and sudo keep their
-# rights, which the registration of Debian's own package does not; F opens qemu at once, so that it
-# is found from within another root.
+# --- programs for other processors --------------------------------------------------------------
+# These registrations make the kernel run such programs with qemu. The flags O and C let programs
+# like crontab and sudo keep their rights; the registrations of Debian's package do not have them. F
+# opens qemu at once, so that it is also found inside another root.
 
 emulators=(
     'arm:\x7fELF\x01\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x28\x00'
     'aarch64:\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00'
 )
-# All but the byte for the operating system, and programs and libraries alike.
+# Ignores the byte for the operating system, and matches both programs and libraries.
 emulator_mask='\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff'
 
 # Keeps binfmt_misc mounted in a separate namespace until forget_emulators or the end of this shell:
@@ -121,7 +123,7 @@ hold_binfmt() {
     done
 }
 
-# Runs a command within binfmt_misc.
+# with_binfmt COMMAND…: runs it in the folder of binfmt_misc.
 with_binfmt() {
     nsenter --target "$binfmt_holder" --mount bash -euc 'cd "$1"; shift; "$@"' bash \
         "$scratch/binfmt" "$@"
@@ -137,12 +139,12 @@ register_emulators() {
             if [[ -f $entry && ! -d /proc/${number%%-*} ]]; then
                 echo -1 >"$entry"
             fi
-        done' || fail "cannot look into binfmt_misc"
+        done' || fail "cannot clean up binfmt_misc"
     for entry in "${emulators[@]}"; do
         name=${entry%%:*}
         with_binfmt bash -euc 'printf %s "$1" >register' bash \
             ":autodns-test-$$-$name:M::${entry#*:}:$emulator_mask:/usr/bin/qemu-$name-static:OCF" ||
-            fail "the kernel does not take qemu-$name-static for $name programs"
+            fail "the kernel does not accept qemu-$name-static for $name programs"
     done
 }
 
@@ -189,16 +191,17 @@ forget_cgroups() {
 
 # --- root file systems, and the kernel ----------------------------------------------------------
 
-# root_archive ARCHITECTURE [KIND]: named after its contents, so that another list makes a new one.
+# root_archive ARCHITECTURE [KIND]: prints its file. It is named after its packages, so that another
+# list of packages gets a new archive.
 root_archive() {
     local kind=${2:-pi} key
     key=$(cksum <<<"${root_packages[$kind]}")
     echo "$cache/$kind-root-$suite-$1-${key%% *}.tar.gz"
 }
 
-# make_root ARCHITECTURE [KIND]: a small Debian, as Raspberry Pi OS is one, packed up, without what
-# no program reads. KIND is pi, with sshd, cron and several login shells, or systemd, or ansible,
-# with what that wants of a host.
+# make_root ARCHITECTURE [KIND]: packs a small Debian, which Raspberry Pi OS is based on, without
+# documents and caches. KIND is pi (with sshd, cron and several login shells), systemd, or ansible
+# (with what Ansible needs on a host).
 make_root() {
     local architecture=$1 kind=${2:-pi} archive root mirror
     archive=$(root_archive "$architecture" "$kind")
@@ -222,7 +225,7 @@ make_root() {
     rm -rf "$root"
 }
 
-# Debian's kernel for ARMv7 with the modules for a network card, unpacked from its package. apt runs
+# Unpacks Debian's kernel for ARMv7 and the modules for a network card from its package. apt runs
 # without the settings of this machine.
 make_kernel() {
     local kernel=$cache/pi-kernel
@@ -233,7 +236,7 @@ make_kernel() {
     mkdir -p "$kernel"
     fetch_kernel "$kernel" "$scratch/apt" >"$scratch/kernel.log" 2>&1 || {
         tail -n 20 "$scratch/kernel.log" >&2
-        fail "Debian's ARMv7 kernel cannot be had"
+        fail "Debian's ARMv7 kernel could not be fetched"
     }
     rm -rf "$scratch/apt"
     : >"$kernel/complete"

@@ -1,6 +1,5 @@
-# The first half of the parts "armhf" and "arm64": all the ways in which deploy-pi.sh can fail on an
-# emulated Pi. Each prints one clear line, exits with a non-zero status, and leaves the Pi
-# unchanged. Sourced by run.sh.
+# The first half of the part "armhf": all failures of deploy-pi.sh on an emulated Pi. Each prints
+# one clear line, exits with a non-zero status, and leaves the Pi unchanged. Sourced by run.sh.
 # shellcheck shell=bash disable=SC2154,SC2016  # shared variables; scripts for the Pi's shell
 
 # Without cron on the Pi, and then with a cron that does not run.
@@ -10,7 +9,7 @@ test_failures_before_cron() {
     refuses "no cron" "there is no cron \(no crontab command\); install it: .*" \
         deploy --config "$config"
     mv "$root/usr/bin/crontab.away" "$root/usr/bin/crontab"
-    refuses "cron stands still" "cron is not running; start it: .*" deploy --config "$config"
+    refuses "cron is not running" "cron is not running; start it: .*" deploy --config "$config"
 }
 
 test_failures() {

@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
-# Runs parts of the Raspberry Pi test, one after the other, with the files that scripts/test-pi.sh
-# has prepared. Only test-pi.sh may start it, in separate namespaces with root. It installs and
-# fetches nothing.
+# Runs parts of the Raspberry Pi test, one after the other. Only scripts/test-pi.sh may start it,
+# because that prepares the files and the namespaces. Must not install or fetch anything.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

@@ -1,6 +1,5 @@
-# Part "armhf": deploy-pi.sh and unusual Pis: other login shells, banners, start-up files that end
-# the shell, a sudo with a password, hostile responses, a cron that mails nothing. Sourced by
-# run.sh.
+# Part "armhf": deploy-pi.sh with unusual Pis: other login shells, banners, start-up files that end
+# the shell, sudo with a password, hostile responses, cron without mail. Sourced by run.sh.
 # shellcheck shell=bash disable=SC2034,SC2154,SC2016  # shared variables; scripts for the Pi's shell
 
 # A program that prints nothing and records the output of `ps` during its dry run: the processes on
@@ -46,9 +45,9 @@ $(placed "$(minutes 5)" guest "/bin/sh -c 'set -a; . \"\$0\"; exec \"\$@\"'\
  /home/guest/.config/autodns/autodns.json" /home/guest/.local/bin/autodns \
             /home/guest/.config/autodns/{autodns.json,environment} \
             'a line in the crontab of guest')" "$out"
-        expect "the variables' file with $shell" "$odd_value" \
+        expect "the file of variables with $shell" "$odd_value" \
             "$(on_pi guest '. .config/autodns/environment; printf %s "$ODD"')"
-        expect "nothing of a variable is in ps with $shell" '' \
+        expect "no variable is in ps with $shell" '' \
             "$(grep -aF "${odd_value:0:8}" "$root/var/log/seen" || :)"
         deploy_as guest --uninstall
         expect "the end with $shell" 0 "$status"
@@ -71,7 +70,7 @@ deploy_typing() {
 
 test_password_for_sudo() {
     local shell before
-    # The step that runs as root calls it.
+    # The step that runs as root calls sync.
     printf '#!/bin/sh\ncat /proc/[0-9]*/cmdline 2>/dev/null | tr "\\0" "\\n" >>/var/log/seen\n' \
         >"$root/usr/local/bin/sync"
     chmod 755 "$root/usr/local/bin/sync"
@@ -110,12 +109,12 @@ test_shell_that_ends() {
     echo exit >"$home/.bashrc"
     for shell in /bin/bash /usr/bin/fish /usr/bin/tcsh; do
         chroot "$root" usermod -s "$shell" guest
-        refuses "$shell that ends at once" "its login shell did not run the script; .*" \
+        refuses "$shell that ends immediately" "its login shell did not run the script; .*" \
             deploy_silent
     done
 }
 
-# hostile_answer LINE…: a login shell that answers the probe with these lines.
+# hostile_answer LINE…: makes a login shell that answers the probe with these lines.
 hostile_answer() {
     printf '#!/bin/sh\ncat <<"TEXT"\n\n@begin=probe\n%s\n@done=probe\nTEXT\n' \
         "$(printf '%s\n' '@home=/home/guest' '@user=guest' \
@@ -182,15 +181,15 @@ test_messages_of_cron() {
     deploy_silent
     expect "an earlier version's line is replaced" 1 "$(crontab_of guest | wc -l)"
     expect "a cron that mails" "0 $line # autodns, by deploy-pi.sh" "$status $(cron_line_after)"
-    expect "a cron that mails is not spoken of" '' "$(grep 'cron mails' <<<"$out" || :)"
+    expect "a cron that mails gives no note" '' "$(grep 'cron mails' <<<"$out" || :)"
     deploy_as guest --uninstall
     printf 'MAILTO=""\n' | on_pi guest 'crontab -'
     deploy_silent
-    expect "a crontab that wants no mail" \
+    expect "a crontab that turns mail off" \
         "0 $line 2>&1 | logger -t autodns # autodns, by deploy-pi.sh" "$status $(cron_line_after)"
     printf 'MAILTO=""\nMAILTO=me\n' | on_pi guest 'crontab -'
     deploy_silent
-    expect "a crontab that wants mail after all" "0 $line # autodns, by deploy-pi.sh" \
+    expect "a crontab that turns mail off and on" "0 $line # autodns, by deploy-pi.sh" \
         "$status $(cron_line_after)"
     on_pi guest 'crontab -r'
     rm "$root/usr/sbin/sendmail"

@@ -2,9 +2,8 @@
 
     tls_front.py CERTIFICATE KEY BACKEND_PORT
 
-Prints the port it listens on as its only line and runs until its stdin ends. It lets a guest of
-qemu, for which this machine is not loopback, reach the test servers as it must: by TLS. It must not
-look into what passes through.
+Prints its port as the only line and runs until its stdin ends. A guest of qemu does not reach this
+machine as loopback, so autodns requires TLS there. Must not read or change the data.
 """
 
 import asyncio

@@ -1,5 +1,5 @@
-# Part "twice": what is released can be built again, byte for byte, in another folder, and
-# scripts/verify-release.sh notices what cannot. Sourced by run.sh; it needs no root.
+# Part "twice": a build in another folder gives the same bytes, and scripts/verify-release.sh
+# reports a difference. Sourced by run.sh; needs no root.
 # shellcheck shell=bash disable=SC2154  # variables shared with the other files
 
 test_twice() {
@@ -13,10 +13,10 @@ test_twice() {
     printf '\0' >>"$changed"
     sum=$(sha256sum "$binary" | cut -d' ' -f1)
 
-    # One build for all three. The crates are there already: nothing leaves this machine.
+    # One build for all three files. It is offline, because the crates are already downloaded.
     CARGO_NET_OFFLINE=true run "$repo/scripts/verify-release.sh" "$target" \
         "$binary" "$released.tar.gz" "$changed"
-    expect "two folders give the same bytes, and one byte more is noticed" \
+    expect "two folders give the same bytes, and one more byte is reported" \
         "1 $binary: $said
 $released.tar.gz: $said
 $changed: NOT $said: its SHA-256 is $(sha256sum "$changed" | cut -d' ' -f1),\

@@ -1,10 +1,11 @@
-"""Runs a command on a separate terminal and types answers, as a person would.
+"""Runs a command on a separate terminal and types an answer, like a person.
 
     typing.py PROMPT FILE COMMAND...
 
-Whenever the output ends with something that fits the regular expression PROMPT, it types what is in
-FILE and a line end: a password on this command line would be in `ps`. It passes the output on, ends
-with the command's exit status, and gives up after 120 seconds. It must not answer anything else.
+When the output ends with a match of the regular expression PROMPT, types the content of FILE and a
+newline. The answer is in a file, because `ps` would show a password on this command line. Prints
+the command's output, exits with its status, and gives up after 120 seconds. Must not answer any
+other prompt.
 """
 
 import os
