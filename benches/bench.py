@@ -1,6 +1,7 @@
-"""Measures autodns beside its peers in one interleaved run, and tells in a table: scripts/bench.sh
-starts it. What is measured and how to read it is in docs/benchmarks.md. It must show figures of
-one and the same run only, and none of a program that did not do the quiet run.
+"""Measures autodns and its peers in turn and prints a table. Started by scripts/bench.sh.
+
+docs/benchmarks.md explains the rows. All figures must come from one run of this script, and only
+from programs that did the quiet run.
 """
 
 import argparse
@@ -27,7 +28,7 @@ def main():
     place.leave_on_termination()
     cache = options.cache.resolve()
     cache.mkdir(parents=True, exist_ok=True)
-    told("making the peers ready")
+    told("preparing the peers")
     everyone = [contenders.autodns(options.program.resolve())]
     if not options.alone:
         everyone += contenders.peers(cache)
@@ -53,21 +54,25 @@ def parse():
     parser.add_argument("--cache", type=pathlib.Path, required=True, help=argparse.SUPPRESS)
     parser.add_argument("--armv7", type=pathlib.Path, help=argparse.SUPPRESS)
     parser.add_argument(
-        "--rounds", type=int, default=15, metavar="N", help="timed runs of each; 15 by default"
+        "--rounds", type=int, default=15, metavar="N", help="timed runs per program; default 15"
     )
     parser.add_argument("--alone", action="store_true", help="autodns only, without its peers")
     parser.add_argument(
         "--no-record",
         dest="record",
         action="store_false",
-        help="leave benches/results.md as it is",
+        help="do not add the table to benches/results.md",
     )
-    parser.add_argument("--readme", action="store_true", help="write it into the pages")
+    parser.add_argument(
+        "--readme",
+        action="store_true",
+        help="also write the table into README.md and docs/benchmarks.md",
+    )
     options = parser.parse_args()
     if options.rounds < 1:
-        parser.error("--rounds wants 1 or more")
+        parser.error("--rounds needs 1 or more")
     if options.alone and options.readme:
-        parser.error("--readme wants the peers, so not --alone")
+        parser.error("--readme needs the peers; leave out --alone")
     return options
 
 
@@ -79,7 +84,7 @@ def told(words):
 
 
 def measure(where, everyone, rounds):
-    """Medians, as {name of the contender: {what: number}}."""
+    """Returns the medians as {name of the contender: {key of ROWS: number}}."""
     samples = {each.name: {} for each in everyone}
 
     def note(each, **values):
@@ -87,11 +92,11 @@ def measure(where, everyone, rounds):
             samples[each.name].setdefault(what, []).append(value)
 
     commands = [(each, [*each.command, str(where.config)]) for each in everyone]
-    told("one run of each that does not count")
+    told("one run of each program to warm up")
     for _, command in commands:
         gauges.run(where, command)
 
-    told(f"{rounds} rounds against the clock")
+    told(f"time: {rounds} rounds")
     for _ in range(rounds):
         for each, command in commands:
             near, busy = gauges.seconds(where, command, 0)
@@ -118,7 +123,8 @@ def measure(where, everyone, rounds):
     told("instructions")
     for turn in range(3):
         for each, command in commands:
-            # The big ones take long, and differ from run to run by less than would show.
+            # Large programs run once: they take long, and their runs differ by less than the table
+            # shows.
             if turn == 0 or samples[each.name]["instructions"][0] < 100e6:
                 note(each, instructions=gauges.instructions(where, command))
 
@@ -134,7 +140,7 @@ def measure(where, everyone, rounds):
 
 
 def measure_armv7(where, options, cache):
-    """The median of the armv7 binary's instructions, or None without one."""
+    """Returns the median of the armv7 binary's instructions, or None without that binary."""
     if not options.armv7:
         return None
     told("instructions on armv7")
@@ -147,9 +153,9 @@ def measure_armv7(where, options, cache):
     return statistics.median(counts)
 
 
-# --- telling --------------------------------------------------------------------------------------
+# --- output ---------------------------------------------------------------------------------------
 
-# What, its name in the table, the unit, how many decimals, and whether it has a ratio.
+# The key, the title in the table, the unit, the number of decimals, and whether it has a ratio.
 ROWS = [
     ("instructions", "instructions, millions", 1e6, 1, True),
     ("busy", "processor time, user + system, ms", 1e-3, 1, True),
@@ -171,7 +177,7 @@ PAGE_ROWS = ["instructions", "busy", "far", "trips", "rss", "calls", "bytes_from
 
 
 def make_table(everyone, found, rows):
-    """A row for each of `rows`, a column for each contender; ratios to the first one."""
+    """Yields the table: a row per key in `rows`, a column per contender, ratios to the first."""
     yield "| one quiet run | " + " | ".join(each.name for each in everyone) + " |"
     yield "|---|" + "--:|" * len(everyone)
     first = found[everyone[0].name]
@@ -193,7 +199,7 @@ def ratio(value):
 
 
 def notes(everyone, rounds, armv7):
-    """What was measured, where and with what, in rows for a page."""
+    """Yields the programs, versions and machine of the run, as lines for a page."""
     said = []
     if armv7 is not None:
         millions = f"{armv7 / 1e6:.1f} million instructions"
@@ -214,11 +220,11 @@ def first_line(command):
 
 
 def record(table, report):
-    """Puts the run on top of the ones before it."""
+    """Adds the run to benches/results.md, above the earlier ones."""
     file = HERE / "results.md"
     text = file.read_text(encoding="utf-8")
     head, mark, earlier = text.partition("\n## ")
-    # The last change of what the binary is made of: others do not touch what was measured.
+    # The last commit that changed the binary's sources. Later commits do not affect the figures.
     source = ["src", "Cargo.toml", "Cargo.lock", "scripts/build-pi.sh"]
     git = ["git", "-C", REPOSITORY]
     commit = contenders.output([*git, "log", "-1", "--format=%h", "--", *source]).strip()
@@ -227,11 +233,11 @@ def record(table, report):
     today = datetime.date.today().isoformat()
     lines = [f"\n## {today}, source of {commit}", "", *table, "", *report, ""]
     file.write_text(head + "\n".join(lines) + mark + earlier, encoding="utf-8")
-    told("benches/results.md has it")
+    told("added the run to benches/results.md")
 
 
 def write_into(page, table):
-    """Puts the table between its marks."""
+    """Writes the table between the markers of the page."""
     file = REPOSITORY / page
     text = file.read_text(encoding="utf-8")
     if text.count(BEGIN) != 1 or text.count(END) != 1:
@@ -240,7 +246,7 @@ def write_into(page, table):
     after = rest.split(END)[1]
     lines = "\n".join([BEGIN, *table, END])
     file.write_text(before + lines + after, encoding="utf-8")
-    told(f"{page} has it")
+    told(f"wrote the table into {page}")
 
 
 main()

@@ -1,5 +1,7 @@
-"""Holds the sizes of the binaries, and what a quiet run takes, against benches/budget.toml, whose
-head says how to raise a number. scripts/budget.sh starts it. It must not build anything.
+"""Compares the sizes of the binaries and the cost of a quiet run with benches/budget.toml.
+
+The head of budget.toml says how to raise a number. Started by scripts/budget.sh. Must not build
+anything.
 """
 
 import argparse
@@ -27,43 +29,46 @@ def main():
     found = measure(options.binaries, targets)
     if options.update:
         FILE.write_text(updated(text, found), encoding="utf-8")
-        print("budget.sh: benches/budget.toml has what was measured")
+        print("budget.sh: wrote the measured numbers into benches/budget.toml")
         return
     verdicts = [*judge(budget, found)]
     for words, _ in verdicts:
         print(f"budget.sh: {words}")
     if over := sum(is_over for _, is_over in verdicts):
         sys.exit(
-            f"budget.sh: {over} of {len(verdicts)} over budget; if that is what it has to cost,"
-            " scripts/budget.sh --update raises it: see the head of benches/budget.toml"
+            f"budget.sh: {over} of {len(verdicts)} numbers are over budget; reduce them, or raise"
+            " the budget as the head of benches/budget.toml says"
         )
 
 
 def parse():
     parser = argparse.ArgumentParser(
         prog="scripts/budget.sh",
-        description="Holds target/pi/TARGET/autodns against benches/budget.toml.",
+        description="Compares target/pi/TARGET/autodns with benches/budget.toml.",
     )
     parser.add_argument("--binaries", type=pathlib.Path, required=True, help=argparse.SUPPRESS)
     parser.add_argument(
-        "--update", action="store_true", help="write what is measured into benches/budget.toml"
+        "--update",
+        action="store_true",
+        help="write the measured numbers into benches/budget.toml",
     )
     parser.add_argument(
         "targets",
         nargs="*",
         metavar="TARGET",
-        help=f"these only; {MEASURED} is also run. All by default",
+        help=f"check only these targets (default: all); {MEASURED} is also run",
     )
     return parser.parse_args()
 
 
 def measure(binaries, targets):
-    """{section: {what: number}}, of the targets named."""
+    """Returns {section: {name: number}} for these targets."""
     programs = {target: binaries / target / "autodns" for target in targets}
     for target, program in programs.items():
         if not program.is_file():
             raise SystemExit(
-                f"budget.sh: {program} is not there: scripts/build-pi.sh --way source {target}"
+                f"budget.sh: {program} does not exist; build it:"
+                f" scripts/build-pi.sh --way source {target}"
             )
     found = {"bytes": {target: file.stat().st_size for target, file in programs.items()}}
     if MEASURED in programs:
@@ -75,8 +80,12 @@ def measure(binaries, targets):
 
 
 def quiet_run(program):
-    """The least of some runs, since what else the machine does can only add to it. But memory is
-    counted by the kernel in steps of 128 kB, too low as often as too high: the median of many."""
+    """Returns the cost of a quiet run: {name: number}.
+
+    This is the minimum of several runs, because other work on the machine can only add to the cost.
+    For memory it is the median of many runs: the kernel counts in steps of 128 kB, which is too low
+    as often as too high.
+    """
     with place.Place() as where:
         command = [str(program), str(where.config)]
         seen = [gauges.run(where, command) for _ in range(3)]
@@ -88,33 +97,33 @@ def quiet_run(program):
                 statistics.median(gauges.peak_rss(where, command) for _ in range(25))
             ),
             "bytes_sent": min(each.bytes_from for each in seen),
-            # Of these, one run too many is too many.
+            # The maximum, because these must not exceed the budget in any run.
             "files_written": max(written),
             "connections": max(each.connections for each in seen),
         }
 
 
 def judge(budget, found):
-    """A line for each number that was measured, and whether it is over."""
+    """Yields a line per measured number, and whether the number is over budget."""
     for section, numbers in found.items():
         for what, number in numbers.items():
             name = f"{what}: bytes" if section == "bytes" else f"quiet run: {what}"
             allowed = budget[section][what]
             slack = budget["slack"].get(what, budget["slack"]["default"])
-            # In whole numbers: 3 % more is within, one more than that is not.
+            # In whole numbers, so that exactly 3 % more is within the budget.
             over = 100 * number > (100 + slack) * allowed
             words = f"{name}: {number:,} of {allowed:,}"
             if allowed:
                 words += f" ({(number - allowed) / allowed:+.1%})"
             if over:
-                words = f"OVER BUDGET: {words}, and {slack} % more is the most"
+                words = f"OVER BUDGET: {words}, and at most {slack} % more is allowed"
             elif 100 * number < (100 - slack) * allowed:
-                words += "; better than budgeted: --update holds on to it"
+                words += "; below budget: lower the budget with --update"
             yield words, over
 
 
 def updated(text, found):
-    """The file with the numbers replaced, comments and all else kept."""
+    """Returns the file's text with only the measured numbers replaced."""
     section = None
     lines = []
     for line in text.splitlines():

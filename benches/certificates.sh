@@ -1,12 +1,11 @@
 #!/bin/sh
-# Makes the certificates of the measured server in the folder named: a chain as Amazon's, from a
-# root by an intermediate to a server on 127.0.0.1, RSA of 2048 bits throughout, since what a
-# client does to check it is part of what is measured. They are made anew each time, and trusted
-# by nobody else.
+# Makes the certificates of the measured server in a folder: a chain like Amazon's, with a root, an
+# intermediate and a server on 127.0.0.1, all with RSA of 2048 bits. The client's check of the chain
+# is part of the measurement. Each run makes new certificates.
 #
 #     benches/certificates.sh FOLDER      # root.pem, chain.pem, leaf.key
 set -eu
-cd "${1:?wants a folder}"
+cd "${1:?name the folder}"
 
 # request NAME SUBJECT
 request() {

@@ -1,5 +1,7 @@
-"""The programs that are measured: autodns and its peers, what they are made of and how big that
-is. Makes what is missing, in the cache folder. Each is a command that takes a configuration.
+"""The measured programs: autodns and its peers, with their commands, versions and sizes.
+
+Builds or installs missing peers in the cache folder. Each command takes a configuration as its last
+argument.
 """
 
 import dataclasses
@@ -13,7 +15,7 @@ import subprocess
 HERE = pathlib.Path(__file__).resolve().parent
 PEERS = HERE / "peers"
 
-# Of a Python, what no program of this kind needs installed.
+# The parts of a Python installation that a program of this kind does not need.
 NOT_NEEDED = re.compile(
     r"/(?:test|tests|idlelib|tkinter|lib2to3|turtledemo|ensurepip|config-[^/]*|dist-packages"
     r"|site-packages|pip(?:-[^/]*)?|setuptools(?:-[^/]*)?|pkg_resources|_distutils_hack)/"
@@ -22,7 +24,7 @@ NOT_NEEDED = re.compile(
 
 @dataclasses.dataclass
 class Contender:
-    """One of them: its name, its command without the configuration, its bytes on disk."""
+    """A measured program. The command is without the configuration."""
 
     name: str
     command: list
@@ -36,12 +38,12 @@ def autodns(program):
 
 
 def peers(cache):
-    """All of the peers, ready to run."""
+    """Returns all peers, ready to run."""
     return [boto3(cache), curl(), sdk(cache, "aws-lc"), sdk(cache, "ring"), bare(cache)]
 
 
 def boto3(cache):
-    """requests and boto3 on Debian's Python if there is one, in an environment of their own."""
+    """Installs requests and boto3 in a separate environment, with Debian's Python if possible."""
     python = "/usr/bin/python3" if os.access("/usr/bin/python3", os.X_OK) else "python3"
     requirements = PEERS / "boto3" / "requirements.txt"
     key = hashlib.sha256(requirements.read_bytes() + python.encode()).hexdigest()[:16]
@@ -67,7 +69,7 @@ def boto3(cache):
 
 
 def curl():
-    """curl and jq with the libraries they load; a shell is everywhere."""
+    """Counts curl and jq with the libraries that they load. Every system has a shell."""
     versions = ", ".join(
         (output(["curl", "--version"]).split("\n")[0].split(" (")[0], output(["jq", "--version"]))
     ).strip()
@@ -76,7 +78,7 @@ def curl():
 
 
 def sdk(cache, crypto):
-    """The Rust program on the AWS SDK, with one of the two libraries for cryptography."""
+    """Builds the Rust program with the AWS SDK and one of the two libraries for cryptography."""
     options = ["--no-default-features", "--features", crypto]
     program = in_rust(cache, "sdk", f"sdk-{crypto}", options)
     version = f"aws-sdk-route53 {locked('sdk', 'aws-sdk-route53')}"
@@ -84,14 +86,14 @@ def sdk(cache, crypto):
 
 
 def bare(cache):
-    """The Rust program that does no more than rustls and ring take."""
+    """Builds the smallest Rust program with rustls and ring."""
     program = in_rust(cache, "bare", "bare", [])
     version = f"rustls {locked('bare', 'rustls')}"
     return Contender("bare", [str(program)], files([program]), version)
 
 
 def in_rust(cache, peer, name, options):
-    """A peer's program, built with these options of cargo's if that was not done before."""
+    """Returns a peer's program. Builds it first, with these options for cargo, if necessary."""
     folder = PEERS / peer
     made_of = [folder / file for file in ("Cargo.toml", "Cargo.lock", "src/main.rs")]
     key = hashlib.sha256(b"".join(file.read_bytes() for file in made_of)).hexdigest()[:16]
@@ -107,7 +109,7 @@ def in_rust(cache, peer, name, options):
 
 
 def locked(peer, crate):
-    """The version of the crate in a peer's lock file."""
+    """Returns the version of the crate in a peer's lock file."""
     lock = (PEERS / peer / "Cargo.lock").read_text(encoding="utf-8")
     return re.search(rf'name = "{crate}"\nversion = "([^"]*)"', lock)[1]
 
@@ -116,7 +118,10 @@ def locked(peer, crate):
 
 
 def tree(folder, keep=""):
-    """The bytes of the files below it, but for what is not needed, unless they are in `keep`."""
+    """Returns the bytes of the files in a folder, without those that match NOT_NEEDED.
+
+    A folder `keep` is not excluded by its name.
+    """
     total = 0
     for file in folder.rglob("*"):
         path = str(file)[len(str(folder)):]
@@ -128,7 +133,7 @@ def tree(folder, keep=""):
 
 
 def files(programs):
-    """The bytes of programs and of the shared libraries they load, but for those of libc."""
+    """Returns the bytes of programs and of the shared libraries that they load, without libc."""
     loaded = set()
     for program in programs:
         loaded.add(os.path.realpath(program))
@@ -143,7 +148,7 @@ def files(programs):
 
 
 def output(command):
-    """What it says on stdout."""
+    """Runs a command and returns its stdout."""
     done = subprocess.run(
         [str(word) for word in command], capture_output=True, text=True, check=False
     )
@@ -153,7 +158,7 @@ def output(command):
 
 
 def quietly(command):
-    """Runs it, and shows what it said only if it fails."""
+    """Runs a command, and prints its output only if it fails."""
     done = subprocess.run(
         [str(word) for word in command],
         stdout=subprocess.PIPE,

@@ -1,8 +1,7 @@
 /*
- * A plug-in for qemu-user that counts the instructions which a program executes, in all of its
- * threads, and writes their number to the file named by out=FILE when the program exits. The few
- * declarations of qemu's interface for plug-ins (version 1) that it takes are repeated here, since
- * Debian's qemu-user comes without the header.
+ * A plug-in for qemu-user that counts the instructions of a program, in all of its threads. Writes
+ * the number to the file in out=FILE when the program exits. Debian's qemu-user has no header for
+ * plug-ins, so this file declares what it needs of that interface (version 1).
  *
  *     cc -shared -fPIC -O2 -o count.so count-instructions.c
  *     qemu-arm -plugin ./count.so,out=count.txt PROGRAM
@@ -58,7 +57,7 @@ __attribute__((visibility("default"))) int qemu_plugin_install(
 {
     (void)qemu;
     if (argc != 1 || strncmp(argv[0], "out=", 4) || strlen(argv[0] + 4) >= sizeof out) {
-        fprintf(stderr, "count-instructions: wants out=FILE\n");
+        fprintf(stderr, "count-instructions: needs out=FILE\n");
         return 1;
     }
     strcpy(out, argv[0] + 4);

@@ -1,9 +1,8 @@
-"""The server that a measured run talks to: a reflector on one port and Route 53 on another, both
-over TLS 1.3, both with the one right answer to a quiet run. It counts what it sees of each run.
+"""The server of a measured run: a reflector on one port and Route 53 on another, with TLS 1.3.
 
-TLS is done in memory here, so that bytes are counted on both sides of it: those of the TCP
-connection, and those within. It must not judge more of a request than which it is; moto and the
-tests do that.
+Both only have the responses of a quiet run. The server counts bytes, connections and requests of
+each run. It does TLS in memory, so that it can count the bytes outside and inside TLS. It must only
+tell the kinds of requests apart; moto and the tests check requests.
 """
 
 import dataclasses
@@ -14,7 +13,7 @@ import ssl
 import threading
 import time
 
-ADDRESS = "192.175.48.7"  # a public address that belongs to nobody's home (RFC 7535)
+ADDRESS = "192.175.48.7"  # a public address that no home connection has (RFC 7535)
 NAME = "home.example.com"
 ZONE = "Z0123456789ABCDEFGHIJ"
 
@@ -33,7 +32,7 @@ LIST = re.compile(rb"GET /2013-04-01/hostedzone/" + ZONE.encode() + rb"/rrset/?\
 
 @dataclasses.dataclass
 class Seen:
-    """What the server saw of one run. Bytes are TCP payload, from the client and to it."""
+    """The counts of one run. Bytes are TCP payload, from the client and to the client."""
 
     connections: int = 0
     handshakes: int = 0
@@ -42,15 +41,15 @@ class Seen:
     strange: int = 0
     bytes_from: int = 0
     bytes_to: int = 0
-    request_bytes: int = 0  # of bytes_from, those that are HTTP within TLS
+    request_bytes: int = 0  # the part of bytes_from that is HTTP inside TLS
 
     def is_quiet_run(self):
-        """One request of each kind, and no other."""
+        """Whether there was one request of each kind, and no other."""
         return (self.reflected, self.listed, self.strange) == (1, 1, 0)
 
 
 class Counterpart:
-    """Both servers, in threads of their own, from `with` to the end of it."""
+    """Both servers, in separate threads. They run inside a `with` block."""
 
     def __init__(self, folder: pathlib.Path):
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -77,12 +76,12 @@ class Counterpart:
         return self._listeners[kind].getsockname()[1]
 
     def take(self):
-        """What was seen since the last call. Waits for what is still open to be closed."""
+        """Returns the counts since the last call. First waits until all connections are closed."""
         deadline = time.monotonic() + 10
         with self._changed:
             while self._open:
                 if not self._changed.wait(deadline - time.monotonic()):
-                    raise TimeoutError("a client is gone, and its connection is not")
+                    raise TimeoutError("a connection is still open after its client ended")
             seen, self._seen = self._seen, Seen()
         return seen
 
@@ -103,7 +102,7 @@ class Counterpart:
             with connection:
                 Session(self, kind, connection, self._tls).run()
         except (OSError, EOFError):
-            pass  # the client hung up, or did not like the certificate: the counts say so
+            pass  # The client closed or rejected the connection. The counts show that.
         finally:
             with self._changed:
                 self._open -= 1
@@ -116,7 +115,7 @@ class Counterpart:
 
 
 class Session:
-    """One connection: TLS in memory between the socket and the answers."""
+    """One connection, with TLS in memory between the socket and the responses."""
 
     def __init__(self, counterpart, kind, connection, context):
         self._counterpart = counterpart
@@ -154,7 +153,7 @@ class Session:
         return head.encode() + body
 
     def _pump(self, step):
-        """Does `step`, and whatever reading and writing it takes."""
+        """Runs `step`, and reads and writes on the socket until `step` is complete."""
         while True:
             try:
                 result = step()
@@ -166,7 +165,7 @@ class Session:
                 self._counterpart.count(bytes_from=len(data))
                 self._from.write(data)
             except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
-                # Done with, by the client's close_notify; what follows it is the end.
+                # The client sent close_notify. Counts the remaining bytes of the connection.
                 while data := self._connection.recv(65536):
                     self._counterpart.count(bytes_from=len(data))
                 return b""

@@ -1,7 +1,8 @@
-"""What is measured of one quiet run, each by a tool made for it: time by the kernel, instructions
-by callgrind and qemu, memory by GNU time, system calls by strace. Each gauge runs the program once
-and returns a number; a program that fails, or says something, or does not do a quiet run, is not
-measured but reported.
+"""Measures one quiet run: time, instructions, memory and system calls.
+
+The tools are the kernel's clock, callgrind and qemu, GNU time, and strace. Each function runs the
+program once and returns numbers. If the program fails, prints something or does not do a quiet run,
+it raises an error instead.
 """
 
 import os
@@ -13,14 +14,15 @@ import time
 
 import place
 
-# A system call is a line; one that was interrupted by another thread is two, of which one says so.
+# strace prints one line per system call. If another thread interrupts the call, there is a second
+# line with "resumed". These lines, signals and exits are not system calls.
 NO_CALL = re.compile(r"^\d+ +(\+\+\+ |--- |<\.\.\. )")
 WRITES = re.compile(r'^\d+ +(?:open|openat|creat)\(.*"(?P<file>[^"]*)".*O_(?:WRONLY|RDWR|CREAT)')
 MAKES = re.compile(r"^\d+ +(?:mkdir|mkdirat|rename|renameat2?|link|symlink|unlink)\(")
 
 
 def run(where, command, through=()):
-    """Runs it, by way of another program maybe, and returns what the server saw."""
+    """Runs the command, with `through` before it, and returns what the server counted."""
     name = pathlib.Path(command[-2 if len(command) > 1 else 0]).name
     done = subprocess.run(
         [*through, *command],
@@ -30,17 +32,17 @@ def run(where, command, through=()):
         check=False,
         cwd=where.folder,
     )
-    # strace and valgrind write to files of their own, so what is here is the program's.
+    # strace and valgrind write to separate files, so this is the output of the program.
     if done.returncode or done.stdout or done.stderr:
         said = (done.stdout + done.stderr).decode(errors="replace").strip()
-        raise place.NotQuiet(f"{name}: exit status {done.returncode}: {said or 'no words'}")
+        raise place.NotQuiet(f"{name}: exit status {done.returncode}: {said or 'no output'}")
     return where.take(name)
 
 
 def seconds(where, command, round_trip):
-    """Wall time, and time on a processor, with the servers `round_trip` seconds away."""
+    """Returns wall time and processor time, with servers `round_trip` seconds away."""
     where.set_round_trip(round_trip)
-    # Not by subprocess.run, which looks after its pipes meanwhile.
+    # subprocess.run would read its pipes during the run, which takes processor time.
     null = os.open(os.devnull, os.O_RDWR)
     began = time.perf_counter()
     child = os.posix_spawnp(
@@ -54,13 +56,13 @@ def seconds(where, command, round_trip):
     os.close(null)
     where.set_round_trip(0)
     if status:
-        raise place.NotQuiet(f"{command}: it failed in a timed run")
+        raise place.NotQuiet(f"{command}: failed in a timed run")
     where.take(command[0])
     return wall, usage.ru_utime + usage.ru_stime
 
 
 def instructions(where, command):
-    """Instructions executed in user space, by the program and those it starts."""
+    """Returns the instructions in user space, of the program and its child processes."""
     with tempfile.TemporaryDirectory(dir=where.folder) as folder:
         run(
             where,
@@ -84,14 +86,14 @@ def instructions(where, command):
 
 
 def peak_rss(where, command):
-    """The most memory in RAM at once, in bytes, of whichever of its processes had most."""
+    """Returns the peak resident memory in bytes, of the process with the highest peak."""
     with tempfile.NamedTemporaryFile(dir=where.folder) as file:
         run(where, command, ["/usr/bin/time", "--format=%M", f"--output={file.name}"])
         return int(file.read().split()[-1]) * 1024
 
 
 def system_calls(where, command):
-    """System calls, and the files that were opened to be written, in all of its processes."""
+    """Returns the number of system calls and of written files, of all its processes."""
     with tempfile.NamedTemporaryFile("r", dir=where.folder, encoding="utf-8") as file:
         run(where, command, ["strace", "-f", "-qq", "-o", file.name])
         lines = [line for line in file if not NO_CALL.match(line)]
@@ -105,7 +107,7 @@ def system_calls(where, command):
 
 
 def instructions_armv7(where, command, plugin):
-    """Instructions of an armv7 program on an emulated Cortex-A7, as count-instructions.c counts."""
+    """Returns the instructions of an armv7 program, counted by count-instructions.c in qemu."""
     count = where.folder / "instructions"
     run(where, command, ["qemu-arm", "-cpu", "cortex-a7", "-plugin", f"{plugin},out={count}"])
     return int(count.read_text(encoding="utf-8"))

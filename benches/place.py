@@ -1,5 +1,7 @@
-"""Where programs are measured: a folder with certificates, a configuration and a home, the server
-that they call, and a relay on the way to each of its ports. All of it is gone afterwards."""
+"""The environment of a measured run: a temporary folder, the server, and a relay to each port.
+
+The folder has certificates, a configuration and a home. Everything is removed at the end.
+"""
 
 import contextlib
 import json
@@ -16,7 +18,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 
 
 class Place(contextlib.ExitStack):
-    """`with Place() as place:` and then `place.config`, `place.environment`, `place.take()`."""
+    """Use `config`, `environment` and `take()` inside `with Place() as place:`."""
 
     def __init__(self):
         super().__init__()
@@ -47,22 +49,22 @@ class Place(contextlib.ExitStack):
         }
 
     def set_round_trip(self, seconds):
-        """How far away the servers are for the connections to come."""
+        """Sets how far away the servers are, for connections from now on."""
         for each in self._relays.values():
             each.rtt = seconds
 
     def take(self, who):
-        """What the server saw of `who`, whose run has ended; raises where it is no quiet run."""
+        """Returns the counts of `who`, whose run has ended. Raises if it was not a quiet run."""
         seen = self.counterpart.take()
         if not seen.is_quiet_run():
-            raise NotQuiet(f"{who} did something else than a quiet run: {seen}")
+            raise NotQuiet(f"{who} did not do a quiet run: {seen}")
         return seen
 
 
 def leave_on_termination():
-    """Ends this process by an exception, so that a place is taken away then, too."""
+    """Makes SIGTERM raise an exception, so that the place is removed then too."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 
 class NotQuiet(Exception):
-    """A program that was to be measured did not do what is measured."""
+    """The measured program did not do a quiet run."""

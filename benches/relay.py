@@ -1,9 +1,9 @@
-"""A TCP relay that makes loopback as far away as asked: what comes in goes out half a round trip
-later, in order, in both directions. It is for kernels that cannot delay packets themselves.
+"""A TCP relay that adds latency to loopback, for kernels that cannot delay packets.
 
-Linux completes a connection to the relay at once, where on a real line that takes a round trip:
-what a client sends first is held for one round trip more instead. That comes to the same for
-clients that speak first, as those of TLS do. It must not look into what it carries.
+It forwards data half a round trip after it came, in order, in both directions. Linux completes a
+connection to the relay at once, but on a real network that takes a round trip. So the relay holds
+the client's first data for one more round trip. For clients that send first, as in TLS, the total
+time is the same. Must not read or change the data.
 """
 
 import queue
@@ -13,7 +13,7 @@ import time
 
 
 class Relay:
-    """In front of `port` on loopback. `rtt`, in seconds, is that of the connections to come."""
+    """A relay to `port` on loopback. `rtt` is in seconds and applies to later connections."""
 
     def __init__(self, port):
         self.rtt = 0.0
@@ -48,8 +48,10 @@ class Relay:
 
 
 def carry(source, sink, delay, first_delay):
-    """Carries from one to the other until the end, each piece `delay` after it came, the first one
-    `first_delay` later still. Returns the threads that do it."""
+    """Forwards data from source to sink until the end. Returns the threads that do it.
+
+    Sends each piece `delay` seconds after it came, and the first one `first_delay` seconds later.
+    """
     pieces = queue.SimpleQueue()
 
     def receive():
@@ -74,7 +76,7 @@ def carry(source, sink, delay, first_delay):
                 else:
                     sink.shutdown(socket.SHUT_WR)
             except OSError:
-                pass  # gone: the other direction tells its end
+                pass  # The sink is closed. The other direction ends then too.
 
     works = [threading.Thread(target=work, daemon=True) for work in (receive, send)]
     for work in works:

@@ -1,4 +1,4 @@
-"""Tests of benches/budget.py: what is over, what is within, and what --update changes."""
+"""Tests benches/budget.py: which numbers are over budget, and what --update changes."""
 
 import tomllib
 import unittest
@@ -17,11 +17,9 @@ def verdicts(section, what, number):
 
 
 class Judge(unittest.TestCase):
-    """Within the slack is within, one more is over, and a gain is told."""
-
-    def test_table(self):
-        better = "; better than budgeted: --update holds on to it"
-        most = ", and 3 % more is the most"
+    def test_number_over_slack_is_over_budget(self):
+        better = "; below budget: lower the budget with --update"
+        most = ", and at most 3 % more is allowed"
         for section, what, number, words, over in [
             ("bytes", "arm", 1000, "arm: bytes: 1,000 of 1,000 (+0.0%)", False),
             ("bytes", "arm", 1030, "arm: bytes: 1,030 of 1,000 (+3.0%)", False),
@@ -43,14 +41,12 @@ class Judge(unittest.TestCase):
 
 
 class Update(unittest.TestCase):
-    """The numbers measured are replaced, and not a letter else."""
-
-    def test_replaces_what_was_measured(self):
+    def test_update_replaces_only_measured_numbers(self):
         before = "#\n[slack]\narm = 3\n[bytes]\narm = 1000\nx86 = 5\n# how\n[quiet_run]\na = 1\n"
         after = before.replace("arm = 1000", "arm = 900")
         self.assertEqual(budget.updated(before, {"bytes": {"arm": 900}}), after)
 
-    def test_the_real_file_is_kept_as_it_is_by_its_own_numbers(self):
+    def test_update_with_equal_numbers_keeps_the_real_file(self):
         text = budget.FILE.read_text(encoding="utf-8")
         parsed = tomllib.loads(text)
         found = {name: parsed[name] for name in ("bytes", "quiet_run")}

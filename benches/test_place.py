@@ -1,5 +1,4 @@
-"""Tests of what measures: that the server counts what a client sent, takes nothing else for a quiet
-run, and that the relay is as far away as it says. Python's own TLS is the client."""
+"""Tests the server and the relay of the benchmark, with Python's TLS as the client."""
 
 import socket
 import ssl
@@ -17,7 +16,7 @@ LIST = (
 
 
 def ask(where, url, request):
-    """One request on a connection of its own; returns the answer and how long all of it took."""
+    """Sends a request on a new connection. Returns the response and how long it took."""
     context = ssl.create_default_context(cafile=where.environment["AWS_CA_BUNDLE"])
     port = int(url.split(":")[2].split("/")[0])
     began = time.monotonic()
@@ -29,7 +28,7 @@ def ask(where, url, request):
 
 
 class PlaceTest(unittest.TestCase):
-    """All in one place, since certificates take a moment to make."""
+    """All tests share one place, because certificates take a moment to make."""
 
     @classmethod
     def setUpClass(cls):
@@ -37,7 +36,7 @@ class PlaceTest(unittest.TestCase):
         cls.route53 = cls.where.environment["AWS_ENDPOINT_URL"]
         cls.reflector = cls.where.reflector
 
-    def test_counts_a_quiet_run(self):
+    def test_quiet_run_is_counted(self):
         reflected, _ = ask(self.where, self.reflector, REFLECT)
         listed, _ = ask(self.where, self.route53, LIST)
         seen = self.where.take("a test")
@@ -48,7 +47,7 @@ class PlaceTest(unittest.TestCase):
         self.assertGreater(seen.bytes_from, seen.request_bytes + 2 * 200)
         self.assertGreater(seen.bytes_to, 2 * 1000)
 
-    def test_anything_else_is_no_quiet_run(self):
+    def test_other_requests_are_not_a_quiet_run(self):
         unsigned = LIST.replace(b"Authorization", b"X-Authorization")
         for requests in (
             [],
@@ -60,13 +59,13 @@ class PlaceTest(unittest.TestCase):
             with self.subTest(requests=requests):
                 for url, request in requests:
                     ask(self.where, url, request)
-                with self.assertRaisesRegex(place.NotQuiet, "a test did something else"):
+                with self.assertRaisesRegex(place.NotQuiet, "a test did not do a quiet run"):
                     self.where.take("a test")
 
-    def test_three_round_trips_are_as_long_as_three(self):
+    def test_relay_delays_each_round_trip(self):
         self.where.set_round_trip(0.1)
         self.addCleanup(self.where.set_round_trip, 0)
-        # What else the machine does adds to one of them, and hardly to all.
+        # The minimum, because other work on the machine rarely delays all five.
         took = min(ask(self.where, self.reflector, REFLECT)[1] for _ in range(5))
         with self.assertRaises(place.NotQuiet):
             self.where.take("a test")

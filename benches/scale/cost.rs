@@ -1,37 +1,35 @@
-//! What the reflector on Lambda costs, from AWS's list prices. Arithmetic only: where the prices
-//! are from, and what could not be verified, is in docs/scale.md.
+//! Computes the cost of the reflector on Lambda from AWS's list prices. docs/scale.md has the
+//! sources of the prices and names what could not be verified. Must do only arithmetic.
 
 /// Runs of one device in a month of 30.4 days, every five minutes.
 const RUNS: f64 = 12.0 * 24.0 * 30.4;
-/// USD for a million requests, and the requests a month that are free.
+/// USD per million requests, and the free requests per month.
 const REQUESTS: (f64, f64) = (0.20, 1e6);
-/// USD for a GB-second (x86, the first tier), and those a month that are free.
+/// USD per GB-second (x86, the first tier), and the free GB-seconds per month.
 const COMPUTE: (f64, f64) = (0.000_016_666_7, 400_000.0);
-/// USD for a GB out to the Internet (the first 10 TB), and the GB a month that are free.
+/// USD per GB sent to the Internet (the first 10 TB), and the free GB per month.
 const TRANSFER: (f64, f64) = (0.09, 100.0);
 /// `MemorySize` in cloudformation/autodns.yaml, in GB.
 const MEMORY: f64 = 128.0 / 1024.0;
-/// The seconds that a warm call is billed: an assumption.
+/// Billed seconds of a warm invocation. This is an assumption.
 const BILLED: f64 = 0.003;
-/// The bytes of an answer with its head: an assumption.
+/// Bytes of a response with its head. This is an assumption.
 const ANSWER: f64 = 600.0;
 
-/// A month of the reflector, in USD where nothing else is said.
+/// The bill of the reflector for one month. The `for_…` fields are in USD.
 #[derive(Clone, Copy, Debug)]
 pub struct Bill {
-    /// Their number.
     pub requests: f64,
     pub for_requests: f64,
-    /// Their number.
     pub gb_seconds: f64,
     pub for_compute: f64,
-    /// Gigabytes.
+    /// In gigabytes.
     pub transfer: f64,
     pub for_transfer: f64,
 }
 
 impl Bill {
-    /// The bill for so many devices, each with one address family, run every five minutes.
+    /// Computes the bill for `devices` with one address family each and a run every five minutes.
     pub fn of(devices: f64) -> Self {
         let requests = devices * RUNS;
         let gb_seconds = requests * BILLED * MEMORY;
@@ -47,7 +45,6 @@ impl Bill {
         }
     }
 
-    /// All of it.
     pub fn sum(&self) -> f64 {
         self.for_requests + self.for_compute + self.for_transfer
     }
@@ -57,9 +54,9 @@ impl Bill {
 mod tests {
     use super::*;
 
-    /// Reckoned by hand.
+    /// The expected values were computed by hand.
     #[test]
-    fn what_is_free_costs_nothing_and_the_rest_its_price() {
+    fn usage_within_free_tier_costs_nothing() {
         for (devices, requests, usd) in [
             (10.0, 87_552.0, [0.0, 0.0, 0.0]),
             (10_000.0, 87_552_000.0, [17.31, 0.0, 0.0]),

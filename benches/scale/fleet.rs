@@ -1,6 +1,6 @@
-//! Many machines that run autodns against one throttle, event by event. When a run tries again, and
-//! when it gives up, is the program's own rule, `autodns::parts::Attempts`; the deadlines are the
-//! program's own, too. Deterministic by a seed. Waits for nothing and calls nobody.
+//! Simulates many machines that run autodns against one throttle, event by event. A run retries and
+//! gives up by the rule of the real program, `autodns::parts::Attempts`, and by its deadlines. The
+//! same seed gives the same outcome. Must not sleep or use the network.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -10,22 +10,22 @@ use autodns::parts::DEFAULT_DEADLINE;
 use autodns::parts::RESERVED_FOR_ALERT;
 use autodns::parts::{Attempts, Limit, Retry};
 
-/// From a request's sending to its answer.
+/// The time from a request to its response.
 const ROUND_TRIP: Duration = Duration::from_millis(100);
-/// How far apart machines are that start at the same second: their clocks, and how fast they are.
+/// Machines that start at the same second differ by up to this, because of their clocks and speed.
 const SAME_SECOND: Duration = Duration::from_secs(1);
-/// The parts of the time for the work of which the look-ups have one, as `update::job` shares it.
+/// The look-ups get the time of a run divided by this, as in `update::job`.
 const LOOK_UP_SHARE: u32 = 2;
 
 /// When the machines of a fleet start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spread {
-    /// All at one second: `*/5 * * * *` everywhere.
+    /// All at the same second, with `*/5 * * * *` on each machine.
     OneSecond,
-    /// At the first second of a minute of their own, as a cron line without a `sleep` has it.
+    /// Each in its own minute, at the first second, like a cron line without `sleep`.
     OwnMinute,
-    /// At a second of their own, as the cron line of `scripts/deploy-pi.sh` and the timer of the
-    /// Debian package have it.
+    /// Each at its own second, like the cron line of `scripts/deploy-pi.sh` and the timer of the
+    /// Debian package.
     OwnSecond,
 }
 
@@ -33,39 +33,36 @@ impl Spread {
     pub const ALL: [Self; 3] = [Self::OneSecond, Self::OwnMinute, Self::OwnSecond];
 }
 
-/// A fleet, and what its runs have to do.
+/// A fleet, and the work of its runs.
 #[derive(Clone, Copy, Debug)]
 pub struct Fleet {
-    /// How many machines, each with one configuration, whose names are one list.
+    /// Each machine has one configuration and needs one list request for its names.
     pub machines: u32,
-    /// When they start.
     pub spread: Spread,
     /// The minutes from one run to the next.
     pub minutes: u64,
-    /// Whether every address has changed before the first run, so that all have a change to make.
+    /// Whether every address has changed before the first run, so that every record must change.
     pub renumbered: bool,
     /// How often each machine runs.
     pub rounds: u32,
 }
 
-/// What came of all runs.
+/// The outcome of all runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
-    /// The runs.
     pub runs: u32,
-    /// Those that failed, which is when a machine sends its alert.
+    /// Failed runs. After a failed run, a machine sends its alert.
     pub failed: u32,
-    /// Those of them that were their machine's first.
+    /// The failed runs that were the first run of their machine.
     pub failed_at_first: u32,
-    /// The requests of all runs, refused ones too.
+    /// The requests of all runs, including refused ones.
     pub requests: u32,
-    /// The longest run that went well.
+    /// The duration of the longest successful run.
     pub longest: Duration,
-    /// When the last record was right, where all addresses had changed and all became right.
+    /// When the last record became right. `None` if a record is still wrong or none was.
     pub all_right: Option<Duration>,
 }
 
-/// One machine's run.
 #[derive(Clone, Copy)]
 struct Run {
     began: Duration,
@@ -73,8 +70,8 @@ struct Run {
     attempts: Attempts,
 }
 
-/// Runs the fleet. `lets_through` is asked about each request, in the order of their arrival.
-/// `stop_at_failure` ends it at the first run that fails.
+/// Runs the fleet. Calls `lets_through` for each request, in the order of arrival. With
+/// `stop_at_failure`, ends at the first failed run.
 pub fn simulate(
     fleet: &Fleet,
     seed: u64,
@@ -104,7 +101,7 @@ pub fn simulate(
     let mut rounds = vec![0; runs.len()];
     let mut stale = vec![fleet.renumbered; runs.len()];
     let mut stale_left = if fleet.renumbered { fleet.machines } else { 0 };
-    // The machine's number orders what arrives at the same moment.
+    // Requests that arrive at the same moment are ordered by the machine's number.
     let mut arrivals: BinaryHeap<Reverse<(Duration, usize)>> =
         runs.iter().enumerate().map(|(m, run)| Reverse((first_arrival(run), m))).collect();
 
@@ -157,7 +154,7 @@ pub fn simulate(
     outcome
 }
 
-/// `SplitMix64` (Steele, Lea and Flood 2014): numbers that look random, the same for each seed.
+/// `SplitMix64` (Steele, Lea and Flood 2014): pseudo-random numbers that depend only on the seed.
 struct Random(u64);
 
 impl Random {
@@ -168,7 +165,7 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// From 0 to 1, as the program makes them.
+    /// Returns a number from 0 to 1, computed as in the program.
     fn number(&mut self) -> f64 {
         f64::from(u32::try_from(self.next() >> 32).unwrap_or_default()) / f64::from(u32::MAX)
     }
@@ -186,7 +183,7 @@ mod tests {
     const FLEET: Fleet =
         Fleet { machines: 10, spread: Spread::OneSecond, minutes: 5, renumbered: false, rounds: 3 };
 
-    /// The outcome, and each request's arrival with what became of it.
+    /// Returns the outcome, and for each request its arrival and whether it was let through.
     fn logged(fleet: &Fleet, rule: Rule, seed: u64) -> (Outcome, Vec<(Duration, bool)>) {
         let mut throttle = Throttle::new(rule);
         let mut log = Vec::new();
@@ -199,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_few_machines_meet_no_throttle_and_none_fails() {
+    fn ten_machines_are_never_throttled() {
         for spread in Spread::ALL {
             for (renumbered, requests) in [(false, 30), (true, 40)] {
                 let fleet = Fleet { spread, renumbered, ..FLEET };
@@ -212,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_is_as_long_as_its_round_trips() {
+    fn run_lasts_as_long_as_its_round_trips() {
         for (renumbered, round_trips) in [(false, 3), (true, 4)] {
             let fleet = Fleet { machines: 1, renumbered, rounds: 1, ..FLEET };
             let (outcome, _) = logged(&fleet, Rule::ROUTE_53, 1);
@@ -221,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_than_the_rule_allows_gets_through_in_any_second() {
+    fn requests_per_second_stay_within_the_rule() {
         for (rule, most) in [(Rule::ROUTE_53, 50 + 10), (Rule::FIVE, 5), (Rule::FIVE_STRICT, 5)] {
             for spread in Spread::ALL {
                 let fleet = Fleet { machines: 700, spread, renumbered: true, rounds: 1, ..FLEET };
@@ -240,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn who_gets_nothing_through_fails_within_the_time_for_look_ups_and_goes_on_the_next_time() {
+    fn refused_machine_fails_in_time_and_runs_again() {
         let mut last = Duration::ZERO;
         let outcome = simulate(&FLEET, 3, false, |now| {
             last = now;
@@ -254,22 +251,22 @@ mod tests {
     }
 
     #[test]
-    fn a_change_has_the_time_that_the_look_ups_left() {
+    fn change_gets_the_time_that_is_left_after_look_ups() {
         let fleet = Fleet { machines: 1, renumbered: true, rounds: 1, ..FLEET };
         let mut arrivals = Vec::new();
-        // The list goes through, and then nothing does.
+        // Only the list request is let through.
         let outcome = simulate(&fleet, 3, false, |now| {
             arrivals.push(now);
             arrivals.len() == 1
         });
         assert_eq!((outcome.failed, outcome.all_right), (1, None));
-        // The last wait is of 20 seconds at most, and would have ended too late.
+        // The next delay would be 20 seconds at most, and would end too late.
         let last = arrivals.last().copied().unwrap_or_default();
         assert!((Duration::from_secs(59)..Duration::from_secs(81)).contains(&last), "{last:?}");
     }
 
     #[test]
-    fn the_seed_decides_everything() {
+    fn same_seed_gives_the_same_outcome() {
         let fleet = Fleet { machines: 400, renumbered: true, ..FLEET };
         assert_eq!(logged(&fleet, Rule::FIVE, 1), logged(&fleet, Rule::FIVE, 1));
         assert_ne!(logged(&fleet, Rule::FIVE, 1), logged(&fleet, Rule::FIVE, 2));

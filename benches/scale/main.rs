@@ -1,6 +1,6 @@
-//! The figures of docs/scale.md: how many machines one AWS account carries, by simulation, and what
-//! a reflector on Lambda costs. Prints the tables; with `--write` it puts them into the page,
-//! between the comments that name them. A test holds the page to what is printed.
+//! Computes the tables of docs/scale.md: how many machines an AWS account can serve, by simulation,
+//! and what a reflector on Lambda costs. Prints the tables. With `--write`, writes them into the
+//! page, between the comments with their names. A test compares the page.
 //!
 //!     cargo run --example scale
 //!     cargo run --example scale -- --write
@@ -38,14 +38,14 @@ fn main() -> ExitCode {
     }
 }
 
-/// The page with each table in its place.
+/// Returns the page with the new tables.
 fn with_tables(page: &str) -> Result<String, String> {
     let mut page = page.to_owned();
     for (name, table) in report::tables() {
         let begin = format!("<!-- {name}: written by cargo run --example scale -- --write -->\n");
         let end = format!("<!-- end of {name} -->\n");
         let (Some(from), Some(to)) = (page.find(&begin), page.find(&end)) else {
-            return Err(format!("has no place for the table \"{name}\""));
+            return Err(format!("has no comments for the table \"{name}\""));
         };
         page.replace_range(from + begin.len()..to, &table);
     }
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_page_has_what_is_printed() {
+    fn page_has_the_printed_tables() {
         let page = std::fs::read_to_string(PAGE).expect("docs/scale.md");
         let expected = with_tables(&page).expect("a place for each table");
         assert!(page == expected, "{PAGE} is out of date: cargo run --example scale -- --write");

@@ -1,4 +1,4 @@
-//! The tables of docs/scale.md: which fleets are simulated, and how the outcome is written down.
+//! Makes the tables of docs/scale.md: chooses the fleets to simulate and formats their outcomes.
 
 use std::fmt::Write;
 use std::thread;
@@ -8,7 +8,7 @@ use crate::cost::Bill;
 use crate::fleet::{Fleet, Outcome, Spread, simulate};
 use crate::throttle::{Rule, Throttle};
 
-/// Every figure of a capacity held for each of these; the other tables take the first.
+/// A capacity must hold for each of these seeds. The other tables use only the first.
 const SEEDS: [u64; 2] = [1, 2];
 /// The rounds of an hour, at one every five minutes.
 const ROUNDS: u32 = 12;
@@ -18,7 +18,7 @@ const SIZES: [u32; 7] = [10, 100, 300, 500, 1000, 1500, 3000];
 const FLEET: Fleet =
     Fleet { machines: 0, spread: Spread::OwnMinute, minutes: 5, renumbered: false, rounds: ROUNDS };
 
-/// The tables, each with the name that it has in the page.
+/// Returns each table with its name in the page.
 pub fn tables() -> [(&'static str, String); 6] {
     let write: [fn() -> String; 6] =
         [capacity_of_rules, capacity_of_intervals, quiet, renumbered, reflector, peaks];
@@ -41,8 +41,8 @@ fn run(fleet: &Fleet, rule: Rule, seed: u64, stop_at_failure: bool) -> Outcome {
     simulate(fleet, seed, stop_at_failure, |now| throttle.lets_through(now))
 }
 
-/// The sizes of fleets that are tried, times a power of ten: a tenth apart (the series E24 of IEC
-/// 60063), because another seed moves the edge at least as far.
+/// The sizes of fleets to try, times a power of ten. They are about a tenth apart (the series E24
+/// of IEC 60063). Smaller steps are useless: another seed changes the capacity by as much.
 const STEPS: [u32; 24] = [
     10, 11, 12, 13, 15, 16, 18, 20, 22, 24, 27, 30, 33, 36, 39, 43, 47, 51, 56, 62, 68, 75, 82, 91,
 ];
@@ -51,7 +51,7 @@ fn step(index: usize) -> u32 {
     (0..index / STEPS.len()).fold(STEPS[index % STEPS.len()], |size, _| size * 10)
 }
 
-/// The largest fleet of which not one run fails in an hour.
+/// Returns the size of the largest fleet with no failed run in a simulated hour.
 fn capacity(fleet: &Fleet, rule: Rule) -> String {
     let rounds = u32::try_from(60 / fleet.minutes).unwrap_or(1);
     let all_well = |index| {
@@ -76,11 +76,11 @@ fn capacity(fleet: &Fleet, rule: Rule) -> String {
 
 fn capacity_of_rules() -> String {
     let mut table = String::from(
-        "| Route 53 lets through | the runs | one second | own minute | own second |\n\
+        "| Route 53 allows | runs | one second | own minute | own second |\n\
          |---|---|--:|--:|--:|\n",
     );
     for (name, rule) in [
-        ("10 a second, 50 at once", Rule::ROUTE_53),
+        ("10 per second, 50 at once", Rule::ROUTE_53),
         ("5 in any second", Rule::FIVE),
         ("5 in any second, refusals counted", Rule::FIVE_STRICT),
     ] {
@@ -132,7 +132,7 @@ fn renumbered() -> String {
 
 fn reflector() -> String {
     let mut table = String::from(
-        "| devices | requests a month | USD | GB-seconds | USD | GB out | USD | USD in all |\n\
+        "| devices | requests per month | USD | GB-seconds | USD | GB out | USD | USD total |\n\
          |--:|--:|--:|--:|--:|--:|--:|--:|\n",
     );
     for devices in [10.0, 10_000.0, 1_000_000.0] {
@@ -155,13 +155,13 @@ fn reflector() -> String {
     table
 }
 
-/// Lambda's default: 1,000 executions at once, and ten times as many requests a second.
+/// Lambda's default: 1,000 executions at once, and ten times as many requests per second.
 const LAMBDA: u32 = 10_000;
 
 fn peaks() -> String {
     by_spread("devices", &[10_000, 100_000, 1_000_000], |devices, spread| {
-        // A thousandth of the devices against a thousandth of the rate behaves alike; and of the
-        // fewest a hundredth, so that some are left.
+        // Simulates a thousandth of the devices against a thousandth of the rate, which behaves the
+        // same. For the smallest fleet it is a hundredth, so that there are enough devices.
         let scale = (devices / 100).min(1000);
         let rule = Rule::Second { most: LAMBDA / scale, refused_count: false };
         let peak = f64::from(devices)
@@ -181,7 +181,7 @@ fn peaks() -> String {
     })
 }
 
-/// A row for each size, a column for each way to spread the runs.
+/// Returns a table with a row per size and a column per `Spread`.
 fn by_spread(sizes_of: &str, sizes: &[u32], cell: impl Fn(u32, Spread) -> String) -> String {
     let mut table =
         format!("| {sizes_of} | one second | own minute | own second |\n|--:|--:|--:|--:|\n");
@@ -197,7 +197,7 @@ fn row(table: &mut String, cells: &[String]) {
     let _ = writeln!(table, "| {} |", cells.join(" | "));
 }
 
-/// A share, so that "0 %" means none.
+/// Formats a share. "0 %" means exactly none.
 fn percent(part: u32, whole: u32) -> String {
     let share = 100.0 * f64::from(part) / f64::from(whole);
     match part {
@@ -211,7 +211,7 @@ fn minutes_and_seconds(time: Duration) -> String {
     format!("{}:{:02} min", time.as_secs() / 60, time.as_secs() % 60)
 }
 
-/// The number without a fraction, its thousands set apart.
+/// Formats a number without a fraction and with commas between thousands.
 fn thousands(number: f64) -> String {
     let digits = format!("{number:.0}");
     let mut text = String::new();
@@ -229,7 +229,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_written_so_that_they_can_be_read() {
+    fn numbers_are_formatted_for_the_tables() {
         for (number, text) in [(0.4, "0"), (999.0, "999"), (1000.0, "1,000"), (1e6, "1,000,000")] {
             assert_eq!(thousands(number), text);
         }

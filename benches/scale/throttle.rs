@@ -1,58 +1,57 @@
-//! What a service lets through, as a function of the time at which each request arrives. Knows
-//! neither who asks nor what is done about a refusal.
+//! Decides which requests a service lets through, only by the time at which each arrives. Must not
+//! know who sends a request or how a client reacts to a refusal.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// A rule by which requests are let through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rule {
-    /// A token bucket, full at first: each request takes a token, and one that finds none is
-    /// refused. Tokens come evenly. So AWS's page "Throttling for Amazon Route 53 API requests"
-    /// describes it since July 2026.
+    /// A token bucket that is full at first. Each request takes a token, and is refused if there is
+    /// none. Tokens are added evenly. AWS's page "Throttling for Amazon Route 53 API requests"
+    /// describes this since July 2026.
     Bucket {
-        /// The most tokens that it holds.
+        /// The maximum number of tokens.
         capacity: u32,
-        /// The tokens that come in a second.
+        /// Tokens added per second.
         refill: u32,
     },
-    /// No more than so many in any second. So the limit was put before ("five requests per
-    /// second"); how a second was told, and whether refused requests counted, was never said.
+    /// A maximum number of requests in any second. Until July 2026 the documented limit was "five
+    /// requests per second". AWS did not document how a second is measured or whether refused
+    /// requests count.
     Second {
-        /// The most requests in a second.
+        /// The maximum number of requests in a second.
         most: u32,
-        /// Whether a refused request counts as well, so that clients can block one another.
+        /// Whether refused requests count too, so that clients can block each other.
         refused_count: bool,
     },
 }
 
 impl Rule {
-    /// Route 53's default for the whole account, all API actions together. Each action has a bucket
-    /// of its own too; those of the two that autodns calls are as large, so they never decide.
+    /// Route 53's default for the whole account and all API actions together. Each action also has
+    /// a separate bucket. For the two actions of autodns it is as large, so it never limits first.
     pub const ROUTE_53: Self = Self::Bucket { capacity: 50, refill: 10 };
-    /// What Route 53 let through until July 2026, read kindly.
+    /// Route 53's limit until July 2026, in the favourable reading.
     pub const FIVE: Self = Self::Second { most: 5, refused_count: false };
-    /// The same, read at its worst.
+    /// Route 53's limit until July 2026, in the strictest reading.
     pub const FIVE_STRICT: Self = Self::Second { most: 5, refused_count: true };
 }
 
-/// A token, in the unit that tokens are counted in: what comes in a microsecond is whole, too.
+/// One token, in the unit of `Throttle::tokens`. The refill of a microsecond is a whole number.
 const TOKEN: u128 = 1_000_000;
 
-/// A rule being applied.
+/// A rule, and what it has counted so far.
 #[derive(Clone, Debug)]
 pub struct Throttle {
     rule: Rule,
-    /// What the bucket holds.
+    /// The content of the bucket, in units of 1 / `TOKEN`.
     tokens: u128,
-    /// When a request came last.
+    /// When the last request arrived.
     last: Duration,
-    /// The requests of the last second that count.
+    /// The arrivals in the last second that count.
     recent: VecDeque<Duration>,
 }
 
 impl Throttle {
-    /// A throttle that nothing has come to yet.
     pub fn new(rule: Rule) -> Self {
         let tokens = match rule {
             Rule::Bucket { capacity, .. } => u128::from(capacity) * TOKEN,
@@ -61,7 +60,7 @@ impl Throttle {
         Self { rule, tokens, last: Duration::ZERO, recent: VecDeque::new() }
     }
 
-    /// Whether a request that arrives at `now` is let through. Time does not run backwards.
+    /// Whether a request that arrives at `now` is let through. `now` must never decrease.
     pub fn lets_through(&mut self, now: Duration) -> bool {
         let passed = now.saturating_sub(self.last).as_micros();
         self.last = now;
@@ -94,14 +93,14 @@ impl Throttle {
 mod tests {
     use super::*;
 
-    /// Which of requests at these milliseconds are let through.
+    /// Returns which of the requests at these milliseconds are let through.
     fn good(rule: Rule, arrivals: &[u64]) -> Vec<bool> {
         let mut throttle = Throttle::new(rule);
         arrivals.iter().map(|&at| throttle.lets_through(Duration::from_millis(at))).collect()
     }
 
     #[test]
-    fn a_bucket_lets_through_what_it_holds_and_then_what_comes() {
+    fn bucket_allows_its_content_and_then_its_refill() {
         let rule = Rule::Bucket { capacity: 2, refill: 10 };
         let arrivals = [0, 0, 0, 99, 100, 150, 200, 5000, 5000, 5000];
         let expected = [true, true, false, false, true, false, true, true, true, false];
@@ -109,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_slides() {
+    fn second_is_a_sliding_window() {
         let rule = Rule::Second { most: 2, refused_count: false };
         assert_eq!(
             good(rule, &[0, 600, 900, 999, 1000, 1100, 1600]),
@@ -118,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn refused_requests_that_count_keep_the_door_shut() {
+    fn counted_refusals_block_later_requests() {
         let rule = Rule::Second { most: 2, refused_count: true };
         assert_eq!(
             good(rule, &[0, 0, 500, 1000, 1400, 1900, 3000]),

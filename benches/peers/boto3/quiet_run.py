@@ -1,5 +1,7 @@
-"""The quiet run of autodns with requests and boto3, in turn, as autodns.py had it. It is there to
-be measured beside autodns, and must do neither more nor less."""
+"""Does the quiet run of autodns with requests and then boto3, like autodns.py.
+
+It is compared with autodns, so it must do exactly the same.
+"""
 
 import json
 import os

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The quiet run of autodns with curl and jq, in turn, as a shell script would have it. It is there
-# to be measured beside autodns, and must do neither more nor less.
+# Does the quiet run of autodns with curl and jq, one request after the other. It is compared with
+# autodns, so it must do exactly the same.
 set -euo pipefail
 
 config=$1
@@ -20,6 +20,6 @@ listed=$(get "$AWS_ENDPOINT_URL/2013-04-01/hostedzone/$zone/rrset?maxitems=1&nam
 
 right="<Name>$name.</Name><Type>A</Type>.*<Value>$address</Value>"
 if [[ ! $listed =~ $right ]]; then
-    echo "quiet-run.sh: the address is $address, and the record has another" >&2
+    echo "quiet-run.sh: the address is $address, but the record has another" >&2
     exit 1
 fi

@@ -1,6 +1,6 @@
-//! The two connections of a quiet run on nothing but rustls and ring, with requests written out
-//! beforehand: the least that a program on these two libraries takes. It must not sign, parse or
-//! decide anything.
+//! Makes the two connections of a quiet run with only rustls and ring, and with fixed requests. It
+//! shows the minimum cost of a program with these two libraries. It must not sign, parse or decide
+//! anything.
 
 use std::error::Error;
 use std::io::{Read, Write};
@@ -29,13 +29,13 @@ fn main() -> Result<(), Box<dyn Error>> {
             .with_safe_default_protocol_versions()?
             .with_root_certificates(roots)
             .with_no_client_auth();
-    // In a real run these are two hosts, so nothing of the first handshake helps the second.
+    // In a real run these are two hosts, so the second handshake cannot resume the first session.
     config.resumption = Resumption::disabled();
     let config = Arc::new(config);
 
     let request = format!("GET /ip HTTP/1.1\r\nHost: {HOST}:{reflector}\r\n\r\n");
     exchange(&config, reflector, &request)?;
-    // A signature has this length; the measured server does not check it.
+    // This has the length of a signature. The measured server does not check it.
     let request = format!(
         "GET /2013-04-01/hostedzone/{ZONE}/rrset?maxitems=1&name=home.example.com&type=A \
          HTTP/1.1\r\nHost: {HOST}:{route53}\r\nX-Amz-Date: 20260101T000000Z\r\n\
@@ -46,7 +46,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     exchange(&config, route53, &request)
 }
 
-/// One connection, one request, and what comes until the whole response is there.
+/// Sends one request on a new connection and reads the whole response.
 fn exchange(config: &Arc<ClientConfig>, port: u16, request: &str) -> Result<(), Box<dyn Error>> {
     let session = ClientConnection::new(Arc::clone(config), ServerName::try_from(HOST)?)?;
     let mut stream = StreamOwned::new(session, TcpStream::connect((HOST, port))?);
@@ -66,7 +66,7 @@ fn exchange(config: &Arc<ClientConfig>, port: u16, request: &str) -> Result<(), 
     Ok(())
 }
 
-/// Whether the head, and as many bytes after it as it says, are there.
+/// Whether the response has its head and `Content-Length` bytes after it.
 fn is_whole(response: &[u8]) -> bool {
     let text = String::from_utf8_lossy(response);
     let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };

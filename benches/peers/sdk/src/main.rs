@@ -1,7 +1,7 @@
-//! The quiet run of autodns on the official AWS SDK for Rust, as its guide has it done: the
-//! reflector is asked on a thread of its own while the SDK lists the record. It is there to be
-//! measured beside autodns, reads the same configuration and the same environment, and must do
-//! neither more nor less: exit 0 without a word if the record is right, else say why not.
+//! Does the quiet run of autodns with the official AWS SDK for Rust, written as its guide says. One
+//! thread asks the reflector while the SDK lists the record. It is compared with autodns, so it
+//! reads the same configuration and environment and must do exactly the same: exit with 0 and print
+//! nothing if the record is right, else print the difference.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -44,7 +44,7 @@ fn run() -> Result<()> {
     Ok(())
 }
 
-/// The address that the reflector at `url` sees, trusting the certificates in `ca` alone.
+/// Returns the address that the reflector at `url` sees. Only trusts the certificates in `ca`.
 fn reflected(url: &str, ca: &[u8]) -> Result<String> {
     let certificates: Vec<Certificate<'static>> = parse_pem(ca)
         .filter_map(|item| match item {
@@ -62,7 +62,7 @@ fn reflected(url: &str, ca: &[u8]) -> Result<String> {
     Ok(answer["your_ip"].as_str().ok_or("the reflector names no address")?.to_owned())
 }
 
-/// The values of the A record `name`, which Route 53 is asked for.
+/// Returns the values of the A record `name` from Route 53.
 async fn recorded(zone: &str, name: &str, ca: &[u8]) -> Result<Vec<String>> {
     let trusted = TlsContext::builder()
         .with_trust_store(TrustStore::empty().with_pem_certificate(ca))
