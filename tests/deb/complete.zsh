@@ -1,5 +1,5 @@
-# Asks a real interactive zsh, at a terminal of its own, how it would complete a line, and prints
-# the matches, one a line. It must not know what is right.
+# Prints how a real interactive zsh completes a line, one match per line. The zsh runs on a separate
+# terminal. Must not know which matches are right.
 #
 # usage: zsh -f complete.zsh FOLDER_OF_COMPLETIONS LINE SCRATCH_FILE
 
@@ -7,8 +7,8 @@ zmodload zsh/zpty
 local matches=$3
 : >$matches
 
-# Every completion function ends in compadd, which tells the matches here and then does its work.
-# With -O, -A or -D it only computes, for a function that calls it once more.
+# Every completion function calls compadd at its end. This compadd first records the matches. With
+# -O, -A or -D, compadd only computes matches for a later call, so they are not recorded.
 zpty shell "MATCHES=${(q)matches} zsh -f -i"
 zpty -w shell "fpath=(${(q)1} \$fpath)"
 zpty -w shell '
@@ -31,7 +31,7 @@ wait_for() {
         zpty -r -t shell >/dev/null
         sleep 0.1
     done
-    print -u 2 "complete.zsh: waited in vain for: $1"
+    print -u 2 "complete.zsh: timed out waiting for: $1"
     exit 1
 }
 wait_for 'ready for it'

@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
-# What can be said of the Debian packages without installing them: lintian, the man pages, and the
-# completions, each asked for by its own shell. It installs nothing, and says so where a tool is
-# missing.
+# Checks the Debian packages without installing them: lintian, the man pages, and the completions in
+# their real shells. Must not install anything. Fails if a tool is missing.
 #
 # usage: tests/deb/lint.sh FOLDER      (with the three packages that scripts/package-deb.sh made)
 # shellcheck disable=SC2034,SC2154  # variables shared with tests/pi/lib.sh
@@ -21,8 +20,8 @@ for tool in dpkg-deb lintian mandoc man zsh fish; do
         give_up "$tool is missing: apt-get install lintian mandoc man-db groff zsh fish"
 done
 
-# Debian's own checks, whatever this machine runs. Warnings are held to the same bar as errors: what
-# is meant is in the package's overrides, with its reason.
+# Uses Debian's rules, also on a machine with another system. Warnings fail too: the package's
+# overrides name each exception and its reason.
 test_lintian() {
     local package
     for package in "$folder"/autodns_*_{armhf,arm64,amd64}.deb; do
@@ -31,7 +30,7 @@ test_lintian() {
     done
 }
 
-# STYLE names pages of others that this machine happens not to have.
+# Ignores STYLE messages about other packages' pages that are not on this machine.
 test_manuals() {
     local page
     mkdir "$scratch/man"
@@ -48,7 +47,7 @@ test_manuals() {
 }
 
 # --- completions --------------------------------------------------------------------------------
-# Each function prints what its shell offers for a line, one a line, in one order.
+# Each function prints the sorted words that its shell offers for a line, one per line.
 
 offered_by_bash() {
     # shellcheck disable=SC2016  # it is that bash's to expand
@@ -62,7 +61,7 @@ offered_by_bash() {
         "$tree/usr/share/bash-completion/completions/autodns" "$@" | LC_ALL=C sort -u
 }
 
-# Its descriptions are cut off; a folder loses its slash.
+# Removes the descriptions, and the slash after a folder.
 offered_by_fish() {
     HOME=$scratch/home fish --no-config -c "
         source $tree/usr/share/fish/vendor_completions.d/autodns.fish
@@ -74,7 +73,7 @@ offered_by_zsh() {
         "$scratch/matches"
 }
 
-# offers LINE WORD…: all three shells offer these words, and no others, where the line ends.
+# offers LINE WORD…: expects that all three shells offer exactly these words at the end of the line.
 offers() {
     local line=$1 shell words
     shift

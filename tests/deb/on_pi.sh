@@ -1,15 +1,15 @@
-# The first half of the part "deb": the armhf package on an emulated Pi, where no systemd runs:
-# installed, run as its service would run it, upgraded, removed, purged. Sourced by run.sh.
+# The first half of the part "deb": the armhf package on an emulated Pi without systemd. Installs
+# the package, runs it like its service, upgrades, removes and purges it. Sourced by run.sh.
 # shellcheck shell=bash disable=SC2034,SC2154  # variables shared with the other files
 
-# dpkg_in_pi ARGUMENT…: in the system that the words of enter lead into; leaves what came of it in
-# out, err and status.
+# dpkg_in_pi ARGUMENT…: runs dpkg in the system that the command in enter leads into. Sets out, err
+# and status.
 dpkg_in_pi() {
     run "${enter[@]}" env -i HOME=/ PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 \
         DEBIAN_FRONTEND=noninteractive dpkg "$@"
 }
 
-# installs PACKAGE_FILE: by dpkg, without a complaint.
+# installs PACKAGE_FILE: expects that dpkg installs it without errors or warnings.
 installs() {
     cp "$1" "$root/autodns.deb"
     dpkg_in_pi --install /autodns.deb
@@ -19,7 +19,7 @@ installs() {
 
 version_in_pi() { "${enter[@]}" dpkg-query --show autodns | cut -f 2; }
 
-# What a package of autodns could leave behind: everything but dpkg's own books and logs.
+# All files that the package could leave behind. Leaves out the files of dpkg, logs and accounts.
 files_in_pi() {
     (cd "$root" && find . -xdev \( -path ./proc -o -path ./dev -o -path ./var/lib/dpkg \
         -o -path ./var/log -o -path ./var/cache -o -path ./run \) -prune -o \
@@ -29,13 +29,13 @@ files_in_pi() {
         LC_ALL=C sort
 }
 
-# What the package makes, with whose it is.
+# owners PATH…: prints mode, owner and path.
 owners() { chroot "$root" stat -c '%a %U:%G %n' "$@"; }
 
-# The keys of the installed unit, as far as they matter without systemd.
+# unit_says KEY: prints its value in the installed unit.
 unit_says() { sed -n "s/^$1=//p" "$root/usr/lib/systemd/system/autodns.service"; }
 
-# as_service VARIABLE…: one run with the unit's user, variables and command.
+# as_service VARIABLE…: does one run with the unit's user and command.
 as_service() {
     local command
     read -ra command <<<"$(unit_says ExecStart)"
@@ -50,22 +50,23 @@ test_package_on_pi() {
     reflect=$answer
     unpack_pi armhf
     enter=(chroot "$root")
-    # Who reads an alert logs in as this user.
+    # The person who reads an alert logs in as this user.
     chroot "$root" useradd --create-home --shell /bin/bash pi
     echo 'pi ALL=(ALL) NOPASSWD:ALL' >"$root/etc/sudoers.d/test"
     before=$(files_in_pi)
 
-    # It does not share /etc/autodns with what `deploy-pi.sh --system` put there.
-    echo '0 0 1 1 * pi /usr/local/bin/autodns # autodns, by deploy-pi.sh' >"$root/etc/cron.d/autodns"
+    # The package does not share /etc/autodns with `deploy-pi.sh --system`.
+    echo '0 0 1 1 * pi /usr/local/bin/autodns # autodns, by deploy-pi.sh' \
+        >"$root/etc/cron.d/autodns"
     cp "$packages/autodns_$version-1_armhf.deb" "$root/autodns.deb"
     dpkg_in_pi --install /autodns.deb
-    expect_match "beside a deployment into the system" "1 .*autodns: /etc/cron\.d/autodns shows that\
- 'deploy-pi\.sh --system' installed autodns here\. .*" "$status $err"
+    expect_match "an installation after deploy-pi.sh --system" "1 .*autodns: /etc/cron\.d/autodns\
+ shows that 'deploy-pi\.sh --system' installed autodns here\. .*" "$status $err"
     rm "$root/autodns.deb" "$root/etc/cron.d/autodns"
-    expect "nothing of it is installed" "$before" "$(files_in_pi)"
+    expect "a refused package installs no file" "$before" "$(files_in_pi)"
 
     installs "$packages/autodns_$version-1_armhf.deb"
-    expect "what is whose" "755 root:root /usr/bin/autodns
+    expect "the modes and owners" "755 root:root /usr/bin/autodns
 750 root:autodns /etc/autodns
 600 autodns:autodns /etc/autodns/credentials
 700 autodns:autodns /var/lib/autodns
@@ -73,25 +74,25 @@ test_package_on_pi() {
 644 root:root /usr/lib/systemd/system/autodns.timer" "$(owners /usr/bin/autodns /etc/autodns \
         /etc/autodns/credentials /var/lib/autodns \
         /usr/lib/systemd/system/autodns.{service,timer})"
-    expect "what is in /etc/autodns" credentials "$(ls -A "$root/etc/autodns")"
+    expect "the files in /etc/autodns" credentials "$(ls -A "$root/etc/autodns")"
     expect_match "the user" 'autodns:x:[0-9]+:[0-9]+:autodns,*:/var/lib/autodns:/usr/sbin/nologin' \
         "$(grep '^autodns:' "$root/etc/passwd")"
     expect "the timer is off" "" "$(find "$root/etc/systemd" -name 'autodns*')"
     cmp "$repo/target/pi/arm-unknown-linux-musleabihf/autodns" "$root/usr/bin/autodns" ||
-        give_up "another binary is in the package"
+        give_up "the package contains the wrong binary"
     run chroot "$root" su -s /bin/sh -c 'cat /etc/autodns/credentials' nobody
-    expect "nobody else reads the credentials" 1 "$status"
+    expect "other users cannot read the credentials" 1 "$status"
 
-    # Not configured yet: the template has no key in it.
+    # A configuration, but the template for the credentials has no key yet.
     write_config "$scratch/autodns.json" "$reflect" /var/lib/autodns/alert.lock
     install -m 640 "$scratch/autodns.json" "$root/etc/autodns/autodns.json"
     chroot "$root" chgrp autodns /etc/autodns/autodns.json
     as_service "AWS_ENDPOINT_URL=$endpoint"
     expect "without a key" "2 " "$status $out"
-    expect_match "without a key, it says where it looked" \
+    expect_match "without a key, the error names the file" \
         'autodns: no AWS credentials found: .*/etc/autodns/credentials has no key.*' "$err"
 
-    # Written into the file that is there, as an editor or cp does, which keeps whose it is.
+    # Writes into the existing file, like an editor or cp, which keeps its mode and owner.
     write_credentials "$scratch/credentials"
     cat "$scratch/credentials" >"$root/etc/autodns/credentials"
     point_at_aws /var/lib/autodns autodns
@@ -118,22 +119,25 @@ test_package_on_pi() {
     expect "an upgrade keeps modes and owners" "$kept" "$(owners /etc/autodns \
         /etc/autodns/autodns.json /etc/autodns/credentials /var/lib/autodns \
         /var/lib/autodns/alert.lock)"
-    cmp "$scratch/autodns.json" "$root/etc/autodns/autodns.json" || give_up "the config is changed"
-    cmp "$scratch/credentials" "$root/etc/autodns/credentials" || give_up "the key is changed"
+    cmp "$scratch/autodns.json" "$root/etc/autodns/autodns.json" ||
+        give_up "the upgrade changed the configuration"
+    cmp "$scratch/credentials" "$root/etc/autodns/credentials" ||
+        give_up "the upgrade changed the key"
     as_service "AWS_ENDPOINT_URL=$endpoint"
     expect "no second alert after the upgrade" "1 0" "$status $(alerts "$queue")"
 
-    # What the administrator chose otherwise stays that way.
+    # The package keeps changes of the administrator.
     chmod 700 "$root/etc/autodns"
     rm "$root/etc/autodns/credentials"
     installs "$packages/autodns_$version-2_armhf.deb"
-    expect "another mode stays" "700 root:autodns /etc/autodns" "$(owners /etc/autodns)"
-    expect "a file that was taken away stays away" autodns.json "$(ls -A "$root/etc/autodns")"
+    expect "an upgrade keeps a changed mode" "700 root:autodns /etc/autodns" \
+        "$(owners /etc/autodns)"
+    expect "an upgrade does not restore a removed file" autodns.json "$(ls -A "$root/etc/autodns")"
 
     dpkg_in_pi --remove autodns
     expect_match "dpkg --remove" "0 (dpkg: warning: while removing autodns, directory '[a-z/]+' \
 not empty so not removed)?" "$status $err"
-    expect "what a removal keeps" "./etc/autodns
+    expect "the files that a removal keeps" "./etc/autodns
 ./etc/autodns/autodns.json
 ./var/lib/autodns
 ./var/lib/autodns/.aws
@@ -141,18 +145,20 @@ not empty so not removed)?" "$status $err"
 ./var/lib/autodns/alert.lock" "$(LC_ALL=C comm -13 <(echo "$before") <(files_in_pi) |
         awk '{ print $3 }' | grep -v '^\./var/lib/systemd' | LC_ALL=C sort)"
     installs "$packages/autodns_$version-2_armhf.deb"
-    expect "what a removal kept is taken up" "autodns.json" "$(ls -A "$root/etc/autodns")"
+    expect "a new installation keeps these files" "autodns.json" "$(ls -A "$root/etc/autodns")"
 
-    # An emptied folder goes with the package, and is made anew as it has to be.
+    # dpkg removes an empty folder with the package. The next installation makes it again.
     rm "$root/etc/autodns/autodns.json"
     dpkg_in_pi --remove autodns
-    expect "an emptied folder goes" no "$([[ -e $root/etc/autodns ]] && echo yes || echo no)"
+    expect "a removal removes an empty folder" no \
+        "$([[ -e $root/etc/autodns ]] && echo yes || echo no)"
     installs "$packages/autodns_$version-2_armhf.deb"
-    expect "the folder is made anew" "750 root:autodns /etc/autodns" "$(owners /etc/autodns)"
+    expect "an installation makes the folder again" "750 root:autodns /etc/autodns" \
+        "$(owners /etc/autodns)"
 
     dpkg_in_pi --purge autodns
     expect_match "dpkg --purge" "0 (dpkg: warning: while removing autodns, directory '[a-z/]+' \
 not empty so not removed)?" "$status $err"
-    expect "what a purge leaves" "" "$(diff <(echo "$before") <(files_in_pi) || :)"
-    expect "the user stays" 1 "$(grep -c '^autodns:' "$root/etc/passwd")"
+    expect "the files that a purge leaves" "" "$(diff <(echo "$before") <(files_in_pi) || :)"
+    expect "a purge keeps the user" 1 "$(grep -c '^autodns:' "$root/etc/passwd")"
 }

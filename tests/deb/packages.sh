@@ -1,5 +1,5 @@
-# Part "deb": the Debian packages, made twice, looked at, and then lived with: on an emulated Pi and
-# under a systemd. Sourced by run.sh.
+# Part "deb": the Debian packages. Makes them twice, checks them, then installs and uses them on an
+# emulated Pi and under systemd. Sourced by run.sh.
 # shellcheck shell=bash disable=SC2034,SC2154  # variables shared with the other files
 
 test_packages() {
@@ -8,7 +8,7 @@ test_packages() {
     "$repo/scripts/package-deb.sh" --ready --to "$again" >/dev/null
     for package in "$packages"/*.deb; do
         run cmp "$package" "$again/${package##*/}"
-        expect "${package##*/} comes out the same again" "0 " "$status $out$err"
+        expect "${package##*/} has the same bytes again" "0 " "$status $out$err"
     done
 
     run "$repo/tests/deb/lint.sh" "$packages"
@@ -17,7 +17,7 @@ test_packages() {
     out=${out#lint.sh: }
     passed=$((passed + ${out%% *}))
 
-    # The next version, with the same binary in it.
+    # The next version, with the same binary.
     "$repo/scripts/package-deb.sh" --ready --to "$packages" --revision 2 \
         armhf "$(dpkg --print-architecture)" >/dev/null
     start_aws

@@ -1,11 +1,11 @@
-# The second half of the part "deb": a Debian of this machine's own processor with systemd as its
-# first process, in which the package's timer starts its service for real, with all that the unit
-# takes away from it. Sourced by run.sh; the cgroup that systemd lives in is test-pi.sh's to remove.
-# shellcheck shell=bash disable=SC2016,SC2034,SC2119,SC2120,SC2154  # variables, scripts, calls elsewhere
+# The second half of the part "deb": a Debian for this machine's processor, with systemd as its
+# first process. There the package's timer really starts its service, with all restrictions of the
+# unit. Sourced by run.sh. test-pi.sh removes the cgroup of systemd.
+# shellcheck shell=bash disable=SC2016,SC2034,SC2119,SC2120,SC2154  # variables and calls elsewhere
 
 # --- the system ---------------------------------------------------------------------------------
 
-# boot_systemd [KIND]: of the roots that prepare.sh makes.
+# boot_systemd [KIND]: starts systemd in a root of this kind, which prepare.sh has made.
 boot_systemd() {
     root=$scratch/systemd
     mkdir -p "$root"
@@ -27,7 +27,7 @@ boot_systemd() {
     poll 90 "systemd to be up" is_up
 }
 
-# What a container's manager does before it hands over to systemd. $1 is the root.
+# Does what a container manager does before it starts systemd. $1 is the root.
 first_steps='
     cd "$1"
     mount -t proc proc proc
@@ -45,7 +45,7 @@ first_steps='
     exec env -i container=autodns-test PATH=/usr/sbin:/usr/bin:/sbin:/bin \
         chroot . /lib/systemd/systemd --system --log-target=journal'
 
-# finds_systemd PROCESS: sets init to what it has started in the new namespaces.
+# finds_systemd PROCESS: sets init to the systemd that PROCESS has started in the new namespaces.
 finds_systemd() {
     init=$(pgrep --parent "$(pgrep --parent "$1" || echo "$1")" --exact systemd ||
         pgrep --parent "$1" --exact systemd)
@@ -53,44 +53,44 @@ finds_systemd() {
 
 is_up() { [[ $(inside systemctl is-system-running 2>/dev/null) == running ]]; }
 
-# inside COMMAND…: in that system, as root.
+# inside COMMAND…: runs it in that system, as root.
 inside() {
     nsenter --target "$init" --mount --pid --ipc --uts --cgroup --root --wd=/ \
         env -i HOME=/ PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 "$@"
 }
 
-# configure LOCK: the config as the service reads it.
+# configure LOCK: writes the configuration where the service reads it.
 configure() {
     write_config "$scratch/autodns.json" "$reflect" "$1"
     install -m 644 "$scratch/autodns.json" "$root/etc/autodns/autodns.json"
 }
 
-# drop_in UNIT NAME: from stdin, as `systemctl edit` would.
+# drop_in UNIT NAME: writes stdin to a drop-in, like `systemctl edit`.
 drop_in() {
     mkdir -p "$root/etc/systemd/system/$1.d"
     cat >"$root/etc/systemd/system/$1.d/$2.conf"
     inside systemctl daemon-reload
 }
 
-# The journal of the unit: what the program says, and what systemd says of it.
+# Prints the journal of the unit: the messages of the program and of systemd.
 journal() { inside journalctl --unit autodns.service --output cat --no-pager --quiet; }
 
 show() { inside systemctl show --value --property "$1" "$2"; }
 
 state() { echo "$(inside systemctl is-enabled "$1") $(inside systemctl is-active "$1")"; }
 
-# ran_since MOMENT: the service was started after it, and has ended.
+# ran_since MOMENT: whether the service started after MOMENT and has ended.
 ran_since() {
     [[ $(show ExecMainStartTimestampMonotonic autodns.service) -gt $1 &&
         $(show ActiveState autodns.service) != activating ]]
 }
 
-# ended_with "RESULT STATUS": the last run has, and no other has begun.
+# ended_with "RESULT STATUS": whether the last run ended like this, and no other has started.
 ended_with() {
     [[ "$(show Result autodns.service) $(show ExecMainStatus autodns.service)" == "$1" ]]
 }
 
-# wait_for_runs NUMBER: so many more, by the timer.
+# wait_for_runs NUMBER: waits until the timer has started so many more runs.
 wait_for_runs() {
     local moment left
     for ((left = $1; left > 0; left--)); do
@@ -112,7 +112,7 @@ test_package_under_systemd() {
 
     installs "$package"
     expect "the timer is off" $'disabled inactive' "$(state autodns.timer)"
-    # This small Debian has no man to ask for the pages; lint.sh reads them.
+    # Without a check of the man pages, because this small Debian has no man. lint.sh checks them.
     run inside systemd-analyze --man=no verify \
         /usr/lib/systemd/system/autodns.{service,timer}
     expect "systemd-analyze verify" "0 " "$status $out$err"
@@ -124,10 +124,10 @@ test_package_under_systemd() {
         "$(sed -n 's/.*Overall exposure level for autodns.service: \([0-9.]* [A-Z]*\).*/\1/p' \
             <<<"$out")"
 
-    # Without a configuration it is passed over, in silence.
+    # Without a configuration, systemd skips the service silently.
     run inside systemctl start autodns.service
     expect "without a configuration" "0 no" "$status $(show ConditionResult autodns.service)"
-    expect "without a configuration it says nothing" "" "$(journal)"
+    expect "without a configuration the journal is empty" "" "$(journal)"
 
     test_sandbox
     test_timer
@@ -135,7 +135,7 @@ test_package_under_systemd() {
     test_package_lifetime
 }
 
-# What the service may do and see, told by a spy that runs in its place.
+# A spy runs instead of the program and records what the service may do and see.
 test_sandbox() {
     configure /var/lib/autodns/alert.lock
     cat >"$root/usr/local/bin/spy" <<'TEXT'
@@ -172,12 +172,12 @@ writes /tmp
 writes /var/tmp
 writes /var/lib/autodns
 raspberrypi" "$(cat "$root/tmp/seen")"
-    expect "nobody reads what it writes" "600 autodns:autodns /tmp/seen" \
+    expect "other users cannot read its files" "600 autodns:autodns /tmp/seen" \
         "$(inside stat -c '%a %U:%G %n' /tmp/seen)"
     rm -r "$root/tmp/seen" "$root/etc/systemd/system/autodns.service.d"
 }
 
-# The timer as it is, and then a faster one, which does the main job.
+# Tests the timer of the package, then does the main job with a faster timer.
 test_timer() {
     local ahead
     write_credentials "$scratch/credentials"
@@ -200,27 +200,28 @@ TEXT
     inside systemctl restart autodns.timer
     poll 60 "the timer to change the record" record_says "$zone" 192.175.48.7
     wait_for_runs 2
-    expect "all is well" "success" "$(show Result autodns.service)"
-    expect "when all is well it says nothing" "" "$(journal)"
+    expect "runs succeed" "success" "$(show Result autodns.service)"
+    expect "successful runs print nothing" "" "$(journal)"
 
     tell_reflector "$reflect" '{"mode":"broken"}'
     wait_for_runs 3
     expect "one alert" 1 "$(alerts "$queue")"
     expect "its lock" "600 autodns:autodns /var/lib/autodns/alert.lock" \
         "$(inside stat -c '%a %U:%G %n' /var/lib/autodns/alert.lock)"
-    # While the next run is under way, nothing is said of the last one.
-    poll 60 "a failure to be a failure" ended_with "exit-code 1"
-    expect_match "what the journal has of it" $'autodns: home\\.example\\.com A: [^\n]*' \
+    # While the next run is active, systemd does not show the result of the last one.
+    poll 60 "a failed run to be shown as failed" ended_with "exit-code 1"
+    expect_match "the error in the journal" $'autodns: home\\.example\\.com A: [^\n]*' \
         "$(journal | grep '^autodns: ' | sort -u)"
 
     tell_reflector "$reflect" '{"mode":"ok","address":"192.175.48.8"}'
     poll 60 "the timer to change the record again" record_says "$zone" 192.175.48.8
     wait_for_runs 1
-    expect "all is well again" "success 1" "$(show Result autodns.service) $(alerts "$queue")"
+    expect "runs succeed again, with one message" "success 1" \
+        "$(show Result autodns.service) $(alerts "$queue")"
     expect "the lock is gone" "" "$(ls -A "$root/var/lib/autodns")"
 }
 
-# One under /tmp is not forgotten: the service has no /tmp of its own.
+# A lock under /tmp must last from run to run, so the service must not have a private /tmp.
 test_lock_in_tmp() {
     local start
     inside systemctl stop autodns.timer
@@ -235,14 +236,14 @@ test_lock_in_tmp() {
     expect "its lock in /tmp" "600 autodns:autodns /tmp/autodns_alert.lock" \
         "$(inside stat -c '%a %U:%G %n' /tmp/autodns_alert.lock)"
     run inside systemctl start autodns.service
-    expect "a second one" "1 0" "$status $(alerts "$queue")"
+    expect "a second failing run" "1 0" "$status $(alerts "$queue")"
     tell_reflector "$reflect" '{"mode":"ok"}'
     run inside systemctl start autodns.service
     expect "recovery" "0 1" "$status $(alerts "$queue")"
     expect "the lock in /tmp is gone" "" "$(find "$root/tmp" -name '*autodns*')"
 }
 
-# A timer that is on survives an upgrade, and ends with the package.
+# An upgrade keeps the timer running. A removal stops it.
 test_package_lifetime() {
     inside systemctl start autodns.timer
     installs "${package/-1_/-2_}"
@@ -250,17 +251,17 @@ test_package_lifetime() {
     expect "after the upgrade" "enabled active" "$(state autodns.timer)"
     expect "systemd knows the new unit" no "$(show NeedDaemonReload autodns.timer)"
     wait_for_runs 1
-    expect "it runs on" success "$(show Result autodns.service)"
+    expect "runs succeed after the upgrade" success "$(show Result autodns.service)"
 
     rm -r "$root/etc/systemd/system/autodns.timer.d"
     dpkg_in_pi --remove autodns
     expect "dpkg --remove" 0 "$status"
     expect "after the removal" "inactive inactive" "$(inside systemctl is-active autodns.timer) \
 $(inside systemctl is-active autodns.service)"
-    expect "nothing of it is left turned on" "" \
+    expect "no unit is left enabled" "" \
         "$(find "$root/etc/systemd" -name 'autodns*' ! -name autodns.service.d)"
     installs "${package/-1_/-2_}"
-    expect "installed anew" "disabled inactive" "$(state autodns.timer)"
+    expect "after a new installation" "disabled inactive" "$(state autodns.timer)"
     dpkg_in_pi --purge autodns
     expect "dpkg --purge" 0 "$status"
     expect "after the purge" "" "$(find "$root/etc/autodns" "$root/var/lib/autodns" \

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# What can be said of a release without installing it: which files there are, their checksums, what
-# is in each archive, whose it is, where its texts lead, and whose licences it names. It installs
-# nothing; scripts/release.sh has made the folder.
+# Checks a release without installing it: the list of files, their checksums, and for each archive
+# its files, modes and owners, the links in its texts, and its licences. Must not install anything.
+# scripts/release.sh makes the folder.
 #
 # usage: tests/release/archives.sh FOLDER RUSTC    (RUSTC: a compiler with its library's source)
 # shellcheck disable=SC2034,SC2154  # variables shared with tests/pi/lib.sh
@@ -42,18 +42,19 @@ $(printf "autodns_$version-1_%s.deb\n" amd64 arm64 armhf)" "$(ls -A "$folder")"
     rm "$scratch"/{SHA256SUMS,autodns-*}
 }
 
-# has_notices WHAT FILE: the first is held against the plan of the build, the others are the same.
+# has_notices WHAT FILE: checks the first file against the plan of the build. All others must equal
+# the first.
 has_notices() {
     if [[ ! -e $scratch/notices ]]; then
         run "$here/notices.py" "$2" "$rustc" "${targets[@]}"
         expect_match "$1: its notices" "0 [0-9]+ crates are named" "$status $out"
         cp "$2" "$scratch/notices"
     fi
-    cmp "$2" "$scratch/notices" || give_up "$1 has other notices"
+    cmp "$2" "$scratch/notices" || give_up "$1 has different notices"
 }
 
-# unpack NAME FILE…: the archive unpacks into a folder of its name, with just these files, of one
-# time and nobody's; an executable one is written with a * at its end. Leaves the folder in top.
+# unpack NAME FILE…: unpacks the archive and sets top to the folder. The folder must have the
+# archive's name and exactly these files, with one time and no owner. A * marks an executable file.
 unpack() {
     local name=$1
     shift
@@ -72,8 +73,8 @@ unpack() {
             LC_ALL=C sort)"
     expect "$name: nothing is left to fill in" '' "$(grep -rlI '@[A-Z]*@' "$top" || :)"
     run "$here/links.py" "$top"
-    expect_match "$name: its texts lead somewhere" "0 [0-9]+ references" "$status $out$err"
-    cmp "$top/LICENSE" "$repo/LICENSE" || give_up "$name has another LICENSE"
+    expect_match "$name: no link in its texts is broken" "0 [0-9]+ references" "$status $out$err"
+    cmp "$top/LICENSE" "$repo/LICENSE" || give_up "$name has a different LICENSE"
     has_notices "$name" "$top/THIRD-PARTY-NOTICES.txt"
 }
 
@@ -83,9 +84,10 @@ test_archives() {
         unpack "autodns-$version-$target" 'autodns*' autodns.json autodns.schema.json credentials \
             INSTALL.txt LICENSE THIRD-PARTY-NOTICES.txt man/autodns.1 man/autodns.json.5 \
             completions/{_autodns,autodns.bash,autodns.fish} systemd/autodns.{service,timer}
-        cmp "$top/autodns" "$repo/target/pi/$target/autodns" || give_up "$target: another program"
+        cmp "$top/autodns" "$repo/target/pi/$target/autodns" ||
+            give_up "the archive for $target has the wrong program"
         run "$repo/scripts/build-pi.sh" --check "$target" "$top/autodns"
-        expect "$target: the program is for it" 0 "$status"
+        expect "$target: the program is for this target" 0 "$status"
         expect "$target: INSTALL.txt names it" "autodns $version for $target" \
             "$(head -n 1 "$top/INSTALL.txt")"
         rm -r "$scratch/empty"
@@ -94,14 +96,15 @@ test_archives() {
 
 test_bundle() {
     local top target
-    unpack "autodns-$version-deploy" 'deploy-pi.sh*' lib/{over-ssh,pi-commit,pi-places,pi-remote}.sh \
+    unpack "autodns-$version-deploy" 'deploy-pi.sh*' \
+        lib/{over-ssh,pi-commit,pi-places,pi-remote}.sh \
         'bin/armv6/autodns*' 'bin/armv7/autodns*' 'bin/aarch64/autodns*' \
         cloudformation/autodns.yaml autodns.json credentials \
         README.txt LICENSE THIRD-PARTY-NOTICES.txt
     for target in aarch64/aarch64-unknown-linux-musl armv6/arm-unknown-linux-musleabihf \
         armv7/armv7-unknown-linux-musleabihf; do
         cmp "$top/bin/${target%/*}/autodns" "$repo/target/pi/${target#*/}/autodns" ||
-            give_up "the bundle has another program for ${target%/*}"
+            give_up "the bundle has the wrong program for ${target%/*}"
     done
     rm -r "$scratch/empty"
 }
@@ -111,7 +114,7 @@ test_packages() {
     for package in "$folder"/*.deb; do
         dpkg-deb -x "$package" "$top"
         run "$here/links.py" --root "$top"
-        expect_match "${package##*/}: its texts lead somewhere" "0 [0-9]+ references" \
+        expect_match "${package##*/}: no link in its texts is broken" "0 [0-9]+ references" \
             "$status $out$err"
         gzip -dc "$top/usr/share/doc/autodns/THIRD-PARTY-NOTICES.txt.gz" >"$scratch/in_package"
         has_notices "${package##*/}" "$scratch/in_package"
@@ -121,12 +124,12 @@ test_packages() {
 
 pinned() { sed -n "/^name = \"$1\"/{n; s/.*\"\(.*\)\"/\1/p}" "$repo/Cargo.lock"; }
 
-# What finds errors has to find them.
+# links.py and notices.py must find errors.
 test_the_finders() {
     mkdir "$scratch/page"
     printf 'See [this](docs/gone.md), man/gone.1 and README.md.\n' >"$scratch/page/INSTALL.txt"
     run "$here/links.py" "$scratch/page"
-    expect "links that lead nowhere" "1 INSTALL.txt: docs/gone.md
+    expect "broken links" "1 INSTALL.txt: docs/gone.md
 INSTALL.txt: docs/gone.md
 INSTALL.txt: man/gone.1
 INSTALL.txt: README.md" "$status $out"
@@ -134,10 +137,10 @@ INSTALL.txt: README.md" "$status $out"
     "$repo/scripts/lib/third-party.py" |
         sed '/^  vsimd /d; /^  hashbrown/d; s/^\(  subtle .*\[\)[0-9]*/\11/' >"$scratch/notices"
     run "$here/notices.py" "$scratch/notices" "$rustc" "${targets[0]}"
-    expect "notices with two missing and one wrong" \
+    expect "two missing notices and a wrong one" \
         "1 hashbrown, which the standard library uses, is not named
 vsimd $(pinned vsimd) of Cargo.lock is not named
-the texts of subtle $(pinned subtle) are not of BSD-3-Clause" "$status $out"
+the texts of subtle $(pinned subtle) do not look like BSD-3-Clause" "$status $out"
     rm "$scratch/notices"
 }
 
@@ -152,17 +155,17 @@ test_tag() {
         "1 release.sh: $folder exists already; remove it, or name another" "$status $err"
 }
 
-# What CI runs is written once, in the scripts.
+# The workflows must only call the scripts, so that CI and a person run the same.
 test_workflows() {
     local workflows=$repo/.github/workflows
     expect "ci.yml runs what .ci/run runs" "$(grep '^scripts/' "$repo/.ci/run")" \
         "$(sed -n 's|^ *- run: \(scripts/test.*\)|\1|p' "$workflows/ci.yml")"
-    expect "the workflows build, test and pack by these scripts alone" '' "$(grep -nE \
+    expect "the workflows only build, test and pack with scripts" '' "$(grep -nE \
         'cargo (build|test|install)|build-pi|package-deb|tests/|tar -c' "$workflows"/*.yml |
         grep -v hashFiles || :)"
-    expect "release.yml publishes what ci.yml has tested" "    uses: ./.github/workflows/ci.yml" \
+    expect "release.yml runs ci.yml before it publishes" "    uses: ./.github/workflows/ci.yml" \
         "$(grep 'uses: \./' "$workflows/release.yml")"
-    expect "actions are pinned by their commits" '' "$(grep -hE '^ *-? ?uses: ' "$workflows"/*.yml |
+    expect "actions are pinned by commit" '' "$(grep -hE '^ *-? ?uses: ' "$workflows"/*.yml |
         grep -vE '@[0-9a-f]{40} # v[0-9.]+$|uses: \./' || :)"
 }
 

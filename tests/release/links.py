@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Reports every reference in the texts of an unpacked archive that leads nowhere in it.
+"""Reports every broken reference in the texts of an unpacked archive.
 
-A reference is a link of a page, the `$schema` of a configuration, a path in a text, and with --root
-an absolute path below /usr/share. Texts of others (THIRD-PARTY-NOTICES.txt) are theirs, and a
-changelog tells of files that are gone: there only links count. It must not look outside the folder.
+A reference is a link in a page, the `$schema` of a configuration, or a path in a text. With --root
+it is also an absolute path below /usr/share. In THIRD-PARTY-NOTICES.txt and in changelogs only
+links count, because others wrote the former and the latter name removed files. Must not look
+outside the folder.
 
 usage: tests/release/links.py [--root] FOLDER      (--root: FOLDER is the root of a file system)
 """
@@ -17,7 +18,7 @@ LINK = re.compile(r"\]\(([^)\s]+)\)|\bhref=\"([^\"]+)\"|\"\$schema\":\s*\"([^\"]
 # A relative path to a file with an extension, or the name of a page.
 PATH = re.compile(r"(?<![\w./~$@:%-])((?:[\w.-]+/)+[\w-]+\.[\w.]*\w|[\w.-]+\.(?:md|txt))\b(?!/)")
 ABSOLUTE = re.compile(r"(?<![\w.])(/usr/share/[\w./-]*\w)")
-# Pages whose words are links; a script is held to by running it.
+# The texts in which paths count. Scripts are tested by running them.
 PAGES = (".txt", ".md", ".json", ".yaml", ".1", ".5", ".service", ".timer", "README.Debian",
          "copyright", "LICENSE", "credentials")
 ONLY_LINKS = ("THIRD-PARTY-NOTICES.txt", "changelog", "changelog.Debian")
@@ -56,7 +57,7 @@ def main():
         if text is None:
             continue
         name = file.name.removesuffix(".gz")
-        # A pattern in a schema may look like a link of a page.
+        # A pattern in a schema can look like a link in a page.
         found = [next(filter(None, match)) for match in LINK.findall(text)
                  if not (match[0] and name.endswith(".json"))]
         if name.endswith(PAGES) and name not in ONLY_LINKS:

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Holds THIRD-PARTY-NOTICES.txt against what a build links, as the compiler's own plan has it.
+"""Checks that THIRD-PARTY-NOTICES.txt names every crate that a build links.
 
-The plan (cargo's unit graph) is made as scripts/build-pi.sh builds, with the standard library, and
-nothing is compiled. Every crate in it for the target must be named, with its version if it is in
-Cargo.lock, and with a text that looks like its licence. It must not ask scripts/lib/third-party.py.
+The crates come from cargo's plan of the build (its unit graph), with the options of
+scripts/build-pi.sh and with the standard library. Nothing is compiled. Each crate for the target
+must be named, with its version if it is in Cargo.lock, and with a text that looks like its licence.
+Must not use scripts/lib/third-party.py.
 
 usage: tests/release/notices.py FILE RUSTC TARGET…     (RUSTC: one with its library's source)
 """
@@ -16,7 +17,7 @@ import sys
 from pathlib import Path
 
 REPO = Path(__file__).resolve().parents[2]
-# A sentence that no text of this licence lacks.
+# A sentence that every text of the licence contains.
 WORDS = {
     "MIT": "permission is hereby granted, free of charge, to any person obtaining a copy",
     "Apache-2.0": "apache license version 2.0, january 2004",
@@ -30,7 +31,7 @@ WORDS = {
 
 
 def linked(rustc, target):
-    """Name and version of every crate that the program for the target is linked with."""
+    """Yields name and version of every crate in the program for the target."""
     environment = os.environ | {"RUSTC_BOOTSTRAP": "1", "RUSTC": rustc}
     cargo = str(Path(rustc).with_name("cargo")) if "/" in rustc else "cargo"
     plan = subprocess.run(
@@ -38,7 +39,7 @@ def linked(rustc, target):
          "-Zbuild-std-features=optimize_for_size", "--release", "--locked", f"--target={target}"],
         cwd=REPO, env=environment, stdout=subprocess.PIPE, check=True)
     for unit in json.loads(plan.stdout)["units"]:
-        # Without a platform it is for this machine: a macro, a build script.
+        # A unit without a platform is for this machine: a macro or a build script.
         if unit["platform"] and unit["target"]["kind"] != ["custom-build"]:
             path, _, tail = unit["pkg_id"].rpartition("#")
             name, _, version = tail.rpartition("@")
@@ -70,7 +71,7 @@ def main():
         hits = [WORDS[one] in text for one in wanted]
         enough = all(hits) if "AND" in licence and "(" not in licence else any(hits)
         if not enough:
-            errors.append(f"the texts of {name} are not of {licence}")
+            errors.append(f"the texts of {name} do not look like {licence}")
     if len(crates) < 50:
         errors.append(f"the plan of the build has only {len(crates)} crates")
     print("\n".join(errors) if errors else f"{len(crates)} crates are named")

@@ -1,27 +1,38 @@
-# Part "release": the files of a release, made twice, looked at, and then installed as each of them
-# says, by somebody who has no Rust: the archive, the bundle and the package on an emulated Pi, the
-# archive and the package also under a systemd. Every command is taken from the text that comes with
-# the file. Sourced by run.sh.
+# Part "release": the files of a release. Makes them twice, checks them, then installs them without
+# Rust: the archive, the bundle and the package on an emulated Pi, the archive and the package also
+# under systemd. Every command comes from the text in the archive or package. Sourced by run.sh.
 # shellcheck shell=bash disable=SC2034,SC2154,SC2016  # variables shared with the other files
 
 # --- texts --------------------------------------------------------------------------------------
 
-# block FILE NUMBER [SECTION]: the commands of an indented block, counted from the heading SECTION
-# on (a line of capitals), or from the beginning.
+# block FILE NUMBER [SECTION]: prints the commands of an indented block. NUMBER counts the blocks
+# from the heading SECTION (a line in capitals), or from the beginning.
 block() {
     local commands
     commands=$(awk -v wanted="$2" -v section="${3:-}" '
         /^[A-Z][A-Z, ]+$/ { heading = $0; number = 0; inside = 0; next }
         section != "" && heading != section { next }
-        /^    / { if (!inside) number++; inside = 1; if (number == wanted) print substr($0, 5); next }
+        /^    / {
+            if (!inside) number++
+            inside = 1
+            if (number == wanted) print substr($0, 5)
+            next
+        }
         { inside = 0 }' "$1")
     [[ -n $commands ]] || give_up "${1##*/} has no block $2 in ${3:-it}"
     echo "$commands"
 }
 
-# How many blocks a text has in each section: each of them is run or named below.
+# Prints the number of blocks in each section of a text. The tests below run or name each block.
 blocks() {
-    awk '/^[A-Z][A-Z, ]+$/ { inside = 0; if (began) printf "%d ", number; number = 0; began = 1; next }
+    awk '
+        /^[A-Z][A-Z, ]+$/ {
+            inside = 0
+            if (began) printf "%d ", number
+            number = 0
+            began = 1
+            next
+        }
         /^    / { if (!inside) number++; inside = 1; next }
         { inside = 0 }
         END { print number }' "$1"
@@ -29,7 +40,7 @@ blocks() {
 
 # --- without Rust -------------------------------------------------------------------------------
 
-# Everything on PATH but Rust.
+# Makes a folder for PATH with all programs except Rust.
 make_tools() {
     local folder
     mkdir "$scratch/tools"
@@ -41,7 +52,7 @@ make_tools() {
     expect "there is no Rust" "1 " "$status $out"
 }
 
-# in_bundle COMMAND: as somebody types it in the unpacked bundle, for this Pi.
+# in_bundle COMMAND: runs it in the unpacked bundle, with the address and the key of this Pi.
 in_bundle() {
     local command=$1 typed='./deploy-pi.sh '
     command=${command/pi@raspberrypi.local/pi@127.0.0.1}
@@ -76,7 +87,7 @@ test_release_files() {
     "$repo/scripts/release.sh" --ready "$dist" >/dev/null
     "$repo/scripts/release.sh" --ready "$scratch/again" >/dev/null
     run diff -r "$dist" "$scratch/again"
-    expect "a release comes out the same again" "0 " "$status $out$err"
+    expect "a release has the same bytes again" "0 " "$status $out$err"
     rm -r "$scratch/again"
     run "$repo/tests/release/archives.sh" "$dist" "$rustc"
     if [[ $status != 0 ]]; then echo "$out$err" >&2; fi
@@ -85,7 +96,7 @@ test_release_files() {
     passed=$((passed + ${out%% *}))
 }
 
-# Resources of its own in AWS, and what its owner writes into the two files.
+# write_files LOCK: makes new resources in AWS, and the configuration and credentials for them.
 write_files() {
     make_resources
     tell_reflector "$reflect" '{"mode":"ok","address":"192.175.48.7"}'
@@ -115,7 +126,7 @@ test_archive_on_pi() {
 
     section="WITH CRON, FOR ONE USER, WITHOUT ROOT"
     paste pi "cd $name; $(block "$install" 1 "$section")"
-    expect "the files are put in place" "0 " "$status $out$err"
+    expect "the files are installed" "0 " "$status $out$err"
     expect "their modes" "755 1000 home/pi/.local/bin/autodns
 700 1000 home/pi/.config/autodns
 600 1000 home/pi/.config/autodns/autodns.json
@@ -133,10 +144,10 @@ test_archive_on_pi() {
 [0-4]-59/5 \* \* \* \* sleep [0-9]+; /home/pi/.local/bin/autodns'\
 ' /home/pi/.config/autodns/autodns.json 2>&1 \| logger -t autodns # autodns, by hand' "$line"
     paste pi "cd $name; $(block "$install" 3 "$section")"
-    expect "pasted again, it is replaced" "$line" "$(crontab_of pi)"
+    expect "pasting again replaces the line" "$line" "$(crontab_of pi)"
     echo fedcba9876543210fedcba9876543210 >"$root/etc/machine-id"
     paste pi "cd $name; $(block "$install" 3 "$section")"
-    expect "another machine has another time" another \
+    expect "another machine gets another time" another \
         "$([[ $(crontab_of pi) == "$line" ]] || echo another)"
     crontab_of pi | sed 's|^[0-9]-59/5|*|; s/sleep [0-9]*;/sleep 1;/' | on_pi pi 'crontab -'
     poll 100 "cron to change the record" record_says "$zone" 192.175.48.7
@@ -148,13 +159,13 @@ test_archive_on_pi() {
     paste pi "cd $name; $(block "$install" 4 "$section")"
     expect "INSTALL.txt's removal" "0 " "$status $out$err"
     expect "the crontab after it" '0 0 1 1 * true # my own' "$(crontab_of pi)"
-    expect "nothing is left of it" '' "$(cd "$root$pi_home" &&
+    expect "no file is left" '' "$(cd "$root$pi_home" &&
         find .local .config -name '*autodns*')"
     on_pi pi 'crontab -r'
 
     paste pi "cd $name; $(block "$install" 1 "MANUAL PAGES AND COMPLETIONS")"
-    expect "pages and completions are put in place" "0 " "$status $out$err"
-    expect "where they are" "bash-completion/completions/autodns
+    expect "pages and completions are installed" "0 " "$status $out$err"
+    expect "their paths" "bash-completion/completions/autodns
 fish/vendor_completions.d/autodns.fish
 man/man1/autodns.1
 man/man5/autodns.json.5
@@ -164,7 +175,7 @@ zsh/site-functions/_autodns" "$(cd "$root/usr/local/share" &&
     rm -r "${root:?}$pi_home/$name"
 }
 
-# The bundle, unpacked into an empty folder of this machine, where there is no Rust.
+# The bundle, unpacked into an empty folder of this machine and used without Rust.
 test_bundle_on_pi() {
     local bundle=$scratch/bundle/autodns-$version-deploy checked
     write_files /tmp/bundle.lock
@@ -175,14 +186,14 @@ test_bundle_on_pi() {
     in_bundle "./deploy-pi.sh --help"
     expect_match "deploy-pi.sh in the bundle" $'0 usage: .*deploy-pi\\.sh .*' "$status $out"
 
-    # Blocks 1 and 2 are the list of files and ssh-copy-id, which wants a password to type.
+    # Blocks 1 and 2 are not run: the list of files, and ssh-copy-id, which asks for a password.
     in_bundle "$(block "$bundle/README.txt" 3)"
     expect "a deployment from the bundle" "0 " "$status $err"
     expect "the bundle builds nothing" '' "$(grep -i -e cargo -e build-pi <<<"$out" || :)"
     cmp "$bundle/bin/armv7/autodns" "$root$pi_home/.local/bin/autodns" ||
-        give_up "another program came out of the bundle"
+        give_up "the bundle installed the wrong program"
     checked=$(block "$bundle/README.txt" 4)
-    expect "the command at its end is README.txt's" "$checked" "$(sed -n '$s/^  //p' <<<"$out")"
+    expect "it ends with the command of README.txt" "$checked" "$(sed -n '$s/^  //p' <<<"$out")"
     checks "README.txt's check" pi "$checked"
     in_bundle "$(block "$bundle/README.txt" 5)"
     expect "an upgrade from the bundle" "0 " "$status $err"
@@ -191,32 +202,33 @@ test_bundle_on_pi() {
     checks "the check after the upgrade" pi "$checked"
     in_bundle "$(block "$bundle/README.txt" 6)"
     expect "a removal from the bundle" "0 " "$status $err"
-    expect "nothing is left of it" '' "$(cd "$root$pi_home" &&
+    expect "no file is left" '' "$(cd "$root$pi_home" &&
         find .local .config -name '*autodns*')$(crontab_of pi)"
 }
 
-# The package, as its README.Debian says. No systemd runs on this Pi: the next test has one.
+# The package, with the commands of its README.Debian. This Pi runs no systemd, but the next test
+# does.
 test_package_by_its_text() {
     local package=autodns_$version-1_armhf.deb text
     write_files /var/lib/autodns/alert.lock
     cp "$dist/$package" "$root$pi_home/"
-    # apt tells on stderr that its words are for people, so its status has to do.
+    # Does not compare stderr, because apt warns there that its interface is not stable.
     paste pi "sudo apt install ./$package"
     expect "the package is installed" 0 "$status"
     text=$root/usr/share/doc/autodns/README.Debian
     expect "the blocks of README.Debian" 5 "$(blocks "$text")"
     cp "$scratch"/{autodns.json,credentials} "$root$pi_home/"
     paste pi "$(block "$text" 1)"
-    expect "README.Debian's files are put in place" "0 " "$status $err"
+    expect "README.Debian's files are installed" "0 " "$status $err"
     point_at_aws /var/lib/autodns autodns
     checks "README.Debian's check" pi "$(block "$text" 2)"
     paste pi "sudo apt purge --yes autodns"
     expect "the package is purged" 0 "$status"
 }
 
-# --- under a systemd ----------------------------------------------------------------------------
+# --- under systemd ------------------------------------------------------------------------------
 
-# The archive of this machine's own processor, and then its package.
+# The archive for this machine's processor, and then its package.
 test_release_under_systemd() {
     local target package architecture name install section text
     architecture=$(dpkg --print-architecture)
@@ -227,7 +239,7 @@ test_release_under_systemd() {
     name=autodns-$version-$target
     package=autodns_$version-1_$architecture.deb
     write_files /var/lib/autodns/alert.lock
-    # Another cgroup than that of the part "deb", whose systemd may still be there.
+    # Not the cgroup of the part "deb", because its systemd may still be running.
     local AUTODNS_TEST_CGROUP=${AUTODNS_TEST_CGROUP/test-/test-release-}
     boot_systemd
     make_sudo
@@ -235,7 +247,7 @@ test_release_under_systemd() {
     install=$root/root/$name/INSTALL.txt
     section="WITH SYSTEMD, FOR THE WHOLE MACHINE"
     types "$name" "$(block "$install" 1 "$section")"
-    expect "the files are put in place" "0 " "$status $out$err"
+    expect "the files are installed" "0 " "$status $out$err"
     cat "$scratch/autodns.json" >"$root/etc/autodns/autodns.json"
     cat "$scratch/credentials" >"$root/etc/autodns/credentials"
     point_at_aws /var/lib/autodns autodns
@@ -250,7 +262,7 @@ test_release_under_systemd() {
     expect "it changed the record" yes "$(record_says "$zone" 192.175.48.7 && echo yes)"
     types "$name" "$(block "$install" 4 "$section")"
     expect "INSTALL.txt's removal" 0 "$status"
-    expect "nothing is left of it" '' "$(find "$root/etc" "$root/usr" "$root/var/lib" \
+    expect "no file is left" '' "$(find "$root/etc" "$root/usr" "$root/var/lib" \
         -name '*autodns*'; grep autodns "$root/etc/passwd" || :)"
 
     write_files /var/lib/autodns/alert.lock
@@ -259,7 +271,7 @@ test_release_under_systemd() {
     expect "the package is installed" 0 "$status"
     text=$root/usr/share/doc/autodns/README.Debian
     types . "$(block "$text" 1)"
-    expect "README.Debian's files are put in place" "0 " "$status $out$err"
+    expect "README.Debian's files are installed" "0 " "$status $out$err"
     point_at_aws /var/lib/autodns autodns
     types . "$(block "$text" 2)"
     expect_match "README.Debian's check" $'0 .*ok +credentials .*' "$status $out$err"
@@ -280,7 +292,7 @@ test_release_under_systemd() {
         "$(record_says "$zone" 192.175.48.7 && echo yes)"
 }
 
-# This small Debian has no sudo; who types here is root anyway.
+# Makes a small sudo, because this Debian has none. The caller is root already.
 make_sudo() {
     cat >"$root/usr/bin/sudo" <<'TEXT'
 #!/bin/sh
@@ -292,5 +304,5 @@ TEXT
     chmod 755 "$root/usr/bin/sudo"
 }
 
-# types FOLDER COMMANDS: in that folder of root's home.
+# types FOLDER COMMANDS: runs them in that folder of root's home.
 types() { run inside env -C "/root/$1" sh -c "$2"; }
