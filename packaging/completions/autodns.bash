@@ -1,12 +1,12 @@
-# Completion of autodns for bash: the options, the commands where a command may stand, and files.
-# It must work without the package bash-completion, too.
+# Completion of autodns for bash: options, commands where a command is allowed, and files. Must also
+# work without the package bash-completion.
 # shellcheck shell=bash
 
 _autodns() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command='' words name
     local -i at first=0
     COMPREPLY=()
-    # The command is the first word that is not an option; a number of seconds belongs to one.
+    # The command is the first word that is neither an option nor the value of --deadline.
     for ((at = 1; at < COMP_CWORD; at++)); do
         case ${COMP_WORDS[at]} in
             --) first=$at ;;

@@ -1,6 +1,6 @@
-# Completion of autodns for fish: the options, the commands where a command may stand, and files.
+# Completion of autodns for fish: options, commands where a command is allowed, and files.
 
-# The first word that is not an option; a number of seconds belongs to one.
+# Prints the first word that is neither an option nor the value of --deadline.
 function __autodns_first
     set -l words (commandline -opc)
     set -l before
@@ -38,16 +38,16 @@ complete -c autodns -k -n 'not __autodns_command_is help version' \
 complete -c autodns -n '__autodns_is_first; or __autodns_command_is help' -a check \
     -d 'Test everything that a run needs, change nothing'
 complete -c autodns -n '__autodns_is_first; or __autodns_command_is help' -a policy \
-    -d 'Print the smallest IAM policy that will do'
+    -d 'Print the smallest IAM policy'
 complete -c autodns -n __autodns_is_first -a help -d 'Print the options of a command'
 complete -c autodns -n __autodns_is_first -a version -d 'Print the version'
 
 complete -c autodns -n 'not __autodns_command >/dev/null' -s n -l dry-run \
-    -d 'Say what a run would do, change nothing'
+    -d 'Print what a run would do, change nothing'
 complete -c autodns -n 'not __autodns_command_is policy help version' -s v -l verbose \
     -d 'Tell each step on standard error'
 complete -c autodns -n 'not __autodns_command_is policy help version' -l deadline -x \
-    -d 'End a configuration after so many seconds (default 90)'
+    -d 'Time for each file in seconds (default 90)'
 complete -c autodns -n '__autodns_command_is check' -l alert \
     -d 'Publish a test message to the topic'
 complete -c autodns -n '__autodns_command_is check' -l write \

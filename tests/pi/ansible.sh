@@ -116,7 +116,7 @@ plays() {
         echo "$out$err" >&2
     fi
     expect "$what: the exit status" 0 "$status"
-    expect "$what: what is changed" "$expected" "$changed"
+    expect "$what: the changed tasks" "$expected" "$changed"
 }
 
 # fails_to WHAT PATTERN OPTION…: expects a play that fails with this error and changes nothing on
@@ -179,12 +179,12 @@ check_of_readme() {
 }
 
 everything_new='Make the user
-Make its folder for what it remembers
+Make the state folder
 Make the folder of the configuration
-Put the program in place
-Put the credentials in place
-Put the variables in place
-Put the configuration in place'
+Install the program
+Install the credentials
+Install the variables
+Install the configuration'
 
 # Emulation takes minutes, so this only tests what needs a Pi.
 test_role_on_pi() {
@@ -222,7 +222,7 @@ Write the file for cron" --diff -e autodns_interval=1
     make_release 9.9.9 upgrade
     start web python3 -u -m http.server --bind 127.0.0.1 --directory "$release" 0
     url=$(sed -n 's/.*(\(http.*\)\/).*/\1/p' <<<"$answer")
-    plays "an upgrade" "Put the program in place" --diff -e autodns_interval=1 \
+    plays "an upgrade" "Install the program" --diff -e autodns_interval=1 \
         -e autodns_version=9.9.9 -e "autodns_release=$url"
     expect "the program of the upgrade" upgrade "$(tail -c 7 "$root/usr/local/bin/autodns")"
 }
@@ -237,13 +237,13 @@ test_role_refuses() {
     printf 'not a program\n' >"$control/program"
     fails_to "a program that does not run" 'Exec format error' -e autodns_version= \
         -e autodns_binary=program
-    fails_to "a program with another sum" 'another sum than autodns_binary_sha256 says' \
+    fails_to "a program with a wrong checksum" 'not have the checksum in autodns_binary_sha256' \
         -e autodns_version= -e autodns_binary=program -e "autodns_binary_sha256=$(printf '%064d' 0)"
     sums=$(sed 's/^......../00000000/' "$release/SHA256SUMS" | "$python" -c '
 import json, sys
 print(json.dumps({"autodns_sha256sums": sys.stdin.read()}))')
-    fails_to "a release with another sum" 'another sum than SHA256SUMS says' -e "$sums"
-    fails_to "a release that is not in SHA256SUMS" 'has no sum for autodns-1\.1\.1-x86_64' \
+    fails_to "a release with a wrong checksum" 'not have the checksum in SHA256SUMS' -e "$sums"
+    fails_to "a release that is not in SHA256SUMS" 'has no checksum for autodns-1\.1\.1-x86_64' \
         -e autodns_version=1.1.1
     : >"$root/var/lib/dpkg/info/autodns.list"
     fails_to "the Debian package" 'the Debian package autodns has its files in /etc/autodns there'
@@ -312,8 +312,8 @@ Write the units
 Turn the timer on" -e '{"autodns_environment": {}}'
     plays "the removal of all" "Turn the timer off
 Remove the units
-Remove what the role has put there
-Remove its folder" -e autodns_state=absent
+Remove the files of the role
+Remove the folder of the configuration" -e autodns_state=absent
     expect "the machine after the removal" "$(grep -vE 'etc/(passwd|group)' <<<"$before")" \
         "$(host_snapshot | grep -vE 'etc/(passwd|group)')"
 }
