@@ -8,6 +8,9 @@ use super::proxy::Proxy;
 use super::stream::Stream;
 use super::{MAX_HEAD, USER_AGENT};
 
+/// How many headers a response may have. ureq has the same limit.
+const MAX_HEADERS: usize = 128;
+
 /// Asks the proxy at the other end of `stream` for a tunnel to `target`, as in `a.example:443`. The
 /// returned stream leads to that server.
 pub fn open(mut stream: Stream, proxy: &Proxy, target: &str) -> Result<Stream, Kind> {
@@ -29,60 +32,37 @@ pub fn open(mut stream: Stream, proxy: &Proxy, target: &str) -> Result<Stream, K
             return Err(failed(std::io::ErrorKind::UnexpectedEof.into()));
         }
         head.extend_from_slice(piece.get(..amount).unwrap_or(&piece));
-        loop {
-            match read_head(&head) {
+        while let Some((status, length)) = read_head(&head)? {
+            match status {
                 // An interim response: the final response follows.
-                Start::Head { status: 100..=199, length } => drop(head.drain(..length)),
+                100..=199 => drop(head.drain(..length)),
                 // The server waits for the TLS handshake, so no byte may follow the head.
-                Start::Head { status: 200..=299, length } if length == head.len() => {
-                    return Ok(stream);
-                }
-                Start::Head { status: 200..=299, .. } | Start::NoHttp => {
-                    return Err(Kind::NotHttp);
-                }
-                Start::Head { status, .. } => return Err(Kind::Proxy(status)),
-                Start::Part if head.len() > MAX_HEAD => return Err(Kind::NotHttp),
-                Start::Part => break,
+                200..=299 if length == head.len() => return Ok(stream),
+                200..=299 => return Err(Kind::NotHttp),
+                status => return Err(Kind::Proxy(status)),
             }
+        }
+        if head.len() > MAX_HEAD {
+            return Err(Kind::NotHttp);
         }
     }
 }
 
-/// The parsed beginning of a response.
-#[derive(Debug, PartialEq, Eq)]
-enum Start {
-    /// A complete head, which takes up `length` bytes.
-    Head {
-        status: u16,
-        length: usize,
-    },
-    /// More bytes are needed.
-    Part,
-    NoHttp,
-}
-
-fn read_head(bytes: &[u8]) -> Start {
-    let start = bytes.get(..5).unwrap_or(bytes);
-    if !b"HTTP/".starts_with(start) {
-        return Start::NoHttp;
-    }
-    let ends = [&b"\r\n\r\n"[..], b"\n\n"];
-    let end = ends
-        .iter()
-        .filter_map(|end| {
-            bytes.windows(end.len()).position(|window| window == *end).map(|at| at + end.len())
-        })
-        .min();
-    let Some(length) = end else { return Start::Part };
-    let line = bytes.split(|&byte| byte == b'\r' || byte == b'\n').next().unwrap_or_default();
-    let status = std::str::from_utf8(line)
-        .ok()
-        .and_then(|line| line.split(' ').nth(1))
-        .filter(|status| status.len() == 3)
-        .and_then(|status| status.parse().ok());
-    match status {
-        Some(status @ 100..) => Start::Head { status, length },
-        _ => Start::NoHttp,
+/// The status and the length of the response head at the start of `bytes`. `None` if more bytes are
+/// needed.
+fn read_head(bytes: &[u8]) -> Result<Option<(u16, usize)>, Kind> {
+    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
+    let mut response = httparse::Response::new(&mut headers);
+    // The headers are not used, so a malformed header does not matter.
+    let parsed = httparse::ParserConfig::default()
+        .ignore_invalid_headers_in_responses(true)
+        .parse_response(&mut response, bytes);
+    match (parsed, response.code) {
+        (Ok(httparse::Status::Partial), _) => Ok(None),
+        (Ok(httparse::Status::Complete(length)), Some(status @ 100..)) => {
+            Ok(Some((status, length)))
+        }
+        _ => Err(Kind::NotHttp),
     }
 }
 
@@ -92,20 +72,22 @@ mod tests {
 
     #[test]
     fn response_head_is_read_to_its_end() {
-        let head = |status, length| Start::Head { status, length };
+        let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "A: b\r\n".repeat(MAX_HEADERS));
         for (text, expected) in [
-            ("", Start::Part),
-            ("HT", Start::Part),
-            ("HTTP/1.1 200 OK\r\nA: b\r\n", Start::Part),
-            ("HTTP/1.1 200 OK\r\n\r\n", head(200, 19)),
-            ("HTTP/1.0 200\n\n", head(200, 14)),
-            ("HTTP/1.1 407 Proxy Authentication Required\r\nA: b\r\n\r\nwho?", head(407, 52)),
-            ("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", head(100, 25)),
-            ("HTTP/1.1 OK\r\n\r\n", Start::NoHttp),
-            ("HTTP/1.1 20 OK\r\n\r\n", Start::NoHttp),
-            ("HTTP/1.1 099 OK\r\n\r\n", Start::NoHttp),
-            ("SSH-2.0-x\r\n", Start::NoHttp),
-            ("\x15\x03\x01", Start::NoHttp),
+            ("", Ok(None)),
+            ("HT", Ok(None)),
+            ("HTTP/1.1 200 OK\r\nA: b\r\n", Ok(None)),
+            ("HTTP/1.1 200 OK\r\n\r\n", Ok(Some((200, 19)))),
+            ("HTTP/1.0 200\n\n", Ok(Some((200, 14)))),
+            ("HTTP/1.1 200 OK\r\nno header\r\n: x\r\n\r\n", Ok(Some((200, 35)))),
+            (many.as_str(), Ok(Some((200, many.len())))),
+            ("HTTP/1.1 407 Proxy Authentication Required\r\nA: b\r\n\r\nwho?", Ok(Some((407, 52)))),
+            ("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", Ok(Some((100, 25)))),
+            ("HTTP/1.1 OK\r\n\r\n", Err(Kind::NotHttp)),
+            ("HTTP/1.1 20 OK\r\n\r\n", Err(Kind::NotHttp)),
+            ("HTTP/1.1 099 OK\r\n\r\n", Err(Kind::NotHttp)),
+            ("SSH-2.0-x\r\n", Err(Kind::NotHttp)),
+            ("\x15\x03\x01", Err(Kind::NotHttp)),
         ] {
             assert_eq!(read_head(text.as_bytes()), expected, "{text:?}");
         }
