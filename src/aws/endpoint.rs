@@ -104,12 +104,6 @@ pub struct Endpoint {
     pub region: String,
 }
 
-impl Endpoint {
-    pub fn is_https(&self) -> bool {
-        self.base.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("https:"))
-    }
-}
-
 /// What the environment and the profile say about endpoints.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {

@@ -53,7 +53,7 @@ impl<'a> Sender<'a> {
         console: &'a Console,
     ) -> Self {
         let endpoint = account.settings.endpoint(service, partition);
-        let client = account.network.proxied(endpoint.is_https());
+        let client = account.network.proxied();
         Self { account, console, endpoint, client }
     }
 

@@ -113,9 +113,8 @@ fn fetch(
         }
         let request =
             request.body(body.clone()).map_err(|_| never("the URL cannot be requested".into()))?;
-        let https = at.uri().scheme() == Some(&http::uri::Scheme::HTTPS);
         let response = network
-            .proxied(https)
+            .proxied()
             .send(request, MAX_RESPONSE, deadline)
             .map_err(|cause| (format!("{cause}; {}", cause.advice()), cause.retry(), None))?;
         at = match at.redirect(response.status, &response.headers) {

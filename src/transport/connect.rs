@@ -6,7 +6,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http::Uri;
-use http::uri::Scheme;
 use rustls::ClientConfig;
 use ureq::config::Config;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
@@ -17,6 +16,7 @@ use super::kind::{Kind, Phase};
 use super::lookup::{addresses_of, block};
 use super::proxy::Proxy;
 use super::stream::{self, Connection, MAX_ADDRESSES, Stream};
+use super::url::{is_https, port_of};
 use super::via::{LastVia, Via};
 use super::{CONNECT_TIMEOUT, RESOLVE_TIMEOUT, tunnel};
 use crate::deadline::Deadline;
@@ -71,7 +71,7 @@ impl Way {
         } else {
             tcp
         };
-        let target = format!("{}:{}", uri.host().unwrap_or_default(), port_of(uri).unwrap_or(443));
+        let target = format!("{}:{}", uri.host().unwrap_or_default(), port_of(uri));
         tunnel::open(stream, proxy, &target)
     }
 
@@ -95,19 +95,6 @@ fn family_of(addresses: &[SocketAddr]) -> Option<Family> {
     addresses.iter().all(|address| Family::of(address.ip()) == first).then_some(first)
 }
 
-fn is_https(uri: &Uri) -> bool {
-    uri.scheme() == Some(&Scheme::HTTPS)
-}
-
-/// The port in the URL, or the default port of its scheme.
-pub fn port_of(uri: &Uri) -> Option<u16> {
-    uri.port_u16().or(match uri.scheme_str() {
-        Some("https") => Some(443),
-        Some("http") => Some(80),
-        _ => None,
-    })
-}
-
 impl Resolver for Way {
     fn resolve(
         &self,
@@ -120,11 +107,10 @@ impl Resolver for Way {
             // The proxy looks the name up. The DNS server of this machine may not know the name.
             return Ok(kept);
         }
-        let no_host = || ureq::Error::BadUri("no host or no port".into());
-        let host = uri.host().ok_or_else(no_host)?;
-        let port = port_of(uri).ok_or_else(no_host)?;
+        let host = uri.host().unwrap_or_default();
         let end = Deadline::after((*timeout.after).min(RESOLVE_TIMEOUT));
-        let found = addresses_of(host, port, end).map_err(|kind| self.unsent(kind, host))?;
+        let found =
+            addresses_of(host, port_of(uri), end).map_err(|kind| self.unsent(kind, host))?;
         for address in config.ip_family().keep_wanted(found.into_iter()).take(MAX_ADDRESSES) {
             kept.push(address);
         }

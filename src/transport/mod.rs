@@ -97,10 +97,9 @@ impl Network {
         Self::client(Some(family), self.direct.clone())
     }
 
-    /// Creates a client for AWS. It uses either family, and the proxy if one is set and `https` is
-    /// true: `HTTPS_PROXY` applies only to https.
-    pub fn proxied(&self, https: bool) -> Client {
-        Self::client(None, if https { self.proxied.clone() } else { self.direct.clone() })
+    /// Creates a client that uses either family, and the proxy if one is set.
+    pub fn proxied(&self) -> Client {
+        Self::client(None, self.proxied.clone())
     }
 
     /// Whether `HTTPS_PROXY` sets a proxy, whichever hosts `NO_PROXY` excludes.

@@ -8,13 +8,12 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::Uri;
 
-use super::connect::port_of;
 use super::lookup::bare;
+use super::url::{has_possible_port, is_https, port_of};
 use crate::cidr::Cidr;
 use crate::environment::Environment;
 use crate::error::SetupError;
 use crate::secrets::one_line;
-use crate::transport::url::has_possible_port;
 
 /// A proxy, and the servers that are connected to directly.
 #[derive(Clone)]
@@ -60,9 +59,9 @@ impl Proxy {
         Ok((Some(Self { host, port, https, user, exceptions }), notes))
     }
 
-    /// Whether requests to `uri` go through the proxy.
+    /// Whether requests to `uri` go through the proxy. `HTTPS_PROXY` applies only to https.
     pub fn serves(&self, uri: &Uri) -> bool {
-        let Some(host) = uri.host() else { return false };
+        let Some(host) = uri.host().filter(|_| is_https(uri)) else { return false };
         let port = port_of(uri);
         !self.exceptions.iter().any(|exception| exception.covers(host, port))
     }
@@ -147,8 +146,8 @@ impl Exception {
         (!name.is_empty() && name.chars().all(fit)).then_some(Self { whom: Whom::Name(name), port })
     }
 
-    fn covers(&self, host: &str, port: Option<u16>) -> bool {
-        if self.port.is_some() && self.port != port {
+    fn covers(&self, host: &str, port: u16) -> bool {
+        if self.port.is_some_and(|only| only != port) {
             return false;
         }
         match (&self.whom, address_of(host)) {
@@ -234,6 +233,7 @@ mod tests {
             ("fd00::/8", "https://[fd12::1]/", true),
             ("::/0", "https://[fd12::1]/", true),
             ("", "https://127.0.0.1/", false),
+            ("", "http://route53.amazonaws.com/", true),
             (",, ,", "https://127.0.0.1/", false),
         ] {
             let set = [("HTTPS_PROXY", "http://proxy.example:3128"), ("NO_PROXY", exceptions)];

@@ -9,6 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{AUTHORIZATION, LOCATION};
 use http::request::Builder;
+use http::uri::Scheme;
 use http::{HeaderMap, Request, Uri};
 
 use super::lookup::bare;
@@ -111,7 +112,7 @@ impl SecretUrl {
         let mut next = join(&self.uri, location)
             .and_then(|url| Self::read(&url, self.used_as).ok())
             .ok_or(NO_HTTPS)?;
-        if self.uri.scheme_str() == Some("https") && next.uri.scheme_str() != Some("https") {
+        if is_https(&self.uri) && !is_https(&next.uri) {
             return Err("it redirects from https to plain http");
         }
         if next.user.is_none() && is_same_server(&next.uri, &self.uri) {
@@ -213,11 +214,18 @@ pub fn host_of(uri: &Uri) -> String {
 
 /// Whether two URLs have the same scheme, host and port (RFC 6454, section 4).
 fn is_same_server(one: &Uri, other: &Uri) -> bool {
-    let port = |uri: &Uri| {
-        let usual = if uri.scheme_str() == Some("http") { 80 } else { 443 };
-        uri.port_u16().unwrap_or(usual)
-    };
-    one.scheme() == other.scheme() && host_of(one) == host_of(other) && port(one) == port(other)
+    one.scheme() == other.scheme()
+        && host_of(one) == host_of(other)
+        && port_of(one) == port_of(other)
+}
+
+pub fn is_https(uri: &Uri) -> bool {
+    uri.scheme() == Some(&Scheme::HTTPS)
+}
+
+/// The port in the URL, or the default port of its scheme.
+pub fn port_of(uri: &Uri) -> u16 {
+    uri.port_u16().unwrap_or(if is_https(uri) { 443 } else { 80 })
 }
 
 /// Whether the URL has no port or a port from 1 to 65535. `http::Uri` treats 99999 as no port.
