@@ -8,12 +8,13 @@ use std::net::IpAddr;
 use std::time::SystemTime;
 
 use http::header::ACCEPT;
+use http::{HeaderValue, Request};
 use serde_json::Value;
 
 use crate::deadline::Deadline;
 use crate::retry::{Retry, RetryAfter};
 use crate::secrets::Secrets;
-use crate::transport::url::{MAX_REDIRECTS, SecretUrl, host_of};
+use crate::transport::url::{SecretUrl, host_of};
 use crate::transport::{Client, Via};
 
 /// In bytes.
@@ -49,47 +50,31 @@ impl Reflector {
         secrets: &Secrets,
         deadline: Deadline,
     ) -> Result<Reply, Unanswered> {
-        let mut at = self.0.clone();
+        let mut request = Request::new(Vec::new());
+        let accepted = HeaderValue::from_static("application/json, */*;q=0.5");
+        request.headers_mut().insert(ACCEPT, accepted);
+        let (response, urls) = client
+            .follow(request, &self.0, "reflect_url", MAX_RESPONSE, deadline)
+            .map_err(|error| Unanswered {
+                retry: error.retry(),
+                is_no_network: error.is_no_network(),
+                is_no_way: error.is_no_way(),
+                ..Unanswered::never(error.to_string(), error.advice())
+            })?;
         let mut secrets = secrets.clone();
-        let mut hosts = BTreeSet::new();
-        for _ in 0..=MAX_REDIRECTS {
-            hosts.insert(host_of(at.uri()));
-            let request = at
-                .request()
-                .header(ACCEPT, "application/json, */*;q=0.5")
-                .body(Vec::new())
-                .map_err(|_| Unanswered::never("the URL cannot be requested", CHECK_URL))?;
-            let response =
-                client.send(request, MAX_RESPONSE, deadline).map_err(|error| Unanswered {
-                    retry: error.retry(),
-                    is_no_network: error.is_no_network(),
-                    is_no_way: error.is_no_way(),
-                    ..Unanswered::never(error.to_string(), error.advice())
-                })?;
-            match at.redirect(response.status, &response.headers) {
-                Some(Ok(next)) => {
-                    next.add_secrets(&mut secrets);
-                    at = next;
-                }
-                Some(Err(problem)) => {
-                    return Err(Unanswered::never(problem, CHECK_URL));
-                }
-                None => {
-                    let whole = response.has_length();
-                    let read = read_response(response.status, &response.body, whole, &secrets);
-                    return match read {
-                        Ok(address) => Ok(Reply { address, hosts, via: response.via }),
-                        Err((cause, advice)) => Err(Unanswered {
-                            retry: Retry::of_status(response.status),
-                            retry_after: RetryAfter::of(&response.headers, SystemTime::now()),
-                            ..Unanswered::never(cause, advice)
-                        }),
-                    };
-                }
+        urls.iter().skip(1).for_each(|url| url.add_secrets(&mut secrets));
+        let whole = response.has_length();
+        match read_response(response.status, &response.body, whole, &secrets) {
+            Ok(address) => {
+                let hosts = urls.iter().map(|url| host_of(url.uri())).collect();
+                Ok(Reply { address, hosts, via: response.via })
             }
+            Err((cause, advice)) => Err(Unanswered {
+                retry: Retry::of_status(response.status),
+                retry_after: RetryAfter::of(&response.headers, SystemTime::now()),
+                ..Unanswered::never(cause, advice)
+            }),
         }
-        let cause = format!("it redirects more than {MAX_REDIRECTS} times");
-        Err(Unanswered::never(cause, CHECK_URL))
     }
 }
 
@@ -148,7 +133,6 @@ impl fmt::Display for Unanswered {
     }
 }
 
-const CHECK_URL: &str = "check reflect_url";
 const CHECK_REFLECTOR: &str = "check the reflector, and the key in reflect_url if it has one";
 
 impl fmt::Display for Reflector {

@@ -6,14 +6,14 @@ use std::iter;
 use std::thread;
 use std::time::SystemTime;
 
-use http::Method;
 use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Method, Request};
 
 use crate::console::Console;
 use crate::deadline::Deadline;
 use crate::retry::{Attempts, Limit, Retry, RetryAfter};
 use crate::transport::Network;
-use crate::transport::url::{MAX_REDIRECTS, SecretUrl};
+use crate::transport::url::SecretUrl;
 
 /// In bytes. The content of a response does not matter.
 const MAX_RESPONSE: u64 = 1 << 16;
@@ -93,47 +93,29 @@ fn body_of(errors: &[String]) -> Vec<u8> {
     body.into_bytes()
 }
 
-/// Fetches `url` and follows its redirects, with a POST if there is a `body`. The error is a phrase
-/// that follows the URL, with advice about the configuration `key` that the URL comes from.
+/// Fetches `url`, with a POST if there is a `body`. The error is a phrase that follows the URL, with
+/// advice about the configuration `key` that the URL comes from.
 fn fetch(
     url: &SecretUrl,
-    key: &str,
+    key: &'static str,
     body: &[u8],
     network: &Network,
     deadline: Deadline,
 ) -> Result<(), Failed> {
-    let never = |cause: String| (cause, Retry::Never, None);
-    let mut at = url.clone();
-    let mut body = body.to_vec();
-    for _ in 0..=MAX_REDIRECTS {
-        let mut request = at.request();
-        if !body.is_empty() {
-            request =
-                request.method(Method::POST).header(CONTENT_TYPE, "text/plain; charset=utf-8");
-        }
-        let request =
-            request.body(body.clone()).map_err(|_| never("the URL cannot be requested".into()))?;
-        let response = network
-            .proxied()
-            .send(request, MAX_RESPONSE, deadline)
-            .map_err(|cause| (format!("{cause}; {}", cause.advice()), cause.retry(), None))?;
-        at = match at.redirect(response.status, &response.headers) {
-            Some(Ok(next)) => {
-                // Only these two keep the method and the body (RFC 9110, section 15.4).
-                if !matches!(response.status, 307 | 308) {
-                    body.clear();
-                }
-                next
-            }
-            Some(Err(cause)) => return Err(never(format!("{cause}; check {key}"))),
-            None if (200..300).contains(&response.status) => return Ok(()),
-            None => {
-                let status = response.status;
-                let retry_after = RetryAfter::of(&response.headers, SystemTime::now());
-                let cause = format!("it answered {status}; check {key}");
-                return Err((cause, Retry::of_status(status), retry_after));
-            }
-        };
+    let mut request = Request::new(body.to_vec());
+    if !body.is_empty() {
+        *request.method_mut() = Method::POST;
+        let text = HeaderValue::from_static("text/plain; charset=utf-8");
+        request.headers_mut().insert(CONTENT_TYPE, text);
     }
-    Err(never(format!("it redirects more than {MAX_REDIRECTS} times; check {key}")))
+    let (response, _) = network
+        .proxied()
+        .follow(request, url, key, MAX_RESPONSE, deadline)
+        .map_err(|error| (format!("{error}; {}", error.advice()), error.retry(), None))?;
+    let status = response.status;
+    if (200..300).contains(&status) {
+        return Ok(());
+    }
+    let retry_after = RetryAfter::of(&response.headers, SystemTime::now());
+    Err((format!("it answered {status}; check {key}"), Retry::of_status(status), retry_after))
 }

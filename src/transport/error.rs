@@ -233,6 +233,9 @@ fn row(kind: &Kind, host: &str, family: Option<Family>) -> Row {
             "the time for this run was over",
             "the next run tries again; --deadline gives a run more time",
         ),
+        Kind::Redirect { problem, key } => {
+            Row { advice: format!("check {key}").into(), ..never(problem, "") }
+        }
         Kind::Other(words) => {
             Row { words: words.clone().into(), ..soon("", "the next run tries again") }
         }

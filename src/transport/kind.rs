@@ -35,6 +35,11 @@ pub enum Kind {
     NotText,
     NotHttp,
     NoTime,
+    /// A redirect that is not followed, from the URL of the configuration key `key`.
+    Redirect {
+        problem: &'static str,
+        key: &'static str,
+    },
     /// The text of another error, as one line.
     Other(String),
 }

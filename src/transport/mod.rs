@@ -1,6 +1,6 @@
 //! Makes one HTTP exchange. Only this folder uses ureq and rustls. It owns timeouts, the address
-//! family of a connection, the size limit of a response body, trust roots and the proxy. It never
-//! retries or follows a redirect, and it does not know AWS or reflectors.
+//! family of a connection, the size limit of a response body, trust roots, the proxy and redirects.
+//! It never retries, and it does not know AWS or reflectors.
 
 mod buffers;
 mod certificate;
@@ -22,13 +22,15 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{HeaderMap, Request, Version};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
+use http::{HeaderMap, Method, Request, Version};
 use ureq::config::{AutoHeaderValue, Config, IpFamily};
 use ureq::{Agent, AsSendBody};
 
 use connect::Way;
+use kind::Kind;
 use proxy::Proxy;
+use url::SecretUrl;
 use via::LastVia;
 
 use crate::deadline::Deadline;
@@ -60,6 +62,8 @@ const MIN_TIMEOUT: Duration = Duration::from_millis(10);
 const BUFFER: usize = 1 << 14;
 /// The maximum size in bytes of the head of a response. The head must fit into the buffer.
 const MAX_HEAD: usize = BUFFER / 2;
+/// How many redirects are followed at most.
+const MAX_REDIRECTS: usize = 2;
 const USER_AGENT: &str = concat!("autodns/", env!("CARGO_PKG_VERSION"));
 
 /// The settings that all connections of a run share: the trusted roots, and the proxy for AWS.
@@ -186,6 +190,39 @@ impl Response {
 }
 
 impl Client {
+    /// Sends `request` to `url` and follows redirects. Returns the response of the last server and
+    /// the URLs of all servers, in order. The URL comes from the configuration key `key`, which the
+    /// advice about a redirect names. For `cap` and `deadline` see [`Client::send`].
+    pub fn follow(
+        &self,
+        mut request: Request<Vec<u8>>,
+        url: &SecretUrl,
+        key: &'static str,
+        cap: u64,
+        deadline: Deadline,
+    ) -> Result<(Response, Vec<SecretUrl>), Error> {
+        let failed = |problem| Error::new(Kind::Redirect { problem, key }, true, "", None);
+        let mut urls = Vec::new();
+        let mut next = url.clone();
+        for _ in 0..=MAX_REDIRECTS {
+            next.address(&mut request);
+            let response = self.send(request.clone(), cap, deadline)?;
+            let redirect = next.redirect(response.status, &response.headers);
+            urls.push(next);
+            next = match redirect {
+                None => return Ok((response, urls)),
+                Some(next) => next.map_err(failed)?,
+            };
+            // Only these two keep the method and the body (RFC 9110, section 15.4).
+            if !matches!(response.status, 307 | 308) {
+                *request.method_mut() = Method::GET;
+                request.headers_mut().remove(CONTENT_TYPE);
+                request.body_mut().clear();
+            }
+        }
+        Err(failed("it redirects more than 2 times"))
+    }
+
     /// Sends `request` and reads the response by `deadline`. The body may have at most `cap` bytes.
     pub fn send(
         &self,

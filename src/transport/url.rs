@@ -8,16 +8,12 @@ use std::net::{IpAddr, Ipv6Addr};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{AUTHORIZATION, LOCATION};
-use http::request::Builder;
 use http::uri::Scheme;
-use http::{HeaderMap, Request, Uri};
+use http::{HeaderMap, HeaderValue, Request, Uri};
 
 use super::lookup::bare;
 use crate::percent;
 use crate::secrets::{Secrets, looks_random};
-
-/// How many redirects are followed at most.
-pub const MAX_REDIRECTS: usize = 2;
 
 const NO_HTTPS: &str = "it redirects to a place that is not an https URL";
 
@@ -97,7 +93,11 @@ impl SecretUrl {
     /// The URL to which a response with this status and these headers redirects. `None` if the
     /// response is not a redirect or has no `Location`. The error is a phrase that follows the
     /// server in a message.
-    pub fn redirect(&self, status: u16, headers: &HeaderMap) -> Option<Result<Self, &'static str>> {
+    pub(super) fn redirect(
+        &self,
+        status: u16,
+        headers: &HeaderMap,
+    ) -> Option<Result<Self, &'static str>> {
         if !matches!(status, 301 | 302 | 303 | 307 | 308) {
             return None;
         }
@@ -108,7 +108,7 @@ impl SecretUrl {
 
     /// Resolves the value of a `Location` header against this URL. An https URL may redirect only
     /// to https. The user name is kept only on the same server. The error is as for `redirect`.
-    pub fn redirected(&self, location: &str) -> Result<Self, &'static str> {
+    fn redirected(&self, location: &str) -> Result<Self, &'static str> {
         let mut next = join(&self.uri, location)
             .and_then(|url| Self::read(&url, self.used_as).ok())
             .ok_or(NO_HTTPS)?;
@@ -126,12 +126,14 @@ impl SecretUrl {
         &self.uri
     }
 
-    /// A request for the URL. A user name becomes an `Authorization` header (RFC 7617).
-    pub fn request(&self) -> Builder {
-        let request = Request::builder().uri(&self.uri);
-        match &self.user {
-            Some(user) => request.header(AUTHORIZATION, format!("Basic {}", STANDARD.encode(user))),
-            None => request,
+    /// Sets the URL of `request`. A user name becomes an `Authorization` header (RFC 7617).
+    pub(super) fn address<T>(&self, request: &mut Request<T>) {
+        *request.uri_mut() = self.uri.clone();
+        request.headers_mut().remove(AUTHORIZATION);
+        let basic = self.user.as_ref().map(|user| format!("Basic {}", STANDARD.encode(user)));
+        // Base64 has only characters that a header can have.
+        if let Some(Ok(basic)) = basic.map(HeaderValue::try_from) {
+            request.headers_mut().insert(AUTHORIZATION, basic);
         }
     }
 
