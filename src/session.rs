@@ -71,8 +71,8 @@ impl Session {
     }
 
     /// What sources of the public address are asked with, until `deadline`.
-    pub fn asking(&self, deadline: Deadline) -> Asking<'_> {
+    pub fn asking(&self, deadline: Deadline) -> Asking {
         let Account { network, limit, .. } = &self.account;
-        Asking { network, console: &self.console, limit: *limit, deadline }
+        Asking { network: network.clone(), console: self.console.clone(), limit: *limit, deadline }
     }
 }

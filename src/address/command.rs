@@ -4,8 +4,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::asking::Said;
-use super::reflector::{Reply, Unanswered};
+use super::error::SourceError;
 use crate::child::{self, CommandLine};
 use crate::record::Family;
 
@@ -15,7 +14,7 @@ const FAMILY: &str = "AUTODNS_FAMILY";
 
 /// Runs `command` for at most `time` and parses the address of `family` that it prints. Errors are
 /// not retried within the run, because only the program knows whether a retry can help.
-pub fn ask(command: &CommandLine, family: Family, time: Duration) -> Said {
+pub fn ask(command: &CommandLine, family: Family, time: Duration) -> Result<IpAddr, SourceError> {
     let number = match family {
         Family::V4 => "4",
         Family::V6 => "6",
@@ -28,12 +27,9 @@ pub fn ask(command: &CommandLine, family: Family, time: Duration) -> Said {
         |to_see| format!("run that command by hand, with {FAMILY}={number} set, to see {to_see}");
     let printed = child::output(process, time, is_whole).map_err(|error| {
         let (cause, advice) = error.advised(by_hand("why"));
-        Unanswered::never(cause, advice)
+        SourceError::never(cause, advice)
     })?;
-    match read(&printed, family) {
-        Ok(address) => Ok(Reply::of_this_machine(address)),
-        Err(cause) => Err(Unanswered::never(cause, by_hand("what it prints"))),
-    }
+    read(&printed, family).map_err(|cause| SourceError::never(cause, by_hand("what it prints")))
 }
 
 /// Parses the one address in the output. The error is a phrase that follows the command.

@@ -1,9 +1,10 @@
 //! The error of finding the public address, with the cause and advice of each source.
 
+use std::fmt;
 use std::net::IpAddr;
 
-use super::reflector::Unanswered;
 use crate::record::Family;
+use crate::retry::{Retry, RetryAfter};
 
 /// Why the public address of a family is unknown or must not be written.
 #[derive(Debug)]
@@ -11,8 +12,8 @@ pub enum Error {
     /// No source named an address.
     NotFound {
         family: Family,
-        /// In the order of the sources.
-        causes: Vec<SourceError>,
+        /// Each source by its name, in the order of the list.
+        causes: Vec<(String, SourceError)>,
     },
     /// Two sources named different addresses.
     Disagreement {
@@ -24,27 +25,54 @@ pub enum Error {
     Unconfirmed {
         first: (String, IpAddr),
         /// Why each other source did not confirm it.
-        causes: Vec<SourceError>,
+        causes: Vec<(String, SourceError)>,
     },
     /// The look-up hung or ended without a result.
     Unfinished { family: Family, how: &'static str },
 }
 
-/// Why one source named no address.
-#[derive(Debug)]
+/// Why one source named no address that may be published. `Display` writes the cause and the advice.
+#[derive(Clone, Debug)]
 pub struct SourceError {
-    /// The name of the source: a URL without its query string, an interface, or the command.
-    pub asked: String,
-    pub unanswered: Unanswered,
+    /// A phrase that follows the name of the source.
+    pub cause: String,
+    pub advice: String,
+    pub retry: Retry,
+    pub retry_after: Option<RetryAfter>,
+    /// The address that the source named, if it may not be published.
+    pub rejected: Option<IpAddr>,
+    /// Whether this machine has no network at all.
+    pub is_no_network: bool,
+    /// Whether this machine has no route to any source of the family.
+    pub is_no_way: bool,
+}
+
+impl SourceError {
+    /// An error that a retry cannot help.
+    pub(super) fn never(cause: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self {
+            cause: cause.into(),
+            advice: advice.into(),
+            retry: Retry::Never,
+            retry_after: None,
+            rejected: None,
+            is_no_network: false,
+            is_no_way: false,
+        }
+    }
+}
+
+impl fmt::Display for SourceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; {}", self.cause, self.advice)
+    }
 }
 
 impl Error {
     /// Whether this machine has no network at all.
     pub fn is_no_network(&self) -> bool {
         match self {
-            Self::NotFound { causes, .. } => {
-                causes.iter().any(|cause| cause.unanswered.is_no_network)
-            }
+            Self::NotFound { causes, .. } => causes.iter().any(|(_, error)| error.is_no_network),
             // At least one source named an address.
             Self::Disagreement { .. } | Self::Unconfirmed { .. } | Self::Unfinished { .. } => false,
         }
@@ -53,7 +81,7 @@ impl Error {
     pub fn what(&self) -> String {
         match self {
             Self::NotFound { family, causes } => {
-                let first = causes.first().map_or("nobody", |cause| cause.asked.as_str());
+                let first = causes.first().map_or("nobody", |(source, _)| source.as_str());
                 format!("could not get the public {family} address from {first}")
             }
             Self::Disagreement { .. } | Self::Unconfirmed { .. } => "nothing was changed".into(),
@@ -70,16 +98,16 @@ impl Error {
             |(who, said): &(String, IpAddr)| format!("{who} says that the address is {said}");
         match self {
             // `what` names the first one.
-            Self::NotFound { causes, .. } => joined(causes, |index, asked| match index {
+            Self::NotFound { causes, .. } => joined(causes, |index, source| match index {
                 0 => String::new(),
-                _ => format!("nor from {asked}: "),
+                _ => format!("nor from {source}: "),
             }),
             Self::Disagreement { first, second: (other, objected) } => {
                 format!("{}, but {other} says {objected}", claim(first))
             }
             Self::Unconfirmed { first, causes } => {
                 let claim = claim(first);
-                let causes = joined(causes, |_, asked| format!("{asked}: "));
+                let causes = joined(causes, |_, source| format!("{source}: "));
                 format!("{claim}, and no other source confirms it; {causes}")
             }
             Self::Unfinished { .. } => String::new(),
@@ -89,7 +117,7 @@ impl Error {
     pub fn advice(&self) -> String {
         match self {
             Self::NotFound { causes, .. } | Self::Unconfirmed { causes, .. } => {
-                causes.last().map(|cause| cause.unanswered.advice.clone()).unwrap_or_default()
+                causes.last().map(|(_, error)| error.advice.clone()).unwrap_or_default()
             }
             Self::Disagreement { .. } => "check which is right".into(),
             Self::Unfinished { .. } => crate::error::CHECK_THE_SYSTEM.into(),
@@ -99,11 +127,11 @@ impl Error {
 
 /// The causes of several sources in one line, each after its name from `named`. The advice of the
 /// last source is left out.
-fn joined(causes: &[SourceError], named: impl Fn(usize, &str) -> String) -> String {
-    let told = |(index, SourceError { asked, unanswered }): (usize, &SourceError)| {
+fn joined(causes: &[(String, SourceError)], named: impl Fn(usize, &str) -> String) -> String {
+    let told = |(index, (source, error)): (usize, &(String, SourceError))| {
         let is_last = index + 1 == causes.len();
-        let cause = if is_last { unanswered.cause.clone() } else { unanswered.to_string() };
-        named(index, asked) + &cause
+        let cause = if is_last { error.cause.clone() } else { error.to_string() };
+        named(index, source) + &cause
     };
     causes.iter().enumerate().map(told).collect::<Vec<_>>().join("; ")
 }

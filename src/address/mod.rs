@@ -11,21 +11,21 @@ pub mod public;
 pub mod reflector;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 use crate::child::CommandLine;
 use crate::cidr::Cidr;
 use crate::console::Console;
 use crate::record::Family;
 use crate::retry::Retry;
+use crate::transport::Via;
 pub use asking::Asking;
-use asking::{Failures, Said};
 pub use error::{Error, SourceError};
 use public::{CGNAT, is_of_no_host, not_public};
-use reflector::{Reflector, Reply, Unanswered};
+use reflector::Reflector;
 
 /// The sources of addresses and the rules for them, from the configuration.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Sources {
     /// Asked before the reflectors. With a command, the list of reflectors may be empty.
     pub command: Option<CommandLine>,
@@ -54,27 +54,24 @@ pub enum Source {
 #[derive(Clone, Debug)]
 pub struct PublicAddress {
     pub address: IpAddr,
-    by: Source,
-    /// The host of the reflector and the hosts that it redirected to.
+    source: Source,
+    /// The hosts that named it. This machine itself has none.
     hosts: BTreeSet<String>,
-    /// Sources that failed before and that a retry cannot help, with cause and advice.
-    lasting: BTreeMap<Source, (String, String)>,
+    /// The connection of the last exchange, if there was one.
+    pub via: Via,
+    /// The sources that failed before.
+    failed: Failures,
 }
+
+/// The last error of each source, in the order of the list.
+type Failures = BTreeMap<Source, SourceError>;
 
 impl Sources {
     /// The public address of `family` that the first source names. If all sources fail, the error
     /// has the cause of each.
-    pub fn find(&self, family: Family, asking: Asking<'_>) -> Result<PublicAddress, Error> {
-        let sources = self.of_family(family);
-        match self.first_of(&sources, family, asking, |source, said| Ok((source, said?))) {
-            (Some((by, Reply { address, hosts, .. })), failed) => {
-                let lasting = failed
-                    .into_iter()
-                    .filter(|(_, failed)| failed.retry == Retry::Never)
-                    .map(|(source, Unanswered { cause, advice, .. })| (source, (cause, advice)))
-                    .collect();
-                Ok(PublicAddress { address, by, hosts, lasting })
-            }
+    pub fn find(&self, family: Family, asking: &Asking) -> Result<PublicAddress, Error> {
+        match self.first_of(&self.of_family(family), family, asking, |_, said| said) {
+            (Some(found), failed) => Ok(PublicAddress { failed, ..found }),
             (None, failed) => Err(Error::NotFound { family, causes: self.causes(failed) }),
         }
     }
@@ -85,54 +82,54 @@ impl Sources {
     /// The first source that names an address decides: a different address is an error, even one
     /// that may not be published. If no source names an address, that is an error only with
     /// `require_confirmation`. The address of an interface needs no confirmation.
-    pub fn confirm(&self, found: &PublicAddress, asking: Asking<'_>) -> Result<(), Error> {
+    pub fn confirm(&self, found: &PublicAddress, asking: &Asking) -> Result<(), Error> {
         let (address, family) = (found.address, Family::of(found.address));
         let sources = self.of_family(family);
-        if found.by == Source::Interface || sources.len() == 1 && !self.require_confirmation {
+        if found.source == Source::Interface || sources.len() == 1 && !self.require_confirmation {
             return Ok(());
         }
-        let dispute = |source, other| Error::Disagreement {
-            first: (self.shown(found.by), address),
-            second: (self.shown(source), other),
+        let is_lasting = |error: &&SourceError| error.retry == Retry::Never;
+        let known_error = |source| match self.host(source).filter(|h| found.hosts.contains(h)) {
+            Some(host) => Some(same_host(&host)),
+            None => found.failed.get(&source).filter(is_lasting).cloned(),
         };
-        let shared = |hosts: &BTreeSet<String>| found.hosts.intersection(hosts).next().cloned();
         let mut failed = Failures::new();
         let mut others = Vec::new();
         // The sources in front of the first one have just failed, or are slow.
         let (front, behind): (Vec<_>, Vec<_>) = sources
             .into_iter()
-            .filter(|&source| source != found.by)
-            .partition(|&source| source < found.by);
+            .filter(|&source| source != found.source)
+            .partition(|&source| source < found.source);
         for source in behind.into_iter().chain(front) {
-            let host = self.host(source).into_iter().collect();
-            if let Some(host) = shared(&host) {
-                failed.insert(source, same_host(&host));
-            } else if let Some((cause, advice)) = found.lasting.get(&source) {
-                failed.insert(source, Unanswered::never(cause, advice));
-            } else {
-                others.push(source);
+            match known_error(source) {
+                Some(error) => drop(failed.insert(source, error)),
+                None => others.push(source),
             }
         }
-        let (verdict, now) = self.first_of(&others, family, asking, |source, said| match said {
-            Ok(reply) if reply.address == address => match shared(&reply.hosts) {
-                Some(host) => Err(same_host(&host)),
-                None => Ok(Ok(())),
+        let (second, now) = self.first_of(&others, family, asking, |source, said| match said {
+            Ok(second) => match found.hosts.intersection(&second.hosts).next() {
+                Some(host) if second.address == address => Err(same_host(host)),
+                _ => Ok((source, second.address)),
             },
-            Ok(Reply { address: other, .. }) | Err(Unanswered { named: Some(other), .. }) => {
-                Ok(Err(dispute(source, other)))
-            }
-            Err(unanswered) => Err(unanswered),
+            Err(SourceError { rejected: Some(second), .. }) => Ok((source, second)),
+            Err(error) => Err(error),
         });
-        if let Some(verdict) = verdict {
-            return verdict;
+        let first = (self.shown(found.source), address);
+        match second {
+            Some((_, second)) if second == address => Ok(()),
+            Some((source, second)) => {
+                Err(Error::Disagreement { first, second: (self.shown(source), second) })
+            }
+            None if self.require_confirmation => {
+                failed.extend(now);
+                Err(Error::Unconfirmed { first, causes: self.causes(failed) })
+            }
+            None => {
+                let unconfirmed = || format!("{address} is not confirmed: no other source answers");
+                asking.console.step(unconfirmed);
+                Ok(())
+            }
         }
-        if self.require_confirmation {
-            failed.extend(now);
-            let first = (self.shown(found.by), address);
-            return Err(Error::Unconfirmed { first, causes: self.causes(failed) });
-        }
-        asking.console.step(|| format!("{address} is not confirmed: no other source answers"));
-        Ok(())
     }
 
     /// Whether there are enough sources to confirm the addresses of these families, if required.
@@ -158,53 +155,67 @@ impl Sources {
         self.reflectors.get(index).map(Reflector::host)
     }
 
-    /// Asks one source, without retries.
+    /// Asks one source, without retries. An address that may not be published is an error.
     pub fn ask(
         &self,
         source: Source,
         family: Family,
-        asking: Asking<'_>,
-    ) -> Result<Reply, SourceError> {
-        let said = self.question(source, family, asking)();
-        self.examined(source, family, said, asking.console)
-            .map_err(|unanswered| SourceError { asked: self.shown(source), unanswered })
-    }
-
-    /// Rejects an address that may not be published, and prints the step.
-    fn examined(&self, source: Source, family: Family, said: Said, console: &Console) -> Said {
-        let said = said.and_then(|reply| match self.objection(reply.address, family, source) {
-            Some((objection, advice)) => Err(Unanswered {
-                named: Some(reply.address),
-                ..Unanswered::never(
-                    format!("it answered {}, which is {objection}", reply.address),
-                    advice,
-                )
-            }),
-            None => Ok(reply),
-        });
-        console.step(|| {
-            let shown = self.shown(source);
-            match (&said, source) {
-                (Ok(Reply { address, .. }), Source::Interface) => format!("{shown} has {address}"),
-                (Ok(Reply { address, .. }), _) => format!("{shown} answered {address}"),
-                (Err(unanswered), _) => format!("{shown} over {family}: {unanswered}"),
+        asking: &Asking,
+    ) -> Result<PublicAddress, SourceError> {
+        let Asking { network, console, deadline, .. } = asking;
+        let of_this_machine = |address| (address, BTreeSet::new(), Via::default());
+        let (address, hosts, via) = match source {
+            Source::Interface => {
+                let interface = self.ipv6_interface.as_deref().unwrap_or_default();
+                interface::address_of(interface, |address| self.kind_objected_to(address.into()))
+                    .map(|address| of_this_machine(address.into()))
+                    .map_err(|cause| SourceError::never(cause, "check ipv6_interface"))?
             }
-        });
-        said
-    }
-
-    fn of_interface(&self) -> Said {
-        let interface = self.ipv6_interface.as_deref().unwrap_or_default();
-        let unfit = |address: Ipv6Addr| self.kind_objected_to(address.into());
-        match interface::address_of(interface, unfit) {
-            Ok(address) => Ok(Reply::of_this_machine(address.into())),
-            Err(cause) => Err(Unanswered::never(cause, "check ipv6_interface")),
+            Source::Command => {
+                console.step(|| format!("running address_command for {family}"));
+                // Half of the time is reserved for the reflectors.
+                let share = if self.reflectors.is_empty() { 1 } else { 2 };
+                let time = command::LIMIT.min(deadline.left() / share);
+                match &self.command {
+                    Some(command) => of_this_machine(command::ask(command, family, time)?),
+                    None => return Err(SourceError::never("it is not set", "set address_command")),
+                }
+            }
+            Source::Reflector(index) => {
+                let reflector = &self.reflectors[index];
+                console.step(|| format!("asking {reflector} over {family}"));
+                reflector.ask(&network.direct(family), console.secrets(), *deadline)?
+            }
+        };
+        match self.objection(address, family, source) {
+            None => Ok(PublicAddress { address, source, hosts, via, failed: Failures::new() }),
+            Some((objection, advice)) => Err(SourceError {
+                rejected: Some(address),
+                ..SourceError::never(format!("it answered {address}, which is {objection}"), advice)
+            }),
         }
     }
 
-    fn causes(&self, failed: Failures) -> Vec<SourceError> {
-        let cause = |(source, unanswered)| SourceError { asked: self.shown(source), unanswered };
-        failed.into_iter().map(cause).collect()
+    /// Prints the result of asking a source, with `--verbose`.
+    pub fn report(
+        &self,
+        source: Source,
+        family: Family,
+        said: &Result<PublicAddress, SourceError>,
+        console: &Console,
+    ) {
+        console.step(|| {
+            let shown = self.shown(source);
+            match (said, source) {
+                (Ok(found), Source::Interface) => format!("{shown} has {}", found.address),
+                (Ok(found), _) => format!("{shown} answered {}", found.address),
+                (Err(error), _) => format!("{shown} over {family}: {error}"),
+            }
+        });
+    }
+
+    fn causes(&self, failed: Failures) -> Vec<(String, SourceError)> {
+        failed.into_iter().map(|(source, error)| (self.shown(source), error)).collect()
     }
 
     /// The name of a source in messages.
@@ -273,9 +284,9 @@ impl Sources {
 }
 
 /// Why a source that names the same address does not confirm it.
-fn same_host(host: &str) -> Unanswered {
+fn same_host(host: &str) -> SourceError {
     let cause = format!("its response is from {host}, which has answered already");
-    Unanswered::never(cause, "name a source on another host")
+    SourceError::never(cause, "name a source on another host")
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use http::header::ACCEPT;
 use http::{HeaderValue, Request};
 use serde_json::Value;
 
+use super::error::SourceError;
 use crate::deadline::Deadline;
 use crate::retry::{Retry, RetryAfter};
 use crate::secrets::Secrets;
@@ -43,23 +44,25 @@ impl Reflector {
         host_of(self.0.uri())
     }
 
-    /// Asks for the address from which the connections of `client` come.
+    /// Asks for the address from which the connections of `client` come. Also returns the hosts
+    /// that could have named another address: that of the reflector and those that it redirected
+    /// to.
     pub fn ask(
         &self,
         client: &Client,
         secrets: &Secrets,
         deadline: Deadline,
-    ) -> Result<Reply, Unanswered> {
+    ) -> Result<(IpAddr, BTreeSet<String>, Via), SourceError> {
         let mut request = Request::new(Vec::new());
         let accepted = HeaderValue::from_static("application/json, */*;q=0.5");
         request.headers_mut().insert(ACCEPT, accepted);
         let (response, urls) = client
             .follow(request, &self.0, "reflect_url", MAX_RESPONSE, deadline)
-            .map_err(|error| Unanswered {
+            .map_err(|error| SourceError {
                 retry: error.retry(),
                 is_no_network: error.is_no_network(),
                 is_no_way: error.is_no_way(),
-                ..Unanswered::never(error.to_string(), error.advice())
+                ..SourceError::never(error.to_string(), error.advice())
             })?;
         let mut secrets = secrets.clone();
         urls.iter().skip(1).for_each(|url| url.add_secrets(&mut secrets));
@@ -67,69 +70,14 @@ impl Reflector {
         match read_response(response.status, &response.body, whole, &secrets) {
             Ok(address) => {
                 let hosts = urls.iter().map(|url| host_of(url.uri())).collect();
-                Ok(Reply { address, hosts, via: response.via })
+                Ok((address, hosts, response.via))
             }
-            Err((cause, advice)) => Err(Unanswered {
+            Err((cause, advice)) => Err(SourceError {
                 retry: Retry::of_status(response.status),
                 retry_after: RetryAfter::of(&response.headers, SystemTime::now()),
-                ..Unanswered::never(cause, advice)
+                ..SourceError::never(cause, advice)
             }),
         }
-    }
-}
-
-/// An address from a source.
-#[derive(Clone, Debug)]
-pub struct Reply {
-    pub address: IpAddr,
-    /// The host of the reflector and the hosts that it redirected to. Each of them could have
-    /// named another address.
-    pub hosts: BTreeSet<String>,
-    /// The connection of the last exchange, if there was one.
-    pub via: Via,
-}
-
-impl Reply {
-    /// An address from this machine itself, without a host.
-    pub(super) fn of_this_machine(address: IpAddr) -> Self {
-        Self { address, hosts: BTreeSet::new(), via: Via::default() }
-    }
-}
-
-/// Why a source named no address that may be published.
-#[derive(Debug)]
-pub struct Unanswered {
-    /// A phrase that follows the name of the source.
-    pub cause: String,
-    pub advice: String,
-    pub retry: Retry,
-    pub retry_after: Option<RetryAfter>,
-    /// The address that the source named, if it may not be published.
-    pub named: Option<IpAddr>,
-    /// Whether this machine has no network at all.
-    pub is_no_network: bool,
-    /// Whether this machine has no route to any source of the family.
-    pub is_no_way: bool,
-}
-
-impl Unanswered {
-    /// An error that a retry cannot help.
-    pub(super) fn never(cause: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self {
-            cause: cause.into(),
-            advice: advice.into(),
-            retry: Retry::Never,
-            retry_after: None,
-            named: None,
-            is_no_network: false,
-            is_no_way: false,
-        }
-    }
-}
-
-impl fmt::Display for Unanswered {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}; {}", self.cause, self.advice)
     }
 }
 

@@ -9,8 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::files::permissions_of;
 use super::report::Finding;
-use crate::address::reflector::Reply;
-use crate::address::{Source, SourceError};
+use crate::address::{PublicAddress, Source, SourceError};
 use crate::aws::Aws;
 use crate::cli::CheckOptions;
 use crate::clock::timestamp;
@@ -108,13 +107,14 @@ impl Steps<'_> {
             for (_, source, answer) in asked.iter().filter(|(of, ..)| *of == family) {
                 let shown = self.shown(*source);
                 match answer.as_ref().map(|answer| detached::next(answer, deadline.later(GRACE))) {
-                    Ok(Ok(Ok(Reply { address, via, .. }))) => {
+                    Ok(Ok(Ok(PublicAddress { address, via, .. }))) => {
                         tell(Finding::ok("address", format!("{shown} says {address}{via}")));
                         said.push((shown, address));
                     }
-                    Ok(Ok(Err(SourceError { asked, unanswered }))) => {
-                        let detail = format!("{asked} over {family}: {}", unanswered.cause);
-                        tell(Finding::failed("address", detail, unanswered.advice));
+                    Ok(Ok(Err(SourceError { cause, advice, .. }))) => {
+                        let asked = sources.shown(*source);
+                        let detail = format!("{asked} over {family}: {cause}");
+                        tell(Finding::failed("address", detail, advice));
                     }
                     Ok(Err(_)) | Err(_) => {
                         let detail = format!("{shown} over {family}: it did not end in time");
@@ -204,16 +204,19 @@ fn lock_of(lock: &AlertLock) -> Finding {
     }
 }
 
-/// The reply of a source, and the time with all redirects.
+/// The address of a source, and the time with all redirects.
 fn ask(
     session: &Session,
     source: Source,
     family: Family,
     deadline: Deadline,
-) -> Result<Reply, SourceError> {
+) -> Result<PublicAddress, SourceError> {
+    let (sources, asking) = (&session.file.config.sources, session.asking(deadline));
     let began = Instant::now();
-    let sources = &session.file.config.sources;
-    let mut reply = sources.ask(source, family, session.asking(deadline))?;
-    reply.via.took = began.elapsed();
-    Ok(reply)
+    let mut said = sources.ask(source, family, &asking);
+    sources.report(source, family, &said, &asking.console);
+    if let Ok(address) = &mut said {
+        address.via.took = began.elapsed();
+    }
+    said
 }

@@ -177,7 +177,7 @@ impl Job {
         family: Family,
         deadline: Deadline,
     ) -> Result<PublicAddress, address::Error> {
-        self.config().sources.find(family, self.session.asking(deadline))
+        self.config().sources.find(family, &self.session.asking(deadline))
     }
 
     /// Lists the records of all names over one connection. The first error ends the list, because

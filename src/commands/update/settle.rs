@@ -172,7 +172,7 @@ impl<'a> Settling<'a> {
             };
             if !known.confirmed && plans.iter().any(moves) {
                 self.job.console().doing("asking another source whether the address is right");
-                if let Err(error) = self.job.config().sources.confirm(&known.answer, asking) {
+                if let Err(error) = self.job.config().sources.confirm(&known.answer, &asking) {
                     let disputed =
                         |key: &RecordKey| plans.iter().any(|plan| plan.0 == *key && moves(plan));
                     self.close(disputed, error.into());
