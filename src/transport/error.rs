@@ -70,11 +70,6 @@ impl Error {
         }
     }
 
-    /// The error if too little time is left to start a request.
-    pub(super) fn no_time() -> Self {
-        Self::new(Kind::NoTime, false, "", None)
-    }
-
     /// Whether a response arrived whose body cannot be used: it is too large or not UTF-8.
     pub(super) fn is_about_the_body(&self) -> bool {
         matches!(self.0.kind, Kind::TooLarge | Kind::NotText)

@@ -19,13 +19,14 @@ pub mod url;
 mod via;
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
 use http::{HeaderMap, Method, Request, Version};
+use rustls::ClientConfig;
+use ureq::Agent;
 use ureq::config::{AutoHeaderValue, Config, IpFamily};
-use ureq::{Agent, AsSendBody};
 
 use connect::Way;
 use kind::Kind;
@@ -69,8 +70,8 @@ const USER_AGENT: &str = concat!("autodns/", env!("CARGO_PKG_VERSION"));
 /// The settings that all connections of a run share: the trusted roots, and the proxy for AWS.
 #[derive(Clone, Debug)]
 pub struct Network {
-    direct: Way,
-    proxied: Way,
+    tls: Arc<ClientConfig>,
+    proxy: Option<Arc<Proxy>>,
     notes: Vec<String>,
 }
 
@@ -81,9 +82,7 @@ impl Network {
         let (tls, note) = trust::client_config(environment)?;
         let (proxy, mut notes) = Proxy::read(environment)?;
         notes.extend(note);
-        let direct = Way { tls, proxy: None, family: None, last: LastVia::default() };
-        let proxied = Way { proxy: proxy.map(Arc::new), ..direct.clone() };
-        Ok(Self { direct, proxied, notes })
+        Ok(Self { tls, proxy: proxy.map(Arc::new), notes })
     }
 
     /// One line per part of the environment that is ignored, for `--verbose`.
@@ -93,26 +92,27 @@ impl Network {
 
     /// The password for the proxy, if one is set. Messages must not show it.
     pub fn proxy_password(&self) -> Option<&str> {
-        self.proxied.proxy.as_ref().and_then(|proxy| proxy.password())
+        self.proxy.as_ref().and_then(|proxy| proxy.password())
     }
 
     /// Creates a client that connects directly to the server, over `family` only.
     pub fn direct(&self, family: Family) -> Client {
-        Self::client(Some(family), self.direct.clone())
+        self.client(Some(family), None)
     }
 
     /// Creates a client that uses either family, and the proxy if one is set.
     pub fn proxied(&self) -> Client {
-        Self::client(None, self.proxied.clone())
+        self.client(None, self.proxy.clone())
     }
 
     /// Whether `HTTPS_PROXY` sets a proxy, whichever hosts `NO_PROXY` excludes.
     pub const fn has_proxy(&self) -> bool {
-        self.proxied.proxy.is_some()
+        self.proxy.is_some()
     }
 
-    fn client(family: Option<Family>, way: Way) -> Client {
-        let way = Way { family, last: LastVia::default(), ..way };
+    fn client(&self, family: Option<Family>, proxy: Option<Arc<Proxy>>) -> Client {
+        let last = LastVia::default();
+        let way = Way { tls: Arc::clone(&self.tls), proxy, family, last: Arc::clone(&last) };
         let config = Config::builder()
             // No compression, so that a small body cannot expand into a large one.
             .accept_encoding(AutoHeaderValue::None)
@@ -137,8 +137,7 @@ impl Network {
             .timeout_global(Some(EXCHANGE_TIMEOUT))
             .user_agent(USER_AGENT)
             .build();
-        let agent = Agent::with_parts(config, way.clone(), way.clone());
-        Client { agent, way }
+        Client { agent: Agent::with_parts(config, way.clone(), way), last }
     }
 }
 
@@ -156,7 +155,7 @@ pub fn addresses_of_host(host: &str, deadline: Deadline) -> Result<Vec<IpAddr>, 
 #[derive(Clone, Debug)]
 pub struct Client {
     agent: Agent,
-    way: Way,
+    last: LastVia,
 }
 
 /// A complete response with any status.
@@ -232,28 +231,20 @@ impl Client {
     ) -> Result<Response, Error> {
         let left = deadline.left();
         if left < MIN_TIMEOUT {
-            return Err(Error::no_time());
+            return Err(Error::new(Kind::NoTime, false, "", None));
         }
-        let (parts, body) = request.into_parts();
-        if body.is_empty() {
-            self.run(Request::from_parts(parts, ()), cap, left)
-        } else {
-            self.run(Request::from_parts(parts, body), cap, left)
-        }
-    }
-
-    fn run(
-        &self,
-        request: Request<impl AsSendBody>,
-        cap: u64,
-        left: Duration,
-    ) -> Result<Response, Error> {
         let host = request.uri().host().unwrap_or_default().to_owned();
         let failed = |error| Error::of_exchange(error, &host);
         let began = Instant::now();
         let time = Some(left.min(EXCHANGE_TIMEOUT));
         let request = self.agent.configure_request(request).timeout_global(time).build();
-        let (parts, body) = self.agent.run(request).map_err(failed)?.into_parts();
+        let (parts, body) = request.into_parts();
+        let response = if body.is_empty() {
+            self.agent.run(Request::from_parts(parts, ()))
+        } else {
+            self.agent.run(Request::from_parts(parts, body))
+        };
+        let (parts, body) = response.map_err(failed)?.into_parts();
         let body = match body.into_with_config().limit(cap).read_to_string().map_err(failed) {
             // The body of an error page is not needed: the status is enough.
             Err(failure) if failure.is_about_the_body() && !parts.status.is_success() => {
@@ -262,7 +253,8 @@ impl Client {
             body => body?,
         };
         let (status, version) = (parts.status.as_u16(), parts.version);
-        let via = Via { took: began.elapsed(), ..self.way.last.lock().clone() };
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let via = Via { took: began.elapsed(), ..last };
         Ok(Response { status, version, headers: parts.headers, body, via })
     }
 }

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, ProtocolVersion, StreamOwned};
@@ -203,7 +203,7 @@ impl Transport for Connection {
     }
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
-        self.last.lock().clone_from(&self.via);
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&self.via);
         self.stream.until(Deadline::after(*timeout.after));
         let output = self.buffers.output();
         let output = output.get(..amount).unwrap_or(output);

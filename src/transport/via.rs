@@ -2,7 +2,7 @@
 //! client fill it in. Decides nothing.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::proxy::Proxy;
@@ -37,11 +37,4 @@ impl fmt::Display for Via {
 
 /// The connection that the last request of a client used. Connections write it, and the client
 /// reads it.
-#[derive(Clone, Debug, Default)]
-pub struct LastVia(Arc<Mutex<Via>>);
-
-impl LastVia {
-    pub fn lock(&self) -> MutexGuard<'_, Via> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
+pub type LastVia = Arc<Mutex<Via>>;
