@@ -22,39 +22,31 @@ pub struct Error(Box<Failure>);
 #[derive(Debug)]
 struct Failure {
     kind: Kind,
-    row: Row,
-    /// Whether a byte of the request may have been sent. `kind` does not imply this: most kinds can
-    /// occur before and after sending.
-    sent: bool,
-    /// The proxy, if the error occurred while connecting to it or in its response to CONNECT.
-    proxy: Option<String>,
-}
-
-/// The text, advice and retry class of one kind of error.
-#[derive(Debug)]
-struct Row {
     words: Cow<'static, str>,
     advice: Cow<'static, str>,
     retry: Retry,
+    /// Whether a byte of the request may have been sent. `kind` does not imply this: most kinds can
+    /// occur before and after sending.
+    sent: bool,
 }
 
 impl Error {
     /// An error of the server with the name `host` in the URL, or of the connection to it. `family`
     /// is the only address family that connections may use; `None` allows both.
     pub(super) fn new(kind: Kind, sent: bool, host: &str, family: Option<Family>) -> Self {
-        let row = row(&kind, host, family);
-        Self(Box::new(Failure { kind, row, sent, proxy: None }))
+        let (words, advice, retry) = row(&kind, host, family);
+        Self(Box::new(Failure { kind, words, advice, retry, sent }))
     }
 
     /// An error of the proxy, or of the connection to it. The server has received nothing of the
     /// request.
     pub(super) fn of_proxy(kind: Kind, proxy: &Proxy) -> Self {
-        let mut error = Self::new(kind, false, proxy.host(), None);
-        if is_about_the_way(&error.0.kind) {
-            error.0.row.advice = "check HTTPS_PROXY and NO_PROXY".into();
+        let mut failure = Self::new(kind, false, proxy.host(), None).0;
+        if is_about_the_way(&failure.kind) {
+            failure.advice = "check HTTPS_PROXY and NO_PROXY".into();
         }
-        error.0.proxy = Some(proxy.to_string());
-        error
+        failure.words = format!("the proxy {proxy}: {}", failure.words).into();
+        Self(failure)
     }
 
     /// Converts ureq's error from an exchange with `host`. An `Error` inside it, made before the
@@ -102,21 +94,18 @@ impl Error {
     }
 
     pub fn retry(&self) -> Retry {
-        self.0.row.retry
+        self.0.retry
     }
 
     /// The advice for the message, as an imperative phrase.
     pub fn advice(&self) -> &str {
-        &self.0.row.advice
+        &self.0.advice
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(proxy) = &self.0.proxy {
-            write!(f, "the proxy {proxy}: ")?;
-        }
-        f.write_str(&self.0.row.words)
+        f.write_str(&self.0.words)
     }
 }
 
@@ -143,15 +132,15 @@ const fn is_about_the_way(kind: &Kind) -> bool {
     )
 }
 
+/// The text, the advice and the retry class of one kind of error.
+type Row = (Cow<'static, str>, Cow<'static, str>, Retry);
+
 fn row(kind: &Kind, host: &str, family: Option<Family>) -> Row {
-    let never = |words: &'static str, advice: &'static str| Row {
-        words: words.into(),
-        advice: advice.into(),
-        retry: Retry::Never,
+    let never = |words: &'static str, advice: &'static str| -> Row {
+        (words.into(), advice.into(), Retry::Never)
     };
-    let soon = |words: &'static str, advice: &'static str| Row {
-        retry: Retry::Transient,
-        ..never(words, advice)
+    let soon = |words: &'static str, advice: &'static str| -> Row {
+        (words.into(), advice.into(), Retry::Transient)
     };
     let connection = "check the connection; the next run tries again";
     match kind {
@@ -189,13 +178,14 @@ fn row(kind: &Kind, host: &str, family: Option<Family>) -> Row {
             },
             "use a server that has one, or leave the record type out",
         ),
-        Kind::Blocked(address) => Row {
-            words: format!(
+        Kind::Blocked(address) => (
+            format!(
                 "your DNS server blocks this name (Pi-hole, an ad blocker): it answers {address}"
             )
             .into(),
-            ..never("", "allow the name in the settings of that DNS server")
-        },
+            "allow the name in the settings of that DNS server".into(),
+            Retry::Never,
+        ),
         Kind::Refused => {
             soon("connection refused", "check the address and the port, and that the server runs")
         }
@@ -218,7 +208,7 @@ fn row(kind: &Kind, host: &str, family: Option<Family>) -> Row {
         Kind::Closed => soon("the connection was closed before the answer was whole", connection),
         Kind::Tls(error) => {
             let (words, advice) = certificate::words(error, host);
-            Row { words, advice, retry: Retry::Never }
+            (words, advice, Retry::Never)
         }
         Kind::Proxy(status) => of_proxy(*status),
         Kind::TooLarge => never("the answer is too large", "check who answers there"),
@@ -229,10 +219,10 @@ fn row(kind: &Kind, host: &str, family: Option<Family>) -> Row {
             "the next run tries again; --deadline gives a run more time",
         ),
         Kind::Redirect { problem, key } => {
-            Row { advice: format!("check {key}").into(), ..never(problem, "") }
+            ((*problem).into(), format!("check {key}").into(), Retry::Never)
         }
         Kind::Other(words) => {
-            Row { words: words.clone().into(), ..soon("", "the next run tries again") }
+            (words.clone().into(), "the next run tries again".into(), Retry::Transient)
         }
     }
 }
@@ -273,7 +263,7 @@ fn of_proxy(status: u16) -> Row {
         ),
         _ => (format!("it made no connection ({status})"), "check HTTPS_PROXY and NO_PROXY"),
     };
-    Row { words: words.into(), advice: advice.into(), retry: Retry::of_status(status) }
+    (words.into(), advice.into(), Retry::of_status(status))
 }
 
 #[cfg(test)]
