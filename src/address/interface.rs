@@ -4,9 +4,11 @@
 use std::fmt::Write;
 use std::fs;
 use std::io;
-use std::net::{IpAddr, Ipv6Addr, UdpSocket};
+use std::net::{IpAddr, Ipv6Addr};
 
 use super::public::not_public;
+use crate::record::Family;
+use crate::transport::source_address;
 
 const TABLE: &str = "/proc/net/if_inet6";
 const INTERFACES: &str = "/sys/class/net";
@@ -54,19 +56,12 @@ pub fn address_of(
     if entries.is_empty() && fs::symlink_metadata(format!("{INTERFACES}/{interface}")).is_err() {
         return Err(format!("there is no such interface; there are {}", interfaces()));
     }
-    choose(&entries, source_of_kernel(), unfit)
-}
-
-/// The source address that the kernel would use for the Internet, if it has a route. It shows which
-/// prefix is in use while a provider replaces one prefix with another. Nothing is sent: connecting
-/// a datagram socket only looks up the route, here to a documentation address (RFC 3849).
-fn source_of_kernel() -> Option<Ipv6Addr> {
-    let socket = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).ok()?;
-    socket.connect((Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1), 53)).ok()?;
-    match socket.local_addr().ok()?.ip() {
-        IpAddr::V6(address) => Some(address),
-        IpAddr::V4(_) => None,
-    }
+    // It shows which prefix is in use while a provider replaces one prefix with another.
+    let source = match source_address(Family::V6) {
+        Ok(IpAddr::V6(address)) => Some(address),
+        _ => None,
+    };
+    choose(&entries, source, unfit)
 }
 
 fn interfaces() -> String {

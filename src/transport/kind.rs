@@ -1,12 +1,12 @@
 //! Classifies errors of ureq, rustls and the system. The module `error` has their texts and advice.
 
+use std::fs::File;
 use std::io;
 use std::net::IpAddr;
 
 use ureq::Timeout;
 
-use super::route::{has_no_file_left, has_route, is_out_of_files};
-use super::stream::is_no_way;
+use super::route::{has_route, is_no_way};
 use crate::record::Family;
 use crate::secrets::one_line;
 
@@ -158,6 +158,11 @@ fn kind_of_io(error: &io::Error) -> Kind {
     }
 }
 
+/// Whether this process or the machine has reached its limit of open files.
+fn is_out_of_files(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
+}
+
 /// Distinguishes a name that does not exist from a DNS server that did not respond. The standard
 /// library keeps only the text of the C library, so this looks for the texts of glibc and musl for
 /// `EAI_NONAME` and `EAI_NODATA`.
@@ -165,8 +170,9 @@ fn kind_of_look_up(error: &io::Error) -> Kind {
     let words = error.to_string();
     let definite = ["not known", "does not resolve", "No address associated", "no usable address"];
     // Without a file descriptor the C library cannot read its configuration, and may report that
-    // an existing name does not exist.
-    if is_out_of_files(error) || has_no_file_left() {
+    // an existing name does not exist. It hides the cause, so this tries to open a file.
+    let opened = File::open("/dev/null");
+    if is_out_of_files(error) || opened.is_err_and(|error| is_out_of_files(&error)) {
         Kind::NoFile
     } else if definite.iter().any(|phrase| words.contains(phrase)) {
         Kind::NoSuchHost

@@ -41,7 +41,7 @@ use crate::record::Family;
 
 pub use error::{Error, NO_NETWORK, NO_NETWORK_ADVICE};
 pub use issuer::shown_name;
-pub use route::is_ipv6_only;
+pub use route::{is_ipv6_only, source_address};
 pub use via::Via;
 
 /// Limit for the look-up of a name.

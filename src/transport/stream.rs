@@ -12,6 +12,7 @@ use ureq::unversioned::transport::{Buffers, NextTimeout, Transport};
 
 use super::buffers::InOut;
 use super::lookup::bare;
+use super::route::is_no_way;
 use super::via::{LastVia, Via};
 use crate::deadline::Deadline;
 use crate::record::Family;
@@ -44,23 +45,6 @@ pub fn connect(addresses: &[SocketAddr], end: Deadline) -> io::Result<TcpStream>
         }
     }
     Err(worst.unwrap_or_else(|| io::ErrorKind::AddrNotAvailable.into()))
-}
-
-/// Whether this machine or a router reported that the address cannot be reached. The host itself
-/// did not respond.
-pub fn is_no_way(error: &io::Error) -> bool {
-    matches!(
-        error.raw_os_error(),
-        Some(
-            libc::ENETUNREACH
-                | libc::EHOSTUNREACH
-                | libc::EADDRNOTAVAIL
-                | libc::EAFNOSUPPORT
-                | libc::ENETDOWN
-                | libc::EACCES
-                | libc::EPERM
-        )
-    )
 }
 
 /// A TCP connection with up to two nested TLS sessions: one with an https proxy, and inside it one
