@@ -1,7 +1,7 @@
 //! Looks up the name of a host with the system's resolver, by a deadline, and recognises addresses
 //! that come from a blocking DNS server. Opens no connection.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 
 use super::kind::{Kind, Phase};
 use crate::deadline::Deadline;
@@ -35,8 +35,7 @@ const PUBLIC_DOMAINS: [&str; 20] = [
 /// The addresses of the host of a URL, without duplicates, in the order of the resolver. If the
 /// host is an address, it is the only result and nothing is looked up.
 pub fn addresses_of(host: &str, port: u16, end: Deadline) -> Result<Vec<SocketAddr>, Kind> {
-    let host = bare(host);
-    if let Ok(address) = host.parse::<IpAddr>() {
+    if let Some(address) = address_in(host) {
         return Ok(vec![SocketAddr::new(address, port)]);
     }
     let name = host.to_owned();
@@ -64,12 +63,33 @@ pub fn bare(host: &str) -> &str {
     host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
 }
 
+/// The address that a host is, with or without brackets. `None` for a name.
+pub fn address_in(host: &str) -> Option<IpAddr> {
+    bare(host).parse().ok()
+}
+
+/// A private or link-local address.
+pub const fn is_private(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.is_private() || address.is_link_local(),
+        IpAddr::V6(address) => address.is_unique_local() || address.is_unicast_link_local(),
+    }
+}
+
+/// A name in lower case, without a final dot.
+pub fn canonical_name(host: &str) -> String {
+    host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()
+}
+
+/// Whether a canonical name is `domain` or a name below it.
+pub fn is_in_domain(name: &str, domain: &str) -> bool {
+    name.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+}
+
 /// Whether `host` is certainly the name of a server on the Internet.
 pub fn is_public_name(host: &str) -> bool {
-    let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
-    PUBLIC_DOMAINS.iter().any(|domain| {
-        host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-    })
+    let host = canonical_name(host);
+    PUBLIC_DOMAINS.iter().any(|domain| is_in_domain(&host, domain))
 }
 
 /// The first of `addresses`, if all of them show that a DNS server blocks `host`. `0.0.0.0` and
@@ -78,26 +98,15 @@ pub fn is_public_name(host: &str) -> bool {
 /// name of a server at home.
 pub fn block(host: &str, addresses: &[SocketAddr]) -> Option<IpAddr> {
     let first = addresses.first()?.ip();
-    if bare(host).parse::<IpAddr>().is_ok() {
+    if address_in(host).is_some() {
         return None;
     }
     let public = is_public_name(host);
-    let blocks =
-        |address: IpAddr| address.is_unspecified() || (public && is_loopback_or_private(address));
+    let is_at_home = |address: IpAddr| address.is_loopback() || is_private(address);
+    let blocks = |address: IpAddr| {
+        address.is_unspecified() || (public && is_at_home(address.to_canonical()))
+    };
     addresses.iter().all(|address| blocks(address.ip())).then_some(first)
-}
-
-fn is_loopback_or_private(address: IpAddr) -> bool {
-    let v4 = |address: Ipv4Addr| {
-        address.is_loopback() || address.is_private() || address.is_link_local()
-    };
-    let v6 = |address: Ipv6Addr| {
-        address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local()
-    };
-    match address.to_canonical() {
-        IpAddr::V4(address) => v4(address),
-        IpAddr::V6(address) => v6(address),
-    }
 }
 
 #[cfg(test)]

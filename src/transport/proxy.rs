@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::Uri;
 
-use super::lookup::bare;
+use super::lookup::{address_in, canonical_name, is_in_domain};
 use super::url::{has_possible_port, is_https, port_of};
 use crate::cidr::Cidr;
 use crate::environment::Environment;
@@ -140,7 +140,7 @@ impl Exception {
             return Some(Self { whom: Whom::Everyone, port });
         }
         let name = host.trim_start_matches("*.").trim_start_matches('.');
-        let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
+        let name = canonical_name(name);
         let fit =
             |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') || !c.is_ascii();
         (!name.is_empty() && name.chars().all(fit)).then_some(Self { whom: Whom::Name(name), port })
@@ -153,20 +153,15 @@ impl Exception {
         match (&self.whom, address_of(host)) {
             (Whom::Everyone, _) => true,
             (Whom::Network(cidr), Some(address)) => cidr.contains(address),
-            (Whom::Name(name), None) => {
-                let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
-                host.strip_suffix(name.as_str())
-                    .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-            }
+            (Whom::Name(name), None) => is_in_domain(&canonical_name(host), name),
             (Whom::Name(_), Some(_)) | (Whom::Network(_), None) => false,
         }
     }
 }
 
-/// Parses a host as an address, with or without brackets. An IPv4-mapped IPv6 address becomes the
-/// IPv4 address.
+/// Like `address_in`, but an IPv4-mapped IPv6 address becomes the IPv4 address.
 fn address_of(host: &str) -> Option<IpAddr> {
-    bare(host).parse().ok().map(|address: IpAddr| address.to_canonical())
+    address_in(host).map(|address| address.to_canonical())
 }
 
 fn read_exceptions(environment: &Environment) -> (Vec<Exception>, Vec<String>) {

@@ -3,7 +3,7 @@
 //! and for a heartbeat also to the local network. Sends no request.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::Ipv6Addr;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -11,7 +11,7 @@ use http::header::{AUTHORIZATION, LOCATION};
 use http::uri::Scheme;
 use http::{HeaderMap, HeaderValue, Request, Uri};
 
-use super::lookup::bare;
+use super::lookup::{address_in, bare, canonical_name, is_private};
 use crate::percent;
 use crate::secrets::{Secrets, looks_random};
 
@@ -64,7 +64,8 @@ impl SecretUrl {
         match (uri.scheme_str(), uri.host(), used_as) {
             (Some("https"), Some(host), _) if is_possible_host(host) => {}
             (Some("http"), Some(host), _) if is_loopback(host) => {}
-            (Some("http"), Some(host), Use::Heartbeat) if is_private(host) => {}
+            (Some("http"), Some(host), Use::Heartbeat)
+                if address_in(host).is_some_and(is_private) => {}
             (Some("http"), _, Use::Heartbeat) => {
                 return Err("must be an https URL, or an http one with a private address as its \
                             host, as in http://192.168.1.5:3001/path"
@@ -210,7 +211,7 @@ pub fn host_of(uri: &Uri) -> String {
     let host = uri.host().unwrap_or_default();
     match bare(host).parse::<Ipv6Addr>() {
         Ok(address) => address.to_string(),
-        Err(_) => host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase(),
+        Err(_) => canonical_name(host),
     }
 }
 
@@ -250,19 +251,7 @@ fn is_possible_host(host: &str) -> bool {
 
 fn is_loopback(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost")
-        || address(host).is_some_and(|address| address.is_loopback())
-}
-
-/// Whether a host is a private or link-local address.
-fn is_private(host: &str) -> bool {
-    address(host).is_some_and(|address| match address {
-        IpAddr::V4(address) => address.is_private() || address.is_link_local(),
-        IpAddr::V6(address) => address.is_unique_local() || address.is_unicast_link_local(),
-    })
-}
-
-fn address(host: &str) -> Option<IpAddr> {
-    bare(host).parse().ok()
+        || address_in(host).is_some_and(|address| address.is_loopback())
 }
 
 /// Whether an `@` follows the part that looks like the host. That part is then probably a user name
