@@ -44,7 +44,7 @@ impl Session {
         credentials.add_secrets(&mut secrets);
         network.proxy_password().into_iter().for_each(|password| secrets.add(password));
         let console = console.hiding(secrets);
-        for note in network.notes() {
+        for note in &network.notes {
             console.step(|| note.clone());
         }
         if !network.has_proxy() && is_ipv6_only() {

@@ -15,7 +15,7 @@ use super::error::SourceError;
 use crate::deadline::Deadline;
 use crate::retry::{Retry, RetryAfter};
 use crate::secrets::Secrets;
-use crate::transport::url::{SecretUrl, host_of};
+use crate::transport::url::SecretUrl;
 use crate::transport::{Client, Via};
 
 /// In bytes.
@@ -41,7 +41,7 @@ impl Reflector {
 
     /// The host in its normal spelling. Two reflectors on the same host count as one source.
     pub fn host(&self) -> String {
-        host_of(self.0.uri())
+        self.0.host()
     }
 
     /// Asks for the address from which the connections of `client` come. Also returns the hosts
@@ -69,7 +69,7 @@ impl Reflector {
         let whole = response.has_length();
         match read_response(response.status, &response.body, whole, &secrets) {
             Ok(address) => {
-                let hosts = urls.iter().map(|url| host_of(url.uri())).collect();
+                let hosts = urls.iter().map(SecretUrl::host).collect();
                 Ok((address, hosts, response.via))
             }
             Err((cause, advice)) => Err(SourceError {

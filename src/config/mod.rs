@@ -209,7 +209,8 @@ mod tests {
         .unwrap();
         let heartbeat = config.heartbeat.as_ref().unwrap();
         assert!(matches!(heartbeat.on_failure, OnFailure::Fail));
-        assert_eq!(heartbeat.url.uri().to_string(), "https://h.example/ping/1?k=v");
+        let url = SecretUrl::parse_heartbeat("https://h.example/ping/1?k=v");
+        assert_eq!(Ok(&heartbeat.url), url.as_ref());
         let records: Vec<String> = config.record_keys().map(|key| key.to_string()).collect();
         assert_eq!(records, ["*.home.example.com A", "*.home.example.com AAAA"]);
         assert_eq!(config.ttl, Ttl::new(60));

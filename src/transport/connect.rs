@@ -64,9 +64,9 @@ impl Way {
 
     /// Opens a tunnel through the proxy to the server of `uri`.
     fn through(&self, proxy: &Proxy, uri: &Uri, end: Deadline) -> Result<Stream, Kind> {
-        let host = proxy.host();
-        let tcp = tcp(&addresses_of(host, proxy.port(), end)?, end)?;
-        let stream = if proxy.is_https() {
+        let host = &proxy.host;
+        let tcp = tcp(&addresses_of(host, proxy.port, end)?, end)?;
+        let stream = if proxy.https {
             tcp.into_tls(&self.tls, host).map_err(|error| Kind::unsent(Phase::Handshake, &error))?
         } else {
             tcp
@@ -99,7 +99,7 @@ impl Resolver for Way {
     fn resolve(
         &self,
         uri: &Uri,
-        config: &Config,
+        _: &Config,
         timeout: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, ureq::Error> {
         let mut kept = self.empty();
@@ -111,9 +111,10 @@ impl Resolver for Way {
         let end = Deadline::after((*timeout.after).min(RESOLVE_TIMEOUT));
         let found =
             addresses_of(host, port_of(uri), end).map_err(|kind| self.unsent(kind, host))?;
-        for address in config.ip_family().keep_wanted(found.into_iter()).take(MAX_ADDRESSES) {
-            kept.push(address);
-        }
+        let is_wanted = |address: &SocketAddr| {
+            self.family.is_none_or(|family| family == Family::of(address.ip()))
+        };
+        found.into_iter().filter(is_wanted).take(MAX_ADDRESSES).for_each(|found| kept.push(found));
         if kept.is_empty() {
             return Err(self.unsent(Kind::NoAddress, host).into());
         }

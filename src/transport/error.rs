@@ -41,7 +41,7 @@ impl Error {
     /// An error of the proxy, or of the connection to it. The server has received nothing of the
     /// request.
     pub(super) fn of_proxy(kind: Kind, proxy: &Proxy) -> Self {
-        let mut failure = Self::new(kind, false, proxy.host(), None).0;
+        let mut failure = Self::new(kind, false, &proxy.host, None).0;
         if is_about_the_way(&failure.kind) {
             failure.advice = "check HTTPS_PROXY and NO_PROXY".into();
         }

@@ -26,7 +26,7 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
 use http::{HeaderMap, Method, Request, Version};
 use rustls::ClientConfig;
 use ureq::Agent;
-use ureq::config::{AutoHeaderValue, Config, IpFamily};
+use ureq::config::{AutoHeaderValue, Config};
 
 use connect::Way;
 use kind::Kind;
@@ -72,7 +72,8 @@ const USER_AGENT: &str = concat!("autodns/", env!("CARGO_PKG_VERSION"));
 pub struct Network {
     tls: Arc<ClientConfig>,
     proxy: Option<Arc<Proxy>>,
-    notes: Vec<String>,
+    /// One line per part of the environment that is ignored, for `--verbose`.
+    pub notes: Vec<String>,
 }
 
 impl Network {
@@ -83,11 +84,6 @@ impl Network {
         let (proxy, mut notes) = Proxy::read(environment)?;
         notes.extend(note);
         Ok(Self { tls, proxy: proxy.map(Arc::new), notes })
-    }
-
-    /// One line per part of the environment that is ignored, for `--verbose`.
-    pub fn notes(&self) -> &[String] {
-        &self.notes
     }
 
     /// The password for the proxy, if one is set. Messages must not show it.
@@ -118,13 +114,7 @@ impl Network {
             .accept_encoding(AutoHeaderValue::None)
             .http_status_as_error(false)
             .max_response_header_size(MAX_HEAD)
-            .ip_family(match family {
-                None => IpFamily::Any,
-                Some(Family::V4) => IpFamily::Ipv4Only,
-                Some(Family::V6) => IpFamily::Ipv6Only,
-            })
             .max_redirects(0)
-            .max_redirects_will_error(false)
             // `Way` connects to the proxy instead of ureq. ureq restarts its timeout at each read
             // of the proxy's response, so a proxy that sends byte by byte could stall it forever.
             .proxy(None)

@@ -18,10 +18,10 @@ use crate::secrets::one_line;
 /// A proxy, and the servers that are connected to directly.
 #[derive(Clone)]
 pub struct Proxy {
-    host: String,
-    port: u16,
+    pub host: String,
+    pub port: u16,
     /// Whether connections to the proxy itself use TLS.
-    https: bool,
+    pub https: bool,
     user: Option<(String, String)>,
     exceptions: Vec<Exception>,
 }
@@ -64,18 +64,6 @@ impl Proxy {
         let Some(host) = uri.host().filter(|_| is_https(uri)) else { return false };
         let port = port_of(uri);
         !self.exceptions.iter().any(|exception| exception.covers(host, port))
-    }
-
-    pub fn host(&self) -> &str {
-        &self.host
-    }
-
-    pub const fn port(&self) -> u16 {
-        self.port
-    }
-
-    pub const fn is_https(&self) -> bool {
-        self.https
     }
 
     pub fn password(&self) -> Option<&str> {
@@ -267,7 +255,7 @@ mod tests {
         ] {
             let proxy = proxy(&[("https_proxy", url)]).unwrap().0.unwrap();
             assert_eq!(proxy.to_string(), shown);
-            assert_eq!(proxy.is_https(), https);
+            assert_eq!(proxy.https, https);
             assert_eq!(proxy.authorization().as_deref(), authorization);
         }
     }

@@ -122,9 +122,10 @@ impl SecretUrl {
         Ok(next)
     }
 
-    /// The URL without a user name, with its query string.
-    pub const fn uri(&self) -> &Uri {
-        &self.uri
+    /// The host in canonical form: lower case, without a final dot, and IPv6 addresses in their
+    /// shortest form without brackets.
+    pub fn host(&self) -> String {
+        host_of(&self.uri)
     }
 
     /// Sets the URL of `request`. A user name becomes an `Authorization` header (RFC 7617).
@@ -205,9 +206,7 @@ impl fmt::Debug for SecretUrl {
     }
 }
 
-/// The host of a URL in canonical form: lower case, without a final dot, and IPv6 addresses in
-/// their shortest form without brackets.
-pub fn host_of(uri: &Uri) -> String {
+fn host_of(uri: &Uri) -> String {
     let host = uri.host().unwrap_or_default();
     match bare(host).parse::<Ipv6Addr>() {
         Ok(address) => address.to_string(),
@@ -471,7 +470,7 @@ mod tests {
             ("https://a.example", "https://a.example/fail"),
         ] {
             let longer_url = SecretUrl::parse(url).unwrap().with_path("/fail").unwrap();
-            assert_eq!(longer_url.uri().to_string(), longer);
+            assert_eq!(longer_url.uri.to_string(), longer);
         }
     }
 
