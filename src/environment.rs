@@ -7,6 +7,8 @@ use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use rustix::process::geteuid;
+
 use crate::paste;
 
 /// A snapshot of the environment variables. `Debug` shows only the names, as values can be secrets.
@@ -89,10 +91,8 @@ pub fn host_name() -> String {
 /// one is the configuration. It has the full path and the variables of a deployed configuration. It
 /// uses sudo if the current user has no login shell.
 pub fn command(words: &[&str]) -> String {
-    let user = fs::metadata("/proc/self").ok().map(|metadata| metadata.uid());
     let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let sudo = user.map_or(String::new(), |user| sudo_for(user, &users));
-    sudo + &with_variables(&program(), words)
+    sudo_for(geteuid().as_raw(), &users) + &with_variables(&program(), words)
 }
 
 /// The command line with which a person runs this program with `words` as the owner of `path`. If

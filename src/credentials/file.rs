@@ -7,6 +7,8 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use rustix::process::geteuid;
+
 use super::ini::{Ini, Repeated, Setting};
 use crate::environment::Environment;
 use crate::error::SetupError;
@@ -171,7 +173,7 @@ pub(super) fn states(known: &str, files: &[&IniFile], lacking: &str) -> String {
 fn check_owner(file: &Metadata, path: &Path) -> io::Result<()> {
     let folder = fs::metadata(path.parent().unwrap_or(Path::new("/")))?;
     let others_may_write = folder.mode() & 0o022 != 0;
-    let trusted = [rustix::process::geteuid().as_raw(), 0, folder.uid()];
+    let trusted = [geteuid().as_raw(), 0, folder.uid()];
     if others_may_write && !trusted.contains(&file.uid()) {
         let owner = file.uid();
         return Err(io::Error::other(format!(

@@ -9,6 +9,8 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::time::SystemTime;
 
+use rustix::process::geteuid;
+
 use super::owner::{Content, Owner};
 
 /// The write bits of owner, group and others.
@@ -37,12 +39,8 @@ pub enum State {
 
 impl State {
     pub fn read(path: &Path, owner: &Owner) -> Self {
-        Self::read_as(own_user(), path, owner)
-    }
-
-    fn read_as(user: io::Result<u32>, path: &Path, owner: &Owner) -> Self {
-        match content(user, path).and_then(|found| found.map(|file| held(&file, owner)).transpose())
-        {
+        let found = content(path, geteuid().as_raw());
+        match found.and_then(|found| found.map(|file| held(&file, owner)).transpose()) {
             Ok(held) => held.unwrap_or(Self::Absent),
             Err(why) => Self::Unusable(format!("{} {why}", path.display())),
         }
@@ -83,12 +81,6 @@ fn mount_of(path: &Path, flags: i32) -> io::Result<Option<String>> {
     Ok(facts.lines().find_map(|line| line.strip_prefix("mnt_id:")).map(|id| id.trim().into()))
 }
 
-/// The effective user id of this process: the owner of its folder in /proc. The standard library
-/// has no function for it.
-fn own_user() -> io::Result<u32> {
-    fs::metadata("/proc/self").map(|metadata| metadata.uid())
-}
-
 /// A regular file of this user.
 struct Found {
     content: Vec<u8>,
@@ -98,15 +90,13 @@ struct Found {
 
 /// Reads the file at `path`; `None` if there is none. The error is a phrase that follows the path:
 /// the file is not a regular file of `user`, or cannot be read.
-fn content(user: io::Result<u32>, path: &Path) -> Result<Option<Found>, String> {
+fn content(path: &Path, user: u32) -> Result<Option<Found>, String> {
     let cannot = |error: io::Error| format!("cannot be read: {error}");
     let metadata = match fs::symlink_metadata(path) {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(cannot(error)),
     };
-    // If the owner is unknown, the lock is ignored: a duplicate alert is better than a missed one.
-    let user = user.map_err(|error| format!("has an unknown owner: /proc/self: {error}"))?;
     check(&metadata, user)?;
     let file = open(path).map_err(cannot)?;
     // Another file may have replaced it in the meantime.
@@ -211,22 +201,13 @@ mod tests {
     fn lock_of_another_user_is_never_trusted() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock");
-        let shown = path.display();
-        let unknown = || Err(io::ErrorKind::NotFound.into());
-        assert_eq!(State::read_as(unknown(), &path, &owner()), State::Absent);
-        let user = own_user().unwrap();
-        for content in ["", "{\"config\":\"/etc/a.json\"}"] {
-            fs::write(&path, content).unwrap();
-            assert!(matches!(State::read_as(Ok(user), &path, &owner()), State::Held { .. }));
+        let user = geteuid().as_raw();
+        for text in ["", "{\"config\":\"/etc/a.json\"}"] {
+            fs::write(&path, text).unwrap();
+            assert!(matches!(State::read(&path, &owner()), State::Held { .. }));
             assert_eq!(
-                State::read_as(Ok(user + 1), &path, &owner()),
-                State::Unusable(format!("{shown} belongs to another user (uid {user})"))
-            );
-            assert_eq!(
-                State::read_as(unknown(), &path, &owner()),
-                State::Unusable(format!(
-                    "{shown} has an unknown owner: /proc/self: entity not found"
-                ))
+                content(&path, user + 1).err(),
+                Some(format!("belongs to another user (uid {user})"))
             );
         }
     }

@@ -4,6 +4,8 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, absolute};
 
+use rustix::process::geteuid;
+
 use super::report::Finding;
 use crate::paste;
 
@@ -22,7 +24,7 @@ pub fn permissions_of(path: &Path) -> Finding {
             let detail = format!(
                 "{shown} has a secret in it, and other users may use it: its mode is {mode:04o}"
             );
-            let hint = private(&path, metadata.uid(), own_user());
+            let hint = private(&path, metadata.uid(), geteuid().as_raw());
             Finding::warning("permissions", detail, hint)
         }
         Err(error) => {
@@ -31,23 +33,15 @@ pub fn permissions_of(path: &Path) -> Finding {
     }
 }
 
-/// The command that makes a file of user `owner` readable only for user `own`.
-fn private(path: &Path, owner: u32, own: Option<u32>) -> String {
+/// The command that makes a file of user `owner` readable only for `user`.
+fn private(path: &Path, owner: u32, user: u32) -> String {
     let path = path.to_string_lossy();
     let command = |program: &str, words: &[&str]| paste::command(Path::new(program), words);
-    match own {
-        Some(own) if own != owner && own != 0 => format!(
-            "{} && {}",
-            command("sudo", &["chown", &own.to_string(), &path]),
-            command("sudo", &["chmod", "600", &path])
-        ),
-        _ => command("chmod", &["600", &path]),
+    if user == owner || user == 0 {
+        return command("chmod", &["600", &path]);
     }
-}
-
-/// The user that this process runs as.
-fn own_user() -> Option<u32> {
-    fs::metadata("/proc/self").ok().map(|process| process.uid())
+    let chown = command("sudo", &["chown", &user.to_string(), &path]);
+    format!("{chown} && {}", command("sudo", &["chmod", "600", &path]))
 }
 
 #[cfg(test)]
@@ -56,18 +50,18 @@ mod tests {
 
     #[test]
     fn command_to_make_a_file_private_can_be_pasted() {
-        for (path, owner, own, expected) in [
-            ("/home/pi/a.json", 1000, Some(1000), "chmod 600 /home/pi/a.json"),
-            ("/home/pi/it's a.json", 1000, None, r"chmod 600 '/home/pi/it'\''s a.json'"),
-            ("/home/pi/a.json", 1000, Some(0), "chmod 600 /home/pi/a.json"),
+        for (path, owner, user, expected) in [
+            ("/home/pi/a.json", 1000, 1000, "chmod 600 /home/pi/a.json"),
+            ("/home/pi/it's a.json", 1000, 1000, r"chmod 600 '/home/pi/it'\''s a.json'"),
+            ("/home/pi/a.json", 1000, 0, "chmod 600 /home/pi/a.json"),
             (
                 "/etc/boto.cfg",
                 0,
-                Some(1000),
+                1000,
                 "sudo chown 1000 /etc/boto.cfg && sudo chmod 600 /etc/boto.cfg",
             ),
         ] {
-            assert_eq!(private(Path::new(path), owner, own), expected);
+            assert_eq!(private(Path::new(path), owner, user), expected);
         }
     }
 }
