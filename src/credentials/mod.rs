@@ -5,7 +5,6 @@
 //! Reads files and may run one program. Never shows a secret.
 
 mod boto;
-mod expiration;
 mod file;
 pub mod ini;
 pub mod process;

@@ -5,8 +5,10 @@
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
+use time::OffsetDateTime;
+use time::format_description::well_known::Iso8601;
 
-use super::{Credentials, expiration};
+use super::Credentials;
 use crate::child::{self, CommandLine};
 use crate::clock::calendar;
 use crate::deadline::Deadline;
@@ -81,9 +83,9 @@ fn parse(printed: &[u8], now: SystemTime) -> Result<Printed, String> {
     let text = |key| json[key].as_str().filter(|text| !text.is_empty()).map(Into::into);
     match &json["Expiration"] {
         Value::Null => {}
-        Value::String(moment) => {
-            let moment = expiration::parse(moment).ok_or_else(unreadable)?;
-            if calendar(now).is_none_or(|now| moment <= now) {
+        Value::String(text) => {
+            let end = expiration(text).ok_or_else(unreadable)?;
+            if calendar(now).is_none_or(|now| end <= now) {
                 return Err("it printed credentials that have expired".into());
             }
         }
@@ -94,6 +96,15 @@ fn parse(printed: &[u8], now: SystemTime) -> Result<Printed, String> {
         secret_key: text("SecretAccessKey"),
         session_token: text("SessionToken"),
     })
+}
+
+/// Parses a time in the ISO 8601 forms that botocore accepts: `2030-01-31T12:00:00Z`, also with a
+/// space instead of `T` or before the offset. `None` without an offset, because the time is then
+/// ambiguous.
+fn expiration(text: &str) -> Option<OffsetDateTime> {
+    let (date, time) = text.trim().split_once(['T', 't', ' '])?;
+    let text = format!("{date}T{}", time.replace(' ', "").to_ascii_uppercase());
+    OffsetDateTime::parse(&text, &Iso8601::PARSING).ok()
 }
 
 fn unreadable() -> String {
@@ -128,6 +139,55 @@ mod tests {
             (" \n".into(), Some("it printed nothing")),
         ] {
             assert_eq!(parse(printed.as_bytes(), now).err().as_deref(), problem, "{printed}");
+        }
+    }
+
+    #[test]
+    fn each_form_is_parsed_as_the_same_time() {
+        for text in [
+            "2030-01-31T12:30:00Z",
+            "2030-01-31T12:30:00z",
+            "2030-01-31t12:30Z",
+            "2030-01-31 12:30:00 +00:00",
+            "2030-01-31T12:30:00+0000",
+            "2030-01-31T12:30:00+00",
+            "2030-01-31T12:30:00-00:00",
+            "2030-01-31T13:30:00.123456789+01:00",
+            "2030-01-31T12:30:00,5Z",
+            "20300131T123000Z",
+            "20300131T1230Z",
+            "20300131T070000-0530",
+            "2030-02-01T00:30:00+12:00",
+            "2030-W05-4T12:30:00Z",
+            "2030-031T12.5Z",
+        ] {
+            assert_eq!(
+                expiration(text).map(OffsetDateTime::unix_timestamp),
+                Some(1_896_093_000),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn text_without_a_definite_time_is_rejected() {
+        for text in [
+            "",
+            "tomorrow",
+            "2030-01-31",
+            "2030-01-31T12:30:00",
+            "2030-0131T12:30:00Z",
+            "2030-13-31T12:30:00Z",
+            "2030-02-30T12:30:00Z",
+            "2030-01-31T25:30:00Z",
+            "2030-01-31T12:30:00.Z",
+            "2030-01-31T12:30:00Zx",
+            "2030-01-31T12:30:00+1",
+            "2030-01-31T12:30:00+99:00",
+            "1896093000",
+            "２０３０-01-31T12:30:00Z",
+        ] {
+            assert_eq!(expiration(text), None, "{text}");
         }
     }
 
