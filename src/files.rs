@@ -6,6 +6,8 @@ use std::io::{self, Read};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
+use crate::error::SetupError;
+
 /// Reads the regular file at `path`. More than `limit` bytes are an error. The error is a phrase
 /// that follows "cannot be read:", such as "it is a named pipe, not a regular file". For a folder,
 /// its kind is [`io::ErrorKind::IsADirectory`].
@@ -43,12 +45,12 @@ pub fn read_checked(
     Ok(bytes)
 }
 
-/// The text of a file's `bytes`. The error is a phrase to follow the file's path.
-pub fn utf8(bytes: Vec<u8>) -> Result<String, String> {
+/// The text of a file's `bytes`. The error follows the file's path.
+pub fn utf8(bytes: Vec<u8>) -> Result<String, SetupError> {
     String::from_utf8(bytes).map_err(|error| {
         let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = before.split(|&byte| byte == b'\n').count();
-        format!("line {line}: is not UTF-8")
+        format!("line {line}: is not UTF-8").into()
     })
 }
 

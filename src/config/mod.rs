@@ -80,7 +80,7 @@ impl ConfigFile {
             wrong.advise(format!("run it as a user who may read it: {command}"))
         };
         let bytes = read_regular(path, MAX_SIZE).map_err(cannot)?;
-        let text = utf8(bytes).map_err(|cause| wrong(cause.into()))?;
+        let text = utf8(bytes).map_err(wrong)?;
         let mut config = Config::parse(&text).map_err(wrong)?;
         // A relative path begins at the folder of the link. That of the target may be read-only.
         let named = std::path::absolute(path).map_err(cannot)?;

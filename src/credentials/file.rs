@@ -76,7 +76,7 @@ impl IniFile {
     /// another user, and is skipped.
     pub(super) fn read(place: Place, repeated: Repeated) -> Result<Self, SetupError> {
         let Ok(path) = &place.path else { return Ok(Self { place, content: Content::Absent }) };
-        let about = |problem: String| format!("{}: {problem}", path.display());
+        let about = |error: SetupError| error.about(&path.display().to_string());
         let read = match place.kind {
             Kind::Beside => read_checked(path, MAX_SIZE, |file| check_owner(file, path)),
             Kind::Named | Kind::Usual => read_regular(path, MAX_SIZE),
@@ -84,13 +84,11 @@ impl IniFile {
         let content = match read {
             Ok(bytes) => {
                 let ini = utf8(bytes).and_then(|text| Ini::parse(&text, repeated));
-                Content::Read(ini.map_err(|problem| SetupError::new(about(problem)))?)
+                Content::Read(ini.map_err(about)?)
             }
             Err(error) if is_absence(&error) => Content::Absent,
             Err(error) if place.kind != Kind::Named => Content::Unreadable(error),
-            Err(error) => {
-                return Err(SetupError::new(about(format!("cannot be read: {error}"))));
-            }
+            Err(error) => return Err(about(format!("cannot be read: {error}").into())),
         };
         Ok(Self { place, content })
     }

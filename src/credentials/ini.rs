@@ -1,6 +1,8 @@
 //! Parses the INI files of AWS and boto like Python's `configparser`, which botocore and boto use.
 //! Pure. Never quotes a value, because most values are secrets.
 
+use crate::error::SetupError;
+
 /// A parsed file. Section names are unique.
 #[derive(Clone, Default)]
 pub struct Ini(Vec<Section>);
@@ -40,14 +42,14 @@ impl Ini {
     /// line that is indented deeper than the key above it belongs to that key. If that key has no
     /// value, the line is a nested setting, found as `key.nested` (the `services` sections of AWS's
     /// config file). Otherwise the line continues the value.
-    pub fn parse(text: &str, repeated: Repeated) -> Result<Self, String> {
+    pub fn parse(text: &str, repeated: Repeated) -> Result<Self, SetupError> {
         let mut sections: Vec<Section> = Vec::new();
         let mut current: Option<usize> = None;
         // The key that an indented line would belong to, its indent, and whether it has a value.
         let mut above: Option<(String, usize, bool)> = None;
         for (index, line) in text.strip_prefix('\u{feff}').unwrap_or(text).lines().enumerate() {
             let number = index + 1;
-            let wrong = |problem: &str| format!("line {number}: {problem}");
+            let wrong = |error: SetupError| error.about(&format!("line {number}"));
             let content = line.trim();
             if content.is_empty() || content.starts_with(['#', ';']) {
                 continue;
@@ -56,15 +58,14 @@ impl Ini {
             let owner = above.as_ref().filter(|(_, of_key, _)| indent > *of_key);
             if let (None, Some(rest)) = (owner, content.strip_prefix('[')) {
                 // Text behind the last bracket is not part of the name.
-                let end = rest.rfind(']').ok_or_else(|| wrong("a section lacks its ]"))?;
+                let end = rest.rfind(']').ok_or_else(|| wrong("a section lacks its ]".into()))?;
                 let name = rest[..end].trim();
                 if name.is_empty() {
-                    return Err(wrong("a section without a name"));
+                    return Err(wrong("a section without a name".into()));
                 }
                 let known = sections.iter().position(|section| section.name == name);
                 if let Some(first) = known.filter(|_| name != DEFAULTS) {
-                    refuse(repeated, "this section", sections[first].line)
-                        .map_err(|e| wrong(&e))?;
+                    refuse(repeated, "this section", sections[first].line).map_err(wrong)?;
                 }
                 current = known.or_else(|| {
                     sections.push(Section { name: name.into(), line: number, settings: vec![] });
@@ -74,7 +75,8 @@ impl Ini {
                 continue;
             }
             let Some(Section { settings, .. }) = current.and_then(|at| sections.get_mut(at)) else {
-                return Err(wrong("a key before any section; expected [default] or the like"));
+                return Err(wrong("a key before any section".into())
+                    .advise("write the header of its section above it, such as [default]"));
             };
             if let (Some((_, _, true)), Some(Setting { value, .. })) = (owner, settings.last_mut())
             {
@@ -85,16 +87,16 @@ impl Ini {
             let separators: &[char] = if owner.is_some() { &['='] } else { &['=', ':'] };
             let (key, value) = content
                 .split_once(separators)
-                .ok_or_else(|| wrong("expected KEY = VALUE, found no ="))?;
+                .ok_or_else(|| wrong("expected KEY = VALUE, found no =".into()))?;
             let (key, value) = (key.trim_end().to_ascii_lowercase(), value.trim_start().to_owned());
             if key.is_empty() {
-                return Err(wrong("expected KEY = VALUE, found no key"));
+                return Err(wrong("expected KEY = VALUE, found no key".into()));
             }
             let key = if let Some((owner, ..)) = owner {
                 format!("{owner}.{key}")
             } else {
                 if let Some(first) = settings.iter().find(|setting| setting.key == key) {
-                    refuse(repeated, "this key", first.line).map_err(|e| wrong(&e))?;
+                    refuse(repeated, "this key", first.line).map_err(wrong)?;
                 }
                 above = Some((key.clone(), indent, !value.is_empty()));
                 key
@@ -154,10 +156,11 @@ pub(super) fn is_named(section: &str, kind: &str, name: &str) -> bool {
         && shlex::split(section).is_some_and(|words| words.len() == 2 && words[1] == name)
 }
 
-fn refuse(repeated: Repeated, what: &str, first: usize) -> Result<(), String> {
+fn refuse(repeated: Repeated, what: &str, first: usize) -> Result<(), SetupError> {
     match repeated {
         Repeated::Merged => Ok(()),
-        Repeated::Refused => Err(format!("line {first} has {what} already; remove one of the two")),
+        Repeated::Refused => Err(SetupError::new(format!("line {first} has {what} already"))
+            .advise("remove one of the two")),
     }
 }
 
@@ -218,7 +221,9 @@ mod tests {
             (sections, "line 4: line 1 has this section already; remove one of the two"),
             (keys, "line 3: line 2 has this key already; remove one of the two"),
         ] {
-            assert_eq!(Ini::parse(text, Repeated::Refused).err().as_deref(), Some(problem));
+            let error = Ini::parse(text, Repeated::Refused).err().unwrap();
+            assert_eq!(error.to_string(), problem);
+            assert_eq!(error.advice(), Some("remove one of the two"));
             let merged = Ini::parse(text, Repeated::Merged).unwrap();
             assert_eq!(merged.get("a", "k"), Some("3"));
         }
@@ -229,12 +234,17 @@ mod tests {
         for (text, problem) in [
             ("[default]\nhush", "line 2: expected KEY = VALUE, found no ="),
             ("[default]\n= hush", "line 2: expected KEY = VALUE, found no key"),
-            ("\nhush = 1", "line 2: a key before any section; expected [default] or the like"),
+            (
+                "\nhush = 1",
+                "line 2: a key before any section; write the header of its section above it, \
+                 such as [default]",
+            ),
             ("[default\nk = v", "line 1: a section lacks its ]"),
             ("[ ]\nk = v", "line 1: a section without a name"),
             ("[default]\nk =\n  hush", "line 3: expected KEY = VALUE, found no ="),
         ] {
-            assert_eq!(Ini::parse(text, Repeated::Refused).err(), Some(problem.into()), "{text}");
+            let error = Ini::parse(text, Repeated::Refused).err();
+            assert_eq!(error.map(|error| error.to_string()), Some(problem.into()), "{text}");
         }
     }
 }

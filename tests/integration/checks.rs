@@ -607,6 +607,30 @@ fn check_json_keeps_cause_and_advice_of_a_config_apart() {
 }
 
 #[test]
+fn check_json_keeps_cause_and_advice_of_a_key_file_apart() {
+    let fixture = fixture();
+    for (text, cause, advice) in [
+        ("[a]\nk = 1\nk = 2\n", "line 3: line 2 has this key already", "remove one of the two"),
+        ("[a]\nk = 1\n[a]\n", "line 3: line 1 has this section already", "remove one of the two"),
+        (
+            "k = 1\n",
+            "line 1: a key before any section",
+            "write the header of its section above it, such as [default]",
+        ),
+    ] {
+        fixture.sandbox.write(".aws/credentials", text);
+        let run = check(&fixture, &["--json"]);
+        let json: Value = serde_json::from_str(&run.stdout).expect("JSON");
+        assert_eq!(run.status.code(), Some(2), "{run:?}");
+        let expected = json!({
+            "name": "credentials", "status": "failed", "hint": advice,
+            "detail": format!("{{home}}/.aws/credentials: {cause}"),
+        });
+        assert_eq!(json["checks"][1], expected);
+    }
+}
+
+#[test]
 fn check_json_gives_config_and_counts_of_findings() {
     let fixture = fixture();
     let (first, broken) =

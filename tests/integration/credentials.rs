@@ -491,20 +491,20 @@ fn broken_ini_file_is_reported_by_line_without_values() {
     assert_text(
         &seen,
         "autodns: {home}/.aws/credentials: line 4: expected KEY = VALUE, found no =\n\
-         autodns: {home}/.aws/credentials: line 1: a key before any section; expected \
-         [default] or the like\n\
+         autodns: {home}/.aws/credentials: line 1: a key before any section; write the header of \
+         its section above it, such as [default]\n\
          autodns: {home}/.aws/credentials: line 1: a section lacks its ]\n\
          autodns: {home}/.aws/credentials: line 4: is not UTF-8\n\
          autodns: {home}/.aws/credentials: line 2: expected KEY = VALUE, found no key\n\
          autodns: {home}/.aws/config: line 4: expected KEY = VALUE, found no =\n\
-         autodns: {home}/.aws/config: line 1: a key before any section; expected [default] or \
-         the like\n\
+         autodns: {home}/.aws/config: line 1: a key before any section; write the header of its \
+         section above it, such as [default]\n\
          autodns: {home}/.aws/config: line 1: a section lacks its ]\n\
          autodns: {home}/.aws/config: line 4: is not UTF-8\n\
          autodns: {home}/.aws/config: line 2: expected KEY = VALUE, found no key\n\
          autodns: {home}/.boto: line 4: expected KEY = VALUE, found no =\n\
-         autodns: {home}/.boto: line 1: a key before any section; expected [default] or the \
-         like\n\
+         autodns: {home}/.boto: line 1: a key before any section; write the header of its section \
+         above it, such as [default]\n\
          autodns: {home}/.boto: line 1: a section lacks its ]\n\
          autodns: {home}/.boto: line 4: is not UTF-8\n\
          autodns: {home}/.boto: line 2: expected KEY = VALUE, found no key\n",

@@ -559,7 +559,7 @@ fn values_are_read_as_botocore_reads_them() {
          blank in a key: autodns: aws_access_key_id in [default] of {home}/.aws/credentials \
          holds a blank or a character that no key has\n\
          key before any section: autodns: {home}/.aws/credentials: line 1: a key before any \
-         section; expected [default] or the like\n\
+         section; write the header of its section above it, such as [default]\n\
          line without =: autodns: {home}/.aws/credentials: line 4: expected KEY = VALUE, \
          found no =\n\
          line without a key: autodns: {home}/.aws/config: line 4: expected KEY = VALUE, found \
@@ -729,12 +729,12 @@ fn first_source_is_that_of_botocore() {
          a login beside a program: autodns: profile default in {home}/.aws/config signs in \
          through aws login, which autodns does not do; use an access key of an IAM user, or a \
          credential_process such as aws configure export-credentials\n\
-         broken config: autodns: {home}/.aws/config: line 1: a key before any section; \
-         expected [default] or the like\n\
+         broken config: autodns: {home}/.aws/config: line 1: a key before any section; write the \
+         header of its section above it, such as [default]\n\
          broken config, key elsewhere: autodns: {home}/.aws/config: line 1: a key before any \
-         section; expected [default] or the like\n\
-         broken credentials, key elsewhere: autodns: {home}/.aws/credentials: line 1: a key \
-         before any section; expected [default] or the like\n",
+         section; write the header of its section above it, such as [default]\n\
+         broken credentials, key elsewhere: autodns: {home}/.aws/credentials: line 1: a key before \
+         any section; write the header of its section above it, such as [default]\n",
     );
 }
 

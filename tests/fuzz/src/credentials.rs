@@ -26,7 +26,8 @@ pub fn ini(data: &[u8]) {
     let merged = Ini::parse(text, Repeated::Merged);
     let ini = match Ini::parse(text, Repeated::Refused) {
         Ok(ini) => ini,
-        Err(problem) => {
+        Err(error) => {
+            let problem = error.to_string();
             let line = problem.split([' ', ':']).nth(1).and_then(|line| line.parse::<usize>().ok());
             assert!(line.is_some_and(|line| (1..=text.lines().count()).contains(&line)));
             return super::assert_is_one_of(
@@ -34,7 +35,8 @@ pub fn ini(data: &[u8]) {
                 &[
                     "line #: a section lacks its ]",
                     "line #: a section without a name",
-                    "line #: a key before any section; expected [default] or the like",
+                    "line #: a key before any section; write the header of its section above it, \
+                     such as [default]",
                     "line #: expected KEY = VALUE, found no =",
                     "line #: expected KEY = VALUE, found no key",
                     "line #: line # has this section already; remove one of the two",
