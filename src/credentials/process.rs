@@ -41,36 +41,23 @@ pub fn run(
 
 /// Parses the output of the program. An error never quotes it; `place` names the setting.
 pub fn read(printed: &[u8], place: &str, now: SystemTime) -> Result<Credentials, SetupError> {
-    parse(printed, now)
-        .map_err(|problem| {
-            SetupError::new(format!("{place}: {problem}"))
-                .advise("run that command by hand to see what it prints")
-        })?
-        .into_credentials(place)
+    let json = parse(printed, now).map_err(|problem| {
+        SetupError::new(format!("{place}: {problem}"))
+            .advise("run that command by hand to see what it prints")
+    })?;
+    Credentials::from_halves(
+        json["AccessKeyId"].as_str(),
+        json["SecretAccessKey"].as_str(),
+        json["SessionToken"].as_str(),
+        ["AccessKeyId", "SecretAccessKey"],
+        place,
+    )?
+    .ok_or_else(|| SetupError::new(format!("{place}: it printed no AccessKeyId")))
 }
 
-#[derive(Debug, PartialEq, Eq)]
-struct Printed {
-    key_id: Option<String>,
-    secret_key: Option<String>,
-    session_token: Option<String>,
-}
-
-impl Printed {
-    fn into_credentials(self, place: &str) -> Result<Credentials, SetupError> {
-        Credentials::from_halves(
-            self.key_id.as_deref(),
-            self.secret_key.as_deref(),
-            self.session_token.as_deref(),
-            ["AccessKeyId", "SecretAccessKey"],
-            place,
-        )?
-        .ok_or_else(|| SetupError::new(format!("{place}: it printed no AccessKeyId")))
-    }
-}
-
-/// The error is a phrase about the output.
-fn parse(printed: &[u8], now: SystemTime) -> Result<Printed, String> {
+/// The JSON, if its version is supported and its credentials have not expired. The error is a
+/// phrase about the output.
+fn parse(printed: &[u8], now: SystemTime) -> Result<Value, String> {
     if printed.trim_ascii().is_empty() {
         return Err("it printed nothing".into());
     }
@@ -80,7 +67,6 @@ fn parse(printed: &[u8], now: SystemTime) -> Result<Printed, String> {
     if json["Version"].as_i64() != Some(1) {
         return Err("it printed JSON whose \"Version\" is not 1".into());
     }
-    let text = |key| json[key].as_str().filter(|text| !text.is_empty()).map(Into::into);
     match &json["Expiration"] {
         Value::Null => {}
         Value::String(text) => {
@@ -91,11 +77,7 @@ fn parse(printed: &[u8], now: SystemTime) -> Result<Printed, String> {
         }
         _ => return Err(unreadable()),
     }
-    Ok(Printed {
-        key_id: text("AccessKeyId"),
-        secret_key: text("SecretAccessKey"),
-        session_token: text("SessionToken"),
-    })
+    Ok(json)
 }
 
 /// Parses a time in the ISO 8601 forms that botocore accepts: `2030-01-31T12:00:00Z`, also with a
