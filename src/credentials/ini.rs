@@ -106,13 +106,10 @@ impl Ini {
         Ok(Self(sections))
     }
 
-    pub fn has(&self, section: &str) -> bool {
-        section != DEFAULTS && self.section(section).is_some()
-    }
-
-    /// The name of the last section for which `is` returns true.
+    /// The name of the last section, apart from the defaults, for which `is` returns true.
     pub(super) fn last(&self, is: impl Fn(&str) -> bool) -> Option<&str> {
-        self.0.iter().rev().map(|section| section.name.as_str()).find(|name| is(name))
+        let mut names = self.0.iter().rev().map(|section| section.name.as_str());
+        names.find(|&name| name != DEFAULTS && is(name))
     }
 
     /// The setting `key` in `section` or in the defaults. An empty value counts as not set.
@@ -210,7 +207,9 @@ mod tests {
         ] {
             assert_eq!(ini.last(|section| is_named(section, "profile", name)), section);
         }
-        assert!(ini.has("default") && !ini.has("dev") && !ini.has("DEFAULT"));
+        for (name, found) in [("default", true), ("dev", false), ("DEFAULT", false)] {
+            assert_eq!(ini.last(|section| section == name).is_some(), found, "{name}");
+        }
     }
 
     #[test]

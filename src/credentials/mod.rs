@@ -18,7 +18,7 @@ use crate::deadline::Deadline;
 use crate::environment::Environment;
 use crate::error::SetupError;
 use crate::secrets::Secrets;
-use file::{IniFile, Place};
+use file::IniFile;
 use profile::Profile;
 
 /// The folder of a configuration, where its file `credentials` is. If `config` is a symbolic link,
@@ -57,11 +57,11 @@ impl Credentials {
         if let Some(found) = profile.credentials(now, deadline)? {
             return Ok(found);
         }
-        let boto = boto::Files::read(environment)?;
-        if let Some(found) = boto.credentials()? {
+        let boto = boto::files(environment)?;
+        if let Some(found) = boto::credentials(&boto)? {
             return Ok(found);
         }
-        let files: Vec<&IniFile> = profile.files().chain(boto.all()).collect();
+        let files: Vec<&IniFile> = profile.files().chain(&boto).collect();
         let lacking = format!("key for profile {}", profile.name());
         let states = file::states("AWS_ACCESS_KEY_ID is not set", &files, &lacking);
         let advice = profile.first().advice();
@@ -75,7 +75,7 @@ impl Credentials {
     }
 
     fn in_file(self, file: &IniFile) -> Self {
-        Self { file: file.path().map(Into::into), ..self }
+        Self { file: Some(file.path.clone()), ..self }
     }
 
     pub fn add_secrets(&self, secrets: &mut Secrets) {

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use super::ini::{Repeated, Setting, is_named};
-use super::{Credentials, IniFile, Place, file, process};
+use super::{Credentials, IniFile, file, process};
 use crate::deadline::Deadline;
 use crate::environment::Environment;
 use crate::error::SetupError;
@@ -17,8 +17,10 @@ const VARIABLES: [&str; 2] = ["AWS_DEFAULT_PROFILE", "AWS_PROFILE"];
 /// The profile that a variable names, else `default`.
 pub struct Profile {
     name: String,
-    /// One per file, in order of precedence.
-    sections: Vec<Section>,
+    /// The file beside the configuration, a source of its own.
+    beside: Option<Section>,
+    credentials: Section,
+    config: Section,
 }
 
 /// The section of the profile in one file.
@@ -26,48 +28,39 @@ struct Section {
     file: IniFile,
     /// As written in the file. `None` if the file does not have the section.
     name: Option<String>,
-    kind: Kind,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    /// The file beside the configuration, a separate source.
-    Beside,
-    Credentials,
-    Config,
 }
 
 impl Profile {
     /// Reads the files for a configuration in `folder`. A missing file counts as empty.
     pub fn read(environment: &Environment, folder: &Path) -> Result<Self, SetupError> {
-        let mut places = Vec::new();
-        if let Some(path) = environment.get("AWS_SHARED_CREDENTIALS_FILE") {
-            places.push((Place::named(environment, path), Kind::Credentials));
-        } else {
-            let beside = folder.join("credentials");
-            // The configuration may be in ~/.aws.
-            if environment.home(".aws/credentials").as_ref() != Some(&beside) {
-                places.push((Place::beside(beside), Kind::Beside));
-            }
-            places.push((Place::home(environment, ".aws/credentials"), Kind::Credentials));
-        }
-        let config = match environment.get("AWS_CONFIG_FILE") {
-            Some(path) => Place::named(environment, path),
-            None => Place::home(environment, ".aws/config"),
+        let file = |variable, default| match environment.get(variable) {
+            Some(path) => IniFile::named(environment, path, Repeated::Refused),
+            None => IniFile::usual(environment, default, Repeated::Refused),
         };
-        places.push((config, Kind::Config));
+        let beside = folder.join("credentials");
+        // The configuration may be in ~/.aws.
+        let is_separate = environment.get("AWS_SHARED_CREDENTIALS_FILE").is_none()
+            && environment.home(".aws/credentials").as_ref() != Some(&beside);
+        let beside = is_separate.then(|| IniFile::beside(beside)).transpose()?;
+        let credentials = file("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials")?;
+        let config = file("AWS_CONFIG_FILE", "~/.aws/config")?;
 
         let variable = environment.first(&VARIABLES);
         let name = variable.map_or("default", |(_, name)| name);
-        let mut sections = Vec::new();
-        for (place, kind) in places {
-            let file = IniFile::read(place, Repeated::Refused)?;
-            let name = section_name(&file, kind, name);
-            sections.push(Section { file, name, kind });
-        }
-        let profile = Self { name: name.into(), sections };
+        // Only the config file has `profile` before the name.
+        let in_config = |section: &str| {
+            section == name && name == "default" || is_named(section, "profile", name)
+        };
+        let profile = Self {
+            name: name.into(),
+            beside: beside.map(|file| Section::new(file, |section| section == name)),
+            credentials: Section::new(credentials, |section| section == name),
+            config: Section::new(config, in_config),
+        };
         // An error even if a key is found elsewhere, because the profile may also set endpoints.
-        if let Some((variable, name)) = variable.filter(|_| !profile.exists()) {
+        if let Some((variable, name)) = variable
+            && profile.sections().all(|section| section.name.is_none())
+        {
             let files: Vec<&IniFile> = profile.files().collect();
             let states = file::states("", &files, "such profile");
             let cause = format!("no profile {name} (from {variable}): {states}");
@@ -81,35 +74,35 @@ impl Profile {
     }
 
     /// In order of precedence.
+    fn sections(&self) -> impl Iterator<Item = &Section> {
+        self.beside.iter().chain([&self.credentials, &self.config])
+    }
+
+    /// In order of precedence.
     pub(super) fn files(&self) -> impl Iterator<Item = &IniFile> {
-        self.sections.iter().map(|section| &section.file)
+        self.sections().map(|section| &section.file)
     }
 
     /// The file in which a person should put a key.
     pub(super) fn first(&self) -> &IniFile {
-        &self.sections[0].file
-    }
-
-    fn exists(&self) -> bool {
-        self.sections.iter().any(|section| section.name.is_some())
+        &self.beside.as_ref().unwrap_or(&self.credentials).file
     }
 
     /// With a service (`route_53`, `sns`): its `endpoint_url` in the `services` section that the
     /// profile names. Without a service: the `endpoint_url` of the profile.
     pub fn endpoint_url(&self, service: Option<&str>) -> Option<String> {
-        let all = || self.sections.iter();
         let Some(service) = service else {
-            return Some(find(all(), "endpoint_url")?.0.value().into());
+            return Some(find(self.sections(), "endpoint_url")?.0.value().into());
         };
-        let services = find(all(), "services")?.0.value();
-        let config = all().find(|section| section.kind == Kind::Config)?.file.ini()?;
+        let services = find(self.sections(), "services")?.0.value();
+        let config = self.config.file.ini()?;
         let section = config.last(|section| is_named(section, "services", services))?;
         config.get(section, &format!("{service}.endpoint_url")).map(Into::into)
     }
 
     /// The profile's `region`, and a phrase that says where it is set.
     pub fn region(&self) -> Option<(&str, String)> {
-        let (setting, section) = find(self.sections.iter(), "region")?;
+        let (setting, section) = find(self.sections(), "region")?;
         Some((setting.value(), format!("region in {section}")))
     }
 
@@ -119,38 +112,38 @@ impl Profile {
         deadline: Deadline,
     ) -> Result<Option<Credentials>, SetupError> {
         // The file beside the configuration wins over the user's files as a whole.
-        let (beside, usual): (Vec<_>, Vec<_>) =
-            self.sections.iter().partition(|section| section.kind == Kind::Beside);
-        for sections in [beside, usual] {
-            if let Some(found) = self.credentials_of(&sections, now, deadline)? {
-                return Ok(Some(found));
-            }
+        if let Some(beside) = &self.beside
+            && let Some(found) = self.credentials_of(beside, None, now, deadline)?
+        {
+            return Ok(Some(found));
         }
-        Ok(None)
+        self.credentials_of(&self.credentials, Some(&self.config), now, deadline)
     }
 
     fn credentials_of(
         &self,
-        sections: &[&Section],
+        credentials: &Section,
+        config: Option<&Section>,
         now: SystemTime,
         deadline: Deadline,
     ) -> Result<Option<Credentials>, SetupError> {
-        let find = |keys: &[&str]| keys.iter().find_map(|key| find(sections.iter().copied(), key));
-        let refuse_if = |what: &str, keys: &[&str]| match find(keys) {
-            Some((_, section)) => Err(self.needs(what, section)),
-            None => Ok(()),
+        let find = |keys: &[&str]| {
+            keys.iter().find_map(|key| find([credentials].into_iter().chain(config), key))
         };
-        let key_of = |config: bool| -> Result<Option<Credentials>, SetupError> {
-            match sections.iter().find(|section| (section.kind == Kind::Config) == config) {
-                Some(section) => section.key(),
-                None => Ok(None),
-            }
+        let refuse_if = |what: &str, keys: &[&str]| {
+            let Some((_, section)) = find(keys) else { return Ok(()) };
+            let (name, file) = (&self.name, &section.file);
+            let cause = format!("profile {name} in {file} {what}, which autodns does not do");
+            Err(SetupError::new(cause).advise(
+                "use an access key of an IAM user, or a credential_process such as aws configure \
+                 export-credentials",
+            ))
         };
         // In botocore, a role and SSO win over a key in the same profile. The key alone would be a
         // different identity.
         refuse_if("assumes a role (role_arn)", &["role_arn"])?;
         refuse_if("signs in through SSO", &["sso_account_id", "sso_role_name"])?;
-        if let Some(found) = key_of(false)? {
+        if let Some(found) = credentials.key()? {
             return Ok(Some(found));
         }
         refuse_if("signs in through aws login", &["login_session"])?;
@@ -158,20 +151,11 @@ impl Profile {
             let place = format!("credential_process in {section}, line {}", setting.line);
             return process::run(setting.whole_value(), &place, now, deadline).map(Some);
         }
-        if let Some(found) = key_of(true)? {
+        if let Some(found) = config.map_or(Ok(None), Section::key)? {
             return Ok(Some(found));
         }
         refuse_if("signs in through SSO", &["sso_session", "sso_start_url"])?;
         Ok(None)
-    }
-
-    fn needs(&self, what: &str, section: &Section) -> SetupError {
-        let (name, file) = (&self.name, &section.file);
-        SetupError::new(format!("profile {name} in {file} {what}, which autodns does not do"))
-            .advise(
-                "use an access key of an IAM user, or a credential_process such as aws configure \
-                 export-credentials",
-            )
     }
 }
 
@@ -180,23 +164,22 @@ fn find<'a>(
     mut sections: impl Iterator<Item = &'a Section>,
     key: &str,
 ) -> Option<(&'a Setting, &'a Section)> {
-    sections.find_map(|section| Some((section.file.find(section.name.as_deref()?, key)?, section)))
-}
-
-/// The name of the profile's section in a file. Only the config file has `profile` before the name.
-fn section_name(file: &IniFile, kind: Kind, name: &str) -> Option<String> {
-    let ini = file.ini()?;
-    if kind != Kind::Config {
-        return ini.has(name).then(|| name.into());
-    }
-    let is_default = |section: &str| section == name && name == "default";
-    let is = |section: &str| is_default(section) || is_named(section, "profile", name);
-    ini.last(is).map(Into::into)
+    sections.find_map(|section| Some((section.find(key)?, section)))
 }
 
 impl Section {
+    /// The last section of `file` for which `is` returns true.
+    fn new(file: IniFile, is: impl Fn(&str) -> bool) -> Self {
+        let name = file.ini().and_then(|ini| ini.last(is)).map(Into::into);
+        Self { file, name }
+    }
+
+    fn find(&self, key: &str) -> Option<&Setting> {
+        self.file.ini()?.find(self.name.as_deref()?, key)
+    }
+
     fn key(&self) -> Result<Option<Credentials>, SetupError> {
-        let get = |key| self.file.get(self.name.as_deref()?, key);
+        let get = |key| self.find(key).map(Setting::value);
         let found = Credentials::from_halves(
             get("aws_access_key_id"),
             get("aws_secret_access_key"),
