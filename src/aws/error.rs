@@ -210,12 +210,10 @@ impl Cause {
         match self {
             Self::NoResponse { error, .. } => error.advice().into(),
             Self::Fault(fault) => advice_on(fault, caller),
-            Self::Clock(_, skew) if skew.is_large() => {
-                format!("this machine's clock is {skew}; set the clock (timedatectl shows it)")
+            Self::Clock(_, skew) if skew.is_large() => SET_CLOCK.into(),
+            Self::Clock(..) => {
+                "check what delays requests on their way (a proxy, a slow connection)".into()
             }
-            Self::Clock(..) => "this machine's clock agrees with that of AWS; check what delays \
-                                requests on their way (a proxy, a slow connection)"
-                .into(),
             Self::Unreadable { status: PORTAL, .. } => {
                 "sign in to this network with a browser".into()
             }
@@ -223,7 +221,7 @@ impl Cause {
                 "the next run tries again".into()
             }
             Self::Unreadable { .. } => "check who answers there: it is not AWS".into(),
-            Self::BeyondCalendar => "set the clock (timedatectl shows it)".into(),
+            Self::BeyondCalendar => SET_CLOCK.into(),
             Self::Impossible(_) => "nothing was sent".into(),
         }
     }
@@ -233,10 +231,13 @@ impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoResponse { host, error } => write!(f, "{host}: {error}"),
-            Self::Fault(Fault { code, message, .. })
-            | Self::Clock(Fault { code, message, .. }, _) => {
-                f.write_str(code)?;
-                if message.is_empty() { Ok(()) } else { write!(f, ": {message}") }
+            Self::Fault(Fault { code, message, .. }) if message.is_empty() => f.write_str(code),
+            Self::Fault(Fault { code, message, .. }) => write!(f, "{code}: {message}"),
+            Self::Clock(Fault { code, message, .. }, skew) if skew.is_large() => {
+                write!(f, "{code}: {message}, and this machine's clock is {skew}")
+            }
+            Self::Clock(Fault { code, message, .. }, _) => {
+                write!(f, "{code}: {message}, although this machine's clock is right")
             }
             Self::Unreadable { host, status, problem } => {
                 write!(f, "{host} answered {status}, and the response {problem}")
@@ -247,6 +248,8 @@ impl fmt::Display for Cause {
     }
 }
 
+const SET_CLOCK: &str = "set the clock (timedatectl shows it)";
+
 fn advice_on(fault: &Fault, caller: &Caller) -> String {
     if fault.is_about_the_clock() {
         return "check this machine's clock (timedatectl shows it): the response does not show \
@@ -254,7 +257,7 @@ fn advice_on(fault: &Fault, caller: &Caller) -> String {
             .into();
     }
     if fault.is_throttling() {
-        return "too many requests of this account at once; the next run tries again".into();
+        return "the next run tries again: this AWS account makes too many requests at once".into();
     }
     if fault.status >= 500 || fault.retry() != Retry::Never {
         return "the next run tries again".into();
@@ -266,14 +269,16 @@ fn advice_on(fault: &Fault, caller: &Caller) -> String {
             format!("check the access key id from {}, and that the key is active", key_source())
         }
         "SignatureDoesNotMatch" if fault.message.contains("Credential should be scoped") => {
-            "check AWS_REGION and the endpoint: another region signs there".into()
+            "check AWS_REGION and the endpoint, which belongs to another region".into()
         }
         "SignatureDoesNotMatch" => format!("check the secret access key from {}", key_source()),
         "ExpiredToken" => {
-            format!("fetch new temporary credentials in place of those from {}", key_source())
+            format!("put new temporary credentials into {}", key_source())
         }
-        "NoSuchHostedZone" => "check hosted_zone_id, and whose account the credentials are".into(),
-        "NotFound" | "InvalidParameter" => "check topic_arn, its region included".into(),
+        "NoSuchHostedZone" => {
+            "check hosted_zone_id, and that the credentials are of the account of that zone".into()
+        }
+        "NotFound" | "InvalidParameter" => "check topic_arn and its region".into(),
         "InvalidChangeBatch" | "InvalidInput" => {
             "check dns_name, its zone, and the zone's other records of that name".into()
         }

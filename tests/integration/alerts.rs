@@ -188,8 +188,8 @@ fn failed_alert_writes_no_lock_and_is_retried_next_run() {
         (
             Fault::error(404, "NotFound", "Topic does not exist"),
             format!(
-                "{PUBLISH_FAILED}NotFound: Topic does not exist; check topic_arn, its region \
-                 included\n"
+                "{PUBLISH_FAILED}NotFound: Topic does not exist; check topic_arn \
+                 and its region\n"
             ),
         ),
         (
@@ -245,8 +245,8 @@ fn failed_alert_writes_no_lock_and_is_retried_next_run() {
         (
             Fault::error(400, "InvalidParameter", "Invalid parameter: TopicArn"),
             format!(
-                "{PUBLISH_FAILED}InvalidParameter: Invalid parameter: TopicArn; check topic_arn, \
-                 its region included\n"
+                "{PUBLISH_FAILED}InvalidParameter: Invalid parameter: TopicArn; check \
+                 topic_arn and its region\n"
             ),
         ),
         (Fault::Instead(Reply::nothing()), unconfirmed.to_owned()),

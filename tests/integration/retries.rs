@@ -104,8 +104,8 @@ fn throttled_request_gets_more_attempts_than_failures() {
     fixture.without("topic_arn");
     fixture.aws.always(List, Fault::error(400, "Throttling", "Rate exceeded"));
     let said = format!(
-        "{LIST_FAILED}Throttling: Rate exceeded; too many requests of this account at once; the \
-         next run tries again\n"
+        "{LIST_FAILED}Throttling: Rate exceeded; the next run tries again: this AWS account \
+         makes too many requests at once\n"
     );
     fixture.run().assert(1, "", &said);
     assert_eq!(fixture.aws.operations(), [List, List]);

@@ -58,12 +58,12 @@ fn failed_list_changes_nothing() {
         &seen,
         "denied: AccessDenied: User: arn:aws:iam::1:user/pi is not authorized; REPLACE \
          POLICY\n\
-         no zone: NoSuchHostedZone: No hosted zone found with ID: Z1; check hosted_zone_id, \
-         and whose account the credentials are\n\
-         expired: ExpiredToken: The security token included is expired; fetch new temporary \
-         credentials in place of those from the environment, which wins over every file\n\
-         throttled: Throttling: Rate exceeded; too many requests of this account at once; the next \
-         run tries again\n\
+         no zone: NoSuchHostedZone: No hosted zone found with ID: Z1; check hosted_zone_id, and \
+         that the credentials are of the account of that zone\n\
+         expired: ExpiredToken: The security token included is expired; put new \
+         temporary credentials into the environment, which wins over every file\n\
+         throttled: Throttling: Rate exceeded; the next run tries again: this AWS account makes \
+         too many requests at once\n\
          not done: PriorRequestNotComplete: The request was rejected because; the next run \
          tries again\n\
          input: InvalidInput: The input is not valid; check dns_name, its zone, and the \
@@ -201,12 +201,11 @@ fn change_with_unknown_outcome_is_not_called_failed() {
         "denied: NOT CHANGED: AccessDenied: User: arn:aws:iam::1:user/pi is not authorized; \
          REPLACE POLICY\n\
          no zone: NOT CHANGED: NoSuchHostedZone: No hosted zone found with ID: Z1; check \
-         hosted_zone_id, and whose account the credentials are\n\
-         expired: NOT CHANGED: ExpiredToken: The security token included is expired; fetch \
-         new temporary credentials in place of those from the environment, which wins over every \
-         file\n\
-         throttled: NOT CHANGED: Throttling: Rate exceeded; too many requests of this account at \
-         once; the next run tries again\n\
+         hosted_zone_id, and that the credentials are of the account of that zone\n\
+         expired: NOT CHANGED: ExpiredToken: The security token included is expired; put \
+         new temporary credentials into the environment, which wins over every file\n\
+         throttled: NOT CHANGED: Throttling: Rate exceeded; the next run tries again: this \
+         AWS account makes too many requests at once\n\
          not done: NOT CHANGED: PriorRequestNotComplete: The request was rejected because; \
          the next run tries again\n\
          input: NOT CHANGED: InvalidInput: The input is not valid; check dns_name, its zone, \
@@ -382,7 +381,7 @@ fn rejected_key_is_named_with_its_file() {
     for (code, advice) in [
         ("InvalidClientTokenId", "check the access key id from {}, and that the key is active"),
         ("SignatureDoesNotMatch", "check the secret access key from {}"),
-        ("ExpiredToken", "fetch new temporary credentials in place of those from {}"),
+        ("ExpiredToken", "put new temporary credentials into {}"),
     ] {
         let mut fixture = Fixture::new();
         fixture.without("topic_arn");
@@ -481,7 +480,7 @@ fn wrong_key_secret_and_clock_have_different_messages() {
          which wins over every file\n\
          region: autodns: home.example.com A: could not list the records of hosted zone \
          {zone}: SignatureDoesNotMatch: Credential should be scoped to a valid region, not \
-         'us-east-1'; check AWS_REGION and the endpoint: another region signs there\n\
+         'us-east-1'; check AWS_REGION and the endpoint, which belongs to another region\n\
          -10 minutes: autodns: home.example.com A: could not list the records of hosted zone \
          {zone}: SignatureDoesNotMatch: Signature not yet current: {stamp} is still later \
          than {stamp} ({stamp} + 5 min.); check this machine's clock (timedatectl shows it): \
@@ -509,8 +508,8 @@ fn missing_zone_is_named() {
         1,
         "",
         "autodns: home.example.com A: could not list the records of hosted zone ZNOSUCHZONE: \
-         NoSuchHostedZone: No hosted zone found with ID: ZNOSUCHZONE; check hosted_zone_id, \
-         and whose account the credentials are\n",
+         NoSuchHostedZone: No hosted zone found with ID: ZNOSUCHZONE; check hosted_zone_id, and \
+         that the credentials are of the account of that zone\n",
     );
 }
 

@@ -63,8 +63,8 @@ fn failing_config_does_not_stop_the_next() {
             1,
             "",
             "autodns: home.example.com A: could not list the records of hosted zone ZNOSUCHZONE: \
-         NoSuchHostedZone: No hosted zone found with ID: ZNOSUCHZONE; check hosted_zone_id, \
-         and whose account the credentials are\n",
+         NoSuchHostedZone: No hosted zone found with ID: ZNOSUCHZONE; check hosted_zone_id, and \
+         that the credentials are of the account of that zone\n",
         )
         .assert_wrote(&["+ first.lock"]);
     assert_eq!(fixture.aws.record_sets()[1], "host.example.com. A 300 192.175.48.7");
@@ -75,8 +75,8 @@ fn failing_config_does_not_stop_the_next() {
         "autodns: {home}/broken.json: line 1, column 1: the file ends too early: a }, a ] or \
          a \" is missing\n\
          autodns: home.example.com A: could not list the records of hosted zone ZNOSUCHZONE: \
-         NoSuchHostedZone: No hosted zone found with ID: ZNOSUCHZONE; check hosted_zone_id, \
-         and whose account the credentials are\n",
+         NoSuchHostedZone: No hosted zone found with ID: ZNOSUCHZONE; check hosted_zone_id, and \
+         that the credentials are of the account of that zone\n",
     );
 }
 

@@ -78,17 +78,17 @@ fn verbose_prints_how_far_the_clock_is_off() {
 #[test]
 fn clock_that_cannot_be_corrected_is_reported() {
     let rejection = "SignatureDoesNotMatch: Signature expired: {stamp} is now earlier than {stamp} \
-                   ({stamp} - 5 min.); ";
+                     ({stamp} - 5 min.)";
     let known = format!(
-        "{LIST_FAILED}{rejection}this machine's clock is 20 minutes slow; set the clock (timedatectl \
-         shows it)\n"
+        "{LIST_FAILED}{rejection}, and this machine's clock is 20 minutes slow; set the clock \
+         (timedatectl shows it)\n"
     );
     let unknown = format!(
-        "{LIST_FAILED}{rejection}check this machine's clock (timedatectl shows it): the response \
+        "{LIST_FAILED}{rejection}; check this machine's clock (timedatectl shows it): the response \
          does not show AWS's time\n"
     );
     let right = format!(
-        "{LIST_FAILED}{rejection}this machine's clock agrees with that of AWS; check what delays \
+        "{LIST_FAILED}{rejection}, although this machine's clock is right; check what delays \
          requests on their way (a proxy, a slow connection)\n"
     );
     for (date, requests, said) in [
@@ -115,12 +115,12 @@ fn late_request_does_not_blame_a_right_clock() {
     for (date, advice) in [
         (
             DateHeader::Right,
-            "this machine's clock agrees with that of AWS; check what delays requests on their way \
-             (a proxy, a slow connection)\n",
+            ", although this machine's clock is right; check what delays requests on their way (a \
+             proxy, a slow connection)\n",
         ),
         (
             DateHeader::None,
-            "check this machine's clock (timedatectl shows it): the response does not show AWS's \
+            "; check this machine's clock (timedatectl shows it): the response does not show AWS's \
              time\n",
         ),
     ] {
@@ -129,7 +129,7 @@ fn late_request_does_not_blame_a_right_clock() {
         fixture.aws.state().date = date;
         for code in ["RequestExpired", "RequestTimeTooSkewed"] {
             fixture.aws.always(List, Fault::error(400, code, "Request has expired."));
-            let said = format!("{LIST_FAILED}{code}: Request has expired; {advice}");
+            let said = format!("{LIST_FAILED}{code}: Request has expired{advice}");
             fixture.run().assert(1, "", &said);
         }
     }
