@@ -37,7 +37,7 @@ pub fn read_date(text: &str) -> Option<SystemTime> {
 
 /// Formats a time as `2026-01-31 23:59:59 UTC`.
 pub fn timestamp(moment: SystemTime) -> String {
-    let Some(moment) = calendar(moment) else { return "a time that no calendar has".into() };
+    let Some(moment) = calendar(moment) else { return "a time outside the calendar".into() };
     let (year, month, day) = moment.to_calendar_date();
     let (hour, minute, second) = moment.to_hms();
     format!("{year:04}-{:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC", u8::from(month))
@@ -72,8 +72,8 @@ mod tests {
         for (moment, shown) in [
             (Some(SystemTime::UNIX_EPOCH), "1970-01-01 00:00:00 UTC"),
             (SystemTime::UNIX_EPOCH.checked_sub(Duration::from_secs(1)), "1969-12-31 23:59:59 UTC"),
-            (SystemTime::UNIX_EPOCH.checked_add(year_33658), "a time that no calendar has"),
-            (SystemTime::UNIX_EPOCH.checked_sub(year_33658), "a time that no calendar has"),
+            (SystemTime::UNIX_EPOCH.checked_add(year_33658), "a time outside the calendar"),
+            (SystemTime::UNIX_EPOCH.checked_sub(year_33658), "a time outside the calendar"),
         ] {
             assert_eq!(timestamp(moment.unwrap()), shown);
         }

@@ -286,9 +286,11 @@ fn advice_on(fault: &Fault, caller: &Caller) -> String {
                               policy of the topic's KMS key"
             .into(),
         "KMSDisabled" => "enable the KMS key of the topic".into(),
-        "KMSInvalidState" => "check in KMS whether the topic's key awaits its deletion or an \
-                              import, and undo that, or give the topic another key"
-            .into(),
+        "KMSInvalidState" => {
+            "cancel the deletion of the topic's KMS key or complete its import, or give the topic \
+             another key"
+                .into()
+        }
         "KMSNotFound" => "give the topic a KMS key that exists".into(),
         "KMSOptInRequired" => "activate KMS for the AWS account of the topic".into(),
         _ => "see the AWS documentation for this code".into(),

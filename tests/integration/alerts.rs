@@ -215,8 +215,8 @@ fn failed_alert_writes_no_lock_and_is_retried_next_run() {
         (
             Fault::error(400, "KMSInvalidState", "x"),
             format!(
-                "{PUBLISH_FAILED}KMSInvalidState: x; check in KMS whether the topic's key awaits \
-                 its deletion or an import, and undo that, or give the topic another key\n"
+                "{PUBLISH_FAILED}KMSInvalidState: x; cancel the deletion of the topic's KMS key or \
+                 complete its import, or give the topic another key\n"
             ),
         ),
         (

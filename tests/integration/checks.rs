@@ -133,8 +133,8 @@ fn check_reports_the_state_of_each_record() {
     fixture.aws.put(RecordSet::alias("home.example.com", "A", "elsewhere.example.com."));
     let foreign = "failed      record       home.example.com A is not ours to overwrite: it is an \
                    alias; make it a simple record with one value, or use another name";
-    let unknown = "not tested  public dns   home.example.com A: Route 53 has more than a simple \
-                   record";
+    let unknown = "not tested  public dns   home.example.com A: Route 53 \
+                   has more than a simple record, so it is not compared";
     let not_ours = "not tested  ttl          home.example.com A is not ours to overwrite";
     check(&fixture, &[]).assert(
         1,

@@ -27,7 +27,9 @@ pub fn compared(
     record_sets: &[RecordSet],
 ) -> Finding {
     let Some(has) = simple_values(key, record_sets) else {
-        return Finding::unknown(NAME, format!("{key}: Route 53 has more than a simple record"));
+        let detail =
+            format!("{key}: Route 53 has more than a simple record, so it is not compared");
+        return Finding::unknown(NAME, detail);
     };
     let family = key.record_type.family();
     let of_family = |addresses: &[IpAddr]| -> BTreeSet<IpAddr> {
@@ -134,7 +136,7 @@ mod tests {
             (
                 &["192.0.2.1"],
                 vec![record_set(&["192.0.2.1"], &["Weight"])],
-                unknown("Route 53 has more than a simple record"),
+                unknown("Route 53 has more than a simple record, so it is not compared"),
             ),
         ] {
             let said = Ok(said.iter().map(|address| address.parse().unwrap()).collect());

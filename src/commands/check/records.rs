@@ -79,7 +79,8 @@ impl Steps<'_> {
         let zone = match aws.zone_name(id, self.deadline) {
             Ok(Some(zone)) => zone,
             Ok(None) => {
-                tell(Finding::unknown(NAME, format!("the first records of {id} do not name it")));
+                let detail = format!("the first records of {id} do not show its name");
+                tell(Finding::unknown(NAME, detail));
                 return None;
             }
             Err(error) => {

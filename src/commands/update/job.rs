@@ -128,7 +128,7 @@ impl Job {
                 .env("AUTODNS_OLD", old)
                 .env("AUTODNS_NEW", address.to_string());
             let Err(error) = child::output(command, self.times.work.left(), |_| true) else {
-                self.console().step(|| format!("{key}: change_command has ended well"));
+                self.console().step(|| format!("{key}: change_command succeeded"));
                 return None;
             };
             let (cause, advice) = error.advised("run it by hand to see why");
