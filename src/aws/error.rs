@@ -222,7 +222,7 @@ impl Cause {
             }
             Self::Unreadable { .. } => "check who answers there: it is not AWS".into(),
             Self::BeyondCalendar => SET_CLOCK.into(),
-            Self::Impossible(_) => "nothing was sent".into(),
+            Self::Impossible(_) => "check the endpoint and the access key".into(),
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::record::{DnsName, RecordKey};
 use crate::{address, aws};
 
 /// The records that are not up to date, and the error.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct RecordError {
     pub records: Vec<RecordKey>,
     /// What failed.

@@ -42,6 +42,7 @@ impl Known {
 }
 
 /// The state of the rounds: the records that are still open, and what is known about them.
+#[derive(Clone)]
 pub struct Settling<'a> {
     job: &'a Job,
     aws: &'a Aws<'a>,
@@ -264,17 +265,7 @@ impl<'a> Settling<'a> {
     fn settle_apart(&mut self, batches: Vec<Vec<RecordKey>>) {
         self.open.clear();
         for open in batches {
-            let mut one = Self {
-                job: self.job,
-                aws: self.aws,
-                known: self.known.clone(),
-                list: self.list.clone(),
-                open,
-                errors: Vec::new(),
-                changed: Vec::new(),
-                unknown: self.unknown.clone(),
-                reported: std::mem::take(&mut self.reported),
-            };
+            let mut one = Self { open, errors: Vec::new(), changed: Vec::new(), ..self.clone() };
             one.settle();
             self.errors.append(&mut one.errors);
             self.changed.append(&mut one.changed);
