@@ -7,9 +7,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
+use serde_json::json;
+
 use crate::support::fake_aws::Operation::{Change, List, Publish};
+use crate::support::fake_reflector::HOST;
 use crate::support::fixture::Fixture;
-use crate::support::http::Family;
+use crate::support::http::{Family, Response};
 use crate::support::kill_at::run_traced;
 use crate::support::sandbox::Run;
 
@@ -81,8 +84,8 @@ fn can_hang(number: u32) -> bool {
     calls.contains(&i64::from(number))
 }
 
-fn is_write(point: &str) -> bool {
-    point.split(' ').nth(1) == Some(&libc::SYS_write.to_string())
+fn calls(point: &str, number: i64) -> bool {
+    point.split(' ').nth(1) == Some(&number.to_string())
 }
 
 #[test]
@@ -104,7 +107,7 @@ fn run_with_any_thread_held_ends_in_time() {
                     assert_eq!(run.status.code(), Some(1), "{point}: {run:?}");
                     // Only if the thread that prints is held, the line may be missing.
                     let is_said = run.stderr.starts_with("autodns: ");
-                    let is_printing = is_write(point) && run.stderr.is_empty();
+                    let is_printing = calls(point, libc::SYS_write) && run.stderr.is_empty();
                     assert!(is_said || is_printing, "{point}: {run:?}");
                     // Without a config or a key the run sends no alert. An alert that is held while
                     // it is sent does not arrive.
@@ -121,6 +124,33 @@ fn run_with_any_thread_held_ends_in_time() {
     });
     println!("held at {} of {} points", held.load(Ordering::SeqCst), points.len());
     assert!(held.into_inner() * 3 > points.len(), "too few threads were held");
+}
+
+#[test]
+fn run_that_hangs_at_its_credentials_reports_failure() {
+    let fixture = || {
+        let mut fixture = Fixture::new();
+        let base = fixture.reflector.server().url(HOST);
+        fixture.configure(|config| {
+            config["heartbeat_url"] = json!(format!("{base}/ping"));
+            config["heartbeat_fail"] = json!(true);
+        });
+        fixture.reflector.at("/ping/fail", Response::text("OK"));
+        fixture
+    };
+    let opens = points(&fixture()).into_iter().filter(|point| calls(point, libc::SYS_openat));
+    let mut reported = 0;
+    for point in opens {
+        let fixture = fixture();
+        let words: Vec<&str> = ["hold"].into_iter().chain(point.split(' ')).collect();
+        let run = run_traced(&fixture, &words, &["--deadline", "2"]);
+        if run.stderr.contains("reading the credentials and settings did not end in time") {
+            let requests = fixture.reflector.request_lines();
+            assert_eq!(requests, ["POST /ping/fail"], "{point}: {run:?}");
+            reported += 1;
+        }
+    }
+    assert!(reported > 0, "no thread was held at the credentials");
 }
 
 /// Runs the program with a full pipe, which nobody reads, as its stream `number`.

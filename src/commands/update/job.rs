@@ -38,6 +38,8 @@ pub struct Outcome {
     pub changed: Vec<Change>,
     /// Errors of `change_command`, one line per error.
     pub afterwards: Vec<String>,
+    /// Whether an earlier run may have sent an alert, which is to be withdrawn now.
+    pub may_have_alert: bool,
 }
 
 impl Outcome {
@@ -111,7 +113,8 @@ impl Job {
         errors.append(&mut settling.errors);
         let changed = settling.changed;
         let afterwards = self.run_change_command(&changed);
-        Outcome { errors, found: Some(settling.list.found), changed, afterwards }
+        let found = Some(settling.list.found);
+        Outcome { errors, found, changed, afterwards, may_have_alert: false }
     }
 
     /// Runs `change_command` for each change. Returns one line per error.

@@ -19,7 +19,6 @@ use crate::deadline::Deadline;
 use crate::detached::{self, NoResult};
 use crate::environment::Environment;
 use crate::error::SetupError;
-use crate::notify::heartbeat::Heartbeat;
 use crate::retry::Limit;
 use crate::session::Session;
 use crate::transport::Network;
@@ -67,8 +66,7 @@ enum Event {
     Ready(Arc<Session>),
     /// The session could not be opened.
     NotTried(SetupError),
-    /// The result of the work, and whether there may be an alert to withdraw.
-    Done(Outcome, bool),
+    Done(Outcome),
 }
 
 /// Runs configurations one after the other.
@@ -101,7 +99,7 @@ impl<'a> Supervisor<'a> {
             console: console.clone(),
         };
         let events = detached::start_or_do(move |events| work.run(&events));
-        let (outcome, is_out) = loop {
+        let outcome = loop {
             match detached::next(&events, times.patience) {
                 Ok(Event::Ready(opened)) => {
                     console = opened.console.clone();
@@ -111,15 +109,15 @@ impl<'a> Supervisor<'a> {
                     self.not_tried(file, &error, times, &console);
                     return Status::NotTried;
                 }
-                Ok(Event::Done(outcome, is_out)) => break (outcome, is_out),
+                Ok(Event::Done(outcome)) => break outcome,
                 Err(_) => {
                     let error = RecordError::unfinished(&console.last_doing());
                     let errors = vec![error.about(file.config.record_keys().collect())];
-                    break (Outcome { errors, ..Outcome::default() }, false);
+                    break Outcome { errors, ..Outcome::default() };
                 }
             }
         };
-        self.tell(&file.config, session.as_ref(), &outcome, is_out, times, &console)
+        self.tell(&file.config, session.as_ref(), &outcome, times, &console)
     }
 
     /// Reports that the credentials or settings cannot be used.
@@ -134,77 +132,110 @@ impl<'a> Supervisor<'a> {
         if self.said.insert(line.clone()) {
             console.error(&line);
         }
-        if let Some(heartbeat) = file.config.heartbeat.clone().filter(|_| !self.options.dry_run) {
-            let environment = Arc::clone(&self.environment);
-            let network = move || {
-                let network = Network::from_environment(&environment).ok()?;
-                Some((network, Limit::from_environment(&environment).unwrap_or_default()))
-            };
-            let line = console.secrets().hide(&line).into_owned();
-            send(heartbeat, vec![line], network, times, console);
-        }
+        let line = console.secrets().hide(&line).into_owned();
+        self.send_heartbeat(&file.config, None, vec![line], times, console);
     }
 
-    /// Reports the result of the work: on standard error, to the topic and by a heartbeat.
+    /// Reports the result of the work: on standard error, to the topic and by a heartbeat. Without
+    /// a session, which hung while it was opened, nothing can be published.
     fn tell(
         &self,
         config: &Config,
         session: Option<&Arc<Session>>,
         outcome: &Outcome,
-        is_out: bool,
         times: Times,
         console: &Console,
     ) -> Status {
-        let all_right = outcome.errors.is_empty();
-        let (lines, is_offline) = outcome.lines();
-        let hidden = |line: &String| console.secrets().hide(line).into_owned();
-        let lines: Vec<String> = lines.iter().map(hidden).collect();
-        // If the run failed, the heartbeat may post these lines.
-        let mut errors = lines.clone();
-        errors.extend(outcome.afterwards.iter().map(hidden));
-        for line in &errors {
+        let (mut lines, is_offline) = outcome.lines();
+        let alerted = lines.clone();
+        lines.extend_from_slice(&outcome.afterwards);
+        for line in &lines {
             console.error(line);
         }
         if let Some(session) = session.filter(|_| !self.options.dry_run) {
-            let changes = changes_to_tell(config, outcome);
-            let is_needed = is_out || !all_right || !changes.is_empty();
-            let lock = session.file.alert_lock(&self.environment);
-            if let Some(lock) = lock.filter(|_| is_needed) {
-                let alert = Arc::new(Alert {
-                    lock,
-                    errors: lines,
-                    is_offline,
-                    records: record_lines(config, outcome),
-                    changes,
-                    session: Arc::clone(session),
-                    end: times.end_of_what_begins_now(),
-                });
-                let own = Arc::clone(&alert);
-                let said = detached::within(alert.end.later(MORE), move || own.send());
-                let said = said.unwrap_or_else(|why| match why {
-                    NoResult::NoThread => alert.send(),
-                    NoResult::Overdue | NoResult::Died => {
-                        vec![RecordError::unfinished("the alert: sending it").to_string()]
-                    }
-                });
-                for line in said {
-                    let line = format!("{}: {line}", config.shown_names());
-                    console.error(&line);
-                    errors.push(hidden(&line));
-                }
-            }
-            if let Some(heartbeat) = config.heartbeat.clone() {
-                // A recovery message that was not sent does not make a run fail.
-                if all_right && outcome.afterwards.is_empty() {
-                    errors.clear();
-                }
-                let session = Arc::clone(session);
-                let network =
-                    move || Some((session.account.network.clone(), session.account.limit));
-                send(heartbeat, errors, network, times, console);
+            for line in self.send_alert(session, outcome, &alerted, is_offline, times) {
+                let line = format!("{}: {line}", config.shown_names());
+                console.error(&line);
+                lines.push(line);
             }
         }
-        if all_right && outcome.afterwards.is_empty() { Status::Right } else { Status::Failed }
+        // A recovery message that was not sent does not make a run fail.
+        let is_right = outcome.errors.is_empty() && outcome.afterwards.is_empty();
+        if is_right {
+            lines.clear();
+        }
+        let lines = lines.iter().map(|line| console.secrets().hide(line).into_owned()).collect();
+        self.send_heartbeat(config, session, lines, times, console);
+        if is_right { Status::Right } else { Status::Failed }
+    }
+
+    /// Raises or withdraws the alert, or publishes changed addresses, if there is a reason for one
+    /// of these. `errors` are the lines about the records. Returns lines to print.
+    fn send_alert(
+        &self,
+        session: &Arc<Session>,
+        outcome: &Outcome,
+        errors: &[String],
+        is_offline: bool,
+        times: Times,
+    ) -> Vec<String> {
+        let config = &session.file.config;
+        let changes = changes_to_tell(config, outcome);
+        if errors.is_empty() && changes.is_empty() && !outcome.may_have_alert {
+            return Vec::new();
+        }
+        let Some(lock) = session.file.alert_lock(&self.environment) else { return Vec::new() };
+        let secrets = session.console.secrets();
+        let alert = Arc::new(Alert {
+            lock,
+            errors: errors.iter().map(|line| secrets.hide(line).into_owned()).collect(),
+            is_offline,
+            records: record_lines(config, outcome),
+            changes,
+            session: Arc::clone(session),
+            end: times.end_of_what_begins_now(),
+        });
+        let own = Arc::clone(&alert);
+        detached::within(alert.end.later(MORE), move || own.send()).unwrap_or_else(
+            |why| match why {
+                NoResult::NoThread => alert.send(),
+                NoResult::Overdue | NoResult::Died => {
+                    vec![RecordError::unfinished("the alert: sending it").to_string()]
+                }
+            },
+        )
+    }
+
+    /// Sends the heartbeat of a run that printed `errors`, until the end of the run. Without a
+    /// session, the network comes from the environment.
+    fn send_heartbeat(
+        &self,
+        config: &Config,
+        session: Option<&Arc<Session>>,
+        errors: Vec<String>,
+        times: Times,
+        console: &Console,
+    ) {
+        let heartbeat = config.heartbeat.clone().filter(|_| !self.options.dry_run);
+        let Some(heartbeat) = heartbeat else { return };
+        let (session, own) = (session.cloned(), console.clone());
+        let environment = Arc::clone(&self.environment);
+        let end = times.end_of_what_begins_now();
+        let sent = detached::within(end.later(MORE), move || {
+            let (network, limit) = match &session {
+                Some(session) => (Ok(session.account.network.clone()), session.account.limit),
+                None => (
+                    Network::from_environment(&environment),
+                    Limit::from_environment(&environment).unwrap_or_default(),
+                ),
+            };
+            if let Ok(network) = network {
+                heartbeat.send(&errors, &network, &own, limit, end);
+            }
+        });
+        if sent.is_err() {
+            console.step(|| "warning: sending the heartbeat did not end in time".into());
+        }
     }
 }
 
@@ -230,32 +261,12 @@ impl Work {
         };
         tell(Event::Ready(Arc::clone(&session)));
         let job = Job { session, options, times };
-        let outcome = job.bring_up_to_date();
-        let is_out = lock.filter(|_| outcome.errors.is_empty()).is_some_and(|lock| {
+        let mut outcome = job.bring_up_to_date();
+        outcome.may_have_alert = lock.filter(|_| outcome.errors.is_empty()).is_some_and(|lock| {
             let path = lock.path().map(|path| path.display().to_string()).unwrap_or_default();
             job.session.console.doing(format!("looking at alert_lock {path}"));
             lock.may_be_held()
         });
-        tell(Event::Done(outcome, is_out));
-    }
-}
-
-/// Sends a heartbeat over the network that `network` returns, until the end of the run.
-fn send(
-    heartbeat: Heartbeat,
-    errors: Vec<String>,
-    network: impl FnOnce() -> Option<(Network, Limit)> + Send + 'static,
-    times: Times,
-    console: &Console,
-) {
-    let end = times.end_of_what_begins_now();
-    let own = console.clone();
-    let sent = detached::within(end.later(MORE), move || {
-        if let Some((network, limit)) = network() {
-            heartbeat.send(&errors, &network, &own, limit, end);
-        }
-    });
-    if sent.is_err() {
-        console.step(|| "warning: sending the heartbeat did not end in time".into());
+        tell(Event::Done(outcome));
     }
 }
