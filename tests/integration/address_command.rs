@@ -11,14 +11,14 @@ use crate::support::fixture::Fixture;
 use crate::support::http::Family;
 
 /// A fixture whose command is this script, and whose reflector is not named.
-fn alone(script: &str) -> Fixture {
-    let mut fixture = beside(script);
+fn command_only(script: &str) -> Fixture {
+    let mut fixture = command_and_reflector(script);
     fixture.without("reflect_url");
     fixture
 }
 
 /// A fixture whose command is this script, and whose reflector is named, too.
-fn beside(script: &str) -> Fixture {
+fn command_and_reflector(script: &str) -> Fixture {
     let mut fixture = Fixture::new();
     let path = fixture.sandbox.script("address.sh", &format!("#!/bin/sh\n{script}\n"));
     fixture.configure(|config| config["address_command"] = json!(path));
@@ -26,12 +26,12 @@ fn beside(script: &str) -> Fixture {
 }
 
 const CHANGED: &str = "home.example.com. A 300 192.175.48.7";
-const BOTH: &str = "echo run >>runs\ncase $AUTODNS_FAMILY in\n4) echo ' 192.175.48.7' ;;\n\
+const ANSWER_BOTH_FAMILIES: &str = "echo run >>runs\ncase $AUTODNS_FAMILY in\n4) echo ' 192.175.48.7' ;;\n\
                     6) printf 2620:4f:8000::7 ;;\nesac";
 
 #[test]
 fn command_replaces_the_reflectors() {
-    let mut fixture = alone(BOTH);
+    let mut fixture = command_only(ANSWER_BOTH_FAMILIES);
     fixture.configure(|config| config["record_types"] = json!(["A", "AAAA"]));
     fixture.run().assert_silent();
     let records = fixture.aws.record_sets();
@@ -42,7 +42,7 @@ fn command_replaces_the_reflectors() {
 
 #[test]
 fn reflector_confirms_the_command_before_a_change_only() {
-    let mut fixture = beside("echo 192.175.48.7");
+    let mut fixture = command_and_reflector("echo 192.175.48.7");
     fixture.configure(|config| config["require_confirmation"] = json!(true));
     fixture.run().assert_silent();
     assert_eq!(fixture.aws.record_sets()[0], CHANGED);
@@ -53,7 +53,7 @@ fn reflector_confirms_the_command_before_a_change_only() {
 
 #[test]
 fn reflector_that_disagrees_with_the_command_stops_the_change() {
-    let fixture = beside("echo 192.175.48.9");
+    let fixture = command_and_reflector("echo 192.175.48.9");
     fixture.run_with(&["--dry-run"]).assert(
         1,
         "",
@@ -64,7 +64,7 @@ fn reflector_that_disagrees_with_the_command_stops_the_change() {
 
 #[test]
 fn reflector_replaces_a_failed_command() {
-    let fixture = beside("echo run >>runs; echo verysecret; exit 3");
+    let fixture = command_and_reflector("echo run >>runs; echo verysecret; exit 3");
     fixture.run().assert_silent();
     assert_eq!(fixture.aws.record_sets()[0], CHANGED);
     // It is not run again to confirm the reflector.
@@ -73,7 +73,7 @@ fn reflector_replaces_a_failed_command() {
 
 #[test]
 fn command_with_an_interface_is_for_ipv4_only() {
-    let mut fixture = alone(BOTH);
+    let mut fixture = command_only(ANSWER_BOTH_FAMILIES);
     fixture.configure(|config| {
         config["record_types"] = json!(["A", "AAAA"]);
         config["ipv6_interface"] = json!("no-such-one");
@@ -97,7 +97,7 @@ fn command_without_an_address_is_reported_unquoted() {
         "echo 192.168.1.2",
         "echo 0.0.0.0",
     ] {
-        let run = alone(script).run_with(&["--dry-run"]);
+        let run = command_only(script).run_with(&["--dry-run"]);
         assert_eq!((run.status.code(), run.stdout.as_str()), (Some(1), ""), "{run:?}");
         assert!(!run.stderr.contains("verysecret"), "{run:?}");
         let start = "autodns: home.example.com A: could not get the public IPv4 address from \
@@ -133,7 +133,7 @@ fn command_without_an_address_is_reported_unquoted() {
 
 #[test]
 fn hanging_command_is_killed_and_the_reflector_asked() {
-    let fixture = beside("echo $$ >id; exec sleep 600");
+    let fixture = command_and_reflector("echo $$ >id; exec sleep 600");
     let began = Instant::now();
     fixture.run_with(&["--deadline", "14"]).assert_silent();
     assert!(began.elapsed() < Duration::from_secs(14), "{:?}", began.elapsed());
@@ -145,7 +145,7 @@ fn hanging_command_is_killed_and_the_reflector_asked() {
 
 #[test]
 fn check_shows_the_command_as_a_source() {
-    let fixture = beside("echo 192.175.48.7");
+    let fixture = command_and_reflector("echo 192.175.48.7");
     fixture.aws.put(RecordSet::new("home.example.com", "A", 300, &["192.175.48.7"]));
     fixture.reflector.says(Family::V4, "192.175.48.9");
     let run = fixture.run_args(&["check", &fixture.sandbox.path("autodns.json")]);

@@ -44,7 +44,7 @@ fn out_of_order() -> String {
 }
 
 /// The whole text of an alert of this config, with these lines of stderr and this last line.
-fn failure(config: &str, stderr: &str, end: &str) -> String {
+fn alert_text(config: &str, stderr: &str, end: &str) -> String {
     failure_of(OLD, config, stderr, end)
 }
 
@@ -59,7 +59,7 @@ fn failure_of(record: &str, config: &str, stderr: &str, end: &str) -> String {
     )
 }
 
-fn recovery(took: &str) -> String {
+fn recovery_text(took: &str) -> String {
     format!(
         "home.example.com is up to date again, {took} after the alert of {{time}}.\n\nHost:   \
          raspberrypi\nConfig: {{home}}/autodns.json\n"
@@ -89,7 +89,7 @@ fn assert_published(fixture: &Fixture, expected: &[(&str, &str)]) {
 fn alert_names_host_record_cause_start_and_advice() {
     let fixture = failing();
     fixture.run().assert(1, "", &out_of_order()).assert_wrote(&["+ autodns.lock"]);
-    assert_published(&fixture, &[(FAILED, &failure("autodns.json", &out_of_order(), ONCE))]);
+    assert_published(&fixture, &[(FAILED, &alert_text("autodns.json", &out_of_order(), ONCE))]);
     let lock = fixture.sandbox.read(LOCK).expect("the lock");
     let lock: Value = serde_json::from_str(&lock).expect("JSON in the lock");
     assert_eq!(lock["config"], fixture.sandbox.path("autodns.json"));
@@ -119,7 +119,7 @@ fn empty_lock_of_autodns_py_suppresses_the_alert() {
     assert_published(&fixture, &[]);
     repair_reflector(&fixture);
     fixture.run().assert_silent().assert_wrote(&["- autodns.lock"]);
-    assert_published(&fixture, &[(RECOVERED, &recovery("2 days 3 hours"))]);
+    assert_published(&fixture, &[(RECOVERED, &recovery_text("2 days 3 hours"))]);
 }
 
 #[test]
@@ -128,8 +128,8 @@ fn recovery_removes_lock_and_sends_message() {
     fixture.run();
     repair_reflector(&fixture);
     fixture.run().assert_silent().assert_wrote(&["- autodns.lock"]);
-    let alert = failure("autodns.json", &out_of_order(), ONCE);
-    assert_published(&fixture, &[(FAILED, &alert), (RECOVERED, &recovery("{seconds}"))]);
+    let alert = alert_text("autodns.json", &out_of_order(), ONCE);
+    assert_published(&fixture, &[(FAILED, &alert), (RECOVERED, &recovery_text("{seconds}"))]);
     fixture.run().assert_silent().assert_wrote(&[]);
     assert_eq!(fixture.aws.published().len(), 2);
     // The next failure sends a new alert.
@@ -277,8 +277,8 @@ fn recovery_message_follows_alert_of_unknown_outcome() {
     fixture.run().assert_wrote(&["+ .autodns.lock.pending"]);
     repair_reflector(&fixture);
     fixture.run().assert_silent().assert_wrote(&["- .autodns.lock.pending"]);
-    let alert = failure("autodns.json", &out_of_order(), ONCE);
-    assert_published(&fixture, &[(FAILED, &alert), (RECOVERED, &recovery("{seconds}"))]);
+    let alert = alert_text("autodns.json", &out_of_order(), ONCE);
+    assert_published(&fixture, &[(FAILED, &alert), (RECOVERED, &recovery_text("{seconds}"))]);
     fixture.run().assert_silent().assert_wrote(&[]);
     assert_eq!(fixture.aws.published().len(), 2);
 }
@@ -294,8 +294,8 @@ fn recovered() -> Fixture {
 
 /// Asserts that the next good run sends the recovery message that this run could not send.
 #[track_caller]
-fn assert_recovery_is_kept(mut fixture: Fixture, impede: impl FnOnce(&mut Fixture)) {
-    impede(&mut fixture);
+fn assert_recovery_is_retried(mut fixture: Fixture, cause_error: impl FnOnce(&mut Fixture)) {
+    cause_error(&mut fixture);
     let run = fixture.run();
     run.assert_wrote(&["+ .autodns.lock.pending", "- autodns.lock"]);
     assert_eq!((run.status.code(), run.stderr.lines().count()), (Some(0), 1), "{run:?}");
@@ -303,8 +303,8 @@ fn assert_recovery_is_kept(mut fixture: Fixture, impede: impl FnOnce(&mut Fixtur
     assert!(run.stderr.contains(kept), "{run:?}");
     fixture.sandbox.unset("AWS_ENDPOINT_URL_SNS");
     fixture.run().assert_silent().assert_wrote(&["- .autodns.lock.pending"]);
-    let alert = failure("autodns.json", &out_of_order(), ONCE);
-    assert_published(&fixture, &[(FAILED, &alert), (RECOVERED, &recovery("{seconds}"))]);
+    let alert = alert_text("autodns.json", &out_of_order(), ONCE);
+    assert_published(&fixture, &[(FAILED, &alert), (RECOVERED, &recovery_text("{seconds}"))]);
 }
 
 #[test]
@@ -325,7 +325,7 @@ fn recovery_message_is_retried_after_a_transient_error() {
         Fault::Instead(Response::new(403, "application/xml", "<Error/>").into()),
         Fault::Instead(Response::redirect(302, "https://portal.example/").into()),
     ] {
-        assert_recovery_is_kept(recovered(), |fixture| fixture.aws.fault(Publish, fault));
+        assert_recovery_is_retried(recovered(), |fixture| fixture.aws.fault(Publish, fault));
     }
 }
 
@@ -334,12 +334,12 @@ fn recovery_message_is_retried_when_sns_is_unreachable() {
     for certificate in [Certificate::Untrusted, Certificate::Expired, Certificate::NotYetValid] {
         let portal = FakeAws::start_as(Listen::V4, Protocol::Tls(certificate));
         let url = portal.url();
-        assert_recovery_is_kept(recovered(), |fixture| {
+        assert_recovery_is_retried(recovered(), |fixture| {
             fixture.sandbox.set("AWS_ENDPOINT_URL_SNS", url);
         });
     }
     // A single NXDOMAIN of the name server.
-    assert_recovery_is_kept(recovered(), |fixture| {
+    assert_recovery_is_retried(recovered(), |fixture| {
         fixture.sandbox.etc("nsswitch.conf", "hosts: files\n");
         fixture.sandbox.set("AWS_ENDPOINT_URL_SNS", "https://sns.example.org");
     });
@@ -347,11 +347,11 @@ fn recovery_message_is_retried_when_sns_is_unreachable() {
 
 /// Asserts that each failing run prints why there is no lock, and sends the alert again.
 #[track_caller]
-fn assert_repeats(fixture: &Fixture, why: &str) {
+fn assert_alert_repeats(fixture: &Fixture, why: &str) {
     let why = format!("{why}; every failing run repeats the alert until this is fixed");
     let stderr = out_of_order() + &format!("autodns: home.example.com: {why}\n");
     let end = format!("This message repeats: {why}.\n");
-    let alert = failure("autodns.json", &out_of_order(), &end);
+    let alert = alert_text("autodns.json", &out_of_order(), &end);
     for count in 1..=2 {
         fixture.run().assert(1, "", &stderr).assert_wrote(&[]);
         assert_published(fixture, &vec![(FAILED, alert.as_str()); count]);
@@ -381,7 +381,7 @@ fn alert_repeats_when_lock_cannot_be_written() {
         let lock = fixture.sandbox.path(&format!("{place}/autodns.lock"));
         fixture.configure(|config| config["alert_lock"] = json!(lock));
         let verb = if place == "autodns.json" { "read" } else { "written" };
-        assert_repeats(
+        assert_alert_repeats(
             &fixture,
             &format!("alert_lock {{home}}/{place}/autodns.lock cannot be {verb}: {why}"),
         );
@@ -413,7 +413,7 @@ fn lock_that_cannot_be_removed_suppresses_no_alert() {
             fixture.sandbox.read_only("disk");
         }
         let why = format!("alert_lock {{home}}/disk/autodns.lock cannot be removed: {error}");
-        assert_repeats(&fixture, &why);
+        assert_alert_repeats(&fixture, &why);
         // Without a lock to remove, every good run would send the message again.
         repair_reflector(&fixture);
         let said = format!(
@@ -441,7 +441,7 @@ fn lock_that_is_a_symlink_is_not_followed() {
         fixture.sandbox.write("precious", "precious content");
         symlink(fixture.sandbox.path(target), fixture.sandbox.path(LOCK)).expect("a symlink");
         let why = "alert_lock {home}/autodns.lock is a symbolic link, which is never followed";
-        assert_repeats(&fixture, why);
+        assert_alert_repeats(&fixture, why);
         repair_reflector(&fixture);
         fixture.run().assert_silent().assert_wrote(&[]);
         assert_eq!(fixture.sandbox.read("precious").as_deref(), Some("precious content"));
@@ -453,7 +453,7 @@ fn lock_that_is_a_symlink_is_not_followed() {
 fn lock_that_is_a_directory_is_left_unchanged() {
     let fixture = failing();
     fs::create_dir(fixture.sandbox.path(LOCK)).expect("a directory");
-    assert_repeats(&fixture, "alert_lock {home}/autodns.lock is a directory");
+    assert_alert_repeats(&fixture, "alert_lock {home}/autodns.lock is a directory");
     repair_reflector(&fixture);
     fixture.run().assert_silent().assert_wrote(&[]);
 }
@@ -464,7 +464,7 @@ fn lock_with_foreign_content_is_left_unchanged() {
         let fixture = failing();
         fixture.sandbox.write(LOCK, content);
         let why = "alert_lock {home}/autodns.lock is a file that autodns did not write";
-        assert_repeats(&fixture, why);
+        assert_alert_repeats(&fixture, why);
         repair_reflector(&fixture);
         fixture.run().assert_silent().assert_wrote(&[]);
     }
@@ -480,7 +480,7 @@ fn lock_of_another_config_is_ignored_and_kept() {
     assert_eq!(fixture.aws.published().len(), 1);
     let lock = fixture.sandbox.read(LOCK);
     fixture.aws.state().sns.topics.insert(TOPIC.into(), Vec::new());
-    assert_repeats(
+    assert_alert_repeats(
         &fixture,
         "alert_lock {home}/autodns.lock belongs to another configuration, {home}/other.json",
     );
@@ -528,7 +528,7 @@ fn route_53_failure_sends_an_alert() {
         expected::REPLACE_POLICY
     );
     fixture.run().assert(1, "", &said).assert_wrote(&["+ autodns.lock"]);
-    assert_published(&fixture, &[(FAILED, &failure("autodns.json", &said, ONCE))]);
+    assert_published(&fixture, &[(FAILED, &alert_text("autodns.json", &said, ONCE))]);
     fixture.aws.state().denied.clear();
     fixture.run().assert_silent().assert_wrote(&["- autodns.lock"]);
     assert_eq!(fixture.aws.operations(), [List, Change, Publish, List, Change, Publish]);
@@ -564,7 +564,7 @@ fn alert_is_sent_again_after_a_killed_run() {
     latch.open();
     // A duplicate alert is better than a missed one.
     fixture.run().assert(1, "", &out_of_order());
-    let alert = failure("autodns.json", &out_of_order(), ONCE);
+    let alert = alert_text("autodns.json", &out_of_order(), ONCE);
     assert_published(&fixture, &[(FAILED, &alert), (FAILED, &alert)]);
     assert_eq!(files_like_a_lock(&fixture), [LOCK]);
     repair_reflector(&fixture);
@@ -586,8 +586,8 @@ fn recovery_message_is_sent_again_after_a_killed_run() {
     drop(second);
     latch.open();
     fixture.run().assert_silent();
-    let alert = failure("autodns.json", &out_of_order(), ONCE);
-    assert_published(&fixture, &[(FAILED, &alert), (RECOVERED, &recovery("{seconds}"))]);
+    let alert = alert_text("autodns.json", &out_of_order(), ONCE);
+    assert_published(&fixture, &[(FAILED, &alert), (RECOVERED, &recovery_text("{seconds}"))]);
     assert_eq!(files_like_a_lock(&fixture), Vec::<String>::new());
     fixture.run().assert_silent();
     assert_eq!(fixture.aws.published().len(), 2);

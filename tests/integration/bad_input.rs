@@ -11,7 +11,7 @@ use crate::support::fake_aws::Operation;
 use crate::support::fixture::Fixture;
 
 /// The stderr of a run with this text as config. The run must send and write nothing.
-fn said_of_text(fixture: &Fixture, text: &[u8]) -> String {
+fn error_in_text(fixture: &Fixture, text: &[u8]) -> String {
     fixture.sandbox.write("autodns.json", text);
     let run = fixture.run();
     assert_eq!((run.status.code(), run.stdout.as_str()), (Some(2), ""), "{run:?}");
@@ -19,13 +19,13 @@ fn said_of_text(fixture: &Fixture, text: &[u8]) -> String {
     run.stderr
 }
 
-fn said_of_all(table: &[(&str, Value)]) -> String {
+fn errors_in_values(table: &[(&str, Value)]) -> String {
     let fixture = Fixture::new();
     let mut seen = String::new();
     for (key, value) in table {
         let mut config = fixture.config();
         config[*key] = value.clone();
-        let said = said_of_text(&fixture, format!("{config:#}\n").as_bytes());
+        let said = error_in_text(&fixture, format!("{config:#}\n").as_bytes());
         seen += &format!("{value}\n    {said}");
     }
     seen
@@ -82,7 +82,7 @@ fn invalid_json_is_reported_with_line_and_column() {
         [b"\xff\xfe".to_vec(), good.encode_utf16().flat_map(u16::to_le_bytes).collect()].concat(),
     ];
     for text in texts {
-        seen += &said_of_text(&fixture, &text);
+        seen += &error_in_text(&fixture, &text);
     }
     assert_text(
         &seen,
@@ -116,7 +116,7 @@ fn missing_key_is_named() {
     for key in ["hosted_zone_id", "dns_name"] {
         let mut config = fixture.config();
         config.as_object_mut().expect("an object").remove(key);
-        seen += &said_of_text(&fixture, config.to_string().as_bytes());
+        seen += &error_in_text(&fixture, config.to_string().as_bytes());
     }
     assert_text(
         &seen,
@@ -146,7 +146,7 @@ fn unknown_key_is_reported_with_the_nearest_name() {
     ] {
         let mut config = fixture.config();
         config[key] = json!("x");
-        seen += &said_of_text(&fixture, format!("{config:#}").as_bytes());
+        seen += &error_in_text(&fixture, format!("{config:#}").as_bytes());
     }
     let keys = "hosted_zone_id, dns_name, topic_arn, alert_lock, reflect_url, record_types, ttl, \
                 allow_non_public, notify_recovery, notify_change, expected_networks, \
@@ -185,7 +185,7 @@ fn unknown_key_is_reported_with_the_nearest_name() {
 
 #[test]
 fn value_of_the_wrong_type_is_rejected() {
-    let seen = said_of_all(&[
+    let seen = errors_in_values(&[
         ("hosted_zone_id", json!(7)),
         ("hosted_zone_id", json!(null)),
         ("dns_name", json!(["home.example.com", 7])),
@@ -267,7 +267,7 @@ fn value_of_the_wrong_type_is_rejected() {
 
 #[test]
 fn invalid_change_command_is_rejected() {
-    let seen = said_of_all(&[
+    let seen = errors_in_values(&[
         ("change_command", json!("")),
         ("change_command", json!("'half")),
         ("change_command", json!("A=b run")),
@@ -294,7 +294,8 @@ fn invalid_change_command_is_rejected() {
 #[test]
 fn invalid_name_is_rejected() {
     // The unit test of `DnsName` asserts the other causes.
-    let seen = said_of_all(&[("dns_name", json!("")), ("dns_name", json!("home.example.com\n"))]);
+    let seen =
+        errors_in_values(&[("dns_name", json!("")), ("dns_name", json!("home.example.com\n"))]);
     assert_text(
         &seen,
         "\"\"\n\
@@ -307,7 +308,7 @@ fn invalid_name_is_rejected() {
 
 #[test]
 fn invalid_zone_id_or_arn_is_rejected() {
-    let seen = said_of_all(&[
+    let seen = errors_in_values(&[
         ("hosted_zone_id", json!("")),
         ("hosted_zone_id", json!("/hostedzone/")),
         ("hosted_zone_id", json!("example.com")),
@@ -380,7 +381,7 @@ fn invalid_zone_id_or_arn_is_rejected() {
 
 #[test]
 fn invalid_ttl_or_record_types_are_rejected() {
-    let seen = said_of_all(&[
+    let seen = errors_in_values(&[
         ("ttl", json!(0)),
         ("ttl", json!(-1)),
         ("ttl", json!(2_147_483_648_u64)),
@@ -413,7 +414,7 @@ fn invalid_ttl_or_record_types_are_rejected() {
 
 #[test]
 fn invalid_reflector_or_lock_is_rejected() {
-    let seen = said_of_all(&[
+    let seen = errors_in_values(&[
         ("reflect_url", json!("")),
         ("reflect_url", json!("reflect.example.net/ip")),
         ("reflect_url", json!("http://reflect.example.net/ip?apikey=v3ry%2FSecret%2BValue")),
@@ -492,7 +493,7 @@ fn json_error_beside_a_url_hides_its_secret() {
     let fixture = Fixture::new();
     let text = "{\"reflect_url\": \"https://reflect.example.net/?apikey=v3ry%2FSecret%2BValue\"x}";
     assert_text(
-        &said_of_text(&fixture, text.as_bytes()),
+        &error_in_text(&fixture, text.as_bytes()),
         "autodns: {home}/autodns.json: line 1, column 76: this is not JSON: expected `,` or \
          `}`\n",
     );

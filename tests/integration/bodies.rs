@@ -22,7 +22,7 @@ const MEMORY: &str = "--data=33554432";
 
 /// A run with that memory limit and one attempt per request.
 #[track_caller]
-fn run(fixture: &mut Fixture) -> Run {
+fn limited_run(fixture: &mut Fixture) -> Run {
     fixture.sandbox.set("AWS_MAX_ATTEMPTS", "1");
     let config = fixture.sandbox.path("autodns.json");
     let run = fixture.finish(fixture.sandbox.spawn_by(&["prlimit", MEMORY], &[&config]));
@@ -87,7 +87,7 @@ fn replies_of_any_server(good: &str, large: usize) -> Vec<(&'static str, Reply)>
 fn replies_of_aws(good: &str) -> Vec<(&'static str, Reply)> {
     let (_, root) = good.split_once('\n').expect("a line of its own");
     let (start, inside) = root.split_once('>').expect("a root");
-    let name = root_of(good);
+    let name = root_name(good);
     let doctype = |entities: &str, reference: &str| {
         format!("<!DOCTYPE {name} [{entities}]>{start}>{reference}{inside}")
     };
@@ -114,13 +114,13 @@ fn replies_of_aws(good: &str) -> Vec<(&'static str, Reply)> {
     .collect()
 }
 
-fn root_of(document: &str) -> &str {
+fn root_name(document: &str) -> &str {
     let (_, root) = document.split_once("?>\n<").expect("a declaration");
     root.split([' ', '>']).next().expect("a name")
 }
 
 /// A valid body for that operation.
-fn good(operation: Operation) -> String {
+fn valid_body(operation: Operation) -> String {
     let (root, inside) = match operation {
         List => {
             let response =
@@ -139,8 +139,12 @@ fn good(operation: Operation) -> String {
 }
 
 /// The message for each reply to that operation, without the common beginning.
-fn said_of(operation: Operation, beginning: &str, replies: Vec<(&str, Reply)>) -> String {
-    let good = good(operation);
+fn errors_for_replies(
+    operation: Operation,
+    beginning: &str,
+    replies: Vec<(&str, Reply)>,
+) -> String {
+    let good = valid_body(operation);
     let mut seen = String::new();
     for (what, reply) in replies {
         let mut fixture = Fixture::new();
@@ -148,12 +152,12 @@ fn said_of(operation: Operation, beginning: &str, replies: Vec<(&str, Reply)>) -
             fixture.reflector.fails(Family::V4);
         }
         fixture.aws.always(operation, Fault::Instead(reply));
-        let run = run(&mut fixture);
-        let reason = match (run.status.code(), run.stderr.strip_prefix(beginning)) {
-            (Some(1), Some(reason)) => reason.replace(root_of(&good), "{root}"),
+        let run = limited_run(&mut fixture);
+        let cause = match (run.status.code(), run.stderr.strip_prefix(beginning)) {
+            (Some(1), Some(cause)) => cause.replace(root_name(&good), "{root}"),
             _ => format!("{run:?}\n"),
         };
-        seen += &format!("{what}: {reason}");
+        seen += &format!("{what}: {cause}");
         match operation {
             List => assert_eq!(fixture.aws.operations(), [List, Publish], "{what}"),
             Change => assert_eq!(fixture.aws.operations(), [List, Change, Publish], "{what}"),
@@ -168,7 +172,7 @@ fn said_of(operation: Operation, beginning: &str, replies: Vec<(&str, Reply)>) -
     seen
 }
 
-const SAID_OF_ANY_OPERATION: &str = "\
+const EXPECTED_ERRORS: &str = "\
 gzip: {aws}: the answer is not UTF-8; check who answers there
 too large: {aws}: the answer is too large; check who answers there
 endless chunks: {aws}: the answer is too large; check who answers there
@@ -217,25 +221,25 @@ forbids; check who answers there: it is not AWS
 
 #[test]
 fn invalid_list_response_is_an_error() {
-    let good = good(List);
+    let good = valid_body(List);
     let replies = [replies_of_any_server(&good, (1 << 20) + 1), replies_of_aws(&good)].concat();
-    assert_text(&said_of(List, LIST_FAILED, replies), SAID_OF_ANY_OPERATION);
+    assert_text(&errors_for_replies(List, LIST_FAILED, replies), EXPECTED_ERRORS);
 }
 
 #[test]
 fn invalid_change_response_confirms_nothing() {
-    let good = good(Change);
+    let good = valid_body(Change);
     let replies = [replies_of_any_server(&good, (1 << 20) + 1), replies_of_aws(&good)].concat();
-    assert_text(&said_of(Change, UNCONFIRMED, replies), SAID_OF_ANY_OPERATION);
+    assert_text(&errors_for_replies(Change, UNCONFIRMED, replies), EXPECTED_ERRORS);
 }
 
 #[test]
 fn invalid_publish_response_writes_no_lock() {
-    let good = good(Publish);
+    let good = valid_body(Publish);
     let replies = [replies_of_any_server(&good, (1 << 20) + 1), replies_of_aws(&good)].concat();
     let beginning = expected::out_of_order(Family::V4)
         + &PUBLISH_FAILED.replace("could not publish to", "could not confirm the message to");
-    assert_text(&said_of(Publish, &beginning, replies), SAID_OF_ANY_OPERATION);
+    assert_text(&errors_for_replies(Publish, &beginning, replies), EXPECTED_ERRORS);
 }
 
 #[test]
@@ -248,7 +252,7 @@ fn status_511_of_a_captive_portal_means_not_sent() {
         (Change, CHANGE_FAILED.to_owned()),
         (Publish, expected::out_of_order(Family::V4) + PUBLISH_FAILED),
     ] {
-        let seen = said_of(operation, &beginning, vec![("511", portal().into())]);
+        let seen = errors_for_replies(operation, &beginning, vec![("511", portal().into())]);
         assert_text(&seen, &format!("511: {why}"));
     }
     let mut fixture = Fixture::new();
@@ -256,12 +260,12 @@ fn status_511_of_a_captive_portal_means_not_sent() {
     fixture.reflector.replies(Family::V4, portal());
     let expected =
         address_failed(Family::V4) + "it answered 511; sign in to this network with a browser\n";
-    run(&mut fixture).assert(1, "", &expected);
+    limited_run(&mut fixture).assert(1, "", &expected);
 }
 
 #[test]
 fn nul_in_a_record_makes_the_list_unreadable() {
-    let good = good(List);
+    let good = valid_body(List);
     let mut expected = String::new();
     let mut replies = Vec::new();
     for (what, before) in [
@@ -279,7 +283,7 @@ fn nul_in_a_record_makes_the_list_unreadable() {
              forbids; check who answers there: it is not AWS\n"
         );
     }
-    assert_text(&said_of(List, LIST_FAILED, replies), &expected);
+    assert_text(&errors_for_replies(List, LIST_FAILED, replies), &expected);
 }
 
 #[test]
@@ -290,13 +294,13 @@ fn invalid_reflector_response_is_an_error() {
         let mut fixture = Fixture::new();
         fixture.without("topic_arn");
         fixture.reflector.replies(Family::V4, reply);
-        let run = run(&mut fixture);
-        let reason = match (run.status.code(), run.stderr.strip_prefix(&address_failed(Family::V4)))
+        let run = limited_run(&mut fixture);
+        let cause = match (run.status.code(), run.stderr.strip_prefix(&address_failed(Family::V4)))
         {
-            (Some(1), Some(reason)) => reason.to_owned(),
+            (Some(1), Some(cause)) => cause.to_owned(),
             _ => format!("{run:?}\n"),
         };
-        seen += &format!("{what}: {reason}");
+        seen += &format!("{what}: {cause}");
         assert_eq!(fixture.aws.operations(), [List], "{what}");
     }
     assert_text(
@@ -339,7 +343,7 @@ fn compressed_reflector_response_is_rejected() {
     fixture.reflector.replies(Family::V4, response);
     let expected =
         address_failed(Family::V4) + "the answer is not UTF-8; check who answers there\n";
-    run(&mut fixture).assert(1, "", &expected);
+    limited_run(&mut fixture).assert(1, "", &expected);
 }
 
 #[test]
@@ -368,7 +372,9 @@ fn response_that_never_ends_is_aborted() {
                 fixture.aws.always(List, Fault::Instead(replies_of_aws.0));
                 let mut expected = address_failed(Family::V4) + of_reflector.1;
                 expected += &format!("{LIST_FAILED}{{aws}}: {}", replies_of_aws.1);
-                run(&mut fixture).assert(1, "", &expected).assert_wrote(&["+ autodns.lock"]);
+                limited_run(&mut fixture)
+                    .assert(1, "", &expected)
+                    .assert_wrote(&["+ autodns.lock"]);
                 assert_eq!(fixture.aws.operations(), [List, Publish]);
             });
         }
@@ -377,13 +383,13 @@ fn response_that_never_ends_is_aborted() {
 
 #[test]
 fn bytes_after_a_response_are_not_the_next_response() {
-    let list = Response::new(200, "text/xml", good(List)).to_bytes();
-    let change = Response::new(200, "text/xml", good(Change)).to_bytes();
+    let list = Response::new(200, "text/xml", valid_body(List)).to_bytes();
+    let change = Response::new(200, "text/xml", valid_body(Change)).to_bytes();
     for end in [End::Close, End::Cut, End::Reset] {
         let reply = Reply::Raw([list.as_slice(), &change].concat(), end);
         let mut fixture = Fixture::new();
         fixture.aws.fault(List, Fault::Instead(reply));
-        run(&mut fixture).assert_silent();
+        limited_run(&mut fixture).assert_silent();
         assert_eq!(fixture.aws.operations(), [List, Change]);
         assert_eq!(fixture.aws.record_sets()[0], "home.example.com. A 300 192.175.48.7");
     }

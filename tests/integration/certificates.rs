@@ -58,7 +58,7 @@ impl OpensslFixture {
         std::fs::write(self.folder.join("bundle.pem"), bundle).expect("the bundle");
     }
 
-    fn reason(&mut self) -> String {
+    fn cause(&mut self) -> String {
         let bundle = self.folder.join("bundle.pem").to_str().expect("UTF-8").to_owned();
         self.fixture.sandbox.set("AWS_CA_BUNDLE", bundle);
         let run = self.fixture.run_with(&["--dry-run"]);
@@ -66,14 +66,14 @@ impl OpensslFixture {
         let beginning = "autodns: home.example.com A: could not get the public IPv4 address \
                          from https://reflect.example.net:{own}/ip: ";
         match run.stderr.strip_prefix(beginning) {
-            Some(reason) => reason.trim_end().to_owned(),
+            Some(cause) => cause.trim_end().to_owned(),
             None => run.stdout + &run.stderr,
         }
     }
 }
 
 /// The advised command for a certificate that works.
-const NEW: &str = "make the server a new one with \"openssl req -x509 -newkey rsa:2048 -nodes \
+const ADVICE: &str = "make the server a new one with \"openssl req -x509 -newkey rsa:2048 -nodes \
                    -days 365 -subj /CN=autodns -addext basicConstraints=critical,CA:FALSE -addext \
                    subjectAltName=DNS:reflect.example.net -keyout key.pem -out cert.pem\", and put \
                    cert.pem into AWS_CA_BUNDLE in place of the old one";
@@ -157,18 +157,18 @@ fn each_certificate_error_has_its_own_message() {
         ),
     ] {
         let mut server = openssl_fixture(&script, options);
-        let seen = server.reason();
+        let seen = server.cause();
         let comma = if said.starts_with("or ") { "," } else { "" };
-        assert_eq!(seen, format!("the server's certificate{comma} {said}; {NEW}"), "{what}");
+        assert_eq!(seen, format!("the server's certificate{comma} {said}; {ADVICE}"), "{what}");
     }
 }
 
 #[test]
 fn certificate_made_by_the_advised_command_works() {
-    let command = NEW.split('"').nth(1).expect("a command in quotes");
+    let command = ADVICE.split('"').nth(1).expect("a command in quotes");
     let mut server = openssl_fixture(command, &[]);
     server.trust(&["cert.pem"]);
-    assert!(server.reason().contains(ADDRESS), "{}", server.reason());
+    assert!(server.cause().contains(ADDRESS), "{}", server.cause());
 }
 
 #[test]
@@ -193,7 +193,7 @@ fn server_without_a_common_tls_version_is_reported() {
         (&good, &["-curves", "P-521"], &cipher),
         (&its_key, &[], &cipher),
     ] {
-        assert_eq!(&openssl_fixture(script, options).reason(), said, "{options:?}");
+        assert_eq!(&openssl_fixture(script, options).cause(), said, "{options:?}");
     }
 }
 
@@ -202,7 +202,7 @@ fn server_that_wants_a_client_certificate_is_reported() {
     let good = format!("{CA}{REQUEST}{}", sign(NAME, ""));
     let said = "the server wants a certificate of its client, and autodns has none; let the server \
                 take clients without a certificate";
-    assert_eq!(openssl_fixture(&good, &["-Verify", "1", "-CAfile", "ca.pem"]).reason(), said);
+    assert_eq!(openssl_fixture(&good, &["-Verify", "1", "-CAfile", "ca.pem"]).cause(), said);
 }
 
 #[test]
@@ -211,11 +211,11 @@ fn certificate_names_are_quoted_and_truncated() {
         (0..60).map(|n| format!("DNS:{n}.{}.example", "x".repeat(60))).collect();
     let script =
         format!("{CA}{REQUEST}{}", sign(&format!("subjectAltName={}", many.join(",")), ""));
-    let seen = openssl_fixture(&script, &[]).reason();
+    let seen = openssl_fixture(&script, &[]).cause();
     assert!(seen.contains(" and 57 more, not for \"reflect.example.net\"; "), "{seen}");
     let forged =
         "subjectAltName=DER:30:14:82:12:61:0a:61:75:74:6f:64:6e:73:3a:20:6f:6b:1b:5b:33:31:6d";
-    let seen = openssl_fixture(&format!("{CA}{REQUEST}{}", sign(forged, "")), &[]).reason();
+    let seen = openssl_fixture(&format!("{CA}{REQUEST}{}", sign(forged, "")), &[]).cause();
     assert!(!seen.contains(['\n', '\u{1b}']), "{seen:?}");
 }
 
@@ -225,7 +225,7 @@ fn completed_name_with_wrong_certificate_advises_final_dot() {
     let mut server = openssl_fixture(&script, &[]);
     server.fixture.sandbox.etc("resolv.conf", "nameserver 127.0.77.1\nsearch home.example\n");
     assert_eq!(
-        server.reason(),
+        server.cause(),
         "the server's certificate is for \"*.home.example\", not for \"reflect.example.net\"; \
          check who answers there, and write the full name with its final dot \
          (reflect.example.net.): the search list of /etc/resolv.conf may lead to another host"

@@ -13,7 +13,7 @@ const BODY: &str = "autodns on raspberrypi has written a new address:\n\n  \
                     home.example.com A: 192.175.48.1 -> 192.175.48.7\n\nHost:   raspberrypi\n\
                     Config: {home}/autodns.json\n";
 
-fn fixture() -> Fixture {
+fn notifying() -> Fixture {
     let mut fixture = Fixture::new();
     fixture.configure(|config| config["notify_change"] = json!(true));
     fixture
@@ -29,7 +29,7 @@ fn published(fixture: &Fixture) -> Vec<(String, String)> {
 
 #[test]
 fn change_message_is_sent_once_with_old_and_new_address() {
-    let fixture = fixture();
+    let fixture = notifying();
     fixture.run().assert_silent().assert_wrote(&[]);
     assert_eq!(published(&fixture), [(CHANGED.into(), BODY.into())]);
     fixture.run().assert_silent();
@@ -42,14 +42,14 @@ fn change_message_is_not_sent_by_default_or_in_a_dry_run() {
     fixture.run().assert_silent();
     assert_eq!(published(&fixture), []);
     let said = "home.example.com A: 192.175.48.1 -> 192.175.48.7\n";
-    let fixture = self::fixture();
+    let fixture = notifying();
     fixture.run_with(&["--dry-run"]).assert(0, said, "");
     assert_eq!(published(&fixture), []);
 }
 
 #[test]
 fn changed_ttl_alone_sends_no_message() {
-    let mut fixture = fixture();
+    let mut fixture = notifying();
     fixture.reflector.says(Family::V4, "192.175.48.1");
     fixture.configure(|config| config["ttl"] = json!(60));
     fixture.run().assert_silent();
@@ -58,7 +58,7 @@ fn changed_ttl_alone_sends_no_message() {
 
 #[test]
 fn recovery_message_has_the_new_address() {
-    let fixture = fixture();
+    let fixture = notifying();
     fixture.reflector.fails(Family::V4);
     fixture.run().assert(1, "", &out_of_order(Family::V4));
     fixture.reflector.says(Family::V4, "192.175.48.7");
@@ -77,7 +77,7 @@ fn recovery_message_has_the_new_address() {
 
 #[test]
 fn change_message_says_that_a_created_record_did_not_exist() {
-    let mut fixture = fixture();
+    let mut fixture = notifying();
     fixture.configure(|config| config["dns_name"] = json!("new.example.com"));
     fixture.run().assert_silent();
     let published = published(&fixture);
@@ -89,7 +89,7 @@ fn change_message_says_that_a_created_record_did_not_exist() {
 
 #[test]
 fn denied_change_message_prints_one_line_and_exits_0() {
-    let fixture = fixture();
+    let fixture = notifying();
     let error = Fault::error(403, "AuthorizationError", "not allowed");
     fixture.aws.always(Publish, error);
     let run = fixture.run();
@@ -101,7 +101,7 @@ fn denied_change_message_prints_one_line_and_exits_0() {
 }
 
 /// A fixture whose `change_command` is this script.
-fn fixture_of(script: &str) -> Fixture {
+fn with_change_command(script: &str) -> Fixture {
     let mut fixture = Fixture::new();
     let path = fixture.sandbox.script("changed.sh", &format!("#!/bin/sh\n{script}\n"));
     fixture.configure(|config| config["change_command"] = json!(format!("{path} 'a word'")));
@@ -113,7 +113,7 @@ const NOTE: &str = "echo \"$1|$AUTODNS_NAME|$AUTODNS_TYPE|$AUTODNS_OLD|$AUTODNS_
 
 #[test]
 fn change_command_is_run_once_per_changed_record() {
-    let mut fixture = fixture_of(NOTE);
+    let mut fixture = with_change_command(NOTE);
     fixture.configure(|config| {
         config["dns_name"] = json!(["home.example.com", "new.example.com"]);
     });
@@ -128,7 +128,7 @@ fn change_command_is_run_once_per_changed_record() {
 
 #[test]
 fn change_command_is_not_run_in_a_dry_run_or_without_a_change() {
-    let fixture = fixture_of(NOTE);
+    let fixture = with_change_command(NOTE);
     let said = "home.example.com A: 192.175.48.1 -> 192.175.48.7\n";
     fixture.run_with(&["--dry-run"]).assert(0, said, "").assert_wrote(&[]);
     fixture.reflector.says(Family::V4, "192.175.48.1");
@@ -141,7 +141,7 @@ fn failed_change_command_exits_1_without_an_alert() {
         ("echo hush; echo hush >&2; exit 3", "it ended with exit status 3"),
         ("kill -9 $$", "it was ended by signal 9"),
     ] {
-        let fixture = fixture_of(script);
+        let fixture = with_change_command(script);
         let line = format!(
             "autodns: home.example.com A: change_command: {cause}; run it by hand to see why\n"
         );
@@ -153,7 +153,7 @@ fn failed_change_command_exits_1_without_an_alert() {
 
 #[test]
 fn hanging_change_command_ends_with_the_run() {
-    let fixture = fixture_of("sleep 600");
+    let fixture = with_change_command("sleep 600");
     let run = fixture.run_with(&["--deadline", "2"]);
     assert_eq!(run.status.code(), Some(1), "{}", run.stderr);
     let start = "autodns: home.example.com A: change_command: it did not end within ";
@@ -172,7 +172,7 @@ fn missing_change_command_is_reported() {
 
 #[test]
 fn change_command_is_run_after_a_confirmed_change() {
-    let fixture = fixture_of(NOTE);
+    let fixture = with_change_command(NOTE);
     fixture.aws.fault(Change, Fault::After(Reply::reset()));
     fixture.run().assert_silent();
     let noted = "a word|home.example.com|A|192.175.48.1|192.175.48.7\n";
@@ -182,7 +182,7 @@ fn change_command_is_run_after_a_confirmed_change() {
 /// Route 53 rejects a second change while the first one is being made.
 #[test]
 fn change_command_is_run_once_after_a_lost_attempt() {
-    let fixture = fixture_of(NOTE);
+    let fixture = with_change_command(NOTE);
     fixture.aws.fault(Change, Fault::Instead(Reply::reset()));
     let busy = "The request was rejected because Route 53 was still processing a prior request.";
     fixture.aws.fault(Change, Fault::error(400, "PriorRequestNotComplete", busy));

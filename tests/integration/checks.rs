@@ -79,10 +79,10 @@ fn counted(lines: &str) -> String {
 /// The usual fixture with a config that others cannot read and a record that the resolver of this
 /// machine finds.
 fn fixture() -> Fixture {
-    private(Fixture::new())
+    with_private_config(Fixture::new())
 }
 
-fn private(fixture: Fixture) -> Fixture {
+fn with_private_config(fixture: Fixture) -> Fixture {
     fixture.sandbox.set_mode("autodns.json", 0o600);
     fixture.sandbox.hosts("192.175.48.1 home.example.com");
     fixture
@@ -199,7 +199,7 @@ const UNTRIED: &str = "not tested  change       whether this key may change reco
 
 #[test]
 fn check_write_writes_each_record_unchanged() {
-    let fixture = private(Fixture::both());
+    let fixture = with_private_config(Fixture::both());
     fixture.aws.put(RecordSet::new("home.example.com", "A", 120, &["192.175.48.1"]));
     let before = fixture.aws.record_sets();
     let run = check(&fixture, &["--write"]);
@@ -268,7 +268,7 @@ fn check_write_lists_again_after_throttled_change() {
 
 #[test]
 fn check_write_names_each_rejected_record() {
-    let fixture = private(Fixture::both());
+    let fixture = with_private_config(Fixture::both());
     fixture.aws.put(RecordSet::new("home.example.com", "AAAA", 300, &["2620:4f:8000::1"]));
     fixture.aws.state().route53.rejected_values = vec!["2620:4f:8000::1".into()];
     let run = check(&fixture, &["--write"]);
@@ -357,7 +357,7 @@ fn check_compares_the_addresses_of_all_sources() {
     fixture.sandbox.placeholder(&other.server().url("reflect2.example.net"), "{other}");
     let urls = json!([fixture.reflector.url(), other.url_of("reflect2.example.net")]);
     fixture.configure(|config| config["reflect_url"] = urls);
-    let run = check(&private(fixture), &[]);
+    let run = check(&with_private_config(fixture), &[]);
     assert_eq!(run.status.code(), Some(1));
     let addresses: Vec<&str> =
         run.stdout.lines().filter(|line| line.contains("  address  ")).collect();
@@ -405,13 +405,13 @@ fn check_reports_a_wrong_clock_and_the_lock() {
     fixture.configure(|config| config["alert_lock"] = json!(lock));
     let missing = "failed      alert_lock   {home}/missing/lock: there is no folder \
                    {home}/missing; mkdir -p {home}/missing";
-    check(&private(fixture), &[]).assert(1, &expected(&[(held, missing)]), "");
+    check(&with_private_config(fixture), &[]).assert(1, &expected(&[(held, missing)]), "");
 }
 
 #[test]
 fn check_reports_untrusted_aws_at_each_step() {
     let aws = FakeAws::start_as(Listen::V4, Protocol::Tls(Certificate::Untrusted));
-    let fixture = private(Fixture::with(aws, FakeReflector::start()));
+    let fixture = with_private_config(Fixture::with(aws, FakeReflector::start()));
     let why = "the server's certificate is not trusted: it is issued by \"autodns other CA\", \
                which is not a trusted root; check who answers there; a CA of your own goes into \
                AWS_CA_BUNDLE";
@@ -466,7 +466,7 @@ fn check_reports_the_connection_of_each_exchange() {
         config["reflect_url"] = json!([format!("{plain}/here"), format!("{plain}/away")]);
         config["address_command"] = json!(command);
     });
-    let run = check(&private(fixture), &["--alert"]);
+    let run = check(&with_private_config(fixture), &["--alert"]);
     assert_eq!(run.status.code(), Some(0), "{run:?}");
     for said in [
         "ok          address      address_command says 192.175.48.7 in  ms\n",
@@ -486,7 +486,7 @@ fn broken_ipv6_fails_beside_working_ipv4() {
         FakeReflector::start_as(Listen::V4, Protocol::Tls(Certificate::Good)),
     );
     fixture.configure(|config| config["record_types"] = json!(["A", "AAAA"]));
-    let run = check(&private(fixture), &[]);
+    let run = check(&with_private_config(fixture), &[]);
     assert_eq!(run.status.code(), Some(1), "{run:?}");
     for said in [
         "ok          address      {reflector}/reflect/v1 says 192.175.48.7 over IPv4 with TLS 1.3",
@@ -655,7 +655,7 @@ fn change_command_and_heartbeat_are_not_tested() {
         config["heartbeat_fail"] = json!(of_failure);
         config["change_command"] = json!("/bin/false");
     });
-    let run = check(&private(fixture), &[]);
+    let run = check(&with_private_config(fixture), &[]);
     let said = "\nnot tested  command      change_command runs only after a change\n";
     assert!(run.stdout.contains(said), "{run:?}");
     for by in ["a real run", "a failed run"] {

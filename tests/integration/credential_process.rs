@@ -12,21 +12,21 @@ use crate::support::sandbox::Run;
 use crate::support::sigv4::Secret;
 
 /// A fixture with this `credential_process` in its profile.
-fn fixture_with(command: &str) -> Fixture {
+fn with_process(command: &str) -> Fixture {
     let fixture = Fixture::without_key();
     fixture.sandbox.write(".aws/config", format!("[default]\ncredential_process = {command}\n"));
     fixture
 }
 
 /// A fixture whose `credential_process` is this script.
-fn fixture_of(script: &str) -> Fixture {
-    let fixture = fixture_with("keys.sh");
+fn with_script(script: &str) -> Fixture {
+    let fixture = with_process("keys.sh");
     let path = fixture.sandbox.script("keys.sh", &format!("#!/bin/sh\n{script}\n"));
     fixture.sandbox.write(".aws/config", format!("[default]\ncredential_process = {path}\n"));
     fixture
 }
 
-fn json() -> String {
+fn key_json() -> String {
     format!("{{\"Version\":1,\"AccessKeyId\":\"{KEY_ID}\",\"SecretAccessKey\":\"{SECRET_KEY}\"}}")
 }
 
@@ -38,7 +38,7 @@ fn assert_works(fixture: &Fixture) {
 
 /// The stderr of a run that exits with 2 and sends nothing.
 #[track_caller]
-fn said(fixture: &Fixture, run: &Run) -> String {
+fn setup_error(fixture: &Fixture, run: &Run) -> String {
     assert_eq!((run.status.code(), run.stdout.as_str()), (Some(2), ""), "{run:?}");
     assert_eq!(fixture.aws.server().connections(), 0, "connections to AWS");
     run.stderr.clone()
@@ -46,7 +46,7 @@ fn said(fixture: &Fixture, run: &Run) -> String {
 
 /// Waits until the processes whose ids are in the file have ended.
 #[track_caller]
-fn assert_all_gone(fixture: &Fixture, file: &str, count: usize) {
+fn assert_processes_end(fixture: &Fixture, file: &str, count: usize) {
     let ids = fixture.sandbox.read(file).expect("ids of processes");
     assert_eq!(ids.lines().count(), count, "{ids}");
     let end = Instant::now() + Duration::from_secs(20);
@@ -65,7 +65,7 @@ fn assert_all_gone(fixture: &Fixture, file: &str, count: usize) {
 
 #[test]
 fn command_line_is_split_and_run_without_a_shell() {
-    let mut fixture = fixture_with("");
+    let mut fixture = with_process("");
     let token = "FwoGZXIvYXdzEJr//t0ken/With+Every=Char==";
     fixture.sandbox.secret(token);
     let secret = Secret { secret: SECRET_KEY.into(), token: Some(token.into()) };
@@ -92,7 +92,7 @@ fn documented_line_of_iam_roles_anywhere_works() {
     let page = include_str!("../../docs/configuration.md");
     let line = page.lines().find(|line| line.contains("/aws_signing_helper credential-process"));
     let line = line.expect("the line of docs/configuration.md");
-    let mut fixture = fixture_with("");
+    let mut fixture = with_process("");
     let token = "IQoJb3JpZ2luX2VjEJr//t0ken/RolesAnywhere==";
     fixture.sandbox.secret(token);
     let secret = Secret { secret: SECRET_KEY.into(), token: Some(token.into()) };
@@ -116,7 +116,7 @@ fn documented_line_of_iam_roles_anywhere_works() {
 fn failing_process_is_named_by_file_and_line_only() {
     let printing = |json: &str| format!("echo '{json}'");
     let expiring = |expiration: &str| {
-        printing(&json().replace('}', &format!(",\"Expiration\":\"{expiration}\"}}")))
+        printing(&key_json().replace('}', &format!(",\"Expiration\":\"{expiration}\"}}")))
     };
     let mut seen = String::new();
     for (what, script) in [
@@ -125,16 +125,16 @@ fn failing_process_is_named_by_file_and_line_only() {
         ("a signal", "kill -9 $$".to_owned()),
         ("nothing", String::new()),
         ("no JSON", printing(&format!("{SECRET_KEY} is my secret"))),
-        ("cut off", printing(json().trim_end_matches('}'))),
+        ("cut off", printing(key_json().trim_end_matches('}'))),
         ("an old version", printing("{\"Version\": 2}")),
-        ("a version as text", printing(&json().replace(":1,", ":\"1\","))),
+        ("a version as text", printing(&key_json().replace(":1,", ":\"1\","))),
         ("half a key", printing(&format!("{{\"Version\": 1, \"AccessKeyId\": \"{KEY_ID}\"}}"))),
         ("expired", expiring("2020-01-01T00:00:00Z")),
         ("no date", expiring(SECRET_KEY)),
         ("without end", "exec yes".to_owned()),
     ] {
-        let fixture = fixture_of(&script);
-        seen += &format!("{what}: {}", said(&fixture, &fixture.run()));
+        let fixture = with_script(&script);
+        seen += &format!("{what}: {}", setup_error(&fixture, &fixture.run()));
     }
     for (what, command) in [
         ("not there", format!("/missing/keys --secret {SECRET_KEY}")),
@@ -144,8 +144,8 @@ fn failing_process_is_named_by_file_and_line_only() {
         ("a folder", "/bin".to_owned()),
         ("a wrong argument", format!("false {SECRET_KEY}")),
     ] {
-        let fixture = fixture_with(&command);
-        seen += &format!("{what}: {}", said(&fixture, &fixture.run()));
+        let fixture = with_process(&command);
+        seen += &format!("{what}: {}", setup_error(&fixture, &fixture.run()));
     }
     let place = "autodns: credential_process in [default] of {home}/.aws/config, line 2";
     let look = "run that command by hand to see what it prints";
@@ -181,11 +181,11 @@ fn failing_process_is_named_by_file_and_line_only() {
 
 #[test]
 fn failing_process_beside_the_config_is_named_with_its_line() {
-    let fixture = fixture_with("false");
+    let fixture = with_process("false");
     let text = "# The helper:\n\n[default]\nregion = eu-west-1\ncredential_process = false\n";
     fixture.sandbox.write("credentials", text);
     assert_text(
-        &said(&fixture, &fixture.run()),
+        &setup_error(&fixture, &fixture.run()),
         "autodns: credential_process in [default] of {home}/credentials, line 5: it ended with \
          exit status 1; run that command by hand to see why\n",
     );
@@ -193,7 +193,7 @@ fn failing_process_beside_the_config_is_named_with_its_line() {
 
 #[test]
 fn output_is_used_when_an_agent_keeps_pipes_open() {
-    let json = json();
+    let json = key_json();
     for script in [
         format!("sleep 600 & echo $! >ids; echo '{json}'"),
         format!("sleep 600 >&- & echo $! >ids; echo '{json}'; exec >&-"),
@@ -203,12 +203,12 @@ fn output_is_used_when_an_agent_keeps_pipes_open() {
                  while ! [ -s ids ]; do :; done"
         ),
     ] {
-        let fixture = fixture_of(&script);
+        let fixture = with_script(&script);
         let began = Instant::now();
         assert_works(&fixture);
         // The limit of a helper. The run must not wait that long for its output.
         assert!(began.elapsed() < Duration::from_secs(30), "{script}");
-        assert_all_gone(&fixture, "ids", 1);
+        assert_processes_end(&fixture, "ids", 1);
     }
 }
 
@@ -223,29 +223,32 @@ fn hanging_process_is_killed_with_its_children() {
         // It asks a question on the terminal.
         "echo $$ >ids; cat </dev/tty; sleep 600",
     ] {
-        let fixture = fixture_of(script);
+        let fixture = with_script(script);
         let config = fixture.sandbox.path("autodns.json");
         let began = Instant::now();
         let run = fixture.run_args(&["--deadline", "4", &config]);
         assert!(began.elapsed() < Duration::from_secs(7), "{script}: {:?}", began.elapsed());
         assert_text(
-            &said(&fixture, &run),
+            &setup_error(&fixture, &run),
             "autodns: credential_process in [default] of {home}/.aws/config, line 2: it did not \
              end within 3 seconds; run that command by hand to see why\n",
         );
-        assert_all_gone(&fixture, "ids", if script.contains("trap") { 2 } else { 1 });
+        assert_processes_end(&fixture, "ids", if script.contains("trap") { 2 } else { 1 });
     }
 }
 
 #[test]
 fn process_that_reads_stdin_gets_end_of_file() {
-    assert_works(&fixture_of(&format!("read -r answer\n[ -z \"$answer\" ] && echo '{}'", json())));
+    assert_works(&with_script(&format!(
+        "read -r answer\n[ -z \"$answer\" ] && echo '{}'",
+        key_json()
+    )));
 }
 
 #[test]
 fn process_gets_the_environment_of_the_run_only() {
-    let script = format!("cat /proc/$$/environ >environment; echo '{}'", json());
-    let mut fixture = fixture_of(&script);
+    let script = format!("cat /proc/$$/environ >environment; echo '{}'", key_json());
+    let mut fixture = with_script(&script);
     fixture.sandbox.set("PASSPHRASE", "of the helper's own");
     assert_works(&fixture);
     let environment = fixture.sandbox.read("environment").expect("it was written");

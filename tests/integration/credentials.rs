@@ -23,7 +23,7 @@ fn assert_works(fixture: &Fixture) {
 
 /// The stderr of a run that exits with 2 and sends nothing.
 #[track_caller]
-fn said(fixture: &Fixture) -> String {
+fn setup_error(fixture: &Fixture) -> String {
     let run = fixture.run();
     assert_eq!((run.status.code(), run.stdout.as_str()), (Some(2), ""), "{run:?}");
     fixture.assert_untouched(&run);
@@ -331,7 +331,7 @@ fn first_source_of_credentials_wins() {
 #[test]
 fn missing_credentials_name_all_places_searched() {
     assert_text(
-        &said(&Fixture::without_key()),
+        &setup_error(&Fixture::without_key()),
         "autodns: no AWS credentials found: AWS_ACCESS_KEY_ID is not set, and there is no \
          {home}/credentials, {home}/.aws/credentials, {home}/.aws/config, {home}/.boto or \
          /etc/boto.cfg; put an access key into {home}/credentials (mode 600)\n",
@@ -343,7 +343,7 @@ fn missing_credentials_name_all_places_searched() {
     fixture.sandbox.set("AWS_CONFIG_FILE", "/elsewhere/config");
     fixture.sandbox.set("BOTO_CONFIG", "/elsewhere/boto");
     assert_text(
-        &said(&fixture),
+        &setup_error(&fixture),
         "autodns: no AWS credentials found: AWS_ACCESS_KEY_ID is not set, and there is no \
          /elsewhere/credentials, /elsewhere/config or /elsewhere/boto; put an access key into \
          /elsewhere/credentials (mode 600)\n",
@@ -353,7 +353,7 @@ fn missing_credentials_name_all_places_searched() {
     fixture.sandbox.unset("AWS_CONFIG_FILE");
     fixture.sandbox.unset("BOTO_CONFIG");
     assert_text(
-        &said(&fixture),
+        &setup_error(&fixture),
         "autodns: no AWS credentials found: AWS_ACCESS_KEY_ID is not set, HOME is not set, and \
          there is no {home}/credentials or /etc/boto.cfg; put an access key into \
          {home}/credentials (mode 600)\n",
@@ -366,7 +366,7 @@ fn file_without_a_key_differs_from_a_missing_file() {
     fixture.sandbox.write("credentials", "# the key goes here\n");
     fixture.sandbox.write(".aws/config", "[default]\nregion = eu-west-1\n");
     assert_text(
-        &said(&fixture),
+        &setup_error(&fixture),
         "autodns: no AWS credentials found: AWS_ACCESS_KEY_ID is not set, {home}/credentials has \
          no key for profile default, {home}/.aws/config has no key for profile default, and there \
          is no {home}/.aws/credentials, {home}/.boto or /etc/boto.cfg; put an access key into \
@@ -386,7 +386,7 @@ fn half_a_credential_is_an_error_in_every_source() {
         let mut fixture = Fixture::without_key();
         fixture.sandbox.set(name, value);
         fixture.sandbox.write(".aws/credentials", key_section("default"));
-        seen += &said(&fixture);
+        seen += &setup_error(&fixture);
     }
     for half in &halves {
         for (file, name) in
@@ -394,7 +394,7 @@ fn half_a_credential_is_an_error_in_every_source() {
         {
             let fixture = Fixture::without_key();
             fixture.sandbox.write(file, format!("[{name}]\n{half}"));
-            seen += &said(&fixture);
+            seen += &setup_error(&fixture);
         }
     }
     assert_text(
@@ -433,7 +433,7 @@ fn unknown_profile_is_named() {
     let unknown = "autodns: no profile pie (from AWS_PROFILE): {home}/.aws/credentials has no such \
                    profile, and there is no {home}/credentials or {home}/.aws/config; correct \
                    AWS_PROFILE\n";
-    assert_text(&said(&fixture), unknown);
+    assert_text(&setup_error(&fixture), unknown);
     // It stays an error with a key in the environment.
     fixture.sandbox.set("AWS_ACCESS_KEY_ID", KEY_ID);
     fixture.sandbox.set("AWS_SECRET_ACCESS_KEY", SECRET_KEY);
@@ -451,7 +451,7 @@ fn unsupported_profile_advises_what_is_supported() {
     ] {
         let fixture = Fixture::without_key();
         fixture.sandbox.write(".aws/config", format!("[default]\n{lines}"));
-        seen += &said(&fixture);
+        seen += &setup_error(&fixture);
     }
     assert_text(
         &seen,
@@ -485,7 +485,7 @@ fn broken_ini_file_is_reported_by_line_without_values() {
         for text in &broken {
             let fixture = Fixture::without_key();
             fixture.sandbox.write(file, text);
-            seen += &said(&fixture);
+            seen += &setup_error(&fixture);
         }
     }
     assert_text(
@@ -587,7 +587,7 @@ fn unreadable_file_named_by_a_variable_is_an_error() {
         let folder = fixture.sandbox.path("folder");
         std::fs::create_dir(&folder).expect("a folder");
         fixture.sandbox.set(variable, folder);
-        seen += &said(&fixture);
+        seen += &setup_error(&fixture);
         let file = fixture.sandbox.write("file", key_section("default"));
         fixture.sandbox.set_mode("file", 0o000);
         fixture.sandbox.set(variable, file);
@@ -604,14 +604,14 @@ fn quotes_around_a_key_are_reported_in_every_source() {
     for (name, value) in [("AWS_ACCESS_KEY_ID", KEY_ID), ("AWS_SECRET_ACCESS_KEY", SECRET_KEY)] {
         let mut fixture = Fixture::new();
         fixture.sandbox.set(name, format!("\"{value}\""));
-        seen += &said(&fixture);
+        seen += &setup_error(&fixture);
     }
     for (file, name) in [("credentials", "default"), (".boto", "Credentials")] {
         let fixture = Fixture::without_key();
         fixture
             .sandbox
             .write(file, key_section(name).replace(SECRET_KEY, &format!("'{SECRET_KEY}'")));
-        seen += &said(&fixture);
+        seen += &setup_error(&fixture);
     }
     assert_text(
         &seen,
@@ -636,6 +636,6 @@ fn broken_file_that_is_not_needed_is_ignored() {
 #[test]
 fn dry_run_needs_credentials() {
     let fixture = Fixture::without_key();
-    let real = said(&fixture);
+    let real = setup_error(&fixture);
     fixture.assert_untouched(fixture.run_with(&["--dry-run"]).assert(2, "", &real));
 }

@@ -102,7 +102,7 @@ impl KillTest {
 fn state(fixture: &Fixture) -> String {
     let record = if fixture.aws.record_sets()[0] == RIGHT { "right" } else { "wrong" };
     let mut state = format!("{record}, {} published", fixture.aws.published().len());
-    for name in leftovers(fixture) {
+    for name in files_left(fixture) {
         let content = fixture.sandbox.read(&name).expect("a file");
         let whole = serde_json::from_str::<Value>(&content)
             .is_ok_and(|content| content["config"] == fixture.sandbox.path("autodns.json"));
@@ -119,7 +119,7 @@ fn state(fixture: &Fixture) -> String {
 }
 
 /// The files of the home that were not there before the first run.
-fn leftovers(fixture: &Fixture) -> Vec<String> {
+fn files_left(fixture: &Fixture) -> Vec<String> {
     let entries = fs::read_dir(fixture.sandbox.home()).expect("the home");
     let names = entries.map(|entry| entry.expect("an entry").file_name().into_string());
     let names = names.map(|name| name.expect("UTF-8"));
@@ -140,7 +140,7 @@ fn published_counts(fixture: &Fixture) -> (usize, usize) {
 fn failure_lasts(fixture: &Fixture) {
     fixture.run().assert(1, "", &expected::out_of_order(Family::V6));
     assert_eq!(fixture.aws.record_sets()[0], RIGHT);
-    assert_eq!(leftovers(fixture), ["autodns.lock"]);
+    assert_eq!(files_left(fixture), ["autodns.lock"]);
     let (alerts, recoveries) = published_counts(fixture);
     assert!((1..=2).contains(&alerts) && recoveries == 0, "{:?}", fixture.aws.published());
     fixture.run().assert(1, "", &expected::out_of_order(Family::V6)).assert_wrote(&[]);
@@ -156,7 +156,7 @@ fn failure_ends(fixture: &Fixture) {
     assert_eq!(fixture.aws.record_sets()[0], RIGHT);
     // An empty pending file never became a lock. It stays for the next alert.
     let left: &[&str] = if is_empty { &[".autodns.lock.pending"] } else { &[] };
-    assert_eq!(leftovers(fixture), left);
+    assert_eq!(files_left(fixture), left);
     let (_, recoveries) = published_counts(fixture);
     assert!((alerts..=1).contains(&recoveries), "{:?}", fixture.aws.published());
     fixture.run().assert_silent().assert_wrote(&[]);
@@ -197,7 +197,7 @@ fn recovered_with_an_empty_lock() -> Fixture {
 fn recovery_is_published(fixture: &Fixture) {
     fixture.run().assert_silent();
     assert_eq!(fixture.aws.record_sets()[0], RIGHT);
-    assert_eq!(leftovers(fixture), Vec::<String>::new());
+    assert_eq!(files_left(fixture), Vec::<String>::new());
     let (alerts, recoveries) = published_counts(fixture);
     assert!((1..=2).contains(&recoveries) && alerts == 0, "{:?}", fixture.aws.published());
     fixture.run().assert_silent().assert_wrote(&[]);
@@ -242,7 +242,7 @@ fn recovered_beside_a_foreign_file() -> Fixture {
 
 fn recovery_is_published_beside_a_foreign_file(fixture: &Fixture) {
     fixture.run().assert_silent();
-    assert_eq!(leftovers(fixture), [".autodns.lock.pending"]);
+    assert_eq!(files_left(fixture), [".autodns.lock.pending"]);
     let (alerts, recoveries) = published_counts(fixture);
     assert!((1..=2).contains(&recoveries) && alerts == 0, "{:?}", fixture.aws.published());
     fixture.run().assert_silent().assert_wrote(&[]);

@@ -19,7 +19,7 @@ use crate::support::text::{hex, percent_encode};
 const TOKEN: &str = "FwoGZXIvYXdzEJr//t0ken/With+Every=Char==";
 
 /// A fixture with a session token, so that there are three secrets to leak.
-fn fixture() -> Fixture {
+fn with_session_token() -> Fixture {
     let mut fixture = Fixture::new();
     fixture.sandbox.secret(TOKEN);
     fixture.sandbox.set("AWS_SESSION_TOKEN", TOKEN);
@@ -51,7 +51,7 @@ fn query_echoed_by_a_reflector_is_hidden() {
         // A truncation inside the secret leaves no part of it.
         (format!("{padding} {SECRET_DECODED}"), format!("{padding} [hidden]")),
     ] {
-        for (status, body, reason, advice) in [
+        for (status, body, cause, advice) in [
             (200, json!({ "error": echo }).to_string(), format!("it reported \"{left}\""), advice),
             (
                 403,
@@ -68,9 +68,9 @@ fn query_echoed_by_a_reflector_is_hidden() {
             ),
             (500, echo.clone(), "it answered 500".to_owned(), "the next run tries again"),
         ] {
-            let fixture = fixture();
+            let fixture = with_session_token();
             fixture.reflector.replies(Family::V4, Response::new(status, "text/plain", body));
-            let said = format!("{}{reason}; {advice}\n", address_failed(Family::V4));
+            let said = format!("{}{cause}; {advice}\n", address_failed(Family::V4));
             fixture.run().assert(1, "", &said);
             assert_eq!(fixture.aws.published().len(), 1);
         }
@@ -109,7 +109,7 @@ fn encodings(secret: &str) -> Vec<(&'static str, String)> {
 #[test]
 fn encoded_reflector_key_in_an_echo_is_hidden() {
     for (what, echo) in encodings(SECRET_DECODED) {
-        let mut fixture = fixture();
+        let mut fixture = with_session_token();
         fixture.without("topic_arn");
         let body = json!({ "error": format!("it is not '{echo}'!") }).to_string();
         fixture.reflector.replies(Family::V4, Response::new(403, "application/json", body));
@@ -124,7 +124,7 @@ fn encoded_reflector_key_in_an_echo_is_hidden() {
 fn encoded_aws_keys_in_an_echo_are_hidden() {
     for secret in [SECRET_KEY, TOKEN] {
         for (what, echo) in encodings(secret) {
-            let mut fixture = fixture();
+            let mut fixture = with_session_token();
             fixture.without("topic_arn");
             // The echo comes in XML, whose parser joins lines.
             let message = format!("It was '{echo}' here");
@@ -185,7 +185,7 @@ fn url_with_a_slash_in_its_password_is_rejected_unquoted() {
 
 #[test]
 fn key_in_the_path_of_a_reflector_is_hidden() {
-    let mut fixture = fixture();
+    let mut fixture = with_session_token();
     let key = "550e8400-e29b-41d4-a716-446655440000";
     fixture.sandbox.secret(key);
     let base = fixture.reflector.server().url("reflect2.example.net");
@@ -202,7 +202,7 @@ fn key_in_the_path_of_a_reflector_is_hidden() {
 #[test]
 fn secret_in_a_redirect_is_hidden() {
     // Both the query of the config and the query of the redirect are hidden.
-    let mut fixture = fixture();
+    let mut fixture = with_session_token();
     fixture.sandbox.secret("N3w%2FSp3cial%2Fkey");
     let query = format!("apikey={SECRET_QUERY}&other=N3w%2FSp3cial%2Fkey");
     let base = fixture.reflector.server().url("reflect2.example.net");
@@ -244,7 +244,7 @@ fn secret_in_a_redirect_is_hidden() {
 
 #[test]
 fn keys_echoed_by_aws_are_hidden() {
-    let reason = "SignatureDoesNotMatch: The key '[hidden]' is not what was expected; check the \
+    let cause = "SignatureDoesNotMatch: The key '[hidden]' is not what was expected; check the \
                   secret access key from the environment, which wins over every file\n";
     for (operation, beginning) in [
         (List, LIST_FAILED.to_owned()),
@@ -253,13 +253,13 @@ fn keys_echoed_by_aws_are_hidden() {
     ] {
         for secret in [SECRET_KEY, TOKEN] {
             for echo in [secret.to_owned(), percent_encode(secret.as_bytes())] {
-                let fixture = fixture();
+                let fixture = with_session_token();
                 if operation == Publish {
                     fixture.reflector.fails(Family::V4);
                 }
                 let message = format!("The key '{echo}' is not what was expected");
                 fixture.aws.always(operation, Fault::Error(403, "SignatureDoesNotMatch", message));
-                fixture.run().assert(1, "", &format!("{beginning}{reason}"));
+                fixture.run().assert(1, "", &format!("{beginning}{cause}"));
             }
         }
     }
@@ -267,7 +267,7 @@ fn keys_echoed_by_aws_are_hidden() {
 
 #[test]
 fn verbose_and_dry_runs_show_no_secret() {
-    let fixture = fixture();
+    let fixture = with_session_token();
     for options in [&["--verbose"][..], &["--dry-run", "--verbose"]] {
         let run = fixture.run_with(options);
         assert_eq!(run.status.code(), Some(0), "{run:?}");

@@ -33,7 +33,7 @@ fn lock_of(fixture: &Fixture) -> String {
 /// Asserts that two failing runs send two alerts and print `why`, that a good run after them sends
 /// nothing, and that no file changes.
 #[track_caller]
-fn assert_repeats(fixture: &Fixture, why: &str) {
+fn assert_alert_repeats(fixture: &Fixture, why: &str) {
     let why = format!(
         "alert_lock {{home}}/{why}; every failing run repeats the alert until this is fixed"
     );
@@ -55,9 +55,9 @@ fn assert_repeats(fixture: &Fixture, why: &str) {
 #[test]
 fn lock_that_is_a_pipe_or_device_is_not_read() {
     let fixture = failing(|fixture| fixture.sandbox.pipe(LOCK));
-    assert_repeats(&fixture, "autodns.lock is not a regular file");
+    assert_alert_repeats(&fixture, "autodns.lock is not a regular file");
     let fixture = failing(|fixture| fixture.sandbox.put("/dev/zero", LOCK));
-    assert_repeats(&fixture, "autodns.lock is not a regular file");
+    assert_alert_repeats(&fixture, "autodns.lock is not a regular file");
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn lock_of_another_user_suppresses_no_alert() {
             let content = if content.is_empty() { String::new() } else { lock_of(fixture) };
             fixture.sandbox.foreign(LOCK, &content);
         });
-        assert_repeats(&fixture, "autodns.lock belongs to another user (uid 65534)");
+        assert_alert_repeats(&fixture, "autodns.lock belongs to another user (uid 65534)");
     }
 }
 
@@ -77,7 +77,7 @@ fn lock_that_is_a_hard_link_leaves_its_target_unchanged() {
         fs::hard_link(fixture.sandbox.path(to), fixture.sandbox.path(LOCK)).expect("a hard link");
     };
     let fixture = failing(|fixture| link(fixture, "precious"));
-    assert_repeats(&fixture, "autodns.lock is a file that autodns did not write");
+    assert_alert_repeats(&fixture, "autodns.lock is a file that autodns did not write");
     assert_eq!(fixture.sandbox.read("precious").as_deref(), Some("precious content"));
     let metadata = fs::metadata(fixture.sandbox.path("precious")).expect("the file");
     assert_eq!(metadata.nlink(), 2);
@@ -98,10 +98,10 @@ fn lock_that_is_a_hard_link_leaves_its_target_unchanged() {
 }
 
 /// Makes a foreign file; and the message about it.
-type Obstacle = (fn(&mut Fixture), &'static str);
+type ForeignFile = (fn(&mut Fixture), &'static str);
 
 /// The foreign files that may be at the path of the pending file.
-fn foreign_pending_files() -> Vec<Obstacle> {
+fn foreign_pending_files() -> Vec<ForeignFile> {
     fn link(fixture: &Fixture, to: &str) {
         symlink(fixture.sandbox.path(to), fixture.sandbox.path(PENDING)).expect("a symlink");
     }
@@ -134,7 +134,7 @@ fn foreign_pending_files() -> Vec<Obstacle> {
 fn foreign_pending_file_stays_when_alert_is_sent() {
     for (make, why) in foreign_pending_files() {
         let fixture = failing(make);
-        assert_repeats(&fixture, why);
+        assert_alert_repeats(&fixture, why);
         assert_eq!(fixture.sandbox.read("precious").as_deref(), Some("precious content"));
         assert!(!fixture.sandbox.exists("not-there"));
     }
@@ -220,18 +220,18 @@ fn lock_on_read_only_file_system_suppresses_no_alert() {
 }
 
 /// One line per lock, with one cell per pending file.
-fn outcome_table(read_only: bool, locks: &[&str], besides: &[&str]) -> String {
+fn outcome_table(read_only: bool, locks: &[&str], pending_files: &[&str]) -> String {
     let mut table = String::new();
     for lock in locks {
         let mut cells = Vec::new();
-        for beside in besides {
+        for pending in pending_files {
             let mut fixture = Fixture::new();
             fixture.sandbox.write("precious", "precious content");
             fs::create_dir(fixture.sandbox.path("disk")).expect("a directory");
             let path = fixture.sandbox.path("disk/autodns.lock");
             fixture.configure(|config| config["alert_lock"] = path.into());
-            put(&mut fixture, lock, "disk/autodns.lock");
-            put(&mut fixture, beside, "disk/.autodns.lock.pending");
+            make_file(&mut fixture, lock, "disk/autodns.lock");
+            make_file(&mut fixture, pending, "disk/.autodns.lock.pending");
             if read_only {
                 fixture.sandbox.read_only("disk");
             }
@@ -244,7 +244,7 @@ fn outcome_table(read_only: bool, locks: &[&str], besides: &[&str]) -> String {
 }
 
 /// Makes a file of that kind at the path.
-fn put(fixture: &mut Fixture, what: &str, name: &str) {
+fn make_file(fixture: &mut Fixture, what: &str, name: &str) {
     match what {
         "ours" => drop(fixture.sandbox.write(name, lock_of(fixture))),
         "pinned" => {
@@ -309,14 +309,14 @@ fn empty_lock_on_a_full_disk_is_removed() {
 }
 
 /// A fixture whose config names no lock.
-fn unnamed() -> Fixture {
+fn without_lock() -> Fixture {
     let mut fixture = failing(|_| {});
     fixture.without("alert_lock");
     fixture
 }
 
 /// The name of the default lock in the state folder.
-fn own_name() -> String {
+fn default_lock_name() -> String {
     format!("home.example.com-{DIGEST}.lock")
 }
 
@@ -330,7 +330,7 @@ fn lock_defaults_to_the_state_folder() {
         (&[("XDG_STATE_HOME", "xdg")][..], "xdg/autodns"),
         (&[("XDG_STATE_HOME", "xdg"), ("STATE_DIRECTORY", "one")][..], "one"),
     ] {
-        let mut fixture = unnamed();
+        let mut fixture = without_lock();
         for (name, value) in variables {
             let value = state(&fixture, value);
             fixture.sandbox.set(name, value);
@@ -338,7 +338,7 @@ fn lock_defaults_to_the_state_folder() {
         fixture.reflector.says(Family::V4, "192.175.48.7");
         fixture.run().assert_silent().assert_wrote(&[]);
         fixture.reflector.fails(Family::V4);
-        let file = format!("{folder}/{}", own_name());
+        let file = format!("{folder}/{}", default_lock_name());
         // The new folders, outermost first, and the lock.
         let paths: Vec<String> = file
             .match_indices('/')
@@ -361,7 +361,7 @@ fn lock_defaults_to_the_state_folder() {
 
 #[test]
 fn two_configs_of_one_name_without_lock_are_rejected() {
-    let fixture = unnamed();
+    let fixture = without_lock();
     fixture.reflector.says(Family::V4, "192.175.48.7");
     let mut config = fixture.config();
     config["dns_name"] = "HOME.example.com.".into();
@@ -370,7 +370,7 @@ fn two_configs_of_one_name_without_lock_are_rejected() {
     let said = format!(
         "autodns: {{home}}/autodns.json, {{home}}/second.json: have the same alert_lock, \
          {{home}}/.local/state/autodns/{}; give each its own\n",
-        own_name()
+        default_lock_name()
     );
     fixture.assert_untouched(fixture.run_args(&[&first, &second]).assert(2, "", &said));
     // A config of other names has its own lock.
@@ -381,16 +381,16 @@ fn two_configs_of_one_name_without_lock_are_rejected() {
 
 #[test]
 fn first_of_several_state_directories_is_used() {
-    let mut fixture = unnamed();
+    let mut fixture = without_lock();
     let list = format!("{}:{}", fixture.sandbox.path("one"), fixture.sandbox.path("two"));
     fixture.sandbox.set("STATE_DIRECTORY", list);
-    fixture.run().assert_wrote(&["+ one", &format!("+ one/{}", own_name())]);
+    fixture.run().assert_wrote(&["+ one", &format!("+ one/{}", default_lock_name())]);
 }
 
 #[test]
 fn alert_without_a_writable_state_folder_repeats() {
     for home in [None, Some("relative")] {
-        let mut fixture = unnamed();
+        let mut fixture = without_lock();
         fixture.sandbox.unset("HOME");
         if let Some(home) = home {
             fixture.sandbox.set("HOME", home);
@@ -413,12 +413,14 @@ fn alert_without_a_writable_state_folder_repeats() {
 
 #[test]
 fn state_folder_that_cannot_be_made_does_not_stop_the_alert() {
-    let mut fixture = unnamed();
+    let mut fixture = without_lock();
     let state = fixture.sandbox.path("precious/state");
     fixture.sandbox.set("STATE_DIRECTORY", state);
-    let why =
-        format!("precious/state/{} cannot be read: Not a directory (os error 20)", own_name());
-    assert_repeats(&fixture, &why);
+    let why = format!(
+        "precious/state/{} cannot be read: Not a directory (os error 20)",
+        default_lock_name()
+    );
+    assert_alert_repeats(&fixture, &why);
 }
 
 #[test]
@@ -460,7 +462,7 @@ fn lock_of_another_name_or_zone_suppresses_no_alert() {
 
 #[test]
 fn lock_is_valid_after_record_types_change() {
-    let mut fixture = unnamed();
+    let mut fixture = without_lock();
     fixture.configure(|config| config["record_types"] = serde_json::json!(["A", "AAAA"]));
     fixture.reflector.says(Family::V4, "192.175.48.7");
     fixture.reflector.fails(Family::V6);
@@ -502,14 +504,14 @@ fn relative_lock_is_resolved_from_the_folder_of_its_config() {
 
 #[test]
 fn lock_is_readable_by_its_owner_under_any_umask() {
-    let mut fixture = unnamed();
+    let mut fixture = without_lock();
     fixture.sandbox.umask("0777");
     fixture.run().assert(1, "", &expected::out_of_order(Family::V4));
     for (name, expected) in [
         (".local", 0o700),
         (".local/state", 0o700),
         (".local/state/autodns", 0o700),
-        (&format!(".local/state/autodns/{}", own_name()), 0o600),
+        (&format!(".local/state/autodns/{}", default_lock_name()), 0o600),
     ] {
         let metadata = fs::metadata(fixture.sandbox.path(name)).expect("it is there");
         assert_eq!(metadata.mode() & 0o7777, expected, "{name}");

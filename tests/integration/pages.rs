@@ -49,7 +49,7 @@ fn unavailable() -> Response {
 }
 
 /// The text with the names and addresses that a reader expects.
-fn told(fixture: &Fixture, text: &str) -> String {
+fn as_shown(fixture: &Fixture, text: &str) -> String {
     let text = clock::with_placeholders(&fixture.sandbox.with_placeholders(text));
     // A command begins with `sudo` as the user needs it who runs this test.
     let text: String = text
@@ -134,7 +134,7 @@ fn run() -> String {
     good.assert_silent();
     format!(
         "$ autodns --dry-run\n{}$ autodns\n$\n",
-        told(&fixture, &format!("{}{}", dry.stdout, dry.stderr))
+        as_shown(&fixture, &format!("{}{}", dry.stdout, dry.stderr))
     )
 }
 
@@ -145,7 +145,7 @@ fn check() -> String {
     let run = fixture.run_args(&["check", &path]);
     assert_eq!(run.status.code(), Some(1), "{run:?}");
     let names = ["credentials", "address", "route53", "change"];
-    let shown = rows(&told(&fixture, &run.stdout), &names);
+    let shown = rows(&as_shown(&fixture, &run.stdout), &names);
     format!("$ autodns check\n{}", wrapped(&shown, ROW_INDENT))
 }
 
@@ -160,7 +160,7 @@ fn alert() -> String {
     let published = fixture.aws.published();
     assert_eq!(published.len(), 1, "{published:?}");
     let text = format!("Subject: {}\n\n{}", published[0].subject, published[0].message);
-    wrapped(told(&fixture, &text).trim_end(), 2)
+    wrapped(as_shown(&fixture, &text).trim_end(), 2)
 }
 
 /// The subject and what the reader sees first.

@@ -15,7 +15,7 @@ use crate::support::proxy::{Proxy, USER_PASSWORD};
 use crate::support::server::{Listen, Protocol, Refusing};
 
 /// A fixture that reaches AWS through that proxy.
-fn fixture_behind(proxy: &Proxy) -> Fixture {
+fn behind_proxy(proxy: &Proxy) -> Fixture {
     let mut fixture = Fixture::new();
     fixture.sandbox.set("HTTPS_PROXY", proxy.url());
     let port = proxy.url().rsplit(':').next().expect("a port").to_owned();
@@ -136,7 +136,7 @@ fn rejected_connect_is_reported_with_its_status() {
             "it made no connection to the host (522); check the proxy; the next run tries again\n",
         ),
     ] {
-        let mut fixture = fixture_behind(&proxy);
+        let mut fixture = behind_proxy(&proxy);
         fixture.without("topic_arn");
         proxy.always(Response::new(status, "text/html", "<html>"));
         let before = proxy.request_lines().len();
@@ -183,7 +183,7 @@ fn run_with_slow_proxy_ends_in_time() {
     for bytes in [head.into_bytes(), interim] {
         let proxy = Proxy::start(&[]);
         proxy.always(Reply::Drip(bytes, Duration::from_millis(400)));
-        let fixture = fixture_behind(&proxy);
+        let fixture = behind_proxy(&proxy);
         let began = Instant::now();
         let run = fixture.run_with(&["--deadline", "5"]);
         assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
@@ -201,14 +201,14 @@ fn proxy_without_http_is_reported() {
         [&b"SSH-2.0-OpenSSH_9.2\r\n"[..], b"HTTP/1.1 OK\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\nx"]
     {
         proxy.always(Reply::Raw(bytes.to_vec(), End::Close));
-        let mut fixture = fixture_behind(&proxy);
+        let mut fixture = behind_proxy(&proxy);
         fixture.without("topic_arn");
         let said = "{aws}: the proxy {proxy}: the answer is not HTTP; check HTTPS_PROXY and \
                     NO_PROXY\n";
         fixture.run().assert(1, "", &format!("{LIST_FAILED}{said}"));
     }
     proxy.always(Reply::Forever(b"HTTP/1.1 200 OK\r\n".to_vec(), b"X-More: x\r\n".to_vec()));
-    let mut fixture = fixture_behind(&proxy);
+    let mut fixture = behind_proxy(&proxy);
     fixture.without("topic_arn");
     assert!(fixture.run().stderr.contains("the proxy {proxy}: the answer is not HTTP"));
 }

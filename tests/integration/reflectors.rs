@@ -18,23 +18,23 @@ use crate::support::server::{Listen, Protocol, Refusing, Server};
 use crate::support::{assert_text, ca, clock};
 
 /// The message of a dry run for each reply. A dry run asks like a real run and sends no alert.
-fn said_of(replies: Vec<(&str, Reply)>) -> String {
+fn errors_for(replies: Vec<(&str, Reply)>) -> String {
     let mut fixture = Fixture::new();
     fixture.sandbox.set("AWS_MAX_ATTEMPTS", "1");
     let mut seen = String::new();
     for (what, reply) in replies {
         fixture.reflector.replies(Family::V4, reply);
         let run = fixture.run_with(&["--dry-run"]);
-        seen += &format!("{what}: {}", reason(Family::V4, &run));
+        seen += &format!("{what}: {}", cause(Family::V4, &run));
     }
     seen
 }
 
 /// The cause of the usual reflector's failure, or the whole stderr if it is another failure.
-fn reason(family: Family, run: &Run) -> String {
+fn cause(family: Family, run: &Run) -> String {
     match (run.status.code(), run.stdout.as_str(), run.stderr.strip_prefix(&address_failed(family)))
     {
-        (Some(1), "", Some(reason)) => reason.to_owned(),
+        (Some(1), "", Some(cause)) => cause.to_owned(),
         _ => format!("{run:?}\n"),
     }
 }
@@ -44,7 +44,7 @@ fn response_without_address_is_described() {
     let json = |text: &str| Reply::from(Response::new(200, "application/json", text));
     let text = |text: &str| Reply::from(Response::text(text));
     let of = |status, text: &str| Reply::from(Response::new(status, "application/json", text));
-    let seen = said_of(vec![
+    let seen = errors_for(vec![
         ("its error", json(r#"{"error":"quota exceeded","your_ip":"192.175.48.7"}"#)),
         (
             "its error of several lines",
@@ -137,7 +137,7 @@ fn incomplete_response_is_rejected() {
     let good = address_response(Form::YourIp, "192.175.48.7");
     let raw = |text: &str, end| Reply::Raw(text.as_bytes().to_vec(), end);
     let large = format!("{{\"your_ip\":\"192.175.48.7\",\"x\":\"{}\"}}", "x".repeat(4096));
-    let seen = said_of(vec![
+    let seen = errors_for(vec![
         ("more than 4 KiB", Response::new(200, "application/json", large).into()),
         ("endless", Reply::Endless),
         ("closed", Reply::nothing()),
@@ -237,7 +237,7 @@ fn truncated_text_is_rejected_whatever_its_headers() {
         ),
         ("a length in HTTP/1.0", cut("1.0", "Content-Length: 13\r\n", text), seen),
     ] {
-        assert_text(&said_of(vec![(what, reply)]), &format!("{what}: {expected}"));
+        assert_text(&errors_for(vec![(what, reply)]), &format!("{what}: {expected}"));
     }
 }
 
@@ -363,10 +363,10 @@ fn non_public_address_is_rejected_and_its_kind_named() {
         for address in addresses {
             fixture.reflector.says(family, address);
             let run = fixture.run_with(&["--dry-run"]);
-            let reason = reason(family, &run);
-            let said = reason
+            let cause = cause(family, &run);
+            let said = cause
                 .strip_prefix(&format!("it answered {address}, which is not a public address: "))
-                .unwrap_or(&reason)
+                .unwrap_or(&cause)
                 .replace("; check the way to the reflector, or set allow_non_public", "");
             seen += &format!("{address}: {said}");
         }
@@ -484,10 +484,10 @@ fn unusable_address_is_rejected_with_allow_non_public() {
         for address in addresses {
             fixture.reflector.says(family, address);
             let run = fixture.run();
-            let reason = reason(family, &run);
+            let cause = cause(family, &run);
             let start = format!("it answered {address}, which is not a public address: ");
-            assert!(reason.starts_with(&start), "{reason}");
-            assert!(reason.ends_with("; check the reflector\n"), "{reason}");
+            assert!(cause.starts_with(&start), "{cause}");
+            assert!(cause.ends_with("; check the reflector\n"), "{cause}");
         }
     }
     assert!(!fixture.aws.operations().contains(&Change));
@@ -706,8 +706,8 @@ fn wrong_certificate_of_a_reflector_is_reported() {
         let reflector = FakeReflector::start_as(Listen::V4, Protocol::Tls(certificate));
         let fixture = Fixture::with(FakeAws::start(), reflector);
         let run = fixture.run_with(&["--dry-run"]);
-        let reason = clock::with_placeholders(&reason(Family::V4, &run));
-        seen += &format!("{certificate:?}: {reason}");
+        let cause = clock::with_placeholders(&cause(Family::V4, &run));
+        seen += &format!("{certificate:?}: {cause}");
         assert_eq!(fixture.reflector.request_lines(), Vec::<String>::new());
     }
     assert_text(
@@ -810,11 +810,11 @@ fn each_redirect_status_is_followed() {
         fixture.reflector.at("/start", response);
         let run = fixture.run_with(&["--dry-run"]);
         let from = address_failed(Family::V4).replace("/reflect/v1", "/start");
-        let reason = match (run.status.code(), run.stderr.strip_prefix(&from)) {
-            (Some(1), Some(reason)) => reason.to_owned(),
+        let cause = match (run.status.code(), run.stderr.strip_prefix(&from)) {
+            (Some(1), Some(cause)) => cause.to_owned(),
             _ => format!("{run:?}\n"),
         };
-        seen += &format!("{what}: {reason}");
+        seen += &format!("{what}: {cause}");
     }
     assert_text(
         &seen,

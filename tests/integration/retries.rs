@@ -17,7 +17,7 @@ use crate::support::latch::Latch;
 const IS_AN_ALIAS: &str = "autodns: home.example.com A: not ours to overwrite: it is an alias; \
                            make it a simple record with one value, or use another name\n";
 
-fn passing() -> Vec<(&'static str, Fault)> {
+fn transient_faults() -> Vec<(&'static str, Fault)> {
     let page = |status| Fault::Instead(Response::new(status, "text/html", "<html>").into());
     vec![
         ("reset", Fault::Instead(Reply::reset())),
@@ -40,7 +40,7 @@ fn passing() -> Vec<(&'static str, Fault)> {
 
 #[test]
 fn transient_error_is_retried_and_the_run_succeeds() {
-    for (what, fault) in passing() {
+    for (what, fault) in transient_faults() {
         for operation in [List, Change] {
             let fixture = Fixture::new();
             fixture.aws.fault(operation, fault.clone());
@@ -62,7 +62,7 @@ fn transient_error_is_retried_and_the_run_succeeds() {
 
 #[test]
 fn alert_with_a_transient_error_arrives_once() {
-    for (what, fault) in passing() {
+    for (what, fault) in transient_faults() {
         let fixture = Fixture::new();
         fixture.reflector.fails(Family::V4);
         fixture.aws.fault(Publish, fault);
@@ -127,7 +127,10 @@ fn many_machines_of_one_account_all_succeed() {
     for run in running {
         fixture.finish(run).assert_silent();
     }
-    assert_eq!(fixture.aws.record_sets().iter().filter(|row| row.starts_with("pi")).count(), 6);
+    assert_eq!(
+        fixture.aws.record_sets().iter().filter(|record| record.starts_with("pi")).count(),
+        6
+    );
     assert!(fixture.aws.state().throttled > 0);
     assert_eq!(fixture.aws.published(), []);
 }

@@ -15,7 +15,7 @@ use crate::support::sandbox::Network;
 use crate::support::server::Silent;
 
 /// The usual fixture with a second reflector on another host, after the first one in the list.
-fn two() -> (Fixture, FakeReflector) {
+fn two_reflectors() -> (Fixture, FakeReflector) {
     let mut fixture = Fixture::new();
     let second = FakeReflector::start();
     let urls = json!([fixture.reflector.url(), second.url_of("127.0.0.1")]);
@@ -26,14 +26,14 @@ fn two() -> (Fixture, FakeReflector) {
 
 const UNCHANGED: &str = "home.example.com. A 300 192.175.48.1";
 const CHANGED: &str = "home.example.com. A 300 192.175.48.7";
-/// The message if the second reflector of `two` names 192.175.48.9.
+/// The message if the second reflector of `two_reflectors` names 192.175.48.9.
 const DISPUTED: &str = "autodns: home.example.com A: nothing was changed: {reflector}/reflect/v1 \
                         says that the address is 192.175.48.7, but {second}/reflect/v1 says \
                         192.175.48.9; check which is right\n";
 
 #[test]
 fn unchanged_address_asks_only_the_first_source() {
-    let (fixture, second) = two();
+    let (fixture, second) = two_reflectors();
     fixture.aws.put(RecordSet::new("home.example.com", "A", 300, &["192.175.48.7"]));
     fixture.run().assert_silent().assert_wrote(&[]);
     assert_eq!(fixture.reflector.server().requests().len(), 1);
@@ -42,7 +42,7 @@ fn unchanged_address_asks_only_the_first_source() {
 
 #[test]
 fn change_confirmed_by_second_source_is_made() {
-    let (fixture, second) = two();
+    let (fixture, second) = two_reflectors();
     fixture.run().assert_silent();
     assert_eq!(second.server().requests().len(), 1);
     assert_eq!(fixture.aws.record_sets()[0], CHANGED);
@@ -50,7 +50,7 @@ fn change_confirmed_by_second_source_is_made() {
 
 #[test]
 fn dry_run_asks_the_second_source() {
-    let (fixture, second) = two();
+    let (fixture, second) = two_reflectors();
     let expected = "home.example.com A: 192.175.48.1 -> 192.175.48.7\n";
     fixture.run_with(&["--dry-run"]).assert(0, expected, "");
     assert_eq!(second.server().requests().len(), 1);
@@ -58,7 +58,7 @@ fn dry_run_asks_the_second_source() {
 
 #[test]
 fn change_is_not_made_when_second_source_disagrees() {
-    let (fixture, second) = two();
+    let (fixture, second) = two_reflectors();
     second.says(Family::V4, "192.175.48.9");
     fixture
         .run()
@@ -76,7 +76,7 @@ fn change_is_not_made_when_second_source_disagrees() {
 
 #[test]
 fn disagreement_on_one_family_does_not_stop_the_other() {
-    let (mut fixture, second) = two();
+    let (mut fixture, second) = two_reflectors();
     let urls = json!([fixture.reflector.url(), second.url_of("only4.example.net")]);
     fixture.configure(|config| {
         config["record_types"] = json!(["A", "AAAA"]);
@@ -99,7 +99,7 @@ fn disagreement_on_one_family_does_not_stop_the_other() {
 
 #[test]
 fn unconfirmed_change_is_made_and_reported_verbosely() {
-    let (fixture, second) = two();
+    let (fixture, second) = two_reflectors();
     second.fails(Family::V4);
     let run = fixture.run_with(&["--verbose"]);
     assert_eq!((run.status.code(), run.stdout.as_str()), (Some(0), ""));
@@ -136,7 +136,7 @@ fn second_url_of_one_host_confirms_nothing() {
 
 #[test]
 fn failed_source_is_replaced_by_the_next() {
-    let (fixture, second) = two();
+    let (fixture, second) = two_reflectors();
     for broken in ["out of order", "10.1.2.3\n", "2620:4f:8000::7\n", ""] {
         fixture.aws.put(RecordSet::new("home.example.com", "A", 300, &["192.175.48.1"]));
         fixture.reflector.replies(Family::V4, Response::text(broken));
@@ -148,7 +148,7 @@ fn failed_source_is_replaced_by_the_next() {
 
 #[test]
 fn unusable_address_of_second_source_stops_the_change() {
-    let (fixture, second) = two();
+    let (fixture, second) = two_reflectors();
     for address in ["100.64.0.1", "10.1.2.3", "0.0.0.0", "2620:4f:8000::7"] {
         second.says(Family::V4, address);
         let said = format!(
@@ -163,7 +163,7 @@ fn unusable_address_of_second_source_stops_the_change() {
 
 #[test]
 fn second_address_outside_networks_stops_the_change() {
-    let (mut fixture, second) = two();
+    let (mut fixture, second) = two_reflectors();
     fixture.configure(|config| config["expected_networks"] = json!(["192.175.48.0/29"]));
     second.says(Family::V4, "192.175.48.9");
     fixture.run().assert(1, "", DISPUTED);
@@ -172,7 +172,7 @@ fn second_address_outside_networks_stops_the_change() {
 
 #[test]
 fn two_agreeing_sources_outvote_an_unusable_address() {
-    let (mut fixture, second) = two();
+    let (mut fixture, second) = two_reflectors();
     let third = FakeReflector::start();
     let urls = json!([
         fixture.reflector.url(),
@@ -187,15 +187,15 @@ fn two_agreeing_sources_outvote_an_unusable_address() {
 
 #[test]
 fn second_source_with_a_transient_error_is_retried() {
-    for passing in [Reply::reset(), Response::new(503, "text/plain", "").into(), Reply::nothing()] {
-        let (fixture, second) = two();
-        second.once(Family::V4, passing.clone());
+    for reply in [Reply::reset(), Response::new(503, "text/plain", "").into(), Reply::nothing()] {
+        let (fixture, second) = two_reflectors();
+        second.once(Family::V4, reply.clone());
         second.says(Family::V4, "192.175.48.9");
         fixture.run().assert(1, "", DISPUTED);
         assert_eq!(fixture.aws.record_sets()[0], UNCHANGED);
         assert_eq!(second.server().requests().len(), 2);
 
-        second.once(Family::V4, passing);
+        second.once(Family::V4, reply);
         second.says(Family::V4, "192.175.48.7");
         let run = fixture.run();
         assert_eq!((run.status.code(), run.stderr.as_str()), (Some(0), ""));
@@ -206,9 +206,9 @@ fn second_source_with_a_transient_error_is_retried() {
 
 #[test]
 fn first_source_with_a_transient_error_is_retried() {
-    for passing in [Reply::reset(), Response::new(503, "text/plain", "").into()] {
-        let (fixture, second) = two();
-        fixture.reflector.once(Family::V4, passing);
+    for reply in [Reply::reset(), Response::new(503, "text/plain", "").into()] {
+        let (fixture, second) = two_reflectors();
+        fixture.reflector.once(Family::V4, reply);
         second.says(Family::V4, "192.175.48.9");
         fixture.run().assert(
             1,
@@ -224,16 +224,16 @@ fn first_source_with_a_transient_error_is_retried() {
 
 #[test]
 fn source_with_a_permanent_error_is_not_retried() {
-    let (fixture, second) = two();
+    let (fixture, second) = two_reflectors();
     fixture.reflector.replies(Family::V4, Response::new(404, "text/plain", ""));
     fixture.run().assert_silent();
     assert_eq!(fixture.aws.record_sets()[0], CHANGED);
     assert_eq!((fixture.reflector.request_lines().len(), second.request_lines().len()), (1, 1));
 }
 
-/// `two` with `require_confirmation`.
-fn two_that_must_agree() -> (Fixture, FakeReflector) {
-    let (mut fixture, second) = two();
+/// `two_reflectors` with `require_confirmation`.
+fn two_reflectors_that_must_agree() -> (Fixture, FakeReflector) {
+    let (mut fixture, second) = two_reflectors();
     fixture.configure(|config| config["require_confirmation"] = json!(true));
     fixture.sandbox.set("AWS_MAX_ATTEMPTS", "2");
     (fixture, second)
@@ -244,8 +244,8 @@ fn required_confirmation_that_is_missing_stops_the_change() {
     let unconfirmed = "autodns: home.example.com A: nothing was changed: {reflector}/reflect/v1 \
                        says that the address is 192.175.48.7, and no other source confirms it; \
                        {second}/reflect/v1: ";
-    let (fixture, second) = two_that_must_agree();
-    for (reply, reason, asked) in [
+    let (fixture, second) = two_reflectors_that_must_agree();
+    for (reply, cause, asked) in [
         (
             Reply::from(Response::text("out of order")),
             "it answered 12 bytes of text, not an address; check the reflector, and the key in \
@@ -267,15 +267,15 @@ fn required_confirmation_that_is_missing_stops_the_change() {
     ] {
         let before = second.request_lines().len();
         second.replies(Family::V4, reply);
-        fixture.run().assert(1, "", &format!("{unconfirmed}{reason}"));
-        assert_eq!(second.request_lines().len(), before + asked, "{reason}");
+        fixture.run().assert(1, "", &format!("{unconfirmed}{cause}"));
+        assert_eq!(second.request_lines().len(), before + asked, "{cause}");
     }
     assert_eq!(fixture.aws.record_sets()[0], UNCHANGED);
 }
 
 #[test]
 fn missing_confirmation_names_the_source_that_failed() {
-    let (fixture, _second) = two_that_must_agree();
+    let (fixture, _second) = two_reflectors_that_must_agree();
     fixture.reflector.replies(Family::V4, Response::new(404, "text/plain", ""));
     fixture.run().assert(
         1,
@@ -289,7 +289,7 @@ fn missing_confirmation_names_the_source_that_failed() {
 
 #[test]
 fn required_confirmation_that_is_given_allows_the_change() {
-    let (fixture, second) = two_that_must_agree();
+    let (fixture, second) = two_reflectors_that_must_agree();
     fixture.run().assert_silent();
     assert_eq!(fixture.aws.record_sets()[0], CHANGED);
     // Without a change no confirmation is needed.
@@ -306,14 +306,14 @@ fn interface_address_needs_no_confirmation() {
         config["ipv6_interface"] = json!("eth0");
         config["require_confirmation"] = json!(true);
     });
-    with_table(&mut fixture, TABLE);
+    mount_address_table(&mut fixture, ADDRESS_TABLE);
     fixture.run().assert_silent();
     assert_eq!(fixture.aws.record_sets()[1], "home.example.com. AAAA 600 2620:4f:8000::3");
 }
 
 #[test]
 fn required_confirmation_with_one_host_is_rejected() {
-    let (mut fixture, second) = two();
+    let (mut fixture, second) = two_reflectors();
     let base = fixture.reflector.server().url(HOST);
     for urls in [
         json!(fixture.reflector.url()),
@@ -340,7 +340,7 @@ fn required_confirmation_with_one_host_is_rejected() {
 
 #[test]
 fn two_sources_redirecting_to_one_host_count_once() {
-    let (mut fixture, second) = two();
+    let (mut fixture, second) = two_reflectors();
     let common = FakeReflector::start();
     let target = common.url_of("only4.example.net");
     for reflector in [&fixture.reflector, &second] {
@@ -374,7 +374,7 @@ fn each_of_many_slow_sources_gets_enough_time() {
 
 #[test]
 fn second_of_many_sources_gets_enough_time() {
-    let (mut fixture, second) = two();
+    let (mut fixture, second) = two_reflectors();
     second.says(Family::V4, "192.175.48.9");
     let silent = Silent::start();
     let mut urls = vec![fixture.reflector.url()];
@@ -411,7 +411,7 @@ fn hanging_source_does_not_stop_a_retry_of_another() {
 
 #[test]
 fn message_has_the_cause_of_each_source_when_all_fail() {
-    let (fixture, second) = two();
+    let (fixture, second) = two_reflectors();
     fixture.reflector.fails(Family::V4);
     second.replies(Family::V4, Response::text("10.1.2.3\n"));
     fixture.run().assert(
@@ -429,7 +429,7 @@ fn message_has_the_cause_of_each_source_when_all_fail() {
 
 #[test]
 fn address_outside_expected_networks_is_rejected() {
-    let (mut fixture, second) = two();
+    let (mut fixture, second) = two_reflectors();
     fixture.configure(|config| config["expected_networks"] = json!(["192.175.48.8/29"]));
     second.says(Family::V4, "192.175.48.9");
     // The first address is outside the networks, the second inside.
@@ -453,13 +453,13 @@ fn address_outside_expected_networks_is_rejected() {
 }
 
 /// Replaces the kernel's table of IPv6 addresses, for the program only.
-fn with_table(fixture: &mut Fixture, table: &str) {
+fn mount_address_table(fixture: &mut Fixture, table: &str) {
     fixture.sandbox.write("net/if_inet6", table);
     // The kernel makes the files in this folder on each access, so the mount is on the folder.
     fixture.sandbox.mount_over("net", "/proc/self/net");
 }
 
-const TABLE: &str = "\
+const ADDRESS_TABLE: &str = "\
 2620004f800000000000000000000001 02 40 00 01     eth0
 2620004f800000000000000000000002 02 40 00 20     eth0
 2620004f800000000000000000000003 02 40 00 00     eth0
@@ -471,7 +471,7 @@ fe800000000000000000000000000001 02 40 20 80     eth0
 fn interface_address_is_used_instead_of_reflectors() {
     let mut fixture = Fixture::both();
     fixture.configure(|config| config["ipv6_interface"] = json!("eth0"));
-    with_table(&mut fixture, TABLE);
+    mount_address_table(&mut fixture, ADDRESS_TABLE);
     fixture.run().assert_silent();
     assert_eq!(
         fixture.aws.record_sets()[..2],
@@ -523,7 +523,7 @@ fn special_interface_address_is_never_published() {
         config["ipv6_interface"] = json!("eth0");
         config["allow_non_public"] = json!(true);
     });
-    with_table(&mut fixture, "00000000000000000000ffffc0af3007 02 40 00 80     eth0\n");
+    mount_address_table(&mut fixture, "00000000000000000000ffffc0af3007 02 40 00 80     eth0\n");
     fixture.run().assert(
         1,
         "",
@@ -537,7 +537,10 @@ fn special_interface_address_is_never_published() {
 fn unusable_interface_is_reported_with_its_cause() {
     let mut fixture = Fixture::both();
     fixture.configure(|config| config["ipv6_interface"] = json!("eth0"));
-    with_table(&mut fixture, &TABLE.replace("40 00 00     eth0", "40 00 40     eth0"));
+    mount_address_table(
+        &mut fixture,
+        &ADDRESS_TABLE.replace("40 00 00     eth0", "40 00 40     eth0"),
+    );
     fixture.run().assert(
         1,
         "",

@@ -76,11 +76,11 @@ fn table() -> Vec<(&'static str, Vec<RecordSet>)> {
 #[test]
 fn unmanaged_record_is_left_unchanged_and_explained() {
     let mut seen = String::new();
-    for (what, rows) in table() {
+    for (what, record_sets) in table() {
         let fixture = Fixture::new();
         fixture.aws.remove(NAME, "A");
-        for row in rows {
-            fixture.aws.add(row);
+        for record_set in record_sets {
+            fixture.aws.add(record_set);
         }
         let before = fixture.aws.record_sets();
         let run = fixture.run();
