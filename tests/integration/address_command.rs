@@ -1,5 +1,5 @@
-//! `address_command`: when it runs and with which variables, which output is valid, which source
-//! confirms or replaces it, and that no process is left.
+//! `address_command`: when it runs and with which variables, which output is valid, and which
+//! source confirms or replaces it. A run leaves no process of it.
 
 use std::time::{Duration, Instant};
 
@@ -10,14 +10,14 @@ use crate::support::fake_route53::RecordSet;
 use crate::support::fixture::Fixture;
 use crate::support::http::Family;
 
-/// A fixture whose command is this script, and whose reflector is not named.
+/// A fixture with this script as `address_command` and without `reflect_url`.
 fn command_only(script: &str) -> Fixture {
     let mut fixture = command_and_reflector(script);
     fixture.without("reflect_url");
     fixture
 }
 
-/// A fixture whose command is this script, and whose reflector is named, too.
+/// A fixture with this script as `address_command` and with `reflect_url`.
 fn command_and_reflector(script: &str) -> Fixture {
     let mut fixture = Fixture::new();
     let path = fixture.sandbox.script("address.sh", &format!("#!/bin/sh\n{script}\n"));
@@ -26,8 +26,11 @@ fn command_and_reflector(script: &str) -> Fixture {
 }
 
 const CHANGED: &str = "home.example.com. A 300 192.175.48.7";
-const ANSWER_BOTH_FAMILIES: &str = "echo run >>runs\ncase $AUTODNS_FAMILY in\n4) echo ' 192.175.48.7' ;;\n\
-                    6) printf 2620:4f:8000::7 ;;\nesac";
+const ANSWER_BOTH_FAMILIES: &str = "echo run >>runs
+case $AUTODNS_FAMILY in
+4) echo ' 192.175.48.7' ;;
+6) printf 2620:4f:8000::7 ;;
+esac";
 
 #[test]
 fn command_replaces_the_reflectors() {
@@ -67,7 +70,7 @@ fn reflector_replaces_a_failed_command() {
     let fixture = command_and_reflector("echo run >>runs; echo verysecret; exit 3");
     fixture.run().assert_silent();
     assert_eq!(fixture.aws.record_sets()[0], CHANGED);
-    // It is not run again to confirm the reflector.
+    // The command is not run again to confirm the reflector.
     assert_eq!(fixture.sandbox.read("runs").as_deref(), Some("run\n"));
 }
 
@@ -140,7 +143,10 @@ fn hanging_command_is_killed_and_the_reflector_asked() {
     assert_eq!(fixture.aws.record_sets()[0], CHANGED);
     let id = fixture.sandbox.read("id").expect("the id of the process");
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", id.trim()));
-    assert!(stat.is_err() || stat.is_ok_and(|stat| stat.contains(") Z ")), "it is left");
+    assert!(
+        stat.is_err() || stat.is_ok_and(|stat| stat.contains(") Z ")),
+        "the process still runs"
+    );
 }
 
 #[test]

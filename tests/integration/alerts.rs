@@ -43,17 +43,12 @@ fn out_of_order() -> String {
     expected::out_of_order(Family::V4)
 }
 
-/// The whole text of an alert of this config, with these lines of stderr and this last line.
+/// The whole text of an alert about this config, with these lines of stderr and this last line.
 fn alert_text(config: &str, stderr: &str, end: &str) -> String {
-    failure_of(OLD, config, stderr, end)
-}
-
-/// The same, with this sentence about the record.
-fn failure_of(record: &str, config: &str, stderr: &str, end: &str) -> String {
     let lines = stderr.replace("autodns: ", "  ");
     format!(
         "autodns on raspberrypi could not bring home.example.com up to date\nat {{time}} by that \
-         host's clock.\n\n{record}\n\n{lines}\nautodns tries again at every run. To see each step, \
+         host's clock.\n\n{OLD}\n\n{lines}\nautodns tries again at every run. To see each step, \
          log in to raspberrypi and run:\n\n  sudo {{program}} --dry-run --verbose \
          {{home}}/{config}\n\nHost:   raspberrypi\nConfig: {{home}}/{config}\n\n{end}"
     )
@@ -66,7 +61,8 @@ fn recovery_text(took: &str) -> String {
     )
 }
 
-/// Compares subjects and messages whole, with placeholders for what differs from run to run.
+/// Compares subjects and messages whole. Placeholders replace the texts that differ from run to
+/// run.
 #[track_caller]
 fn assert_published(fixture: &Fixture, expected: &[(&str, &str)]) {
     let seen: Vec<(String, String)> = fixture
@@ -254,7 +250,7 @@ fn failed_alert_writes_no_lock_and_is_retried_next_run() {
         let mut fixture = failing();
         fixture.sandbox.set("AWS_MAX_ATTEMPTS", "1");
         fixture.aws.always(Publish, fault);
-        // If the alert may have arrived, a pending file remains. It is not a lock.
+        // If the alert may have arrived, a pending file remains. A pending file is not a lock.
         let maybe = said.contains("could not confirm");
         let left: &[&str] = if maybe { &["+ .autodns.lock.pending"] } else { &[] };
         fixture.run().assert(1, "", &(out_of_order() + &said)).assert_wrote(left);
@@ -283,7 +279,7 @@ fn recovery_message_follows_alert_of_unknown_outcome() {
     assert_eq!(fixture.aws.published().len(), 2);
 }
 
-/// A fixture after a failure with an alert, with one attempt per request.
+/// A fixture after a failed run with an alert. The next run succeeds, with one attempt per request.
 fn recovered() -> Fixture {
     let mut fixture = failing();
     fixture.sandbox.set("AWS_MAX_ATTEMPTS", "1");
@@ -292,7 +288,7 @@ fn recovered() -> Fixture {
     fixture
 }
 
-/// Asserts that the next good run sends the recovery message that this run could not send.
+/// Asserts that a run cannot send the recovery message, and that the next good run sends it.
 #[track_caller]
 fn assert_recovery_is_retried(mut fixture: Fixture, cause_error: impl FnOnce(&mut Fixture)) {
     cause_error(&mut fixture);
@@ -338,7 +334,7 @@ fn recovery_message_is_retried_when_sns_is_unreachable() {
             fixture.sandbox.set("AWS_ENDPOINT_URL_SNS", url);
         });
     }
-    // A single NXDOMAIN of the name server.
+    // The name server answers NXDOMAIN once.
     assert_recovery_is_retried(recovered(), |fixture| {
         fixture.sandbox.etc("nsswitch.conf", "hosts: files\n");
         fixture.sandbox.set("AWS_ENDPOINT_URL_SNS", "https://sns.example.org");

@@ -469,7 +469,7 @@ fn inaccessible_config_advises_a_user_who_may_read_it() {
     // A config later in the search order must not replace it.
     fixture.sandbox.local_etc("autodns.json", &config);
     fixture.sandbox.etc_mode("autodns", 0o000);
-    // Root needs its capabilities to enter this folder, so they are removed.
+    // With its capabilities root could enter this folder, so they are removed.
     let powerless = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"];
     let run = fixture.finish(fixture.sandbox.spawn_by(&powerless, &["check", "--json"]));
     fixture.sandbox.etc_mode("autodns", 0o700);
@@ -562,7 +562,7 @@ fn command_after_options_is_recognised() {
     let run = fixture.run_args(&["policy", "autodns.json"]);
     assert_eq!((run.status.code(), run.stdout.starts_with('{')), (Some(0), true), "{run:?}");
     assert_eq!(fixture.aws.operations(), list_alone);
-    // With its folder, or after `--`, the name is that of a config.
+    // A name with its folder, or after `--`, is the name of a config.
     for arguments in [&["--dry-run", "./check"][..], &["--dry-run", "--", "check"]] {
         fixture.run_args(arguments).assert(
             0,

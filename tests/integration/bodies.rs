@@ -1,6 +1,6 @@
-//! Invalid responses, from a server or from someone on the way: compressed, endless, of a wrong
-//! length, deeply nested, with NULs, the page of a captive portal. Each is reported as an error,
-//! takes little memory, and writes nothing.
+//! Invalid responses of a server, or of someone on the way to it: compressed, endless, of a wrong
+//! length, deeply nested, with NULs, the page of a captive portal. The program reports each as an
+//! error, needs little memory for it, and changes no record.
 
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -49,7 +49,8 @@ fn gzip_bomb() -> Vec<u8> {
     bomb.clone()
 }
 
-/// What any server may send in place of `good`. `large` is above every limit of length.
+/// The invalid replies that any server may send in place of the body `good`. `large` is more bytes
+/// than the program accepts.
 fn replies_of_any_server(good: &str, large: usize) -> Vec<(&'static str, Reply)> {
     let ok = "HTTP/1.1 200 OK\r\n";
     let chunked = format!("{ok}Transfer-Encoding: chunked\r\n\r\n");
@@ -83,7 +84,7 @@ fn replies_of_any_server(good: &str, large: usize) -> Vec<(&'static str, Reply)>
     ]
 }
 
-/// What an XML server may send in place of `good`, whose first line is the declaration.
+/// The invalid XML replies in place of the document `good`. Its first line must be the declaration.
 fn replies_of_aws(good: &str) -> Vec<(&'static str, Reply)> {
     let (_, root) = good.split_once('\n').expect("a line of its own");
     let (start, inside) = root.split_once('>').expect("a root");
@@ -161,7 +162,7 @@ fn errors_for_replies(
         match operation {
             List => assert_eq!(fixture.aws.operations(), [List, Publish], "{what}"),
             Change => assert_eq!(fixture.aws.operations(), [List, Change, Publish], "{what}"),
-            // There is no lock, but a pending file if the alert may have arrived.
+            // The run writes no lock. If the alert may have arrived, it writes a pending file.
             Publish if beginning.contains("could not confirm") => {
                 run.assert_wrote(&["+ .autodns.lock.pending"]);
             }

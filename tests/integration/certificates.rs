@@ -1,6 +1,6 @@
-//! Common mistakes in self-made certificates, each with its own message and advice, and unusual CA
-//! bundles: with a byte order mark, with a broken block, as a named pipe. OpenSSL serves what
-//! rustls does not offer.
+//! Common errors in self-made certificates, each with its own message and advice, and unusual CA
+//! bundles: with a byte order mark, with a broken block, as a named pipe. The servers are
+//! OpenSSL's, since rustls does not offer such certificates and settings.
 
 use std::path::PathBuf;
 
@@ -49,7 +49,7 @@ fn openssl_fixture(script: &str, options: &[&str]) -> OpensslFixture {
 }
 
 impl OpensslFixture {
-    /// Puts the tests' CA and those of these files that exist into the bundle.
+    /// Puts the CA of the fake servers and these files, if they exist, into the bundle.
     fn trust(&self, names: &[&str]) {
         let mut bundle = ca::pem().to_owned();
         for name in names {

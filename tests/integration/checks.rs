@@ -34,14 +34,14 @@ fn with_placeholders(text: &str) -> String {
         }
         shown.push_str(part.trim_end_matches(|c: char| c.is_ascii_digit()));
     }
-    // The second may have changed in between.
+    // The clock may seem a second slow or fast, depending on when the second changes.
     for near in ["{seconds} slow", "{seconds} fast"] {
         shown = shown.replace(near, "{seconds} off");
     }
     shown
 }
 
-/// The output of a check of the usual fixture, with some lines replaced and all counted.
+/// The output of a check of the usual fixture, with these replacements and the right counts.
 fn expected(others: &[(&str, &str)]) -> String {
     let mut text = "\
 ok          config       {home}/autodns.json: home.example.com A in hosted zone {zone}
@@ -76,8 +76,8 @@ fn counted(lines: &str) -> String {
     format!("{lines}{}\n", ["ok", "warning", "failed", "not tested"].map(count).join(", "))
 }
 
-/// The usual fixture with a config that others cannot read and a record that the resolver of this
-/// machine finds.
+/// The usual fixture with a config that other users cannot read, and a record that the resolver of
+/// this machine finds.
 fn fixture() -> Fixture {
     with_private_config(Fixture::new())
 }
@@ -96,7 +96,7 @@ fn check_of_a_good_setup_exits_0_and_changes_nothing() {
     assert_eq!(fixture.aws.operations(), [List, List]);
     assert_eq!(fixture.aws.record_sets()[0], "home.example.com. A 300 192.175.48.1");
     assert_eq!(fixture.reflector.request_lines().len(), 1);
-    // What is reported is what the run's own requests saw: there are no others.
+    // `check` makes the requests of a run and no others.
     assert_eq!(
         (fixture.aws.server().connections(), fixture.reflector.server().connections()),
         (1, 1)

@@ -92,7 +92,7 @@ fn name_blocked_by_dns_is_reported() {
         ("api.ipify.org", "0.0.0.0", true),
         ("api.ipify.org", "127.0.0.1", true),
         ("route53.amazonaws.com", "127.0.0.1", true),
-        // A server of the user.
+        // This may be a server of the user.
         ("reflector.example.org", "127.0.0.1", false),
     ] {
         let mut fixture = Fixture::new();
@@ -123,7 +123,7 @@ pub fn out_of_files() -> String {
     let mut fixture = Fixture::new();
     fixture.without("topic_arn");
     fixture.sandbox.set("AWS_MAX_ATTEMPTS", "1");
-    // An address needs no lookup, in which the C library would open files.
+    // A numeric address needs no lookup. For a lookup the C library would open files.
     let url = fixture.reflector.url().replace(HOST, "127.0.0.1");
     fixture.configure(|config| config["reflect_url"] = json!(url));
     let slow = Reply::Drip(vec![b' '; 60], Duration::from_secs(1));

@@ -1,5 +1,5 @@
-//! `credential_process`: how the program runs the helper, the messages when it fails, that its
-//! output is not quoted, and that no process is left.
+//! `credential_process`: how the program runs the helper, and the messages when the helper fails.
+//! The output of the helper is never quoted. A run leaves no process of it.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -57,7 +57,7 @@ fn assert_processes_end(fixture: &Fixture, file: &str, count: usize) {
             stat.is_ok_and(|stat| !stat.contains(") Z "))
         };
         while lives() {
-            assert!(Instant::now() < end, "process {id} lives on");
+            assert!(Instant::now() < end, "process {id} still runs");
             std::thread::sleep(Duration::from_millis(5));
         }
     }
@@ -206,7 +206,7 @@ fn output_is_used_when_an_agent_keeps_pipes_open() {
         let fixture = with_script(&script);
         let began = Instant::now();
         assert_works(&fixture);
-        // The limit of a helper. The run must not wait that long for its output.
+        // The run must end before the time limit of a helper.
         assert!(began.elapsed() < Duration::from_secs(30), "{script}");
         assert_processes_end(&fixture, "ids", 1);
     }
@@ -216,11 +216,11 @@ fn output_is_used_when_an_agent_keeps_pipes_open() {
 fn hanging_process_is_killed_with_its_children() {
     for script in [
         "trap '' TERM INT HUP; sleep 600 & echo $! >ids; echo $$ >>ids; wait",
-        // Its output is closed or complete long before it ends.
+        // The output is closed or complete long before the process ends.
         "echo $$ >ids; exec sleep 600 >&- 2>&-",
         "echo $$ >ids; echo '{}'; exec sleep 600",
         "echo $$ >ids; kill -STOP $$",
-        // It asks a question on the terminal.
+        // The process asks a question on the terminal.
         "echo $$ >ids; cat </dev/tty; sleep 600",
     ] {
         let fixture = with_script(script);

@@ -1,5 +1,5 @@
-//! The sources of the key: every source, their order, and the messages for a source that is broken,
-//! half set or not supported. No value is ever quoted.
+//! The sources of the key: each source, their order, and the messages about a source that is
+//! broken, incomplete or not supported. A message never quotes a value.
 
 use crate::support::assert_text;
 use crate::support::fake_aws::Operation::{Change, List};
@@ -111,7 +111,7 @@ fn file_beside_the_configuration_wins_over_the_users_files() {
     fixture.sandbox.set("AWS_PROFILE", "pi");
     assert_works(&fixture);
 
-    // A file without a key for the profile is skipped, but its other settings count.
+    // A file without a key for the profile is skipped, but its other settings are used.
     let mut fixture = Fixture::without_key();
     fixture.without("topic_arn");
     fixture.without("alert_lock");
@@ -195,7 +195,7 @@ fn folder_of_a_symlinked_config_is_that_of_the_link() {
     // The file is also found through a link to the folder.
     fixture.run_args(&["current/autodns.json"]).assert_silent();
     assert_eq!(fixture.aws.operations(), [List, Change]);
-    // A link to the config counts with the folder of the link.
+    // If the config itself is a link, the folder is that of the link.
     fixture.sandbox.write("etc/credentials", key_section("default"));
     link("../releases/7/autodns.json", "etc/autodns.json");
     fixture.sandbox.write("releases/7/credentials", wrong_section("default"));
@@ -211,7 +211,8 @@ fn folder_of_a_symlinked_config_is_that_of_the_link() {
 fn foreign_credentials_in_a_shared_folder_are_ignored() {
     let mut fixture = Fixture::without_key();
     fixture.sandbox.foreign("credentials", &key_section("default"));
-    // As in /tmp: any user could have written it, with a credential_process in it.
+    // Any user may write to a folder of this mode, as to /tmp, and could put a credential_process
+    // into the file.
     fixture.sandbox.set_mode("", 0o1777);
     assert_text(
         &fixture.run().stderr,
@@ -434,7 +435,7 @@ fn unknown_profile_is_named() {
                    profile, and there is no {home}/credentials or {home}/.aws/config; correct \
                    AWS_PROFILE\n";
     assert_text(&setup_error(&fixture), unknown);
-    // It stays an error with a key in the environment.
+    // An unknown profile is an error even if the environment has a key.
     fixture.sandbox.set("AWS_ACCESS_KEY_ID", KEY_ID);
     fixture.sandbox.set("AWS_SECRET_ACCESS_KEY", SECRET_KEY);
     fixture.run().assert(2, "", unknown);
@@ -511,10 +512,10 @@ fn broken_ini_file_is_reported_by_line_without_values() {
     );
 }
 
-/// Removes root's right to read every file.
+/// Runs a command without the right of root to read every file.
 const UNPRIVILEGED: [&str; 3] = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"];
 
-/// Runs the program without that right.
+/// Runs the program without the right of root to read every file.
 #[track_caller]
 fn run_unprivileged(fixture: &Fixture) -> Run {
     let config = fixture.sandbox.path("autodns.json");
@@ -560,7 +561,7 @@ fn home_of_another_user_is_ignored() {
     fixture.sandbox.set_mode("other", 0o000);
     run_unprivileged(&fixture).assert_silent();
     assert_eq!(fixture.aws.operations(), [List, Change]);
-    // Restore the mode, so that a user other than root can remove it.
+    // With this mode a user other than root can remove the folder.
     fixture.sandbox.set_mode("other", 0o755);
 }
 

@@ -1,6 +1,6 @@
-//! Nothing holds a run beyond its deadline. Whatever a server, a name server or a slow connection
-//! does, the run ends, its alert is sent in the reserved time, and the next config follows. Each
-//! server here would continue for longer than any run may take.
+//! A run ends by its deadline, whatever a server, a name server or a slow connection does. The
+//! alert is sent in the reserved time, and the next config follows. Each server here continues for
+//! longer than any run may take.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use crate::support::server::Silent;
 
 const CHECK: &str = "check the connection; the next run tries again\n";
 
-/// A response that comes at one byte per second and takes minutes.
+/// A response sent at one byte per second, for more than ten minutes.
 fn dripping(response: &Response) -> Reply {
     let mut bytes = response.to_bytes();
     bytes.resize(bytes.len() + 600, b' ');
@@ -48,7 +48,7 @@ fn run_with_slow_route_53_ends_in_time() {
         let run = fixture.run_with(&["--deadline", "4"]);
         assert_eq!(run.status.code(), Some(1));
         seen += run.stderr.strip_prefix(beginning).unwrap_or(&run.stderr);
-        assert_eq!(fixture.aws.published().len(), 1, "the alert has time of its own");
+        assert_eq!(fixture.aws.published().len(), 1, "the alert is sent in the reserved time");
         run.assert_wrote(&["+ autodns.lock"]);
     }
     let said = format!("{{aws}}: timed out while waiting for the answer; {CHECK}");

@@ -1,5 +1,5 @@
-//! Runs against moto, which recomputes the signature with botocore and applies policies: with a
-//! good key, a wrong secret, and users who lack an action, for both services.
+//! Runs against moto, which checks signatures and policies with the code of botocore: with a good
+//! key, a wrong secret, an unknown key id, and users who lack one action.
 
 use serde_json::{Value, json};
 
@@ -114,7 +114,7 @@ fn missing_record_is_created() {
     assert_eq!(fixture.moto.records(), json!([record("A", 600, "192.175.48.7")]));
 }
 
-/// The emulator has an order of its own.
+/// The emulator sorts names in another order than Route 53.
 #[test]
 fn several_names_are_listed_in_one_walk() {
     let mut fixture = MotoFixture::new("good", &["--address", "192.175.48.7"]);

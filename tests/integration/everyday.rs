@@ -1,5 +1,5 @@
-//! The good cases: an unchanged address, a changed one, a missing record; one family or two. Also
-//! how many requests and files they need.
+//! The good cases: an unchanged address, a changed one, a missing record; one family or two. They
+//! also count requests, connections and written files.
 
 use serde_json::json;
 

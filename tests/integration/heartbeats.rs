@@ -1,5 +1,5 @@
-//! The heartbeat: sent after a good run, or as a failure if the config asks for that. A dry run
-//! sends none. A failed heartbeat affects nothing else.
+//! The heartbeat. A good run sends one. A failed run reports its failure if the config says so. A
+//! dry run sends none. A heartbeat that cannot be sent affects nothing else.
 
 use serde_json::json;
 
@@ -11,7 +11,7 @@ use crate::support::http::{Family, Reply, Response};
 
 const QUERY: &str = "token=h3artbeat%2FSecret";
 
-/// A fixture with a heartbeat at `/ping/1` and these further keys.
+/// A fixture with a `heartbeat_url` and this `heartbeat_fail`.
 fn fixture(fail: Option<bool>) -> Fixture {
     let mut fixture = Fixture::new();
     fixture.sandbox.secret("h3artbeat%2FSecret");
@@ -36,7 +36,7 @@ fn good_run_sends_a_heartbeat() {
     let fixture = fixture(None);
     fixture.run().assert_silent().assert_wrote(&[]);
     assert_eq!(fixture.aws.operations(), [List, Change]);
-    // One heartbeat follows the change, another one a run without a change.
+    // A run with a change and a run without a change send one heartbeat each.
     assert_eq!(fixture.reflector.request_lines().last(), Some(&format!("GET /ping/1?{QUERY}")));
     fixture.run().assert_silent();
     assert_eq!(heartbeats(&fixture).len(), 2);
@@ -66,7 +66,7 @@ fn failure_of_one_family_is_reported_as_failure() {
     assert_eq!(heartbeats(&fixture), [format!("POST /ping/1/fail?{QUERY}")]);
 }
 
-/// The bodies of the requests to `/fail`, each with its type.
+/// The content type and the body of each request to `/fail`.
 fn posted(fixture: &Fixture) -> Vec<(Option<String>, String)> {
     let requests = fixture.reflector.server().requests();
     let failures = requests.iter().filter(|request| request.path().ends_with("/fail"));
@@ -179,7 +179,7 @@ fn heartbeat_is_retried_after_a_transient_error() {
     assert_eq!(heartbeats(&fixture), ["GET /ping/other", "GET /ping/other"]);
 }
 
-/// Uptime Kuma counts every request below its URL as a success.
+/// Uptime Kuma counts every request below the URL of a monitor as a success, even `/fail`.
 #[test]
 fn failure_is_sent_to_its_own_url_if_configured() {
     let mut fixture = fixture(None);

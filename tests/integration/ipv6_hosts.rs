@@ -1,5 +1,5 @@
-//! `ipv6_hosts`: the AAAA records of other machines behind the same prefix, the request that has
-//! them, and the errors that prevent writing one of them.
+//! `ipv6_hosts`: the AAAA records of other machines behind the same prefix, the requests that
+//! change them, and the errors that prevent a change.
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ use crate::support::http::Family;
 const CHANGED: &str = "home.example.com. A 300 192.175.48.7";
 const NAS: &str = "nas.example.com. AAAA 600 2620:4f:8000:0:211:32ff:fe12:3456";
 
-/// The usual fixture, whose connection has an IPv6 prefix with `hosts` behind it.
+/// The usual fixture with these `ipv6_hosts`.
 fn fixture(hosts: &Value) -> Fixture {
     let mut fixture = Fixture::new();
     fixture.configure(|config| config["ipv6_hosts"] = hosts.clone());
@@ -22,7 +22,7 @@ fn nas() -> Value {
     json!({"nas.example.com": "::211:32ff:fe12:3456"})
 }
 
-/// What the change requests hold, a list of names and types each.
+/// The names and types in each change request.
 fn batches(fixture: &Fixture) -> Vec<Vec<String>> {
     let batches = fixture.aws.state().route53.batches.clone();
     let shown = |batch: &Vec<crate::support::fake_route53::Change>| {

@@ -1,10 +1,10 @@
 //! Runs that are killed, as by a power cut, at every system call of every thread. After each kill
 //! the next run must end with the right record, and each alert and each recovery message must be
-//! published once or twice, never not at all.
+//! published once or twice.
 //!
-//! A run keeps its state only in Route 53 and on the disk. So what follows a kill depends only on
-//! what the kill left there. Each such state (there are a handful) is followed up once, with each
-//! follow-up of its test.
+//! A run keeps its state only in Route 53 and on the disk, so the next run depends only on the
+//! state that the kill left there. There are a handful of such states. Each is tested once with
+//! each follow-up.
 
 use std::collections::BTreeSet;
 use std::os::unix::process::ExitStatusExt;
@@ -21,15 +21,15 @@ use crate::support::http::Family;
 use crate::support::kill_at::run_traced;
 use crate::support::sandbox::Run;
 
-/// With two threads a processor is sometimes idle; with more, rarely.
+/// The number of concurrent runs. With two, a processor is sometimes idle.
 const WORKERS: usize = 4;
 
 const RIGHT: &str = "home.example.com. A 300 192.175.48.7";
 
-/// A run to kill: the setup before it, and the checks after it.
+/// The setup before the killed run, and the checks after it.
 struct KillTest {
     before: fn() -> Fixture,
-    /// Each continues from every state that a kill leaves, and asserts the result.
+    /// Each runs the program again from every state that a kill left, and asserts the result.
     follow_ups: &'static [fn(&Fixture)],
 }
 
@@ -63,8 +63,7 @@ impl KillTest {
         states.into_iter().map(|state| state + "\n").collect()
     }
 
-    /// The system calls of a run. The number of waits differs from run to run, so this joins the
-    /// calls of three runs.
+    /// The system calls of three runs together, since the number of waits differs from run to run.
     fn calls(&self) -> BTreeSet<String> {
         let mut calls = BTreeSet::new();
         for _ in 0..3 {
@@ -88,7 +87,7 @@ impl KillTest {
         let (fixture, run) = kill();
         let is_new = states.lock().unwrap_or_else(PoisonError::into_inner).insert(state(&fixture));
         if is_new {
-            let (first, others) = self.follow_ups.split_first().expect("a future");
+            let (first, others) = self.follow_ups.split_first().expect("a follow-up");
             first(&fixture);
             for follow_up in others {
                 follow_up(&kill().0);
@@ -129,14 +128,14 @@ fn files_left(fixture: &Fixture) -> Vec<String> {
     names
 }
 
-/// How many alerts and how many messages of recovery were published.
+/// The numbers of alerts and of recovery messages that were published.
 fn published_counts(fixture: &Fixture) -> (usize, usize) {
     let published = fixture.aws.published();
     let alerts = published.iter().filter(|one| one.subject.contains("is not up to date")).count();
     (alerts, published.len() - alerts)
 }
 
-/// The failure lasts: the next run publishes the alert if it is missing, later runs do not.
+/// The failure continues. The next run publishes the alert if it is missing, later runs do not.
 fn failure_lasts(fixture: &Fixture) {
     fixture.run().assert(1, "", &expected::out_of_order(Family::V6));
     assert_eq!(fixture.aws.record_sets()[0], RIGHT);
@@ -147,14 +146,14 @@ fn failure_lasts(fixture: &Fixture) {
     assert_eq!(published_counts(fixture), (alerts, 0));
 }
 
-/// The failure ends before the next run: a recovery message follows every published alert.
+/// The failure ends before the next run. A recovery message follows every published alert.
 fn failure_ends(fixture: &Fixture) {
     let (alerts, _) = published_counts(fixture);
     let is_empty = state(fixture).ends_with("pending empty");
     fixture.reflector.says(Family::V6, "2620:4f:8000::7");
     fixture.run().assert_silent();
     assert_eq!(fixture.aws.record_sets()[0], RIGHT);
-    // An empty pending file never became a lock. It stays for the next alert.
+    // An empty pending file never became a lock. It stays until the next alert.
     let left: &[&str] = if is_empty { &[".autodns.lock.pending"] } else { &[] };
     assert_eq!(files_left(fixture), left);
     let (_, recoveries) = published_counts(fixture);
@@ -178,7 +177,7 @@ fn killed_run_that_changes_and_alerts_is_resumed() {
     );
 }
 
-/// The run succeeds with a new IPv4 address, after an alert.
+/// A fixture after an alert. The next run succeeds with a new IPv4 address.
 fn recovered() -> Fixture {
     let fixture = Fixture::new();
     let config = fixture.sandbox.path("autodns.json");
@@ -187,7 +186,7 @@ fn recovered() -> Fixture {
     fixture
 }
 
-/// The lock is empty, as autodns.py writes it and as a power cut may leave it.
+/// A fixture with an empty lock, as autodns.py writes it and as a power cut may leave it.
 fn recovered_with_an_empty_lock() -> Fixture {
     let fixture = Fixture::new();
     fixture.sandbox.write("autodns.lock", "");
@@ -233,7 +232,7 @@ fn killed_recovery_after_an_empty_lock_is_resumed() {
     );
 }
 
-/// The same with a foreign file in place of the pending file.
+/// A fixture after an alert, with a foreign file in place of the pending file.
 fn recovered_beside_a_foreign_file() -> Fixture {
     let fixture = recovered();
     fixture.sandbox.write(".autodns.lock.pending", "notes\n");
@@ -249,7 +248,7 @@ fn recovery_is_published_beside_a_foreign_file(fixture: &Fixture) {
     assert_eq!(published_counts(fixture), (0, recoveries));
 }
 
-/// The failure returns before the next run: an alert follows every recovery message.
+/// The failure returns before the next run. An alert follows every recovery message.
 fn failure_returns(fixture: &Fixture) {
     let (_, recoveries) = published_counts(fixture);
     fixture.reflector.fails(Family::V4);

@@ -1,6 +1,6 @@
-//! No output shows a secret, even if a reflector, AWS or a proxy echoes it. Every run of every
-//! scenario is searched (support/sandbox.rs, support/fixture.rs). Here the servers echo the secrets
-//! on purpose, in all encodings, and the tests assert the rest of the message.
+//! No output shows a secret, even if a reflector, AWS or a proxy echoes it. Every run of every test
+//! is searched for secrets (support/sandbox.rs, support/fixture.rs). In these tests the servers
+//! echo the secrets in all encodings, and the tests assert the rest of the message.
 
 use serde_json::json;
 
@@ -34,7 +34,7 @@ fn query_echoed_by_a_reflector_is_hidden() {
     let lower = SECRET_QUERY.replace("%2F", "%2f").replace("%2B", "%2b");
     let (long, cut) = ("x".repeat(400), "x".repeat(300 - "'[hidden]' ".len()));
     let padding = "x".repeat(290);
-    // The response of the reflector, and the part of it in the message.
+    // The echo in the response, and the text in its place in the message.
     for (echo, left) in [
         (format!("no such key: {SECRET_QUERY}"), "no such key: [hidden]".to_owned()),
         (format!("no such key: {SECRET_DECODED}"), "no such key: [hidden]".to_owned()),
@@ -77,7 +77,7 @@ fn query_echoed_by_a_reflector_is_hidden() {
     }
 }
 
-/// A text in the encodings in which a server may echo it.
+/// The encodings in which a server may echo a secret.
 fn encodings(secret: &str) -> Vec<(&'static str, String)> {
     let each = |by: &str| secret.chars().map(String::from).collect::<Vec<_>>().join(by);
     let base64 = |before: &str| {

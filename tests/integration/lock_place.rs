@@ -1,6 +1,6 @@
-//! The path and the owner of the lock, and foreign files at its path or at that of the pending
+//! The path and the owner of the lock, and foreign files at the path of the lock or of the pending
 //! file. The program never follows, waits for, writes or removes a foreign file. It sends the alert
-//! in each run and prints the cause.
+//! in each failing run and prints the cause.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
@@ -15,7 +15,7 @@ use crate::support::http::{Family, Reply};
 const LOCK: &str = "autodns.lock";
 const PENDING: &str = ".autodns.lock.pending";
 
-/// A fixture whose reflector fails over IPv4, with something made in the home.
+/// A fixture whose reflector fails over IPv4. `make` prepares its home.
 fn failing(make: impl FnOnce(&mut Fixture)) -> Fixture {
     let mut fixture = Fixture::new();
     fixture.sandbox.write("precious", "precious content");
@@ -97,7 +97,7 @@ fn lock_that_is_a_hard_link_leaves_its_target_unchanged() {
     }
 }
 
-/// Makes a foreign file; and the message about it.
+/// A function that makes a foreign file, and the message about that file.
 type ForeignFile = (fn(&mut Fixture), &'static str);
 
 /// The foreign files that may be at the path of the pending file.
@@ -243,7 +243,7 @@ fn outcome_table(read_only: bool, locks: &[&str], pending_files: &[&str]) -> Str
     table
 }
 
-/// Makes a file of that kind at the path.
+/// Makes a file of this kind.
 fn make_file(fixture: &mut Fixture, what: &str, name: &str) {
     match what {
         "ours" => drop(fixture.sandbox.write(name, lock_of(fixture))),
@@ -299,10 +299,10 @@ fn empty_lock_on_a_full_disk_is_removed() {
     fixture.sandbox.touch("full/autodns.lock");
     let lock = fixture.sandbox.path("full/autodns.lock");
     fixture.configure(|config| config["alert_lock"] = lock.into());
-    // Nothing is printed, so the lock can be removed.
+    // The run prints nothing, so it removed the lock.
     fixture.run().assert_silent();
     assert_eq!(published_kinds(&fixture), "recovery");
-    // The lock counts, since it can be removed.
+    // The mount gives each run a new empty lock. It suppresses the alert, since it can be removed.
     fixture.reflector.fails(Family::V4);
     fixture.run().assert(1, "", &expected::out_of_order(Family::V4));
     assert_eq!(published_kinds(&fixture), "recovery");
@@ -488,7 +488,7 @@ fn relative_lock_is_resolved_from_the_folder_of_its_config() {
     fs::create_dir_all(fixture.sandbox.path("etc/state")).expect("a directory");
     let text = fixture.sandbox.read("autodns.json").expect("the config");
     fixture.sandbox.write("etc/real.json", text);
-    // The working directory is the home. A link to a config counts with the folder of the link.
+    // The working directory is the home. If the config is a link, the folder is that of the link.
     fs::create_dir_all(fixture.sandbox.path("links/state")).expect("a directory");
     symlink("../etc/real.json", fixture.sandbox.path("links/autodns.json")).expect("a symlink");
     for (argument, lock) in

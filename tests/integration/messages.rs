@@ -1,5 +1,5 @@
-//! The table of messages in docs/troubleshooting.md: a real run prints each of them, and the table
-//! has each message of this file.
+//! Compares the table of messages in docs/troubleshooting.md with real runs. A run prints each
+//! message of the table, and the table has each message that is tested here.
 
 use std::collections::BTreeSet;
 
@@ -19,10 +19,10 @@ use crate::support::proxy::Proxy;
 use crate::support::sandbox::Network;
 use crate::support::server::{Listen, Protocol, Refusing, Silent};
 
-/// A run, and what it said.
+/// Runs the program and returns its stderr.
 type Scenario<'a> = Box<dyn Fn() -> String + 'a>;
 
-/// The first column of the table under that heading.
+/// The messages in the first column of the table.
 fn messages_of_the_page() -> BTreeSet<&'static str> {
     let page = include_str!("../../docs/troubleshooting.md");
     let section = page.split("\n## Messages\n").nth(1).expect("the section");
@@ -307,7 +307,7 @@ fn each_message_of_the_page_is_printed_by_a_run() {
         (
             "did not end in time",
             Box::new(|| {
-                // The thread of the work is held where it opens its first file.
+                // The thread that does the work is held where it opens its first file.
                 let number = libc::SYS_openat.to_string();
                 let words = ["hold", "1.2", &number, "1"];
                 run_traced(&Fixture::new(), &words, &["--deadline", "4"]).stderr

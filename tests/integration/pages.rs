@@ -1,5 +1,5 @@
-//! The output that README.md and docs/ show: each block below `<!-- output: NAME -->` is the output
-//! of a real run, with the names of an ordinary installation in place of this machine's.
+//! The outputs that README.md and docs/ show. Each block below `<!-- output: NAME -->` is the
+//! output of a real run, with the names of an ordinary installation in place of those of the test.
 //!
 //! After a change of messages, update the blocks:
 //!
@@ -48,10 +48,10 @@ fn unavailable() -> Response {
     Response::new(503, "text/plain", "Service Unavailable")
 }
 
-/// The text with the names and addresses that a reader expects.
+/// Replaces the names and addresses of the test by those of an ordinary installation.
 fn as_shown(fixture: &Fixture, text: &str) -> String {
     let text = clock::with_placeholders(&fixture.sandbox.with_placeholders(text));
-    // A command begins with `sudo` as the user needs it who runs this test.
+    // Whether a command begins with `sudo` depends on the user who runs this test.
     let text: String = text
         .lines()
         .map(|line| match line.split_once("{program}") {
@@ -78,7 +78,8 @@ fn as_shown(fixture: &Fixture, text: &str) -> String {
         ("{reflector}", "https://checkip.global.api.aws"),
         ("reflect2.example.net", "icanhazip.com"),
         ("reflect.example.net", "checkip.global.api.aws"),
-        // Addresses that the program takes for public, and those that are for documentation.
+        // The program takes these addresses for public. The pages show addresses that are reserved
+        // for documentation.
         ("192.175.48.1", "198.51.100.7"),
         ("192.175.48.7", "198.51.100.23"),
     ] {
@@ -87,7 +88,7 @@ fn as_shown(fixture: &Fixture, text: &str) -> String {
     shown
 }
 
-/// Lines that are too long for a page go on below, behind `indent` blanks.
+/// Breaks each line that is too long for a page, and indents the rest by `indent` blanks.
 fn wrapped(text: &str, indent: usize) -> String {
     let mut shown = String::new();
     for line in text.lines() {
@@ -109,8 +110,8 @@ fn wrapped(text: &str, indent: usize) -> String {
     shown
 }
 
-/// The rows of `check` with these names and the line that counts, and an ellipsis for what is left
-/// out.
+/// The rows of `check` with these names and the line with the counts. An ellipsis replaces the
+/// other rows.
 fn rows(text: &str, names: &[&str]) -> String {
     let mut shown = String::new();
     let last = text.lines().last().unwrap_or_default();
@@ -163,14 +164,14 @@ fn alert() -> String {
     wrapped(as_shown(&fixture, &text).trim_end(), 2)
 }
 
-/// The subject and what the reader sees first.
+/// The subject and the first paragraphs of an alert.
 fn alert_begins() -> String {
     let text = alert();
-    let (first, _) = text.split_once("\nautodns tries again").expect("an alert goes on");
+    let (first, _) = text.split_once("\nautodns tries again").expect("more paragraphs");
     format!("{}\n…\n", first.trim_end())
 }
 
-/// The blocks of a page: their names, and where their text begins and ends.
+/// The name and the range of the text of each block in a page.
 fn blocks(page: &str) -> Vec<(String, std::ops::Range<usize>)> {
     let mut found = Vec::new();
     let mut at = 0;
@@ -194,7 +195,7 @@ fn outputs_in_pages_are_those_of_real_runs() {
     for page in PAGES {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
         let text = fs::read_to_string(&path).expect("a page");
-        let mut anew = text.clone();
+        let mut updated = text.clone();
         for (name, range) in blocks(&text).into_iter().rev() {
             let real = match name.as_str() {
                 "run" => run(),
@@ -205,16 +206,16 @@ fn outputs_in_pages_are_those_of_real_runs() {
             };
             assert!(
                 write || text[range.clone()] == real,
-                "{page} shows another output of {name}; write the pages anew with \
+                "{page} shows another output of {name}; write the pages again with \
                  AUTODNS_WRITE_PAGES=1 cargo test --locked --test integration pages::\n\
                  shown:\n{}\nreal:\n{real}",
                 &text[range],
             );
-            anew.replace_range(range, &real);
+            updated.replace_range(range, &real);
             count += 1;
         }
         if write {
-            fs::write(&path, anew).expect("the page is written");
+            fs::write(&path, updated).expect("the page is written");
         }
     }
     assert!(count >= 4, "only {count} outputs are shown");

@@ -1,6 +1,6 @@
-//! AWS's profile files, compared with botocore: for each row of a table of files and variables,
-//! autodns uses the key, the token and the partition that botocore finds, and rejects what botocore
-//! rejects. The table names each intended difference with its reason.
+//! Compares autodns with botocore in reading the profile files of AWS. For each case of files and
+//! variables, autodns uses the key, the token and the partition that botocore finds, and rejects
+//! what botocore rejects. The tables name each intended difference with its reason.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -58,7 +58,7 @@ enum Strictness {
 }
 use Strictness::{Laxer, Same, Stricter};
 
-/// A name, the files of the home directory, the variables, and the comparison.
+/// A name, the files in the home directory, the variables, and the expected comparison.
 type Case<'a> = (&'a str, &'a [(&'a str, String)], &'a [(&'a str, &'a str)], Strictness);
 
 const CREDENTIALS: &str = ".aws/credentials";
@@ -90,7 +90,7 @@ fn printing(number: usize, more: &str) -> String {
     )
 }
 
-/// The result of botocore for each case: key id, secret key, token, partition; or nothing.
+/// The key id, secret key, token and partition that botocore finds in each case, if any.
 fn botocore(cases: &[Case<'_>]) -> Vec<Option<[Option<String>; 4]>> {
     let input: Vec<Value> = cases
         .iter()
@@ -114,16 +114,16 @@ fn botocore(cases: &[Case<'_>]) -> Vec<Option<[Option<String>; 4]>> {
     drop(pipe);
     let output = child.wait_with_output().expect("python ends");
     let found: Vec<Option<[Option<String>; 4]>> =
-        serde_json::from_slice(&output.stdout).expect("JSON of botocore's");
+        serde_json::from_slice(&output.stdout).expect("JSON from botocore");
     assert_eq!(found.len(), cases.len());
     found
 }
 
-/// Runs all cases and returns the messages of those that are rejected.
+/// Runs all cases and returns the messages of the rejected ones.
 #[track_caller]
 fn rejections(cases: &[Case<'_>]) -> String {
     let mut said = String::new();
-    for ((name, files, environment, than), found) in cases.iter().zip(botocore(cases)) {
+    for ((name, files, environment, strictness), found) in cases.iter().zip(botocore(cases)) {
         let mut fixture = Fixture::new();
         fixture.without("topic_arn");
         fixture.without("alert_lock");
@@ -137,10 +137,10 @@ fn rejections(cases: &[Case<'_>]) -> String {
         for (name, value) in *environment {
             fixture.sandbox.set(name, *value);
         }
-        let found = match than {
+        let found = match strictness {
             Same => found,
             Stricter(why) => {
-                assert!(found.is_some(), "{name}: {why}, and botocore finds nothing, either");
+                assert!(found.is_some(), "{name}: {why}, but botocore finds nothing either");
                 None
             }
             Laxer(number, why) => {
@@ -771,11 +771,11 @@ fn expiration_is_read_as_botocore_reads_it() {
         .iter()
         .zip(&files)
         .map(|(expiration, files)| {
-            let than = match *expiration {
+            let strictness = match *expiration {
                 "31 Jan 2999 12:00:00 UTC" => Stricter("AWS documents ISO 8601"),
                 _ => Same,
             };
-            (*expiration, &files[..], &[][..], than)
+            (*expiration, &files[..], &[][..], strictness)
         })
         .collect();
     assert_text(

@@ -17,7 +17,8 @@ use crate::support::sandbox::Run;
 use crate::support::server::{Listen, Protocol, Refusing, Server};
 use crate::support::{assert_text, ca, clock};
 
-/// The message of a dry run for each reply. A dry run asks like a real run and sends no alert.
+/// The message of a dry run for each reply. A dry run asks the reflector as a real run does, but
+/// sends no alert.
 fn errors_for(replies: Vec<(&str, Reply)>) -> String {
     let mut fixture = Fixture::new();
     fixture.sandbox.set("AWS_MAX_ATTEMPTS", "1");
@@ -663,7 +664,8 @@ fn redirect_sends_user_and_password_to_the_same_server_only() {
         let expected = kept.then_some("Basic cGk6VXMzcnMvUGFzc3cwcmQ=");
         assert_eq!(sent, expected, "{location}");
     }
-    // Dropped at the first other server, it is not sent again.
+    // After a redirect to another server the password is not sent again, not even to the first
+    // server.
     let back = url(HOST) + "/3";
     fixture.reflector.at("/start", Response::redirect(302, &(url("reflect2.example.net") + "/2")));
     fixture.reflector.at("/2", Response::redirect(302, &back));

@@ -1,5 +1,6 @@
-//! Transient errors are retried and permanent ones are not: reflectors, lists, changes and
-//! messages, within `AWS_MAX_ATTEMPTS`. A change whose response was lost is confirmed first.
+//! Retries of reflectors, lists, changes and messages, within `AWS_MAX_ATTEMPTS`. Transient errors
+//! are retried and permanent ones are not. If the response to a change was lost, a list shows
+//! whether the change was made before it is sent again.
 
 use std::time::{Duration, Instant};
 
@@ -359,10 +360,10 @@ fn verbose_prints_each_failure_that_is_retried() {
     fixture.aws.fault(List, Fault::error(503, "ServiceUnavailable", "x"));
     let run = fixture.run_with(&["--verbose"]);
     let line = run.stderr.lines().find(|line| line.contains("again")).expect("a line");
-    let (before, after) = line.split_once(" in ").expect("a wait");
+    let (before, after) = line.split_once(" in ").expect("a delay");
     assert_eq!(before, "autodns: ServiceUnavailable: x; trying again");
-    let wait: u64 = after.strip_suffix(" ms").expect("ms").parse().expect("a number");
-    assert!(wait <= 1000, "{wait}");
+    let delay: u64 = after.strip_suffix(" ms").expect("ms").parse().expect("a number");
+    assert!(delay <= 1000, "{delay}");
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! Errors of Route 53: each is reported with its cause, and nothing is written on a guess. If a
-//! batch is rejected, its valid changes are still made.
+//! Errors of Route 53. The program reports each with its cause, and changes no record unless the
+//! list is complete. If a batch is rejected, the program still makes the valid changes of it.
 
 use crate::support::expected::{self, CHANGE_FAILED, LIST_FAILED, UNCONFIRMED};
 use crate::support::fake_aws::Operation::{Change, List, Publish};
@@ -19,7 +19,7 @@ fn after<'a>(beginning: &str, text: &'a str) -> &'a str {
     text.strip_prefix(beginning).unwrap_or_else(|| panic!("{beginning}… expected:\n{text}"))
 }
 
-/// Faults of either operation, by AWS's own code.
+/// The errors of Route 53, of other servers and of the network, for lists and for changes.
 fn errors() -> Vec<(&'static str, Fault)> {
     let error = Fault::error;
     vec![
@@ -393,7 +393,7 @@ fn rejected_key_is_named_with_its_file() {
     }
 }
 
-/// Of a response only a code, a message or a word of known form is shown.
+/// A message shows only a code, a message or a word of known form from a response.
 #[test]
 fn unreadable_response_is_not_quoted() {
     let odd = "0dd-Word-Of-A-Server";
@@ -451,7 +451,7 @@ fn wrong_key_secret_and_clock_have_different_messages() {
     fixture.aws.state().route53_region = "cn-northwest-1".into();
     seen += &format!("region: {}", fixture.run().stderr);
 
-    // Without a Date header, since with one the program would correct its clock.
+    // With a Date header the program would correct the time of its signature.
     for minutes in [-10, 10] {
         let fixture = Fixture::new();
         fixture.aws.state().ahead = time::Duration::minutes(minutes);

@@ -1,5 +1,5 @@
-//! Several configs on one command line, and several runs at once. Each config is independent, and
-//! two runs of one config do not interfere.
+//! Several configs on one command line, and several runs at the same time. No config affects
+//! another, and no run affects another run of the same config.
 
 use std::fs::File;
 
@@ -93,7 +93,7 @@ fn two_configs_with_one_lock_are_rejected() {
         "autodns: {home}/autodns.json, {home}/second.json: have the same alert_lock, \
          {home}/autodns.lock; give each its own\n",
     ));
-    // Another name of the same file.
+    // Another spelling of the same path.
     config["alert_lock"] = json!(fixture.sandbox.path("./autodns.lock"));
     fixture.write_config("second.json", &config);
     fixture.assert_untouched(fixture.run_args(&[&first, &second]).assert(
@@ -116,7 +116,7 @@ fn config_named_twice_is_rejected() {
         let said = format!("autodns: {names}: the same file is named twice; name it once\n");
         fixture.assert_untouched(fixture.run_args(&[&path, second]).assert(2, "", &said));
     }
-    // Also without a topic, so without a lock.
+    // Without a topic a config has no lock, but the error is the same.
     fixture.without("topic_arn");
     let said = "autodns: {home}/autodns.json: the same file is named twice; name it once\n";
     fixture.assert_untouched(fixture.run_args(&[&path, &path]).assert(2, "", said));
@@ -135,7 +135,7 @@ fn configs_without_topic_may_name_the_same_lock() {
 
 #[test]
 fn flock_on_a_config_does_not_delay_a_run() {
-    // Any user who may read the file can take this lock, and `flock autodns.json autodns …` does.
+    // Any user who may read the file can take this lock, for example by `flock autodns.json …`.
     let fixture = Fixture::new();
     let config = File::open(fixture.sandbox.path("autodns.json")).expect("the config");
     config.lock().expect("flock");

@@ -362,7 +362,7 @@ fn two_sources_redirecting_to_one_host_count_once() {
 #[test]
 fn each_of_many_slow_sources_gets_enough_time() {
     let mut fixture = Fixture::new();
-    // One second is eight times an equal share.
+    // One second is eight times an equal share of the time.
     let bytes = address_response(Form::Bare, "192.175.48.7").to_bytes();
     let pause = Duration::from_secs(1) / u32::try_from(bytes.len()).expect("a small number");
     fixture.reflector.replies(Family::V4, Reply::Drip(bytes, pause));
@@ -570,7 +570,7 @@ fn several_names_are_changed_in_one_batch() {
     let names = json!(["home.example.com", "*.home.example.com"]);
     fixture.configure(|config| config["dns_name"] = names);
     fixture.run().assert_silent();
-    // The walk did not meet the wildcard, so it was asked for alone.
+    // The walk did not find the wildcard, so a second list asked for it alone.
     assert_eq!(fixture.aws.operations(), [List, List, Change]);
     assert_eq!(fixture.aws.server().connections(), 1);
     let sizes: Vec<_> = fixture.aws.state().route53.batches.iter().map(Vec::len).collect();

@@ -1,6 +1,6 @@
-//! Tests of the test support: with a fake AWS that accepts everything, no other test here would
-//! prove anything. The signature check is tested with botocore's signatures, the search for secrets
-//! with texts that contain one.
+//! Tests of the test support. If the fake AWS accepted every request, the other tests would prove
+//! nothing. botocore makes the signatures that test the signature check. Texts with a secret test
+//! the search for secrets.
 
 use std::process::{Command, Stdio};
 

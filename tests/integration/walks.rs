@@ -1,5 +1,5 @@
-//! Several names in one configuration: the number of requests to list them, and that a name which a
-//! walk through the zone missed never counts as absent.
+//! Several names in one configuration, which one walk through the zone lists with few requests. A
+//! name that the walk did not find must be listed alone before it counts as absent.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::support::text::pairs;
 
 const NOW: &str = "192.175.48.7";
 
-/// A fixture with these names, each with a record that is right.
+/// A fixture with these names. Each has a record with the right address.
 fn fixture(names: &[String]) -> Fixture {
     let mut fixture = Fixture::new();
     fixture.configure(|config| config["dns_name"] = json!(names));
@@ -27,7 +27,7 @@ fn hosts(hosts: &[&str]) -> Vec<String> {
     hosts.iter().map(|host| format!("{host}.example.com")).collect()
 }
 
-/// Puts `count` records into the zone whose names follow one another behind `host`.
+/// Puts `count` TXT records into the zone. Their names sort directly after `host`.
 fn fill(fixture: &Fixture, host: &str, count: usize) {
     for index in 0..count {
         let name = format!("{host}-{index:04}.example.com");
@@ -35,7 +35,7 @@ fn fill(fixture: &Fixture, host: &str, count: usize) {
     }
 }
 
-/// The lists so far: the name that each began with, without the zone, and `maxitems`.
+/// The first name, without the zone, and `maxitems` of each list request so far.
 fn lists(fixture: &Fixture) -> Vec<(String, usize)> {
     let requests = fixture.aws.server().requests();
     let lists = requests.iter().filter(|request| request.method == "GET").map(|request| {

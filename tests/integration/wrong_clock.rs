@@ -1,6 +1,6 @@
 //! A machine with a wrong clock, as on a Pi after a power cut. The program corrects the time of the
-//! signature by AWS's time, in memory and once per request. It reports a clock that it cannot
-//! correct.
+//! signature by AWS's time, only in memory and once per request. It reports the clock if that is
+//! not possible.
 
 use std::process::Command;
 

@@ -1,5 +1,5 @@
-//! Runs the program under `kill_at.py`, which counts its system calls, or kills or holds it at one of
-//! them.
+//! Runs the program under `kill_at.py`, which counts its system calls, or kills or holds it at one
+//! of them.
 
 use super::fixture::Fixture;
 use super::moto;

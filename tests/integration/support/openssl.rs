@@ -1,5 +1,5 @@
-//! An OpenSSL server, for certificates and TLS settings that rustls does not offer. It answers every
-//! request with one address.
+//! An OpenSSL server, for certificates and TLS settings that rustls does not offer. It answers
+//! every request with one address.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;

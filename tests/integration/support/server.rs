@@ -1,5 +1,5 @@
-//! A threaded server on loopback: HTTP or HTTPS, on IPv4, IPv6 or both with one port. It passes each
-//! request to a closure and records connections, handshakes and requests. It accepts every
+//! A threaded server on loopback: HTTP or HTTPS, on IPv4, IPv6 or both with one port. It passes
+//! each request to a closure and records connections, handshakes and requests. It accepts every
 //! well-formed request.
 
 use std::io::{self, BufReader, Read, Write};
