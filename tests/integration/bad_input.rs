@@ -37,9 +37,12 @@ fn unreadable_config_exits_2() {
     let mut seen = String::new();
     fs::create_dir(fixture.sandbox.path("directory")).expect("a directory");
     symlink(fixture.sandbox.path("nowhere"), fixture.sandbox.path("dangling")).expect("a symlink");
-    for name in ["missing.json", "directory", "dangling", "autodns.json/x"] {
+    fixture.sandbox.pipe("pipe.json");
+    for name in
+        ["missing.json", "directory", "dangling", "autodns.json/x", "pipe.json", "/dev/zero"]
+    {
         let run = fixture.run_args(&[&fixture.sandbox.path(name)]);
-        assert_eq!(run.status.code(), Some(2));
+        assert_eq!((run.status.code(), run.stdout.as_str()), (Some(2), ""), "{run:?}");
         fixture.assert_untouched(&run);
         seen += &run.stderr;
     }
@@ -53,6 +56,8 @@ fn unreadable_config_exits_2() {
          autodns: {home}/directory: cannot be read: Is a directory (os error 21)\n\
          autodns: {home}/dangling: cannot be read: No such file or directory (os error 2)\n\
          autodns: {home}/autodns.json/x: cannot be read: Not a directory (os error 20)\n\
+         autodns: {home}/pipe.json: cannot be read: it is a named pipe, not a regular file\n\
+         autodns: /dev/zero: cannot be read: it is a device, not a regular file\n\
          autodns: no configuration found: there is no {home}/.config/autodns/autodns.json, no \
          /etc/autodns/autodns.json, no /usr/local/etc/autodns.json; see autodns --help\n",
     );
@@ -662,10 +667,6 @@ fn help_and_version_go_to_stdout() {
 fn invalid_environment_variables_are_rejected() {
     let mut seen = String::new();
     for (name, value) in [
-        ("AWS_CA_BUNDLE", "/missing.pem"),
-        ("AWS_CA_BUNDLE", "{home}/autodns.json"),
-        ("AWS_CA_BUNDLE", "{home}/broken.pem"),
-        ("AWS_CA_BUNDLE", "{home}"),
         ("AWS_ENDPOINT_URL", "route53.example.net"),
         ("AWS_ENDPOINT_URL_ROUTE_53", "ftp://route53.example.net"),
         ("AWS_ENDPOINT_URL_SNS", "https://"),
@@ -673,22 +674,14 @@ fn invalid_environment_variables_are_rejected() {
         ("HTTPS_PROXY", "http://pi:pr0xy%2FP%40ss@"),
     ] {
         let mut fixture = Fixture::new();
-        let broken = "-----BEGIN CERTIFICATE-----\nnot base64!\n-----END CERTIFICATE-----\n";
-        fixture.sandbox.write("broken.pem", broken);
-        let home = fixture.sandbox.path("");
-        fixture.sandbox.set(name, value.replace("{home}", home.trim_end_matches('/')));
+        fixture.sandbox.set(name, value);
         let run = fixture.run();
         fixture.assert_untouched(&run);
         seen += &format!("{:?} {}{}", run.status.code(), run.stdout, run.stderr);
     }
     assert_text(
         &seen,
-        "Some(2) autodns: AWS_CA_BUNDLE /missing.pem: cannot be read: No such file or \
-         directory (os error 2)\n\
-         Some(2) autodns: AWS_CA_BUNDLE {home}/autodns.json: holds no PEM certificate\n\
-         Some(2) autodns: AWS_CA_BUNDLE {home}/broken.pem: is not a PEM file\n\
-         Some(2) autodns: AWS_CA_BUNDLE {home}: cannot be read: Is a directory (os error 21)\n\
-         Some(2) autodns: AWS_ENDPOINT_URL is not the URL of an endpoint, as in \
+        "Some(2) autodns: AWS_ENDPOINT_URL is not the URL of an endpoint, as in \
          https://route53.amazonaws.com or http://127.0.0.1:5000\n\
          Some(2) autodns: AWS_ENDPOINT_URL_ROUTE_53 is not the URL of an endpoint, as in \
          https://route53.amazonaws.com or http://127.0.0.1:5000\n\

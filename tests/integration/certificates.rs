@@ -253,7 +253,7 @@ fn bundle_is_read_past_unreadable_certificates() {
     for (what, bundle, ignored) in [
         ("a byte order mark", format!("\u{feff}{good}"), None),
         ("CRLF", good.replace('\n', "\r\n"), None),
-        ("text between", format!("# mine\n{}\nText: x\n{good}", ca::untrusted_pem()), None),
+        ("another CA and text", format!("# mine\n{}\nText: x\n{good}", ca::untrusted_pem()), None),
         ("a key", format!("{key}{good}"), None),
         ("a broken block in front", format!("{broken}{good}"), Some("1 of 2")),
         ("a broken block behind", format!("{good}{broken}"), Some("1 of 2")),
@@ -293,6 +293,7 @@ fn bundle_without_a_readable_certificate_is_rejected() {
         (wrong, "holds no certificate that can be read"),
         (key, "holds no PEM certificate"),
         ("", "holds no PEM certificate"),
+        ("{}\n", "holds no PEM certificate"),
     ] {
         let mut fixture = Fixture::new();
         let path = fixture.sandbox.write("bundle.pem", bundle);
@@ -303,7 +304,7 @@ fn bundle_without_a_readable_certificate_is_rejected() {
 }
 
 #[test]
-fn bundle_that_is_not_a_regular_file_is_rejected() {
+fn bundle_that_cannot_be_read_is_rejected() {
     let mut fixture = Fixture::new();
     let pipe = fixture.sandbox.path("pipe");
     fixture.sandbox.pipe("pipe");
@@ -311,6 +312,7 @@ fn bundle_that_is_not_a_regular_file_is_rejected() {
         (pipe.as_str(), "{home}/pipe: cannot be read: it is a named pipe, not a regular file"),
         ("/dev/zero", "/dev/zero: cannot be read: it is a device, not a regular file"),
         ("/etc", "/etc: cannot be read: Is a directory (os error 21)"),
+        ("/missing.pem", "/missing.pem: cannot be read: No such file or directory (os error 2)"),
         ("/dev/null", "/dev/null: holds no PEM certificate"),
     ] {
         fixture.sandbox.set("AWS_CA_BUNDLE", path);

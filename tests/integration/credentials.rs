@@ -69,18 +69,6 @@ fn key_of_a_named_file_and_profile_is_used() {
 }
 
 #[test]
-fn session_token_of_the_credentials_file_is_sent() {
-    let mut fixture = Fixture::without_key();
-    let token = "FwoGZXIvYXdzEJr//t0ken/With+Every=Char==";
-    fixture.sandbox.secret(token);
-    let secret = Secret { secret: SECRET_KEY.into(), token: Some(token.into()) };
-    fixture.aws.state().keys.insert(KEY_ID.into(), secret);
-    let text = format!("{}aws_session_token = {token}\n", key_section("default"));
-    fixture.sandbox.write(".aws/credentials", text);
-    assert_works(&fixture);
-}
-
-#[test]
 fn key_of_the_aws_config_file_is_used() {
     let mut fixture = Fixture::without_key();
     fixture.sandbox.write(".aws/config", key_section("default"));

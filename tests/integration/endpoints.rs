@@ -205,15 +205,6 @@ fn ssl_cert_file_is_trusted_without_aws_ca_bundle() {
 }
 
 #[test]
-fn bundle_may_hold_several_certificates_and_text() {
-    let mut fixture = Fixture::new();
-    let text = format!("# two CAs\n{}\nthe second:\n{}\n", ca::untrusted_pem(), ca::pem());
-    let bundle = fixture.sandbox.write("both.pem", text);
-    fixture.sandbox.set("AWS_CA_BUNDLE", bundle);
-    fixture.run().assert_silent();
-}
-
-#[test]
 fn built_in_roots_do_not_trust_the_test_ca() {
     let mut fixture = Fixture::new();
     fixture.sandbox.unset("AWS_CA_BUNDLE");

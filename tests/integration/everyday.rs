@@ -188,16 +188,6 @@ fn config_of_autodns_py_works_even_with_a_bom() {
 }
 
 #[test]
-fn run_without_a_path_reads_the_default_config() {
-    let fixture = Fixture::new();
-    fixture
-        .sandbox
-        .local_etc("autodns.json", fixture.sandbox.read("autodns.json").expect("the config"));
-    fixture.run_args(&[]).assert_silent();
-    assert_eq!(fixture.aws.operations(), [List, Change]);
-}
-
-#[test]
 fn config_path_may_be_relative_or_look_like_an_option() {
     let fixture = Fixture::new();
     fixture.run_args(&["autodns.json"]).assert_silent();

@@ -187,19 +187,3 @@ fn blocked_stdout_is_reported_on_stderr() {
     let run = run_into_a_full_pipe(&fixture, "1", &["--dry-run"]);
     run.assert(1, "", "autodns: standard output is blocked: nobody reads it\n");
 }
-
-#[test]
-fn config_that_is_not_a_regular_file_is_rejected() {
-    let fixture = Fixture::new();
-    fixture.sandbox.pipe("pipe.json");
-    fixture.assert_untouched(fixture.run_args(&[&fixture.sandbox.path("pipe.json")]).assert(
-        2,
-        "",
-        "autodns: {home}/pipe.json: cannot be read: it is a named pipe, not a regular file\n",
-    ));
-    fixture.assert_untouched(fixture.run_args(&["/dev/zero"]).assert(
-        2,
-        "",
-        "autodns: /dev/zero: cannot be read: it is a device, not a regular file\n",
-    ));
-}

@@ -215,8 +215,7 @@ fn proxy_without_http_is_reported() {
 
 #[test]
 fn https_proxy_is_used_and_its_certificate_checked() {
-    let aws = FakeAws::start_as(Listen::V4, Protocol::Tls(Certificate::Good));
-    let mut fixture = Fixture::with(aws, FakeReflector::start());
+    let mut fixture = Fixture::new();
     let port = fixture.aws.server().port();
     let proxy = Proxy::behind_tls(&[("*", port)], Certificate::Good);
     fixture.sandbox.set("HTTPS_PROXY", proxy.url());

@@ -177,15 +177,6 @@ fn change_with_a_lost_response_is_confirmed_by_a_list() {
 }
 
 #[test]
-fn change_that_was_not_received_is_made_again() {
-    let fixture = Fixture::new();
-    fixture.aws.fault(Change, Fault::Instead(Reply::reset()));
-    fixture.run().assert_silent().assert_wrote(&[]);
-    assert_eq!(fixture.aws.operations(), [List, Change, List, Change]);
-    assert_eq!(fixture.aws.record_sets()[0], "home.example.com. A 300 192.175.48.7");
-}
-
-#[test]
 fn change_with_lost_response_and_no_list_is_unconfirmed() {
     let fixture = Fixture::new();
     fixture.aws.fault(Change, Fault::After(Reply::reset()));
