@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::ca::Certificate;
 use crate::support::clock;
-use crate::support::expected::{self, CHANGE_FAILED, PUBLISH_FAILED};
+use crate::support::expected::{self, ALERT_SUBJECT, PUBLISH_FAILED, RECOVERY_SUBJECT};
 use crate::support::fake_aws::Operation::{Change, List, Publish};
 use crate::support::fake_aws::{FakeAws, Fault, KEY_ID, TOPIC, ZONE_ID};
 use crate::support::fixture::Fixture;
@@ -18,8 +18,6 @@ use crate::support::latch::Latch;
 use crate::support::server::{Listen, Protocol};
 
 const LOCK: &str = "autodns.lock";
-const FAILED: &str = "autodns: home.example.com is not up to date (raspberrypi)";
-const RECOVERED: &str = "autodns: home.example.com is up to date again (raspberrypi)";
 const ONCE: &str = "The next message comes when everything is up to date again.\n";
 /// The record before any change.
 const OLD: &str = "home.example.com A still says 192.175.48.1 (TTL 300).";
@@ -85,7 +83,10 @@ fn assert_published(fixture: &Fixture, expected: &[(&str, &str)]) {
 fn alert_names_host_record_cause_start_and_advice() {
     let fixture = failing();
     fixture.run().assert(1, "", &out_of_order()).assert_wrote(&["+ autodns.lock"]);
-    assert_published(&fixture, &[(FAILED, &alert_text("autodns.json", &out_of_order(), ONCE))]);
+    assert_published(
+        &fixture,
+        &[(ALERT_SUBJECT, &alert_text("autodns.json", &out_of_order(), ONCE))],
+    );
     let lock = fixture.sandbox.read(LOCK).expect("the lock");
     let lock: Value = serde_json::from_str(&lock).expect("JSON in the lock");
     assert_eq!(lock["config"], fixture.sandbox.path("autodns.json"));
@@ -115,7 +116,7 @@ fn empty_lock_of_autodns_py_suppresses_the_alert() {
     assert_published(&fixture, &[]);
     repair_reflector(&fixture);
     fixture.run().assert_silent().assert_wrote(&["- autodns.lock"]);
-    assert_published(&fixture, &[(RECOVERED, &recovery_text("2 days 3 hours"))]);
+    assert_published(&fixture, &[(RECOVERY_SUBJECT, &recovery_text("2 days 3 hours"))]);
 }
 
 #[test]
@@ -125,7 +126,10 @@ fn recovery_removes_lock_and_sends_message() {
     repair_reflector(&fixture);
     fixture.run().assert_silent().assert_wrote(&["- autodns.lock"]);
     let alert = alert_text("autodns.json", &out_of_order(), ONCE);
-    assert_published(&fixture, &[(FAILED, &alert), (RECOVERED, &recovery_text("{seconds}"))]);
+    assert_published(
+        &fixture,
+        &[(ALERT_SUBJECT, &alert), (RECOVERY_SUBJECT, &recovery_text("{seconds}"))],
+    );
     fixture.run().assert_silent().assert_wrote(&[]);
     assert_eq!(fixture.aws.published().len(), 2);
     // The next failure sends a new alert.
@@ -274,7 +278,10 @@ fn recovery_message_follows_alert_of_unknown_outcome() {
     repair_reflector(&fixture);
     fixture.run().assert_silent().assert_wrote(&["- .autodns.lock.pending"]);
     let alert = alert_text("autodns.json", &out_of_order(), ONCE);
-    assert_published(&fixture, &[(FAILED, &alert), (RECOVERED, &recovery_text("{seconds}"))]);
+    assert_published(
+        &fixture,
+        &[(ALERT_SUBJECT, &alert), (RECOVERY_SUBJECT, &recovery_text("{seconds}"))],
+    );
     fixture.run().assert_silent().assert_wrote(&[]);
     assert_eq!(fixture.aws.published().len(), 2);
 }
@@ -300,7 +307,10 @@ fn assert_recovery_is_retried(mut fixture: Fixture, cause_error: impl FnOnce(&mu
     fixture.sandbox.unset("AWS_ENDPOINT_URL_SNS");
     fixture.run().assert_silent().assert_wrote(&["- .autodns.lock.pending"]);
     let alert = alert_text("autodns.json", &out_of_order(), ONCE);
-    assert_published(&fixture, &[(FAILED, &alert), (RECOVERED, &recovery_text("{seconds}"))]);
+    assert_published(
+        &fixture,
+        &[(ALERT_SUBJECT, &alert), (RECOVERY_SUBJECT, &recovery_text("{seconds}"))],
+    );
 }
 
 #[test]
@@ -350,7 +360,7 @@ fn assert_alert_repeats(fixture: &Fixture, why: &str) {
     let alert = alert_text("autodns.json", &out_of_order(), &end);
     for count in 1..=2 {
         fixture.run().assert(1, "", &stderr).assert_wrote(&[]);
-        assert_published(fixture, &vec![(FAILED, alert.as_str()); count]);
+        assert_published(fixture, &vec![(ALERT_SUBJECT, alert.as_str()); count]);
     }
 }
 
@@ -426,7 +436,7 @@ fn lock_that_cannot_be_removed_suppresses_no_alert() {
         repair_reflector(&fixture);
         fixture.run().assert_silent().assert_wrote(&["- disk/autodns.lock"]);
         assert_eq!(fixture.aws.published().len(), 4);
-        assert_eq!(fixture.aws.published()[3].subject, RECOVERED);
+        assert_eq!(fixture.aws.published()[3].subject, RECOVERY_SUBJECT);
     }
 }
 
@@ -516,15 +526,9 @@ fn dry_run_sends_nothing_and_keeps_the_lock() {
 fn route_53_failure_sends_an_alert() {
     let fixture = Fixture::new();
     fixture.aws.state().denied.push((KEY_ID.into(), Change));
-    let said = format!(
-        "{CHANGE_FAILED}AccessDenied: User: arn:aws:iam::123456789012:user/pi is not authorized to \
-         perform: route53:ChangeResourceRecordSets on resource: arn:aws:route53:::hostedzone/\
-         {{zone}} because no identity-based policy allows the route53:ChangeResourceRecordSets \
-         action; {}",
-        expected::REPLACE_POLICY
-    );
+    let said = expected::denied(Change);
     fixture.run().assert(1, "", &said).assert_wrote(&["+ autodns.lock"]);
-    assert_published(&fixture, &[(FAILED, &alert_text("autodns.json", &said, ONCE))]);
+    assert_published(&fixture, &[(ALERT_SUBJECT, &alert_text("autodns.json", &said, ONCE))]);
     fixture.aws.state().denied.clear();
     fixture.run().assert_silent().assert_wrote(&["- autodns.lock"]);
     assert_eq!(fixture.aws.operations(), [List, Change, Publish, List, Change, Publish]);
@@ -561,7 +565,7 @@ fn alert_is_sent_again_after_a_killed_run() {
     // A duplicate alert is better than a missed one.
     fixture.run().assert(1, "", &out_of_order());
     let alert = alert_text("autodns.json", &out_of_order(), ONCE);
-    assert_published(&fixture, &[(FAILED, &alert), (FAILED, &alert)]);
+    assert_published(&fixture, &[(ALERT_SUBJECT, &alert), (ALERT_SUBJECT, &alert)]);
     assert_eq!(files_like_a_lock(&fixture), [LOCK]);
     repair_reflector(&fixture);
     fixture.run().assert_silent();
@@ -583,7 +587,10 @@ fn recovery_message_is_sent_again_after_a_killed_run() {
     latch.open();
     fixture.run().assert_silent();
     let alert = alert_text("autodns.json", &out_of_order(), ONCE);
-    assert_published(&fixture, &[(FAILED, &alert), (RECOVERED, &recovery_text("{seconds}"))]);
+    assert_published(
+        &fixture,
+        &[(ALERT_SUBJECT, &alert), (RECOVERY_SUBJECT, &recovery_text("{seconds}"))],
+    );
     assert_eq!(files_like_a_lock(&fixture), Vec::<String>::new());
     fixture.run().assert_silent();
     assert_eq!(fixture.aws.published().len(), 2);

@@ -11,8 +11,6 @@ use crate::support::fake_aws::{TOPIC, ZONE_ID, key_section};
 use crate::support::fixture::Fixture;
 use crate::support::http::{Family, Response};
 
-const RECOVERED: &str = "autodns: home.example.com is up to date again (raspberrypi)";
-
 /// A machine with the setup of the Python script: the five configuration keys in the usual file,
 /// the access key in ~/.boto, and a PHP script as reflector, whose default content type is HTML.
 fn setup_of_autodns_py() -> Fixture {
@@ -87,7 +85,7 @@ fn alert_of_autodns_py_is_not_repeated() {
     fixture.run_args(&[]).assert_silent().assert_wrote(&["- autodns_alert.lock"]);
     let published = fixture.aws.published();
     assert_eq!(published.len(), 1);
-    assert_eq!(published[0].subject, RECOVERED);
+    assert_eq!(published[0].subject, expected::RECOVERY_SUBJECT);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::expected::out_of_order;
+use crate::support::expected::{RECOVERY_SUBJECT, out_of_order};
 use crate::support::fake_aws::Fault;
 use crate::support::fake_aws::Operation::{Change, Publish};
 use crate::support::fixture::Fixture;
@@ -66,7 +66,7 @@ fn recovery_message_has_the_new_address() {
     let published = published(&fixture);
     assert_eq!(published.len(), 2, "{published:#?}");
     let (subject, body) = &published[1];
-    assert_eq!(subject, "autodns: home.example.com is up to date again (raspberrypi)");
+    assert_eq!(subject, RECOVERY_SUBJECT);
     let (_, rest) = body.split_once(".\n\n").expect("a first sentence");
     assert_eq!(
         rest,

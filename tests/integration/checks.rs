@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::support::ca::Certificate;
+use crate::support::expected::untrusted_server;
 use crate::support::fake_aws::FakeAws;
 use crate::support::fake_aws::Operation::{Change, List, Publish};
 use crate::support::fake_aws::{Fault, KEY_ID, key_section};
@@ -412,9 +413,8 @@ fn check_reports_a_wrong_clock_and_the_lock() {
 fn check_reports_untrusted_aws_at_each_step() {
     let aws = FakeAws::start_as(Listen::V4, Protocol::Tls(Certificate::Untrusted));
     let fixture = with_private_config(Fixture::with(aws, FakeReflector::start()));
-    let why = "the server's certificate is not trusted: it is issued by \"autodns other CA\", \
-               which is not a trusted root; check who answers there; a CA of your own goes into \
-               AWS_CA_BUNDLE";
+    let why = untrusted_server("autodns other CA");
+    let why = why.trim_end();
     let usual = expected(&[]);
     let before = usual.split("ok          route53").next().expect("a beginning");
     let said = format!(
@@ -436,8 +436,7 @@ fn check_reports_untrusted_aws_at_each_step() {
 fn check_names_the_proxy_and_lets_it_resolve_names() {
     let mut fixture = fixture();
     let proxy = Proxy::start(&[("*", fixture.aws.server().port())]);
-    let shown = proxy.url().trim_start_matches("http://").to_owned();
-    fixture.sandbox.placeholder(&shown, "{proxy}");
+    fixture.sandbox.placeholder(&proxy.address(), "{proxy}");
     fixture.sandbox.set("HTTPS_PROXY", proxy.url());
     let direct = "https://{aws} answered over";
     let through = "https://{aws} answered through the proxy {proxy} over";

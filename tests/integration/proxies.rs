@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::endpoints::by_proxy;
 use crate::support::ca::{self, Certificate};
-use crate::support::expected::LIST_FAILED;
+use crate::support::expected::{LIST_FAILED, untrusted_server};
 use crate::support::fake_aws::FakeAws;
 use crate::support::fake_aws::Operation::{Change, List};
 use crate::support::fake_reflector::FakeReflector;
@@ -18,8 +18,7 @@ use crate::support::server::{Listen, Protocol, Refusing};
 fn behind_proxy(proxy: &Proxy) -> Fixture {
     let mut fixture = Fixture::new();
     fixture.sandbox.set("HTTPS_PROXY", proxy.url());
-    let port = proxy.url().rsplit(':').next().expect("a port").to_owned();
-    fixture.sandbox.placeholder(&format!("127.0.0.1:{port}"), "{proxy}");
+    fixture.sandbox.placeholder(&proxy.address(), "{proxy}");
     fixture
 }
 
@@ -34,8 +33,7 @@ fn failing_proxy_is_named_without_its_password() {
     let proxy = Proxy::with_password(&[]);
     fixture.sandbox.set("HTTPS_PROXY", proxy.url_with("pi:wr0ng%2FP%40ssword"));
     fixture.sandbox.secret("wr0ng/P@ssword");
-    let port = proxy.url().rsplit(':').next().expect("a port").to_owned();
-    fixture.sandbox.placeholder(&format!("127.0.0.1:{port}"), "{proxy}");
+    fixture.sandbox.placeholder(&proxy.address(), "{proxy}");
     fixture
         .run()
         .assert(
@@ -225,12 +223,10 @@ fn https_proxy_is_used_and_its_certificate_checked() {
     fixture.without("topic_arn");
     let untrusted = Proxy::behind_tls(&[("*", port)], Certificate::Untrusted);
     fixture.sandbox.set("HTTPS_PROXY", untrusted.url());
-    let untrusted_port = untrusted.url().rsplit(':').next().expect("a port").to_owned();
-    fixture.sandbox.placeholder(&format!("127.0.0.1:{untrusted_port}"), "{untrusted}");
-    let said = "{aws}: the proxy {untrusted}: the server's certificate is not trusted: it is \
-                issued by \"autodns other CA\", which is not a trusted root; check who answers \
-                there; a CA of your own goes into AWS_CA_BUNDLE\n";
-    fixture.run().assert(1, "", &format!("{LIST_FAILED}{said}"));
+    fixture.sandbox.placeholder(&untrusted.address(), "{untrusted}");
+    let cause = untrusted_server("autodns other CA");
+    let said = format!("{LIST_FAILED}{{aws}}: the proxy {{untrusted}}: {cause}");
+    fixture.run().assert(1, "", &said);
     assert_eq!(untrusted.request_lines(), Vec::<String>::new());
 }
 

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::expected::{CHANGE_FAILED, LIST_FAILED, UNCONFIRMED, out_of_order};
+use crate::support::expected::{
+    CHANGE_FAILED, IS_AN_ALIAS, LIST_FAILED, UNCONFIRMED, out_of_order,
+};
 use crate::support::fake_aws::Operation::{Change, List, Publish};
 use crate::support::fake_aws::{Fault, Operation};
 use crate::support::fake_reflector::{Form, address_response};
@@ -14,9 +16,6 @@ use crate::support::fake_route53::{self, RecordSet};
 use crate::support::fixture::Fixture;
 use crate::support::http::{Family, Reply, Response};
 use crate::support::latch::Latch;
-
-const IS_AN_ALIAS: &str = "autodns: home.example.com A: not ours to overwrite: it is an alias; \
-                           make it a simple record with one value, or use another name\n";
 
 fn transient_faults() -> Vec<(&'static str, Fault)> {
     let page = |status| Fault::Instead(Response::new(status, "text/html", "<html>").into());

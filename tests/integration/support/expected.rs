@@ -1,7 +1,14 @@
 //! The messages that many tests expect: the address could not be read, the records could not be
 //! listed or changed, the alert could not be sent. The tests compare each message whole.
 
+use super::fake_aws::Operation;
 use super::http::Family;
+
+/// The subject of an alert.
+pub const ALERT_SUBJECT: &str = "autodns: home.example.com is not up to date (raspberrypi)";
+
+/// The subject of a recovery message.
+pub const RECOVERY_SUBJECT: &str = "autodns: home.example.com is up to date again (raspberrypi)";
 
 /// The line on stderr when the usual reflector fails, up to the cause.
 pub fn address_failed(family: Family) -> String {
@@ -37,6 +44,24 @@ pub const UNCONFIRMED: &str = "autodns: home.example.com A: could not confirm th
 /// The line on stderr when the alert could not be sent, up to the cause.
 pub const PUBLISH_FAILED: &str =
     "autodns: home.example.com: the alert: could not publish to {topic}: ";
+
+/// The whole stderr when the A record is an alias.
+pub const IS_AN_ALIAS: &str = "autodns: home.example.com A: not ours to overwrite: it is an alias; \
+                               make it a simple record with one value, or use another name\n";
+
+/// The whole line on stderr when no identity-based policy allows this action of Route 53.
+pub fn denied(operation: Operation) -> String {
+    let (beginning, action) = match operation {
+        Operation::List => (LIST_FAILED, "ListResourceRecordSets"),
+        Operation::Change => (CHANGE_FAILED, "ChangeResourceRecordSets"),
+        Operation::Publish => panic!("Publish is an action of SNS"),
+    };
+    format!(
+        "{beginning}AccessDenied: User: arn:aws:iam::123456789012:user/pi is not authorized to \
+         perform: route53:{action} on resource: arn:aws:route53:::hostedzone/{{zone}} because no \
+         identity-based policy allows the route53:{action} action; {REPLACE_POLICY}"
+    )
+}
 
 /// The advice when the user's policy allows too little, up to the end of the line.
 pub const REPLACE_POLICY: &str = "replace the policy of this IAM user by what this command prints: \

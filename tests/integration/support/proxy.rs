@@ -88,6 +88,11 @@ impl Proxy {
         format!("{scheme}://{}", self.address)
     }
 
+    /// `HOST:PORT`, as messages name the proxy.
+    pub fn address(&self) -> String {
+        self.address.to_string()
+    }
+
     /// Sets the reply to the next request, in place of a tunnel.
     pub fn once(&self, reply: impl Into<Reply>) {
         self.shared.once.lock().unwrap_or_else(PoisonError::into_inner).push_back(reply.into());
