@@ -13,7 +13,7 @@ use crate::support::http::Family;
 /// A fixture with this script as `address_command` and without `reflect_url`.
 fn command_only(script: &str) -> Fixture {
     let mut fixture = command_and_reflector(script);
-    fixture.without("reflect_url");
+    fixture.remove_from_config("reflect_url");
     fixture
 }
 
@@ -108,7 +108,7 @@ fn command_without_an_address_is_reported_unquoted() {
         seen += run.stderr.strip_prefix(start).unwrap_or(&run.stderr);
     }
     let mut missing = Fixture::new();
-    missing.without("reflect_url");
+    missing.remove_from_config("reflect_url");
     missing.configure(|config| config["address_command"] = json!("/no/such/program verysecret"));
     seen += &missing.run_with(&["--dry-run"]).stderr;
     assert_text(

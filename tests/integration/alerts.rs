@@ -150,7 +150,7 @@ fn recovery_sends_no_message_when_config_disables_it() {
 
 #[test]
 fn recovery_of_one_family_keeps_the_lock() {
-    let fixture = Fixture::both();
+    let fixture = Fixture::with_both_families();
     for family in [Family::V4, Family::V6] {
         fixture.reflector.fails(family);
     }
@@ -380,8 +380,8 @@ fn alert_repeats_when_lock_cannot_be_written() {
             _ => {}
         }
         match place {
-            "read-only" => fixture.sandbox.read_only(place),
-            "full" => fixture.sandbox.full(place),
+            "read-only" => fixture.sandbox.make_read_only(place),
+            "full" => fixture.sandbox.make_full(place),
             _ => {}
         }
         let lock = fixture.sandbox.path(&format!("{place}/autodns.lock"));
@@ -416,7 +416,7 @@ fn lock_that_cannot_be_removed_suppresses_no_alert() {
         if is_pinned {
             fixture.sandbox.pin("disk/autodns.lock");
         } else {
-            fixture.sandbox.read_only("disk");
+            fixture.sandbox.make_read_only("disk");
         }
         let why = format!("alert_lock {{home}}/disk/autodns.lock cannot be removed: {error}");
         assert_alert_repeats(&fixture, &why);
@@ -499,9 +499,9 @@ fn lock_of_another_config_is_ignored_and_kept() {
 #[test]
 fn failure_without_topic_writes_no_lock() {
     let mut fixture = failing();
-    fixture.without("topic_arn");
+    fixture.remove_from_config("topic_arn");
     fixture.run().assert(1, "", &out_of_order()).assert_wrote(&[]);
-    fixture.without("alert_lock");
+    fixture.remove_from_config("alert_lock");
     fixture.run().assert(1, "", &out_of_order()).assert_wrote(&[]);
     repair_reflector(&fixture);
     fixture.run().assert_silent();

@@ -14,7 +14,7 @@ use crate::support::http::{Family, Response};
 /// A machine with the setup of the Python script: the five configuration keys in the usual file,
 /// the access key in ~/.boto, and a PHP script as reflector, whose default content type is HTML.
 fn setup_of_autodns_py() -> Fixture {
-    let fixture = Fixture::without_key();
+    let fixture = Fixture::without_credentials();
     fixture.sandbox.write(".boto", key_section("Credentials"));
     let config = json!({
         "hosted_zone_id": ZONE_ID,

@@ -257,7 +257,7 @@ fn status_511_of_a_captive_portal_means_not_sent() {
         assert_text(&seen, &format!("511: {why}"));
     }
     let mut fixture = Fixture::new();
-    fixture.without("topic_arn");
+    fixture.remove_from_config("topic_arn");
     fixture.reflector.replies(Family::V4, portal());
     let expected =
         address_failed(Family::V4) + "it answered 511; sign in to this network with a browser\n";
@@ -293,7 +293,7 @@ fn invalid_reflector_response_is_an_error() {
     let good = r#"{"error":"","your_ip":"192.175.48.7"}"#;
     for (what, reply) in replies_of_any_server(good, 4097) {
         let mut fixture = Fixture::new();
-        fixture.without("topic_arn");
+        fixture.remove_from_config("topic_arn");
         fixture.reflector.replies(Family::V4, reply);
         let run = limited_run(&mut fixture);
         let cause = match (run.status.code(), run.stderr.strip_prefix(&address_failed(Family::V4)))
@@ -334,7 +334,7 @@ fn invalid_reflector_response_is_an_error() {
 #[test]
 fn compressed_reflector_response_is_rejected() {
     let mut fixture = Fixture::new();
-    fixture.without("topic_arn");
+    fixture.remove_from_config("topic_arn");
     let output = Command::new("sh")
         .args(["-c", "printf 192.175.48.7 | gzip"])
         .stdin(Stdio::null())

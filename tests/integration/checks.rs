@@ -200,7 +200,7 @@ const UNTRIED: &str = "not tested  change       whether this key may change reco
 
 #[test]
 fn check_write_writes_each_record_unchanged() {
-    let fixture = with_private_config(Fixture::both());
+    let fixture = with_private_config(Fixture::with_both_families());
     fixture.aws.put(RecordSet::new("home.example.com", "A", 120, &["192.175.48.1"]));
     let before = fixture.aws.record_sets();
     let run = check(&fixture, &["--write"]);
@@ -269,7 +269,7 @@ fn check_write_lists_again_after_throttled_change() {
 
 #[test]
 fn check_write_names_each_rejected_record() {
-    let fixture = with_private_config(Fixture::both());
+    let fixture = with_private_config(Fixture::with_both_families());
     fixture.aws.put(RecordSet::new("home.example.com", "AAAA", 300, &["2620:4f:8000::1"]));
     fixture.aws.state().route53.rejected_values = vec!["2620:4f:8000::1".into()];
     let run = check(&fixture, &["--write"]);
@@ -306,7 +306,7 @@ fn check_alert_publishes_a_test_message() {
 fn check_reports_secret_files_that_others_can_read() {
     let mut fixture = fixture();
     fixture.sandbox.set_mode("autodns.json", 0o644);
-    fixture.unset_key();
+    fixture.unset_credentials();
     fixture.sandbox.write(".aws/credentials", key_section("default"));
     fixture.sandbox.set_mode(".aws/credentials", 0o640);
     let config = "warning     permissions  {home}/autodns.json has a secret in it, and other \
@@ -351,7 +351,7 @@ fn config_without_a_secret_may_be_world_readable() {
 
 #[test]
 fn check_compares_the_addresses_of_all_sources() {
-    let mut fixture = Fixture::both();
+    let mut fixture = Fixture::with_both_families();
     let other = FakeReflector::start();
     other.says(Family::V4, "192.175.48.9");
     other.replies(Family::V6, Response::new(503, "text/plain", ""));
@@ -677,7 +677,7 @@ fn check_in_time(fixture: &Fixture, wrapper: &[&str]) -> Run {
 #[test]
 fn check_with_hanging_name_lookup_ends_in_time() {
     let fixture = fixture();
-    fixture.sandbox.hanging_names();
+    fixture.sandbox.hang_name_lookups();
     let run = check_in_time(&fixture, &[]);
     for said in [
         "failed      address      {reflector}/reflect/v1 over IPv4: timed out while looking",

@@ -15,7 +15,7 @@ use crate::support::server::Refusing;
 /// A fixture that asks `url` in a separate network without the fake servers.
 fn isolated(url: &str, record_type: &str) -> Fixture {
     let mut fixture = Fixture::new();
-    fixture.without("topic_arn");
+    fixture.remove_from_config("topic_arn");
     fixture.configure(|config| {
         config["reflect_url"] = json!(url);
         config["record_types"] = json!([record_type]);
@@ -96,7 +96,7 @@ fn name_blocked_by_dns_is_reported() {
         ("reflector.example.org", "127.0.0.1", false),
     ] {
         let mut fixture = Fixture::new();
-        fixture.without("topic_arn");
+        fixture.remove_from_config("topic_arn");
         fixture.sandbox.hosts(&format!("{address} {name}"));
         let refusing = Refusing::new();
         let port = refusing.port();
@@ -121,7 +121,7 @@ fn name_blocked_by_dns_is_reported() {
 /// second of them gets no file.
 pub fn out_of_files() -> String {
     let mut fixture = Fixture::new();
-    fixture.without("topic_arn");
+    fixture.remove_from_config("topic_arn");
     fixture.sandbox.set("AWS_MAX_ATTEMPTS", "1");
     // A numeric address needs no lookup. For a lookup the C library would open files.
     let url = fixture.reflector.url().replace(HOST, "127.0.0.1");
@@ -195,7 +195,7 @@ fn run_with_slow_headers_or_bodies_ends_in_time() {
     let sizes = format!("{sizes}1;{}\r\n", "x".repeat(600));
     for bytes in [interim.concat(), trailers.into_bytes(), sizes.into_bytes()] {
         let mut fixture = Fixture::new();
-        fixture.without("topic_arn");
+        fixture.remove_from_config("topic_arn");
         fixture.reflector.replies(Family::V4, Reply::Drip(bytes, pause));
         let began = Instant::now();
         let run = fixture.run_with(&["--deadline", "3"]);
@@ -208,7 +208,7 @@ fn run_with_slow_headers_or_bodies_ends_in_time() {
 
 #[test]
 fn missing_network_is_reported_in_one_line() {
-    let mut fixture = Fixture::both();
+    let mut fixture = Fixture::with_both_families();
     fixture.sandbox.network(Network::None);
     fixture.sandbox.unset("AWS_ENDPOINT_URL");
     fixture.sandbox.set("AWS_MAX_ATTEMPTS", "1");

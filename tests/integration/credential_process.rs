@@ -13,7 +13,7 @@ use crate::support::sigv4::Secret;
 
 /// A fixture with this `credential_process` in its profile.
 fn with_process(command: &str) -> Fixture {
-    let fixture = Fixture::without_key();
+    let fixture = Fixture::without_credentials();
     fixture.sandbox.write(".aws/config", format!("[default]\ncredential_process = {command}\n"));
     fixture
 }

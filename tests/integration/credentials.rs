@@ -54,14 +54,14 @@ fn empty_session_token_is_ignored() {
 
 #[test]
 fn key_of_the_shared_credentials_file_is_used() {
-    let fixture = Fixture::without_key();
+    let fixture = Fixture::without_credentials();
     fixture.sandbox.write(".aws/credentials", key_section("default"));
     assert_works(&fixture);
 }
 
 #[test]
 fn key_of_a_named_file_and_profile_is_used() {
-    let mut fixture = Fixture::without_key();
+    let mut fixture = Fixture::without_credentials();
     let path = fixture.sandbox.write("keys", wrong_section("default") + &key_section("pi"));
     fixture.sandbox.set("AWS_SHARED_CREDENTIALS_FILE", path);
     fixture.sandbox.set("AWS_PROFILE", "pi");
@@ -70,11 +70,11 @@ fn key_of_a_named_file_and_profile_is_used() {
 
 #[test]
 fn key_of_the_aws_config_file_is_used() {
-    let mut fixture = Fixture::without_key();
+    let mut fixture = Fixture::without_credentials();
     fixture.sandbox.write(".aws/config", key_section("default"));
     assert_works(&fixture);
 
-    fixture = Fixture::without_key();
+    fixture = Fixture::without_credentials();
     let path = fixture.sandbox.write("conf", wrong_section("default") + &key_section("profile pi"));
     fixture.sandbox.set("AWS_CONFIG_FILE", path);
     fixture.sandbox.set("AWS_PROFILE", "pi");
@@ -83,7 +83,7 @@ fn key_of_the_aws_config_file_is_used() {
 
 #[test]
 fn file_beside_the_configuration_wins_over_the_users_files() {
-    let fixture = Fixture::without_key();
+    let fixture = Fixture::without_credentials();
     fixture.sandbox.write("credentials", key_section("default"));
     fixture.sandbox.write(".aws/credentials", wrong_section("default"));
     let role = wrong_section("default") + "role_arn = arn:aws:iam::123456789012:role/pi\n";
@@ -94,15 +94,15 @@ fn file_beside_the_configuration_wins_over_the_users_files() {
     fixture.sandbox.write("credentials", wrong_section("default"));
     assert_works(&fixture);
 
-    let mut fixture = Fixture::without_key();
+    let mut fixture = Fixture::without_credentials();
     fixture.sandbox.write("credentials", wrong_section("default") + &key_section("pi"));
     fixture.sandbox.set("AWS_PROFILE", "pi");
     assert_works(&fixture);
 
     // A file without a key for the profile is skipped, but its other settings are used.
-    let mut fixture = Fixture::without_key();
-    fixture.without("topic_arn");
-    fixture.without("alert_lock");
+    let mut fixture = Fixture::without_credentials();
+    fixture.remove_from_config("topic_arn");
+    fixture.remove_from_config("alert_lock");
     fixture.sandbox.write("credentials", "[default]\nregion = cn-north-1\n");
     fixture.sandbox.write(".aws/credentials", key_section("default") + "region = eu-west-1\n");
     fixture.aws.state().route53_region = "cn-northwest-1".into();
@@ -111,9 +111,9 @@ fn file_beside_the_configuration_wins_over_the_users_files() {
 
 #[test]
 fn policy_and_check_use_the_credentials_of_a_run() {
-    let mut fixture = Fixture::without_key();
-    fixture.without("topic_arn");
-    fixture.without("alert_lock");
+    let mut fixture = Fixture::without_credentials();
+    fixture.remove_from_config("topic_arn");
+    fixture.remove_from_config("alert_lock");
     fixture.sandbox.write("credentials", key_section("default") + "region = cn-north-1\n");
     fixture.aws.state().route53_region = "cn-northwest-1".into();
     let config = fixture.sandbox.path("autodns.json");
@@ -127,7 +127,7 @@ fn policy_and_check_use_the_credentials_of_a_run() {
 
 #[test]
 fn file_named_by_a_variable_replaces_both_default_files() {
-    let mut fixture = Fixture::without_key();
+    let mut fixture = Fixture::without_credentials();
     fixture.sandbox.write("credentials", wrong_section("default"));
     fixture.sandbox.write(".aws/credentials", wrong_section("default"));
     let path = fixture.sandbox.write("keys", key_section("default"));
@@ -145,7 +145,7 @@ fn file_named_by_a_variable_replaces_both_default_files() {
 
 #[test]
 fn each_config_uses_the_credentials_of_its_folder() {
-    let fixture = Fixture::without_key();
+    let fixture = Fixture::without_credentials();
     let [home, host] = ["home", "host"].map(|name| {
         let mut config = fixture.config();
         config["dns_name"] = format!("{name}.example.com").into();
@@ -172,7 +172,7 @@ fn each_config_uses_the_credentials_of_its_folder() {
 
 #[test]
 fn folder_of_a_symlinked_config_is_that_of_the_link() {
-    let fixture = Fixture::without_key();
+    let fixture = Fixture::without_credentials();
     let config = std::fs::read(fixture.sandbox.path("autodns.json")).expect("a configuration");
     fixture.sandbox.write("releases/7/autodns.json", &config);
     fixture.sandbox.write("releases/7/credentials", key_section("default"));
@@ -197,8 +197,8 @@ fn folder_of_a_symlinked_config_is_that_of_the_link() {
 
 #[test]
 fn foreign_credentials_in_a_shared_folder_are_ignored() {
-    let mut fixture = Fixture::without_key();
-    fixture.sandbox.foreign("credentials", &key_section("default"));
+    let mut fixture = Fixture::without_credentials();
+    fixture.sandbox.write_foreign("credentials", &key_section("default"));
     // Any user may write to a folder of this mode, as to /tmp, and could put a credential_process
     // into the file.
     fixture.sandbox.set_mode("", 0o1777);
@@ -216,7 +216,7 @@ fn foreign_credentials_in_a_shared_folder_are_ignored() {
 
 #[test]
 fn config_beside_the_users_credentials_reads_them_once() {
-    let fixture = Fixture::without_key();
+    let fixture = Fixture::without_credentials();
     let config = std::fs::read(fixture.sandbox.path("autodns.json")).expect("a configuration");
     let path = fixture.sandbox.write(".aws/autodns.json", config);
     assert_text(
@@ -229,7 +229,7 @@ fn config_beside_the_users_credentials_reads_them_once() {
 
 #[test]
 fn ini_syntax_of_real_files_is_read() {
-    let fixture = Fixture::without_key();
+    let fixture = Fixture::without_credentials();
     fixture.sandbox.write(
         ".aws/credentials",
         format!(
@@ -248,20 +248,20 @@ fn key_of_boto_files_is_used() {
          aws_secret_access_key = {SECRET_KEY}\n"
     );
     let nobody = wrong_section("Credentials");
-    let fixture = Fixture::without_key();
+    let fixture = Fixture::without_credentials();
     fixture.sandbox.write(".boto", &boto);
     assert_works(&fixture);
 
-    let fixture = Fixture::without_key();
+    let fixture = Fixture::without_credentials();
     fixture.sandbox.etc("boto.cfg", &boto);
     assert_works(&fixture);
 
-    let fixture = Fixture::without_key();
+    let fixture = Fixture::without_credentials();
     fixture.sandbox.etc("boto.cfg", &nobody);
     fixture.sandbox.write(".boto", &boto);
     assert_works(&fixture);
 
-    let mut fixture = Fixture::without_key();
+    let mut fixture = Fixture::without_credentials();
     fixture.sandbox.write(".boto", &nobody);
     let path = fixture.sandbox.write("elsewhere", &boto);
     fixture.sandbox.set("BOTO_CONFIG", path);
@@ -270,7 +270,7 @@ fn key_of_boto_files_is_used() {
 
 #[test]
 fn boto_files_are_merged_key_by_key() {
-    let fixture = Fixture::without_key();
+    let fixture = Fixture::without_credentials();
     fixture.sandbox.etc("boto.cfg", wrong_section("Credentials").replace("AKIANOBODY", KEY_ID));
     let secret = format!("[Credentials]\naws_secret_access_key = {SECRET_KEY}\n");
     fixture.sandbox.write(".boto", secret);
@@ -287,7 +287,7 @@ fn first_source_of_credentials_wins() {
         fixture.sandbox.script("keys.sh", &format!("#!/bin/sh\necho '{json}'\n"))
     };
     for best in 0..5 {
-        let mut fixture = Fixture::without_key();
+        let mut fixture = Fixture::without_credentials();
         let pick = |source: usize| match source {
             source if source < best => None,
             source => Some(if source == best { key_section } else { wrong_section }),
@@ -320,12 +320,12 @@ fn first_source_of_credentials_wins() {
 #[test]
 fn missing_credentials_name_all_places_searched() {
     assert_text(
-        &setup_error(&Fixture::without_key()),
+        &setup_error(&Fixture::without_credentials()),
         "autodns: no AWS credentials found: AWS_ACCESS_KEY_ID is not set, and there is no \
          {home}/credentials, {home}/.aws/credentials, {home}/.aws/config, {home}/.boto or \
          /etc/boto.cfg; put an access key into {home}/credentials (mode 600)\n",
     );
-    let mut fixture = Fixture::without_key();
+    let mut fixture = Fixture::without_credentials();
     fixture.sandbox.set("AWS_ACCESS_KEY_ID", "");
     fixture.sandbox.set("AWS_SECRET_ACCESS_KEY", "");
     fixture.sandbox.set("AWS_SHARED_CREDENTIALS_FILE", "/elsewhere/credentials");
@@ -351,7 +351,7 @@ fn missing_credentials_name_all_places_searched() {
 
 #[test]
 fn file_without_a_key_differs_from_a_missing_file() {
-    let fixture = Fixture::without_key();
+    let fixture = Fixture::without_credentials();
     fixture.sandbox.write("credentials", "# the key goes here\n");
     fixture.sandbox.write(".aws/config", "[default]\nregion = eu-west-1\n");
     assert_text(
@@ -372,7 +372,7 @@ fn half_a_credential_is_an_error_in_every_source() {
         format!("aws_access_key_id = {KEY_ID}\naws_secret_access_key =\n"),
     ];
     for (name, value) in [("AWS_ACCESS_KEY_ID", KEY_ID), ("AWS_SECRET_ACCESS_KEY", SECRET_KEY)] {
-        let mut fixture = Fixture::without_key();
+        let mut fixture = Fixture::without_credentials();
         fixture.sandbox.set(name, value);
         fixture.sandbox.write(".aws/credentials", key_section("default"));
         seen += &setup_error(&fixture);
@@ -381,7 +381,7 @@ fn half_a_credential_is_an_error_in_every_source() {
         for (file, name) in
             [(".aws/credentials", "default"), (".aws/config", "default"), (".boto", "Credentials")]
         {
-            let fixture = Fixture::without_key();
+            let fixture = Fixture::without_credentials();
             fixture.sandbox.write(file, format!("[{name}]\n{half}"));
             seen += &setup_error(&fixture);
         }
@@ -415,7 +415,7 @@ fn half_a_credential_is_an_error_in_every_source() {
 
 #[test]
 fn unknown_profile_is_named() {
-    let mut fixture = Fixture::without_key();
+    let mut fixture = Fixture::without_credentials();
     fixture.sandbox.write(".aws/credentials", key_section("default"));
     fixture.sandbox.write(".boto", key_section("Credentials"));
     fixture.sandbox.set("AWS_PROFILE", "pie");
@@ -438,7 +438,7 @@ fn unsupported_profile_advises_what_is_supported() {
         "sso_session = home\nsso_account_id = 123456789012\n",
         "web_identity_token_file = /token\nrole_arn = arn:aws:iam::123456789012:role/pi\n",
     ] {
-        let fixture = Fixture::without_key();
+        let fixture = Fixture::without_credentials();
         fixture.sandbox.write(".aws/config", format!("[default]\n{lines}"));
         seen += &setup_error(&fixture);
     }
@@ -472,7 +472,7 @@ fn broken_ini_file_is_reported_by_line_without_values() {
     ];
     for file in [".aws/credentials", ".aws/config", ".boto"] {
         for text in &broken {
-            let fixture = Fixture::without_key();
+            let fixture = Fixture::without_credentials();
             fixture.sandbox.write(file, text);
             seen += &setup_error(&fixture);
         }
@@ -513,7 +513,8 @@ fn run_unprivileged(fixture: &Fixture) -> Run {
 #[test]
 fn unreadable_file_at_a_default_path_is_ignored() {
     for key_in_environment in [true, false] {
-        let fixture = if key_in_environment { Fixture::new() } else { Fixture::without_key() };
+        let fixture =
+            if key_in_environment { Fixture::new() } else { Fixture::without_credentials() };
         std::fs::create_dir_all(fixture.sandbox.path(".aws/credentials")).expect("a folder");
         fixture.sandbox.pipe("credentials");
         fixture.sandbox.write(".aws/config", wrong_section("default"));
@@ -542,7 +543,7 @@ fn unreadable_file_at_a_default_path_is_ignored() {
 
 #[test]
 fn home_of_another_user_is_ignored() {
-    let mut fixture = Fixture::without_key();
+    let mut fixture = Fixture::without_credentials();
     fixture.sandbox.write("other/.aws/credentials", wrong_section("default"));
     fixture.sandbox.set("HOME", fixture.sandbox.path("other"));
     fixture.sandbox.write("credentials", key_section("default"));
@@ -555,7 +556,7 @@ fn home_of_another_user_is_ignored() {
 
 #[test]
 fn unreadable_credentials_are_named_with_advice() {
-    let fixture = Fixture::without_key();
+    let fixture = Fixture::without_credentials();
     fixture.sandbox.write("credentials", key_section("default"));
     fixture.sandbox.set_mode("credentials", 0o000);
     run_unprivileged(&fixture).assert(
@@ -572,7 +573,7 @@ fn unreadable_credentials_are_named_with_advice() {
 fn unreadable_file_named_by_a_variable_is_an_error() {
     let mut seen = String::new();
     for variable in ["AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE", "BOTO_CONFIG"] {
-        let mut fixture = Fixture::without_key();
+        let mut fixture = Fixture::without_credentials();
         let folder = fixture.sandbox.path("folder");
         std::fs::create_dir(&folder).expect("a folder");
         fixture.sandbox.set(variable, folder);
@@ -596,7 +597,7 @@ fn quotes_around_a_key_are_reported_in_every_source() {
         seen += &setup_error(&fixture);
     }
     for (file, name) in [("credentials", "default"), (".boto", "Credentials")] {
-        let fixture = Fixture::without_key();
+        let fixture = Fixture::without_credentials();
         fixture
             .sandbox
             .write(file, key_section(name).replace(SECRET_KEY, &format!("'{SECRET_KEY}'")));
@@ -624,7 +625,7 @@ fn broken_file_that_is_not_needed_is_ignored() {
 
 #[test]
 fn dry_run_needs_credentials() {
-    let fixture = Fixture::without_key();
+    let fixture = Fixture::without_credentials();
     let real = setup_error(&fixture);
     fixture.assert_untouched(fixture.run_with(&["--dry-run"]).assert(2, "", &real));
 }

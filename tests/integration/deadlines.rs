@@ -87,7 +87,7 @@ fn silent_tls_server_is_named() {
 #[test]
 fn run_with_hanging_name_lookup_ends_in_time() {
     let fixture = Fixture::new();
-    fixture.sandbox.hanging_names();
+    fixture.sandbox.hang_name_lookups();
     let said = format!(
         "{}timed out while looking the host's name up; {CHECK}",
         address_failed(Family::V4)
@@ -98,7 +98,7 @@ fn run_with_hanging_name_lookup_ends_in_time() {
 
 #[test]
 fn hanging_ipv6_does_not_stop_the_change_of_ipv4() {
-    let fixture = Fixture::both();
+    let fixture = Fixture::with_both_families();
     fixture.reflector.replies(Family::V6, dripping(&Response::text("x".repeat(600))));
     let said =
         format!("{}timed out while waiting for the answer; {CHECK}", address_failed(Family::V6));

@@ -81,7 +81,7 @@ fn partition_comes_from_region_when_there_is_no_topic() {
     ];
     for (region, default_region, signing, host) in table {
         let (mut fixture, proxy) = by_proxy();
-        fixture.without("topic_arn");
+        fixture.remove_from_config("topic_arn");
         fixture.aws.state().route53_region = signing.into();
         for (name, value) in [("AWS_REGION", region), ("AWS_DEFAULT_REGION", default_region)] {
             if let Some(value) = value {
@@ -319,7 +319,7 @@ fn unreachable_aws_is_reported_with_the_cause() {
 
 #[test]
 fn proxy_is_used_for_aws_and_never_for_reflectors() {
-    let mut fixture = Fixture::both();
+    let mut fixture = Fixture::with_both_families();
     let proxy = Proxy::with_password(&[("*", fixture.aws.server().port())]);
     for name in ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"]
     {

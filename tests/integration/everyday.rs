@@ -69,7 +69,7 @@ fn configured_ttl_is_written_with_the_address() {
 
 #[test]
 fn configured_ttl_is_written_when_the_address_is_right() {
-    let mut fixture = Fixture::both();
+    let mut fixture = Fixture::with_both_families();
     fixture.aws.put(RecordSet::new("home.example.com", "A", 300, &["192.175.48.7"]));
     fixture.aws.put(RecordSet::new("home.example.com", "AAAA", 60, &["2620:4f:8000::7"]));
     fixture.configure(|config| config["ttl"] = json!(60));
@@ -139,7 +139,7 @@ fn other_records_of_the_name_are_left_unchanged() {
 
 #[test]
 fn list_of_several_pages_is_read_to_the_end() {
-    let fixture = Fixture::both();
+    let fixture = Fixture::with_both_families();
     fixture.aws.put(RecordSet::new("home.example.com", "AAAA", 60, &["2620:4f:8000::1"]));
     fixture.aws.state().route53.page = 1;
     fixture.run().assert_silent();
@@ -199,7 +199,7 @@ fn config_path_may_be_relative_or_look_like_an_option() {
 #[test]
 fn every_form_of_reflector_response_is_read() {
     for form in [Form::YourIp, Form::Ip, Form::Bare] {
-        let fixture = Fixture::both();
+        let fixture = Fixture::with_both_families();
         fixture.reflector.replies(Family::V4, address_response(form, "192.175.48.8"));
         fixture.reflector.replies(Family::V6, address_response(form, "2620:4f:8000::8"));
         fixture.run().assert_silent();
@@ -213,7 +213,7 @@ fn every_form_of_reflector_response_is_read() {
 
 #[test]
 fn both_families_are_changed_in_one_batch() {
-    let fixture = Fixture::both();
+    let fixture = Fixture::with_both_families();
     fixture.run().assert_silent().assert_wrote(&[]);
     assert_eq!(
         fixture.aws.record_sets()[..2],
@@ -274,7 +274,7 @@ fn address_matches_in_another_spelling() {
 
 #[test]
 fn dry_run_prints_the_change_and_makes_none() {
-    let fixture = Fixture::both();
+    let fixture = Fixture::with_both_families();
     fixture.aws.put(RecordSet::new("home.example.com", "AAAA", 300, &["2620:4f:8000::7"]));
     let before = fixture.aws.record_sets();
     fixture
@@ -354,7 +354,7 @@ autodns: home.example.com A: up to date
 
 #[test]
 fn verbose_dry_run_prints_each_step_and_the_change() {
-    let fixture = Fixture::both();
+    let fixture = Fixture::with_both_families();
     let run = fixture.run_with(&["--dry-run", "--verbose"]);
     assert_eq!(run.status.code(), Some(0), "{run:?}");
     assert_text(
@@ -380,7 +380,7 @@ autodns: {reflector}/reflect/v1 answered 2620:4f:8000::7
 
 #[test]
 fn reflector_and_route_53_are_asked_concurrently() {
-    let fixture = Fixture::both();
+    let fixture = Fixture::with_both_families();
     let latch = Latch::default();
     for (family, address) in [(Family::V4, "192.175.48.7"), (Family::V6, "2620:4f:8000::7")] {
         fixture

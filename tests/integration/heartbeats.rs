@@ -223,7 +223,7 @@ fn heartbeat_path_is_hidden() {
     let mut fixture = fixture(None);
     let key = "550e8400-e29b-41d4-a716-446655440000";
     fixture.sandbox.secret(key);
-    fixture.without("topic_arn");
+    fixture.remove_from_config("topic_arn");
     let base = fixture.reflector.server().url(HOST);
     fixture.configure(|config| {
         config["heartbeat_url"] = json!(format!("{base}/{key}"));

@@ -110,7 +110,7 @@ fn encodings(secret: &str) -> Vec<(&'static str, String)> {
 fn encoded_reflector_key_in_an_echo_is_hidden() {
     for (what, echo) in encodings(SECRET_DECODED) {
         let mut fixture = with_session_token();
-        fixture.without("topic_arn");
+        fixture.remove_from_config("topic_arn");
         let body = json!({ "error": format!("it is not '{echo}'!") }).to_string();
         fixture.reflector.replies(Family::V4, Response::new(403, "application/json", body));
         let run = fixture.run_with(&["--verbose"]);
@@ -125,7 +125,7 @@ fn encoded_aws_keys_in_an_echo_are_hidden() {
     for secret in [SECRET_KEY, TOKEN] {
         for (what, echo) in encodings(secret) {
             let mut fixture = with_session_token();
-            fixture.without("topic_arn");
+            fixture.remove_from_config("topic_arn");
             // The echo comes in XML, whose parser joins lines.
             let message = format!("It was '{echo}' here");
             fixture.aws.always(List, Fault::Error(403, "SignatureDoesNotMatch", message));
@@ -151,7 +151,7 @@ fn session_token_in_a_truncated_echo_is_hidden() {
         fixture.sandbox.set("AWS_SESSION_TOKEN", &token);
         let secret = Secret { secret: SECRET_KEY.into(), token: Some(token.clone()) };
         fixture.aws.state().keys.insert(KEY_ID.into(), secret);
-        fixture.without("topic_arn");
+        fixture.remove_from_config("topic_arn");
         fixture.aws.always(List, Fault::Error(403, "ExpiredToken", format!("expired: {echo}")));
         let run = fixture.run();
         assert!(

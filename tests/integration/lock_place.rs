@@ -56,7 +56,7 @@ fn assert_alert_repeats(fixture: &Fixture, why: &str) {
 fn lock_that_is_a_pipe_or_device_is_not_read() {
     let fixture = failing(|fixture| fixture.sandbox.pipe(LOCK));
     assert_alert_repeats(&fixture, "autodns.lock is not a regular file");
-    let fixture = failing(|fixture| fixture.sandbox.put("/dev/zero", LOCK));
+    let fixture = failing(|fixture| fixture.sandbox.mount_file("/dev/zero", LOCK));
     assert_alert_repeats(&fixture, "autodns.lock is not a regular file");
 }
 
@@ -65,7 +65,7 @@ fn lock_of_another_user_suppresses_no_alert() {
     for content in ["", "a lock"] {
         let fixture = failing(|fixture| {
             let content = if content.is_empty() { String::new() } else { lock_of(fixture) };
-            fixture.sandbox.foreign(LOCK, &content);
+            fixture.sandbox.write_foreign(LOCK, &content);
         });
         assert_alert_repeats(&fixture, "autodns.lock belongs to another user (uid 65534)");
     }
@@ -120,7 +120,7 @@ fn foreign_pending_files() -> Vec<ForeignFile> {
         ),
         (|fixture| fixture.sandbox.pipe(PENDING), ".autodns.lock.pending is not a regular file"),
         (
-            |fixture| fixture.sandbox.foreign(PENDING, &lock_of(fixture)),
+            |fixture| fixture.sandbox.write_foreign(PENDING, &lock_of(fixture)),
             ".autodns.lock.pending belongs to another user (uid 65534)",
         ),
         (
@@ -161,7 +161,7 @@ fn recovery_message_is_retried_beside_a_foreign_file() {
     let mut fixture = failing(|_| {});
     fixture.sandbox.set("AWS_MAX_ATTEMPTS", "1");
     fixture.run().assert_wrote(&["+ autodns.lock"]);
-    fixture.sandbox.foreign(PENDING, "");
+    fixture.sandbox.write_foreign(PENDING, "");
     fixture.reflector.says(Family::V4, "192.175.48.7");
     // The message arrived, but its response was lost: the lock stays and is marked.
     fixture.aws.fault(Publish, Fault::After(Reply::reset()));
@@ -233,7 +233,7 @@ fn outcome_table(read_only: bool, locks: &[&str], pending_files: &[&str]) -> Str
             make_file(&mut fixture, lock, "disk/autodns.lock");
             make_file(&mut fixture, pending, "disk/.autodns.lock.pending");
             if read_only {
-                fixture.sandbox.read_only("disk");
+                fixture.sandbox.make_read_only("disk");
             }
             cells.push(outcomes(&fixture));
             assert_eq!(fixture.sandbox.read("precious").as_deref(), Some("precious content"));
@@ -254,7 +254,7 @@ fn make_file(fixture: &mut Fixture, what: &str, name: &str) {
         "empty" => drop(fixture.sandbox.write(name, "")),
         "foreign" => {
             let content = lock_of(fixture);
-            fixture.sandbox.foreign(name, &content);
+            fixture.sandbox.write_foreign(name, &content);
         }
         "notes" => drop(fixture.sandbox.write(name, "my notes\n")),
         "directory" => fs::create_dir(fixture.sandbox.path(name)).expect("a directory"),
@@ -295,7 +295,7 @@ fn outcomes(fixture: &Fixture) -> String {
 fn empty_lock_on_a_full_disk_is_removed() {
     let mut fixture = Fixture::new();
     fs::create_dir(fixture.sandbox.path("full")).expect("a directory");
-    fixture.sandbox.full("full");
+    fixture.sandbox.make_full("full");
     fixture.sandbox.touch("full/autodns.lock");
     let lock = fixture.sandbox.path("full/autodns.lock");
     fixture.configure(|config| config["alert_lock"] = lock.into());
@@ -311,7 +311,7 @@ fn empty_lock_on_a_full_disk_is_removed() {
 /// A fixture whose config names no lock.
 fn without_lock() -> Fixture {
     let mut fixture = failing(|_| {});
-    fixture.without("alert_lock");
+    fixture.remove_from_config("alert_lock");
     fixture
 }
 
@@ -467,7 +467,7 @@ fn lock_is_valid_after_record_types_change() {
     fixture.reflector.says(Family::V4, "192.175.48.7");
     fixture.reflector.fails(Family::V6);
     assert_eq!(fixture.run().status.code(), Some(1));
-    fixture.without("record_types");
+    fixture.remove_from_config("record_types");
     fixture.run().assert_silent();
     assert_eq!(published_kinds(&fixture), "alert, recovery");
 }

@@ -365,7 +365,7 @@ fn each_message_of_the_page_is_printed_by_a_run() {
             "from address_command",
             Box::new(|| {
                 let mut fixture = Fixture::new();
-                fixture.without("reflect_url");
+                fixture.remove_from_config("reflect_url");
                 fixture.configure(|config| config["address_command"] = json!("false"));
                 said(&fixture)
             }),

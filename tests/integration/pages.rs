@@ -33,8 +33,8 @@ fn installation() -> Fixture {
     for path in ["/", SECOND] {
         fixture.reflector.at(path, Response::text("192.175.48.7\n"));
     }
-    fixture.without("alert_lock");
-    fixture.unset_key();
+    fixture.remove_from_config("alert_lock");
+    fixture.unset_credentials();
     fixture.sandbox.write("credentials", key_section("default"));
     for file in ["autodns.json", "credentials"] {
         fixture.sandbox.set_mode(file, 0o600);

@@ -125,9 +125,9 @@ fn rejections(cases: &[Case<'_>]) -> String {
     let mut said = String::new();
     for ((name, files, environment, strictness), found) in cases.iter().zip(botocore(cases)) {
         let mut fixture = Fixture::new();
-        fixture.without("topic_arn");
-        fixture.without("alert_lock");
-        fixture.unset_key();
+        fixture.remove_from_config("topic_arn");
+        fixture.remove_from_config("alert_lock");
+        fixture.unset_credentials();
         for secret in SECRETS {
             fixture.sandbox.secret(secret);
         }

@@ -135,7 +135,7 @@ fn rejected_connect_is_reported_with_its_status() {
         ),
     ] {
         let mut fixture = behind_proxy(&proxy);
-        fixture.without("topic_arn");
+        fixture.remove_from_config("topic_arn");
         proxy.always(Response::new(status, "text/html", "<html>"));
         let before = proxy.request_lines().len();
         let said = format!("{LIST_FAILED}{{aws}}: the proxy {{proxy}}: {said}");
@@ -200,14 +200,14 @@ fn proxy_without_http_is_reported() {
     {
         proxy.always(Reply::Raw(bytes.to_vec(), End::Close));
         let mut fixture = behind_proxy(&proxy);
-        fixture.without("topic_arn");
+        fixture.remove_from_config("topic_arn");
         let said = "{aws}: the proxy {proxy}: the answer is not HTTP; check HTTPS_PROXY and \
                     NO_PROXY\n";
         fixture.run().assert(1, "", &format!("{LIST_FAILED}{said}"));
     }
     proxy.always(Reply::Forever(b"HTTP/1.1 200 OK\r\n".to_vec(), b"X-More: x\r\n".to_vec()));
     let mut fixture = behind_proxy(&proxy);
-    fixture.without("topic_arn");
+    fixture.remove_from_config("topic_arn");
     assert!(fixture.run().stderr.contains("the proxy {proxy}: the answer is not HTTP"));
 }
 
@@ -220,7 +220,7 @@ fn https_proxy_is_used_and_its_certificate_checked() {
     fixture.run().assert_silent();
     assert_eq!(fixture.aws.operations(), [List, Change]);
     assert_eq!(proxy.request_lines(), [format!("CONNECT 127.0.0.1:{port}")]);
-    fixture.without("topic_arn");
+    fixture.remove_from_config("topic_arn");
     let untrusted = Proxy::behind_tls(&[("*", port)], Certificate::Untrusted);
     fixture.sandbox.set("HTTPS_PROXY", untrusted.url());
     fixture.sandbox.placeholder(&untrusted.address(), "{untrusted}");
@@ -253,7 +253,7 @@ fn no_proxy_accepts_addresses_networks_and_ports() {
         fixture.sandbox.set("NO_PROXY", exceptions.replace("{port}", &port.to_string()));
         let proxy = Proxy::start(&[]);
         fixture.sandbox.set("HTTPS_PROXY", proxy.url());
-        fixture.without("topic_arn");
+        fixture.remove_from_config("topic_arn");
         let run = fixture.run();
         assert_eq!(!proxy.request_lines().is_empty(), through, "{exceptions}: {run:?}");
         assert_eq!(run.status.code(), Some(i32::from(through)), "{exceptions}: {run:?}");

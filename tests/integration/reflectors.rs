@@ -456,7 +456,7 @@ fn addresses_just_outside_special_ranges_are_public() {
 
 #[test]
 fn non_public_address_is_used_when_config_allows_it() {
-    let mut fixture = Fixture::both();
+    let mut fixture = Fixture::with_both_families();
     fixture.configure(|config| config["allow_non_public"] = json!(true));
     fixture.reflector.says(Family::V4, "10.1.2.3");
     fixture.reflector.says(Family::V6, "fd00::7");
@@ -514,7 +514,7 @@ fn reflector_failure_keeps_the_record_and_alerts_once() {
 
 #[test]
 fn failure_of_one_family_does_not_stop_the_other() {
-    let fixture = Fixture::both();
+    let fixture = Fixture::with_both_families();
     fixture.reflector.replies(Family::V6, Reply::reset());
     fixture.run().assert(
         1,
@@ -529,7 +529,7 @@ fn failure_of_one_family_does_not_stop_the_other() {
     );
     assert_eq!(fixture.aws.operations(), [List, Change, Publish]);
 
-    let fixture = Fixture::both();
+    let fixture = Fixture::with_both_families();
     fixture.reflector.fails(Family::V4);
     fixture.run().assert(1, "", &expected::out_of_order(Family::V4));
     assert_eq!(
@@ -540,7 +540,7 @@ fn failure_of_one_family_does_not_stop_the_other() {
 
 #[test]
 fn failure_of_both_families_prints_two_lines_and_alerts_once() {
-    let fixture = Fixture::both();
+    let fixture = Fixture::with_both_families();
     fixture.reflector.fails(Family::V4);
     fixture.reflector.says(Family::V6, "fe80::1");
     fixture.run().assert(
@@ -558,7 +558,7 @@ fn failure_of_both_families_prints_two_lines_and_alerts_once() {
 
 #[test]
 fn host_without_an_address_of_the_family_is_named() {
-    let mut fixture = Fixture::both();
+    let mut fixture = Fixture::with_both_families();
     let url = fixture.reflector.url_of("only4.example.net");
     fixture.configure(|config| config["reflect_url"] = json!(url));
     fixture.run().assert(
@@ -671,7 +671,7 @@ fn redirect_sends_user_and_password_to_the_same_server_only() {
 #[test]
 fn default_reflectors_are_those_of_aws_and_cloudflare() {
     let mut fixture = Fixture::new();
-    fixture.without("reflect_url");
+    fixture.remove_from_config("reflect_url");
     // The names resolve to a loopback address where nothing listens.
     let blocked = "your DNS server blocks this name (Pi-hole, an ad blocker): it answers \
                    127.0.77.1; allow the name in the settings of that DNS server";

@@ -79,7 +79,7 @@ fn attempts_are_3_unless_aws_max_attempts_is_set() {
         if let Some(limit) = limit {
             fixture.sandbox.set("AWS_MAX_ATTEMPTS", limit);
         }
-        fixture.without("topic_arn");
+        fixture.remove_from_config("topic_arn");
         fixture.aws.always(List, Fault::error(503, "ServiceUnavailable", "x"));
         fixture.run().assert(
             1,
@@ -101,7 +101,7 @@ fn throttled_request_gets_more_attempts_than_failures() {
     // If AWS_MAX_ATTEMPTS is set, a throttled attempt counts.
     let mut fixture = Fixture::new();
     fixture.sandbox.set("AWS_MAX_ATTEMPTS", "2");
-    fixture.without("topic_arn");
+    fixture.remove_from_config("topic_arn");
     fixture.aws.always(List, Fault::error(400, "Throttling", "Rate exceeded"));
     let said = format!(
         "{LIST_FAILED}Throttling: Rate exceeded; the next run tries again: this AWS account \
@@ -138,7 +138,7 @@ fn many_machines_of_one_account_all_succeed() {
 #[test]
 fn throttled_request_is_retried_until_the_deadline() {
     let mut fixture = Fixture::new();
-    fixture.without("topic_arn");
+    fixture.remove_from_config("topic_arn");
     fixture.aws.always(Change, Fault::error(400, "PriorRequestNotComplete", "x"));
     let said = format!("{CHANGE_FAILED}PriorRequestNotComplete: x; the next run tries again\n");
     fixture.run_with(&["--deadline", "4"]).assert(1, "", &said);
@@ -159,7 +159,7 @@ fn permanent_error_is_not_retried() {
         Fault::Instead(Reply::Endless),
     ] {
         let mut fixture = Fixture::new();
-        fixture.without("topic_arn");
+        fixture.remove_from_config("topic_arn");
         fixture.aws.always(List, fault);
         assert_eq!(fixture.run().status.code(), Some(1));
         assert_eq!(fixture.aws.operations(), [List]);
@@ -267,7 +267,7 @@ fn reflector_with_an_invalid_response_is_not_retried() {
         Response::new(511, "text/plain", ""),
     ] {
         let mut fixture = Fixture::new();
-        fixture.without("topic_arn");
+        fixture.remove_from_config("topic_arn");
         fixture.reflector.replies(Family::V4, reply);
         assert_eq!(fixture.run().status.code(), Some(1));
         assert_eq!(fixture.reflector.request_lines().len(), 1);
@@ -297,14 +297,14 @@ fn retry_after_beyond_the_deadline_ends_the_run() {
     for value in ["60", "99999999999999999999999", "Fri, 31 Dec 2999 23:59:59 GMT"] {
         let busy = || Response::new(503, "text/plain", "").with("Retry-After", value);
         let mut fixture = Fixture::new();
-        fixture.without("topic_arn");
+        fixture.remove_from_config("topic_arn");
         fixture.reflector.replies(Family::V4, busy());
         let began = Instant::now();
         assert_eq!(fixture.run_with(&["--deadline", "20"]).status.code(), Some(1));
         assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
         assert_eq!(fixture.reflector.request_lines().len(), 1, "{value}");
         let mut fixture = Fixture::new();
-        fixture.without("topic_arn");
+        fixture.remove_from_config("topic_arn");
         fixture.aws.always(List, Fault::Instead(busy().into()));
         assert_eq!(fixture.run_with(&["--deadline", "20"]).status.code(), Some(1));
         assert_eq!(fixture.aws.operations(), [List], "{value}");

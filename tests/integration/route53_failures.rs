@@ -247,7 +247,7 @@ fn next_run_finds_a_change_whose_response_was_lost() {
 #[test]
 fn rejected_batch_is_sent_one_change_at_a_time() {
     for old_shape in [false, true] {
-        let fixture = Fixture::both();
+        let fixture = Fixture::with_both_families();
         {
             let mut state = fixture.aws.state();
             state.route53.old_shape = old_shape;
@@ -348,7 +348,7 @@ fn denial_advice_depends_on_the_policy_that_denied() {
         ),
     ] {
         let mut fixture = Fixture::new();
-        fixture.without("topic_arn");
+        fixture.remove_from_config("topic_arn");
         fixture.aws.always(List, Fault::Error(403, "AccessDenied", format!("{user} {end}")));
         let run = fixture.run();
         let seen = run.stderr.rsplit_once("; ").map(|(_, advice)| advice.trim_end());
@@ -360,7 +360,7 @@ fn denial_advice_depends_on_the_policy_that_denied() {
 fn internal_error_of_aws_gives_no_advice_about_the_key() {
     for code in ["AccessDenied", "SignatureDoesNotMatch", "InvalidClientTokenId"] {
         let mut fixture = Fixture::new();
-        fixture.without("topic_arn");
+        fixture.remove_from_config("topic_arn");
         fixture.sandbox.set("AWS_MAX_ATTEMPTS", "1");
         fixture.aws.always(List, Fault::error(500, code, "x"));
         fixture.run().assert(1, "", &format!("{LIST_FAILED}{code}: x; the next run tries again\n"));
@@ -375,8 +375,8 @@ fn rejected_key_is_named_with_its_file() {
         ("ExpiredToken", "put new temporary credentials into {}"),
     ] {
         let mut fixture = Fixture::new();
-        fixture.without("topic_arn");
-        fixture.unset_key();
+        fixture.remove_from_config("topic_arn");
+        fixture.unset_credentials();
         fixture.sandbox.write(".aws/credentials", key_section("default"));
         fixture.aws.always(List, Fault::error(403, code, "x"));
         let advice = advice.replace("{}", "[default] of {home}/.aws/credentials");
@@ -415,7 +415,7 @@ fn unreadable_response_is_not_quoted() {
         (502, format!("<html>{odd}</html>")),
     ] {
         let mut fixture = Fixture::new();
-        fixture.without("topic_arn");
+        fixture.remove_from_config("topic_arn");
         fixture.sandbox.set("AWS_MAX_ATTEMPTS", "1");
         let response = Response::new(status, "text/xml", body.clone());
         fixture.aws.always(List, Fault::Instead(response.into()));

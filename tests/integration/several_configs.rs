@@ -118,7 +118,7 @@ fn config_named_twice_is_rejected() {
         fixture.assert_untouched(fixture.run_args(&[&path, second]).assert(2, "", &said));
     }
     // Without a topic a config has no lock, but the error is the same.
-    fixture.without("topic_arn");
+    fixture.remove_from_config("topic_arn");
     let said = "autodns: {home}/autodns.json: the same file is named twice; name it once\n";
     fixture.assert_untouched(fixture.run_args(&[&path, &path]).assert(2, "", said));
 }

@@ -421,7 +421,7 @@ fn address_outside_expected_networks_is_rejected() {
     fixture.run().assert_silent();
     assert_eq!(fixture.aws.record_sets()[0], "home.example.com. A 300 192.175.48.9");
 
-    let mut fixture = Fixture::both();
+    let mut fixture = Fixture::with_both_families();
     fixture.configure(|config| config["expected_networks"] = json!(["192.175.49.0/24"]));
     fixture.run().assert(
         1,
@@ -454,7 +454,7 @@ fe800000000000000000000000000001 02 40 20 80     eth0
 
 #[test]
 fn interface_address_is_used_instead_of_reflectors() {
-    let mut fixture = Fixture::both();
+    let mut fixture = Fixture::with_both_families();
     fixture.configure(|config| config["ipv6_interface"] = json!("eth0"));
     mount_address_table(&mut fixture, ADDRESS_TABLE);
     fixture.run().assert_silent();
@@ -520,7 +520,7 @@ fn special_interface_address_is_never_published() {
 
 #[test]
 fn unusable_interface_is_reported_with_its_cause() {
-    let mut fixture = Fixture::both();
+    let mut fixture = Fixture::with_both_families();
     fixture.configure(|config| config["ipv6_interface"] = json!("eth0"));
     mount_address_table(
         &mut fixture,
@@ -536,7 +536,7 @@ fn unusable_interface_is_reported_with_its_cause() {
     );
     assert_eq!(fixture.aws.record_sets()[0], CHANGED);
 
-    let mut fixture = Fixture::both();
+    let mut fixture = Fixture::with_both_families();
     fixture.configure(|config| config["ipv6_interface"] = json!("eth7"));
     let run = fixture.run();
     // The list of interfaces depends on this machine.
@@ -551,7 +551,7 @@ fn unusable_interface_is_reported_with_its_cause() {
 
 #[test]
 fn several_names_are_changed_in_one_batch() {
-    let mut fixture = Fixture::both();
+    let mut fixture = Fixture::with_both_families();
     let names = json!(["home.example.com", "*.home.example.com"]);
     fixture.configure(|config| config["dns_name"] = names);
     fixture.run().assert_silent();

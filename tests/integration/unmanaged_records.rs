@@ -140,7 +140,7 @@ fn unmanaged_record_with_right_address_is_rejected() {
 
 #[test]
 fn rejection_of_one_family_does_not_stop_the_other() {
-    let fixture = Fixture::both();
+    let fixture = Fixture::with_both_families();
     fixture.aws.put(RecordSet::alias(NAME, "AAAA", "d111111abcdef8.cloudfront.net."));
     fixture.run().assert(1, "", &IS_AN_ALIAS.replace(" A:", " AAAA:"));
     assert_eq!(fixture.aws.record_sets()[0], "home.example.com. A 300 192.175.48.7");
@@ -149,7 +149,7 @@ fn rejection_of_one_family_does_not_stop_the_other() {
 
 #[test]
 fn dry_run_rejects_unmanaged_record_without_an_alert() {
-    let fixture = Fixture::both();
+    let fixture = Fixture::with_both_families();
     fixture.aws.put(RecordSet::alias(NAME, "A", "d111111abcdef8.cloudfront.net."));
     fixture
         .run_with(&["--dry-run"])

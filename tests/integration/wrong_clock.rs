@@ -100,7 +100,7 @@ fn clock_that_cannot_be_corrected_is_reported() {
         (DateHeader::Off(-Duration::minutes(10)), 2, &known),
     ] {
         let mut fixture = ahead(Duration::minutes(30));
-        fixture.without("topic_arn");
+        fixture.remove_from_config("topic_arn");
         fixture.aws.state().date = date;
         let run = fixture.run_with(&["--dry-run"]);
         let seen =
@@ -125,7 +125,7 @@ fn late_request_does_not_blame_a_right_clock() {
         ),
     ] {
         let mut fixture = Fixture::new();
-        fixture.without("topic_arn");
+        fixture.remove_from_config("topic_arn");
         fixture.aws.state().date = date;
         for code in ["RequestExpired", "RequestTimeTooSkewed"] {
             fixture.aws.always(List, Fault::error(400, code, "Request has expired."));
@@ -140,7 +140,7 @@ fn wrong_secret_is_reported_even_with_a_wrong_clock() {
     let mut fixture = ahead(Duration::minutes(10));
     fixture.sandbox.set("AWS_SECRET_ACCESS_KEY", "some/other/secret/that/is/wrong");
     fixture.sandbox.secret("some/other/secret/that/is/wrong");
-    fixture.without("topic_arn");
+    fixture.remove_from_config("topic_arn");
     fixture.run().assert(
         1,
         "",

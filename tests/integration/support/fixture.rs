@@ -50,21 +50,21 @@ impl Fixture {
         fixture
     }
 
-    /// A fixture without a key in the environment.
-    pub fn without_key() -> Self {
+    /// A fixture without credentials in the environment.
+    pub fn without_credentials() -> Self {
         let mut fixture = Self::new();
-        fixture.unset_key();
+        fixture.unset_credentials();
         fixture
     }
 
-    /// Removes the key from the environment.
-    pub fn unset_key(&mut self) {
+    /// Removes the credentials from the environment.
+    pub fn unset_credentials(&mut self) {
         self.sandbox.unset("AWS_ACCESS_KEY_ID");
         self.sandbox.unset("AWS_SECRET_ACCESS_KEY");
     }
 
     /// A fixture with both record types in its config.
-    pub fn both() -> Self {
+    pub fn with_both_families() -> Self {
         let mut fixture = Self::new();
         fixture.configure(|config| config["record_types"] = json!(["A", "AAAA"]));
         fixture
@@ -73,7 +73,7 @@ impl Fixture {
     /// A fixture with both record types, whose reflector fails over IPv6. A run changes the IPv4
     /// record and sends an alert.
     pub fn with_failing_ipv6() -> Self {
-        let fixture = Self::both();
+        let fixture = Self::with_both_families();
         fixture.reflector.fails(Family::V6);
         fixture
     }
@@ -85,7 +85,7 @@ impl Fixture {
     }
 
     /// Removes a key from the config.
-    pub fn without(&mut self, key: &str) {
+    pub fn remove_from_config(&mut self, key: &str) {
         self.configure(|config| {
             config.as_object_mut().expect("an object").remove(key);
         });

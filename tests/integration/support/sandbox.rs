@@ -181,7 +181,7 @@ impl Sandbox {
     }
 
     /// Makes name lookups hang: the hosts file becomes a pipe that has no writer.
-    pub fn hanging_names(&self) {
+    pub fn hang_name_lookups(&self) {
         let hosts = self.root.path().join("etc/hosts");
         fs::remove_file(&hosts).expect("etc/hosts");
         make_pipe(&hosts);
@@ -196,7 +196,7 @@ impl Sandbox {
     }
 
     /// Makes a directory of the home read-only for the program.
-    pub fn read_only(&mut self, name: &str) {
+    pub fn make_read_only(&mut self, name: &str) {
         let path = self.path(name);
         self.setup.push(format!("mount --rbind '{path}' '{path}'"));
         self.setup.push(format!("mount -o remount,bind,ro '{path}'"));
@@ -218,7 +218,7 @@ impl Sandbox {
     }
 
     /// Makes a directory of the home a full file system, for the program only.
-    pub fn full(&mut self, name: &str) {
+    pub fn make_full(&mut self, name: &str) {
         let path = self.path(name);
         self.setup.push(format!("mount -t tmpfs -o size=4k,mode=777 full '{path}'"));
         self.setup.push(format!(": > '{path}/filler'"));
@@ -231,19 +231,19 @@ impl Sandbox {
     }
 
     /// Mounts a file of the machine over a file of the home, for the program only.
-    pub fn put(&mut self, place: &str, name: &str) {
+    pub fn mount_file(&mut self, place: &str, name: &str) {
         let path = self.write(name, "");
         self.setup.push(format!("mount --bind '{place}' '{path}'"));
     }
 
     /// Writes a file of the home that belongs to uid 65534, as the program sees it.
-    pub fn foreign(&mut self, name: &str, content: &str) {
+    pub fn write_foreign(&mut self, name: &str, content: &str) {
         if is_root() {
             std::os::unix::fs::chown(self.write(name, content), Some(65534), None).expect("chown");
         } else {
             // Only root may change an owner. In a user namespace the files of the real root belong
             // to uid 65534.
-            self.put("/bin/sh", name);
+            self.mount_file("/bin/sh", name);
         }
     }
 
