@@ -34,7 +34,7 @@ for _signal in (signal.SIGINT, signal.SIGTERM):
 def autodns(tmp_path):
     """Runs the program with only the environment variables that the test names."""
     path = os.environ.get("AUTODNS")
-    assert path, "AUTODNS names no program; build it with cargo and set AUTODNS to its path"
+    assert path, "AUTODNS is not set; build autodns with cargo and set it to the program's path"
     home = tmp_path / "home"
     home.mkdir()
 

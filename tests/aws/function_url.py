@@ -1,7 +1,7 @@
-"""Runs the template's Lambda function as a function URL does.
+"""Runs the template's Lambda function like a function URL.
 
-Owns the loading of the function's code and the making of events, which have the form of real ones
-and made-up values. Must not repeat any of the function's logic.
+Loads the function's code and makes its events, which have the form of real events with invented
+values. Must not repeat the function's logic.
 """
 
 import json
@@ -16,7 +16,7 @@ EVENTS = Path(__file__).parent / "events"
 
 
 def event(name, query=""):
-    """The event of that name with this query string, percent-encoded."""
+    """Returns the event of that name with this percent-encoded query string."""
     return json.loads((EVENTS / f"{name}.json").read_text()) | {"rawQueryString": query}
 
 
@@ -45,7 +45,7 @@ class Function:
 @contextmanager
 def serve(function, host, event_name):
     """A function URL on loopback. Every request gets the caller of the event. Yields the port."""
-    lock = threading.Lock()  # the environment belongs to the whole process
+    lock = threading.Lock()  # all threads share the environment of the process
 
     class Handler(loopback.Handler):
         def do_GET(self):

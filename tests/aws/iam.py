@@ -1,7 +1,7 @@
 """Evaluates an IAM policy, limited to what autodns's policies use.
 
-Owns the matching of actions, resources and the three condition keys of Route 53, written from AWS's
-reference and not from the program. Must not guess: an unknown part of a policy is an error.
+Matches actions, resources and the three condition keys of Route 53. Follows AWS's reference and not
+the program. Must not guess: an unknown part of a policy is an error.
 """
 
 import re
@@ -100,7 +100,7 @@ def _statements(policy):
                 raise ValueError(f"unknown condition: {operator} {key}")
         actions, resources = _list(statement["Action"]), _list(statement["Resource"])
         if any("*" in text or "?" in text for text in actions + resources):
-            raise ValueError(f"a wildcard, where the smallest policy needs none: {statement}")
+            raise ValueError(f"a wildcard, which the smallest policy does not need: {statement}")
         yield actions, resources, conditions
 
 

@@ -1,7 +1,7 @@
 """A proxy between autodns and moto that records every request.
 
-Owns the copying of a request and its response. It copies the Host header too, since the signature
-covers it. Must not change, add or judge anything.
+Copies each request and its response. Also copies the Host header, because the signature covers it.
+Must not change, add or check anything.
 """
 
 import http.client

@@ -4,9 +4,9 @@
 #
 #     AUTODNS=target/release/autodns tests/aws/run.sh [PYTEST-ARGUMENT]...
 #
-# Brings what it lacks: Python packages, and nginx and Caddy out of Debian's packages, unpacked
-# under ${AUTODNS_CACHE:-~/.cache/autodns}. Must not install anything elsewhere, start a service or
-# leave a process behind; everything it runs listens on loopback only.
+# Installs what is missing into ${AUTODNS_CACHE:-~/.cache/autodns}: Python packages, and nginx and
+# Caddy, unpacked from Debian's packages. Must not install anything elsewhere, start a service or
+# leave a process behind. Everything it runs listens only on loopback.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -26,7 +26,7 @@ fi
 AUTODNS=$(cd "$(dirname "$autodns")" && pwd)/$(basename "$autodns")
 export AUTODNS
 
-# --- a place for what is fetched, and one for this run ------------------------------------------
+# --- the cache folder, and a folder for this run ------------------------------------------------
 
 cache=${AUTODNS_CACHE:-${XDG_CACHE_HOME:-${HOME:?is not set, nor is AUTODNS_CACHE}/.cache}/autodns}
 mkdir -p "$cache"
@@ -37,7 +37,7 @@ tests=
 # shellcheck disable=SC2317  # the traps call it
 clean_up() {
     if [ -n "$tests" ]; then
-        # It ends the servers that it started, and then itself.
+        # pytest ends the servers that it started, and then itself.
         kill -TERM "$tests" 2>/dev/null || :
         wait "$tests" || :
     fi
@@ -48,7 +48,7 @@ trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# Moves a finished folder to its place; where another run was faster, its work is as good.
+# keep FROM TO: moves a complete folder. If another run has made TO already, keeps that one.
 keep() {
     mv -T "$1" "$2" 2>/dev/null || [ -d "$2" ] || die "cannot write $2"
 }
@@ -64,7 +64,7 @@ if [ ! -d "$runner" ]; then
         --require-hashes --target "$work/runner" --requirement "$here/requirements.txt" \
         >"$work/log" 2>&1 || {
         cat "$work/log" >&2
-        die "pip could not install $here/requirements.txt; what it said is above"
+        die "pip could not install $here/requirements.txt; its error is above"
     }
     keep "$work/runner" "$runner"
 fi
@@ -81,14 +81,15 @@ fetch() {
         [ "$(id -u)" = 0 ] || die "apt-get cannot download $1; as root: apt-get update"
         { apt-get update && download "$1"; } >"$work/log" 2>&1 || {
             cat "$work/log" >&2
-            die "apt-get could not download $1; what it said is above"
+            die "apt-get could not download $1; its error is above"
         }
     fi
     dpkg-deb --extract "$work/$1"_*.deb "$work/$1"
     keep "$work/$1" "$2"
 }
 
-# Sets AUTODNS_TEST_<NAME> to the program: one on PATH, or else Debian's own.
+# provide NAME PATH_IN_PACKAGE ARGUMENT: sets AUTODNS_TEST_<NAME> to the program on PATH, or to that
+# of Debian's package. Checks that it runs with the argument.
 provide() {
     local name=$1 inside=$2 program folder
     program=$(PATH=$PATH:/usr/sbin:/usr/local/sbin command -v "$name") || {
@@ -109,7 +110,7 @@ provide caddy usr/bin/caddy version
 
 # --- the tests ----------------------------------------------------------------------------------
 
-# In the background, so that a signal is acted upon at once.
+# In the background, so that the traps run immediately after a signal.
 PYTHONPATH=$runner PYTHONDONTWRITEBYTECODE=1 "$python" -m pytest -q -p no:cacheprovider \
     --rootdir "$here" --basetemp "$work/tmp" "$@" "$here" &
 tests=$!

@@ -1,7 +1,7 @@
-"""Evaluates cloudformation/autodns.yaml as CloudFormation does.
+"""Evaluates cloudformation/autodns.yaml like CloudFormation.
 
-Owns the intrinsic functions that the template uses, and no other: a new one must be added here.
-Must not use the network. A value that AWS assigns is written <LogicalId.Attr>.
+Supports only the intrinsic functions that the template uses; add new ones here. Must not use the
+network. A value that AWS assigns is written <LogicalId.Attr>.
 """
 
 import re
@@ -33,7 +33,7 @@ _Loader.add_multi_constructor("!", _tag)
 
 
 def load():
-    """A new copy of the template with every short tag in its long form."""
+    """Returns a new copy of the template with every short tag in its long form."""
     return yaml.load(PATH.read_text(), _Loader)
 
 
@@ -49,7 +49,7 @@ class Stack:
     outputs: dict
 
     def properties(self, type_):
-        """The properties of each resource of this type, by logical id."""
+        """Returns the properties of each resource of this type, by logical id."""
         return {
             name: resource.get("Properties", {})
             for name, resource in self.resources.items()
@@ -72,11 +72,11 @@ class _Resolver:
         return self.value(self.template["Conditions"][name])
 
     def attribute(self, name):
-        """A value that AWS assigns: Ref of a resource, or one of its attributes."""
+        """Returns a value that AWS assigns: Ref of a resource, or one of its attributes."""
         logical_id = name.split(".")[0]
         resource = self.template["Resources"][logical_id]
         if "Condition" in resource and not self.condition(resource["Condition"]):
-            raise KeyError(f"{name} is used, but its resource is not made")
+            raise KeyError(f"{name} is used, but the stack does not make its resource")
         return self.attributes.get(name, f"<{name}>")
 
     def name(self, name):
@@ -156,15 +156,15 @@ def _parameters(declared, given):
             or len(value) > rules.get("MaxLength", len(value))
         )
         if wrong:
-            raise Refused(f"{name} {rules.get('ConstraintDescription', 'is refused')}")
+            raise Refused(f"{name} {rules.get('ConstraintDescription', 'is invalid')}")
         values[name] = value
     return values
 
 
 def deploy(region="eu-west-1", partition="aws", attributes=None, template=None, **given):
-    """The stack that these parameters make, or Refused as CloudFormation would.
+    """Returns the stack that these parameters make. Raises Refused where CloudFormation fails.
 
-    `attributes` says what AWS assigned, keyed "LogicalId" for Ref and "LogicalId.Attr" else."""
+    `attributes` are the values that AWS assigns, by "LogicalId" (Ref) or "LogicalId.Attr"."""
     template = template or load()
     given = {"HostedZoneId": "Z0EXAMPLE", "DnsName": "home.example.com"} | given
     parameters = _parameters(template["Parameters"], given)

@@ -1,7 +1,7 @@
-"""The policy that an earlier version printed allows every request of this version.
+"""Tests that the policy of an earlier version allows every request of this version.
 
-Users do not replace their policy after an upgrade. Each file of policies/ is the output of
-`autodns policy` of that version for the configuration below. It is never changed.
+Users do not replace their policy after an upgrade. Each file in policies/ is the output of
+`autodns policy` of that version for the configuration below. These files must never change.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The forms for issues are forms that GitHub takes, and ask for the output of `autodns check`."""
+"""Tests that GitHub accepts the issue forms and that they ask for the output of `autodns check`."""
 
 import re
 from pathlib import Path
@@ -16,7 +16,7 @@ def forms():
 
 
 @pytest.mark.parametrize("path", forms(), ids=lambda path: path.stem)
-def test_a_form_is_whole_and_asks_for_check(path):
+def test_form_is_complete_and_asks_for_check(path):
     form = yaml.safe_load(path.read_text())
     assert form.keys() == {"name", "description", "body"}
     fields = [field for field in form["body"] if field["type"] != "markdown"]
@@ -32,7 +32,7 @@ def test_a_form_is_whole_and_asks_for_check(path):
     assert check["attributes"]["render"] == "text"
 
 
-def test_a_report_needs_the_output_of_check_by_the_commands_of_the_page():
+def test_bug_form_requires_check_with_the_documented_commands():
     form = yaml.safe_load((ROOT / ".github" / "ISSUE_TEMPLATE" / "bug.yml").read_text())
     (check,) = [field for field in form["body"] if field.get("id") == "check"]
     assert check["validations"] == {"required": True}
@@ -43,7 +43,7 @@ def test_a_report_needs_the_output_of_check_by_the_commands_of_the_page():
         assert re.search(rf"^ *{re.escape(command)}$", page, re.M), command
 
 
-def test_no_report_goes_round_the_forms():
+def test_issues_without_a_form_are_disabled():
     config = yaml.safe_load((ROOT / ".github" / "ISSUE_TEMPLATE" / "config.yml").read_text())
     assert config == {"blank_issues_enabled": False}
     assert len(forms()) == 2

@@ -1,4 +1,4 @@
-"""The code of the Lambda function, run with the events of a function URL."""
+"""Tests the code of the Lambda function with the events of a function URL."""
 
 import ast
 import json
@@ -38,7 +38,7 @@ def test_request_without_configured_key_gets_its_address(name, body, query):
     "verysecret", "a b", "a+b", "a&b=c", "100%", "%41", "a,b", "ключ🔑", "\"'\\{}$#;", "a\tb\nc",
     "k" * 256,
 ])
-def test_key_may_hold_any_characters(name, body, key):
+def test_key_may_contain_any_characters(name, body, key):
     query = "apikey=" + urllib.parse.quote(key, safe="")
     assert function(key)(event(name, query)) == answer(200, body)
     assert function(key)(event(name, "x=1&" + query + "&y=2")) == answer(200, body)

@@ -1,4 +1,4 @@
-"""cfn-lint of the template, for every region of CloudFormation."""
+"""Runs cfn-lint on the template for every region of CloudFormation."""
 
 import json
 import subprocess
@@ -14,7 +14,7 @@ SERVED = [region for region in REGIONS if "-iso" not in region]
 
 
 def lint(*regions):
-    """The findings of cfn-lint with hints, as (rule, message)."""
+    """Returns the findings of cfn-lint, including hints, as (rule, message)."""
     run = subprocess.run(
         [Path(sys.executable).with_name("cfn-lint"), "--format", "json", "--include-checks", "I",
          "--regions", *regions, "--template", template.PATH],

@@ -1,8 +1,8 @@
-"""The blocks of docs/aws.md and docs/fleet.md, and the command of NextStep, pasted into bash and
-zsh as a person does.
+"""Pastes the blocks of docs/aws.md and docs/fleet.md, and the command of NextStep, into bash and
+zsh like a person.
 
-Each shell runs interactively on a terminal, where history expansion and the like are on, with an
-`aws` on PATH that answers from what template.py works out and applies --query as the real one does.
+Each shell runs interactively on a terminal, where for example history expansion is on. The `aws` on
+PATH is a fake: its responses come from template.py, and it applies --query like the real one.
 """
 
 import configparser
@@ -29,7 +29,7 @@ KEY = {"UserAccessKey": "AKIAIOSFODNN7EXAMPLE", "UserAccessKey.SecretAccessKey":
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:autodns"
 ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:UserAccessKeySecret-a1b2c3"
 
-# Plays the AWS CLI: its answers are in answers.json, as {"service operation": [status, answer]}.
+# A fake AWS CLI. Its responses are in answers.json, as {"service operation": [status, response]}.
 FAKE = """#!{python}
 import json, pathlib, sys
 import jmespath
@@ -52,7 +52,7 @@ if answer is not None:
 
 
 def block(name, page="aws.md"):
-    """A block of the page, by the name in the comment above it."""
+    """Returns a block of the page, by the name in the comment above the block."""
     pattern = rf"^( *)<!-- run by tests/aws/test_pasted.py: {name} -->\n *```sh\n(.*?)^ *```$"
     indent, text = re.search(pattern, (DOCS / page).read_text(), re.M | re.S).groups()
     return "".join(line.removeprefix(indent) for line in text.splitlines(keepends=True))
@@ -65,7 +65,7 @@ def stack(**given):
 
 
 def answers(**others):
-    """What the AWS CLI answers where all goes well, and others in place of some."""
+    """Returns the responses of a successful AWS CLI, with `others` replacing some."""
     made = stack()
     (secret,) = made.properties("AWS::SecretsManager::Secret").values()
     usual = {
@@ -94,7 +94,7 @@ def answers(**others):
 
 
 class Terminal:
-    """A folder, and an `aws` that is found first there."""
+    """Folders for one test, with the fake `aws` first on PATH."""
 
     def __init__(self, folder, shell):
         self.folder, self.shell = folder, shell
@@ -124,8 +124,8 @@ class Terminal:
             os.waitpid(child, 0)
 
     def _converse(self, terminal, text):
-        # An earlier command of the person's, for `!` to find; the last is not part of the block.
-        # The echo of the typed line has the words apart, so that only the output has them whole.
+        # The first command is an earlier one, so that `!` finds a history. The last command prints
+        # the mark of the end. It is typed with quotes, so that its echo does not contain the mark.
         os.write(terminal, ("echo earlier\n" + text + "\necho the''end\n").encode())
         shown, deadline = b"", time.monotonic() + 60
         while b"\nthe" + b"end" not in shown.replace(b"\r", b""):
@@ -160,7 +160,7 @@ def assert_credentials(path, key_id):
 
 # The stack
 
-def test_the_stack_block_deploys_into_the_public_zone_and_saves_the_configuration(terminal):
+def test_stack_block_deploys_and_saves_the_configuration(terminal):
     terminal.paste(block("stack"), answers())
     assert terminal.called() == ["route53 list-hosted-zones-by-name", "cloudformation deploy",
                                  "cloudformation describe-stacks"]
@@ -170,13 +170,13 @@ def test_the_stack_block_deploys_into_the_public_zone_and_saves_the_configuratio
                      "Email": "you@example.com"}
     assert template.PATH.samefile(
         template.PATH.parents[1] / deploy[deploy.index("--template-file") + 1])
-    stack(**given)  # these are parameters that it takes
+    stack(**given)  # the template accepts these parameters
     assert json.loads((terminal.work / "autodns.json").read_text()) == json.loads(
         stack().outputs["ConfigJson"])
 
 
 @pytest.mark.parametrize("failing", ["route53 list-hosted-zones-by-name", "cloudformation deploy"])
-def test_the_stack_block_stops_at_the_first_failure(terminal, failing):
+def test_stack_block_stops_at_first_failure(terminal, failing):
     shown = terminal.paste(block("stack"), answers(**{failing: [254, None]}))
     assert terminal.called()[-1] == failing and "AccessDenied" in shown
     assert not (terminal.work / "autodns.json").exists()
@@ -189,7 +189,7 @@ def commands():
 
 
 @pytest.mark.parametrize("source", commands())
-def test_the_key_is_saved_and_then_the_secret_is_deleted(terminal, source):
+def test_key_is_saved_before_secret_is_deleted(terminal, source):
     terminal.paste(commands()[source], answers())
     assert_credentials(terminal.work / "credentials", "AKIAIOSFODNN7EXAMPLE")
     assert terminal.called()[-2:] == [
@@ -207,22 +207,22 @@ FAILURES = {"denied": {READ: [254, None]}, "empty": {READ: [0, {"SecretString": 
 
 @pytest.mark.parametrize("source, failure", [
     *((source, failure) for source in commands() for failure in FAILURES.values()),
-    # NextStep has the ARN in it, and asks for no stack.
+    # NextStep contains the ARN, so it does not describe the stack.
     ("the page", {"cloudformation describe-stacks": [254, None]}),
 ])
-def test_a_failed_read_is_never_followed_by_the_deletion(terminal, source, failure):
+def test_failed_read_keeps_the_secret(terminal, source, failure):
     terminal.paste(commands()[source], answers(**failure))
     assert DELETE not in terminal.called()
 
 
 @pytest.mark.parametrize("source", commands())
-def test_a_file_that_cannot_be_written_keeps_the_secret(terminal, source):
+def test_unwritable_file_keeps_the_secret(terminal, source):
     (terminal.work / "credentials").mkdir()
     terminal.paste(commands()[source], answers())
     assert DELETE not in terminal.called()
 
 
-def test_a_stack_without_a_secret_deletes_nothing(terminal):
+def test_stack_without_secret_deletes_nothing(terminal):
     outputs = [{"OutputKey": "UserName", "OutputValue": "u"}]
     shown = terminal.paste(block("key"), answers(**{
         "cloudformation describe-stacks": [0, {"Stacks": [{"Outputs": outputs}]}],
@@ -230,7 +230,7 @@ def test_a_stack_without_a_secret_deletes_nothing(terminal):
     assert DELETE not in terminal.called() and "AccessDenied" in shown
 
 
-def test_a_second_key_is_saved_in_a_folder_of_its_own(terminal):
+def test_second_key_is_saved_in_a_new_folder(terminal):
     (terminal.work / "credentials").write_text("the first")
     terminal.paste(block("second-key"), answers())
     assert_credentials(terminal.work / "new" / "credentials", "AKIASECOND")
@@ -241,7 +241,7 @@ def test_a_second_key_is_saved_in_a_folder_of_its_own(terminal):
 
 # A fleet
 
-def test_a_fleet_gets_one_topic_a_stack_each_and_its_keys(terminal):
+def test_fleet_gets_one_topic_and_a_stack_and_key_per_pi(terminal):
     text = "\n".join(block(name, "fleet.md") for name in ("topic", "stacks", "keys"))
     terminal.paste(text, answers())
     assert terminal.called() == [
@@ -253,13 +253,13 @@ def test_a_fleet_gets_one_topic_a_stack_each_and_its_keys(terminal):
         given = deploy[deploy.index("--parameter-overrides") + 1:]
         given = dict(word.split("=", 1) for word in given)
         assert given["DnsName"] == f"pi00{number}.example.com" and given["TopicArn"] == TOPIC
-        stack(**given)  # these are parameters that it takes
+        stack(**given)  # the template accepts these parameters
         assert_credentials(terminal.work / "keys" / f"pi00{number}.credentials",
                            "AKIAIOSFODNN7EXAMPLE")
 
 
 @pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES)
-def test_a_failed_read_in_a_fleet_deletes_nothing_and_is_taken_up_again(terminal, failure):
+def test_failed_read_in_fleet_deletes_nothing_and_can_be_repeated(terminal, failure):
     terminal.paste(block("keys", "fleet.md"), answers(**failure))
     assert DELETE not in terminal.called()
     terminal.paste(block("keys", "fleet.md"), answers())
@@ -269,7 +269,7 @@ def test_a_failed_read_in_a_fleet_deletes_nothing_and_is_taken_up_again(terminal
 
 
 @pytest.mark.parametrize("page", ["aws.md", "fleet.md"])
-def test_no_block_has_what_an_interactive_shell_expands(page):
+def test_blocks_have_no_history_expansion_or_comments(page):
     names = re.findall(r"run by tests/aws/test_pasted.py: ([a-z-]+) ", (DOCS / page).read_text())
     assert len(names) == 3
     for name in names:
@@ -278,8 +278,8 @@ def test_no_block_has_what_an_interactive_shell_expands(page):
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_the_terminal_expands_history_as_a_real_one_does(tmp_path, shell):
-    """Otherwise these tests would pass whatever is in a block."""
+def test_terminal_expands_history(tmp_path, shell):
+    """Without this, the other tests could not find a history expansion in a block."""
     terminal = Terminal(tmp_path, shell)
     shown = terminal.paste('aws one "!nothing"', answers(**{"one !nothing": [0, None]}))
     assert "event not found" in shown and terminal.called() == []

@@ -1,4 +1,4 @@
-"""The user's policy: what it allows, and that `autodns policy` prints the template's policy."""
+"""Tests what the user's policy allows, and that `autodns policy` prints the template's policy."""
 
 import json
 import socket
@@ -25,7 +25,7 @@ def statement(**more):
         "Effect": "Allow", "Action": CHANGE, "Resource": ZONE} | more}
 
 
-def test_for_all_values_holds_for_every_value_and_for_none():
+def test_for_all_values_is_true_for_all_values_and_no_value():
     names = statement(Condition={
         "ForAllValues:StringEquals": {iam.NAMES: ["a.example", "b.example"]}})
     for values, allowed in [
@@ -155,7 +155,7 @@ def test_policy_command_agrees_with_the_template(printed, types, name, partition
     assert meaning(printed(stack.outputs["ConfigJson"])) == meaning(of_template)
 
 
-def test_it_means_what_the_template_says_with_a_topic_of_another_account(printed):
+def test_policy_command_agrees_with_template_on_foreign_topic(printed):
     arn = "arn:aws:sns:us-east-1:210987654321:shared"
     stack = deploy(TopicArn=arn)
     of_template = stack.resources["UserPolicy"]["Properties"]["PolicyDocument"]
@@ -176,7 +176,7 @@ def test_policy_command_defaults_to_an_a_record(printed):
 
 
 def test_policy_of_several_configs_merges_without_mixing_them(printed):
-    """Each record keeps its own types in its own zone. All pairs are tried one by one."""
+    """Each record keeps its types in its zone. Tries every pair of name and type in each zone."""
     other_topic = "arn:aws:sns:us-east-1:123456789012:other"
     jobs = {
         ("Z0EXAMPLE", "home.example.com"): ["A"],

@@ -1,7 +1,7 @@
-"""The schema of the configuration, tested with the good and bad examples of tests/config.
+"""Tests the schema of the configuration with the good and bad examples of tests/config.
 
 tests/documents/config.rs tests the parser with the same examples. Schema and parser must agree on
-each, except those in beyond-the-schema.json. Must not hold a key or a value itself.
+each, except those in beyond-the-schema.json. Must not contain a key or a value of a configuration.
 """
 
 import json
@@ -25,7 +25,7 @@ def ecma(expression):
 
 def pattern(validator, expression, instance, _schema):
     if validator.is_type(instance, "string") and not re.search(ecma(expression), instance):
-        yield ValidationError(f"{instance!r} is not of the pattern {expression}")
+        yield ValidationError(f"{instance!r} does not match the pattern {expression}")
 
 
 Validator = validators.extend(Draft7Validator, {"pattern": pattern})
@@ -58,7 +58,7 @@ def test_schema_is_valid():
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: f"{path.parent.name}/{path.stem}")
-def test_example_is_valid_or_invalid_as_its_folder_says(path):
+def test_example_is_valid_if_its_folder_says_so(path):
     name = f"{path.parent.name}/{path.name}"
     good = path.parent.name == "good"
     assert accepts(path) == (good or name in BEYOND)

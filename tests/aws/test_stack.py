@@ -1,4 +1,4 @@
-"""The template deployed into moto, and autodns run with the key and configuration of its outputs.
+"""Deploys the template into moto and runs autodns with the key and configuration of its outputs.
 
 moto does not support function URLs, secrets and subscriptions in a stack. They are removed from
 moto's copy, and their values are inserted where the rest of the template reads them.
@@ -23,7 +23,7 @@ API_KEY = "a+b&c=%41 ключ"
 
 
 def for_moto(url):
-    """A copy of the template that moto can deploy, with `url` as function URL."""
+    """Returns a copy of the template that moto can deploy, with `url` as function URL."""
     assigned = {"ReflectorFunctionUrl.FunctionUrl": url, "UserAccessKeySecret": "<its ARN>"}
 
     def fill(node):
@@ -43,7 +43,7 @@ def for_moto(url):
     full = template.load()
     taken_out = {n for n, r in full["Resources"].items() if r["Type"] in UNKNOWN_TO_MOTO}
     assert taken_out == {"ReflectorFunctionUrl", "UserAccessKeySecret", "AlertSubscription"}
-    # The text of the secret, which moto then evaluates.
+    # An output with the text of the secret, so that moto evaluates it.
     secret = full["Resources"]["UserAccessKeySecret"]
     full["Outputs"]["SecretText"] = {
         "Condition": secret["Condition"], "Value": secret["Properties"]["SecretString"]}
@@ -63,7 +63,7 @@ class Account:
         self.zone_id = zone["HostedZone"]["Id"].removeprefix("/hostedzone/")
 
     def deploy(self, url="https://unused.example/", stack="autodns", **parameters):
-        """The outputs of a new stack."""
+        """Deploys a new stack and returns its outputs."""
         parameters = {"HostedZoneId": self.zone_id, "DnsName": "home.example.com"} | parameters
         self.cloudformation.create_stack(
             StackName=stack, TemplateBody=json.dumps(for_moto(url)),
@@ -75,15 +75,15 @@ class Account:
         return {output["OutputKey"]: output["OutputValue"] for output in made["Outputs"]}
 
     def policy(self, user):
-        """The one policy of this user."""
+        """Returns the only policy of this user."""
         assert self.iam.list_attached_user_policies(UserName=user)["AttachedPolicies"] == []
         assert self.iam.list_user_policies(UserName=user)["PolicyNames"] == ["autodns"]
         return self.iam.get_user_policy(UserName=user, PolicyName="autodns")["PolicyDocument"]
 
     @contextmanager
     def checking_keys(self, user):
-        """moto checks the key, the signature and the actions. It does not check resources and
-        conditions, so the policy in moto names only the actions."""
+        """Makes moto check the key, the signature and the actions in the block. moto cannot check
+        resources and conditions, so the policy in moto names only the actions."""
         policy = self.policy(user)
         for statement in policy["Statement"]:
             statement.pop("Condition", None)
@@ -126,7 +126,7 @@ def test_stack_deploys_with_each_access_key_choice(account, access_key, keys):
 
 
 def test_moto_and_template_py_make_the_same_stack(account):
-    """A test of one of them then counts for both."""
+    """So a test with one of them also holds for the other."""
     given = {"HostedZoneId": account.zone_id, "DnsName": "*.home.example.com",
              "RecordTypes": "A,AAAA", "InitialAddress": "192.175.48.7"}
     outputs = account.deploy(**given)
@@ -142,8 +142,8 @@ def test_moto_and_template_py_make_the_same_stack(account):
     assert account.records() == [("*.home.example.com", "A", 600, ["192.175.48.7"])]
 
 
-def test_many_stacks_share_a_topic_that_is_there(account, moto):
-    """Each with a user of its own, whose policy names the one topic; no further one is made."""
+def test_stacks_share_an_existing_topic(account, moto):
+    """Each stack has its own user, whose policy names the topic. No other topic is made."""
     sns = boto3.client("sns", endpoint_url=moto.url)
     topic = sns.create_topic(Name="shared")["TopicArn"]
     users = set()
@@ -167,7 +167,7 @@ def deployed(account, autodns, tmp_path):
     returns the result and each request as IAM sees it."""
     @contextmanager
     def deploy(access_key, type_, event_name, host):
-        # The stack needs the URL of the function, so the function starts first.
+        # The function starts first, because the stack needs its URL.
         function = function_url.Function(
             template.deploy(Reflector="yes", ReflectorApiKey=API_KEY))
         with function_url.serve(function, host, event_name) as port:

@@ -1,4 +1,4 @@
-"""The result of the template in CloudFormation, for each of its parameters."""
+"""Tests what the template makes in CloudFormation, for each of its parameters."""
 
 import configparser
 import json
@@ -59,7 +59,7 @@ def test_only_the_choice_output_shows_the_secret_key():
     assert shown not in str(deploy(AccessKey="none").outputs)
 
 
-def test_secret_holds_a_credentials_file():
+def test_secret_contains_a_credentials_file():
     secret = deploy(attributes={
         "UserAccessKey": "AKIAIOSFODNN7EXAMPLE", "UserAccessKey.SecretAccessKey": "ab/c+d=",
     }).properties("AWS::SecretsManager::Secret")["UserAccessKeySecret"]
@@ -187,7 +187,7 @@ def test_mail_address_is_subscribed_to_the_topic():
     TOPIC, "arn:aws-cn:sns:cn-north-1:123456789012:a_b-c", "arn:aws-us-gov:sns:us-gov-west-1:"
     "123456789012:t",
 ])
-def test_an_existing_topic_takes_the_place_of_the_stacks(arn):
+def test_existing_topic_replaces_the_topic_of_the_stack(arn):
     own, shared = deploy(), deploy(TopicArn=arn)
     assert types(shared) == [type_ for type_ in types(own) if type_ != "AWS::SNS::Topic"]
     assert shared.outputs["TopicArn"] == arn
@@ -197,7 +197,7 @@ def test_an_existing_topic_takes_the_place_of_the_stacks(arn):
     assert "AlertTopic" not in str(shared)
 
 
-def test_an_existing_topic_is_not_subscribed_to_again():
+def test_email_with_existing_topic_is_rejected():
     with pytest.raises(Refused, match="subscribe the address to that topic once"):
         deploy(TopicArn=TOPIC, Email="you@example.com")
 

@@ -1,4 +1,4 @@
-"""nginx and Caddy with the shipped files, asked by autodns and by clients with forged headers."""
+"""Tests nginx and Caddy with the shipped files, by autodns and by clients with forged headers."""
 
 import http.client
 import json
@@ -34,7 +34,7 @@ def proxied(request, tmp_path_factory):
 
 
 def ask(server, host, target, *headers, source=None):
-    """(status, Content-Type, Cache-Control, body) of a GET. Headers may repeat a name."""
+    """Sends a GET and returns (status, Content-Type, Cache-Control, body)."""
     connection = http.client.HTTPSConnection(
         host, server.port, timeout=30, source_address=source and (source, 0),
         context=ssl.create_default_context(cafile=server.ca))
@@ -179,8 +179,8 @@ def test_key_is_configured_in_one_place(name):
     assert sum("YOUR KEY" in line for line in comments) == 1
 
 
-# Runs of autodns. It asks over the family of the record. Loopback addresses are not public, so the
-# configuration allows non-public addresses.
+# Runs of autodns. It asks over the address family of the record. The configuration allows
+# non-public addresses, because loopback addresses are not public.
 
 ZONE = {"hosted_zone_id": "Z0EXAMPLE", "dns_name": "home.example.com",
         "topic_arn": "arn:aws:sns:eu-west-1:123456789012:autodns", "allow_non_public": True}
@@ -188,7 +188,7 @@ ZONE = {"hosted_zone_id": "Z0EXAMPLE", "dns_name": "home.example.com",
 
 @pytest.fixture
 def run(autodns, moto, tmp_path):
-    """Runs autodns against an empty zone in moto: (result, the zone's address records)."""
+    """Runs autodns with an empty zone in moto. Returns (result, the zone's address records)."""
     import boto3
 
     def run(server, type_, url_host, key):

@@ -1,8 +1,7 @@
 """Starts nginx and Caddy on loopback with the shipped reflector files.
 
-Owns the rest of a real machine: the main configuration, the address of the name and the
-certificate. Must not change a shipped file except at its marked places, and checks how often each
-occurs.
+Provides the rest of a real machine: the main configuration, the address of the name and the
+certificate. Must change a shipped file only at its marked places, and checks how often each occurs.
 """
 
 import datetime
@@ -34,28 +33,28 @@ class Server:
     logs: list
 
     def log(self):
-        """Everything that it has written so far."""
+        """Returns everything that the server has written so far."""
         return "".join(path.read_text(errors="replace") for path in self.logs if path.exists())
 
 
 def program(name):
-    """The program to test, found by run.sh."""
+    """Returns the path of the program to test, which run.sh sets."""
     variable = f"AUTODNS_TEST_{name.upper()}"
     path = os.environ.get(variable)
-    assert path, f"{variable} names no {name}; run tests/aws/run.sh, which finds or fetches it"
+    assert path, f"{variable} is not set; run tests/aws/run.sh, which finds or fetches {name}"
     return path
 
 
 def place(text, *places):
-    """Fills the marked places: (old text, number of occurrences, new text)."""
+    """Replaces the marked places: (old text, number of occurrences, new text)."""
     for old, count, new in places:
-        assert text.count(old) == count, f"{old!r} is there {text.count(old)} times, not {count}"
+        assert text.count(old) == count, f"{old!r} occurs {text.count(old)} times, not {count}"
         text = text.replace(old, new)
     return text
 
 
 def _free_port():
-    """A port that is free on both loopback addresses."""
+    """Returns a port that is free on both loopback addresses."""
     while True:
         with socket.create_server(("127.0.0.1", 0)) as v4:
             port = v4.getsockname()[1]
@@ -68,7 +67,7 @@ def _free_port():
 
 
 def _certificate(directory):
-    """A test CA and a certificate for loopback: (CA, certificate, key), all PEM files."""
+    """Makes a test CA and a certificate for loopback: (CA, certificate, key), all PEM files."""
     now = datetime.datetime.now(datetime.timezone.utc)
 
     def build(name, key, issuer, issuer_key, *extensions):
@@ -146,7 +145,7 @@ def _answers(host, server):
 
 @contextmanager
 def nginx(directory, *, proxy=None):
-    """nginx with the shipped file. `proxy` replaces the address of the proxy."""
+    """Runs nginx with the shipped file. `proxy` replaces the address of the proxy."""
     port = _free_port()
     ca, certificate, key = _certificate(directory)
     logs = access, error, other, main = [
@@ -161,11 +160,11 @@ def nginx(directory, *, proxy=None):
         ("/var/log/nginx/autodns-reflector-error.log", 1, str(error)),
     ]
     if proxy:
-        # Once in a comment, and once in each of the two places.
+        # Once in a comment and twice in settings.
         places.append(("192.0.2.10", 3, proxy))
     (directory / "reflector.conf").write_text(
         place((REFLECTOR / "nginx.conf").read_text(), *places))
-    # All other requests are logged in full, so only the reflector's settings keep the key out.
+    # nginx logs all other requests in full, so only the reflector's settings keep the key out.
     temporary = "\n".join(
         f"    {kind}_temp_path {directory / kind};"
         for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
@@ -181,18 +180,18 @@ def nginx(directory, *, proxy=None):
 
 @contextmanager
 def caddy(directory, *, proxy=None):
-    """Caddy with the shipped file. `proxy` replaces the address of the proxy."""
+    """Runs Caddy with the shipped file. `proxy` replaces the address of the proxy."""
     port = _free_port()
     places = [("\nreflect.example.com {\n", 1,
                f"\nhttps://127.0.0.1:{port}, https://[::1]:{port}, "
                f"https://reflect.example.com:{port} {{\n")]
     if proxy:
-        # Once in a comment, and once in its place.
+        # Once in a comment and once in a setting.
         places.append(("192.0.2.10", 2, proxy))
     (directory / "reflector").write_text(
         place((REFLECTOR / "Caddyfile").read_text(), *places))
-    # Caddy's internal CA in place of a public one, which cannot be reached. Without a second site
-    # that has a log, Caddy would log no site at all.
+    # Uses Caddy's internal CA, because a public one cannot be reached. Without a second site with a
+    # log, Caddy would not log any site.
     (directory / "Caddyfile").write_text(
         "{\n\tadmin off\n\tlocal_certs\n\tskip_install_trust\n\tauto_https disable_redirects\n"
         "\tdefault_bind 127.0.0.1 [::1]\n\tdebug\n"

@@ -1,4 +1,4 @@
-"""The emulated AWS that autodns is tested against: starts moto, fills it, and looks into it.
+"""Starts the emulated AWS for the tests (moto), creates resources in it, and reads them.
 
     moto_aws.py serve [--port N] [--log FILE]
     moto_aws.py ENDPOINT create [--name NAME] [--zone ZONE] [--address ADDRESS | --no-record] ...
@@ -8,13 +8,13 @@
     moto_aws.py ENDPOINT upsert-json ZONE_ID RECORD_SET
     moto_aws.py ENDPOINT delete ZONE_ID NAME [TYPE]
 
-Run it with the Python of the environment that setup.sh makes. Answers are JSON on stdout; a failure
-is one line on stderr and exit code 1.
+Run it with the Python of the environment that setup.sh makes. Prints results as JSON on stdout. A
+failure is one line on stderr and exit code 1.
 
-Signatures and policies are checked from the moment the server announces itself, and are never
-switched off again: whatever this tool does, it does as a user of its own who may do everything.
-Tests can therefore share a server and run side by side, each with resources of its own. This file
-must not know anything of autodns but the policy its user needs, and must not reach beyond loopback.
+After the server has printed its address, it always checks signatures and policies. This tool works
+as a separate user with all permissions, so it never turns the checks off. So tests can share a
+server and run in parallel, each with its own resources. This file must not know anything about
+autodns except the policy of its user, and must not connect beyond loopback.
 """
 
 import argparse
@@ -31,12 +31,12 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-# An interrupt ends the tool, and it says nothing: whoever pressed the keys knows. Set before the
-# imports below, which take most of the time.
+# An interrupt ends the tool without a message. This is set before the imports below, because they
+# take most of the time.
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-# Before boto3 is imported: no profile, key, proxy, endpoint or certificate of whoever runs this may
-# have a say, and nothing may look for credentials on the network.
+# Before the import of boto3: it must not use a profile, key, proxy, endpoint or certificate of the
+# user, and must not look for credentials on the network.
 for variable in list(os.environ):
     if variable.startswith("AWS_") or variable.lower().endswith("_proxy"):
         del os.environ[variable]
@@ -52,8 +52,8 @@ import botocore.exceptions  # noqa: E402
 
 ADMIN = "test-admin"
 
-# What each user may do. moto knows neither Resource nor Condition, so these are the actions of the
-# real policy with a star behind them.
+# The actions that each user may do. moto does not check Resource and Condition, so the policies
+# have the actions of the real policy on all resources.
 USERS = {
     "good": ["route53:ListResourceRecordSets", "route53:ChangeResourceRecordSets", "sns:Publish"],
     "no_change": ["route53:ListResourceRecordSets", "sns:Publish"],
@@ -63,14 +63,14 @@ USERS = {
 
 
 class Failure(Exception):
-    """What the tool says before it exits with 1."""
+    """The tool prints this error and exits with 1."""
 
 
-# The tool's way to the server
+# Clients of the server
 
 
 def moto_api(endpoint, path, body=None):
-    """Calls moto's own control interface, which is not part of AWS and asks for no signature."""
+    """Calls moto's control interface, which is not part of AWS and needs no signature."""
     request = urllib.request.Request(
         f"{endpoint}/moto-api/{path}", data=body, headers={"Content-Type": "text/plain"}
     )
@@ -79,9 +79,9 @@ def moto_api(endpoint, path, body=None):
             with urllib.request.urlopen(request, timeout=30) as answer:
                 return json.load(answer)
         except urllib.error.HTTPError as error:
-            # moto goes through its models unlocked, and fails when another test makes one then.
+            # moto iterates over its models without a lock. It fails if another test then adds one.
             if error.code != 500 or not left:
-                raise Failure(f"{endpoint} is no moto server: {error}") from error
+                raise Failure(f"{endpoint} is not a moto server: {error}") from error
             time.sleep(0.1)
         except OSError as error:
             reason = getattr(error, "reason", error)
@@ -89,7 +89,7 @@ def moto_api(endpoint, path, body=None):
 
 
 def admin_keys(endpoint):
-    """The keys of this tool's own user, or None: moto tells everything it holds to whoever asks."""
+    """Returns the keys of this tool's user from moto's data, or None if there is no such user."""
     held = moto_api(endpoint, "data.json").get("iam", {}).get("AccessKey", [])
     for key in held:
         if key["user_name"] == ADMIN:
@@ -110,17 +110,17 @@ def client(endpoint, service, keys, region="us-east-1"):
 
 
 def sign_empty_body(request, **_):
-    """Adds the header without which moto takes a rightly signed GET for a wrong one.
+    """Adds a header without which moto rejects a correctly signed GET.
 
-    moto signs the request again to compare; where there is no body it would sign the query in its
-    place, unless the signed headers say what the body's hash is.
+    To check a signature, moto signs the request again. If there is no body, it signs the query
+    instead of the body, except if this header has the hash of the body.
     """
     if request.method == "GET":
         request.headers["X-Amz-Content-SHA256"] = hashlib.sha256(b"").hexdigest()
 
 
 def enforce(endpoint):
-    """Makes the admin, if there is none yet, and switches the checks on."""
+    """Makes the admin if there is none yet, and turns the checks on."""
     keys = admin_keys(endpoint)
     if keys is None:
         iam = client(endpoint, "iam", ("unchecked", "unchecked"))
@@ -128,8 +128,8 @@ def enforce(endpoint):
             iam.create_user(UserName=ADMIN)
         except iam.exceptions.ClientError as error:
             raise Failure(
-                f"{endpoint} checks signatures but was not started by this tool, so that there"
-                f" is no user to sign with ({error}); start it with `moto_aws.py serve`"
+                f"{endpoint} checks signatures but has no user of this tool to sign with"
+                f" ({error}); start it with `moto_aws.py serve`"
             ) from error
         keys = make_user(iam, ADMIN, ["*"])
     moto_api(endpoint, "reset-auth", b"0")
@@ -149,8 +149,8 @@ def make_user(iam, name, actions):
 
 
 def serve(port, log):
-    """Runs moto until stdin ends, so that whoever started it cannot leave it behind."""
-    # Only here: moto takes its time, and the other commands talk to one that runs.
+    """Runs moto until stdin ends, so that it ends with the process that started it."""
+    # Imported only here, because that takes long and the other commands do not need it.
     from moto.moto_server.werkzeug_app import (
         DomainDispatcherApplication,
         MotoRequestHandler,
@@ -162,7 +162,7 @@ def serve(port, log):
 
     class Handler(MotoRequestHandler):
         def log_request(self, code="-", size="-"):
-            """Notes what users sent; what this tool sends for itself is left out."""
+            """Logs the requests of users, but not those of this tool."""
             credential = self.headers.get("Authorization", "").partition("Credential=")[2]
             key_id = credential.partition("/")[0] or "-"
             mine = self.path.startswith("/moto-api/") or admin_id in (None, key_id)
@@ -175,17 +175,17 @@ def serve(port, log):
     threading.Thread(target=server.serve_forever, daemon=True).start()
     endpoint = f"http://127.0.0.1:{server.server_port}"
 
-    # The announcement is true: by then the server has answered, and checks.
+    # The address is printed only after the server has responded and its checks are on.
     admin_id = enforce(endpoint)[0]
     print(endpoint, flush=True)
-    # moto prints now and then; nobody reads that pipe any more.
+    # moto sometimes prints, but nobody reads stdout any more.
     os.dup2(2, 1)
     sys.stdin.buffer.read()
-    # The server's threads may be in the middle of anything; nothing of it is worth keeping.
+    # Does not wait for the threads of the server: their work is not needed.
     os._exit(0)
 
 
-# What the tests ask for
+# The commands
 
 
 def create(endpoint, wanted):
@@ -202,7 +202,7 @@ def create(endpoint, wanted):
         upsert(route53, zone_id, record(wanted.name, "AAAA", [wanted.aaaa], wanted.ttl))
 
     sns = client(endpoint, "sns", keys, wanted.region)
-    # The subscriber is in one region whatever the topic's: `messages` then needs only its address.
+    # The queue is always in the same region, so that `messages` needs only its URL.
     sqs = client(endpoint, "sqs", keys)
     topic_arn = sns.create_topic(Name=f"dyndns-status-{suffix}")["TopicArn"]
     queue_url = sqs.create_queue(QueueName=f"subscriber-{suffix}")["QueueUrl"]
@@ -227,7 +227,7 @@ def create(endpoint, wanted):
 
 
 def parent(name):
-    """The zone of a name: what follows its first label, or the name where that is a mere suffix."""
+    """Returns the zone of a name: the part after its first label, or the name if that is a TLD."""
     above = name.rstrip(".").partition(".")[2]
     return above if "." in above else name
 
@@ -267,7 +267,7 @@ def delete(route53, zone_id, name, kind):
 
 
 def records(route53, zone_id):
-    """The zone's rows without its SOA and NS; members beyond the usual keep AWS's spelling."""
+    """Returns the record sets without SOA and NS. Unusual members keep the names of AWS."""
     shown = []
     for row in rows(route53, zone_id):
         kind = row.pop("Type")
@@ -284,7 +284,7 @@ def records(route53, zone_id):
 
 
 def messages(sqs, queue_url):
-    """What the topic's subscriber got since the last call, oldest first; it is then gone."""
+    """Returns and removes the messages that the topic's subscriber got, oldest first."""
     received = []
     while True:
         batch = sqs.receive_message(
@@ -366,7 +366,7 @@ def json_object(text):
 
 
 def answer(wanted):
-    """Carries one command out; what is to be printed, or None."""
+    """Runs one command. Returns what to print, or None."""
     endpoint = wanted.endpoint
     if wanted.command == "create":
         return create(endpoint, wanted)
@@ -374,7 +374,7 @@ def answer(wanted):
     keys = admin_keys(endpoint)
     if keys is None:
         raise Failure(
-            f"{endpoint} holds no resources yet; make them with `moto_aws.py {endpoint} create`"
+            f"{endpoint} has no resources yet; make them with `moto_aws.py {endpoint} create`"
         )
     if wanted.command == "messages":
         return messages(client(endpoint, "sqs", keys), wanted.queue_url)

@@ -1,14 +1,14 @@
-"""A reflector on loopback: tells whoever asks an address that it was given, as if it were theirs.
+"""A reflector on loopback that responds with a given address instead of the caller's.
 
     reflector.py [--port N] [--address ADDRESS] [--apikey KEY]
 
-Prints the address to ask, with the key, as its only line, and runs until its stdin ends. It answers
-what the original reflect.php answers, and can be told to change while it runs:
+Prints its URL with the key as the only line, and runs until its stdin ends. Its responses are those
+of the original reflect.php. A request changes them while it runs:
 
     POST /control   {"mode": "ok" | "broken", "address": ADDRESS}     either or both
 
-Needs nothing but Python. It is for tests and for trying things out: it listens on 127.0.0.1 and
-must not be put anywhere else, since a real reflector tells the address that the caller came from.
+Needs only Python. It is for tests and demonstrations. It must listen only on 127.0.0.1, because it
+does not respond with the caller's address.
 """
 
 import argparse
@@ -22,14 +22,14 @@ import urllib.parse
 
 PATH = "/reflect/v1"
 
-# autodns refuses addresses that are not public, those set aside for documentation among them. This
-# one is public by IANA's registry of special addresses and yet no one's: its block (AS112, RFC
-# 7534) only takes in DNS queries that should never have left someone's own network.
+# autodns rejects addresses that are not public, including those for documentation. This one is
+# public by IANA's registry, and no host uses it: its network (AS112, RFC 7534) only receives DNS
+# queries that should not have left a private network.
 ADDRESS = "192.175.48.7"
 
 
 class State:
-    """What the reflector answers just now; the server's threads share it."""
+    """The current response of the reflector. The threads of the server share it."""
 
     def __init__(self, address):
         self.lock = threading.Lock()
@@ -41,7 +41,7 @@ class State:
             return self.mode, self.address
 
     def change(self, order):
-        """Takes an order whole or not at all: what is wrong with it is the ValueError's text."""
+        """Applies an order, or raises ValueError and changes nothing."""
         if not isinstance(order, dict) or not order:
             raise ValueError('expected {"mode": …, "address": …}, either or both')
         unknown = sorted(set(order) - {"mode", "address"})
@@ -94,11 +94,11 @@ class Reflector(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_):
-        """Stays quiet: the caller sees the answer."""
+        """Logs nothing, because the caller sees the response."""
 
 
 def main():
-    # An interrupt ends the server without a trace of Python's own.
+    # An interrupt ends the server without a traceback.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     summary, usage = __doc__.split("\n\n")[:2]
     parser = argparse.ArgumentParser(usage=usage.strip(), description=summary)
@@ -118,7 +118,7 @@ def main():
     query = urllib.parse.urlencode({"apikey": wanted.apikey})
     print(f"http://127.0.0.1:{server.server_port}{PATH}?{query}", flush=True)
     sys.stdin.buffer.read()
-    # Requests under way are not waited for: nobody is left to hear the answers.
+    # Does not wait for active requests, because nobody reads the responses any more.
     os._exit(0)
 
 

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Makes the Python environment that holds the emulator (moto) and prints its absolute path, the only
-# line on stdout; anything else it has to say is trouble and goes to stderr.
+# Makes the Python environment with the emulator (moto) and prints its absolute path as the only
+# line on stdout. Errors go to stderr.
 #
 #     python="$(tests/moto/setup.sh)/bin/python"
 #
-# The environment is kept outside the repository, under ${AUTODNS_CACHE:-~/.cache/autodns}, in a
-# folder named after the content of requirements.txt and the version of Python: a change of either
-# makes a new one and leaves the old alone, since another checkout may still use it. This script
-# must not start the emulator, and must not install anything outside its folder.
+# The environment is in ${AUTODNS_CACHE:-~/.cache/autodns}, in a folder named after the content of
+# requirements.txt and the version of Python. If either changes, this makes a new folder and keeps
+# the old one, because another checkout may still use it. Must not start the emulator or install
+# anything outside the folder.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -18,11 +18,11 @@ die() {
     exit 1
 }
 
-# Another project's modules must not shadow the pinned ones, neither while installing nor later.
+# Other modules on these paths must not replace the pinned ones.
 unset PYTHONPATH PYTHONHOME
 
 version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])') ||
-    die "$python cannot be run; install Python 3.11 or later, or name one with PYTHON=…"
+    die "$python does not run; install Python 3.11 or later, or name one with PYTHON=…"
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
     die "$python is $version, and moto needs Python 3.11 or later; name one with PYTHON=…"
 
@@ -32,15 +32,15 @@ cache=$(cd "$cache" && pwd)
 key=$(sha256sum <"$here/requirements.txt" | cut -c 1-16)
 environment=$cache/moto-py$version-$key
 
-# The mark is written last, so an environment that has it is whole; the interpreter it was made from
-# may have been removed since, which the second test finds.
+# The file "complete" is written last, so an environment with it is complete. The second test fails
+# if the interpreter that made the environment has been removed since.
 ready() {
     [ -f "$environment/complete" ] && "$environment/bin/python" -c '' 2>/dev/null
 }
 
 if ! ready; then
-    # Only one may build. Whoever waited finds the work done and does not do it again. The children
-    # inherit the lock, so an installation that outlives this script is waited for as well.
+    # One run installs. The others wait here, then find it installed. Child processes inherit the
+    # lock, so the others also wait for an installation that is still running after this script.
     exec 9>"$environment.lock"
     flock 9
     if ! ready; then
@@ -53,7 +53,7 @@ if ! ready; then
         "$environment/bin/python" -m pip install --quiet --no-input --disable-pip-version-check \
             --require-hashes --requirement "$here/requirements.txt" >"$log" 2>&1 || {
             cat "$log" >&2
-            die "pip could not install $here/requirements.txt; what it said is above"
+            die "pip could not install $here/requirements.txt; its error is above"
         }
         rm -f "$log"
         : >"$environment/complete"
