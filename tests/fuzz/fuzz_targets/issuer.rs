@@ -1,4 +1,4 @@
-//! Gives the fuzzer's bytes to the check of this name, which holds everything there is to say.
+//! Passes the bytes of the fuzzer to the check of this name.
 
 #![no_main]
 

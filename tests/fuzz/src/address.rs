@@ -1,4 +1,4 @@
-//! `address::reflector` and `address::interface`: where the public address comes from.
+//! Checks of `address::reflector` and `address::interface`: the sources of the public address.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -8,8 +8,8 @@ use autodns::parts::not_public;
 use autodns::parts::read_response;
 use serde_json::Value;
 
-/// An address is taken only if it is what the whole body says, and no answer can make us print the
-/// key that we asked with.
+/// An address is accepted only if the whole body is the address. No response can make autodns print
+/// the key of its request.
 pub fn reflector_answer(data: &[u8]) {
     let Ok(body) = str::from_utf8(data) else { return };
     let mut secrets = Secrets::default();
@@ -20,7 +20,7 @@ pub fn reflector_answer(data: &[u8]) {
             assert_eq!(read, read_response(status, body, whole, &secrets), "read twice");
             match read {
                 Ok(address) => {
-                    assert_eq!(status, 200, "an error's body is no address");
+                    assert_eq!(status, 200, "an address from the body of an error");
                     assert_said(body, address);
                 }
                 Err((cause, _)) => {
@@ -41,7 +41,7 @@ pub fn reflector_answer(data: &[u8]) {
     }
 }
 
-/// Asserts that `address` is all that the body says: as text, or as one member of its JSON.
+/// Asserts that the whole body is `address`, as text or as one member of JSON.
 fn assert_said(body: &str, address: IpAddr) {
     let body = body.trim_start_matches('\u{feff}').trim();
     if body.parse() == Ok(address) {
@@ -51,15 +51,15 @@ fn assert_said(body: &str, address: IpAddr) {
     let said = ["your_ip", "ip"].iter().find(|key| !json[**key].is_null()).expect("a member");
     assert_eq!(json[*said].as_str().and_then(|text| text.parse().ok()), Some(address));
     let error = json["error"].as_str().unwrap_or_default();
-    assert!(error.trim().is_empty() && json["error"] != true, "an answer with an error");
+    assert!(error.trim().is_empty() && json["error"] != true, "a response with an error");
 }
 
-/// The kernel's flags of an address that is none to publish: temporary, optimistic's neighbour
-/// "failed", deprecated, tentative (`linux/if_addr.h`).
+/// The kernel's flags of addresses that must not be published: temporary, failed duplicate
+/// detection, deprecated, tentative (`linux/if_addr.h`).
 const UNFIT: u8 = 0x01 | 0x08 | 0x20 | 0x40;
 
-/// The address chosen is one of the table's, has no flag against it, and is the same whatever the
-/// order of the rows.
+/// The chosen address is in the table, has no flag of [`UNFIT`], and is the same for any order of
+/// the lines.
 pub fn if_inet6(data: &[u8]) {
     let Ok(table) = str::from_utf8(data) else { return };
     let public = |address: Ipv6Addr| not_public(address.into()).map(Into::into);
@@ -83,7 +83,7 @@ pub fn if_inet6(data: &[u8]) {
     }
     let mut backwards = entries.clone();
     backwards.reverse();
-    // Any row may have the address that the kernel sends from.
+    // The kernel can send from any of the addresses.
     let source = entries.last().map(|entry| entry.address);
     let choose = |rows: &[interface::Entry], any: bool| {
         interface::choose(rows, source, |address| public(address).filter(|_| !any))
@@ -102,7 +102,7 @@ pub fn if_inet6(data: &[u8]) {
                     good.clone().any(|entry| entry.address == address && entry.flags & 0x80 != 0)
                 };
                 let public_one = good.clone().any(|entry| public(entry.address).is_none());
-                assert_eq!(public_one, public(address).is_none(), "a public one wins");
+                assert_eq!(public_one, public(address).is_none(), "a public address wins");
                 let of_source = |address: Ipv6Addr| {
                     source.is_some_and(|source| source.segments()[..4] == address.segments()[..4])
                 };
@@ -114,13 +114,13 @@ pub fn if_inet6(data: &[u8]) {
                 let source_one = publics().any(of_source);
                 assert_eq!(source_one, of_source(address), "the kernel's prefix wins");
                 let peers = || publics().filter(|&other| of_source(other) == source_one);
-                assert_eq!(peers().any(by_hand), by_hand(address), "one set by hand wins");
-                assert_eq!(again, Ok(address), "whatever the order");
+                assert_eq!(peers().any(by_hand), by_hand(address), "a manual address wins");
+                assert_eq!(again, Ok(address), "in any order");
             }
             Err(problem) => {
-                assert_eq!(good.count(), 0, "there was one: {problem}");
+                assert_eq!(good.count(), 0, "there was a good address: {problem}");
                 assert!(!problem.contains(char::is_control));
-                assert!(again.is_err(), "whatever the order");
+                assert!(again.is_err(), "in any order");
                 for entry in &entries {
                     assert!(problem.contains(&entry.address.to_string()), "not listed");
                 }

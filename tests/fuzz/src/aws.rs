@@ -1,4 +1,4 @@
-//! `aws::route53`, `aws::sns` and `aws::fault`: the answers of AWS.
+//! Checks of `aws::route53`, `aws::sns` and `aws::fault`: the responses of AWS.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -9,8 +9,8 @@ use autodns::parts::sns;
 use autodns::parts::{DnsName, RecordKey, RecordType, Ttl};
 use roxmltree::{Document, Node};
 
-/// Rows are those of the name that was asked for, all of them, and no cut answer is a shorter list
-/// or names another zone.
+/// A list has exactly the record sets of the requested name. No truncated response gives a shorter
+/// list or another zone.
 pub fn route53_list(data: &[u8]) {
     let Ok(answer) = str::from_utf8(data) else { return };
     let zone = route53::read_zone_name(answer);
@@ -20,7 +20,7 @@ pub fn route53_list(data: &[u8]) {
     }
     for beginning in super::beginnings(answer) {
         let cut = route53::read_zone_name(beginning);
-        assert!(cut.is_err() || cut == zone, "cut off, and yet a zone: {beginning:?}");
+        assert!(cut.is_err() || cut == zone, "cut off, but read as a zone: {beginning:?}");
     }
     for name in ["home.example.com", "*.home.example.com"] {
         let name = DnsName::from_config(name).expect("a good name");
@@ -38,7 +38,7 @@ pub fn route53_list(data: &[u8]) {
                 }
                 for beginning in super::beginnings(answer) {
                     if let Ok(cut) = route53::read_list(&name, beginning) {
-                        assert_eq!(cut, page, "cut off, and yet a list: {beginning:?}");
+                        assert_eq!(cut, page, "cut off, but read as a list: {beginning:?}");
                     }
                 }
             }
@@ -91,7 +91,7 @@ fn assert_rows(name: &DnsName, page: &Page) {
     }
 }
 
-/// How many rows of `name` another XML parser sees.
+/// Counts the record sets of `name` with another XML parser.
 fn rows_in(document: &Document, name: &DnsName) -> usize {
     child(document.root_element(), "ResourceRecordSets").map_or(0, |sets| {
         sets.children()
@@ -105,15 +105,15 @@ fn child<'a, 'd>(node: Node<'a, 'd>, name: &str) -> Option<Node<'a, 'd>> {
     node.children().find(|child| child.tag_name().name() == name)
 }
 
-/// The answers to the two writes, `ChangeResourceRecordSets` and `Publish`: each names what was
-/// done, or is no proof that anything was.
+/// The responses to the two writes, `ChangeResourceRecordSets` and `Publish`. Only a response that
+/// names the finished action counts as success.
 pub fn receipt(data: &[u8]) {
     let Ok(answer) = str::from_utf8(data) else { return };
     let change = route53::read_change(answer);
     assert_eq!(change, route53::read_change(answer), "read twice");
     let publish = sns::read_publish(answer);
     assert_eq!(publish, sns::read_publish(answer), "read twice");
-    assert!(change.is_err() || publish.is_err(), "it cannot be both");
+    assert!(change.is_err() || publish.is_err(), "a response to both requests");
     match &change {
         Ok((id, status)) => {
             assert_word(id);
@@ -131,16 +131,16 @@ pub fn receipt(data: &[u8]) {
     }
     for beginning in super::beginnings(answer) {
         let (cut, shorter) = (route53::read_change(beginning), sns::read_publish(beginning));
-        assert!(cut.is_err() || cut == change, "cut off, and yet done: {beginning:?}");
-        assert!(shorter.is_err() || shorter == publish, "cut off, and yet done: {beginning:?}");
+        assert!(cut.is_err() || cut == change, "cut off, but a success: {beginning:?}");
+        assert!(shorter.is_err() || shorter == publish, "cut off, but a success: {beginning:?}");
     }
 }
 
 fn assert_word(text: &str) {
-    assert!(!text.is_empty() && !text.contains(char::is_control), "no word: {text:?}");
+    assert!(!text.is_empty() && !text.contains(char::is_control), "not a word: {text:?}");
 }
 
-/// An error has a code, which decides, and is not taken for another when it is cut off.
+/// An error has a code. A truncated error is not read as another error.
 pub fn fault(data: &[u8]) {
     let Ok(body) = str::from_utf8(data) else { return };
     let read = Fault::parse(400, body);
@@ -149,17 +149,17 @@ pub fn fault(data: &[u8]) {
         Ok(fault) => {
             assert_eq!(fault.status, 400);
             assert!(!fault.code.is_empty(), "an error without a code");
-            assert!(!fault.message.ends_with('.'), "the advice follows behind a semicolon");
+            assert!(!fault.message.ends_with('.'), "a semicolon and the advice follow it");
             super::assert_phrase(&fault.code);
             assert!(fault.code.len() <= 64, "not a code: {}", fault.code);
-            // One about the moment or about us is never the refusal of one record.
+            // Throttling is never the rejection of a record.
             assert!(!(fault.is_throttling() && fault.is_rejection()));
-            let later = Fault::parse(503, body).expect("the same, with another status");
+            let later = Fault::parse(503, body).expect("the same error with another status");
             assert_eq!(later, Fault { status: 503, ..fault.clone() });
             assert!(!later.is_rejection());
             for beginning in super::beginnings(body) {
                 if let Ok(cut) = Fault::parse(400, beginning) {
-                    assert_eq!(cut, fault, "cut off, and yet an error: {beginning:?}");
+                    assert_eq!(cut, fault, "cut off, but read as an error: {beginning:?}");
                 }
             }
         }
@@ -167,8 +167,8 @@ pub fn fault(data: &[u8]) {
     }
 }
 
-/// What is said of an answer that is not understood is our own, and quotes nothing.
+/// The error about an invalid response is autodns's own text and quotes nothing.
 fn assert_problem(problem: &str) {
     super::assert_phrase(problem);
-    assert!(problem.len() < 100 && problem.is_ascii(), "it quotes the answer: {problem}");
+    assert!(problem.len() < 100 && problem.is_ascii(), "it quotes the response: {problem}");
 }

@@ -1,4 +1,4 @@
-//! `config`: autodns.json.
+//! Checks of `config`: the file autodns.json.
 
 use std::collections::BTreeSet;
 
@@ -9,11 +9,11 @@ use autodns::parts::{Config, KEYS};
 use autodns::parts::{DnsName, Ttl};
 use serde_json::Value;
 
-/// A key that is put into the query string of each URL; nothing may show it.
+/// A key in the query string of each URL. No output may contain it.
 const PLANTED: &str = "planted-7f3a9c";
 
-/// What is accepted is possible in every part; what is refused is named with its place, and no
-/// value is quoted.
+/// Every part of an accepted configuration is valid. An error names its position and quotes no
+/// value.
 pub fn config(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
     match Config::parse(text) {
@@ -22,7 +22,7 @@ pub fn config(data: &[u8]) {
             let again = Config::parse(text).map(|config| format!("{config:?}"));
             assert_eq!(again, Ok(format!("{config:?}")), "read twice");
             for beginning in super::beginnings(text) {
-                // Only white space may be missing.
+                // The beginning is accepted only if the rest is white space.
                 assert!(Config::parse(beginning).is_err() || text[beginning.len()..].trim() == "");
             }
         }
@@ -59,7 +59,7 @@ fn assert_possible(config: &Config) {
     assert_eq!(ZoneId::parse(&config.zone.to_string()).as_ref(), Some(&config.zone));
     let keys: Vec<_> = config.record_keys().collect();
     let distinct: BTreeSet<_> = keys.iter().collect();
-    assert!(!keys.is_empty() && distinct.len() == keys.len(), "no record, or one twice");
+    assert!(!keys.is_empty() && distinct.len() == keys.len(), "no record, or a record twice");
     for name in &config.names() {
         assert_eq!(DnsName::from_config(name.normalised()).as_ref(), Ok(name));
         assert_eq!(DnsName::from_config(&name.to_string()).as_ref(), Ok(name));
@@ -71,11 +71,11 @@ fn assert_possible(config: &Config) {
         assert_eq!(TopicArn::parse(&alerts.topic.to_string()).as_ref(), Ok(&alerts.topic));
         if let Some(path) = &alerts.lock {
             let lock = path.to_str().expect("JSON is UTF-8");
-            assert!(path.file_name().is_some() && !lock.contains('\0'), "no file: {lock:?}");
+            assert!(path.file_name().is_some() && !lock.contains('\0'), "not a file: {lock:?}");
         }
     }
     let sources = &config.sources;
-    assert!(!sources.reflectors.is_empty(), "nobody to ask");
+    assert!(!sources.reflectors.is_empty(), "no reflector");
     for reflector in &sources.reflectors {
         let shown = reflector.to_string();
         assert_shows_no_secret(&shown);
@@ -83,7 +83,7 @@ fn assert_possible(config: &Config) {
     }
     if let Some(heartbeat) = &config.heartbeat {
         heartbeat.urls().for_each(|url| assert_shows_no_secret(&url.to_string()));
-        assert!(heartbeat.url.with_path("/fail").is_some(), "no URL to tell a failure to");
+        assert!(heartbeat.url.with_path("/fail").is_some(), "no URL for failures");
     }
     for network in &sources.expected_networks {
         let first = network.to_string();
@@ -94,17 +94,17 @@ fn assert_possible(config: &Config) {
     assert!((1..16).contains(&interface.len()) && !interface.contains(['/', '\0', ' ', '\n']));
 }
 
-/// Asserts that a URL as it is shown is a scheme, a host and a path.
+/// Asserts that a shown URL is only a scheme, a host and a path.
 fn assert_shows_no_secret(url: &str) {
     assert!(!url.contains(['?', '#']), "a query is shown: {url}");
     let without_scheme = url.split_once("://").expect("a scheme").1;
     let authority = without_scheme.split('/').next().unwrap_or_default();
-    assert!(!authority.is_empty() && !authority.contains('@'), "no host alone: {url}");
+    assert!(!authority.is_empty() && !authority.contains('@'), "more than a host: {url}");
 }
 
 fn assert_refusal(problem: &str) {
     super::assert_phrase(problem);
-    // Four kinds of error quote a word: a key that is not known, a region, a character, a host.
+    // Four errors quote a word of the file: an unknown key, a region, a character, a host.
     let quoting =
         ["unknown key \"", " names the region ", " has the character '", "\"ipv6_hosts\" "];
     if quoting.iter().any(|start| problem.contains(start)) {
@@ -114,7 +114,7 @@ fn assert_refusal(problem: &str) {
     let Some(("line", _)) = problem.split_once(' ') else {
         return super::assert_is_one_of(problem, MISSING);
     };
-    let (_, mut what) = problem.split_once(": ").expect("what is wrong behind the place");
+    let (_, mut what) = problem.split_once(": ").expect("an error after the position");
     if let Some(rest) = KEYS.iter().find_map(|key| what.strip_prefix(&format!("\"{key}\" "))) {
         what = rest;
     }
@@ -167,7 +167,7 @@ const REJECTIONS: &[&str] = &[
     "is not a network, as in #.#.#.#/# or #:db#::/#",
     "has host bits set, so it is not a network",
     "must be the name of a network interface, as in eth#",
-    // What serde_json has to say of a text that is no JSON; it quotes nothing either.
+    // The errors of serde_json about invalid JSON. They quote nothing either.
     "this is not JSON: control character (\\u#-\\u#F) found while parsing a string",
     "this is not JSON: expected `,` or `]`",
     "this is not JSON: expected `,` or `}`",

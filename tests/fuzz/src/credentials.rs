@@ -1,4 +1,4 @@
-//! `credentials::ini` and `credentials::process`: files and programs that hold secrets.
+//! Checks of `credentials::ini` and `credentials::process`: files and programs with secrets.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,7 +6,7 @@ use autodns::parts::process;
 use autodns::parts::{Ini, Repeated};
 use serde_json::Value;
 
-/// The sections and keys that the program asks for.
+/// The sections and keys that the program reads.
 const SECTIONS: &[&str] = &["default", "profile dev", "Credentials", "services local"];
 const KEYS: &[&str] = &[
     "aws_access_key_id",
@@ -19,8 +19,8 @@ const KEYS: &[&str] = &[
     "route_53.endpoint_url",
 ];
 
-/// An error quotes nothing; a value stands in the file, and is the same when it is written again.
-/// What botocore reads, boto 2 reads alike.
+/// An error quotes no input. A value is in the file, and is the same after it is written and read
+/// again. The rules of botocore and of boto 2 read the same values.
 pub fn ini(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
     let merged = Ini::parse(text, Repeated::Merged);
@@ -45,7 +45,7 @@ pub fn ini(data: &[u8]) {
             );
         }
     };
-    let merged = merged.expect("it is good for botocore");
+    let merged = merged.expect("boto 2 accepts what botocore accepts");
     for section in SECTIONS {
         for key in KEYS {
             let found = ini.get(section, key);
@@ -56,14 +56,14 @@ pub fn ini(data: &[u8]) {
                 assert!(text.contains(line), "a value that the file does not have");
             }
             let written = format!("[{section}]\n{key}={}\n", value.replace('\n', "\n  "));
-            let read = Ini::parse(&written, Repeated::Refused).expect("what was written is good");
+            let read = Ini::parse(&written, Repeated::Refused).expect("the written file is valid");
             assert_eq!(read.get(section, key), Some(value), "written again");
         }
     }
 }
 
-/// An error quotes nothing, and what is accepted is a key that a header can hold, of a program that
-/// printed all of its JSON.
+/// An error quotes no input. Accepted credentials can be sent in a header, and come from complete
+/// JSON.
 pub fn credential_process(data: &[u8]) {
     const SECRETS: &[&str] = &["SecretAccessKey", "SessionToken"];
     let now = SystemTime::UNIX_EPOCH + Duration::from_hours(500_000);

@@ -1,4 +1,4 @@
-//! `aws::skew` and `transport`: what a server says of itself, its time and its certificate's issuer.
+//! Checks of `aws::skew` and `transport`: the time of a server and the issuer of its certificate.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,8 +9,8 @@ use autodns::parts::shown_name;
 use http::HeaderMap;
 use http::header::{AGE, DATE, HeaderValue};
 
-/// A date is one of the calendar, and the same when it is written as HTTP has it; a signature
-/// corrected by it is one of that time.
+/// A date exists in the calendar, and is the same after it is written in the form of HTTP and read
+/// again. A signature that is corrected by it has that time.
 pub fn date_header(data: &[u8]) {
     let Ok(value) = HeaderValue::from_bytes(data) else { return };
     let read = value.to_str().ok().and_then(read_date);
@@ -27,11 +27,11 @@ pub fn date_header(data: &[u8]) {
             moment.minute(),
             moment.second()
         );
-        // RFC 5322 knows no year before 1900.
+        // RFC 5322 does not allow years before 1900.
         assert!(moment.year() < 1900 || read_date(&written) == Some(date), "as {written}");
     }
 
-    // 2026-11-24T12:00:00Z, at the end of half a minute.
+    // The request takes one minute, and its middle is 2026-11-24T12:00:00Z.
     let sent = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_521_570);
     let (took, middle) = (Duration::from_mins(1), sent + Duration::from_secs(30));
     let mut headers = HeaderMap::new();
@@ -45,10 +45,11 @@ pub fn date_header(data: &[u8]) {
         super::assert_phrase(&skew.to_string());
     }
     headers.insert(AGE, HeaderValue::from_static("1"));
-    assert_eq!(Skew::of(&headers, sent, took), None, "out of a cache");
+    assert_eq!(Skew::of(&headers, sent, took), None, "a response from a cache");
 }
 
-/// Who issued a certificate is said in a few words on one line, and in the certificate's own.
+/// The issuer of a certificate is shown in a few words on one line. All words are from the
+/// certificate.
 pub fn issuer(data: &[u8]) {
     let Some(shown) = shown_name(data) else { return };
     assert_eq!(shown_name(data).as_ref(), Some(&shown), "read twice");
