@@ -1,5 +1,5 @@
-"""The bodies and headers that the proxy sends in place of AWS: errors in the form of the requested
-service, and responses that are not AWS's. Pure; sends nothing.
+"""Makes the bodies and headers that the proxy sends instead of AWS's: errors in the form of the
+requested service, and responses that AWS never sends. Pure; must not send anything.
 """
 
 import email.utils
@@ -21,7 +21,7 @@ DENIED = {"publish": "AuthorizationError"}
 
 
 def headers(moment, body, content_type="text/xml", length=None):
-    """The headers of AWS's responses at this time of the server, in seconds."""
+    """Returns the headers of an AWS response at this time of the server, in seconds."""
     return [
         ("Date", email.utils.formatdate(moment, usegmt=True)),
         ("x-amzn-RequestId", "5f0c4f4e-0000-4000-8000-50ac50ac50ac"),
@@ -31,7 +31,7 @@ def headers(moment, body, content_type="text/xml", length=None):
 
 
 def error(operation, code, message):
-    """The XML of an error of the service of this operation."""
+    """Returns the XML of an error of this operation's service."""
     namespace = SNS if operation == "publish" else ROUTE53
     return (
         f'<?xml version="1.0"?>\n<ErrorResponse xmlns="{namespace}"><Error><Type>Sender</Type>'
@@ -41,7 +41,7 @@ def error(operation, code, message):
 
 
 def clock_error(operation, signed, now):
-    """AWS's message for a signature that is outside the window of five minutes."""
+    """Returns AWS's error for a signature outside the window of five minutes."""
     edge = now - 300 if signed < now else now + 300
     if signed < now:
         text = (
@@ -61,7 +61,7 @@ def stamp(moment):
 
 
 def failure(operation, status, shade):
-    """The body and the type of a 5xx: AWS's XML, the page of a front end, or nothing."""
+    """Returns the body and the type of a 5xx: AWS's XML, the page of a front end, or nothing."""
     if shade < 0.4:
         code = {500: "InternalError", 503: "ServiceUnavailable"}.get(status, "InternalFailure")
         return error(operation, code, "We encountered an internal error"), "text/xml"
@@ -71,7 +71,7 @@ def failure(operation, status, shade):
 
 
 def refusal(operation, kind, secrets):
-    """The body of a 400 or 403, which may echo a secret."""
+    """Returns the body of a 400 or 403, which may echo a secret."""
     echo = " ".join(secrets)
     return {
         "throttling": lambda: error(operation, "Throttling", "Rate exceeded"),

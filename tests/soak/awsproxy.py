@@ -1,8 +1,8 @@
 """The proxy to the emulated AWS, with the faults of a run and its own clock.
 
-Each installation has one. It passes requests on to moto as they are, so that moto checks the
-program's own signature, and notes of each what became of it: that is what the rules judge a run by.
-It adds what moto lacks, AWS's window of five minutes, by a clock that the scenario sets.
+Each installation has one proxy. It passes requests on to moto unchanged, so that moto checks the
+program's signature. It records each request and its result for the rules. It also checks AWS's
+window of five minutes, which moto does not, with a clock that the scenario sets.
 """
 
 import calendar
@@ -18,7 +18,7 @@ import wire
 from faults import Effect, Fault
 
 WINDOW = 300
-# The limit of an endless response, to protect this machine. No client may read that far.
+# The limit of an endless response in bytes, to protect this machine. A client must stop earlier.
 ENDLESS = 32 << 20
 
 
@@ -60,7 +60,7 @@ class AwsProxy:
         return f"http://{self.server.host}:{self.server.port}"
 
     def begin(self, scenario):
-        """Forgets the last run; from now on requests are of this one's."""
+        """Forgets the last run. From now on, requests belong to the run of this scenario."""
         with self.lock:
             self.scenario = scenario
             self.exchanges = []
@@ -78,7 +78,8 @@ class AwsProxy:
             now = time.time() + scenario.skew
             signed = signing_time(request)
             if abs(signed - now) > WINDOW:
-                # A request rejected for its clock does not count. The next one has its number.
+                # A request with a wrong time is rejected and not counted. The next one gets its
+                # number.
                 nth, fault = self.counts[operation] + 1, Fault(faults.CLOCK, carried=False)
             else:
                 self.counts[operation] += 1
@@ -101,7 +102,7 @@ class AwsProxy:
         connection.send(wire.head(status, headers) + body)
 
     def _carry_out(self, exchange, request):
-        """Passes the request to moto and returns the body. Keeps the signed Host header."""
+        """Passes the request to moto, with the signed Host header, and returns the body."""
         moto = http.client.HTTPConnection("127.0.0.1", self.moto_port, timeout=wire.PATIENCE)
         try:
             moto.putrequest(
@@ -119,7 +120,7 @@ class AwsProxy:
 
 
 class Trouble:
-    """Answers one request as its fault says."""
+    """Responds to one request with its fault."""
 
     def __init__(self, connection, exchange, now, deadline, secrets):
         self.connection = connection

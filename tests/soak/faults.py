@@ -1,5 +1,5 @@
 """The kinds of faults of the servers: how often each occurs, whether the request is carried out,
-and its effect on a client. Only a table; the bytes are in awsproxy.py and reflectors.py.
+and the effect on a client. Only a table; awsproxy.py and reflectors.py send the bytes.
 """
 
 import dataclasses
@@ -9,16 +9,16 @@ import enum
 class Effect(enum.Enum):
     """The effect of a fault on a client that follows AWS's rules for retries."""
 
-    BENIGN = "the answer arrives whole"
-    RETRIED = "a quick failure that another attempt mends"
-    WAITED = "a refusal that passes with time and does not count as an attempt"
-    SIGNED_AGAIN = "a refusal that another signature mends"
-    FINAL = "an answer that is none, and that nobody asks for again"
-    SLOW = "an answer that does not come in time"
+    BENIGN = "the whole response arrives"
+    RETRIED = "a quick failure, and a retry helps"
+    WAITED = "a refusal for a limited time, which does not count as an attempt"
+    SIGNED_AGAIN = "a refusal, and another signature helps"
+    FINAL = "an invalid response, and no client retries it"
+    SLOW = "the response does not arrive in time"
 
 
 class Carried(enum.Enum):
-    """Whether the request is carried out in spite of the fault."""
+    """Whether the request is carried out despite the fault."""
 
     ALWAYS = "always"
     MAYBE = "maybe"
@@ -38,7 +38,7 @@ def table(*rows):
 
 
 NONE = Kind("none", 0, Effect.BENIGN, Carried.ALWAYS)
-# Not drawn by weight: it is a property of the whole run.
+# Not chosen by weight, because it applies to the whole run.
 CLOCK = Kind("wrong clock", 0, Effect.SIGNED_AGAIN, Carried.NEVER)
 
 AWS = table(
@@ -68,7 +68,7 @@ AWS = table(
     ("slow drip", 2, Effect.SLOW, Carried.ALWAYS),
 )
 
-# A reflector carries nothing out. With a benign fault it still names the address.
+# A reflector carries out nothing. With a benign fault it still sends the address.
 REFLECTOR = table(
     ("delay", 5, Effect.BENIGN, Carried.NEVER),
     ("drip", 4, Effect.BENIGN, Carried.NEVER),
@@ -85,7 +85,7 @@ REFLECTOR = table(
     ("stall", 2, Effect.SLOW, Carried.NEVER),
     ("slow drip", 2, Effect.SLOW, Carried.NEVER),
 )
-# Not drawn by weight either: a source names a wrong address for a whole run or never.
+# Not chosen by weight either: a source sends a wrong address for a whole run or never.
 WRONG_ADDRESS = Kind("wrong address", 0, Effect.BENIGN, Carried.NEVER)
 
 

@@ -1,6 +1,6 @@
-"""One installation: its own resources in the emulated AWS, its proxy and reflectors, and the folder
-that holds the program's configuration, keys and lock. Sets it up and looks into it; judges
-nothing.
+"""One installation: its resources in the emulated AWS, its proxy and reflectors, and the folder
+with the program's configuration, keys and lock. Sets it up and reads its state. Must not judge a
+run.
 """
 
 import json
@@ -71,7 +71,7 @@ class Installation:
         self.laid_out = self.files()
 
     def files(self):
-        """Path and content of all files in the folder, except the lock and the pending file."""
+        """Returns path and content of all files except the lock and the pending file."""
         return {
             str(path.relative_to(self.folder)): path.read_bytes() if path.is_file() else None
             for path in self.folder.rglob("*")
@@ -79,7 +79,7 @@ class Installation:
         }
 
     def strays(self):
-        """The files that the program has added, changed or removed, except the lock."""
+        """Returns the files that the program has added, changed or removed, except the lock."""
         now = self.files()
         return sorted(
             path
@@ -88,7 +88,7 @@ class Installation:
         )
 
     def environment(self, scenario):
-        """The whole environment of the program in such a run."""
+        """Returns the whole environment of the program in this scenario."""
         limit = {"AWS_MAX_ATTEMPTS": str(scenario.attempts)} if scenario.attempts else {}
         return limit | {
             "HOME": str(self.folder / "user"),
@@ -100,8 +100,8 @@ class Installation:
     # The state, read and set
 
     def records(self):
-        """The address of each of the installation's names. Every other record set in the zone is
-        added under a name that no record has."""
+        """Returns the address of each name of the installation. Adds every other record set in the
+        zone under a key that is not a name."""
         found = dict.fromkeys(self.names)
         for row in moto_aws.records(self.route53, self.resources["zone_id"]):
             name, values = row["name"].rstrip("."), row.get("values", [])
@@ -109,32 +109,32 @@ class Installation:
             if plain and row["ttl"] == TTL and len(values) == 1 and name in found:
                 found[name] = values[0]
             else:
-                found[json.dumps(row)] = "beside the records"
+                found[json.dumps(row)] = "an unexpected record set"
         return found
 
     def set_records(self, addresses):
-        """Makes the records of a new installation, one address per name. "-" makes none."""
+        """Makes the records of a new installation, one address per name. "-" makes no record."""
         for name, address in zip(self.names, addresses, strict=True):
             if address != "-":
                 record = moto_aws.record(name, "A", [address], TTL)
                 moto_aws.upsert(self.route53, self.resources["zone_id"], record)
 
     def messages(self):
-        """The messages published since the last call."""
+        """Returns the messages published since the last call."""
         return moto_aws.messages(self.sqs, self.resources["queue_url"])
 
     def lock_problem(self, began, ended):
-        """Whether the lock is there, and what is wrong with it, if anything. The times are those of
-        the wall clock before and after the run that made it."""
+        """Returns whether the lock exists, and the error in it or None. `began` and `ended` are the
+        wall clock before and after the run that made it. 0 means an earlier run."""
         return self._problem(self.lock, began, ended)
 
     def pending_problem(self):
-        """The same for the pending file, whose time may be that of an earlier run."""
+        """Does the same for the pending file, which may be from an earlier run."""
         return self._problem(self.pending, 0, 0)
 
     def _problem(self, path, began, ended):
         if not path.is_file():
-            return False, f"{path.name} is no file" if path.exists() else None
+            return False, f"{path.name} is not a file" if path.exists() else None
         try:
             content = json.loads(path.read_text())
             written = re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", content["since"])
@@ -145,7 +145,7 @@ class Installation:
         if content["config"] != str(self.config) or not written:
             return True, f"{path.name} says {content}"
         if began and not since <= content["since"] <= until:
-            return True, f"the lock is of {content['since']}, and it was made {since} to {until}"
+            return True, f"the lock says {content['since']}, but the run was {since} to {until}"
         return True, None
 
     def set_lock(self):

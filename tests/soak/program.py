@@ -1,5 +1,5 @@
-"""One run of the program under test: starts it, makes sure that it ends, and returns its output,
-its time and memory, and the processes that remain. Knows nothing of the program's purpose.
+"""Runs the program under test once: starts it, makes sure that it ends, and returns its output, its
+time and memory, and the processes that remain. Must not know what the program does.
 """
 
 import contextlib
@@ -44,7 +44,7 @@ def adopt():
 
 
 def run(command, environment, folder, scratch, limit):
-    """Runs the command in the folder, for at most this many seconds. Its output goes to the scratch
+    """Runs the command in the folder for at most `limit` seconds. Its output goes to the scratch
     folder, which the program does not know."""
     out, err = scratch / "stdout", scratch / "stderr"
     began = time.monotonic()

@@ -1,7 +1,7 @@
-"""The reflectors of one installation: sources that name its public address in the forms that
-reflectors have, on hosts of their own, with a run's faults. One at a time may name a wrong address.
+"""The reflectors of one installation: sources of its public address, on separate hosts, in the
+usual forms of reflectors, with the faults of a run. At most one of them sends a wrong address.
 
-Notes what each has said, since a record may only ever be what a good source named.
+Records every response, because a record may only have an address that a right source has sent.
 """
 
 import collections
@@ -53,7 +53,7 @@ class Reflectors:
         return [f"{urls[0]}?apikey={APIKEY}", *urls[1:]]
 
     def begin(self, scenario):
-        """Forgets the last run; from now on requests are of this one's."""
+        """Forgets the last run. From now on, requests belong to the run of this scenario."""
         with self.lock:
             self.scenario = scenario
             self.reflections = []
@@ -103,8 +103,8 @@ def respond(connection, said, fault, deadline, target):
         connection.send(wire.head(200, headers(said)) + said[: int(len(said) * 0.9 * shade)])
         connection.close()
     elif name == "unmeasured":
-        # The connection ends too early, and with it the response: the rest of a bare address may be
-        # another address.
+        # The response has no length, and its connection ends too early. The beginning of an address
+        # can be another address.
         cut = said.rstrip()[:-1]
         connection.send(wire.head(200, headers(said)[:-1]) + cut)
         connection.close()

@@ -1,10 +1,10 @@
 """The rules that must hold after each run in every scenario. Pure: returns the broken rules of an
-observation. Judges by the requests to the servers and the records in Route 53, never by the
-program's output alone.
+observation. They use the requests to the servers and the records in Route 53, never only the
+program's output.
 
-Three things are left open on purpose. A wrong address is only sent where a right source can
-disagree: one source alone proves nothing. The program may or may not have read a response that came
-in the run's last moments. Where this machine was too busy, the rules about time are not checked.
+Three things are not checked, on purpose. A single source with a wrong address is not tested,
+because no other source could disagree. The program may or may not have read a response in the last
+moments of a run. If this machine was too busy, the rules about time do not apply.
 """
 
 import dataclasses
@@ -30,8 +30,8 @@ HARMLESS = (Effect.BENIGN, Effect.SIGNED_AGAIN)
 
 @dataclasses.dataclass(frozen=True)
 class Streak:
-    """The alerts of the failing runs since the last good run: the delivered ones, and those whose
-    response the program may not have received."""
+    """The alerts of the failed runs since the last good run: the number of delivered alerts, and of
+    those whose response the program may not have received."""
 
     delivered: int = 0
     unsure: int = 0
@@ -70,7 +70,7 @@ class Observation:
 
     @property
     def named(self):
-        """The addresses that right sources have named in this run."""
+        """The addresses that right sources have sent in this run."""
         return {reflection.said for reflection in self.reflections if reflection.right}
 
     @property
@@ -122,7 +122,7 @@ def ending(run):
     ended = run.ended
     over = ended.seconds > run.scenario.deadline + OVERTIME and not run.starved
     if ended.killed or over:
-        yield f"it ran for {ended.seconds:.1f} s, and had {run.scenario.deadline} s"
+        yield f"it ran for {ended.seconds:.1f} s, with a deadline of {run.scenario.deadline} s"
     if ended.code not in (0, 1) and not ended.killed:
         yield f"it ended with {ended.code}"
     if "panicked" in ended.stderr:
@@ -132,24 +132,23 @@ def ending(run):
 def record(run):
     for name, address in run.after.items():
         if name not in run.before:
-            yield f"the zone holds {name}"
+            yield f"the zone also contains {name}"
         elif address != run.before[name] and address not in run.named:
-            yield f"{name} is {address}, which no good source named"
+            yield f"{name} is {address}, which no right source sent"
 
 
 def exit_code(run):
     if run.ended.code == 0:
         for name, address in run.after.items():
             if address not in run.named:
-                yield f"exit code 0, and {name} is {address}"
+                yield f"exit code 0, but {name} is {address}"
     elif run.ended.code == 1 and owed(run):
-        yield "exit code 1, and every fault can be repaired by a retry"
+        yield "exit code 1, although a retry repairs every fault"
 
 
 def owed(run):
-    """Whether the run has to end well: a source that named the address, and at each call to AWS at
-    most one quick failure, of a kind that AWS's rules have tried again; benign faults beside it,
-    and time enough for all of it."""
+    """Whether the run must succeed: a right source had no fault, and each request to AWS had, apart
+    from benign faults, at most one quick failure that AWS's rules retry, and enough time for it."""
     if run.starved or run.scenario.fault_mode in (FaultMode.WRONG_ADDRESS, FaultMode.NEW_ADDRESS):
         return False
     plain = [r for r in run.reflections if r.right and r.fault.kind.name in PLAIN]
@@ -181,47 +180,47 @@ def writes(run):
     """Nothing is written if the sources disagree or if nothing changed."""
     said = {reflection.said for reflection in run.reflections if reflection.said}
     if run.of("change") and len(said) > 1:
-        yield f"a change was sent, and the sources say {sorted(said)}"
+        yield f"a change was sent, although the sources say {sorted(said)}"
     if run.of("change") and all({address} == said for address in run.before.values()):
-        yield "a change was sent, and the record was right"
+        yield "a change was sent, although the record was right"
 
 
 def lock(run):
     if run.lock_problem:
         yield run.lock_problem
     if run.pending_after and run.locked_after:
-        yield "it is in its place and beside it"
+        yield "the lock and the pending file both exist"
     if run.pending_after and run.published() is True:
-        yield "it is beside its place, and the message was published"
+        yield "the pending file exists, although the message was published"
     if run.pending_after and not (run.of("publish") or run.pending_before):
-        yield "it is beside its place, and no message was tried"
+        yield "the pending file exists, although no message was tried"
     if run.ended.code == 0 and run.locked_after:
-        yield "it is there after a good run"
+        yield "the lock exists after a good run"
     elif run.ended.code == 1:
         if run.locked_before and not run.locked_after:
-            yield "it is gone after a failure"
+            yield "the lock was removed by a failed run"
         elif not run.locked_before:
             published = run.published()
             if published is True and not run.locked_after:
-                yield "it is not there, and the alert was published"
+                yield "the lock does not exist, although the alert was published"
             elif published is False and run.locked_after:
-                yield "it is there, and the alert may be lost"
+                yield "the lock exists, although the alert may be lost"
             if run.delivered(ALERT) and not (run.locked_after or run.pending_after):
-                yield "an alert was delivered, and no recovery message will follow"
+                yield "an alert was delivered, but no recovery message will follow"
 
 
 def mail(run):
     alerts, recoveries = run.delivered(ALERT), run.delivered(RECOVERY)
     carried = sum(e.carried and e.status == 200 for e in run.of("publish"))
     if alerts + recoveries != len(run.messages) or len(run.messages) != carried:
-        yield f"{carried} messages were published, and there are {len(run.messages)}"
+        yield f"{carried} messages were published, but {len(run.messages)} were delivered"
     if run.ended.code == 1:
         yield from mail_of_failure(run, alerts, recoveries)
     else:
         if alerts:
             yield "an alert after a good run"
         if run.of("publish") and not run.due:
-            yield "a message was published, and there is nothing to say"
+            yield "a message was published without a reason"
         if run.due and not run.of("publish"):
             yield "no recovery message was published"
         unsure = sum(run.knows(e) is not True for e in run.of("publish"))
@@ -237,14 +236,14 @@ def mail_of_failure(run, alerts, recoveries):
     if recoveries:
         yield "a recovery message after a failure"
     if run.locked_before and run.of("publish"):
-        yield "another alert, and the first had been sent"
+        yield "another alert, although the first had been sent"
     if not run.locked_before and not run.of("publish"):
         yield "no alert was tried"
     streak = run.next_streak()
     if alerts and streak.delivered > 1 + streak.unsure:
-        yield f"{streak.delivered} alerts of one failure, and {streak.unsure} answers spoiled"
+        yield f"{streak.delivered} alerts of one failure, with {streak.unsure} lost responses"
     if run.locked_after and not streak.delivered:
-        yield "the lock is there, and no alert was ever delivered"
+        yield "the lock exists, although no alert was ever delivered"
 
 
 def words(run):
@@ -258,13 +257,13 @@ def words(run):
     causes = [line for line in lines if line not in told + alert]
     for line in lines:
         if not re.match(r"autodns: \S.*; .*\w", line):
-            yield f"a line without a cause and what to do: {line!r}"
+            yield f"a line without a cause and advice: {line!r}"
     if len(set(lines)) < len(lines):
-        yield "it says the same twice"
+        yield "stderr has the same line twice"
     if ended.code == 0:
         expected = {True: (0,), False: (1,), None: (0, 1)}[run.published()]
         if causes or alert or len(told) not in (expected if run.due else (0,)):
-            yield "stderr is not as it should be after a good run"
+            yield "stderr is wrong after a good run"
     elif ended.code == 1:
         if not causes or told:
             yield "stderr does not say what failed"
@@ -275,7 +274,7 @@ def words(run):
     for message in run.messages if ended.code == 1 else ():
         for line in causes:
             if line.removeprefix("autodns: ") not in message["message"]:
-                yield f"the alert does not say {line!r}"
+                yield f"the alert does not contain {line!r}"
 
 
 def claims(run, causes, alert):
@@ -284,14 +283,14 @@ def claims(run, causes, alert):
         if address != run.before.get(name):
             for line in causes:
                 if name in line and "could not confirm" not in line:
-                    yield f"{name} was changed, and it says {line!r}"
+                    yield f"{name} was changed, but stderr says {line!r}"
     if run.messages and any("could not publish" in line for line in alert):
-        yield "the alert was published, and it says that it could not be"
+        yield "the alert was published, but stderr says that it could not be"
 
 
 def attempts(run):
-    """No request has more than three attempts, not counting throttled ones, and none has more than
-    AWS_MAX_ATTEMPTS."""
+    """A request has at most three attempts, not counting throttled ones, or at most
+    AWS_MAX_ATTEMPTS in all."""
     limit = run.scenario.attempts or ATTEMPTS
     free = (Effect.SIGNED_AGAIN,) if run.scenario.attempts else (Effect.WAITED, Effect.SIGNED_AGAIN)
     for operation, calls in (("list", len(run.before)), ("change", 1), ("publish", 1)):
@@ -300,13 +299,13 @@ def attempts(run):
         if any(e.fault.kind.name == "denied" for e in counted) and operation == "change":
             calls = 1 + len(run.before) * (len(run.before) > 1)
         if len(counted) > limit * calls:
-            yield f"{len(counted)} times {operation}"
+            yield f"{len(counted)} attempts of {operation}"
 
 
 def left_overs(run):
     for process in run.ended.left:
-        yield f"the process {process} was left"
+        yield f"the process {process} still exists"
     for path in run.strays:
-        yield f"the file {path} was left or changed"
+        yield f"the file {path} was added, changed or removed"
     if run.open_connections:
-        yield f"{run.open_connections} connections were left open"
+        yield f"{run.open_connections} connections are still open"

@@ -1,9 +1,9 @@
-"""The scenario of a run: everything random, as a pure function of the seed and the run's number.
-The same arguments give the same result, in whatever order requests come.
+"""The scenario of a run: all random choices, as a pure function of the seed and the run's number.
+The same arguments give the same result, in any order of requests.
 
-A run's fault mode says how often its requests meet a fault, so that most runs are healthy and a few
-are hopeless. An outage lasts for several runs of one installation, so that the lock has alerts to
-suppress.
+The fault mode of a run decides how many of its requests have faults. Most runs have none, and a few
+have a fault in nearly every request. An outage lasts for several runs of one installation, so that
+the lock must suppress alerts.
 """
 
 import bisect
@@ -16,14 +16,14 @@ import random
 import faults
 from faults import Carried, Fault
 
-# Globally reachable in IANA's registry of special addresses, and of no host: these blocks (AS112,
-# RFC 7534 and RFC 7535) only absorb misdirected DNS queries. A wrong source never names an address
-# that a right source may name.
+# Public by IANA's registry, and no host uses them: these networks (AS112, RFC 7534 and RFC 7535)
+# only receive DNS queries that should not have left a private network. A wrong source never sends
+# an address that a right source can send.
 GOOD = [f"192.175.48.{last}" for last in range(1, 255)]
 WRONG = [f"192.31.196.{last}" for last in range(1, 255)]
 
 DEADLINES = (5, 6, 8)
-# Runs of one installation that an outage may lie within.
+# In each span of this many runs of one installation, there is at most one outage.
 OUTAGE_SPAN = 16
 
 
@@ -46,7 +46,7 @@ FAULT_MODES = {
     FaultMode.NEW_ADDRESS: 3,
 }
 
-# The probability of a fault, and that of a fault after another fault.
+# The probability of a fault, and of a fault after another fault.
 ODDS = {FaultMode.SOME: 0.25, FaultMode.MOST: 0.9, FaultMode.OUTAGE: 0.25}
 ODDS_AFTER_FAULT = 0.6
 
@@ -59,17 +59,17 @@ class Soak:
     workers: int
 
     def rng(self, *what):
-        """A random generator that depends only on the seed and these words."""
+        """Returns a random generator that depends only on the seed and these words."""
         return random.Random("/".join(map(str, (self.seed, *what))))
 
     def public_address(self, run):
-        """The public address in this run. It changes about every third run."""
+        """Returns the public address in this run. It changes about every third run."""
         while run >= self.workers and self.rng("moves", run).random() > 0.3:
             run -= self.workers
         return self.rng("line", run).choice(GOOD)
 
     def outage(self, run):
-        """The outage of this run: the sources, the list, the change, or None."""
+        """Returns the outage of this run: "sources", "list", "change", or None."""
         installation, nth = run % self.workers, run // self.workers
         rng = self.rng("outage", installation, nth // OUTAGE_SPAN)
         if rng.random() > 0.3:
@@ -79,7 +79,7 @@ class Soak:
         return what if first <= nth % OUTAGE_SPAN < first + rng.randrange(2, 7) else None
 
     def scenario(self, run, sources):
-        """The scenario of the run in an installation with that many reflectors."""
+        """Returns the scenario of the run in an installation with that many reflectors."""
         rng = self.rng("run", run)
         fault_mode = rng.choices(list(FAULT_MODES), list(FAULT_MODES.values()))[0]
         outage = self.outage(run)
@@ -96,16 +96,16 @@ class Soak:
             first_address=self.public_address(run),
             next_address=rng.choice(GOOD),
             faulty=rng.choice(["list", "list", "change", "publish", *range(sources)]),
-            # There is always a right source without faults, before or after the wrong one.
+            # Another source is always right and without faults, before or after the wrong one.
             wrong_source=rng.randrange(sources),
             wrong_address=rng.choice(WRONG),
         )
 
 
 def skew(rng):
-    """How far AWS's clock is ahead of this machine's, in seconds. 0 in most runs; else within
-    the window of five minutes, or outside it. Not near its edge: the two clocks are not read in
-    the same moment."""
+    """Returns how far AWS's clock is ahead of this machine's, in seconds. It is 0 in most runs,
+    else inside or outside the window of five minutes. It is never near the edge of the window,
+    because the two clocks are not read at the same moment."""
     if rng.random() > 0.08:
         return 0
     size = rng.choice([rng.randint(20, 270), rng.randint(330, 10800)])
@@ -131,7 +131,7 @@ class Scenario:
     wrong_address: str
 
     def aws(self, operation, nth):
-        """The fault at the nth request (from 1) of that operation."""
+        """Returns the fault of the nth request (from 1) of that operation."""
         if self.outage == operation:
             kind = {"list": "503", "change": "denied"}[operation]
             return self._fault(faults.AWS[kind], "aws", operation, nth)
@@ -140,7 +140,7 @@ class Scenario:
         return self._drawn(faults.AWS, "aws", operation, nth)
 
     def reflector(self, source, nth):
-        """The fault at the nth request of that source."""
+        """Returns the fault of the nth request to that source."""
         if self.fault_mode is FaultMode.WRONG_ADDRESS:
             return Fault(faults.WRONG_ADDRESS) if source == self.wrong_source else Fault()
         if self.outage == "sources":
@@ -150,7 +150,8 @@ class Scenario:
         return self._drawn(faults.REFLECTOR, "reflector", source, nth)
 
     def address(self, nth):
-        """The address of a right source at the nth request of the run, over all sources."""
+        """Returns the address that a right source sends at the nth request of the run, counted
+        over all sources."""
         if self.fault_mode is FaultMode.NEW_ADDRESS and nth > 1:
             return self.next_address
         return self.first_address

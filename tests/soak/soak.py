@@ -4,9 +4,9 @@ checks each run with rules.py.
     soak.py --program FILE [--runs N] [--seed S] [--workers W] [--keep-going]
     soak.py --program FILE --seed S --workers W --only RUN [--found RECORDS/LOCK/ALERTS]
 
-Everything random comes from the seed, which is printed first. The first run that breaks a rule is
+All random choices come from the seed, which is printed first. The first run that breaks a rule is
 printed with its details and ends the soak with exit code 1. --only repeats it; the printed command
-has the state that the run found. Must be run with the Python of tests/moto/setup.sh;
+has the state at the start of the run. Must be run with the Python of tests/moto/setup.sh;
 scripts/soak.sh does that.
 """
 
@@ -97,37 +97,38 @@ class Worker:
 
 
 def report(soak, run, broken):
-    """The report on a run that broke a rule, with the command that repeats it."""
+    """Returns the report on a run that broke a rule, with the command that repeats it."""
     ended = run.ended
     again = f"--seed {soak.seed} --workers {soak.workers} --only {run.scenario.run}"
     again += f" --found {found(run)}"
-    lock = {True: "there", False: "not there"}
+    lock = {True: "yes", False: "no"}
     return "\n".join([
         f"run {run.scenario.run} of seed {soak.seed} broke {len(broken)} rules"
         if broken
         else f"run {run.scenario.run} of seed {soak.seed}",
         *(f"  {line}" for line in broken),
-        f"  scripted:  {run.scenario.describe()}",
+        f"  scenario:  {run.scenario.describe()}",
         *(f"  AWS:       {exchange.describe()}" for exchange in run.exchanges),
         *(f"  reflector: {reflection.describe()}" for reflection in run.reflections),
         f"  record:    {run.before} -> {run.after}",
         f"  lock:      {lock[run.locked_before]} -> {lock[run.locked_after]}",
-        f"  beside it: {lock[run.pending_before]} -> {lock[run.pending_after]}",
+        f"  pending:   {lock[run.pending_before]} -> {lock[run.pending_after]}",
         f"  streak:    {run.streak}",
         *(f"  mailed:    {message['subject']}" for message in run.messages),
         f"  exit code: {ended.code}, after {ended.seconds:.2f} s",
         *(f"  stdout:    {line}" for line in ended.stdout.splitlines()),
         *(f"  stderr:    {line}" for line in ended.stderr.splitlines()),
-        f"  again:     scripts/soak.sh {again}",
+        f"  repeat:    scripts/soak.sh {again}",
     ])  # fmt: skip
 
 
 def found(run):
-    """The state that the run found, for --found: addresses with commas, "-" for none; the lock; the
-    delivered alerts of this failure, and those with an unknown outcome."""
+    """Returns the state at the start of the run, for --found: the addresses with commas, "-" for no
+    record; the lock; the numbers of delivered alerts of this failure and of those with an unknown
+    outcome."""
     records = ",".join(address or "-" for address in run.before.values())
-    beside = "beside" if run.pending_before else "free"
-    lock = "locked" if run.locked_before else beside
+    pending = "pending" if run.pending_before else "free"
+    lock = "locked" if run.locked_before else pending
     return f"{records}/{lock}/{run.streak.delivered},{run.streak.unsure}"
 
 
@@ -151,12 +152,12 @@ class Shift:
                 self.do(worker, number)
             if left := worker.installation.messages():
                 index = worker.installation.index
-                raise RuntimeError(f"installation {index} has messages of no run: {left}")
+                raise RuntimeError(f"installation {index} has unexpected messages: {left}")
         except BaseException as error:
             self.stop.set()
             with self.lock:
                 self.tally.counts["failed"] += 1
-                print(f"soak.py: the soak itself failed: {error!r}", file=sys.stderr)
+                print(f"soak.py: error in the soak: {error!r}", file=sys.stderr)
             raise
 
     def do(self, worker, number):
@@ -191,7 +192,7 @@ class Shift:
             records, lock, alerts = self.wanted.found.split("/")
             worker.installation.set_records(records.split(","))
             worker.streak = Streak(*map(int, alerts.split(",")))
-            if lock == "beside":
+            if lock == "pending":
                 place.set_pending()
             if lock == "locked":
                 worker.installation.set_lock()
@@ -216,19 +217,19 @@ def parse():
     if wanted.workers is None:
         wanted.workers = 16 if wanted.runs >= 1000 else 6
     if wanted.runs < 1 or wanted.workers < 1:
-        parser.error("--runs and --workers are 1 or more")
+        parser.error("--runs and --workers need 1 or more")
     return wanted
 
 
 @contextlib.contextmanager
 def moto():
-    """Starts the emulated AWS and returns its endpoint. It ends with this process."""
+    """Starts the emulated AWS and yields its endpoint. It ends with this process."""
     server = subprocess.Popen(
         [sys.executable, installation.moto_aws.__file__, "serve"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        # An interrupt at the terminal ends this process, and then moto.
+        # So that an interrupt at the terminal does not end moto before this process.
         start_new_session=True,
     )
     try:
@@ -269,8 +270,8 @@ def soak(wanted):
 
 
 if __name__ == "__main__":
-    # Remove the temporary folder and end moto on a signal too. SIGINT is in the list, since
-    # moto_aws.py makes it end the process immediately.
+    # A signal also removes the temporary folder and ends moto. SIGINT is in the list, because
+    # moto_aws.py makes SIGINT end the process immediately.
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, _: sys.exit(128 + number))
     sys.exit(soak(parse()))

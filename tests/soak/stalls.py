@@ -1,5 +1,5 @@
-"""Detects stalls of this process: on a busy machine the servers are slow, and a run that got too
-little processor time must not be judged by the rules about time.
+"""Detects stalls of this process. On a busy machine the servers are slow, and the rules about time
+must not apply to a run with too little processor time.
 """
 
 import threading

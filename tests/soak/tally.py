@@ -1,4 +1,4 @@
-"""The figures of a soak: counts the observations and prints them as a table."""
+"""Counts the observations of a soak and prints them as a table."""
 
 import collections
 import threading
@@ -119,7 +119,7 @@ class Tally:
 
 
 def retries(exchanges):
-    """How many of one operation's requests follow a failure of the request before them."""
+    """Returns how many requests of one operation follow a failed one."""
     tried_again = (Effect.RETRIED, Effect.WAITED, Effect.SLOW)
     return sum(
         earlier.fault.kind.effect in tried_again

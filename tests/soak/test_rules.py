@@ -1,6 +1,4 @@
-"""That the rules can fail: a good run breaks none, and each thing that must not happen breaks the
-one that it is about. A soak whose rules cannot fail says nothing.
-"""
+"""Tests that the rules can fail: good runs break no rule, and each violation breaks its rule."""
 
 import dataclasses
 import unittest
@@ -84,7 +82,7 @@ FAILED_RUN = dataclasses.replace(
     exchanges=[aws("list", "denied"), exchange("publish")],
     messages=[alert()],
 )
-# All is well again.
+# The record is up to date again.
 RECOVERED_RUN = dataclasses.replace(
     GOOD_RUN,
     locked_before=True,
@@ -92,7 +90,7 @@ RECOVERED_RUN = dataclasses.replace(
     exchanges=[*GOOD_RUN.exchanges, exchange("publish")],
     messages=[RECOVERY],
 )
-# The alert's answer is lost.
+# The response to the alert is lost.
 LOST_RUN = dataclasses.replace(
     FAILED_RUN,
     locked_after=False,
@@ -113,7 +111,7 @@ class Rules(unittest.TestCase):
             FAILED_RUN,
             RECOVERED_RUN,
             LOST_RUN,
-            # The next run of the failure is silent.
+            # The next failed run sends no alert.
             dataclasses.replace(
                 FAILED_RUN,
                 locked_before=True,
@@ -121,26 +119,26 @@ class Rules(unittest.TestCase):
                 messages=[],
                 streak=Streak(1, 0),
             ),
-            # Twice, since nobody could know of the first.
+            # Two alerts, because the outcome of the first is unknown.
             dataclasses.replace(FAILED_RUN, streak=Streak(1, 1)),
-            # The recovery's answer is lost: it is said.
+            # The response to the recovery message is lost, and stderr says so.
             dataclasses.replace(
                 RECOVERED_RUN,
                 exchanges=[*GOOD_RUN.exchanges, aws("publish", "reset", carried=True)],
                 ended=ended(0, [NOT_TOLD]),
                 pending_after=True,
             ),
-            # All is well after an alert that nobody knew to have arrived.
+            # Recovery after an alert with an unknown outcome.
             dataclasses.replace(RECOVERED_RUN, locked_before=False, pending_before=True),
-            # An answer of the last moments may have been read or not.
+            # The program may or may not have read a response in the last moments.
             dataclasses.replace(
                 LOST_RUN, exchanges=[aws("list", "denied"), exchange("publish", ended_at=3.9)]
             ),
-            # This machine had no time.
+            # This machine was too busy.
             dataclasses.replace(
                 FAILED_RUN, starved=True, exchanges=[aws("list", "503"), exchange("publish")]
             ),
-            # A change that was made and could not be confirmed.
+            # A change that was made but could not be confirmed.
             dataclasses.replace(
                 FAILED_RUN,
                 after={NAME: NEW},
@@ -163,7 +161,7 @@ class Rules(unittest.TestCase):
             ("ending", FAILED_RUN, {"ended": ended(1, [CAUSE, "thread panicked; at x"])}),
             ("record", GOOD_RUN, {"after": {NAME: WRONG[0]}}),
             ("record", GOOD_RUN, {"after": {NAME: None}}),
-            ("record", GOOD_RUN, {"after": {NAME: NEW, "{}": "beside the records"}}),
+            ("record", GOOD_RUN, {"after": {NAME: NEW, "{}": "an unexpected record set"}}),
             ("record", GOOD_RUN, {"reflections": [asked(NEW, right=False)]}),
             ("exit_code", GOOD_RUN, {"after": {NAME: OLD}}),
             ("exit_code", FAILED_RUN, {"exchanges": [exchange("list"), exchange("publish")]}),
@@ -172,7 +170,7 @@ class Rules(unittest.TestCase):
             ("writes", GOOD_RUN, {"reflections": [asked(), asked(WRONG[0], right=False)]}),
             ("writes", GOOD_RUN, {"before": {NAME: NEW}}),
             ("lock", GOOD_RUN, {"locked_after": True}),
-            ("lock", GOOD_RUN, {"lock_problem": "it says nothing"}),
+            ("lock", GOOD_RUN, {"lock_problem": "the lock is empty"}),
             ("lock", FAILED_RUN, {"locked_after": False}),
             ("lock", LOST_RUN, {"locked_after": True}),
             ("lock", FAILED_RUN, {"locked_before": True, "locked_after": False}),
@@ -223,7 +221,7 @@ class Chance(unittest.TestCase):
         self.assertEqual(list(all_of(7)), list(all_of(7)))
         self.assertNotEqual(list(all_of(7)), list(all_of(8)))
 
-    def test_every_kind_and_fault_mode_comes(self):
+    def test_every_kind_and_fault_mode_occurs(self):
         soak = Soak(1, 4)
         runs = [soak.scenario(run, 3) for run in range(3000)]
         self.assertEqual({run.fault_mode for run in runs}, set(FaultMode))

@@ -1,7 +1,7 @@
-"""HTTP/1.1 on bare sockets, as a server that misbehaves has to speak it: request by request, with
-the means to answer in pieces, to reset, and to see that the client has gone.
+"""HTTP/1.1 on bare sockets, for servers that misbehave: they can respond in pieces, reset, and see
+that the client has closed.
 
-Knows neither AWS nor reflectors, decides nothing at random, and listens on loopback only.
+Must not know AWS or reflectors, make random choices, or listen beyond loopback.
 """
 
 import contextlib
@@ -12,13 +12,13 @@ import struct
 import threading
 import time
 
-# A client that sends less than a whole request and stays is none that this is made for.
+# In seconds. An incomplete request must not keep a thread longer.
 PATIENCE = 30
 LARGEST_REQUEST = 1 << 20
 
 
 class Gone(Exception):
-    """The client has closed its end, in the middle of something or between two requests."""
+    """The client has closed its end, during a request or between two requests."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,12 +29,12 @@ class Request:
     body: bytes
 
     def header(self, name):
-        """The header's value, or an empty text."""
+        """Returns the header's value, or an empty text."""
         return next((value for key, value in self.headers if key.lower() == name.lower()), "")
 
 
 class Connection:
-    """One client's connection, as the server sees it."""
+    """The server's side of one client's connection."""
 
     def __init__(self, socket_):
         self.socket = socket_
@@ -42,7 +42,7 @@ class Connection:
         self.buffer = b""
 
     def request(self):
-        """The next request, whole."""
+        """Reads the next whole request."""
         while b"\r\n\r\n" not in self.buffer:
             self._receive()
         head, _, self.buffer = self.buffer.partition(b"\r\n\r\n")
@@ -72,8 +72,7 @@ class Connection:
             raise Gone from error
 
     def drip(self, data, seconds):
-        """Sends byte by byte, or several at once where that would take longer than so many
-        seconds in all."""
+        """Sends the data in this many seconds in all, byte by byte if there is enough time."""
         began = time.monotonic()
         sent = 0
         while sent < len(data):
@@ -84,7 +83,7 @@ class Connection:
             sent = due
 
     def pause(self, seconds):
-        """Waits, but not for longer than the client does."""
+        """Waits for this many seconds, or until the client closes."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             try:
@@ -94,18 +93,19 @@ class Connection:
                     raise Gone
             except OSError as error:
                 raise Gone from error
-            # It has sent more before it was answered. That can wait; look again soon.
+            # The client has sent more data, which is read later. Without this sleep, the loop would
+            # be busy.
             time.sleep(min(left, 0.01))
 
     def reset(self):
-        """Ends the connection with RST in place of FIN."""
+        """Ends the connection with RST instead of FIN."""
         with contextlib.suppress(OSError):
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.socket.close()
         raise Gone
 
     def close(self):
-        """Ends the connection in good order."""
+        """Ends the connection with FIN."""
         with contextlib.suppress(OSError):
             self.socket.shutdown(socket.SHUT_RDWR)
         self.socket.close()
@@ -113,13 +113,13 @@ class Connection:
 
 
 def head(status, headers):
-    """The head of an answer; the reason phrase means nothing to anyone and is left out."""
+    """Returns the head of a response. The reason phrase is empty, because no client needs it."""
     lines = [f"HTTP/1.1 {status} ", *(f"{name}: {value}" for name, value in headers)]
     return "\r\n".join([*lines, "", ""]).encode()
 
 
 class Server:
-    """Listens on a port of its own; every connection has a thread, which `serve` is called in."""
+    """Listens on a free port. Calls `serve` in a thread per connection."""
 
     def __init__(self, host, serve):
         self.serve = serve
@@ -153,7 +153,7 @@ class Server:
         try:
             with accepted, contextlib.suppress(Gone):
                 self.serve(Connection(accepted))
-        # Whatever it was, whoever settles has to know of it.
+        # settle raises it in the main thread.
         except Exception as error:
             self.errors.append(error)
         finally:
@@ -162,9 +162,8 @@ class Server:
                 self.idle.notify_all()
 
     def settle(self, seconds):
-        """Waits until each client that had called has closed its end and been dealt with. Answers
-        with how many have not; one that is still in the queue counts. Raises what went wrong in
-        the server itself."""
+        """Waits until all connections have ended, including those that are still in the queue.
+        Returns the number of connections that have not. Raises an error of the server itself."""
         self._accept()
         with self.idle:
             self.idle.wait_for(lambda: self.open == 0, seconds)
