@@ -100,7 +100,7 @@ def report(soak, run, broken):
     """Returns the report on a run that broke a rule, with the command that repeats it."""
     ended = run.ended
     again = f"--seed {soak.seed} --workers {soak.workers} --only {run.scenario.run}"
-    again += f" --found {found(run)}"
+    again += f" --found={found(run)}"  # It may begin with "-".
     lock = {True: "yes", False: "no"}
     return "\n".join([
         f"run {run.scenario.run} of seed {soak.seed} broke {len(broken)} rules"
@@ -193,7 +193,7 @@ class Shift:
             worker.installation.set_records(records.split(","))
             worker.streak = Streak(*map(int, alerts.split(",")))
             if lock == "pending":
-                place.set_pending()
+                worker.installation.set_pending()
             if lock == "locked":
                 worker.installation.set_lock()
         observed = worker.run(number)
