@@ -25,10 +25,10 @@ BEGIN, END = "<!-- bench: written by scripts/bench.sh --readme -->", "<!-- end o
 
 def main():
     options = parse()
-    place.leave_on_termination()
+    place.exit_on_sigterm()
     cache = options.cache.resolve()
     cache.mkdir(parents=True, exist_ok=True)
-    told("preparing the peers")
+    log("preparing the peers")
     everyone = [contenders.autodns(options.program.resolve())]
     if not options.alone:
         everyone += contenders.peers(cache)
@@ -76,7 +76,7 @@ def parse():
     return options
 
 
-def told(words):
+def log(words):
     print(f"bench.sh: {words}", file=sys.stderr)
 
 
@@ -92,18 +92,18 @@ def measure(where, everyone, rounds):
             samples[each.name].setdefault(what, []).append(value)
 
     commands = [(each, [*each.command, str(where.config)]) for each in everyone]
-    told("one run of each program to warm up")
+    log("one run of each program to warm up")
     for _, command in commands:
         gauges.run(where, command)
 
-    told(f"time: {rounds} rounds")
+    log(f"time: {rounds} rounds")
     for _ in range(rounds):
         for each, command in commands:
             near, busy = gauges.seconds(where, command, 0)
             far, _ = gauges.seconds(where, command, RTT)
             note(each, near=near, far=far, busy=busy)
 
-    told("memory, system calls and bytes")
+    log("memory, system calls and bytes")
     for _ in range(5):
         for each, command in commands:
             seen = gauges.run(where, command)
@@ -120,7 +120,7 @@ def measure(where, everyone, rounds):
                 handshakes=seen.handshakes,
             )
 
-    told("instructions")
+    log("instructions")
     for turn in range(3):
         for each, command in commands:
             # Large programs run once: they take long, and their runs differ by less than the table
@@ -143,7 +143,7 @@ def measure_armv7(where, options, cache):
     """Returns the median of the armv7 binary's instructions, or None without that binary."""
     if not options.armv7:
         return None
-    told("instructions on armv7")
+    log("instructions on armv7")
     plugin = cache / "count-instructions.so"
     contenders.quietly(
         ["cc", "-shared", "-fPIC", "-O2", "-o", plugin, HERE / "count-instructions.c"]
@@ -233,7 +233,7 @@ def record(table, report):
     today = datetime.date.today().isoformat()
     lines = [f"\n## {today}, source of {commit}", "", *table, "", *report, ""]
     file.write_text(head + "\n".join(lines) + mark + earlier, encoding="utf-8")
-    told("added the run to benches/results.md")
+    log("added the run to benches/results.md")
 
 
 def write_into(page, table):
@@ -246,7 +246,7 @@ def write_into(page, table):
     after = rest.split(END)[1]
     lines = "\n".join([BEGIN, *table, END])
     file.write_text(before + lines + after, encoding="utf-8")
-    told(f"wrote the table into {page}")
+    log(f"wrote the table into {page}")
 
 
 main()

@@ -20,7 +20,7 @@ MEASURED = "x86_64-unknown-linux-musl"
 
 def main():
     options = parse()
-    place.leave_on_termination()
+    place.exit_on_sigterm()
     text = FILE.read_text(encoding="utf-8")
     budget = tomllib.loads(text)
     targets = options.targets or list(budget["bytes"])

@@ -61,7 +61,7 @@ class Place(contextlib.ExitStack):
         return seen
 
 
-def leave_on_termination():
+def exit_on_sigterm():
     """Makes SIGTERM raise an exception, so that the place is removed then too."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 

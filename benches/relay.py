@@ -42,12 +42,12 @@ class Relay:
         with client, socket.create_connection(("127.0.0.1", self._to)) as server:
             for end in (client, server):
                 end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            works = [*carry(client, server, one_way, first), *carry(server, client, one_way, 0)]
+            works = [*forward(client, server, one_way, first), *forward(server, client, one_way, 0)]
             for work in works:
                 work.join()
 
 
-def carry(source, sink, delay, first_delay):
+def forward(source, sink, delay, first_delay):
     """Forwards data from source to sink until the end. Returns the threads that do it.
 
     Sends each piece `delay` seconds after it came, and the first one `first_delay` seconds later.

@@ -32,7 +32,7 @@ source "$repo/tests/pi/prepare.sh"
 
 scratch=$(mktemp -d)
 child=
-leave() {
+clean_up() {
     trap '' INT TERM
     if [[ -n $child ]]; then
         # It removes its own folder.
@@ -41,7 +41,7 @@ leave() {
     fi
     rm -rf "$scratch"
 }
-trap leave EXIT
+trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 

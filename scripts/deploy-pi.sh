@@ -127,8 +127,8 @@ split_destination() {
     host=${host%]}
 }
 
-# of_host FILE: the file's name with the host in place of %h.
-of_host() {
+# fill_in_host FILE: the file's name with the host in place of %h.
+fill_in_host() {
     local rest=$1 name=
     while [[ $rest == *%h* ]]; do
         name+=${rest%%%h*}$host
@@ -140,7 +140,7 @@ of_host() {
 # Checks all files before the first Pi is changed, because a misspelt name is not an error of a Pi.
 for destination in "${destinations[@]}"; do
     split_destination "$destination"
-    for file in "$(of_host "$config")" "$(of_host "$credentials")" "$binary"; do
+    for file in "$(fill_in_host "$config")" "$(fill_in_host "$credentials")" "$binary"; do
         [[ -z $file || (-f $file && -r $file) ]] || fail "cannot read $file"
     done
 done
@@ -151,7 +151,7 @@ done
 source "$here/lib/over-ssh.sh"
 
 # shellcheck disable=SC2317  # a trap calls it
-leave() {
+clean_up() {
     trap '' INT TERM
     if [[ -n $stage ]]; then
         remote clean >/dev/null 2>&1 || :
@@ -164,18 +164,18 @@ leave() {
 deploy_to_one() {
     destination=$1
     split_destination "$destination"
-    config=$(of_host "$config")
-    credentials=$(of_host "$credentials")
+    config=$(fill_in_host "$config")
+    credentials=$(fill_in_host "$credentials")
     mkdir "$scratch"
     stage=
-    trap leave EXIT
+    trap clean_up EXIT
     # A trap runs with the redirections of the interrupted step, which would hide the line.
     exec 9>&2
     trap 'echo "deploy-pi.sh: interrupted" >&9; exit 130' INT
     trap 'echo "deploy-pi.sh: interrupted" >&9; exit 143' TERM
 
-    first_contact || explain "$status"
-    learn_facts
+    first_contact || fail_with_cause "$status"
+    read_facts
     mkdir -m 700 "$scratch/files"
     if [[ $uninstall == yes ]]; then
         uninstall_there
@@ -186,13 +186,13 @@ deploy_to_one() {
         if [[ $sudo == password ]]; then
             ask_password
         fi
-        phase commit remote_as_root || explain "$status"
+        phase commit remote_as_root || fail_with_cause "$status"
         printf '%s is in place\n' "${version:-autodns}" >"$reason"
     fi
 }
 
 # Keeps the facts that the Pi reported, and prints a note about each unusual one.
-learn_facts() {
+read_facts() {
     user=$(fact user '[A-Za-z_][A-Za-z0-9_.-]*')
     # The value becomes part of commands for the login shell: see quoted.
     home=$(fact home "/[^'!\\]*")
@@ -228,10 +228,10 @@ find_binary() {
     if [[ ! -d $here/bin && -f $here/build-pi.sh ]]; then
         binary=$here/../target/pi/$target/autodns
         # Built once for all Pis that need it.
-        if [[ ! -e $everything/built.$target ]]; then
+        if [[ ! -e $shared/built.$target ]]; then
             "$here/build-pi.sh" "$target" ||
                 fail "$destination: its binary could not be built; the cause is above"
-            : >"$everything/built.$target"
+            : >"$shared/built.$target"
         fi
         return
     fi
@@ -273,13 +273,13 @@ try_there() {
         return
     fi
     if [[ $force == no ]]; then
-        if told_there; then
-            fail "$destination: $words; nothing was changed (use --force to install it anyway)"
+        if find_remote_error; then
+            fail "$destination: $error; nothing was changed (use --force to install it anyway)"
         fi
-        explain "$status"
+        fail_with_cause "$status"
     fi
-    if told_there; then
-        echo "deploy-pi.sh: $destination: $words" >&2
+    if find_remote_error; then
+        echo "deploy-pi.sh: $destination: $error" >&2
     fi
     echo "$destination: installing it anyway, because of --force"
 }
@@ -291,15 +291,15 @@ uninstall_there() {
     if [[ $sudo == password ]]; then
         ask_password
     fi
-    phase uninstall remote_as_root || explain "$status"
+    phase uninstall remote_as_root || fail_with_cause "$status"
     echo "autodns is not installed any more" >"$reason"
 }
 
 # --- all of them --------------------------------------------------------------------------------
 
-everything=$(mktemp -d "${TMPDIR:-/tmp}/autodns.XXXXXX")
-trap 'rm -rf "$everything"' EXIT
-scratch=$everything/pi
+shared=$(mktemp -d "${TMPDIR:-/tmp}/autodns.XXXXXX")
+trap 'rm -rf "$shared"' EXIT
+scratch=$shared/pi
 interrupted=
 trap 'interrupted=130' INT
 trap 'interrupted=143' TERM
@@ -316,7 +316,7 @@ for destination in "${destinations[@]}"; do
         results+=("$destination: not tried")
         continue
     fi
-    reason=$everything/reason
+    reason=$shared/reason
     : >"$reason"
     # Not in a condition, where `set -e` has no effect.
     set +e
@@ -326,14 +326,14 @@ for destination in "${destinations[@]}"; do
     )
     status=$?
     set -e
-    words=$(cat "$reason")
+    outcome=$(cat "$reason")
     if [[ -n $interrupted ]]; then
         results+=("$destination: interrupted")
         status=$interrupted
     elif ((status == 0)); then
-        results+=("$destination: done: $words")
+        results+=("$destination: done: $outcome")
     else
-        results+=("$destination: failed: ${words:-exit status $status}")
+        results+=("$destination: failed: ${outcome:-exit status $status}")
     fi
     if ((status > worst)); then
         worst=$status

@@ -26,12 +26,12 @@ cache=${AUTODNS_CACHE:-${XDG_CACHE_HOME:-${HOME:?HOME is not set}/.cache}/autodn
 cargo_fuzz_version=0.13.2
 # In bytes: enough for several record sets, a long configuration, or the longest response of a
 # reflector. Longer inputs reach no new code and are much slower.
-longest_input=4096
+max_input_bytes=4096
 # In seconds. Even on a slow machine, every input takes much less.
-longest_run=5
+max_run_seconds=5
 
 # An input that reaches fewer new edges of the code is a variation of an existing one.
-enough_edges=16
+min_new_edges=16
 
 fail() {
     echo "fuzz.sh: $*" >&2
@@ -68,8 +68,8 @@ install_cargo_fuzz() {
 # run TARGET SECONDS: writes the output of libFuzzer to $scratch/TARGET.log and prints one line.
 run() {
     local target=$1 seconds=$2 log=$scratch/$1.log dictionary code=0
-    local options=(-max_total_time="$seconds" -max_len="$longest_input" -timeout="$longest_run"
-        -print_final_stats=1)
+    local options=(-max_total_time="$seconds" -max_len="$max_input_bytes"
+        -timeout="$max_run_seconds" -print_final_stats=1)
     dictionary=$folder/dictionaries/$(dictionary_of "$target").dict
     [ ! -f "$dictionary" ] || options+=(-dict="$dictionary")
     mkdir -p "$work/$target"
@@ -105,11 +105,11 @@ keep() {
 
 # Prints the inputs below FOLDER that have enough new edges in libFuzzer's notes of a merge.
 inputs_with_new_edges() {
-    awk -v folder="$2" -v enough="$enough_edges" '
+    awk -v folder="$2" -v min="$min_new_edges" '
         NR == 1 { count = $1; next }
         NR == 2 { next }
         NR <= count + 2 { file[NR - 3] = $0; next }
-        $1 == "COV" && NF >= enough + 2 && index(file[$2], folder) == 1 { print file[$2] }
+        $1 == "COV" && NF >= min + 2 && index(file[$2], folder) == 1 { print file[$2] }
     ' "$1"
 }
 

@@ -45,7 +45,7 @@ for argument; do
         --preflight) only_preflight=yes ;;
     esac
 done
-settle soak.sh
+finish_preflight soak.sh
 
 die() {
     printf 'soak.sh: %s\n' "$1" >&2

@@ -54,8 +54,8 @@ done
 if ((${#parts[@]} == 0)); then
     parts=(armhf main clock arm64 deb ansible release twice)
 fi
-# wants PART…: whether at least one of these parts will run.
-wants() {
+# runs_any PART…: whether at least one of these parts will run.
+runs_any() {
     local part
     for part; do
         if [[ " ${parts[*]} " == *" $part "* ]]; then return; fi
@@ -64,7 +64,7 @@ wants() {
 }
 
 # Emulated Pis need root. In CI, a missing part is an error.
-if ((EUID != 0)) && wants armhf arm64 deb ansible release; then
+if ((EUID != 0)) && runs_any armhf arm64 deb ansible release; then
     if [[ -n ${CI:-} ]]; then
         fail "this must run as root in CI: the emulated Pis need mounts and namespaces"
     fi
@@ -82,7 +82,7 @@ fi
 scratch=$(mktemp -d)
 children=()
 registered=
-leave() {
+clean_up() {
     local child
     trap '' INT TERM
     for child in ${children[@]+"${children[@]}"}; do
@@ -94,13 +94,13 @@ leave() {
     if [[ -n $registered ]]; then
         forget_emulators
     fi
-    if wants deb ansible release; then
+    if runs_any deb ansible release; then
         forget_cgroups
     fi
     wait
     rm -rf --one-file-system "$scratch"
 }
-trap leave EXIT
+trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
@@ -108,16 +108,16 @@ trap 'exit 143' TERM
 
 began=$SECONDS
 packages=(binutils qemu-user-static)
-if wants clock; then
+if runs_any clock; then
     packages+=(cpio openssl qemu-system-arm)
 fi
 if ((EUID == 0)); then
     packages+=(debootstrap iproute2 openssh-client openssl procps util-linux)
 fi
-if wants deb; then
+if runs_any deb; then
     packages+=(fish groff lintian man-db mandoc zsh)
 fi
-if wants deb ansible release; then
+if runs_any deb ansible release; then
     # These parts build the static x86-64 binary, and its quiet run is measured.
     packages+=(openssl strace time valgrind)
     export AUTODNS_TEST_CGROUP=autodns-test-$$
@@ -125,21 +125,21 @@ fi
 install_packages "${packages[@]}"
 install_compiler_with_source
 python=$("$repo/tests/moto/setup.sh")/bin/python
-if wants ansible; then
+if runs_any ansible; then
     make_ansible
 fi
-if wants clock; then
+if runs_any clock; then
     make_kernel
 fi
-if wants armhf arm64 deb ansible release; then
+if runs_any armhf arm64 deb ansible release; then
     # Before debootstrap, which runs programs for the other processor.
     registered=yes
     register_emulators
     (
-        if wants armhf deb release; then make_root armhf; fi
-        if wants arm64; then make_root arm64; fi
-        if wants deb release; then make_root "$(dpkg --print-architecture)" systemd; fi
-        if wants ansible; then
+        if runs_any armhf deb release; then make_root armhf; fi
+        if runs_any arm64; then make_root arm64; fi
+        if runs_any deb release; then make_root "$(dpkg --print-architecture)" systemd; fi
+        if runs_any ansible; then
             make_root "$(dpkg --print-architecture)" ansible
             make_root arm64 ansible
         fi
@@ -154,7 +154,7 @@ say "prepared in $((SECONDS - began)) s"
 began=$SECONDS
 "$repo/scripts/build-pi.sh" --way source
 budgeted=(aarch64-unknown-linux-musl armv7-unknown-linux-musleabihf arm-unknown-linux-musleabihf)
-if wants deb ansible release; then
+if runs_any deb ansible release; then
     "$repo/scripts/build-pi.sh" --way source x86_64-unknown-linux-musl
     budgeted+=(x86_64-unknown-linux-musl)
 fi

@@ -44,7 +44,7 @@ needs_program zsh zsh
 needs_namespaces
 needs_download nginx nginx
 needs_download caddy caddy
-settle test.sh install
+finish_preflight test.sh install
 
 cache=${AUTODNS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/autodns}
 deny_version=0.20.2

@@ -35,7 +35,7 @@ needs_folders
 needs_rust
 needs_python
 needs_program flock util-linux
-settle try.sh
+finish_preflight try.sh
 
 name=home.example.com
 old=192.0.2.1
@@ -48,13 +48,13 @@ apikey=verysecret
 
 unset AWS_PROFILE
 endpoint='' reflect_url=''
-work='' attended='' servers=()
+work='' running='' servers=()
 
 # Clean-up and errors
 
 cleanup() {
     trap '' HUP INT TERM
-    for group in $attended "${servers[@]}"; do
+    for group in $running "${servers[@]}"; do
         kill -- "-$group" 2>/dev/null || true
     done
     wait 2>/dev/null || true
@@ -102,14 +102,14 @@ indent() {
 # Runs a command to its end. It runs in the background, because a shell handles an interrupt
 # immediately only while it waits. It runs in its own process group, so that it can be ended with
 # all its child processes.
-attend() {
+run_to_end() {
     local code=0
     set -m
     "$@" </dev/null {hold}>&- &
     set +m
-    attended=$!
-    wait "$attended" || code=$?
-    attended=
+    running=$!
+    wait "$running" || code=$?
+    running=
     return "$code"
 }
 
@@ -167,7 +167,7 @@ autodns() {
     fi
     say "\$ $shown $*"
     : >"$work/requests"
-    attend timeout 120 env --ignore-environment --chdir="$work" "${environment[@]}" \
+    run_to_end timeout 120 env --ignore-environment --chdir="$work" "${environment[@]}" \
         "$program" "$@" >"$work/stdout" 2>"$work/stderr" || code=$?
     cat "$work/stdout" "$work/stderr" | indent
     if [ -s "$work/stdout" ] || [ -s "$work/stderr" ]; then
@@ -190,13 +190,13 @@ no_secret_in() {
     done
 }
 
-silent() {
+expect_silence() {
     [ ! -s "$work/stdout" ] || die "autodns should print nothing, but it did"
     [ ! -s "$work/stderr" ] || die "autodns should print no error, but it did"
 }
 
-# complains TEXT…: checks that stdout is empty and stderr has each text.
-complains() {
+# expect_error TEXT…: checks that stdout is empty and stderr has each text.
+expect_error() {
     local text
     [ ! -s "$work/stdout" ] || die "autodns should print errors on stderr, not on stdout"
     for text in "autodns: $name A: " "$@"; do
@@ -204,8 +204,9 @@ complains() {
     done
 }
 
-# record ADDRESS: prints the zone, which must have one record, with this address and the old TTL.
-record() {
+# expect_record ADDRESS: prints the zone. It must have one record, with this address and the old
+# TTL.
+expect_record() {
     local expected="$name. 300 IN A $1" found
     found=$(moto_aws records "$zone_id" | python_says '
 import json, sys
@@ -216,20 +217,21 @@ for row in json.load(sys.stdin):
 }
 
 # Prints the request to AWS since the last run began, which must be the only one.
-asked_once() {
+expect_one_request() {
     say "The requests to AWS:"
     cut -d ' ' -f 1-3 "$work/requests" | indent | indent
     [ "$(wc -l <"$work/requests")" = 1 ] || die "AWS should get exactly one request"
 }
 
-no_message() {
+expect_no_message() {
     moto_aws messages "$queue_url" >"$work/messages"
     say "The topic's subscriber got nothing."
     [ "$(cat "$work/messages")" = '[]' ] || die "the subscriber got $(cat "$work/messages")"
 }
 
-# message TEXT…: prints the one message that the topic's subscriber got. It must have each text.
-message() {
+# expect_message TEXT…: prints the only message that the topic's subscriber got. It must have each
+# text.
+expect_message() {
     local text
     moto_aws messages "$queue_url" >"$work/messages.json"
     python_says '
@@ -253,11 +255,11 @@ sys.exit(len(received) != 1)' <"$work/messages.json" >"$work/messages" ||
 
 heading "Building autodns and setting up the emulator (a few minutes the first time)"
 say '$ cargo build --release --locked'
-attend cargo build --manifest-path "$root/Cargo.toml" --release --locked ||
+run_to_end cargo build --manifest-path "$root/Cargo.toml" --release --locked ||
     die "autodns could not be built; cargo's error is above"
 program=$(cd "${CARGO_TARGET_DIR:-$root/target}/release" && pwd)/autodns
 [ -x "$program" ] || die "cargo built no $program"
-attend "$root/tests/moto/setup.sh" >"$work/environment" ||
+run_to_end "$root/tests/moto/setup.sh" >"$work/environment" ||
     die "the emulator could not be set up; the cause is above"
 python=$(cat "$work/environment")/bin/python
 
@@ -297,52 +299,52 @@ say '$ cat autodns.json'
 indent <"$work/autodns.json"
 
 heading "The record before"
-record "$old"
+expect_record "$old"
 
 heading "A wrong secret is rejected: the emulator checks signatures as AWS does"
 AWS_PROFILE=wrong autodns 1 autodns.json
-complains SignatureDoesNotMatch
-record "$old"
-no_message
+expect_error SignatureDoesNotMatch
+expect_record "$old"
+expect_no_message
 
 heading "A dry run prints the change and changes nothing"
 autodns 0 --dry-run autodns.json
 [ "$(cat "$work/stdout" "$work/stderr")" = "$name A: $old -> $new" ] ||
     die "a dry run should print '$name A: $old -> $new', and nothing else"
-record "$old"
+expect_record "$old"
 
 heading "The first run updates the record and prints nothing"
 autodns 0 autodns.json
-silent
-record "$new"
+expect_silence
+expect_record "$new"
 
 heading "A second run finds nothing to do: it sends AWS one request and prints nothing"
 autodns 0 autodns.json
-silent
-asked_once
-record "$new"
-no_message
+expect_silence
+expect_one_request
+expect_record "$new"
+expect_no_message
 
 heading "The reflector breaks: a line on stderr, which cron would mail, and one alert"
 control '{"mode": "broken"}'
 autodns 1 autodns.json
-complains 'out of order'
-message "$name" 'out of order'
-record "$new"
+expect_error 'out of order'
+expect_message "$name" 'out of order'
+expect_record "$new"
 [ -e "$work/autodns_alert.lock" ] || die "the alert's lock should exist"
 
 heading "It is still broken at the next run: stderr says so again, and no second alert is sent"
 autodns 1 autodns.json
-complains 'out of order'
-no_message
-record "$new"
+expect_error 'out of order'
+expect_no_message
+expect_record "$new"
 
 heading "The reflector works again, with a new address: the record follows, and a message says so"
 control "{\"mode\": \"ok\", \"address\": \"$newer\"}"
 autodns 0 autodns.json
-silent
-message "$name" 'is up to date again'
-record "$newer"
+expect_silence
+expect_message "$name" 'is up to date again'
+expect_record "$newer"
 [ ! -e "$work/autodns_alert.lock" ] || die "the alert's lock should be gone"
 
 printf '\nAll steps passed.\n'

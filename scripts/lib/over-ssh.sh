@@ -1,6 +1,6 @@
 # The connection of deploy-pi.sh to the Pi: sends the phases of pi-*.sh, shows their output and
 # keeps the facts that they report. Sourced by deploy-pi.sh. Everything that the Pi sends is checked
-# before it reaches the terminal or a command line: see plain and fact.
+# before it reaches the terminal or a command line: see strip_controls and fact.
 # shellcheck shell=bash disable=SC2034,SC2154  # variables shared with deploy-pi.sh
 
 # --- the connection -----------------------------------------------------------------------------
@@ -47,7 +47,7 @@ end_connection() {
 # and neither the Pi nor a known error of ssh gives the cause, it runs again without sharing. Opens
 # a second session immediately, because some ssh programs fail only there.
 first_contact() {
-    if [[ -e $everything/unshared ]]; then
+    if [[ -e $shared/unshared ]]; then
         connect_anew
     fi
     if phase probe; then
@@ -56,7 +56,7 @@ first_contact() {
             note_connection
             return 0
         fi
-    elif [[ $sharing == no || $status == unfinished ]] || told_there || told_by_ssh; then
+    elif [[ $sharing == no || $status == unfinished ]] || find_remote_error || find_ssh_error; then
         return 1
     fi
     end_connection
@@ -67,10 +67,10 @@ first_contact() {
 
 # Notes once for all Pis that connections cannot be shared. The next Pis do not try to share.
 note_connection() {
-    if [[ $sharing == yes || -e $everything/unshared ]]; then
+    if [[ $sharing == yes || -e $shared/unshared ]]; then
         return
     fi
-    : >"$everything/unshared"
+    : >"$shared/unshared"
     echo "$destination: note: ssh cannot use one connection for all steps here, so each step logs" \
         "in again; copy your SSH key to the Pi (ssh-copy-id), or type the password each time"
 }
@@ -124,8 +124,8 @@ ask_password() {
             "env LC_ALL=C sudo -S -p '' true" >/dev/null 2>"$scratch/raw"; then
             return
         fi
-        plain <"$scratch/raw" >"$scratch/err"
-        grep -qiE 'try again|incorrect password|no password' "$scratch/err" || explain 1
+        strip_controls <"$scratch/raw" >"$scratch/err"
+        grep -qiE 'try again|incorrect password|no password' "$scratch/err" || fail_with_cause 1
         echo "deploy-pi.sh: $destination: that is not the password" >&2
     done
     fail "$destination: sudo did not accept the password; nothing was changed"
@@ -135,7 +135,7 @@ ask_password() {
 
 # Copies text from the Pi to the terminal without the characters that control a terminal: control
 # characters of ASCII and Unicode, and characters that change the direction of text.
-plain() {
+strip_controls() {
     local LC_ALL=C line
     while IFS= read -r line || [[ -n $line ]]; do
         line=${line//$'\t'/ }
@@ -149,7 +149,7 @@ plain() {
 
 # Reads the lines of a phase from stdin, keeps the facts in a file and prints the rest. Lines before
 # the first line of the phase come from the login shell and are dropped.
-listen() {
+keep_facts() {
     local line begun=
     while IFS= read -r line; do
         if [[ -z $begun ]]; then
@@ -171,9 +171,9 @@ phase() {
     # Without stderr, where the shell would report that a signal ended a part of this pipeline.
     {
         { "${2:-remote}" "$1" 2>"$scratch/raw" || echo "$?" >"$scratch/status"; } |
-            plain | listen "$1"
+            strip_controls | keep_facts "$1"
     } 2>/dev/null
-    plain <"$scratch/raw" >"$scratch/err"
+    strip_controls <"$scratch/raw" >"$scratch/err"
     status=$(cat "$scratch/status")
     if [[ $status == 0 && $(fact 'done') != "$1" ]]; then
         status=unfinished
@@ -181,49 +181,49 @@ phase() {
     [[ $status == 0 ]]
 }
 
-# Whether the phase printed its error; sets words to it.
-told_there() {
-    words=$(LC_ALL=C sed -n 's/^deploy-pi\.sh: //p' "$scratch/err" | tail -n 1)
-    words=${words#"$destination: "}
-    [[ -n $words ]]
+# Whether the phase printed its error; sets error to it.
+find_remote_error() {
+    error=$(LC_ALL=C sed -n 's/^deploy-pi\.sh: //p' "$scratch/err" | tail -n 1)
+    error=${error#"$destination: "}
+    [[ -n $error ]]
 }
 
-# Whether ssh printed a known error; sets words to the advice.
-told_by_ssh() {
-    words=$(grep -v '^[[:space:]]*$' "$scratch/err" | tail -n 1) || :
-    case $words in
+# Whether ssh printed a known error; sets error to the advice.
+find_ssh_error() {
+    error=$(grep -v '^[[:space:]]*$' "$scratch/err" | tail -n 1) || :
+    case $error in
         *'Permission denied ('* | *'Too many authentication failures'*)
-            words="the login was refused: ${words##*: }; name the right key with -i" ;;
+            error="the login was refused: ${error##*: }; name the right key with -i" ;;
         *'Host key verification failed'*)
-            words="its host key is unknown or has changed; log in once by hand" ;;
-        *'resolve hostname'*) words="no machine has that name: ${words##*: }" ;;
+            error="its host key is unknown or has changed; log in once by hand" ;;
+        *'resolve hostname'*) error="no machine has that name: ${error##*: }" ;;
         *refused | *'timed out'* | *unreachable* | *'No route'*)
-            words="it cannot be reached: ${words##*: }; is it on, and is this sshd's port?" ;;
+            error="it cannot be reached: ${error##*: }; is it on, and is this sshd's port?" ;;
         *) return 1 ;;
     esac
 }
 
 # Prints in one line why a phase failed. $1 is the exit status of ssh, or "unfinished".
-explain() {
+fail_with_cause() {
     local status=$1
-    if told_there; then
-        fail "$destination: $words"
+    if find_remote_error; then
+        fail "$destination: $error"
     elif [[ $status == unfinished && $running == probe ]]; then
         fail "$destination: its login shell did not run the script; remove from that shell's" \
             "start-up files what ends the shell or reads stdin"
     elif [[ $status == unfinished ]]; then
         fail "$destination: it did not confirm the step \"$running\"; run deploy-pi.sh again"
-    elif told_by_ssh; then
-        fail "$destination: $words"
+    elif find_ssh_error; then
+        fail "$destination: $error"
     fi
-    fail "$destination: ${words:-ssh ended with status $status}"
+    fail "$destination: ${error:-ssh ended with status $status}"
 }
 
 # Copies the files in $scratch/files, and the script for root, into a new private folder on the Pi.
 # Does not use scp or sftp: they would parse the output of a login shell as their protocol.
 copy_files() {
     local file bytes
-    phase stage || explain "$status"
+    phase stage || fail_with_cause "$status"
     stage=$(fact stage '\.autodns-deploy\.[A-Za-z0-9]+')
     [[ -n $stage ]] || fail "$destination: it made no folder for the files"
     (umask 077 && remote_script >"$scratch/files/script")
@@ -231,13 +231,13 @@ copy_files() {
     for file in "$scratch"/files/*; do
         if ! "${ssh_command[@]}" -T -- "$login$host" \
             "cat >$(quoted "$home/$stage/${file##*/}")" <"$file" >/dev/null 2>"$scratch/raw"; then
-            words=$(plain <"$scratch/raw" | tail -n 1)
+            error=$(strip_controls <"$scratch/raw" | tail -n 1)
             phase space || :
-            fail "$destination: copying to $home failed: ${words##*: }; $(fact free '[0-9]+') kB" \
+            fail "$destination: copying to $home failed: ${error##*: }; $(fact free '[0-9]+') kB" \
                 "are free there, $((bytes / 1024 + 1)) are needed; nothing was changed"
         fi
     done
-    phase arrived || explain "$status"
+    phase arrived || fail_with_cause "$status"
     [[ $(fact bytes '[0-9]+') == "$bytes" ]] ||
         fail "$destination: copying to $home failed: not all of it arrived; nothing was changed"
 }

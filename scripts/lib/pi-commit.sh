@@ -16,9 +16,9 @@ path_of() {
     esac
 }
 
-# The names for the new and the old version of a file, in the same folder. cron ignores names in
-# /etc/cron.d that begin with a dot.
-beside() {
+# sibling NAME new|old: prints the path of the new or old version of a file, in the same folder.
+# cron ignores names in /etc/cron.d that begin with a dot.
+sibling() {
     path=$(path_of "$1")
     printf '%s/.%s.%s' "${path%/*}" "${path##*/}" "$2"
 }
@@ -26,14 +26,14 @@ beside() {
 undo() {
     for name in $swapped; do
         path=$(path_of "$name")
-        if [ -e "$(beside "$name" old)" ]; then
-            mv -f "$(beside "$name" old)" "$path"
+        if [ -e "$(sibling "$name" old)" ]; then
+            mv -f "$(sibling "$name" old)" "$path"
         else
             rm -f "$path"
         fi
     done
     for name in $prepared; do
-        rm -f "$(beside "$name" new)" "$(beside "$name" old)"
+        rm -f "$(sibling "$name" new)" "$(sibling "$name" old)"
     done
     printf '%s' "$made" | while IFS= read -r made_folder; do
         rmdir "$made_folder"
@@ -55,7 +55,7 @@ make_folder() {
     if [ -n "$above" ]; then
         make_folder "$above" "$2"
     fi
-    words=$(mkdir -m "$2" "$1" 2>&1) || undo_and_fail "cannot make $1: $(cause "$words")"
+    output=$(mkdir -m "$2" "$1" 2>&1) || undo_and_fail "cannot make $1: $(cause "$output")"
     made="$1
 $made"
 }
@@ -65,14 +65,14 @@ $made"
 prepare() {
     name=$1 mode=$2 new_owner=$3
     shift 3
-    new=$(beside "$name" new)
+    new=$(sibling "$name" new)
     prepared="$prepared $name"
     rm -f "$new"
-    words=$({ "$@" >"$new"; } 2>&1) || undo_and_fail "cannot write $new: $(cause "$words")"
-    words=$(chmod "$mode" "$new" 2>&1) || undo_and_fail "cannot set the mode: $(cause "$words")"
+    output=$({ "$@" >"$new"; } 2>&1) || undo_and_fail "cannot write $new: $(cause "$output")"
+    output=$(chmod "$mode" "$new" 2>&1) || undo_and_fail "cannot set the mode: $(cause "$output")"
     if [ -n "$new_owner" ]; then
-        words=$(chown "$new_owner" "$new" 2>&1) ||
-            undo_and_fail "cannot give $new to $new_owner: $words"
+        output=$(chown "$new_owner" "$new" 2>&1) ||
+            undo_and_fail "cannot give $new to $new_owner: $output"
     fi
     # Write it to the card now: after a power cut, a renamed file could otherwise be empty.
     sync "$new" 2>/dev/null || sync
@@ -94,14 +94,14 @@ as_user() {
 only_root_writes() { [ -n "$(find "$1/." -prune -user root ! -perm -020 ! -perm -002)" ]; }
 
 # Like prepare, with the copied file $4 as content.
-take_up() {
+prepare_copied() {
     as_user 'test -f "$0" && test -r "$0"' "$from/$4" 2>/dev/null ||
         undo_and_fail "$user cannot read the copied file $4 any more"
     prepare "$1" "$2" "$3" as_user 'cat <"$0"' "$from/$4"
 }
 
 # Like prepare, with the file $3 of an earlier version as content.
-move_here() {
+prepare_old() {
     if deployed_at_old_place && [ -e "$3" ] && [ ! -e "$(path_of "$1")" ]; then
         prepare "$1" 600 "$2" cat "$3"
         moved="$moved $1"
@@ -112,13 +112,14 @@ move_here() {
 swap() {
     path=$(path_of "$1")
     if [ -e "$path" ]; then
-        rm -f "$(beside "$1" old)"
-        words=$({ ln "$path" "$(beside "$1" old)" || cp -p "$path" "$(beside "$1" old)"; } 2>&1) ||
-            undo_and_fail "cannot keep the old $path meanwhile: $(cause "$words")"
+        old=$(sibling "$1" old)
+        rm -f "$old"
+        output=$({ ln "$path" "$old" || cp -p "$path" "$old"; } 2>&1) ||
+            undo_and_fail "cannot keep the old $path meanwhile: $(cause "$output")"
     fi
     swapped="$1 $swapped"
-    words=$(mv -f "$(beside "$1" new)" "$path" 2>&1) ||
-        undo_and_fail "cannot put $path in place: $(cause "$words")"
+    output=$(mv -f "$(sibling "$1" new)" "$path" 2>&1) ||
+        undo_and_fail "cannot put $path in place: $(cause "$output")"
 }
 
 # Whether the list $1 has the line $2.
@@ -187,19 +188,19 @@ commit() {
         undo_and_fail "users other than root can write to $folder; run sudo chown root $folder &&" \
             "sudo chmod go-w $folder"
     fi
-    take_up binary 755 '' autodns
+    prepare_copied binary 755 '' autodns
     if [ "$with_config" = yes ]; then
-        take_up config 600 "$owner" autodns.json
+        prepare_copied config 600 "$owner" autodns.json
     else
-        move_here config "$owner" "$old_config"
+        prepare_old config "$owner" "$old_config"
     fi
     if [ "$with_credentials" = yes ]; then
-        take_up credentials 600 "$owner" credentials
+        prepare_copied credentials 600 "$owner" credentials
     else
-        move_here credentials "$owner" "$old_credentials"
+        prepare_old credentials "$owner" "$old_credentials"
     fi
     if [ "$with_environment" = yes ]; then
-        take_up environment 600 "$owner" environment
+        prepare_copied environment 600 "$owner" environment
     fi
     prepare deployed 644 '' printf '%s\n' "$(manifest)"
     if [ "$system" = yes ]; then
@@ -207,7 +208,7 @@ commit() {
         prepare cron 600 '' printf '%s\n' "# Each deployment replaces this file. $mark" \
             "$(cron_line "$user")"
     else
-        read_crontab || undo_and_fail "the crontab of $user cannot be read: $words"
+        read_crontab || undo_and_fail "the crontab of $user cannot be read: $output"
         messages=$(messages_of_cron)
         line=$(cron_line '')
         edited=$(edited_crontab "$line")
@@ -218,13 +219,13 @@ commit() {
         swap "$name"
     done
     if [ "$system" = no ] && [ "$edited" != "$table" ]; then
-        words=$(printf '%s' "$edited" | crontab - 2>&1) || {
-            words=$(printf '%s' "$words" | tail -n 1)
-            undo_and_fail "the crontab of $user cannot be written: $words"
+        output=$(printf '%s' "$edited" | crontab - 2>&1) || {
+            output=$(printf '%s' "$output" | tail -n 1)
+            undo_and_fail "the crontab of $user cannot be written: $output"
         }
     fi
     for name in $prepared; do
-        rm -f "$(beside "$name" old)"
+        rm -f "$(sibling "$name" old)"
     done
     remove_replaced
     report
@@ -298,15 +299,15 @@ uninstall() {
             remove "$cron_file"
         fi
     elif command -v crontab >/dev/null; then
-        read_crontab || fail "the crontab of $user cannot be read: $words; nothing was changed"
+        read_crontab || fail "the crontab of $user cannot be read: $output; nothing was changed"
         edited=$(edited_crontab '')
         edited=${edited%x}
         if [ "$edited" != "$table" ]; then
             if [ -n "$edited" ]; then
-                words=$(printf '%s' "$edited" | crontab - 2>&1)
+                output=$(printf '%s' "$edited" | crontab - 2>&1)
             else
-                words=$(crontab -r 2>&1)
-            fi || fail "the crontab of $user cannot be written: $words; nothing was changed"
+                output=$(crontab -r 2>&1)
+            fi || fail "the crontab of $user cannot be written: $output; nothing was changed"
             gone=yes
             echo "$shown: removed a line in the crontab of $user"
         fi
@@ -344,7 +345,7 @@ TEXT
 
 remove() {
     if [ -e "$1" ]; then
-        words=$(rm -f "$1" 2>&1) || fail "cannot remove $1: $(cause "$words")"
+        output=$(rm -f "$1" 2>&1) || fail "cannot remove $1: $(cause "$output")"
         gone=yes
         echo "$shown: removed $1"
     fi

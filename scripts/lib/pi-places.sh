@@ -103,8 +103,8 @@ read_crontab() {
         return 0
     fi
     table=
-    words=$(LC_ALL=C crontab -l 2>&1 </dev/null) || :
-    case $words in
+    output=$(LC_ALL=C crontab -l 2>&1 </dev/null) || :
+    case $output in
         *'no crontab for'* | *'No such file'*) return 0 ;;
     esac
     return 1

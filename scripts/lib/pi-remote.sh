@@ -85,7 +85,7 @@ probe() {
             fail "there is no cron (no crontab command); install it: sudo apt install cron"
         fi
         if ! read_crontab; then
-            fail "the crontab of $(id -un) cannot be read: $words"
+            fail "the crontab of $(id -un) cannot be read: $output"
         fi
     fi
     if [ "$force" = no ] && ! cron_runs; then
@@ -127,10 +127,10 @@ stage() {
     cd || fail "cannot enter $HOME"
     find . ! -name . -prune -type d -name '.autodns-deploy.*' -mtime +0 -exec rm -rf {} + \
         2>/dev/null
-    if ! words=$(mktemp -d "$HOME/.autodns-deploy.XXXXXX" 2>&1); then
-        fail "cannot make a folder in $HOME: $(cause "$words"); nothing was changed"
+    if ! output=$(mktemp -d "$HOME/.autodns-deploy.XXXXXX" 2>&1); then
+        fail "cannot make a folder in $HOME: $(cause "$output"); nothing was changed"
     fi
-    echo "@stage=${words##*/}"
+    echo "@stage=${output##*/}"
 }
 
 arrived() { echo "@bytes=$(cat "$HOME/$stage"/* | wc -c | tr -d ' ')"; }
@@ -150,11 +150,11 @@ clean() {
 try_out() {
     from=$HOME/$stage
     chmod 700 "$from/autodns"
-    if ! words=$("$from/autodns" --version 2>&1); then
-        fail "the binary does not run on the Pi: $(cause "$words")"
+    if ! output=$("$from/autodns" --version 2>&1); then
+        fail "the binary does not run on the Pi: $(cause "$output")"
     fi
-    printf '%s\n' "$words"
-    echo "@version=$(printf '%s\n' "$words" | head -n 1)"
+    printf '%s\n' "$output"
+    echo "@version=$(printf '%s\n' "$output" | head -n 1)"
     # The program looks for credentials beside the configuration, so both must be in one folder.
     if [ "$with_config" = no ]; then
         copy_for_trial "$(kept "$config" "$old_config")" autodns.json
@@ -175,7 +175,7 @@ try_out() {
 
 copy_for_trial() {
     if [ -n "$1" ]; then
-        words=$(cp "$1" "$from/$2" 2>&1) || fail "cannot read $1: $(cause "$words")"
+        output=$(cp "$1" "$from/$2" 2>&1) || fail "cannot read $1: $(cause "$output")"
     fi
 }
 

@@ -5,23 +5,23 @@
 # shellcheck shell=bash disable=SC2154  # root: the repository's folder, set by the caller
 
 # The minimum version of Rust is in Cargo.toml.
-least_python=3.11
+min_python=3.11
 
-lacking='' packages='' commands=''
+missing='' packages='' commands=''
 
-# lacks ITEM: adds it to the list of what is missing.
-lacks() {
-    lacking="$lacking${lacking:+, }$1"
+# add_missing ITEM: adds it to the list of what is missing.
+add_missing() {
+    missing="$missing${missing:+, }$1"
 }
 
-wants_package() {
+advise_package() {
     case " $packages " in
         *" $1 "*) ;;
         *) packages="$packages${packages:+ }$1" ;;
     esac
 }
 
-wants_command() {
+advise_command() {
     case "$commands" in
         *"$1"*) ;;
         *) commands="$commands${commands:+ && }$1" ;;
@@ -67,16 +67,18 @@ read_arguments() {
 needs_linux() {
     case $(uname -s) in
         Linux) ;;
-        Darwin) lacks 'Linux (this is macOS: run it in a Linux virtual machine or container)' ;;
-        *) lacks "Linux (this is $(uname -s))" ;;
+        Darwin)
+            add_missing 'Linux (this is macOS: run it in a Linux virtual machine or container)'
+            ;;
+        *) add_missing "Linux (this is $(uname -s))" ;;
     esac
 }
 
 # needs_program NAME PACKAGE: PACKAGE is Debian's name. /usr/sbin is not on every user's PATH.
 needs_program() {
     if [ -z "$(PATH=$PATH:/usr/sbin:/sbin command -v "$1")" ]; then
-        lacks "$1"
-        wants_package "$2"
+        add_missing "$1"
+        advise_package "$2"
     fi
 }
 
@@ -88,15 +90,15 @@ needs_rust() {
     found=${found#cargo }
     found=${found%% *}
     if [ -z "$found" ]; then
-        lacks "Rust $least or later"
+        add_missing "Rust $least or later"
     elif ! version_is "$found" "$least"; then
-        lacks "Rust $least or later (this is $found)"
+        add_missing "Rust $least or later (this is $found)"
     fi
     if [ -z "$found" ] || ! version_is "$found" "$least"; then
         if [ -n "$(command -v rustup)" ]; then
-            wants_command 'rustup update stable && rustup default stable'
+            advise_command 'rustup update stable && rustup default stable'
         else
-            wants_command "curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh"
+            advise_command "curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh"
         fi
     fi
     needs_program cc gcc
@@ -105,11 +107,11 @@ needs_rust() {
 # needs_rust_component COMPONENT PROGRAM: from rustup, or from a package if Rust is from packages.
 needs_rust_component() {
     if [ -n "$(command -v cargo)" ] && ! (cd "$root" && "$2" --version) >/dev/null 2>&1; then
-        lacks "Rust's $1"
+        add_missing "Rust's $1"
         if [ -n "$(command -v rustup)" ]; then
-            wants_command "rustup component add $1"
+            advise_command "rustup component add $1"
         else
-            wants_package "${1/clippy/rust-clippy}"
+            advise_package "${1/clippy/rust-clippy}"
         fi
     fi
 }
@@ -120,13 +122,13 @@ needs_python() {
     local candidate version
     for candidate in "${PYTHON:-python3}" ${PYTHON:-python3.14 python3.13 python3.12 python3.11}; do
         version=$(python_version "$candidate") || version=
-        if [ -n "$version" ] && version_is "$version" "$least_python"; then
+        if [ -n "$version" ] && version_is "$version" "$min_python"; then
             export PYTHON=$candidate
             if ! "$candidate" -c 'import ensurepip, venv' >/dev/null 2>&1; then
-                lacks "Python's venv"
+                add_missing "Python's venv"
                 case $candidate in
-                    python3 | */python3) wants_package python3-venv ;;
-                    *) wants_package "python$version-venv" ;;
+                    python3 | */python3) advise_package python3-venv ;;
+                    *) advise_package "python$version-venv" ;;
                 esac
             fi
             return
@@ -134,19 +136,19 @@ needs_python() {
     done
     version=$(python_version "${PYTHON:-python3}") || version=
     if [ -n "$version" ]; then
-        lacks "Python $least_python or later (${PYTHON:-python3} is $version)"
+        add_missing "Python $min_python or later (${PYTHON:-python3} is $version)"
     elif [ -n "${PYTHON:-}" ]; then
-        lacks "Python $least_python or later ($PYTHON does not run)"
+        add_missing "Python $min_python or later ($PYTHON does not run)"
     else
-        lacks "Python $least_python or later"
+        add_missing "Python $min_python or later"
     fi
-    if [ -z "${PYTHON:-}" ] && has_package "python$least_python"; then
-        wants_package "python$least_python python$least_python-venv"
+    if [ -z "${PYTHON:-}" ] && has_package "python$min_python"; then
+        advise_package "python$min_python python$min_python-venv"
     elif [ -z "$version" ] && [ -n "$(command -v apt-get)" ] && [ -z "${PYTHON:-}" ] &&
-        version_is "$(package_version python3)" "$least_python"; then
-        wants_package 'python3 python3-venv'
+        version_is "$(package_version python3)" "$min_python"; then
+        advise_package 'python3 python3-venv'
     else
-        wants_command "PYTHON=/path/to/python3.12 ${0}"
+        advise_command "PYTHON=/path/to/python3.12 ${0}"
     fi
 }
 
@@ -167,12 +169,12 @@ needs_folders() {
     local cache=${AUTODNS_CACHE:-${XDG_CACHE_HOME:-${HOME:-}/.cache}/autodns}
     local target=${CARGO_TARGET_DIR:-$root/target}
     if ! can_write "$cache"; then
-        lacks "a cache folder that $(id -un 2>/dev/null || id -u) can write ($cache)"
-        wants_command "export AUTODNS_CACHE=/tmp/autodns-$(id -u)"
+        add_missing "a cache folder that $(id -un 2>/dev/null || id -u) can write ($cache)"
+        advise_command "export AUTODNS_CACHE=/tmp/autodns-$(id -u)"
     fi
     if ! can_write "$target"; then
-        lacks "a build folder that $(id -un 2>/dev/null || id -u) can write ($target)"
-        wants_command "export CARGO_TARGET_DIR=/tmp/autodns-target-$(id -u)"
+        add_missing "a build folder that $(id -un 2>/dev/null || id -u) can write ($target)"
+        advise_command "export CARGO_TARGET_DIR=/tmp/autodns-target-$(id -u)"
     fi
 }
 
@@ -196,11 +198,11 @@ needs_namespaces() {
         needs_program unshare util-linux
         return
     fi
-    lacks 'user namespaces for everybody'
+    add_missing 'user namespaces for everybody'
     for setting in kernel.apparmor_restrict_unprivileged_userns=0 \
         kernel.unprivileged_userns_clone=1; do
         if [ -e "/proc/sys/$(printf '%s' "${setting%=*}" | tr . /)" ]; then
-            wants_command "$(as_root "sysctl -w $setting")"
+            advise_command "$(as_root "sysctl -w $setting")"
         fi
     done
 }
@@ -216,11 +218,11 @@ needs_download() {
         apt-get download --print-uris "$1" >/dev/null 2>&1; then
         return
     fi
-    lacks "$2"
+    add_missing "$2"
     if [ -n "$(command -v apt-get)" ]; then
-        wants_command "$(as_root 'apt-get update')"
+        advise_command "$(as_root 'apt-get update')"
     else
-        wants_package "$1"
+        advise_package "$1"
     fi
 }
 
@@ -237,13 +239,13 @@ as_root() {
     fi
 }
 
-# settle NAME [install]: ends the script NAME if something is missing, after one line with the
-# command that installs it. With "install", installs missing packages if it runs as root. If nothing
-# is missing, returns, or ends the script after --preflight.
-settle() {
+# finish_preflight NAME [install]: ends the script NAME if something is missing, after one line with
+# the command that installs it. With "install", installs missing packages if it runs as root. If
+# nothing is missing, returns, or ends the script after --preflight.
+finish_preflight() {
     local advice
-    if [ -z "$lacking" ]; then
-        end_of_preflight "$1"
+    if [ -z "$missing" ]; then
+        end_preflight "$1"
         return
     fi
     if [ "${2:-}" = install ] && [ "$(id -u)" = 0 ] && [ -z "$commands" ] && [ -n "$packages" ] &&
@@ -252,8 +254,8 @@ settle() {
         # shellcheck disable=SC2086  # a list of words
         if apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
             --no-install-recommends $packages >/dev/null; then
-            lacking='' packages=''
-            end_of_preflight "$1"
+            missing='' packages=''
+            end_preflight "$1"
             return
         fi
         printf '%s: apt-get could not install %s; its error is above\n' "$1" "$packages" >&2
@@ -266,11 +268,11 @@ settle() {
     elif [ -n "$packages" ] && [ "$(uname -s)" = Linux ]; then
         commands="(your package manager's names for: $packages)${commands:+ && }$commands"
     fi
-    printf '%s: missing: %s%s%s\n' "$1" "$lacking" "${commands:+; install: }" "$commands" >&2
+    printf '%s: missing: %s%s%s\n' "$1" "$missing" "${commands:+; install: }" "$commands" >&2
     exit 1
 }
 
-end_of_preflight() {
+end_preflight() {
     if [ "$only_preflight" = yes ]; then
         printf '%s: nothing is missing\n' "$1"
         exit

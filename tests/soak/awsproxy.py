@@ -93,7 +93,10 @@ class AwsProxy:
                 self._answer(connection, 403, answers.headers(now, body), body)
             else:
                 body = self._carry_out(exchange, request) if fault.carried else b""
-                Trouble(connection, exchange, now, scenario.deadline, self.secrets).answer(body)
+                response = FaultyResponse(
+                    connection, exchange, now, scenario.deadline, self.secrets
+                )
+                response.answer(body)
         finally:
             exchange.ended = time.monotonic()
 
@@ -119,7 +122,7 @@ class AwsProxy:
         return body
 
 
-class Trouble:
+class FaultyResponse:
     """Responds to one request with its fault."""
 
     def __init__(self, connection, exchange, now, deadline, secrets):

@@ -36,9 +36,9 @@ class Installation:
         self.proxy = awsproxy.AwsProxy(int(endpoint.rpartition(":")[2]), self.secrets)
         self.reflectors = reflectors.Reflectors(2 + index // 2 % 2)
         self.folder = folder
-        self._lay_out(user)
+        self._make_files(user)
 
-    def _lay_out(self, user):
+    def _make_files(self, user):
         for name in ("user/.aws", "etc", "var", "tmp"):
             (self.folder / name).mkdir(parents=True)
         self.config = self.folder / "etc" / "autodns.json"
@@ -68,7 +68,7 @@ class Installation:
                 f"[default]\naws_access_key_id = {user['key_id']}\n"
                 f"aws_secret_access_key = {user['secret']}\n"
             )
-        self.laid_out = self.files()
+        self.initial_files = self.files()
 
     def files(self):
         """Returns path and content of all files except the lock and the pending file."""
@@ -83,8 +83,8 @@ class Installation:
         now = self.files()
         return sorted(
             path
-            for path in now.keys() | self.laid_out.keys()
-            if now.get(path, ...) != self.laid_out.get(path, ...)
+            for path in now.keys() | self.initial_files.keys()
+            if now.get(path, ...) != self.initial_files.get(path, ...)
         )
 
     def environment(self, scenario):

@@ -37,7 +37,7 @@ class Ended:
     left: tuple
 
 
-def adopt():
+def become_subreaper():
     """Makes this process the parent of orphaned processes (a subreaper)."""
     if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
         raise OSError(ctypes.get_errno(), "prctl")
@@ -71,7 +71,7 @@ def run(command, environment, folder, scratch, limit):
         processor=usage.ru_utime + usage.ru_stime,
         peak=usage.ru_maxrss,
         killed=killed,
-        left=tuple(left_of(starter.pid)),
+        left=tuple(end_session(starter.pid)),
     )
 
 
@@ -84,7 +84,7 @@ def ends(pid, limit):
         os.close(descriptor)
 
 
-def left_of(session):
+def end_session(session):
     """Ends the remaining processes of a session. Yields the name of each that was still running or
     not waited for."""
     for folder in pathlib.Path("/proc").iterdir():

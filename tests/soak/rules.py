@@ -57,7 +57,7 @@ class Observation:
     # The start of the program, by time.monotonic().
     began: float
     # Whether this machine was too busy for the rules about time.
-    starved: bool
+    too_busy: bool
     exchanges: list
     reflections: list
     messages: list
@@ -83,7 +83,7 @@ class Observation:
         if not exchange.told or exchange.status != 200:
             return False
         end = self.began + self.scenario.deadline
-        return True if exchange.ended < end - LAST_MOMENTS and not self.starved else None
+        return True if exchange.ended < end - LAST_MOMENTS and not self.too_busy else None
 
     @property
     def due(self):
@@ -113,14 +113,14 @@ RECOVERY = "up to date again"
 def violations(run):
     """The broken rules, one per line."""
     found = []
-    for rule in (ending, record, exit_code, writes, lock, mail, words, attempts, left_overs):
+    for rule in (ending, record, exit_code, writes, lock, mail, output, attempts, leftovers):
         found += [f"{rule.__name__}: {problem}" for problem in rule(run)]
     return found
 
 
 def ending(run):
     ended = run.ended
-    over = ended.seconds > run.scenario.deadline + OVERTIME and not run.starved
+    over = ended.seconds > run.scenario.deadline + OVERTIME and not run.too_busy
     if ended.killed or over:
         yield f"it ran for {ended.seconds:.1f} s, with a deadline of {run.scenario.deadline} s"
     if ended.code not in (0, 1) and not ended.killed:
@@ -142,14 +142,14 @@ def exit_code(run):
         for name, address in run.after.items():
             if address not in run.named:
                 yield f"exit code 0, but {name} is {address}"
-    elif run.ended.code == 1 and owed(run):
+    elif run.ended.code == 1 and run_must_succeed(run):
         yield "exit code 1, although a retry repairs every fault"
 
 
-def owed(run):
+def run_must_succeed(run):
     """Whether the run must succeed: a right source had no fault, and each request to AWS had, apart
     from benign faults, at most one quick failure that AWS's rules retry, and enough time for it."""
-    if run.starved or run.scenario.fault_mode in (FaultMode.WRONG_ADDRESS, FaultMode.NEW_ADDRESS):
+    if run.too_busy or run.scenario.fault_mode in (FaultMode.WRONG_ADDRESS, FaultMode.NEW_ADDRESS):
         return False
     plain = [r for r in run.reflections if r.right and r.fault.kind.name in PLAIN]
     closed = [e for e in run.of("list") if e.fault.kind.name == "idle close"]
@@ -157,12 +157,12 @@ def owed(run):
     seconds = run.scenario.deadline * (1 - ALERT_SHARE) / 2
     attempts = run.scenario.attempts or ATTEMPTS
     return bool(plain) and all(
-        must_succeed(exchanges, len(closed), seconds, attempts)
+        request_must_succeed(exchanges, len(closed), seconds, attempts)
         for exchanges in (run.of("list"), run.of("change"))
     )
 
 
-def must_succeed(exchanges, closed, seconds, attempts):
+def request_must_succeed(exchanges, closed, seconds, attempts):
     """Whether a request must succeed within this much time. A connection that was closed after the
     previous response also counts as a quick failure."""
     failed = [e.fault for e in exchanges if e.fault.kind.effect not in HARMLESS]
@@ -246,7 +246,7 @@ def mail_of_failure(run, alerts, recoveries):
         yield "the lock exists, although no alert was ever delivered"
 
 
-def words(run):
+def output(run):
     ended, lines = run.ended, run.lines
     if ended.stdout:
         yield "stdout is not empty"
@@ -302,7 +302,7 @@ def attempts(run):
             yield f"{len(counted)} attempts of {operation}"
 
 
-def left_overs(run):
+def leftovers(run):
     for process in run.ended.left:
         yield f"the process {process} still exists"
     for path in run.strays:

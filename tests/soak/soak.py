@@ -83,7 +83,7 @@ class Worker:
             first_of_streak=self.first_of_streak,
             ended=ended,
             began=began,
-            starved=self.stalls.stalled_since(began),
+            too_busy=self.stalls.stalled_since(began),
             exchanges=exchanges,
             reflections=list(place.reflectors.reflections),
             messages=place.messages() if published else [],
@@ -132,11 +132,11 @@ def found(run):
     return f"{records}/{lock}/{run.streak.delivered},{run.streak.unsure}"
 
 
-class Shift:
+class Runner:
     """All workers and their runs."""
 
-    def __init__(self, wanted, soak, workers):
-        self.wanted = wanted
+    def __init__(self, options, soak, workers):
+        self.options = options
         self.soak = soak
         self.workers = workers
         self.tally = Tally()
@@ -146,7 +146,7 @@ class Shift:
 
     def work(self, worker):
         try:
-            for number in range(worker.installation.index, self.wanted.runs, self.soak.workers):
+            for number in range(worker.installation.index, self.options.runs, self.soak.workers):
                 if self.stop.is_set():
                     return
                 self.do(worker, number)
@@ -167,7 +167,7 @@ class Shift:
         with self.lock:
             if broken:
                 print(report(self.soak, observed, broken), end="\n\n", flush=True)
-                if not self.wanted.keep_going:
+                if not self.options.keep_going:
                     self.stop.set()
             elif self.tally.runs % 1000 == 0:
                 took = time.monotonic() - self.began
@@ -188,8 +188,8 @@ class Shift:
 
     def only(self, worker, number):
         """Repeats one run from its initial state."""
-        if self.wanted.found:
-            records, lock, alerts = self.wanted.found.split("/")
+        if self.options.found:
+            records, lock, alerts = self.options.found.split("/")
             worker.installation.set_records(records.split(","))
             worker.streak = Streak(*map(int, alerts.split(",")))
             if lock == "pending":
@@ -213,12 +213,12 @@ def parse():
     parser.add_argument("--keep-going", action="store_true")
     parser.add_argument("--only", type=int)
     parser.add_argument("--found")
-    wanted = parser.parse_args()
-    if wanted.workers is None:
-        wanted.workers = 16 if wanted.runs >= 1000 else 6
-    if wanted.runs < 1 or wanted.workers < 1:
+    options = parser.parse_args()
+    if options.workers is None:
+        options.workers = 16 if options.runs >= 1000 else 6
+    if options.runs < 1 or options.workers < 1:
         parser.error("--runs and --workers need 1 or more")
-    return wanted
+    return options
 
 
 @contextlib.contextmanager
@@ -242,30 +242,32 @@ def moto():
         server.wait()
 
 
-def soak(wanted):
-    shared = Soak(wanted.seed, wanted.workers)
-    print(f"seed {wanted.seed}, {wanted.workers} workers", flush=True)
-    program.adopt()
+def soak(options):
+    shared = Soak(options.seed, options.workers)
+    print(f"seed {options.seed}, {options.workers} workers", flush=True)
+    program.become_subreaper()
     with tempfile.TemporaryDirectory(prefix="autodns-soak.") as folder, moto() as endpoint:
         workers = []
         stalls = StallDetector()
         keys = installation.moto_aws.admin_keys(endpoint)
-        indices = range(wanted.workers) if wanted.only is None else [wanted.only % wanted.workers]
+        indices = range(options.workers)
+        if options.only is not None:
+            indices = [options.only % options.workers]
         for index in indices:
             scratch = pathlib.Path(folder, f"scratch{index}")
             scratch.mkdir()
             home = pathlib.Path(folder, f"home{index}")
             place = installation.Installation(index, endpoint, keys, home)
-            workers.append(Worker(shared, stalls, wanted.program, place, scratch))
-        shift = Shift(wanted, shared, workers)
-        if wanted.only is None:
-            shift.all()
+            workers.append(Worker(shared, stalls, options.program, place, scratch))
+        runner = Runner(options, shared, workers)
+        if options.only is None:
+            runner.all()
         else:
-            shift.only(workers[0], wanted.only)
-        seconds = time.monotonic() - shift.began
-    tally = shift.tally
+            runner.only(workers[0], options.only)
+        seconds = time.monotonic() - runner.began
+    tally = runner.tally
     print(f"\n{tally.table(seconds)}\n")
-    print(f"seed {wanted.seed}: {tally.counts['passed']} passed, {tally.failed} failed")
+    print(f"seed {options.seed}: {tally.counts['passed']} passed, {tally.failed} failed")
     return 1 if tally.failed else 0
 
 

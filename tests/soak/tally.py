@@ -29,11 +29,11 @@ class Tally:
             changed = run.before != run.after
             count["changed"] += changed
             count["changed but not confirmed"] += changed and run.ended.code == 1
-            owed = rules.owed(run)
+            must_succeed = rules.run_must_succeed(run)
             healthy = all(r.fault.kind is faults.NONE for r in run.exchanges + run.reflections)
-            count["starved"] += run.starved
-            count["owed"] += owed
-            count["owed all the same"] += owed and not healthy
+            count["too_busy"] += run.too_busy
+            count["must succeed"] += must_succeed
+            count["succeeded despite a fault"] += must_succeed and not healthy
             count["wrong clock"] += abs(run.scenario.skew) > 300
             for exchange in run.exchanges:
                 count["requests"] += 1
@@ -81,9 +81,9 @@ class Tally:
             ("runs", f"{self.runs}"),
             ("  exit 0", f"{count['exit 0']}"),
             ("  exit 1", f"{count['exit 1']}"),
-            ("  had to end well", f"{count['owed']}"),
-            ("    in spite of a fault", f"{count['owed all the same']}"),
-            ("  machine too busy to tell", f"{count['starved']}"),
+            ("  had to end well", f"{count['must succeed']}"),
+            ("    in spite of a fault", f"{count['succeeded despite a fault']}"),
+            ("  machine too busy to tell", f"{count['too_busy']}"),
             ("  record changed", f"{count['changed']}"),
             ("  changed, not confirmed", f"{count['changed but not confirmed']}"),
             ("  AWS's clock off by > 5 min", f"{count['wrong clock']}"),

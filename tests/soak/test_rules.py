@@ -65,7 +65,7 @@ GOOD_RUN = Observation(
     first_of_streak=True,
     ended=ended(),
     began=0.0,
-    starved=False,
+    too_busy=False,
     exchanges=[exchange("list"), exchange("change")],
     reflections=[asked(), asked(source=1)],
     messages=[],
@@ -136,7 +136,7 @@ class Rules(unittest.TestCase):
             ),
             # This machine was too busy.
             dataclasses.replace(
-                FAILED_RUN, starved=True, exchanges=[aws("list", "503"), exchange("publish")]
+                FAILED_RUN, too_busy=True, exchanges=[aws("list", "503"), exchange("publish")]
             ),
             # A change that was made but could not be confirmed.
             dataclasses.replace(
@@ -187,23 +187,23 @@ class Rules(unittest.TestCase):
             ("mail", RECOVERED_RUN, {"messages": [alert()]}),
             ("mail", RECOVERED_RUN, {"locked_before": False}),
             ("mail", RECOVERED_RUN, {"exchanges": GOOD_RUN.exchanges, "messages": []}),
-            ("words", GOOD_RUN, {"ended": ended(stdout="x\n")}),
-            ("words", GOOD_RUN, {"ended": ended(0, [CAUSE])}),
-            ("words", FAILED_RUN, {"ended": ended(1, [CAUSE, CAUSE + SECRET])}),
-            ("words", FAILED_RUN, {"ended": ended(1, [CAUSE, CAUSE])}),
-            ("words", FAILED_RUN, {"ended": ended(1)}),
-            ("words", FAILED_RUN, {"ended": ended(1, [CAUSE, "what?"])}),
-            ("words", FAILED_RUN, {"ended": ended(1, [CAUSE, NO_ALERT])}),
-            ("words", FAILED_RUN, {"messages": [alert("something failed")]}),
-            ("words", FAILED_RUN, {"after": {NAME: NEW}}),
-            ("words", LOST_RUN, {"ended": ended(1, [CAUSE])}),
-            ("words", LOST_RUN, {"ended": ended(1, [CAUSE, NOT_SENT])}),
-            ("words", RECOVERED_RUN, {"ended": ended(0, [NOT_TOLD])}),
+            ("output", GOOD_RUN, {"ended": ended(stdout="x\n")}),
+            ("output", GOOD_RUN, {"ended": ended(0, [CAUSE])}),
+            ("output", FAILED_RUN, {"ended": ended(1, [CAUSE, CAUSE + SECRET])}),
+            ("output", FAILED_RUN, {"ended": ended(1, [CAUSE, CAUSE])}),
+            ("output", FAILED_RUN, {"ended": ended(1)}),
+            ("output", FAILED_RUN, {"ended": ended(1, [CAUSE, "what?"])}),
+            ("output", FAILED_RUN, {"ended": ended(1, [CAUSE, NO_ALERT])}),
+            ("output", FAILED_RUN, {"messages": [alert("something failed")]}),
+            ("output", FAILED_RUN, {"after": {NAME: NEW}}),
+            ("output", LOST_RUN, {"ended": ended(1, [CAUSE])}),
+            ("output", LOST_RUN, {"ended": ended(1, [CAUSE, NOT_SENT])}),
+            ("output", RECOVERED_RUN, {"ended": ended(0, [NOT_TOLD])}),
             ("attempts", FAILED_RUN, {"exchanges": [*again, exchange("publish")]}),
             ("attempts", GOOD_RUN, {"exchanges": waited, "scenario": scenario(attempts=2)}),
-            ("left_overs", GOOD_RUN, {"ended": ended(left=("cat (S)",))}),
-            ("left_overs", GOOD_RUN, {"strays": ["var/alert.lock.new"]}),
-            ("left_overs", GOOD_RUN, {"open_connections": 1}),
+            ("leftovers", GOOD_RUN, {"ended": ended(left=("cat (S)",))}),
+            ("leftovers", GOOD_RUN, {"strays": ["var/alert.lock.new"]}),
+            ("leftovers", GOOD_RUN, {"open_connections": 1}),
         ):
             with self.subTest(rule=rule, changes=changes):
                 self.assertIn(rule, self.broken(run, **changes))
