@@ -73,8 +73,9 @@ offered_by_zsh() {
         "$scratch/matches"
 }
 
-# offers LINE WORD…: expects that all three shells offer exactly these words at the end of the line.
-offers() {
+# expect_completions LINE WORD…: expects that all three shells offer exactly these words at the end
+# of the line.
+expect_completions() {
     local line=$1 shell words
     shift
     IFS=' ' read -ra words <<<"$line"
@@ -89,21 +90,22 @@ test_completions() {
     mkdir -p "$scratch/home" "$scratch/work/folder"
     cd "$scratch/work"
     touch home.json office.json
-    offers 'autodns ' check policy help version folder home.json office.json
-    offers 'autodns p' policy
-    offers 'autodns --' --dry-run --verbose --deadline --help --version
-    offers 'autodns --d' --dry-run --deadline
-    offers 'autodns check --' --alert --write --json --verbose --deadline --help --version
-    offers 'autodns policy --' --help --version
-    offers 'autodns check ' folder home.json office.json
-    offers 'autodns policy o' office.json
-    offers 'autodns --verbose h' help home.json
-    offers 'autodns --verbose c' check
-    offers 'autodns --verbose check --a' --alert
-    offers 'autodns --deadline 20 p' policy
-    offers 'autodns help ' check policy
-    offers 'autodns home.json o' office.json
-    offers 'autodns --deadline ' ''
+    expect_completions 'autodns ' check policy help version folder home.json office.json
+    expect_completions 'autodns p' policy
+    expect_completions 'autodns --' --dry-run --verbose --deadline --help --version
+    expect_completions 'autodns --d' --dry-run --deadline
+    expect_completions 'autodns check --' \
+        --alert --write --json --verbose --deadline --help --version
+    expect_completions 'autodns policy --' --help --version
+    expect_completions 'autodns check ' folder home.json office.json
+    expect_completions 'autodns policy o' office.json
+    expect_completions 'autodns --verbose h' help home.json
+    expect_completions 'autodns --verbose c' check
+    expect_completions 'autodns --verbose check --a' --alert
+    expect_completions 'autodns --deadline 20 p' policy
+    expect_completions 'autodns help ' check policy
+    expect_completions 'autodns home.json o' office.json
+    expect_completions 'autodns --deadline ' ''
 }
 
 tree=$scratch/tree

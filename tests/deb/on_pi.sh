@@ -9,8 +9,8 @@ dpkg_in_pi() {
         DEBIAN_FRONTEND=noninteractive dpkg "$@"
 }
 
-# installs PACKAGE_FILE: expects that dpkg installs it without errors or warnings.
-installs() {
+# expect_installation PACKAGE_FILE: expects that dpkg installs it without errors or warnings.
+expect_installation() {
     cp "$1" "$root/autodns.deb"
     dpkg_in_pi --install /autodns.deb
     expect "dpkg --install ${1##*/}" "0 " "$status $err"
@@ -65,7 +65,7 @@ test_package_on_pi() {
     rm "$root/autodns.deb" "$root/etc/cron.d/autodns"
     expect "a refused package installs no file" "$before" "$(files_in_pi)"
 
-    installs "$packages/autodns_$version-1_armhf.deb"
+    expect_installation "$packages/autodns_$version-1_armhf.deb"
     expect "the modes and owners" "755 root:root /usr/bin/autodns
 750 root:autodns /etc/autodns
 600 autodns:autodns /etc/autodns/credentials
@@ -96,7 +96,7 @@ test_package_on_pi() {
     write_credentials "$scratch/credentials"
     cat "$scratch/credentials" >"$root/etc/autodns/credentials"
     point_at_aws /var/lib/autodns autodns
-    checks "the command of README.Debian" pi "$(sed -n \
+    expect_check "the command of README.Debian" pi "$(sed -n \
         's|^    \(sudo -u autodns /usr/bin/autodns check .*\)|\1|p' \
         "$repo/packaging/debian/README.Debian")"
     as_service "AWS_ENDPOINT_URL=$endpoint"
@@ -108,12 +108,12 @@ test_package_on_pi() {
     as_service "AWS_ENDPOINT_URL=$endpoint"
     expect "a broken reflector" "1 " "$status $out"
     alert_came "$queue" || give_up "there is no alert"
-    pastes "the command of the alert" pi "$(command_of_alert)"
+    expect_alert_command "the command of the alert" pi "$(command_of_alert)"
     kept=$(owners /etc/autodns /etc/autodns/autodns.json /etc/autodns/credentials \
         /var/lib/autodns /var/lib/autodns/alert.lock)
     expect "its lock" "600 autodns:autodns /var/lib/autodns/alert.lock" "$(tail -n 1 <<<"$kept")"
 
-    installs "$packages/autodns_$version-2_armhf.deb"
+    expect_installation "$packages/autodns_$version-2_armhf.deb"
     expect "the upgrade" "$version-2" \
         "$(version_in_pi)"
     expect "an upgrade keeps modes and owners" "$kept" "$(owners /etc/autodns \
@@ -129,7 +129,7 @@ test_package_on_pi() {
     # The package keeps changes of the administrator.
     chmod 700 "$root/etc/autodns"
     rm "$root/etc/autodns/credentials"
-    installs "$packages/autodns_$version-2_armhf.deb"
+    expect_installation "$packages/autodns_$version-2_armhf.deb"
     expect "an upgrade keeps a changed mode" "700 root:autodns /etc/autodns" \
         "$(owners /etc/autodns)"
     expect "an upgrade does not restore a removed file" autodns.json "$(ls -A "$root/etc/autodns")"
@@ -144,7 +144,7 @@ not empty so not removed)?" "$status $err"
 ./var/lib/autodns/.aws/config
 ./var/lib/autodns/alert.lock" "$(LC_ALL=C comm -13 <(echo "$before") <(files_in_pi) |
         awk '{ print $3 }' | grep -v '^\./var/lib/systemd' | LC_ALL=C sort)"
-    installs "$packages/autodns_$version-2_armhf.deb"
+    expect_installation "$packages/autodns_$version-2_armhf.deb"
     expect "a new installation keeps these files" "autodns.json" "$(ls -A "$root/etc/autodns")"
 
     # dpkg removes an empty folder with the package. The next installation makes it again.
@@ -152,7 +152,7 @@ not empty so not removed)?" "$status $err"
     dpkg_in_pi --remove autodns
     expect "a removal removes an empty folder" no \
         "$([[ -e $root/etc/autodns ]] && echo yes || echo no)"
-    installs "$packages/autodns_$version-2_armhf.deb"
+    expect_installation "$packages/autodns_$version-2_armhf.deb"
     expect "an installation makes the folder again" "750 root:autodns /etc/autodns" \
         "$(owners /etc/autodns)"
 

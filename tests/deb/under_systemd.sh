@@ -110,7 +110,7 @@ test_package_under_systemd() {
     reflect=$answer
     boot_systemd
 
-    installs "$package"
+    expect_installation "$package"
     expect "the timer is off" $'disabled inactive' "$(state autodns.timer)"
     # Without a check of the man pages, because this small Debian has no man. lint.sh checks them.
     run inside systemd-analyze --man=no verify \
@@ -246,7 +246,7 @@ test_lock_in_tmp() {
 # An upgrade keeps the timer running. A removal stops it.
 test_package_lifetime() {
     inside systemctl start autodns.timer
-    installs "${package/-1_/-2_}"
+    expect_installation "${package/-1_/-2_}"
     expect "the upgrade" "$version-2" "$(version_in_pi)"
     expect "after the upgrade" "enabled active" "$(state autodns.timer)"
     expect "systemd knows the new unit" no "$(show NeedDaemonReload autodns.timer)"
@@ -260,7 +260,7 @@ test_package_lifetime() {
 $(inside systemctl is-active autodns.service)"
     expect "no unit is left enabled" "" \
         "$(find "$root/etc/systemd" -name 'autodns*' ! -name autodns.service.d)"
-    installs "${package/-1_/-2_}"
+    expect_installation "${package/-1_/-2_}"
     expect "after a new installation" "disabled inactive" "$(state autodns.timer)"
     dpkg_in_pi --purge autodns
     expect "dpkg --purge" 0 "$status"

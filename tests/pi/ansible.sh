@@ -107,8 +107,8 @@ play() {
     expect "a play shows no secret: $*" '' "$(grep -F -e "$secret" -e "a b%c" <<<"$out$err" || :)"
 }
 
-# plays WHAT CHANGED OPTION…: expects a play that succeeds and changes exactly that.
-plays() {
+# expect_play WHAT CHANGED OPTION…: expects a play that succeeds and changes exactly that.
+expect_play() {
     local what=$1 expected=$2
     shift 2
     play "$@"
@@ -119,9 +119,9 @@ plays() {
     expect "$what: the changed tasks" "$expected" "$changed"
 }
 
-# fails_to WHAT PATTERN OPTION…: expects a play that fails with this error and changes nothing on
-# the host.
-fails_to() {
+# expect_play_error WHAT PATTERN OPTION…: expects a play that fails with this error and changes
+# nothing on the host.
+expect_play_error() {
     local what=$1 pattern=$2 before
     shift 2
     before=$(host_snapshot)
@@ -195,11 +195,11 @@ test_role_on_pi() {
     make_inventory "$port" "$scratch/known_hosts" cron
     before=$(host_snapshot)
 
-    plays "check mode on a new Pi" "$everything_new
+    expect_play "check mode on a new Pi" "$everything_new
 Write the file for cron" --check --diff
     expect "check mode changes nothing" "$before" "$(host_snapshot)"
 
-    plays "the first run" "$everything_new
+    expect_play "the first run" "$everything_new
 Write the file for cron" --diff -e autodns_interval=1
     user=$(chroot "$root" id -u autodns)
     expect "the modes" "755 0 usr/local/bin/autodns
@@ -211,18 +211,18 @@ Write the file for cron" --diff -e autodns_interval=1
         etc/autodns/{autodns.json,credentials,environment} etc/cron.d/autodns)"
     cmp "$repo/target/pi/aarch64-unknown-linux-musl/autodns" "$root/usr/local/bin/autodns" ||
         give_up "the wrong program was installed"
-    checks "the check command in README.md" pi "$(check_of_readme '^sudo .*environment')"
+    expect_check "the check command in README.md" pi "$(check_of_readme '^sudo .*environment')"
     poll 120 "cron to change the record" record_says "$zone" 192.175.48.7
 
     first=$(host_snapshot)
-    plays "the second run" "" --diff -e autodns_interval=1
+    expect_play "the second run" "" --diff -e autodns_interval=1
     expect "the second run changes nothing" "$first" "$(host_snapshot)"
 
     # The next release, from a web server.
     make_release 9.9.9 upgrade
     start web python3 -u -m http.server --bind 127.0.0.1 --directory "$release" 0
     url=$(sed -n 's/.*(\(http.*\)\/).*/\1/p' <<<"$answer")
-    plays "an upgrade" "Install the program" --diff -e autodns_interval=1 \
+    expect_play "an upgrade" "Install the program" --diff -e autodns_interval=1 \
         -e autodns_version=9.9.9 -e "autodns_release=$url"
     expect "the program of the upgrade" upgrade "$(tail -c 7 "$root/usr/local/bin/autodns")"
 }
@@ -230,23 +230,27 @@ Write the file for cron" --diff -e autodns_interval=1
 # A wrong input gives an error and replaces nothing.
 test_role_refuses() {
     local sums
-    fails_to "a misspelt key" 'dnsname' \
+    expect_play_error "a misspelt key" 'dnsname' \
         -e '{"autodns_config": {"dnsname": "home.example.com"}}'
-    fails_to "a secret as a variable" 'put the key into autodns_access_key_id' \
+    expect_play_error "a secret as a variable" 'put the key into autodns_access_key_id' \
         -e '{"autodns_environment": {"AWS_SECRET_ACCESS_KEY": "x"}}'
     printf 'not a program\n' >"$control/program"
-    fails_to "a program that does not run" 'Exec format error' -e autodns_version= \
+    expect_play_error "a program that does not run" 'Exec format error' -e autodns_version= \
         -e autodns_binary=program
-    fails_to "a program with a wrong checksum" 'not have the checksum in autodns_binary_sha256' \
+    expect_play_error "a program with a wrong checksum" \
+        'not have the checksum in autodns_binary_sha256' \
         -e autodns_version= -e autodns_binary=program -e "autodns_binary_sha256=$(printf '%064d' 0)"
     sums=$(sed 's/^......../00000000/' "$release/SHA256SUMS" | "$python" -c '
 import json, sys
 print(json.dumps({"autodns_sha256sums": sys.stdin.read()}))')
-    fails_to "a release with a wrong checksum" 'not have the checksum in SHA256SUMS' -e "$sums"
-    fails_to "a release that is not in SHA256SUMS" 'has no checksum for autodns-1\.1\.1-x86_64' \
+    expect_play_error "a release with a wrong checksum" \
+        'not have the checksum in SHA256SUMS' -e "$sums"
+    expect_play_error "a release that is not in SHA256SUMS" \
+        'has no checksum for autodns-1\.1\.1-x86_64' \
         -e autodns_version=1.1.1
     : >"$root/var/lib/dpkg/info/autodns.list"
-    fails_to "the Debian package" 'the Debian package autodns has its files in /etc/autodns there'
+    expect_play_error "the Debian package" \
+        'the Debian package autodns has its files in /etc/autodns there'
     rm "$root/var/lib/dpkg/info/autodns.list"
 }
 
@@ -258,10 +262,10 @@ test_role_under_systemd() {
     read -r minute second <<<"$(own_moment)"
     before=$(host_snapshot)
 
-    plays "check mode on a new machine" "$everything_new
+    expect_play "check mode on a new machine" "$everything_new
 Write the units" --check
     expect "check mode changes nothing on it" "$before" "$(host_snapshot)"
-    plays "the first run with a timer" "$everything_new
+    expect_play "the first run with a timer" "$everything_new
 Write the units
 Turn the timer on"
     expect "the timer is on" "enabled active" "$(state autodns.timer)"
@@ -272,8 +276,8 @@ Turn the timer on"
     run inside systemd-analyze --man=no verify /etc/systemd/system/autodns.{service,timer}
     expect "systemd-analyze verify" "0 " "$status $out$err"
     first=$(host_snapshot)
-    plays "the second run with a timer" ""
-    plays "check mode on an installed machine" "" --check --diff
+    expect_play "the second run with a timer" ""
+    expect_play "check mode on an installed machine" "" --check --diff
     expect "both change nothing" "$first" "$(host_snapshot)"
 
     tell_reflector "$reflect" '{"mode":"ok","address":"192.175.48.9"}'
@@ -291,12 +295,12 @@ Turn the timer on"
     inside systemctl daemon-reload
 
     test_role_refuses
-    plays "another interval of the timer" "Write the units
+    expect_play "another interval of the timer" "Write the units
 Turn the timer on" -e autodns_interval=60
     minute=$(($(own_number_of_host) % 60))
     expect "the timer of the other interval" "OnCalendar=*:$minute:$second" \
         "$(grep '^OnCalendar=' "$root/etc/systemd/system/autodns.timer")"
-    plays "cron in place of the timer" "Turn the timer off
+    expect_play "cron in place of the timer" "Turn the timer off
 Remove the units
 Write the file for cron" -e autodns_schedule=cron
     read -r minute second <<<"$(own_moment)"
@@ -306,11 +310,11 @@ Write the file for cron" -e autodns_schedule=cron
     expect "the file for cron" "$minute-59/5 * * * * autodns $run 2>&1 | logger -t autodns" \
         "$(grep -v '^#' "$root/etc/cron.d/autodns")"
     point_at_aws /var/lib/autodns autodns
-    plays "variables that are no longer given" "Remove variables that are no longer given
+    expect_play "variables that are no longer given" "Remove variables that are no longer given
 Remove the file for cron
 Write the units
 Turn the timer on" -e '{"autodns_environment": {}}'
-    plays "the removal of all" "Turn the timer off
+    expect_play "the removal of all" "Turn the timer off
 Remove the units
 Remove the files of the role
 Remove the folder of the configuration" -e autodns_state=absent

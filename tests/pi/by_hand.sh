@@ -33,12 +33,12 @@ $(installing)"
     expect "only pi may read the files" "600 1000 home/pi/.config/autodns/autodns.json
 600 1000 home/pi/.config/autodns/credentials" \
         "$(modes home/pi/.config/autodns/{autodns.json,credentials})"
-    checks "the command by hand" pi "$(by_hand ' check ')"
+    expect_check "the command by hand" pi "$(by_hand ' check ')"
     alert_came "$queue" || give_up "check --alert sent nothing"
 
     by_hand '/5 \* \* \* \* ' | sed 's/^[^ ]*/*/; s/sleep [0-9]*/sleep 1/' | on_pi pi 'crontab -'
     poll 90 "cron to change the record" record_says "$zone" 192.175.48.7
     tell_reflector "$reflect" '{"mode":"broken"}'
     poll 90 "cron to send an alert" alert_came "$queue"
-    pastes "the command of the alert by hand" pi "$(command_of_alert)"
+    expect_alert_command "the command of the alert by hand" pi "$(command_of_alert)"
 }

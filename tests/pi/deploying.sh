@@ -81,7 +81,7 @@ home.example.com A: 192.0.2.1 -> 192.175.48.7" \
     expect "what the first deployment says" "$(placed "$(minutes 5)" pi \
         "$command check ${files[0]}" "$pi_home/.local/bin/autodns" "${files[@]}" \
         "$pi_home/.config/autodns/environment" "a line in the crontab of pi")" "$(after_dry_run)"
-    checks "what the first deployment names" pi "$(sed -n '$s/^  //p' <<<"$out")"
+    expect_check "what the first deployment names" pi "$(sed -n '$s/^  //p' <<<"$out")"
     expect "a dry run changes nothing" "$(record 192.0.2.1)" \
         "$(moto_aws "$endpoint" records "$zone")"
     expect "the crontab" "$own
@@ -111,7 +111,7 @@ $(minutes 5) * * * * sleep $(second); $line" "$(crontab_of pi)"
     expect "what the second deployment says" "$(placed '*' pi "$command check ${files[0]}" \
         "$pi_home/.local/bin/autodns" "${files[@]/%/ (kept as it was)}" \
         "a line in the crontab of pi")" "$(after_dry_run)"
-    checks "what the second deployment names" pi "$(sed -n '$s/^  //p' <<<"$out")"
+    expect_check "what the second deployment names" pi "$(sed -n '$s/^  //p' <<<"$out")"
     expect "the files after the second deployment" $'autodns.json\ncredentials\ndeployed' \
         "$(ls -A "$root$pi_home/.config/autodns")"
     expect "the crontab after the second deployment" "$own
@@ -141,12 +141,12 @@ SHELL=/bin/sh
     tell_reflector "$reflect" '{"mode":"broken"}'
     poll 90 "cron to send an alert" alert_came "$queue"
     ticks=$(wc -l <"$root$pi_home/ticks")
-    pastes "the command of the alert" pi "$(command_of_alert)"
+    expect_alert_command "the command of the alert" pi "$(command_of_alert)"
     expect_match "cron's logger gets what autodns says" \
         $'.*\n-t autodns\nautodns: home\\.example\\.com A: .*' $'\n'"$(cat "$root/var/log/logged")"
 
     # Meanwhile a deployment whose dry run fails changes nothing, unless it is forced.
-    refuses "a failing dry run" \
+    expect_failure "a failing dry run" \
         "the dry run failed \(exit status 1\); its output is above; nothing was changed .*" \
         deploy --interval 2
     expect_match "a failing dry run is shown" \
@@ -233,7 +233,7 @@ second@127.0.0.1: removed /usr/local/etc/autodns.deployed" "$status $out$err"
     expect "the files left in the old place" '' "$(ls -A "$root/usr/local/etc")"
     expect "its file for cron" "* * * * * second sleep $(second); $command ${places[0]} 2>&1 |\
  logger -t autodns # autodns, by deploy-pi.sh" "$(grep -v '^#' "$root/etc/cron.d/autodns")"
-    checks "what it names" second "$(sed -n '$s/^  //p' <<<"$out")"
+    expect_check "what it names" second "$(sed -n '$s/^  //p' <<<"$out")"
 
     deploy_as second --system --binary "$binary" --config "$scratch/second.json" --interval 1 \
         --credentials "$scratch/second.credentials"
@@ -244,7 +244,7 @@ second@127.0.0.1: removed /usr/local/etc/autodns.deployed" "$status $out$err"
 
     tell_reflector "$reflect" '{"mode":"broken"}'
     poll 90 "the system's cron to send an alert" alert_came "$queue"
-    pastes "the command of the system's alert" second "$(command_of_alert)"
+    expect_alert_command "the command of the system's alert" second "$(command_of_alert)"
     tell_reflector "$reflect" '{"mode":"ok"}'
 }
 

@@ -78,22 +78,23 @@ start_cron() {
 # on_pi USER COMMAND: runs it on the Pi, without ssh.
 on_pi() { chroot "$root" su -s /bin/sh "$1" -c "cd; $2"; }
 
-# paste USER COMMAND: runs it on the Pi in a login shell, like a person who pastes it.
-paste() { run env -i PATH="$PATH" TERM=dumb chroot "$root" su - "$1" -c "$2"; }
+# run_pasted USER COMMAND: runs it on the Pi in a login shell, like a person who pastes it.
+run_pasted() { run env -i PATH="$PATH" TERM=dumb chroot "$root" su - "$1" -c "$2"; }
 
-# pastes WHAT USER COMMAND: runs the command of an alert while the reflector still fails. It must
-# fail only at the reflector, so it finds and can read the configuration and the credentials.
-pastes() {
-    paste "$2" "$3"
+# expect_alert_command WHAT USER COMMAND: runs the command of an alert while the reflector still
+# fails. It must fail only at the reflector, so it finds and can read the configuration and the
+# credentials.
+expect_alert_command() {
+    run_pasted "$2" "$3"
     expect_match "$1, pasted: $3" "1 .*autodns: home\.example\.com A: [^"$'\n'"]*127\.0\.0\.1.*" \
         "$status $out$err"
     expect "$1 reaches the emulated AWS" '' "$(grep -F amazonaws.com <<<"$out$err" || :)"
 }
 
-# checks WHAT USER COMMAND: runs the `autodns check` that a deployment or a page names. It must
-# succeed.
-checks() {
-    paste "$2" "$3"
+# expect_check WHAT USER COMMAND: runs the `autodns check` that a deployment or a page names. It
+# must succeed.
+expect_check() {
+    run_pasted "$2" "$3"
     expect_match "$1, pasted: $3" "0 .*ok +credentials .*" "$status $out$err"
 }
 
@@ -139,8 +140,9 @@ plain() {
         CARGO_NET_OFFLINE=true ${ODD+"ODD=$ODD"} setsid --wait "$@"
 }
 
-# refuses WHAT PATTERN COMMAND…: expects one line that matches, status 1, and an unchanged Pi.
-refuses() {
+# expect_failure WHAT PATTERN COMMAND…: expects one line that matches, status 1, and an unchanged
+# Pi.
+expect_failure() {
     local what=$1 pattern=$2 before
     shift 2
     before=$(snapshot)

@@ -62,11 +62,11 @@ test_bundle() {
         "$status $err$(head -n 1 <<<"$out")"
     cmp "$bundle/bin/armv7/autodns" "$root$pi_home/.local/bin/autodns" ||
         give_up "the wrong binary was installed"
-    checks "the check that it names" pi "$(sed -n '$s/^  //p' <<<"$out")"
+    expect_check "the check that it names" pi "$(sed -n '$s/^  //p' <<<"$out")"
     from_bundle --uninstall pi@127.0.0.1
     expect "an uninstallation from a bundle" "0 " "$status $err"
     mv "$bundle/bin/armv7/autodns" "$scratch/away"
-    refuses "an incomplete bundle" ".*/bin/armv7/autodns is missing; unpack the bundle .*" \
+    expect_failure "an incomplete bundle" ".*/bin/armv7/autodns is missing; unpack the bundle .*" \
         from_bundle --config "$config" pi@127.0.0.1
     mv "$scratch/away" "$bundle/bin/armv7/autodns"
     rm -f "$root$pi_home/ticks"
@@ -134,7 +134,8 @@ second@127.0.0.1: done: silent is in place" "$status $err"$'\n'"$(tail -n 2 <<<"
     # An error with another cause is not retried.
     words='ssh: connect to host pi: Connection refused'
     make_ssh '[ "$1" = -V ] || {' "    echo '$words' >&2; exit 255; }"
-    refuses "no route without a second attempt" "it cannot be reached: Connection refused; .*" \
+    expect_failure "no route without a second attempt" \
+        "it cannot be reached: Connection refused; .*" \
         from_bundle --uninstall pi@127.0.0.1
     rm "$scratch/tools/ssh"
     ln -s "$(command -v ssh)" "$scratch/tools/ssh"
@@ -145,7 +146,7 @@ test_several() {
     local before deploying status=0
     before=$(snapshot)
     cp "$config" "$scratch/127.0.0.1.json"
-    refuses "a missing configuration for one host" "cannot read .*/127\.0\.0\.2\.json" \
+    expect_failure "a missing configuration for one host" "cannot read .*/127\.0\.0\.2\.json" \
         from_bundle --config "$scratch/%h.json" pi@127.0.0.1 pi@127.0.0.2
     echo '{}' >"$scratch/127.0.0.2.json"
     from_bundle --binary "$scratch/silent" --config "$scratch/%h.json" \

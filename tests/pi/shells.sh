@@ -109,13 +109,13 @@ test_shell_that_ends() {
     echo exit >"$home/.bashrc"
     for shell in /bin/bash /usr/bin/fish /usr/bin/tcsh; do
         chroot "$root" usermod -s "$shell" guest
-        refuses "$shell that ends immediately" "its login shell did not run the script; .*" \
+        expect_failure "$shell that ends immediately" "its login shell did not run the script; .*" \
             deploy_silent
     done
 }
 
-# hostile_answer LINE…: makes a login shell that answers the probe with these lines.
-hostile_answer() {
+# make_hostile_shell LINE…: makes a login shell that answers the probe with these lines.
+make_hostile_shell() {
     printf '#!/bin/sh\ncat <<"TEXT"\n\n@begin=probe\n%s\n@done=probe\nTEXT\n' \
         "$(printf '%s\n' '@home=/home/guest' '@user=guest' \
             '@target=armv7-unknown-linux-musleabihf' '@machine=armv7l, 32-bit programs' "$@")" \
@@ -126,11 +126,11 @@ hostile_answer() {
 # A response of a Pi reaches a command line or a terminal only if it has the expected form.
 test_hostile_pi() {
     local name value before
-    hostile_answer
+    make_hostile_shell
     chroot "$root" usermod -s /usr/local/bin/hostile guest
     while IFS='=' read -r name value; do
-        hostile_answer "@$name=$(printf %b "$value")"
-        refuses "a hostile $name" "it sent an invalid value for $name: .*" \
+        make_hostile_shell "@$name=$(printf %b "$value")"
+        expect_failure "a hostile $name" "it sent an invalid value for $name: .*" \
             deploy_as guest --config "$scratch/my:config.json"
     done <<'TEXT'
 target=--readme
@@ -145,7 +145,7 @@ home=/home/guest'; reboot; '
 TEXT
     printf '#!/bin/sh\nprintf "\\033[2J\\302\\2332Jdeploy-pi.sh: gone\\n" >&2; exit 1\n' \
         >"$root/usr/local/bin/hostile"
-    refuses "a hostile complaint" '\[2J\?2Jdeploy-pi\.sh: gone' \
+    expect_failure "a hostile complaint" '\[2J\?2Jdeploy-pi\.sh: gone' \
         deploy_as guest --config "$scratch/my:config.json"
     rm "$root/usr/local/bin/hostile"
     chroot "$root" usermod -s /bin/sh guest

@@ -125,7 +125,7 @@ test_packages() {
 pinned() { sed -n "/^name = \"$1\"/{n; s/.*\"\(.*\)\"/\1/p}" "$repo/Cargo.lock"; }
 
 # links.py and notices.py must find errors.
-test_the_finders() {
+test_links_and_notices() {
     mkdir "$scratch/page"
     printf 'See [this](docs/gone.md), man/gone.1 and README.md.\n' >"$scratch/page/INSTALL.txt"
     run "$here/links.py" "$scratch/page"
@@ -169,7 +169,7 @@ test_workflows() {
         grep -vE '@[0-9a-f]{40} # v[0-9.]+$|uses: \./' || :)"
 }
 
-test_the_finders
+test_links_and_notices
 test_tag
 test_workflows
 test_files

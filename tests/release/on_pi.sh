@@ -109,23 +109,23 @@ test_archive_on_pi() {
     local name=autodns-$version-armv7-unknown-linux-musleabihf install section line
     write_files /tmp/release.lock
     install -m 644 -o 1000 "$dist/$name.tar.gz" "$root$pi_home/"
-    paste pi "tar -xzf $name.tar.gz && rm $name.tar.gz"
+    run_pasted pi "tar -xzf $name.tar.gz && rm $name.tar.gz"
     expect "the archive unpacks on the Pi" "0 " "$status $out$err"
     install=$root$pi_home/$name/INSTALL.txt
     expect "the blocks of INSTALL.txt" "3 4 4 1 0" "$(blocks "$install")"
 
     section="BEFORE YOU START"
-    paste pi "cd $name; $(block "$install" 1 "$section")"
+    run_pasted pi "cd $name; $(block "$install" 1 "$section")"
     expect "the program runs" "0 autodns $version" "$status $out$err"
     expect "the table names the archives" "$(cd "$dist" && printf '%s\n' autodns-*-linux-*.tar.gz |
         sed "s/^autodns-$version-//; s/\.tar\.gz$//" | LC_ALL=C sort)" \
         "$(block "$install" 2 "$section" | cut -d' ' -f1 | LC_ALL=C sort)"
-    paste pi "cd $name; $(block "$install" 3 "$section")"
+    run_pasted pi "cd $name; $(block "$install" 3 "$section")"
     expect_match "the policy of the example" '0 \{.*route53:ChangeResourceRecordSets.*' \
         "$status $out$err"
 
     section="WITH CRON, FOR ONE USER, WITHOUT ROOT"
-    paste pi "cd $name; $(block "$install" 1 "$section")"
+    run_pasted pi "cd $name; $(block "$install" 1 "$section")"
     expect "the files are installed" "0 " "$status $out$err"
     expect "their modes" "755 1000 home/pi/.local/bin/autodns
 700 1000 home/pi/.config/autodns
@@ -134,19 +134,19 @@ test_archive_on_pi() {
         home/pi/.config/autodns home/pi/.config/autodns/{autodns.json,credentials})"
     cat "$scratch/autodns.json" >"$root$pi_home/.config/autodns/autodns.json"
     cat "$scratch/credentials" >"$root$pi_home/.config/autodns/credentials"
-    checks "INSTALL.txt's check" pi "cd $name; $(block "$install" 2 "$section")"
+    expect_check "INSTALL.txt's check" pi "cd $name; $(block "$install" 2 "$section")"
 
     echo '0 0 1 1 * true # my own' | on_pi pi 'crontab -'
-    paste pi "cd $name; $(block "$install" 3 "$section")"
+    run_pasted pi "cd $name; $(block "$install" 3 "$section")"
     expect "the cron line is made" "0 " "$status $out$err"
     line=$(crontab_of pi)
     expect_match "the crontab" '0 0 1 1 \* true # my own
 [0-4]-59/5 \* \* \* \* sleep [0-9]+; /home/pi/.local/bin/autodns'\
 ' /home/pi/.config/autodns/autodns.json 2>&1 \| logger -t autodns # autodns, by hand' "$line"
-    paste pi "cd $name; $(block "$install" 3 "$section")"
+    run_pasted pi "cd $name; $(block "$install" 3 "$section")"
     expect "pasting again replaces the line" "$line" "$(crontab_of pi)"
     echo fedcba9876543210fedcba9876543210 >"$root/etc/machine-id"
-    paste pi "cd $name; $(block "$install" 3 "$section")"
+    run_pasted pi "cd $name; $(block "$install" 3 "$section")"
     expect "another machine gets another time" another \
         "$([[ $(crontab_of pi) == "$line" ]] || echo another)"
     crontab_of pi | sed 's|^[0-9]-59/5|*|; s/sleep [0-9]*;/sleep 1;/' | on_pi pi 'crontab -'
@@ -154,16 +154,16 @@ test_archive_on_pi() {
 
     tell_reflector "$reflect" '{"mode":"broken"}'
     poll 100 "cron to send an alert" alert_came "$queue"
-    pastes "the alert's command" pi "$(command_of_alert)"
+    expect_alert_command "the alert's command" pi "$(command_of_alert)"
 
-    paste pi "cd $name; $(block "$install" 4 "$section")"
+    run_pasted pi "cd $name; $(block "$install" 4 "$section")"
     expect "INSTALL.txt's removal" "0 " "$status $out$err"
     expect "the crontab after it" '0 0 1 1 * true # my own' "$(crontab_of pi)"
     expect "no file is left" '' "$(cd "$root$pi_home" &&
         find .local .config -name '*autodns*')"
     on_pi pi 'crontab -r'
 
-    paste pi "cd $name; $(block "$install" 1 "MANUAL PAGES AND COMPLETIONS")"
+    run_pasted pi "cd $name; $(block "$install" 1 "MANUAL PAGES AND COMPLETIONS")"
     expect "pages and completions are installed" "0 " "$status $out$err"
     expect "their paths" "bash-completion/completions/autodns
 fish/vendor_completions.d/autodns.fish
@@ -194,12 +194,12 @@ test_bundle_on_pi() {
         give_up "the bundle installed the wrong program"
     checked=$(block "$bundle/README.txt" 4)
     expect "it ends with the command of README.txt" "$checked" "$(sed -n '$s/^  //p' <<<"$out")"
-    checks "README.txt's check" pi "$checked"
+    expect_check "README.txt's check" pi "$checked"
     in_bundle "$(block "$bundle/README.txt" 5)"
     expect "an upgrade from the bundle" "0 " "$status $err"
     cmp "$scratch/autodns.json" "$root$pi_home/.config/autodns/autodns.json" ||
         give_up "the upgrade changed the configuration"
-    checks "the check after the upgrade" pi "$checked"
+    expect_check "the check after the upgrade" pi "$checked"
     in_bundle "$(block "$bundle/README.txt" 6)"
     expect "a removal from the bundle" "0 " "$status $err"
     expect "no file is left" '' "$(cd "$root$pi_home" &&
@@ -213,16 +213,16 @@ test_package_by_its_text() {
     write_files /var/lib/autodns/alert.lock
     cp "$dist/$package" "$root$pi_home/"
     # Does not compare stderr, because apt warns there that its interface is not stable.
-    paste pi "sudo apt install ./$package"
+    run_pasted pi "sudo apt install ./$package"
     expect "the package is installed" 0 "$status"
     text=$root/usr/share/doc/autodns/README.Debian
     expect "the blocks of README.Debian" 5 "$(blocks "$text")"
     cp "$scratch"/{autodns.json,credentials} "$root$pi_home/"
-    paste pi "$(block "$text" 1)"
+    run_pasted pi "$(block "$text" 1)"
     expect "README.Debian's files are installed" "0 " "$status $err"
     point_at_aws /var/lib/autodns autodns
-    checks "README.Debian's check" pi "$(block "$text" 2)"
-    paste pi "sudo apt purge --yes autodns"
+    expect_check "README.Debian's check" pi "$(block "$text" 2)"
+    run_pasted pi "sudo apt purge --yes autodns"
     expect "the package is purged" 0 "$status"
 }
 
