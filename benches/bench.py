@@ -20,7 +20,7 @@ import place
 HERE = pathlib.Path(__file__).resolve().parent
 REPOSITORY = HERE.parent
 RTT = 0.040
-BEGIN, END = "<!-- bench: written by scripts/bench.sh --readme -->", "<!-- end of bench -->"
+BEGIN, END = "<!-- bench: written by scripts/bench.sh --pages -->", "<!-- end of bench -->"
 
 
 def main():
@@ -43,8 +43,7 @@ def main():
     print("\n".join([*table, "", *report]))
     if options.record:
         record(table, report)
-    if options.readme:
-        write_into("README.md", make_table(everyone, found, README_ROWS))
+    if options.pages:
         write_into("docs/benchmarks.md", make_table(everyone, found, PAGE_ROWS))
 
 
@@ -64,15 +63,15 @@ def parse():
         help="do not add the table to benches/results.md",
     )
     parser.add_argument(
-        "--readme",
+        "--pages",
         action="store_true",
-        help="also write the table into README.md and docs/benchmarks.md",
+        help="also write the table into docs/benchmarks.md",
     )
     options = parser.parse_args()
     if options.rounds < 1:
         parser.error("--rounds needs 1 or more")
-    if options.alone and options.readme:
-        parser.error("--readme needs the peers; leave out --alone")
+    if options.alone and options.pages:
+        parser.error("--pages needs the peers; leave out --alone")
     return options
 
 
@@ -172,7 +171,6 @@ ROWS = [
     ("handshakes", "TLS handshakes", 1, 0, False),
     ("disk", "on disk, MB", 1e6, 1, True),
 ]
-README_ROWS = ["busy", "far", "rss", "disk"]
 PAGE_ROWS = ["instructions", "busy", "far", "trips", "rss", "calls", "bytes_from", "disk"]
 
 

@@ -4,7 +4,7 @@
 # Measures time, instructions, memory, system calls, bytes and size. Prints a Markdown table and
 # adds it at the top of benches/results.md. docs/benchmarks.md explains the rows.
 #
-#     scripts/bench.sh [--rounds N] [--alone] [--no-record] [--readme]
+#     scripts/bench.sh [--rounds N] [--alone] [--no-record] [--pages]
 #
 # Builds and measures the static x86-64 binary of a release. Counts the instructions of the armv7
 # binary too if it is in target/pi. ${AUTODNS} names another program to measure. As root, installs

@@ -15,7 +15,7 @@ TARGET is one of these; without one, the three for Pis are built:
 
   --way cross          build with cross, in a Docker or Podman container
   --way source         also build the standard library, as for a release
-  --readme             write the sizes into README.md, between its markers
+  --pages             write the sizes into docs/install.md, between its markers
   --check TARGET FILE  build nothing: check that FILE is a static binary for TARGET
   -h, --help           show this help
 
@@ -177,9 +177,10 @@ check() {
     esac
 }
 
-# Replaces the text between the markers in README.md with a table of the built binaries.
-write_readme() {
-    local begin='<!-- sizes: written by scripts/build-pi.sh --readme -->' target bytes
+# Replaces the text between the markers in docs/install.md with a table of the built binaries.
+write_page() {
+    local begin='<!-- sizes: written by scripts/build-pi.sh --pages -->'
+    local page=docs/install.md target bytes
     scratch=$(mktemp -d)
     trap 'rm -rf "$scratch"' EXIT
     {
@@ -190,16 +191,16 @@ write_readme() {
                 'BEGIN { printf "| %s | `%s` | %d | %.2f |\n", pis, target, bytes, bytes / 1e6 }'
         done
     } >"$scratch/table"
-    grep -qxF -- "$begin" "$repo/README.md" || fail "README.md lacks the marker $begin"
+    grep -qxF -- "$begin" "$repo/$page" || fail "$page lacks the marker $begin"
     sed -e "\\|^$begin\$|,/^<!-- end of sizes -->\$/{//!d;}" -e "\\|^$begin\$|r $scratch/table" \
-        "$repo/README.md" >"$scratch/readme"
-    cat "$scratch/readme" >"$repo/README.md"
-    echo "build-pi.sh: wrote the sizes into README.md"
+        "$repo/$page" >"$scratch/page"
+    cat "$scratch/page" >"$repo/$page"
+    echo "build-pi.sh: wrote the sizes into $page"
 }
 
 # --- the run ------------------------------------------------------------------------------------
 
-targets=() wanted_way='' readme=''
+targets=() wanted_way='' pages=''
 while (($#)); do
     case $1 in
         --way)
@@ -208,7 +209,7 @@ while (($#)); do
                 fail "--way needs a value: cross or source"
             shift
             ;;
-        --readme) readme=yes ;;
+        --pages) pages=yes ;;
         --check)
             (($# == 3)) || fail "--check needs a target and a file, and nothing after them"
             pis_of "$2" >/dev/null
@@ -223,8 +224,8 @@ while (($#)); do
     shift
 done
 ((${#targets[@]})) || targets=("${pi_targets[@]}")
-[[ -z $readme || ${targets[*]} == "${pi_targets[*]}" ]] ||
-    fail "--readme needs all three binaries; leave out the targets"
+[[ -z $pages || ${targets[*]} == "${pi_targets[*]}" ]] ||
+    fail "--pages needs all three binaries; leave out the targets"
 target_dir=${CARGO_TARGET_DIR:+$CARGO_TARGET_DIR/pi} target_dir=${target_dir:-$repo/target/pi/build}
 # cargo runs in the repository's folder, so a relative path is made absolute first.
 [[ $target_dir == /* ]] || target_dir=$PWD/$target_dir
@@ -245,4 +246,4 @@ for target in "${targets[@]}"; do
             "because cross built it; build it with --way source to avoid that"
 done
 (cd "$repo/target/pi" && for target in "${targets[@]}"; do wc -c "$target/autodns"; done)
-[[ -z $readme ]] || write_readme
+[[ -z $pages ]] || write_page

@@ -133,9 +133,9 @@ test_hostile_pi() {
         expect_failure "a hostile $name" "it sent an invalid value for $name: .*" \
             deploy_as guest --config "$scratch/my:config.json"
     done <<'TEXT'
-target=--readme
+target=--pages
 target=x86_64-unknown-linux-musl
-target=armv7-unknown-linux-musleabihf --readme
+target=armv7-unknown-linux-musleabihf --pages
 machine=\033]0;title\a, 32-bit programs
 note=\033[2Jnothing to see
 user=guest;reboot
