@@ -109,23 +109,22 @@ impl Exception {
     /// with or without brackets, or a CIDR. A name may start with `.` or `*.` and end with `.`. All
     /// but a CIDR may end with a port.
     fn parse(entry: &str) -> Option<Self> {
-        let all_ports = |whom| Some(Self { whom, port: None });
-        if let Some((address, length)) = entry.split_once('/') {
-            let cidr = Cidr::around(address_of(address)?, length.parse().ok()?)?;
-            return all_ports(Whom::Network(cidr));
-        }
-        if let Some(address) = address_of(entry) {
-            return all_ports(Whom::Network(Cidr::only(address)));
-        }
         let (host, port) = match entry.rsplit_once(':') {
-            None => (entry, None),
-            Some((host, port)) => (host, Some(port.parse().ok()?)),
+            // A colon of an IPv6 address is not followed by a port.
+            Some((host, port)) if address_of(entry).is_none() && !entry.contains('/') => {
+                (host, Some(port.parse().ok()?))
+            }
+            _ => (entry, None),
         };
+        if host == "*" {
+            return Some(Self { whom: Whom::Everyone, port });
+        }
         if let Some(address) = address_of(host) {
             return Some(Self { whom: Whom::Network(Cidr::only(address)), port });
         }
-        if host == "*" {
-            return Some(Self { whom: Whom::Everyone, port });
+        if let Some((address, length)) = host.split_once('/') {
+            let cidr = Cidr::around(address_of(address)?, length.parse().ok()?)?;
+            return Some(Self { whom: Whom::Network(cidr), port });
         }
         let name = host.trim_start_matches("*.").trim_start_matches('.');
         let name = canonical_name(name);
