@@ -19,7 +19,6 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// How long to wait after the deadline for the time-out errors of the sources themselves.
 const GRACE: Duration = Duration::from_millis(200);
 
-/// What sources are asked with.
 #[derive(Clone, Debug)]
 pub struct Asking {
     pub network: Network,
@@ -140,7 +139,6 @@ impl Sources {
     }
 }
 
-/// Whether a source wants the next request only after the deadline.
 fn is_too_late(error: &SourceError, deadline: Deadline) -> bool {
     matches!(error.retry_after, Some(RetryAfter::Required(after)) if after >= deadline.left())
 }

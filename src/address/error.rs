@@ -15,7 +15,6 @@ pub enum Error {
         /// Each source by its name, in the order of the list.
         causes: Vec<(String, SourceError)>,
     },
-    /// Two sources named different addresses.
     Disagreement {
         /// A source and its address.
         first: (String, IpAddr),
@@ -41,7 +40,6 @@ pub struct SourceError {
     pub retry_after: Option<RetryAfter>,
     /// The address that the source named, if it may not be published.
     pub rejected: Option<IpAddr>,
-    /// Whether this machine has no network at all.
     pub is_no_network: bool,
     /// Whether this machine has no route to any source of the family.
     pub is_no_way: bool,
@@ -69,7 +67,6 @@ impl fmt::Display for SourceError {
 }
 
 impl Error {
-    /// Whether this machine has no network at all.
     pub fn is_no_network(&self) -> bool {
         match self {
             Self::NotFound { causes, .. } => causes.iter().any(|(_, error)| error.is_no_network),

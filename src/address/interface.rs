@@ -27,7 +27,6 @@ const DEPRECATED: u8 = 0x20;
 const TENTATIVE: u8 = 0x40;
 const PERMANENT: u8 = 0x80;
 
-/// One address of an interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry {
     pub address: Ipv6Addr,

@@ -50,7 +50,6 @@ pub enum Source {
     Reflector(usize),
 }
 
-/// An address and its source.
 #[derive(Clone, Debug)]
 pub struct PublicAddress {
     pub address: IpAddr,
@@ -59,7 +58,6 @@ pub struct PublicAddress {
     hosts: BTreeSet<String>,
     /// The connection of the last exchange, if there was one.
     pub via: Via,
-    /// The sources that failed before.
     failed: Failures,
 }
 

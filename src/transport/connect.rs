@@ -62,7 +62,6 @@ impl Way {
             .map_err(|error| failed(Kind::unsent(Phase::Handshake, &error)))
     }
 
-    /// Opens a tunnel through the proxy to the server of `uri`.
     fn through(&self, proxy: &Proxy, uri: &Uri, end: Deadline) -> Result<Stream, Kind> {
         let host = &proxy.host;
         let tcp = tcp(&addresses_of(host, proxy.port, end)?, end)?;
@@ -89,7 +88,6 @@ fn tcp(addresses: &[SocketAddr], end: Deadline) -> Result<Stream, Kind> {
     }
 }
 
-/// The family that all these addresses share, if they share one.
 fn family_of(addresses: &[SocketAddr]) -> Option<Family> {
     let first = Family::of(addresses.first()?.ip());
     addresses.iter().all(|address| Family::of(address.ip()) == first).then_some(first)

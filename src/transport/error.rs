@@ -132,7 +132,6 @@ const fn is_about_the_way(kind: &Kind) -> bool {
     )
 }
 
-/// The text, the advice and the retry class of one kind of error.
 type Row = (Cow<'static, str>, Cow<'static, str>, Retry);
 
 fn row(kind: &Kind, host: &str, family: Option<Family>) -> Row {

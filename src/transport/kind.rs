@@ -10,7 +10,6 @@ use super::route::{has_route, is_no_way};
 use crate::record::Family;
 use crate::secrets::one_line;
 
-/// Why an exchange has no usable response.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Kind {
     NoNetwork,
@@ -82,7 +81,6 @@ impl Kind {
         }
     }
 
-    /// Classifies the error of a look-up of a name.
     pub fn of_look_up(error: &io::Error) -> Self {
         kind_of_look_up(error).or_no_network()
     }
@@ -158,7 +156,6 @@ fn kind_of_io(error: &io::Error) -> Kind {
     }
 }
 
-/// Whether this process or the machine has reached its limit of open files.
 fn is_out_of_files(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
 }

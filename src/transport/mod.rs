@@ -44,7 +44,6 @@ pub use issuer::shown_name;
 pub use route::{is_ipv6_only, source_address};
 pub use via::Via;
 
-/// Limit for the look-up of a name.
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Limit for opening a connection, including TLS.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -52,7 +51,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 /// Limit for receiving the whole head of a response.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Limit for receiving the whole body of a response.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Limit for the whole exchange, from the look-up of the name to the last byte of the body.
 const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(20);
@@ -63,7 +61,6 @@ const MIN_TIMEOUT: Duration = Duration::from_millis(10);
 const BUFFER: usize = 1 << 14;
 /// The maximum size in bytes of the head of a response. The head must fit into the buffer.
 const MAX_HEAD: usize = BUFFER / 2;
-/// How many redirects are followed at most.
 const MAX_REDIRECTS: usize = 2;
 const USER_AGENT: &str = concat!("autodns/", env!("CARGO_PKG_VERSION"));
 

@@ -55,7 +55,6 @@ pub enum Stream {
 }
 
 impl Stream {
-    /// Does the TLS handshake with `host` over this connection.
     pub fn into_tls(mut self, tls: &Arc<ClientConfig>, host: &str) -> io::Result<Self> {
         let name = ServerName::try_from(bare(host).to_owned())
             .map_err(|_| io::Error::other("the host's name cannot be in a certificate"))?;

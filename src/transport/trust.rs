@@ -234,7 +234,6 @@ fn bits_of(certificate: &CertificateDer<'_>) -> Option<usize> {
     rsa_bits_of_der(&certificate.subject_public_key_info())
 }
 
-/// Whether ring accepts an RSA key with this number of bits.
 const fn is_fit(bits: usize) -> bool {
     2048 <= bits && bits <= 8192
 }
