@@ -24,7 +24,7 @@ use crate::record::Family;
 
 /// How connections to servers are made: the TLS settings, the proxy and the address family.
 #[derive(Clone)]
-pub struct Way {
+pub struct Dialer {
     pub tls: Arc<ClientConfig>,
     pub proxy: Option<Arc<Proxy>>,
     /// The only address family that connections may use; `None` allows both.
@@ -33,13 +33,13 @@ pub struct Way {
     pub last: LastVia,
 }
 
-impl fmt::Debug for Way {
+impl fmt::Debug for Dialer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Way")
+        f.write_str("Dialer")
     }
 }
 
-impl Way {
+impl Dialer {
     fn proxy_for(&self, uri: &Uri) -> Option<&Arc<Proxy>> {
         self.proxy.as_ref().filter(|proxy| proxy.serves(uri))
     }
@@ -93,7 +93,7 @@ fn family_of(addresses: &[SocketAddr]) -> Option<Family> {
     addresses.iter().all(|address| Family::of(address.ip()) == first).then_some(first)
 }
 
-impl Resolver for Way {
+impl Resolver for Dialer {
     fn resolve(
         &self,
         uri: &Uri,
@@ -120,7 +120,7 @@ impl Resolver for Way {
     }
 }
 
-impl Connector for Way {
+impl Connector for Dialer {
     type Out = Connection;
 
     fn connect(

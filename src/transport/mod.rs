@@ -28,7 +28,7 @@ use rustls::ClientConfig;
 use ureq::Agent;
 use ureq::config::{AutoHeaderValue, Config};
 
-use connect::Way;
+use connect::Dialer;
 use kind::Kind;
 use proxy::Proxy;
 use url::SecretUrl;
@@ -105,14 +105,14 @@ impl Network {
 
     fn client(&self, family: Option<Family>, proxy: Option<Arc<Proxy>>) -> Client {
         let last = LastVia::default();
-        let way = Way { tls: Arc::clone(&self.tls), proxy, family, last: Arc::clone(&last) };
+        let dialer = Dialer { tls: Arc::clone(&self.tls), proxy, family, last: Arc::clone(&last) };
         let config = Config::builder()
             // No compression, so that a small body cannot expand into a large one.
             .accept_encoding(AutoHeaderValue::None)
             .http_status_as_error(false)
             .max_response_header_size(MAX_HEAD)
             .max_redirects(0)
-            // `Way` connects to the proxy instead of ureq. ureq restarts its timeout at each read
+            // `Dialer` connects to the proxy instead of ureq. ureq restarts its timeout at each read
             // of the proxy's response, so a proxy that sends byte by byte could stall it forever.
             .proxy(None)
             .timeout_resolve(Some(RESOLVE_TIMEOUT))
@@ -124,7 +124,7 @@ impl Network {
             .timeout_global(Some(EXCHANGE_TIMEOUT))
             .user_agent(USER_AGENT)
             .build();
-        Client { agent: Agent::with_parts(config, way.clone(), way), last }
+        Client { agent: Agent::with_parts(config, dialer.clone(), dialer), last }
     }
 }
 
