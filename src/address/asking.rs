@@ -78,7 +78,7 @@ impl Sources {
                             if error.retry != Retry::Never {
                                 passing.insert(source);
                             }
-                            if error.is_no_way {
+                            if error.is_no_route {
                                 // The others would fail with the same cause, so report it once.
                                 passing.extend(waiting.drain(..));
                                 failed.clear();

@@ -42,7 +42,7 @@ pub struct SourceError {
     pub rejected: Option<IpAddr>,
     pub is_no_network: bool,
     /// Whether this machine has no route to any source of the family.
-    pub is_no_way: bool,
+    pub is_no_route: bool,
 }
 
 impl SourceError {
@@ -55,7 +55,7 @@ impl SourceError {
             retry_after: None,
             rejected: None,
             is_no_network: false,
-            is_no_way: false,
+            is_no_route: false,
         }
     }
 }

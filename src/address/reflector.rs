@@ -61,7 +61,7 @@ impl Reflector {
             .map_err(|error| SourceError {
                 retry: error.retry(),
                 is_no_network: error.is_no_network(),
-                is_no_way: error.is_no_way(),
+                is_no_route: error.is_no_route(),
                 ..SourceError::never(error.to_string(), error.advice())
             })?;
         let mut secrets = secrets.clone();

@@ -83,7 +83,7 @@ fn tcp(addresses: &[SocketAddr], end: Deadline) -> Result<Stream, Kind> {
     match stream::connect(addresses, end) {
         Ok(tcp) => Ok(Stream::Plain(tcp, end)),
         Err(error) => {
-            Err(Kind::unsent(Phase::Connecting, &error).or_no_way_of(family_of(addresses)))
+            Err(Kind::unsent(Phase::Connecting, &error).or_no_route(family_of(addresses)))
         }
     }
 }

@@ -42,7 +42,7 @@ impl Error {
     /// request.
     pub(super) fn of_proxy(kind: Kind, proxy: &Proxy) -> Self {
         let mut failure = Self::new(kind, false, &proxy.host, None).0;
-        if is_about_the_way(&failure.kind) {
+        if may_be_a_wrong_proxy(&failure.kind) {
             failure.advice = "check HTTPS_PROXY and NO_PROXY".into();
         }
         failure.words = format!("the proxy {proxy}: {}", failure.words).into();
@@ -79,8 +79,8 @@ impl Error {
 
     /// Whether this machine has no route for the address family of the request, so that every other
     /// server fails too.
-    pub fn is_no_way(&self) -> bool {
-        matches!(self.0.kind, Kind::NoNetwork | Kind::NoWayOf(_))
+    pub fn is_no_route(&self) -> bool {
+        matches!(self.0.kind, Kind::NoNetwork | Kind::NoRoute(_))
     }
 
     /// Whether DNS reported that the name does not exist.
@@ -118,7 +118,7 @@ impl From<Error> for ureq::Error {
 }
 
 /// Whether a wrong proxy address can cause this error. Other errors have advice of their own.
-const fn is_about_the_way(kind: &Kind) -> bool {
+const fn may_be_a_wrong_proxy(kind: &Kind) -> bool {
     matches!(
         kind,
         Kind::NoNameServer
@@ -144,7 +144,7 @@ fn row(kind: &Kind, host: &str, family: Option<Family>) -> Row {
     let connection = "check the connection; the next run tries again";
     match kind {
         Kind::NoNetwork => soon(NO_NETWORK, NO_NETWORK_ADVICE),
-        Kind::NoWayOf(Family::V6) => never(
+        Kind::NoRoute(Family::V6) => never(
             "this machine has no IPv6",
             if family.is_some() {
                 "set IPv6 up, or leave AAAA out of record_types and remove ipv6_hosts"
@@ -154,7 +154,7 @@ fn row(kind: &Kind, host: &str, family: Option<Family>) -> Row {
         ),
         // Unlike V6, this is transient: a home internet connection can lose IPv4 for a moment, but
         // one without IPv6 stays without it.
-        Kind::NoWayOf(Family::V4) => soon(
+        Kind::NoRoute(Family::V4) => soon(
             "this machine has no IPv4",
             if family.is_some() {
                 "leave A out of record_types"

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use ureq::Timeout;
 
-use super::route::{has_route, is_no_way};
+use super::route::{has_route, is_unreachable};
 use crate::record::Family;
 use crate::secrets::one_line;
 
@@ -14,7 +14,7 @@ use crate::secrets::one_line;
 pub enum Kind {
     NoNetwork,
     /// This machine has no route for this address family, but has one for the other family.
-    NoWayOf(Family),
+    NoRoute(Family),
     NoNameServer,
     NoSuchHost,
     NoAddress,
@@ -98,12 +98,12 @@ impl Kind {
         }
     }
 
-    /// Returns `NoWayOf(family)` if the error is about the route and `family` has none. `family` is
+    /// Returns `NoRoute(family)` if the error is about the route and `family` has none. `family` is
     /// the one that all tried addresses share. Returns other errors unchanged.
-    pub fn or_no_way_of(self, family: Option<Family>) -> Self {
+    pub fn or_no_route(self, family: Option<Family>) -> Self {
         match (self, family) {
             (Self::Unreachable | Self::Prohibited, Some(family)) if !has_route(family) => {
-                Self::NoWayOf(family)
+                Self::NoRoute(family)
             }
             (kind, _) => kind,
         }
@@ -140,7 +140,7 @@ fn kind_of_io(error: &io::Error) -> Kind {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => Kind::Refused,
         io::ErrorKind::PermissionDenied => Kind::Prohibited,
-        _ if is_no_way(error) => Kind::Unreachable,
+        _ if is_unreachable(error) => Kind::Unreachable,
         _ if is_out_of_files(error) => Kind::NoFile,
         io::ErrorKind::AddrNotAvailable => Kind::Unreachable,
         io::ErrorKind::ConnectionReset

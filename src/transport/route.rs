@@ -25,7 +25,7 @@ pub fn source_address(family: Family) -> io::Result<IpAddr> {
 /// Whether the kernel has a route to the Internet over `family`. If the test fails for another
 /// reason (no file descriptor is left), the result is true.
 pub fn has_route(family: Family) -> bool {
-    !source_address(family).is_err_and(|error| is_no_way(&error))
+    !source_address(family).is_err_and(|error| is_unreachable(&error))
 }
 
 /// Whether the kernel has a route to the Internet over IPv6 and none over IPv4.
@@ -35,7 +35,7 @@ pub fn is_ipv6_only() -> bool {
 
 /// Whether this machine or a router reported that the address cannot be reached. The host itself
 /// did not respond.
-pub fn is_no_way(error: &io::Error) -> bool {
+pub fn is_unreachable(error: &io::Error) -> bool {
     matches!(
         error.raw_os_error(),
         Some(

@@ -12,7 +12,7 @@ use ureq::unversioned::transport::{Buffers, NextTimeout, Transport};
 
 use super::buffers::InOut;
 use super::lookup::bare;
-use super::route::is_no_way;
+use super::route::is_unreachable;
 use super::via::{LastVia, Via};
 use crate::deadline::Deadline;
 use crate::record::Family;
@@ -40,7 +40,7 @@ pub fn connect(addresses: &[SocketAddr], end: Deadline) -> io::Result<TcpStream>
                 Err(error) => error,
             }
         };
-        if worst.as_ref().is_none_or(|worst| is_no_way(worst) && !is_no_way(&error)) {
+        if worst.as_ref().is_none_or(|worst| is_unreachable(worst) && !is_unreachable(&error)) {
             worst = Some(error);
         }
     }
@@ -242,7 +242,7 @@ mod tests {
             let error = connect(&addresses, end).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused, "{addresses:?}");
         }
-        assert!(is_no_way(&connect(&[prohibited], end).unwrap_err()));
+        assert!(is_unreachable(&connect(&[prohibited], end).unwrap_err()));
         assert!(connect(&[], end).is_err());
     }
 
