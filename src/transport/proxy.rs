@@ -92,15 +92,15 @@ impl fmt::Debug for Proxy {
 /// One entry of `NO_PROXY`. Without a port it covers all ports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Exception {
-    whom: Whom,
+    hosts: Hosts,
     port: Option<u16>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Whom {
-    Everyone,
+enum Hosts {
+    All,
     /// A name and all names below it. In lower case, without a leading or trailing dot.
-    Name(String),
+    Domain(String),
     Network(Cidr),
 }
 
@@ -117,31 +117,32 @@ impl Exception {
             _ => (entry, None),
         };
         if host == "*" {
-            return Some(Self { whom: Whom::Everyone, port });
+            return Some(Self { hosts: Hosts::All, port });
         }
         if let Some(address) = address_of(host) {
-            return Some(Self { whom: Whom::Network(Cidr::only(address)), port });
+            return Some(Self { hosts: Hosts::Network(Cidr::only(address)), port });
         }
         if let Some((address, length)) = host.split_once('/') {
             let cidr = Cidr::around(address_of(address)?, length.parse().ok()?)?;
-            return Some(Self { whom: Whom::Network(cidr), port });
+            return Some(Self { hosts: Hosts::Network(cidr), port });
         }
         let name = host.trim_start_matches("*.").trim_start_matches('.');
         let name = canonical_name(name);
         let fit =
             |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') || !c.is_ascii();
-        (!name.is_empty() && name.chars().all(fit)).then_some(Self { whom: Whom::Name(name), port })
+        (!name.is_empty() && name.chars().all(fit))
+            .then_some(Self { hosts: Hosts::Domain(name), port })
     }
 
     fn covers(&self, host: &str, port: u16) -> bool {
         if self.port.is_some_and(|only| only != port) {
             return false;
         }
-        match (&self.whom, address_of(host)) {
-            (Whom::Everyone, _) => true,
-            (Whom::Network(cidr), Some(address)) => cidr.contains(address),
-            (Whom::Name(name), None) => is_in_domain(&canonical_name(host), name),
-            (Whom::Name(_), Some(_)) | (Whom::Network(_), None) => false,
+        match (&self.hosts, address_of(host)) {
+            (Hosts::All, _) => true,
+            (Hosts::Network(cidr), Some(address)) => cidr.contains(address),
+            (Hosts::Domain(name), None) => is_in_domain(&canonical_name(host), name),
+            (Hosts::Domain(_), Some(_)) | (Hosts::Network(_), None) => false,
         }
     }
 }
