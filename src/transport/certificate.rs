@@ -9,7 +9,7 @@ use rustls::pki_types::UnixTime;
 use rustls::{AlertDescription, CertificateError, PeerIncompatible};
 use webpki::Error as Webpki;
 
-use super::lookup::{bare, is_public_name};
+use super::lookup::{is_public_name, without_brackets};
 use super::trust::Fault;
 use crate::clock::timestamp;
 use crate::secrets::one_line;
@@ -238,7 +238,7 @@ fn of_names(presented: &[String], host: &str) -> Words {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    let host = bare(host);
+    let host = without_brackets(host);
     let words =
         format!("the server's certificate is for {}{more}, not for \"{host}\"", shown.join(", "));
     let may_be_completed =
@@ -291,7 +291,7 @@ fn of_dates(phrase: &str, edge: UnixTime, time: UnixTime, clock: bool) -> Words 
 
 /// The advice to create a new certificate, for a server that the user can own.
 fn make(host: &str) -> String {
-    let host = bare(host);
+    let host = without_brackets(host);
     if is_public_name(host) {
         return WHO.into();
     }

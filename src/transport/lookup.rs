@@ -59,13 +59,13 @@ pub fn addresses_of(host: &str, port: u16, end: Deadline) -> Result<Vec<SocketAd
 }
 
 /// The host of a URL without the brackets around an IPv6 address.
-pub fn bare(host: &str) -> &str {
+pub fn without_brackets(host: &str) -> &str {
     host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
 }
 
 /// The address that a host is, with or without brackets. `None` for a name.
 pub fn address_in(host: &str) -> Option<IpAddr> {
-    bare(host).parse().ok()
+    without_brackets(host).parse().ok()
 }
 
 /// A private or link-local address.

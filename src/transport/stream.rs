@@ -11,7 +11,7 @@ use rustls::{ClientConfig, ClientConnection, ProtocolVersion, StreamOwned};
 use ureq::unversioned::transport::{Buffers, NextTimeout, Transport};
 
 use super::buffers::InOut;
-use super::lookup::bare;
+use super::lookup::without_brackets;
 use super::route::is_unreachable;
 use super::via::{LastVia, Via};
 use crate::deadline::Deadline;
@@ -56,7 +56,7 @@ pub enum Stream {
 
 impl Stream {
     pub fn into_tls(mut self, tls: &Arc<ClientConfig>, host: &str) -> io::Result<Self> {
-        let name = ServerName::try_from(bare(host).to_owned())
+        let name = ServerName::try_from(without_brackets(host).to_owned())
             .map_err(|_| io::Error::other("the host's name cannot be in a certificate"))?;
         let mut session = ClientConnection::new(Arc::clone(tls), name).map_err(io::Error::other)?;
         while session.is_handshaking() {

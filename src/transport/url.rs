@@ -11,7 +11,7 @@ use http::header::{AUTHORIZATION, LOCATION};
 use http::uri::Scheme;
 use http::{HeaderMap, HeaderValue, Request, Uri};
 
-use super::lookup::{address_in, bare, canonical_name, is_private};
+use super::lookup::{address_in, canonical_name, is_private, without_brackets};
 use crate::percent;
 use crate::secrets::{Secrets, looks_random};
 
@@ -208,7 +208,7 @@ impl fmt::Debug for SecretUrl {
 
 fn host_of(uri: &Uri) -> String {
     let host = uri.host().unwrap_or_default();
-    match bare(host).parse::<Ipv6Addr>() {
+    match without_brackets(host).parse::<Ipv6Addr>() {
         Ok(address) => address.to_string(),
         Err(_) => canonical_name(host),
     }
@@ -244,7 +244,7 @@ pub fn has_possible_port(uri: &Uri) -> bool {
 /// Whether a host is not empty, and an IPv6 address if it has brackets. `http::Uri` accepts any
 /// text in brackets.
 fn is_possible_host(host: &str) -> bool {
-    let bare = bare(host);
+    let bare = without_brackets(host);
     if bare == host { !host.is_empty() } else { bare.parse::<Ipv6Addr>().is_ok() }
 }
 
