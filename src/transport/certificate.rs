@@ -10,7 +10,7 @@ use rustls::{AlertDescription, CertificateError, PeerIncompatible};
 use webpki::Error as Webpki;
 
 use super::lookup::{is_public_name, without_brackets};
-use super::trust::Fault;
+use super::trust::CertificateFault;
 use crate::clock::timestamp;
 use crate::secrets::one_line;
 
@@ -99,7 +99,8 @@ fn of_certificate(error: &CertificateError, host: &str) -> Words {
     let new = |words: &str| (format!("the server's certificate {words}").into(), make(host).into());
     match error {
         Certificate::Other(other) => {
-            let fault = other.0.downcast_ref::<Fault>().map(|fault| of_fault(fault, host));
+            let fault =
+                other.0.downcast_ref::<CertificateFault>().map(|fault| of_fault(fault, host));
             let webpki = || other.0.downcast_ref::<Webpki>().map(|error| of_webpki(error, host));
             fault.or_else(webpki).unwrap_or_else(|| says("is not accepted", WHO))
         }
@@ -114,7 +115,7 @@ fn of_certificate(error: &CertificateError, host: &str) -> Words {
         Certificate::NotValidYet => {
             says("is not valid yet", "set the clock (timedatectl shows it)")
         }
-        Certificate::UnknownIssuer => of_fault(&Fault::UnknownIssuer(None), host),
+        Certificate::UnknownIssuer => of_fault(&CertificateFault::UnknownIssuer(None), host),
         Certificate::NotValidForName => says("is for another name", WHO),
         Certificate::NotValidForNameContext { presented, .. } => of_names(presented, host),
         Certificate::BadEncoding => new("cannot be read: its encoding is wrong"),
@@ -141,9 +142,9 @@ fn of_certificate(error: &CertificateError, host: &str) -> Words {
 }
 
 /// The text and advice for an error that this program's own verifier found.
-fn of_fault(fault: &Fault, host: &str) -> Words {
+fn of_fault(fault: &CertificateFault, host: &str) -> Words {
     match fault {
-        Fault::UnknownIssuer(issuer) => (
+        CertificateFault::UnknownIssuer(issuer) => (
             match issuer {
                 Some(name) => format!(
                     "the server's certificate is not trusted: it is issued by \"{name}\", which \
@@ -155,7 +156,7 @@ fn of_fault(fault: &Fault, host: &str) -> Words {
             .into(),
             "check who answers there; a CA of your own goes into AWS_CA_BUNDLE".into(),
         ),
-        Fault::RsaBits(bits) => (
+        CertificateFault::RsaBits(bits) => (
             format!(
                 "the server's certificate, or its CA's, has an RSA key of {bits} bits: only 2048 \
                  to 8192 are supported"
@@ -163,7 +164,7 @@ fn of_fault(fault: &Fault, host: &str) -> Words {
             .into(),
             make(host).into(),
         ),
-        Fault::NotItsKey => {
+        CertificateFault::NotItsKey => {
             ("the server does not have the key of the certificate that it shows".into(), WHO.into())
         }
     }

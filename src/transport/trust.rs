@@ -112,7 +112,7 @@ fn certificates(pem: &[u8]) -> Vec<&[u8]> {
 
 /// An error that is more precise than the error of rustls.
 #[derive(Debug)]
-pub enum Fault {
+pub enum CertificateFault {
     /// The certificate does not lead to a trusted root. Holds the issuer's name, if it has one.
     UnknownIssuer(Option<String>),
     /// An RSA key with too few or too many bits. Holds the number of bits.
@@ -122,16 +122,16 @@ pub enum Fault {
 }
 
 /// Required by `Error`, but never shown: the module `certificate` has the texts of messages.
-impl fmt::Display for Fault {
+impl fmt::Display for CertificateFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the certificate is not trusted")
     }
 }
 
-impl std::error::Error for Fault {}
+impl std::error::Error for CertificateFault {}
 
-impl From<Fault> for rustls::Error {
-    fn from(fault: Fault) -> Self {
+impl From<CertificateFault> for rustls::Error {
+    fn from(fault: CertificateFault) -> Self {
         CertificateError::Other(OtherError(Arc::new(fault))).into()
     }
 }
@@ -186,7 +186,7 @@ impl ServerCertVerifier for Verifier {
 }
 
 impl Verifier {
-    /// Replaces the error of rustls with a `Fault` if the issuer or the size of a key is the cause.
+    /// Replaces the error of rustls if the issuer or the size of a key is the cause.
     fn named(
         &self,
         error: rustls::Error,
@@ -198,7 +198,7 @@ impl Verifier {
             .map(|certificate| certificate.issuer().to_vec());
         match error {
             rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
-                Fault::UnknownIssuer(issuer.and_then(|name| shown_name(&name))).into()
+                CertificateFault::UnknownIssuer(issuer.and_then(|name| shown_name(&name))).into()
             }
             rustls::Error::InvalidCertificate(CertificateError::BadSignature) => {
                 let roots = self.roots.roots.iter();
@@ -208,20 +208,20 @@ impl Verifier {
                 let bits = intermediates.iter().filter_map(bits_of).chain(of_roots);
                 bits.into_iter()
                     .find(|bits| !is_fit(*bits))
-                    .map_or(error, |b| Fault::RsaBits(b).into())
+                    .map_or(error, |b| CertificateFault::RsaBits(b).into())
             }
             error => error,
         }
     }
 }
 
-/// Replaces the error of rustls with a `Fault` if the server's handshake signature is wrong.
+/// Replaces the error of rustls if the server's handshake signature is wrong.
 fn of_signature(error: rustls::Error, certificate: &CertificateDer<'_>) -> rustls::Error {
     match error {
         rustls::Error::InvalidCertificate(CertificateError::BadSignature) => {
             match bits_of(certificate).filter(|bits| !is_fit(*bits)) {
-                Some(bits) => Fault::RsaBits(bits).into(),
-                None => Fault::NotItsKey.into(),
+                Some(bits) => CertificateFault::RsaBits(bits).into(),
+                None => CertificateFault::NotItsKey.into(),
             }
         }
         error => error,
