@@ -27,21 +27,21 @@ pub struct Asking {
     pub deadline: Deadline,
 }
 
-type Said = Result<PublicAddress, SourceError>;
+type SourceResult = Result<PublicAddress, SourceError>;
 
 impl Sources {
-    /// Asks `sources` until `judge` accepts a result. When all have failed, those with an error
-    /// that may pass are asked again.
+    /// Asks `sources` until `accept` returns a value for a result. When all have failed, those with
+    /// an error that may pass are asked again.
     ///
     /// The next source is asked when one has failed or has taken [`PATIENCE`]. With many sources
     /// that time is shorter, so that all are asked in the first half of the time. A slow source may
     /// use the whole time, so a slow or hanging source never replaces another one.
-    pub(super) fn first_of<T>(
+    pub(super) fn first_accepted<T>(
         &self,
         sources: &[Source],
         family: Family,
         asking: &Asking,
-        judge: impl Fn(Source, Said) -> Result<T, SourceError>,
+        accept: impl Fn(Source, SourceResult) -> Result<T, SourceError>,
     ) -> (Option<T>, Failures) {
         let &Asking { ref console, deadline, limit, .. } = asking;
         let patience = match u32::try_from(sources.len()) {
@@ -50,37 +50,37 @@ impl Sources {
         };
         let mut attempts = Attempts::new(limit);
         let (sender, receiver) = channel();
-        let mut waiting: VecDeque<Source> = sources.iter().copied().collect();
-        let mut asked = BTreeSet::new();
-        let mut passing = BTreeSet::new();
+        let mut queue: VecDeque<Source> = sources.iter().copied().collect();
+        let mut pending = BTreeSet::new();
+        let mut to_retry = BTreeSet::new();
         let mut failed = Failures::new();
         loop {
-            if let Some(source) = waiting.pop_front() {
-                asked.insert(source);
+            if let Some(source) = queue.pop_front() {
+                pending.insert(source);
                 self.start(source, sources.len() == 1, family, asking, &sender);
-            } else if asked.is_empty() {
+            } else if pending.is_empty() {
                 break;
             }
             // All sources were asked: only their results remain to be waited for.
-            let idle = waiting.is_empty() && passing.is_empty();
+            let idle = queue.is_empty() && to_retry.is_empty();
             let time = if idle { deadline.left() + GRACE } else { patience };
             let mut hangs = false;
             match receiver.recv_timeout(time) {
-                Ok((source, said)) => {
-                    asked.remove(&source);
-                    self.report(source, family, &said, console);
-                    match judge(source, said) {
-                        Ok(said) => return (Some(said), failed),
+                Ok((source, result)) => {
+                    pending.remove(&source);
+                    self.report(source, family, &result, console);
+                    match accept(source, result) {
+                        Ok(accepted) => return (Some(accepted), failed),
                         Err(mut error) => {
                             if is_too_late(&error, deadline) {
                                 error.retry = Retry::Never;
                             }
                             if error.retry != Retry::Never {
-                                passing.insert(source);
+                                to_retry.insert(source);
                             }
                             if error.is_no_route {
                                 // The others would fail with the same cause, so report it once.
-                                passing.extend(waiting.drain(..));
+                                to_retry.extend(queue.drain(..));
                                 failed.clear();
                             }
                             failed.insert(source, error);
@@ -90,10 +90,10 @@ impl Sources {
                 Err(_) if idle => break,
                 Err(_) => hangs = true,
             }
-            if !waiting.is_empty() || !(asked.is_empty() || hangs) {
+            if !queue.is_empty() || !(pending.is_empty() || hangs) {
                 continue;
             }
-            let errors = || passing.iter().filter_map(|source| failed.get(source));
+            let errors = || to_retry.iter().filter_map(|source| failed.get(source));
             let again = errors().map(|error| error.retry).max().unwrap_or(Retry::Never);
             let retry_after = errors().filter_map(|error| error.retry_after);
             let retry_after = retry_after.max_by_key(|retry_after| length_of(*retry_after));
@@ -102,11 +102,11 @@ impl Sources {
                     format!("asking for the {family} address again in {} ms", delay.as_millis())
                 });
                 thread::sleep(delay);
-                waiting.extend(&passing);
+                queue.extend(&to_retry);
             }
-            passing.clear();
+            to_retry.clear();
         }
-        for source in asked {
+        for source in pending {
             failed.entry(source).or_insert(SourceError {
                 retry: Retry::Transient,
                 ..SourceError::never(
@@ -127,7 +127,7 @@ impl Sources {
         alone: bool,
         family: Family,
         asking: &Asking,
-        sender: &Sender<(Source, Said)>,
+        sender: &Sender<(Source, SourceResult)>,
     ) {
         let (sources, asking, to) = (self.clone(), asking.clone(), sender.clone());
         // Sending fails when the result of another source was accepted.

@@ -68,7 +68,7 @@ impl Sources {
     /// The public address of `family` that the first source names. If all sources fail, the error
     /// has the cause of each.
     pub fn find(&self, family: Family, asking: &Asking) -> Result<PublicAddress, Error> {
-        match self.first_of(&self.of_family(family), family, asking, |_, said| said) {
+        match self.first_accepted(&self.of_family(family), family, asking, |_, said| said) {
             (Some(found), failed) => Ok(PublicAddress { failed, ..found }),
             (None, failed) => Err(Error::NotFound { family, causes: self.causes(failed) }),
         }
@@ -104,14 +104,15 @@ impl Sources {
                 None => others.push(source),
             }
         }
-        let (second, now) = self.first_of(&others, family, asking, |source, said| match said {
-            Ok(second) => match found.hosts.intersection(&second.hosts).next() {
-                Some(host) if second.address == address => Err(same_host(host)),
-                _ => Ok((source, second.address)),
-            },
-            Err(SourceError { rejected: Some(second), .. }) => Ok((source, second)),
-            Err(error) => Err(error),
-        });
+        let (second, now) =
+            self.first_accepted(&others, family, asking, |source, said| match said {
+                Ok(second) => match found.hosts.intersection(&second.hosts).next() {
+                    Some(host) if second.address == address => Err(same_host(host)),
+                    _ => Ok((source, second.address)),
+                },
+                Err(SourceError { rejected: Some(second), .. }) => Ok((source, second)),
+                Err(error) => Err(error),
+            });
         let first = (self.shown(found.source), address);
         match second {
             Some((_, second)) if second == address => Ok(()),

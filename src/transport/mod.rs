@@ -151,8 +151,7 @@ pub struct Response {
     pub status: u16,
     pub version: Version,
     pub headers: HeaderMap,
-    /// The body as UTF-8, at most as long as the `cap` of the request. Empty if the status is an
-    /// error and the body could not be read.
+    /// The body as UTF-8. Empty if the status is an error and the body could not be read.
     pub body: String,
     pub via: Via,
 }
@@ -178,21 +177,21 @@ impl Response {
 impl Client {
     /// Sends `request` to `url` and follows redirects. Returns the response of the last server and
     /// the URLs of all servers, in order. The URL comes from the configuration key `key`, which the
-    /// advice about a redirect names. For `cap` and `deadline` see [`Client::send`].
+    /// advice about a redirect names. For `max_body` and `deadline` see [`Client::send`].
     pub fn follow(
         &self,
         mut request: Request<Vec<u8>>,
         url: &SecretUrl,
         key: &'static str,
-        cap: u64,
+        max_body: u64,
         deadline: Deadline,
     ) -> Result<(Response, Vec<SecretUrl>), Error> {
         let failed = |problem| Error::new(Kind::Redirect { problem, key }, true, "", None);
         let mut urls = Vec::new();
         let mut next = url.clone();
         for _ in 0..=MAX_REDIRECTS {
-            next.address(&mut request);
-            let response = self.send(request.clone(), cap, deadline)?;
+            next.apply_to(&mut request);
+            let response = self.send(request.clone(), max_body, deadline)?;
             let redirect = next.redirect(response.status, &response.headers);
             urls.push(next);
             next = match redirect {
@@ -209,11 +208,12 @@ impl Client {
         Err(failed("it redirects more than 2 times"))
     }
 
-    /// Sends `request` and reads the response by `deadline`. The body may have at most `cap` bytes.
+    /// Sends `request` and reads the response by `deadline`. The body may have at most `max_body`
+    /// bytes.
     pub fn send(
         &self,
         request: Request<Vec<u8>>,
-        cap: u64,
+        max_body: u64,
         deadline: Deadline,
     ) -> Result<Response, Error> {
         let left = deadline.left();
@@ -232,7 +232,7 @@ impl Client {
             self.agent.run(Request::from_parts(parts, body))
         };
         let (parts, body) = response.map_err(failed)?.into_parts();
-        let body = match body.into_with_config().limit(cap).read_to_string().map_err(failed) {
+        let body = match body.into_with_config().limit(max_body).read_to_string().map_err(failed) {
             // The body of an error page is not needed: the status is enough.
             Err(failure) if failure.is_about_the_body() && !parts.status.is_success() => {
                 String::new()

@@ -129,7 +129,7 @@ impl SecretUrl {
     }
 
     /// Sets the URL of `request`. A user name becomes an `Authorization` header (RFC 7617).
-    pub(super) fn address<T>(&self, request: &mut Request<T>) {
+    pub(super) fn apply_to<T>(&self, request: &mut Request<T>) {
         *request.uri_mut() = self.uri.clone();
         request.headers_mut().remove(AUTHORIZATION);
         let basic = self.user.as_ref().map(|user| format!("Basic {}", STANDARD.encode(user)));
