@@ -204,15 +204,15 @@ fn row(kind: &Kind, host: &str, family: Option<Family>) -> Row {
             "check the limit that ulimit -n shows, and which program has so many files open",
         ),
         Kind::TimedOut(phase) => soon(timed_out(*phase), connection),
-        Kind::Closed => soon("the connection was closed before the answer was whole", connection),
+        Kind::Closed => soon("the connection was closed before the response was whole", connection),
         Kind::Tls(error) => {
             let (words, advice) = certificate::words(error, host);
             (words, advice, Retry::Never)
         }
         Kind::Proxy(status) => of_proxy(*status),
-        Kind::TooLarge => never("the answer is too large", "check who answers there"),
-        Kind::NotText => never("the answer is not UTF-8", "check who answers there"),
-        Kind::NotHttp => never("the answer is not HTTP", "check who answers there"),
+        Kind::TooLarge => never("the response is too large", "check who answers there"),
+        Kind::NotText => never("the response is not UTF-8", "check who answers there"),
+        Kind::NotHttp => never("the response is not HTTP", "check who answers there"),
         Kind::NoTime => never(
             "the time for this run was over",
             "the next run tries again; --deadline gives a run more time",
@@ -232,8 +232,8 @@ fn timed_out(phase: Phase) -> &'static str {
         Phase::Connecting => "timed out while connecting",
         Phase::Handshake => "timed out while agreeing on TLS with the server",
         Phase::Sending => "timed out while sending the request",
-        Phase::Waiting => "timed out while waiting for the answer",
-        Phase::Reading => "timed out while reading the answer",
+        Phase::Waiting => "timed out while waiting for the response",
+        Phase::Reading => "timed out while reading the response",
     }
 }
 
@@ -274,10 +274,10 @@ mod tests {
         let unsent = Error::new(Kind::Closed, false, "a.example", None);
         let unreadable = ureq::Error::Other("of a library".into());
         for (error, words, may_have_arrived) in [
-            (unsent.into(), "the connection was closed before the answer was whole", false),
+            (unsent.into(), "the connection was closed before the response was whole", false),
             (
                 ureq::Error::Io(std::io::ErrorKind::ConnectionReset.into()),
-                "the connection was closed before the answer was whole",
+                "the connection was closed before the response was whole",
                 true,
             ),
             (unreadable, "the request could not be made", true),

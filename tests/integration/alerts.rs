@@ -182,7 +182,7 @@ fn lock_is_removed_when_recovery_message_is_denied() {
 #[test]
 fn failed_alert_writes_no_lock_and_is_retried_next_run() {
     let unconfirmed = "autodns: home.example.com: the alert: could not confirm the message to \
-                       {topic}: {aws}: the connection was closed before the answer was whole; \
+                       {topic}: {aws}: the connection was closed before the response was whole; \
                        check the connection; the next run tries again\n";
     for (fault, said) in [
         (

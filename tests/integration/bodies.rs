@@ -174,21 +174,21 @@ fn errors_for_replies(
 }
 
 const EXPECTED_ERRORS: &str = "\
-gzip: {aws}: the answer is not UTF-8; check who answers there
-too large: {aws}: the answer is too large; check who answers there
-endless chunks: {aws}: the answer is too large; check who answers there
-an endless size of a chunk: {aws}: the answer is not HTTP; check who answers there
-an endless chunk: {aws}: the answer is too large; check who answers there
-endless with no length: {aws}: the answer is too large; check who answers there
-an endless status line: {aws}: the answer is too large; check who answers there
-an endless header: {aws}: the answer is too large; check who answers there
-endless headers: {aws}: the answer is not HTTP; check who answers there
-a length of 16 EiB: {aws}: the connection was closed before the answer was whole; check the \
+gzip: {aws}: the response is not UTF-8; check who answers there
+too large: {aws}: the response is too large; check who answers there
+endless chunks: {aws}: the response is too large; check who answers there
+an endless size of a chunk: {aws}: the response is not HTTP; check who answers there
+an endless chunk: {aws}: the response is too large; check who answers there
+endless with no length: {aws}: the response is too large; check who answers there
+an endless status line: {aws}: the response is too large; check who answers there
+an endless header: {aws}: the response is too large; check who answers there
+endless headers: {aws}: the response is not HTTP; check who answers there
+a length of 16 EiB: {aws}: the connection was closed before the response was whole; check the \
 connection; the next run tries again
-a length beyond that: {aws}: the answer is not HTTP; check who answers there
-a negative length: {aws}: the answer is not HTTP; check who answers there
-two lengths: {aws}: the answer is not HTTP; check who answers there
-a length too long: {aws}: the connection was closed before the answer was whole; check the \
+a length beyond that: {aws}: the response is not HTTP; check who answers there
+a negative length: {aws}: the response is not HTTP; check who answers there
+two lengths: {aws}: the response is not HTTP; check who answers there
+a length too long: {aws}: the connection was closed before the response was whole; check the \
 connection; the next run tries again
 a length too short: {aws} answered 200, and the response is not XML; check who answers there: it \
 is not AWS
@@ -306,21 +306,21 @@ fn invalid_reflector_response_is_an_error() {
     }
     assert_text(
         &seen,
-        "gzip: the answer is too large; check who answers there\n\
-         too large: the answer is too large; check who answers there\n\
-         endless chunks: the answer is too large; check who answers there\n\
-         an endless size of a chunk: the answer is not HTTP; check who answers there\n\
-         an endless chunk: the answer is too large; check who answers there\n\
-         endless with no length: the answer is too large; check who answers there\n\
-         an endless status line: the answer is too large; check who answers there\n\
-         an endless header: the answer is too large; check who answers there\n\
-         endless headers: the answer is not HTTP; check who answers there\n\
-         a length of 16 EiB: the connection was closed before the answer was whole; check the \
+        "gzip: the response is too large; check who answers there\n\
+         too large: the response is too large; check who answers there\n\
+         endless chunks: the response is too large; check who answers there\n\
+         an endless size of a chunk: the response is not HTTP; check who answers there\n\
+         an endless chunk: the response is too large; check who answers there\n\
+         endless with no length: the response is too large; check who answers there\n\
+         an endless status line: the response is too large; check who answers there\n\
+         an endless header: the response is too large; check who answers there\n\
+         endless headers: the response is not HTTP; check who answers there\n\
+         a length of 16 EiB: the connection was closed before the response was whole; check the \
          connection; the next run tries again\n\
-         a length beyond that: the answer is not HTTP; check who answers there\n\
-         a negative length: the answer is not HTTP; check who answers there\n\
-         two lengths: the answer is not HTTP; check who answers there\n\
-         a length too long: the connection was closed before the answer was whole; check the \
+         a length beyond that: the response is not HTTP; check who answers there\n\
+         a negative length: the response is not HTTP; check who answers there\n\
+         two lengths: the response is not HTTP; check who answers there\n\
+         a length too long: the connection was closed before the response was whole; check the \
          connection; the next run tries again\n\
          a length too short: it answered broken JSON; check the reflector, and the key in \
          reflect_url if it has one\n\
@@ -343,7 +343,7 @@ fn compressed_reflector_response_is_rejected() {
     let response = Response::text(output.stdout).with("Content-Encoding", "gzip");
     fixture.reflector.replies(Family::V4, response);
     let expected =
-        address_failed(Family::V4) + "the answer is not UTF-8; check who answers there\n";
+        address_failed(Family::V4) + "the response is not UTF-8; check who answers there\n";
     limited_run(&mut fixture).assert(1, "", &expected);
 }
 
@@ -356,8 +356,8 @@ fn response_that_never_ends_is_aborted() {
         let start = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n";
         Reply::Forever(text(start), text("X-More: x\r\n"))
     };
-    let large = "the answer is too large; check who answers there\n";
-    let reading = "timed out while reading the answer; check the connection; the next run tries \
+    let large = "the response is too large; check who answers there\n";
+    let reading = "timed out while reading the response; check the connection; the next run tries \
                    again\n";
     // The trailer takes as long as a response may take, so the runs are concurrent.
     let runs = [

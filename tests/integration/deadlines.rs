@@ -33,7 +33,7 @@ fn run_with_slow_reflector_ends_in_time() {
         address_response(Form::YourIp, "192.175.48.7").with("X-Padding", &"x".repeat(600));
     fixture.reflector.replies(Family::V4, dripping(&lengthy));
     let said =
-        format!("{}timed out while waiting for the answer; {CHECK}", address_failed(Family::V4));
+        format!("{}timed out while waiting for the response; {CHECK}", address_failed(Family::V4));
     fixture.run_with(&["--deadline", "4"]).assert(1, "", &said).assert_wrote(&["+ autodns.lock"]);
     assert_eq!(fixture.aws.operations(), [List, Publish]);
 }
@@ -51,7 +51,7 @@ fn run_with_slow_route_53_ends_in_time() {
         assert_eq!(fixture.aws.published().len(), 1, "the alert is sent in the reserved time");
         run.assert_wrote(&["+ autodns.lock"]);
     }
-    let said = format!("{{aws}}: timed out while waiting for the answer; {CHECK}");
+    let said = format!("{{aws}}: timed out while waiting for the response; {CHECK}");
     assert_text(&seen, &said.repeat(2));
 }
 
@@ -63,7 +63,7 @@ fn run_with_slow_sns_ends_in_time() {
     let unconfirmed =
         PUBLISH_FAILED.replace("could not publish to", "could not confirm the message to");
     let said = format!(
-        "{}{unconfirmed}{{aws}}: timed out while waiting for the answer; {CHECK}",
+        "{}{unconfirmed}{{aws}}: timed out while waiting for the response; {CHECK}",
         out_of_order(Family::V4)
     );
     let left = "+ .autodns.lock.pending";
@@ -101,7 +101,7 @@ fn hanging_ipv6_does_not_stop_the_change_of_ipv4() {
     let fixture = Fixture::with_both_families();
     fixture.reflector.replies(Family::V6, dripping(&Response::text("x".repeat(600))));
     let said =
-        format!("{}timed out while waiting for the answer; {CHECK}", address_failed(Family::V6));
+        format!("{}timed out while waiting for the response; {CHECK}", address_failed(Family::V6));
     fixture.run_with(&["--deadline", "6"]).assert(1, "", &said);
     assert_eq!(fixture.aws.operations(), [List, Change, Publish]);
     assert_eq!(fixture.aws.record_sets()[0], "home.example.com. A 300 192.175.48.7");

@@ -151,10 +151,10 @@ fn failed_heartbeat_is_only_a_verbose_warning() {
         ),
         (
             Reply::reset(),
-            "the connection was closed before the answer was whole; check the connection; the \
+            "the connection was closed before the response was whole; check the connection; the \
              next run tries again",
         ),
-        (Reply::Endless, "the answer is too large; check who answers there"),
+        (Reply::Endless, "the response is too large; check who answers there"),
     ] {
         let mut fixture = fixture(None);
         fixture.sandbox.set("AWS_MAX_ATTEMPTS", "1");

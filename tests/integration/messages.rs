@@ -191,7 +191,7 @@ fn each_message_of_the_page_is_printed_by_a_run() {
             Box::new(|| said(&asking(&format!("https://127.0.0.1:{}/", silent.port())))),
         ),
         (
-            "the connection was closed before the answer was whole",
+            "the connection was closed before the response was whole",
             Box::new(|| with(List, Fault::Instead(Reply::reset()))),
         ),
         (

@@ -201,14 +201,14 @@ fn proxy_without_http_is_reported() {
         proxy.always(Reply::Raw(bytes.to_vec(), End::Close));
         let mut fixture = behind_proxy(&proxy);
         fixture.remove_from_config("topic_arn");
-        let said = "{aws}: the proxy {proxy}: the answer is not HTTP; check HTTPS_PROXY and \
+        let said = "{aws}: the proxy {proxy}: the response is not HTTP; check HTTPS_PROXY and \
                     NO_PROXY\n";
         fixture.run().assert(1, "", &format!("{LIST_FAILED}{said}"));
     }
     proxy.always(Reply::Forever(b"HTTP/1.1 200 OK\r\n".to_vec(), b"X-More: x\r\n".to_vec()));
     let mut fixture = behind_proxy(&proxy);
     fixture.remove_from_config("topic_arn");
-    assert!(fixture.run().stderr.contains("the proxy {proxy}: the answer is not HTTP"));
+    assert!(fixture.run().stderr.contains("the proxy {proxy}: the response is not HTTP"));
 }
 
 #[test]

@@ -127,7 +127,7 @@ fn response_without_address_is_described() {
          key in reflect_url if it has one\n\
          a NUL: it answered 13 bytes of text with control characters, not an address; check the \
          reflector, and the key in reflect_url if it has one\n\
-         not UTF-8: the answer is not UTF-8; check who answers there\n\
+         not UTF-8: the response is not UTF-8; check who answers there\n\
          the other family: it answered 2620:4f:8000::7, which is not an IPv4 address; use a \
          reflector that answers with the address it was called from\n",
     );
@@ -161,22 +161,22 @@ fn incomplete_response_is_rejected() {
     ]);
     assert_text(
         &seen,
-        "more than 4 KiB: the answer is too large; check who answers there\n\
-         closed: the connection was closed before the answer was whole; check the connection; \
+        "more than 4 KiB: the response is too large; check who answers there\n\
+         closed: the connection was closed before the response was whole; check the connection; \
          the next run tries again\n\
-         cut: the connection was closed before the answer was whole; check the connection; \
+         cut: the connection was closed before the response was whole; check the connection; \
          the next run tries again\n\
-         reset: the connection was closed before the answer was whole; check the connection; \
+         reset: the connection was closed before the response was whole; check the connection; \
          the next run tries again\n\
-         truncated: the connection was closed before the answer was whole; check the \
+         truncated: the connection was closed before the response was whole; check the \
          connection; the next run tries again\n\
-         cut inside the address: the connection was closed before the answer was whole; check \
+         cut inside the address: the connection was closed before the response was whole; check \
          the connection; the next run tries again\n\
          cut with no length given: it answered text without saying how long it is, which may \
          be cut off; check the reflector, and the key in reflect_url if it has one\n\
-         not HTTP: the answer is not HTTP; check who answers there\n\
-         a length that is none: the answer is not HTTP; check who answers there\n\
-         half a chunk: the connection was closed before the answer was whole; check the \
+         not HTTP: the response is not HTTP; check who answers there\n\
+         a length that is none: the response is not HTTP; check who answers there\n\
+         half a chunk: the connection was closed before the response was whole; check the \
          connection; the next run tries again\n",
     );
 }
@@ -194,7 +194,7 @@ fn truncated_text_is_rejected_whatever_its_headers() {
         |coding: &str, body: &str| cut("1.1", &format!("Transfer-Encoding: {coding}\r\n"), body);
     let unseen = "it answered text without saying how long it is, which may be cut off; check the \
                   reflector, and the key in reflect_url if it has one\n";
-    let seen = "the connection was closed before the answer was whole; check the connection; the \
+    let seen = "the connection was closed before the response was whole; check the connection; the \
                 next run tries again\n";
     let text = "192.175.48.7";
     for (what, reply, expected) in [
@@ -520,7 +520,7 @@ fn failure_of_one_family_does_not_stop_the_other() {
         1,
         "",
         "autodns: home.example.com AAAA: could not get the public IPv6 address from \
-         {reflector}/reflect/v1: the connection was closed before the answer was whole; check \
+         {reflector}/reflect/v1: the connection was closed before the response was whole; check \
          the connection; the next run tries again\n",
     );
     assert_eq!(
@@ -729,7 +729,7 @@ fn server_without_tls_is_reported() {
         1,
         "",
         "autodns: home.example.com A: could not get the public IPv4 address from \
-         https://reflect.example.net:{plain}: the connection was closed before the answer was \
+         https://reflect.example.net:{plain}: the connection was closed before the response was \
          whole; check the connection; the next run tries again\n",
     );
 }

@@ -183,7 +183,7 @@ fn change_with_lost_response_and_no_list_is_unconfirmed() {
     fixture.aws.fault(List, Fault::Pass);
     fixture.aws.always(List, Fault::error(403, "AccessDenied", "no"));
     let said = format!(
-        "{UNCONFIRMED}{{aws}}: the connection was closed before the answer was whole; check the \
+        "{UNCONFIRMED}{{aws}}: the connection was closed before the response was whole; check the \
          connection; the next run tries again\n"
     );
     fixture.run().assert(1, "", &said);

@@ -73,11 +73,11 @@ fn failed_list_changes_nothing() {
          run tries again\n\
          teapot: {aws} answered 418, and the response is empty; check who answers there: it is \
          not AWS\n\
-         closed: {aws}: the connection was closed before the answer was whole; check the \
+         closed: {aws}: the connection was closed before the response was whole; check the \
          connection; the next run tries again\n\
-         reset: {aws}: the connection was closed before the answer was whole; check the \
+         reset: {aws}: the connection was closed before the response was whole; check the \
          connection; the next run tries again\n\
-         not HTTP: {aws}: the answer is not HTTP; check who answers there\n\
+         not HTTP: {aws}: the response is not HTTP; check who answers there\n\
          redirect: {aws} answered 302, and the response is empty; check who answers there: it \
          is not AWS\n",
     );
@@ -147,16 +147,16 @@ fn unreadable_list_is_never_an_empty_list() {
          there: it is not AWS\n\
          entity: {aws} answered 200, and the response is XML with an entity of its own; check \
          who answers there: it is not AWS\n\
-         not UTF-8: {aws}: the answer is not UTF-8; check who answers there\n\
+         not UTF-8: {aws}: the response is not UTF-8; check who answers there\n\
          an invalid TTL: {aws} answered 200, and the response has an invalid TTL; check \
          who answers there: it is not AWS\n\
          truncated with no next: {aws} answered 200, and the response lacks NextRecordName; \
          check who answers there: it is not AWS\n\
          truncated with a next before this: {aws} answered 200, and the response continues the \
          list of home.example.com without end; check who answers there: it is not AWS\n\
-         cut: {aws}: the connection was closed before the answer was whole; check the \
+         cut: {aws}: the connection was closed before the response was whole; check the \
          connection; the next run tries again\n\
-         endless: {aws}: the answer is too large; check who answers there\n",
+         endless: {aws}: the response is too large; check who answers there\n",
     );
 }
 
@@ -215,11 +215,11 @@ fn change_with_unknown_outcome_is_not_called_failed() {
          AWS; the next run tries again\n\
          teapot: NOT CHANGED: {aws} answered 418, and the response is empty; check who answers \
          there: it is not AWS\n\
-         closed: NOT CONFIRMED: {aws}: the connection was closed before the answer was whole; \
+         closed: NOT CONFIRMED: {aws}: the connection was closed before the response was whole; \
          check the connection; the next run tries again\n\
-         reset: NOT CONFIRMED: {aws}: the connection was closed before the answer was whole; \
+         reset: NOT CONFIRMED: {aws}: the connection was closed before the response was whole; \
          check the connection; the next run tries again\n\
-         not HTTP: NOT CONFIRMED: {aws}: the answer is not HTTP; check who answers there\n\
+         not HTTP: NOT CONFIRMED: {aws}: the response is not HTTP; check who answers there\n\
          redirect: NOT CHANGED: {aws} answered 302, and the response is empty; check who \
          answers there: it is not AWS\n",
     );
@@ -236,7 +236,7 @@ fn next_run_finds_a_change_whose_response_was_lost() {
             1,
             "",
             "autodns: home.example.com A: could not confirm the change of the record in hosted \
-         zone {zone}: {aws}: the connection was closed before the answer was whole; check the \
+         zone {zone}: {aws}: the connection was closed before the response was whole; check the \
          connection; the next run tries again\n",
         )
         .assert_wrote(&["+ autodns.lock"]);
