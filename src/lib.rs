@@ -56,7 +56,7 @@ pub use commands::run;
 pub mod parts {
     pub use crate::address::interface;
     pub use crate::address::public::not_public;
-    pub use crate::address::reflector::{Reflector, read_response};
+    pub use crate::address::reflector::read_response;
     pub use crate::aws::fault::Fault;
     pub use crate::aws::skew::Skew;
     pub use crate::aws::xml::Element;
@@ -73,4 +73,5 @@ pub mod parts {
     pub use crate::retry::{Attempts, Limit, Retry};
     pub use crate::secrets::Secrets;
     pub use crate::transport::shown_name;
+    pub use crate::transport::url::SecretUrl;
 }

@@ -19,10 +19,10 @@ use crate::console::Console;
 use crate::record::Family;
 use crate::retry::Retry;
 use crate::transport::Via;
+use crate::transport::url::SecretUrl;
 pub use asking::Asking;
 pub use error::{Error, SourceError};
 use public::{CGNAT, is_of_no_host, not_public};
-use reflector::Reflector;
 
 /// The sources of addresses and the rules for them, from the configuration.
 #[derive(Clone, Debug)]
@@ -30,7 +30,7 @@ pub struct Sources {
     /// Asked before the reflectors. With a command, the list of reflectors may be empty.
     pub command: Option<CommandLine>,
     /// In the order in which they are asked.
-    pub reflectors: Vec<Reflector>,
+    pub reflectors: Vec<SecretUrl>,
     /// The only source of the IPv6 address, if set.
     pub ipv6_interface: Option<String>,
     /// Addresses must be in one of these networks. A family without any is not restricted.
@@ -133,7 +133,7 @@ impl Sources {
 
     /// Whether there are enough sources to confirm the addresses of these families, if required.
     pub fn can_confirm(&self, mut families: impl Iterator<Item = Family>) -> bool {
-        let hosts: BTreeSet<String> = self.reflectors.iter().map(Reflector::host).collect();
+        let hosts: BTreeSet<String> = self.reflectors.iter().map(SecretUrl::host).collect();
         let sources = hosts.len() + usize::from(self.command.is_some());
         let needs_another = |family| family == Family::V4 || self.ipv6_interface.is_none();
         !self.require_confirmation || sources > 1 || !families.any(needs_another)
@@ -148,10 +148,10 @@ impl Sources {
         command.chain((0..self.reflectors.len()).map(Source::Reflector)).collect()
     }
 
-    /// Only reflectors have a host.
+    /// Only reflectors have a host. Two reflectors on the same host count as one source.
     fn host(&self, source: Source) -> Option<String> {
         let Source::Reflector(index) = source else { return None };
-        self.reflectors.get(index).map(Reflector::host)
+        self.reflectors.get(index).map(SecretUrl::host)
     }
 
     /// Asks one source, without retries. An address that may not be published is an error.
@@ -183,7 +183,7 @@ impl Sources {
             Source::Reflector(index) => {
                 let reflector = &self.reflectors[index];
                 console.step(|| format!("asking {reflector} over {family}"));
-                reflector.ask(&network.direct(family), console.secrets(), *deadline)?
+                reflector::ask(reflector, &network.direct(family), console.secrets(), *deadline)?
             }
         };
         match self.objection(address, family, source) {
@@ -295,7 +295,7 @@ mod tests {
     fn sources(networks: &[&str], allow_non_public: bool) -> Sources {
         Sources {
             command: None,
-            reflectors: vec![Reflector::parse(Reflector::DEFAULTS[0]).unwrap()],
+            reflectors: vec![SecretUrl::parse(reflector::DEFAULTS[0]).unwrap()],
             ipv6_interface: None,
             expected_networks: networks.iter().map(|text| Cidr::parse(text).unwrap()).collect(),
             allow_non_public,

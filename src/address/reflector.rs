@@ -3,7 +3,6 @@
 //! address must be that of this connection.
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::net::IpAddr;
 use std::time::SystemTime;
 
@@ -21,71 +20,45 @@ use crate::transport::{Client, Via};
 /// In bytes.
 const MAX_RESPONSE: u64 = 4096;
 
-/// Neither `Display` nor `Debug` shows the URL's secrets.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reflector(SecretUrl);
-
-impl Reflector {
-    /// The reflectors of a configuration that names none: AWS's, and Cloudflare's to confirm it.
-    /// Both support IPv4 and IPv6.
-    pub const DEFAULTS: [&str; 2] = ["https://checkip.global.api.aws", "https://icanhazip.com"];
-
-    /// The error is a phrase that follows the key and does not quote the URL.
-    pub fn parse(url: &str) -> Result<Self, String> {
-        SecretUrl::parse(url).map(Self)
-    }
-
-    pub const fn url(&self) -> &SecretUrl {
-        &self.0
-    }
-
-    /// The host in its normal spelling. Two reflectors on the same host count as one source.
-    pub fn host(&self) -> String {
-        self.0.host()
-    }
-
-    /// Asks for the address from which the connections of `client` come. Also returns the hosts
-    /// that could have named another address: that of the reflector and those that it redirected
-    /// to.
-    pub fn ask(
-        &self,
-        client: &Client,
-        secrets: &Secrets,
-        deadline: Deadline,
-    ) -> Result<(IpAddr, BTreeSet<String>, Via), SourceError> {
-        let mut request = Request::new(Vec::new());
-        let accepted = HeaderValue::from_static("application/json, */*;q=0.5");
-        request.headers_mut().insert(ACCEPT, accepted);
-        let (response, urls) = client
-            .follow(request, &self.0, "reflect_url", MAX_RESPONSE, deadline)
-            .map_err(|error| SourceError {
-                retry: error.retry(),
-                is_no_network: error.is_no_network(),
-                is_no_route: error.is_no_route(),
-                ..SourceError::never(error.to_string(), error.advice())
-            })?;
-        let mut secrets = secrets.clone();
-        urls.iter().skip(1).for_each(|url| url.add_secrets(&mut secrets));
-        let whole = response.has_length();
-        match read_response(response.status, &response.body, whole, &secrets) {
-            Ok(address) => {
-                let hosts = urls.iter().map(SecretUrl::host).collect();
-                Ok((address, hosts, response.via))
-            }
-            Err((cause, advice)) => Err(SourceError {
-                retry: Retry::of_status(response.status),
-                retry_after: RetryAfter::of(&response.headers, SystemTime::now()),
-                ..SourceError::never(cause, advice)
-            }),
-        }
-    }
-}
-
 const CHECK_REFLECTOR: &str = "check the reflector, and the key in reflect_url if it has one";
 
-impl fmt::Display for Reflector {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+/// The reflectors of a configuration that names none: AWS's, and Cloudflare's to confirm it. Both
+/// support IPv4 and IPv6.
+pub const DEFAULTS: [&str; 2] = ["https://checkip.global.api.aws", "https://icanhazip.com"];
+
+/// Asks `reflector` for the address from which the connections of `client` come. Also returns the
+/// hosts that could have named another address: that of the reflector and those that it redirected
+/// to.
+pub fn ask(
+    reflector: &SecretUrl,
+    client: &Client,
+    secrets: &Secrets,
+    deadline: Deadline,
+) -> Result<(IpAddr, BTreeSet<String>, Via), SourceError> {
+    let mut request = Request::new(Vec::new());
+    let accepted = HeaderValue::from_static("application/json, */*;q=0.5");
+    request.headers_mut().insert(ACCEPT, accepted);
+    let (response, urls) = client
+        .follow(request, reflector, "reflect_url", MAX_RESPONSE, deadline)
+        .map_err(|error| SourceError {
+            retry: error.retry(),
+            is_no_network: error.is_no_network(),
+            is_no_route: error.is_no_route(),
+            ..SourceError::never(error.to_string(), error.advice())
+        })?;
+    let mut secrets = secrets.clone();
+    urls.iter().skip(1).for_each(|url| url.add_secrets(&mut secrets));
+    let whole = response.has_length();
+    match read_response(response.status, &response.body, whole, &secrets) {
+        Ok(address) => {
+            let hosts = urls.iter().map(SecretUrl::host).collect();
+            Ok((address, hosts, response.via))
+        }
+        Err((cause, advice)) => Err(SourceError {
+            retry: Retry::of_status(response.status),
+            retry_after: RetryAfter::of(&response.headers, SystemTime::now()),
+            ..SourceError::never(cause, advice)
+        }),
     }
 }
 
@@ -284,21 +257,6 @@ mod tests {
             (511, "sign in to this network with a browser"),
         ] {
             assert_eq!(advice_of(status), advice, "{status}");
-        }
-    }
-
-    #[test]
-    fn host_is_equal_in_each_spelling() {
-        for (one, other, equal) in [
-            ("https://a.example", "https://A.Example./x?y", true),
-            ("https://a.example:8443", "https://a.example", true),
-            ("https://user@a.example", "https://a.example", true),
-            ("https://[2001:DB8::1]", "https://[2001:db8:0::1]/", true),
-            ("https://a.example", "https://b.example", false),
-            ("https://a.example", "https://a.example.org", false),
-        ] {
-            let host = |url: &str| Reflector::parse(url).unwrap().host();
-            assert_eq!(host(one) == host(other), equal, "{one} {other}");
         }
     }
 

@@ -5,7 +5,6 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::address::Sources;
-use crate::address::reflector::Reflector;
 use crate::aws::route53::ZoneId;
 use crate::aws::sns::TopicArn;
 use crate::child::CommandLine;
@@ -141,7 +140,7 @@ impl Config {
 
     fn urls(&self) -> impl Iterator<Item = &SecretUrl> {
         let heartbeat = self.heartbeat.iter().flat_map(Heartbeat::urls);
-        self.sources.reflectors.iter().map(Reflector::url).chain(heartbeat)
+        self.sources.reflectors.iter().chain(heartbeat)
     }
 
     /// The names, for a message.
@@ -154,7 +153,7 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::*;
-
+    use crate::address::reflector;
     use crate::notify::heartbeat::OnFailure;
 
     const ORIGINAL: &str = include_str!("../../tests/config/good/original.json");
@@ -216,7 +215,7 @@ mod tests {
         assert_eq!(config.ttl, Ttl::new(60));
         assert!(config.sources.allow_non_public);
         assert!(config.alerts.is_none());
-        assert_eq!(reflectors(&config), Reflector::DEFAULTS);
+        assert_eq!(reflectors(&config), reflector::DEFAULTS);
     }
 
     #[test]

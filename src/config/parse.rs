@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::json::{Members, SCHEMA, boolean, one_or_more, string, strings_by_name, value};
 use super::{Alerts, Config};
 use crate::address::Sources;
-use crate::address::reflector::Reflector;
+use crate::address::reflector;
 use crate::aws::route53::ZoneId;
 use crate::aws::sns::TopicArn;
 use crate::child::CommandLine;
@@ -57,7 +57,7 @@ fn sources(members: &Members<'_>) -> Result<Sources, SetupError> {
     let reflectors = match members.get("reflect_url", reflectors)? {
         Some(reflectors) => reflectors,
         None if command.is_some() => Vec::new(),
-        None => Reflector::DEFAULTS.into_iter().map(Reflector::parse).collect::<Result<_, _>>()?,
+        None => reflector::DEFAULTS.into_iter().map(SecretUrl::parse).collect::<Result<_, _>>()?,
     };
     Ok(Sources {
         command,
@@ -147,8 +147,8 @@ fn lock(json: &str) -> Result<PathBuf, SetupError> {
     if is_possible { Ok(path) } else { Err("must be the path of a file".into()) }
 }
 
-fn reflectors(json: &str) -> Result<Vec<Reflector>, SetupError> {
-    Ok(one_or_more(json)?.iter().map(|url| Reflector::parse(url)).collect::<Result<_, _>>()?)
+fn reflectors(json: &str) -> Result<Vec<SecretUrl>, SetupError> {
+    Ok(one_or_more(json)?.iter().map(|url| SecretUrl::parse(url)).collect::<Result<_, _>>()?)
 }
 
 fn networks(json: &str) -> Result<Vec<Cidr>, SetupError> {

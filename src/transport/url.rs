@@ -327,6 +327,21 @@ mod tests {
     }
 
     #[test]
+    fn host_is_equal_in_each_spelling() {
+        for (one, other, equal) in [
+            ("https://a.example", "https://A.Example./x?y", true),
+            ("https://a.example:8443", "https://a.example", true),
+            ("https://user@a.example", "https://a.example", true),
+            ("https://[2001:DB8::1]", "https://[2001:db8:0::1]/", true),
+            ("https://a.example", "https://b.example", false),
+            ("https://a.example", "https://a.example.org", false),
+        ] {
+            let host = |url: &str| SecretUrl::parse(url).unwrap().host();
+            assert_eq!(host(one) == host(other), equal, "{one} {other}");
+        }
+    }
+
+    #[test]
     fn same_server_is_recognised_in_each_spelling() {
         for (one, other, same) in [
             ("https://a.example/1", "https://a.example:443/2", true),

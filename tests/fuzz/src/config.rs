@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use autodns::parts::Reflector;
+use autodns::parts::SecretUrl;
 use autodns::parts::route53::ZoneId;
 use autodns::parts::sns::TopicArn;
 use autodns::parts::{Config, KEYS};
@@ -79,7 +79,7 @@ fn assert_possible(config: &Config) {
     for reflector in &sources.reflectors {
         let shown = reflector.to_string();
         assert_shows_no_secret(&shown);
-        assert!(Reflector::parse(&shown).is_ok_and(|shown| shown.host() == reflector.host()));
+        assert!(SecretUrl::parse(&shown).is_ok_and(|shown| shown.host() == reflector.host()));
     }
     if let Some(heartbeat) = &config.heartbeat {
         heartbeat.urls().for_each(|url| assert_shows_no_secret(&url.to_string()));
