@@ -4,7 +4,7 @@
 
 use std::time::SystemTime;
 
-use super::lock::{AlertLock, Claim};
+use super::lock::AlertLock;
 use super::message::Message;
 use crate::aws::Error;
 use crate::deadline::Deadline;
@@ -28,11 +28,10 @@ pub fn raise(
         format!("alert_lock {why}; every failing run repeats the alert until this is fixed")
     };
     let own = lock.clone();
-    let claim = on_disk(lock, deadline, move || own.claim(now)).unwrap_or_else(Claim::Unusable);
-    let (prepared, why) = match claim {
-        Claim::Sent => return Vec::new(),
-        Claim::Ready(prepared) => (Some(prepared), None),
-        Claim::Unusable(why) => (None, Some(repeats(&why))),
+    let (prepared, why) = match on_disk(lock, deadline, move || own.claim(now)).flatten() {
+        Ok(None) => return Vec::new(),
+        Ok(Some(prepared)) => (Some(prepared), None),
+        Err(why) => (None, Some(repeats(&why))),
     };
     let mut lines: Vec<String> = why.iter().cloned().collect();
     match (publish(&compose(why.as_deref())), prepared) {
@@ -79,7 +78,7 @@ pub fn withdraw(
     };
     let mut lines = Vec::new();
     if let Some(compose) = compose
-        && let Err(error) = publish(&compose(withdrawn.since()))
+        && let Err(error) = publish(&compose(withdrawn.since))
     {
         lines.push(format!("the recovery message: {error}"));
         if !error.is_final() {

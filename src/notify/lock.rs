@@ -23,7 +23,7 @@ use std::time::SystemTime;
 
 use super::owner::Owner;
 use super::place::Place;
-use super::state::{State, could_be_removed, mark_withdrawn};
+use super::state::{Held, could_be_removed, mark_withdrawn, read};
 
 /// Why a lock has no path. The phrase follows the key's name.
 pub const NO_PLACE: &str =
@@ -38,17 +38,6 @@ pub const NO_PLACE: &str =
 pub struct AlertLock {
     owner: Owner,
     place: Option<Place>,
-}
-
-/// What a failed run must do about its alert.
-#[derive(Debug)]
-pub enum Claim {
-    /// Nothing: an earlier run sent the alert.
-    Sent,
-    /// Send the alert, then keep the lock.
-    Ready(Prepared),
-    /// Send the alert without a lock. The phrase says why and follows the key's name.
-    Unusable(String),
 }
 
 impl AlertLock {
@@ -75,77 +64,53 @@ impl AlertLock {
 
     /// Whether the lock or the pending lock exists, or may exist because the disk cannot be read.
     pub fn may_be_held(&self) -> bool {
-        let is_absent = |path: &Path| {
-            fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
-        };
-        self.place
-            .as_ref()
-            .is_some_and(|place| !is_absent(&place.path) || !is_absent(&place.pending))
+        self.place.iter().flat_map(|place| [&place.path, &place.pending]).any(|path| {
+            !matches!(path.symlink_metadata(), Err(error) if error.kind() == io::ErrorKind::NotFound)
+        })
     }
 
-    pub fn state(&self) -> State {
-        match &self.place {
-            Some(place) => self.state_of(&place.path),
-            None => State::Unusable(NO_PLACE.into()),
+    /// The lock, if there is one. The error says why it cannot be used and follows the key's name.
+    pub fn held(&self) -> Result<Option<Held>, String> {
+        read(&self.place.as_ref().ok_or(NO_PLACE)?.path, &self.owner)
+    }
+
+    /// Claims the alert of a run that failed at `now`: it must send the alert, then keep the lock.
+    /// `None` if an earlier run sent the alert. The error says why the alert must be sent without a
+    /// lock, and follows the key's name.
+    pub fn claim(&self, now: SystemTime) -> Result<Option<Prepared>, String> {
+        let place = self.place.as_ref().ok_or(NO_PLACE)?;
+        let held = read(&place.path, &self.owner)?;
+        // A lock that this run could not remove is an error, because it would silence alerts
+        // forever. If it is gone, another run withdrew it in the meantime.
+        if held.is_some_and(|held| held.silences) && is_removable(&place.path)? {
+            return Ok(None);
         }
-    }
-
-    fn state_of(&self, path: &Path) -> State {
-        State::read(path, &self.owner)
-    }
-
-    /// What a run that failed at `now` must do about its alert. A lock that this run could not
-    /// remove is ignored, because it would silence alerts forever.
-    pub fn claim(&self, now: SystemTime) -> Claim {
-        let prepared = match (&self.place, self.state()) {
-            (_, State::Unusable(why)) => Err(why),
-            (Some(place), State::Held { silences: true, .. }) => {
-                match could_be_removed(&place.path) {
-                    Ok(()) => return Claim::Sent,
-                    // Another run withdrew it in the meantime.
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => self.prepare(now),
-                    Err(error) => Err(cannot_remove(&place.path, &error)),
-                }
-            }
-            (_, State::Absent | State::Held { .. }) => self.prepare(now),
-        };
-        match prepared {
-            Ok(prepared) => Claim::Ready(prepared),
-            Err(why) => Claim::Unusable(why),
-        }
+        self.prepare(place, now).map(Some)
     }
 
     /// Writes the pending lock, so that only a rename remains after the alert. The error says what
     /// cannot be written and why.
-    fn prepare(&self, now: SystemTime) -> Result<Prepared, String> {
-        let place = self.place.as_ref().ok_or(NO_PLACE)?;
+    fn prepare(&self, place: &Place, now: SystemTime) -> Result<Prepared, String> {
+        let cannot = |error: io::Error| place.cannot_write(&error);
         let mut replaces = false;
         let file = match place.create() {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 // It is a pending lock of an earlier run, or a foreign file.
-                match self.state_of(&place.pending) {
-                    State::Unusable(why) => return Err(why),
-                    State::Absent => {}
-                    State::Held { named, .. } => {
-                        replaces = named;
-                        fs::remove_file(&place.pending)
-                            .map_err(|error| place.cannot_write(&error))?;
-                    }
+                if let Some(held) = read(&place.pending, &self.owner)? {
+                    replaces = held.named;
+                    fs::remove_file(&place.pending).map_err(cannot)?;
                 }
                 place.create()
             }
             other => other,
         };
-        let file = file.map_err(|error| place.cannot_write(&error))?;
+        let file = file.map_err(cannot)?;
         let prepared = Prepared { place: place.clone(), replaces };
-        match self.write(file, now) {
-            Ok(()) => Ok(prepared),
-            Err(error) => {
-                let why = place.cannot_write(&error);
-                prepared.discard();
-                Err(why)
-            }
+        if let Err(error) = self.write(file, now) {
+            prepared.discard();
+            return Err(cannot(error));
         }
+        Ok(prepared)
     }
 
     fn write(&self, mut file: File, now: SystemTime) -> io::Result<()> {
@@ -161,36 +126,28 @@ impl AlertLock {
     /// until the recovery message has been sent. The error says what cannot be removed and why.
     pub fn withdraw(&self) -> Result<Option<Withdrawn>, String> {
         let Some(place) = &self.place else { return Ok(None) };
-        match self.state_of(&place.path) {
-            State::Held { since, named, .. } => self.move_out(place, since, named),
-            // A foreign file is not removed, but an alert may have been sent without a lock.
-            State::Absent | State::Unusable(_) => match self.state_of(&place.pending) {
-                State::Held { since, named: true, .. } => {
-                    // If it cannot be removed, every successful run would announce the recovery.
-                    let file = &place.pending;
-                    could_be_removed(file).map_err(|error| cannot_remove(file, &error))?;
-                    Ok(Some(Withdrawn { file: Some(file.clone()), since }))
-                }
-                // An empty pending lock is of a run that was killed before its alert.
-                State::Held { .. } | State::Absent | State::Unusable(_) => Ok(None),
-            },
+        if let Ok(Some(held)) = read(&place.path, &self.owner) {
+            return self.move_out(place, &held);
+        }
+        // A foreign file is not removed, but an alert may have been sent without a lock. An empty
+        // pending lock is of a run that was killed before its alert.
+        match read(&place.pending, &self.owner) {
+            // If it cannot be removed, every successful run would announce the recovery.
+            Ok(Some(Held { since, named: true, .. })) if is_removable(&place.pending)? => {
+                Ok(Some(Withdrawn { file: Some(place.pending.clone()), since }))
+            }
+            _ => Ok(None),
         }
     }
 
-    fn move_out(
-        &self,
-        place: &Place,
-        since: SystemTime,
-        named: bool,
-    ) -> Result<Option<Withdrawn>, String> {
-        let moved = match self.state_of(&place.pending) {
+    fn move_out(&self, place: &Place, held: &Held) -> Result<Option<Withdrawn>, String> {
+        let since = held.since;
+        let moved = match read(&place.pending, &self.owner) {
             // A foreign file must not be overwritten.
-            State::Unusable(_) => false,
-            State::Absent | State::Held { .. } if named => {
-                fs::rename(&place.path, &place.pending).is_ok()
-            }
+            Err(_) => false,
+            Ok(_) if held.named => fs::rename(&place.path, &place.pending).is_ok(),
             // The next run ignores an empty pending lock, so write one with content.
-            State::Absent | State::Held { .. } => self.prepare(since).is_ok_and(|prepared| {
+            Ok(_) => self.prepare(place, since).is_ok_and(|prepared| {
                 let removed = fs::remove_file(&place.path).is_ok();
                 if !removed {
                     prepared.discard();
@@ -201,11 +158,9 @@ impl AlertLock {
         if moved {
             return Ok(Some(Withdrawn { file: Some(place.pending.clone()), since }));
         }
-        match could_be_removed(&place.path) {
-            Ok(()) => {}
+        if !is_removable(&place.path)? {
             // Another run withdrew it in the meantime and sends the recovery message.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(cannot_remove(&place.path, &error)),
+            return Ok(None);
         }
         let mut file = Some(place.path.clone());
         if mark_withdrawn(&place.path).is_err() {
@@ -215,6 +170,15 @@ impl AlertLock {
             file = None;
         }
         Ok(Some(Withdrawn { file, since }))
+    }
+}
+
+/// Whether the file at `path` is there and could be removed. The error says why it cannot.
+fn is_removable(path: &Path) -> Result<bool, String> {
+    match could_be_removed(path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(cannot_remove(path, &error)),
     }
 }
 
@@ -270,15 +234,11 @@ impl Prepared {
 pub struct Withdrawn {
     /// The pending or the marked lock. `None` if it had to be removed already.
     file: Option<PathBuf>,
-    since: SystemTime,
+    /// The time of the alert.
+    pub since: SystemTime,
 }
 
 impl Withdrawn {
-    /// The time of the alert.
-    pub const fn since(&self) -> SystemTime {
-        self.since
-    }
-
     /// Removes the lock after the recovery message. The error says what cannot be removed and why.
     pub fn forget(self) -> Result<(), String> {
         self.file.map_or(Ok(()), |file| remove(&file))
@@ -302,8 +262,12 @@ mod tests {
         AlertLock::at(path, owner())
     }
 
-    fn held(since: u64) -> State {
-        State::Held { since: at(since), named: true, silences: true }
+    fn held(since: u64) -> Held {
+        Held { since: at(since), named: true, silences: true }
+    }
+
+    fn prepare(lock: &AlertLock, now: SystemTime) -> Prepared {
+        lock.prepare(lock.place.as_ref().unwrap(), now).unwrap()
     }
 
     fn names(folder: &Path) -> Vec<String> {
@@ -319,7 +283,7 @@ mod tests {
     fn locks_can_be_moved_into_a_thread() {
         fn is_owned<T: Send + 'static>() {}
         is_owned::<AlertLock>();
-        is_owned::<Claim>();
+        is_owned::<Prepared>();
         is_owned::<Withdrawn>();
     }
 
@@ -328,10 +292,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock");
         let lock = lock_at(&path);
-        assert_eq!(lock.state(), State::Absent);
-        let prepared = lock.prepare(at(60)).unwrap();
+        assert_eq!(lock.held(), Ok(None));
+        let prepared = prepare(&lock, at(60));
         assert_eq!(names(folder.path()), [".lock.pending"]);
-        assert_eq!(lock.state(), State::Absent);
+        assert_eq!(lock.held(), Ok(None));
         prepared.keep().unwrap();
         assert_eq!(names(folder.path()), ["lock"]);
         assert_eq!(
@@ -339,10 +303,10 @@ mod tests {
             "{\"config\":\"/etc/a.json\",\"names\":[\"home.example.com\"],\
              \"since\":\"1970-01-01T00:01:00Z\",\"zone\":\"Z1\"}\n"
         );
-        assert_eq!(lock.state(), held(60));
-        assert!(matches!(lock.claim(at(120)), Claim::Sent));
+        assert_eq!(lock.held(), Ok(Some(held(60))));
+        assert!(matches!(lock.claim(at(120)), Ok(None)));
         let withdrawn = lock.withdraw().unwrap().unwrap();
-        assert_eq!(withdrawn.since(), at(60));
+        assert_eq!(withdrawn.since, at(60));
         assert_eq!(names(folder.path()), [".lock.pending"]);
         withdrawn.forget().unwrap();
         assert!(names(folder.path()).is_empty());
@@ -353,10 +317,10 @@ mod tests {
     fn pending_lock_of_a_killed_run_is_reused() {
         let folder = tempfile::tempdir().unwrap();
         let lock = lock_at(&folder.path().join("lock"));
-        let _ = lock.prepare(at(60)).unwrap();
-        assert_eq!(lock.withdraw().unwrap().unwrap().since(), at(60));
-        lock.prepare(at(120)).unwrap().keep().unwrap();
-        assert_eq!(lock.state(), held(120));
+        let _ = prepare(&lock, at(60));
+        assert_eq!(lock.withdraw().unwrap().unwrap().since, at(60));
+        prepare(&lock, at(120)).keep().unwrap();
+        assert_eq!(lock.held(), Ok(Some(held(120))));
         assert_eq!(names(folder.path()), ["lock"]);
     }
 
@@ -370,7 +334,7 @@ mod tests {
         assert_eq!(names(folder.path()), [".lock.pending"]);
         // If this run is killed now, the next run finds the lock.
         let withdrawn = lock.withdraw().unwrap().unwrap();
-        assert_eq!(withdrawn.since(), at(60));
+        assert_eq!(withdrawn.since, at(60));
         withdrawn.forget().unwrap();
         assert!(names(folder.path()).is_empty());
     }
@@ -392,14 +356,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock");
         let other = Owner::new("/etc/a.json", "Z1", ["old.example.com".into()]);
-        let write = || AlertLock::at(&path, other.clone()).prepare(at(60)).unwrap().keep().unwrap();
+        let write = || prepare(&AlertLock::at(&path, other.clone()), at(60)).keep().unwrap();
         let lock = lock_at(&path);
         write();
-        let Claim::Ready(prepared) = lock.claim(at(120)) else { panic!("it silences") };
-        prepared.keep().unwrap();
-        assert_eq!(lock.state(), held(120));
+        lock.claim(at(120)).unwrap().unwrap().keep().unwrap();
+        assert_eq!(lock.held(), Ok(Some(held(120))));
         write();
-        assert_eq!(lock.withdraw().unwrap().unwrap().since(), at(60));
+        assert_eq!(lock.withdraw().unwrap().unwrap().since, at(60));
     }
 
     #[test]
@@ -409,19 +372,19 @@ mod tests {
         let lock = lock_at(&path);
         let target = folder.path().join("target");
         std::os::unix::fs::symlink(&target, folder.path().join(".lock.pending")).unwrap();
-        let Claim::Unusable(why) = lock.claim(at(60)) else { panic!("it is usable") };
+        let why = lock.claim(at(60)).unwrap_err();
         assert!(why.ends_with(".lock.pending is a symbolic link, which is never followed"));
         for content in ["", "{\"config\":\"/etc/a.json\",\"since\":\"1970-01-01T00:01:00Z\"}"] {
             fs::write(&path, content).unwrap();
-            assert!(matches!(lock.claim(at(60)), Claim::Sent));
+            assert!(matches!(lock.claim(at(60)), Ok(None)));
             // The run is killed before its recovery message: the lock silences no alert, and the
             // next run sends the message.
             drop(lock.withdraw().unwrap().unwrap());
-            assert!(matches!(lock.state(), State::Held { silences: false, .. }));
+            assert!(matches!(lock.held(), Ok(Some(Held { silences: false, .. }))));
             assert_eq!(fs::read_to_string(&path).unwrap(), content);
-            assert!(matches!(lock.claim(at(60)), Claim::Unusable(_)));
+            assert!(lock.claim(at(60)).is_err());
             let withdrawn = lock.withdraw().unwrap().unwrap();
-            assert_eq!(withdrawn.since() == at(60), !content.is_empty());
+            assert_eq!(withdrawn.since == at(60), !content.is_empty());
             withdrawn.forget().unwrap();
             assert_eq!(names(folder.path()), [".lock.pending"]);
         }
@@ -432,7 +395,7 @@ mod tests {
     fn two_runs_at_once_leave_one_lock_and_no_pending_lock() {
         let folder = tempfile::tempdir().unwrap();
         let lock = lock_at(&folder.path().join("lock"));
-        let (first, second) = (lock.prepare(at(60)).unwrap(), lock.prepare(at(61)).unwrap());
+        let (first, second) = (prepare(&lock, at(60)), prepare(&lock, at(61)));
         first.keep().unwrap();
         second.keep().unwrap();
         assert_eq!(names(folder.path()), ["lock"]);
@@ -448,7 +411,7 @@ mod tests {
         for length in [1, 246, 247, 255] {
             let name = "n".repeat(length);
             let lock = lock_at(&folder.path().join(&name));
-            let prepared = lock.prepare(at(60)).unwrap();
+            let prepared = prepare(&lock, at(60));
             let pending = names(folder.path()).pop().unwrap();
             assert_eq!(pending == format!(".{name}.pending"), length <= 246, "{pending}");
             prepared.keep().unwrap();
@@ -465,25 +428,24 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let state = folder.path().join("state/autodns");
         let lock = AlertLock::within(Some(&state), owner());
-        assert_eq!(lock.state(), State::Absent);
+        assert_eq!(lock.held(), Ok(None));
         assert!(lock.withdraw().unwrap().is_none());
         assert!(names(folder.path()).is_empty());
-        let Claim::Ready(prepared) = lock.claim(at(60)) else { panic!("no claim") };
-        prepared.keep().unwrap();
+        lock.claim(at(60)).unwrap().unwrap().keep().unwrap();
         assert_eq!(names(&state), [owner().file_name()]);
         for made in [&state, &folder.path().join("state")] {
             assert_eq!(fs::metadata(made).unwrap().mode() & 0o7777, 0o700);
         }
         let named = AlertLock::at(&folder.path().join("missing/lock"), owner());
-        assert!(matches!(named.claim(at(60)), Claim::Unusable(_)));
+        assert!(named.claim(at(60)).is_err());
         assert!(!folder.path().join("missing").exists());
     }
 
     #[test]
     fn lock_without_a_path_is_unusable() {
         let lock = AlertLock::within(None, owner());
-        assert_eq!(lock.state(), State::Unusable(NO_PLACE.into()));
-        assert!(matches!(lock.claim(at(60)), Claim::Unusable(why) if why == NO_PLACE));
+        assert_eq!(lock.held(), Err(NO_PLACE.into()));
+        assert_eq!(lock.claim(at(60)).unwrap_err(), NO_PLACE);
         assert!(lock.withdraw().unwrap().is_none());
     }
 }

@@ -54,18 +54,14 @@ impl Place {
 
 /// Creates a folder with mode 700, and its missing parents.
 fn make_folder(path: &Path) -> io::Result<()> {
-    let create = || DirBuilder::new().mode(0o700).create(path);
-    let made = match (create(), path.parent()) {
-        (Err(error), Some(above)) if error.kind() == io::ErrorKind::NotFound => {
-            make_folder(above)?;
-            create()
+    let missing: Vec<&Path> = path.ancestors().take_while(|folder| !folder.exists()).collect();
+    for folder in missing.into_iter().rev() {
+        match DirBuilder::new().mode(0o700).create(folder) {
+            // The umask may have removed bits that this user needs.
+            Ok(()) => fs::set_permissions(folder, Permissions::from_mode(0o700))?,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
         }
-        (result, _) => result,
-    };
-    match made {
-        // The umask may have removed bits that this user needs.
-        Ok(()) => fs::set_permissions(path, Permissions::from_mode(0o700)),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(error),
     }
+    Ok(())
 }

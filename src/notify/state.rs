@@ -19,32 +19,47 @@ const ANY_WRITE: u32 = 0o222;
 /// In bytes. A lock is smaller, because its names come from a configuration of at most 1 MiB.
 const MAX_CONTENT: u64 = 2 << 20;
 
-/// What is at the path of a lock.
+/// A lock of this configuration: an alert was sent.
 #[derive(Debug, PartialEq, Eq)]
-pub enum State {
-    Absent,
-    /// A lock of this configuration: an alert was sent.
-    Held {
-        /// The time of the alert.
-        since: SystemTime,
-        /// Whether it names this configuration. An empty file does not.
-        named: bool,
-        /// Whether it suppresses further alerts. A marked lock does not, and neither does a lock
-        /// about other names.
-        silences: bool,
-    },
-    /// Not a lock of this configuration: the path and the reason.
-    Unusable(String),
+pub struct Held {
+    /// The time of the alert.
+    pub since: SystemTime,
+    /// Whether it names this configuration. An empty file does not.
+    pub named: bool,
+    /// Whether it suppresses further alerts. A marked lock does not, and neither does a lock about
+    /// other names.
+    pub silences: bool,
 }
 
-impl State {
-    pub fn read(path: &Path, owner: &Owner) -> Self {
-        let found = content(path, geteuid().as_raw());
-        match found.and_then(|found| found.map(|file| held(&file, owner)).transpose()) {
-            Ok(held) => held.unwrap_or(Self::Absent),
-            Err(why) => Self::Unusable(format!("{} {why}", path.display())),
-        }
+/// Reads the lock at `path`; `None` if there is no file. The error says why the file cannot be read
+/// or is not a lock of `owner`, and follows the key's name.
+pub fn read(path: &Path, owner: &Owner) -> Result<Option<Held>, String> {
+    read_as(geteuid().as_raw(), path, owner).map_err(|why| format!("{} {why}", path.display()))
+}
+
+fn read_as(user: u32, path: &Path, owner: &Owner) -> Result<Option<Held>, String> {
+    let cannot = |error: io::Error| format!("cannot be read: {error}");
+    let metadata = match fs::symlink_metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(cannot(error)),
+    };
+    check(&metadata, user)?;
+    let file = open(path).map_err(cannot)?;
+    // Another file may have replaced it in the meantime.
+    let metadata = file.metadata().map_err(cannot)?;
+    check(&metadata, user)?;
+    let mut content = Vec::new();
+    file.take(MAX_CONTENT).read_to_end(&mut content).map_err(cannot)?;
+    let modified = metadata.modified().map_err(cannot)?;
+    let is_marked = metadata.mode() & ANY_WRITE == 0;
+    // After a power cut a file can have the right length and only NUL bytes.
+    if content.iter().all(|&byte| byte == 0 || byte.is_ascii_whitespace()) {
+        return Ok(Some(Held { since: modified, named: false, silences: !is_marked }));
     }
+    let Content { since, same_names } = owner.read(&content)?;
+    let since = since.unwrap_or(modified);
+    Ok(Some(Held { since, named: true, silences: same_names && !is_marked }))
 }
 
 /// Marks the lock at `path` as withdrawn, so that it silences no alert. The mark is a mode without
@@ -81,33 +96,6 @@ fn mount_of(path: &Path, flags: i32) -> io::Result<Option<String>> {
     Ok(facts.lines().find_map(|line| line.strip_prefix("mnt_id:")).map(|id| id.trim().into()))
 }
 
-/// A regular file of this user.
-struct Found {
-    content: Vec<u8>,
-    modified: SystemTime,
-    mode: u32,
-}
-
-/// Reads the file at `path`; `None` if there is none. The error is a phrase that follows the path:
-/// the file is not a regular file of `user`, or cannot be read.
-fn content(path: &Path, user: u32) -> Result<Option<Found>, String> {
-    let cannot = |error: io::Error| format!("cannot be read: {error}");
-    let metadata = match fs::symlink_metadata(path) {
-        Ok(metadata) => metadata,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(cannot(error)),
-    };
-    check(&metadata, user)?;
-    let file = open(path).map_err(cannot)?;
-    // Another file may have replaced it in the meantime.
-    let metadata = file.metadata().map_err(cannot)?;
-    check(&metadata, user)?;
-    let mut content = Vec::new();
-    file.take(MAX_CONTENT).read_to_end(&mut content).map_err(cannot)?;
-    let modified = metadata.modified().map_err(cannot)?;
-    Ok(Some(Found { content, modified, mode: metadata.mode() }))
-}
-
 /// Opens a file for reading. Follows no symbolic link and does not block on a FIFO.
 fn open(path: &Path) -> io::Result<File> {
     let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
@@ -133,18 +121,6 @@ fn check(metadata: &Metadata, user: u32) -> Result<(), String> {
     }
 }
 
-/// The state that `file` means for `owner`. The error is a phrase that follows the path.
-fn held(file: &Found, owner: &Owner) -> Result<State, String> {
-    let is_marked = file.mode & ANY_WRITE == 0;
-    // After a power cut a file can have the right length and only NUL bytes.
-    if file.content.iter().all(|&byte| byte == 0 || byte.is_ascii_whitespace()) {
-        return Ok(State::Held { since: file.modified, named: false, silences: !is_marked });
-    }
-    let Content { since, same_names } = owner.read(&file.content)?;
-    let since = since.unwrap_or(file.modified);
-    Ok(State::Held { since, named: true, silences: same_names && !is_marked })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -158,14 +134,12 @@ mod tests {
     fn empty_or_zeroed_file_counts_as_a_lock() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock");
-        assert_eq!(State::read(&path, &owner()), State::Absent);
+        assert_eq!(read(&path, &owner()), Ok(None));
         for content in ["", "\n", "\0\0\0"] {
             fs::write(&path, content).unwrap();
             let modified = fs::metadata(&path).unwrap().modified().unwrap();
-            assert_eq!(
-                State::read(&path, &owner()),
-                State::Held { since: modified, named: false, silences: true }
-            );
+            let held = Held { since: modified, named: false, silences: true };
+            assert_eq!(read(&path, &owner()), Ok(Some(held)));
         }
     }
 
@@ -175,12 +149,8 @@ mod tests {
         let unusable = |name: &str, make: &dyn Fn(&Path)| {
             let path = folder.path().join(name);
             make(&path);
-            match State::read(&path, &owner()) {
-                State::Unusable(why) => {
-                    why.strip_prefix(&format!("{} ", path.display())).unwrap().to_owned()
-                }
-                other => format!("{other:?}"),
-            }
+            let why = read(&path, &owner()).unwrap_err();
+            why.strip_prefix(&format!("{} ", path.display())).unwrap().to_owned()
         };
         let file = |content: &'static str| move |path: &Path| fs::write(path, content).unwrap();
         assert_eq!(
@@ -202,12 +172,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock");
         let user = geteuid().as_raw();
-        for text in ["", "{\"config\":\"/etc/a.json\"}"] {
-            fs::write(&path, text).unwrap();
-            assert!(matches!(State::read(&path, &owner()), State::Held { .. }));
+        assert_eq!(read_as(user + 1, &path, &owner()), Ok(None));
+        for content in ["", "{\"config\":\"/etc/a.json\"}"] {
+            fs::write(&path, content).unwrap();
+            assert!(matches!(read(&path, &owner()), Ok(Some(_))));
             assert_eq!(
-                content(&path, user + 1).err(),
-                Some(format!("belongs to another user (uid {user})"))
+                read_as(user + 1, &path, &owner()),
+                Err(format!("belongs to another user (uid {user})"))
             );
         }
     }

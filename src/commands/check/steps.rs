@@ -20,7 +20,7 @@ use crate::detached;
 use crate::environment::{Environment, host_name};
 use crate::notify::lock::{AlertLock, NO_PLACE};
 use crate::notify::message::{self, About};
-use crate::notify::state::State;
+use crate::notify::state::Held;
 use crate::paste;
 use crate::record::Family;
 use crate::session::Session;
@@ -195,12 +195,12 @@ fn lock_of(lock: &AlertLock) -> Finding {
         let make = paste::command(Path::new("mkdir"), &["-p", &folder.to_string_lossy()]);
         return Finding::failed(NAME, detail, make);
     }
-    match lock.state() {
-        State::Absent => Finding::ok(NAME, format!("{shown}: no alert is active")),
-        State::Held { since, .. } => {
+    match lock.held() {
+        Ok(None) => Finding::ok(NAME, format!("{shown}: no alert is active")),
+        Ok(Some(Held { since, .. })) => {
             Finding::ok(NAME, format!("{shown}: an alert is active since {}", timestamp(since)))
         }
-        State::Unusable(why) => Finding::failed(NAME, why, format!("{REPEATS}: name another file")),
+        Err(why) => Finding::failed(NAME, why, format!("{REPEATS}: name another file")),
     }
 }
 
