@@ -65,7 +65,8 @@ impl AlertLock {
     /// Whether the lock or the pending lock exists, or may exist because the disk cannot be read.
     pub fn may_be_held(&self) -> bool {
         self.place.iter().flat_map(|place| [&place.path, &place.pending]).any(|path| {
-            !matches!(path.symlink_metadata(), Err(error) if error.kind() == io::ErrorKind::NotFound)
+            let found = path.symlink_metadata();
+            !found.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
         })
     }
 

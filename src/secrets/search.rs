@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
-use std::fmt::Write;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
@@ -92,12 +91,7 @@ fn forms(secret: &str) -> Vec<String> {
             forms.push(whole.into());
         }
     }
-    let mut hex = String::with_capacity(2 * secret.len());
-    for byte in secret.bytes() {
-        // Writing to a String cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-    }
-    forms.push(hex);
+    forms.push(secret.bytes().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat());
     forms
 }
 
