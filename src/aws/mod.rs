@@ -21,7 +21,7 @@ use http::Method;
 use crate::console::Console;
 use crate::credentials::Credentials;
 use crate::deadline::Deadline;
-use crate::environment::command;
+use crate::paste;
 use crate::record::{AddressRecord, DnsName, RecordSet};
 use crate::retry::Limit;
 use crate::transport::{Network, Via};
@@ -131,7 +131,7 @@ impl<'a> Aws<'a> {
 
     fn caller(&self) -> Caller {
         Caller {
-            policy_command: command(&["policy", self.config]),
+            policy_command: paste::own_command(&["policy", self.config]),
             key_source: self.account.credentials.source.clone(),
         }
     }

@@ -20,8 +20,9 @@ use crate::console::Console;
 use crate::credentials::{folder_of, profile::Profile};
 use crate::deadline::Deadline;
 use crate::detached;
-use crate::environment::{Environment, command_as_owner};
+use crate::environment::Environment;
 use crate::error::SetupError;
+use crate::paste;
 use crate::secrets::Secrets;
 use policy::policy;
 
@@ -99,7 +100,7 @@ fn named_or_found(
     // A place may be on a disk that hangs.
     let found = detached::within(Deadline::after(time), move || {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        place::find(&environment, exists, |place| command_as_owner(place, &words))
+        place::find(&environment, exists, |place| paste::command_as_owner(place, &words))
     });
     found
         .unwrap_or_else(|_| Err(SetupError::unfinished("looking for a configuration")))

@@ -8,12 +8,13 @@ use crate::address::Sources;
 use crate::aws::route53::ZoneId;
 use crate::aws::sns::TopicArn;
 use crate::child::CommandLine;
-use crate::environment::{Environment, command_as_owner};
+use crate::environment::Environment;
 use crate::error::SetupError;
 use crate::files::{read_regular, utf8};
 use crate::notify::heartbeat::Heartbeat;
 use crate::notify::lock::AlertLock;
 use crate::notify::owner::Owner;
+use crate::paste;
 use crate::record::wanted::WantedRecord;
 use crate::record::{DnsName, Family, RecordKey, Ttl};
 use crate::secrets::Secrets;
@@ -75,7 +76,7 @@ impl ConfigFile {
                 return wrong;
             }
             let absolute = std::path::absolute(path).unwrap_or_else(|_| path.into());
-            let command = command_as_owner(path, &["check", &absolute.to_string_lossy()]);
+            let command = paste::command_as_owner(path, &["check", &absolute.to_string_lossy()]);
             wrong.advise(format!("run it as a user who may read it: {command}"))
         };
         let bytes = read_regular(path, MAX_SIZE).map_err(cannot)?;

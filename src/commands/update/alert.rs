@@ -10,10 +10,11 @@ use crate::aws;
 use crate::commands::error::{RecordError, shown};
 use crate::config::{Alerts, Config};
 use crate::deadline::Deadline;
-use crate::environment::{command, host_name};
+use crate::environment::host_name;
 use crate::notify::alert::{raise, withdraw};
 use crate::notify::lock::AlertLock;
 use crate::notify::message::{self, About};
+use crate::paste;
 use crate::record::{AddressRecord, RecordKey, RecordSet};
 use crate::session::Session;
 
@@ -43,7 +44,7 @@ impl Alert {
         let host = host_name();
         let names = file.config.shown_names();
         let config = file.id.as_str();
-        let command = command(&["--dry-run", "--verbose", config]);
+        let command = paste::own_command(&["--dry-run", "--verbose", config]);
         let about = About { host: &host, config, names: &names, command: &command };
         let publish = |message: &message::Message| {
             let aws = self.session.aws();
