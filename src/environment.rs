@@ -36,15 +36,6 @@ impl Environment {
         self.get(name).is_some_and(|value| value.eq_ignore_ascii_case("true"))
     }
 
-    /// The path that `variable` names, else `default` below the home directory. A leading `~/`
-    /// stands for the home directory. `None` if the home directory is needed and not set.
-    pub fn file(&self, variable: &str, default: &str) -> Option<PathBuf> {
-        match self.get(variable) {
-            Some(path) => self.expanded(path),
-            None => self.home(default),
-        }
-    }
-
     /// Replaces a leading `~/` by the home directory; `None` if that is not set.
     pub fn expanded(&self, path: &str) -> Option<PathBuf> {
         match path.strip_prefix("~/") {
@@ -113,13 +104,12 @@ mod tests {
     }
 
     #[test]
-    fn file_is_from_the_variable_or_below_home() {
-        let environment =
-            Environment::from([("HOME", "/home/pi"), ("F", "~/x/y"), ("G", "relative")]);
-        assert_eq!(environment.file("F", ".aws/config"), Some("/home/pi/x/y".into()));
-        assert_eq!(environment.file("G", ".aws/config"), Some("relative".into()));
-        assert_eq!(environment.file("H", ".aws/config"), Some("/home/pi/.aws/config".into()));
-        assert_eq!(Environment::default().file("H", ".aws/config"), None);
+    fn tilde_is_replaced_by_the_home_directory() {
+        let environment = Environment::from([("HOME", "/home/pi")]);
+        assert_eq!(environment.expanded("~/x/y"), Some("/home/pi/x/y".into()));
+        assert_eq!(environment.expanded("relative"), Some("relative".into()));
+        assert_eq!(Environment::default().expanded("~/x/y"), None);
+        assert_eq!(Environment::default().expanded("/x/y"), Some("/x/y".into()));
     }
 
     #[test]

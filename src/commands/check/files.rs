@@ -36,12 +36,11 @@ pub fn permissions_of(path: &Path) -> Finding {
 /// The command that makes a file of user `owner` readable only for `user`.
 fn private(path: &Path, owner: u32, user: u32) -> String {
     let path = path.to_string_lossy();
-    let command = |program: &str, words: &[&str]| paste::command(Path::new(program), words);
     if user == owner || user == 0 {
-        return command("chmod", &["600", &path]);
+        return paste::command(&["chmod", "600", &path]);
     }
-    let chown = command("sudo", &["chown", &user.to_string(), &path]);
-    format!("{chown} && {}", command("sudo", &["chmod", "600", &path]))
+    let chown = paste::command(&["sudo", "chown", &user.to_string(), &path]);
+    format!("{chown} && {}", paste::command(&["sudo", "chmod", "600", &path]))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! with the code of a run.
 
 use std::net::IpAddr;
-use std::path::{Path, absolute};
+use std::path::absolute;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -192,7 +192,7 @@ fn lock_of(lock: &AlertLock) -> Finding {
     if let Some(folder) = folder {
         let detail = format!("{shown}: there is no folder {}", folder.display());
         let folder = absolute(folder).unwrap_or_else(|_| folder.into());
-        let make = paste::command(Path::new("mkdir"), &["-p", &folder.to_string_lossy()]);
+        let make = paste::command(&["mkdir", "-p", &folder.to_string_lossy()]);
         return Finding::failed(NAME, detail, make);
     }
     match lock.held() {
