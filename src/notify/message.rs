@@ -1,6 +1,5 @@
 //! The text of the messages that are published. Pure.
 
-use std::fmt::Write;
 use std::time::SystemTime;
 
 use crate::clock::{duration, timestamp};
@@ -16,7 +15,6 @@ pub struct Message {
 /// The host and the configuration that a message is about.
 #[derive(Clone, Copy, Debug)]
 pub struct About<'a> {
-    /// The name of this host.
     pub host: &'a str,
     /// The configuration file's absolute path.
     pub config: &'a str,
@@ -43,27 +41,17 @@ pub fn failure(
     repeats: Option<&str>,
 ) -> Message {
     let About { host, config, names, command } = about;
-    let mut body = format!(
+    let next = match repeats {
+        None => "The next message comes when everything is up to date again.".into(),
+        Some(why) => format!("This message repeats: {why}."),
+    };
+    let (now, records, errors) = (timestamp(now), lines("", records), lines("  ", errors));
+    let body = format!(
         "autodns on {host} could not bring {names} up to date\n\
-         at {} by that host's clock.\n\n",
-        timestamp(now)
+         at {now} by that host's clock.\n\n{records}\n{errors}\n\
+         autodns tries again at every run. To see each step, log in to {host} and run:\n\n  \
+         {command}\n\nHost:   {host}\nConfig: {config}\n\n{next}\n"
     );
-    for record in records {
-        let _ = writeln!(body, "{record}");
-    }
-    body.push('\n');
-    body.push_str(&indented(errors));
-    let _ = write!(
-        body,
-        "\nautodns tries again at every run. To see each step, log in to {host} and run:\n\n  \
-         {command}\n\nHost:   {host}\nConfig: {config}\n\n"
-    );
-    match repeats {
-        None => body.push_str("The next message comes when everything is up to date again.\n"),
-        Some(why) => {
-            let _ = writeln!(body, "This message repeats: {why}.");
-        }
-    }
     Message {
         subject: format!("autodns: {names} {} not up to date ({host})", about.is_or_are()),
         body,
@@ -86,7 +74,7 @@ pub fn test(about: About<'_>) -> Message {
 /// per record with its old and new address.
 pub fn change(about: About<'_>, records: &str, changes: &[String]) -> Message {
     let About { host, config, .. } = about;
-    let lines = indented(changes);
+    let lines = lines("  ", changes);
     Message {
         subject: format!("autodns: {records} has a new address ({host})"),
         body: format!(
@@ -96,8 +84,8 @@ pub fn change(about: About<'_>, records: &str, changes: &[String]) -> Message {
     }
 }
 
-fn indented(lines: &[String]) -> String {
-    lines.iter().map(|line| format!("  {line}\n")).collect::<Vec<_>>().concat()
+fn lines(indent: &str, lines: &[String]) -> String {
+    lines.iter().map(|line| format!("{indent}{line}\n")).collect::<Vec<_>>().concat()
 }
 
 /// The recovery message after an alert that was sent at `since`. `changes` has one line per record
@@ -112,7 +100,7 @@ pub fn recovery(
     let verb = about.is_or_are();
     let changes = match changes {
         [] => String::new(),
-        changes => format!("{}\n", indented(changes)),
+        changes => format!("{}\n", lines("  ", changes)),
     };
     // The clock may have been set back in between, for example after a power cut.
     let took = match now.duration_since(since) {
