@@ -64,7 +64,6 @@ impl Environment {
     }
 }
 
-/// Source: the kernel.
 pub fn host_name() -> String {
     fs::read_to_string("/proc/sys/kernel/hostname")
         .map(|name| name.trim().to_owned())

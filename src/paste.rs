@@ -1,5 +1,5 @@
-//! Command lines that a person can paste into a POSIX shell as they stand. Reads who owns a file and
-//! which shell a user has, and runs nothing.
+//! Command lines that a person can paste into a POSIX shell as they stand. Reads who owns a file
+//! and which shell a user has, and runs nothing.
 
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
@@ -47,7 +47,6 @@ fn with_variables(program: &str, words: &[&str]) -> String {
     command(&["/bin/sh", "-c", script, &variables.to_string_lossy()]) + " " + &line
 }
 
-/// The path of this program.
 fn program() -> String {
     let Ok(path) = std::env::current_exe() else { return "autodns".into() };
     let path = path.to_string_lossy();

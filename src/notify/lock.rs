@@ -57,7 +57,6 @@ impl AlertLock {
         self.place.as_ref().map(|place| place.path.as_path())
     }
 
-    /// Whether autodns creates the lock's folder when needed.
     pub fn makes_folder(&self) -> bool {
         self.place.as_ref().is_some_and(|place| place.makes_folder)
     }

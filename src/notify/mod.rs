@@ -7,4 +7,4 @@ pub mod lock;
 pub mod message;
 pub mod owner;
 mod place;
-pub mod state;
+mod state;

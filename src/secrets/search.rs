@@ -9,7 +9,6 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use super::{RUN, add_once};
 use crate::percent;
 
-/// Replaces a secret.
 const HIDDEN: &str = "[hidden]";
 
 /// The runs and short secrets that a text is searched for.
@@ -115,7 +114,6 @@ fn add_short_forms(list: &mut Vec<String>, secret: &str) {
     }
 }
 
-/// Folds a character to lower case.
 pub fn fold(character: char) -> char {
     character.to_lowercase().next().unwrap_or(character)
 }

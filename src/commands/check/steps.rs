@@ -20,7 +20,6 @@ use crate::detached;
 use crate::environment::{Environment, host_name};
 use crate::notify::lock::{AlertLock, NO_PLACE};
 use crate::notify::message::{self, About};
-use crate::notify::state::Held;
 use crate::paste;
 use crate::record::Family;
 use crate::session::Session;
@@ -197,9 +196,10 @@ fn lock_of(lock: &AlertLock) -> Finding {
     }
     match lock.held() {
         Ok(None) => Finding::ok(NAME, format!("{shown}: no alert is active")),
-        Ok(Some(Held { since, .. })) => {
-            Finding::ok(NAME, format!("{shown}: an alert is active since {}", timestamp(since)))
-        }
+        Ok(Some(held)) => Finding::ok(
+            NAME,
+            format!("{shown}: an alert is active since {}", timestamp(held.since)),
+        ),
         Err(why) => Finding::failed(NAME, why, format!("{REPEATS}: name another file")),
     }
 }
