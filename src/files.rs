@@ -1,7 +1,7 @@
 //! Reads a file that a user named. Accepts only a regular file of limited size, because a named
 //! pipe or a device could block the run or never end.
 
-use std::fs::{FileType, Metadata, OpenOptions};
+use std::fs::{File, FileType, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
@@ -23,10 +23,7 @@ pub fn read_checked(
     limit: u64,
     check: impl FnOnce(&Metadata) -> io::Result<()>,
 ) -> io::Result<Vec<u8>> {
-    // Without O_NONBLOCK, opening a named pipe waits for a writer. With O_NOCTTY, a terminal does
-    // not become the controlling terminal of this process.
-    let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let file = open(path, 0)?;
     let metadata = file.metadata()?;
     if !metadata.is_file() {
         let kind = metadata.file_type();
@@ -43,6 +40,14 @@ pub fn read_checked(
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, problem));
     }
     Ok(bytes)
+}
+
+/// Opens a file for reading, with further `flags` of open(2). Without `O_NONBLOCK`, opening a named
+/// pipe waits for a writer. With `O_NOCTTY`, a terminal does not become the controlling terminal of
+/// this process.
+pub fn open(path: &Path, flags: i32) -> io::Result<File> {
+    let flags = flags | libc::O_NONBLOCK | libc::O_NOCTTY;
+    OpenOptions::new().read(true).custom_flags(flags).open(path)
 }
 
 /// The text of a file's `bytes`. The error follows the file's path.

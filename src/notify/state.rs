@@ -2,16 +2,17 @@
 //! mark of a withdrawn lock. Never follows a symbolic link, never waits for another process, and
 //! trusts only files of the user that this process runs as.
 
-use std::fs::{self, File, Metadata, OpenOptions, Permissions};
+use std::fs::{self, Metadata, Permissions};
 use std::io::{self, Read};
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::time::SystemTime;
 
 use rustix::process::geteuid;
 
 use super::owner::{Content, Owner};
+use crate::files::open;
 
 /// The write bits of owner, group and others.
 const ANY_WRITE: u32 = 0o222;
@@ -45,7 +46,7 @@ fn read_as(user: u32, path: &Path, owner: &Owner) -> Result<Option<Held>, String
         Err(error) => return Err(cannot(error)),
     };
     check(&metadata, user)?;
-    let file = open(path).map_err(cannot)?;
+    let file = open(path, libc::O_NOFOLLOW).map_err(cannot)?;
     // Another file may have replaced it in the meantime.
     let metadata = file.metadata().map_err(cannot)?;
     check(&metadata, user)?;
@@ -65,7 +66,7 @@ fn read_as(user: u32, path: &Path, owner: &Owner) -> Result<Option<Held>, String
 /// Marks the lock at `path` as withdrawn, so that it silences no alert. The mark is a mode without
 /// write bits: it keeps the content, needs no space on a full disk, and does not prevent removal.
 pub(super) fn mark_withdrawn(path: &Path) -> io::Result<()> {
-    let file = open(path)?;
+    let file = open(path, libc::O_NOFOLLOW)?;
     let mode = file.metadata()?.mode() & !ANY_WRITE & 0o7777;
     file.set_permissions(Permissions::from_mode(mode))
 }
@@ -91,15 +92,9 @@ pub(super) fn could_be_removed(path: &Path) -> io::Result<()> {
 
 /// The id of the mount that `path` is on. `None` on kernels before 3.15, which do not report it.
 fn mount_of(path: &Path, flags: i32) -> io::Result<Option<String>> {
-    let file = OpenOptions::new().read(true).custom_flags(libc::O_PATH | flags).open(path)?;
+    let file = open(path, libc::O_PATH | flags)?;
     let facts = fs::read_to_string(format!("/proc/self/fdinfo/{}", file.as_raw_fd()))?;
     Ok(facts.lines().find_map(|line| line.strip_prefix("mnt_id:")).map(|id| id.trim().into()))
-}
-
-/// Opens a file for reading. Follows no symbolic link and does not block on a FIFO.
-fn open(path: &Path) -> io::Result<File> {
-    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
-    OpenOptions::new().read(true).custom_flags(flags).open(path)
 }
 
 /// Rejects anything but a regular file of `user`. A lock silences alerts, so another user must not
