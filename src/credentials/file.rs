@@ -115,10 +115,10 @@ impl fmt::Display for IniFile {
     }
 }
 
-/// Describes `files` that have no `lacking`, after the phrase `known`: "A is not set, B cannot be
-/// read (ERROR), C has no key, and there is no D or E".
-pub(super) fn states(known: &str, files: &[&IniFile], lacking: &str) -> String {
-    let (mut parts, mut absent, mut has_home) = (vec![known.to_owned()], Vec::new(), true);
+/// Describes `files` that have no `lacking`, after other `parts`: "A is not set, B cannot be read
+/// (ERROR), C has no key, and there is no D or E".
+pub(super) fn states(mut parts: Vec<String>, files: &[&IniFile], lacking: &str) -> String {
+    let (mut absent, mut has_home) = (Vec::new(), true);
     for file in files {
         match &file.content {
             Content::Unreadable(error) => parts.push(format!("{file} cannot be read ({error})")),
@@ -134,7 +134,6 @@ pub(super) fn states(known: &str, files: &[&IniFile], lacking: &str) -> String {
         let or = if others.is_empty() { "" } else { " or " };
         parts.push(format!("there is no {}{or}{last}", others.join(", ")));
     }
-    parts.retain(|part| !part.is_empty());
     match parts.split_last() {
         Some((last, others)) if !others.is_empty() => format!("{}, and {last}", others.join(", ")),
         _ => parts.concat(),

@@ -63,7 +63,8 @@ impl Credentials {
         }
         let files: Vec<&IniFile> = profile.files().chain(&boto).collect();
         let lacking = format!("key for profile {}", profile.name());
-        let states = file::states("AWS_ACCESS_KEY_ID is not set", &files, &lacking);
+        let unset = vec!["AWS_ACCESS_KEY_ID is not set".into()];
+        let states = file::states(unset, &files, &lacking);
         let advice = profile.first().advice();
         Err(SetupError::new(format!("no AWS credentials found: {states}")).advise(advice))
     }

@@ -62,7 +62,7 @@ impl Profile {
             && profile.sections().all(|section| section.name.is_none())
         {
             let files: Vec<&IniFile> = profile.files().collect();
-            let states = file::states("", &files, "such profile");
+            let states = file::states(Vec::new(), &files, "such profile");
             let cause = format!("no profile {name} (from {variable}): {states}");
             return Err(SetupError::new(cause).advise(format!("correct {variable}")));
         }
