@@ -56,7 +56,7 @@ impl CommandLine {
 pub enum Error {
     CannotRun(io::Error),
     /// The program ran. The phrase says what happened and quotes no output.
-    Fruitless(String),
+    Failed(String),
 }
 
 impl Error {
@@ -68,7 +68,7 @@ impl Error {
                 format!("its program cannot be run: {error}"),
                 "check its path, and that this user may run it".into(),
             ),
-            Self::Fruitless(cause) => (cause, if_it_ran.into()),
+            Self::Failed(cause) => (cause, if_it_ran.into()),
         }
     }
 }
@@ -87,16 +87,16 @@ pub fn output(
     is_whole: impl Fn(&[u8]) -> bool,
 ) -> Result<Vec<u8>, Error> {
     let deadline = Deadline::after(limit);
-    let (helper, pipe) = Helper::start(command)?;
+    let (program, pipe) = RunningProgram::start(command)?;
     let chunks = detached::start(move |chunks| forward(pipe, &chunks))?;
     let (mut printed, mut is_open, mut is_done) = (Vec::new(), true, false);
     loop {
-        let status = helper.status()?;
+        let status = program.status()?;
         match detached::next(&chunks, Deadline::after(POLL)) {
             Ok(chunk) => {
                 printed.extend(chunk);
                 if printed.len() > MAX_PRINTED {
-                    return Err(Error::Fruitless("it printed more than a megabyte".into()));
+                    return Err(Error::Failed("it printed more than a megabyte".into()));
                 }
                 is_done = false;
             }
@@ -109,12 +109,12 @@ pub fn output(
         let is_over = deadline.left().is_zero();
         match status {
             Some(status) if status.exit_status() != Some(0) => {
-                return Err(Error::Fruitless(shown(&status)));
+                return Err(Error::Failed(described(&status)));
             }
             Some(_) if is_done || !is_open || is_over => return Ok(printed),
             None if is_over => {
                 let shown = duration(limit + Duration::from_millis(500));
-                return Err(Error::Fruitless(format!("it did not end within {shown}")));
+                return Err(Error::Failed(format!("it did not end within {shown}")));
             }
             Some(_) | None => {}
         }
@@ -123,9 +123,9 @@ pub fn output(
 
 /// A running program, the leader of its process group. Dropping this value kills the group without
 /// waiting for it, because a process that hangs in the kernel cannot be killed.
-struct Helper(Child);
+struct RunningProgram(Child);
 
-impl Helper {
+impl RunningProgram {
     fn start(mut command: Command) -> io::Result<(Self, Option<ChildStdout>)> {
         // Standard error may hold a secret (`set -x`), so it is not read.
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).process_group(0);
@@ -147,7 +147,7 @@ impl Helper {
     }
 }
 
-impl Drop for Helper {
+impl Drop for RunningProgram {
     fn drop(&mut self) {
         if let Some(id) = self.id() {
             let _ = kill_process_group(id, Signal::KILL);
@@ -167,7 +167,7 @@ fn forward(pipe: Option<ChildStdout>, chunks: &Sender<Vec<u8>>) {
     }
 }
 
-fn shown(status: &WaitIdStatus) -> String {
+fn described(status: &WaitIdStatus) -> String {
     match (status.exit_status(), status.terminating_signal()) {
         (Some(status), _) => format!("it ended with exit status {status}"),
         (None, Some(signal)) => format!("it was ended by signal {signal}"),
@@ -197,7 +197,7 @@ mod tests {
         let is_whole = |printed: &[u8]| serde_json::from_slice::<Value>(printed).is_ok();
         match output(command, limit, is_whole) {
             Ok(printed) => Ok(String::from_utf8(printed).unwrap()),
-            Err(Error::Fruitless(text)) => Err(text),
+            Err(Error::Failed(text)) => Err(text),
             Err(Error::CannotRun(error)) => panic!("{error}"),
         }
     }

@@ -142,7 +142,7 @@ impl Setting {
     }
 
     /// The value as in the file, because a command line has its own rules for `#` and `;`.
-    pub(super) fn whole_value(&self) -> &str {
+    pub(super) fn raw_value(&self) -> &str {
         &self.value
     }
 }
@@ -199,7 +199,7 @@ mod tests {
             assert_eq!(ini.get(section, key), value, "[{section}] {key}");
         }
         let semicolon = ini.find("default", "semicolon").unwrap();
-        assert_eq!((semicolon.whole_value(), semicolon.line), ("x ; y", 9));
+        assert_eq!((semicolon.raw_value(), semicolon.line), ("x ; y", 9));
         for (name, section) in [
             ("dev", Some("profile  dev")),
             ("with space", Some("profile \"with space\"")),

@@ -149,7 +149,7 @@ impl Profile {
         refuse_if("signs in through aws login", &["login_session"])?;
         if let Some((setting, section)) = find(&["credential_process"]) {
             let place = format!("credential_process in {section}, line {}", setting.line);
-            return process::run(setting.whole_value(), &place, now, deadline).map(Some);
+            return process::run(setting.raw_value(), &place, now, deadline).map(Some);
         }
         if let Some(found) = config.map_or(Ok(None), Section::key)? {
             return Ok(Some(found));

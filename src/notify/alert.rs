@@ -13,14 +13,14 @@ use crate::detached;
 /// Sends the alert that `compose` makes, unless one was sent already, and remembers it in `lock`.
 ///
 /// `compose` gets the reason if the alert will repeat. Returns lines to print: a lock that cannot
-/// be used, an alert that could not be sent. An error of publishing is left out if `is_said`
+/// be used, an alert that could not be sent. An error of publishing is left out if `was_printed`
 /// reports that the run printed it already. A disk that hangs gets part of the time until
 /// `deadline`; then the alert is sent without a lock.
 pub fn raise(
     lock: &AlertLock,
     now: SystemTime,
     deadline: Deadline,
-    is_said: impl Fn(&Error) -> bool,
+    was_printed: impl Fn(&Error) -> bool,
     compose: impl Fn(Option<&str>) -> Message,
     publish: impl FnOnce(&Message) -> Result<String, Error>,
 ) -> Vec<String> {
@@ -48,7 +48,7 @@ pub fn raise(
                 // A file that stays is harmless: the next run replaces it.
                 let _ = on_disk(lock, deadline, move || prepared.leave_if(outcome_unknown));
             }
-            if !is_said(&error) {
+            if !was_printed(&error) {
                 lines.push(format!("the alert: {error}"));
             }
         }
@@ -86,8 +86,8 @@ pub fn withdraw(
             return lines;
         }
     }
-    let forgotten = on_disk(lock, deadline, move || withdrawn.forget()).flatten();
-    lines.extend(forgotten.err().map(|why| format!("alert_lock {why}")));
+    let removed = on_disk(lock, deadline, move || withdrawn.remove()).flatten();
+    lines.extend(removed.err().map(|why| format!("alert_lock {why}")));
     lines
 }
 

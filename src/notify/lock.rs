@@ -240,7 +240,7 @@ pub struct Withdrawn {
 
 impl Withdrawn {
     /// Removes the lock after the recovery message. The error says what cannot be removed and why.
-    pub fn forget(self) -> Result<(), String> {
+    pub fn remove(self) -> Result<(), String> {
         self.file.map_or(Ok(()), |file| remove(&file))
     }
 }
@@ -308,7 +308,7 @@ mod tests {
         let withdrawn = lock.withdraw().unwrap().unwrap();
         assert_eq!(withdrawn.since, at(60));
         assert_eq!(names(folder.path()), [".lock.pending"]);
-        withdrawn.forget().unwrap();
+        withdrawn.remove().unwrap();
         assert!(names(folder.path()).is_empty());
         assert!(lock.withdraw().unwrap().is_none());
     }
@@ -335,7 +335,7 @@ mod tests {
         // If this run is killed now, the next run finds the lock.
         let withdrawn = lock.withdraw().unwrap().unwrap();
         assert_eq!(withdrawn.since, at(60));
-        withdrawn.forget().unwrap();
+        withdrawn.remove().unwrap();
         assert!(names(folder.path()).is_empty());
     }
 
@@ -385,7 +385,7 @@ mod tests {
             assert!(lock.claim(at(60)).is_err());
             let withdrawn = lock.withdraw().unwrap().unwrap();
             assert_eq!(withdrawn.since == at(60), !content.is_empty());
-            withdrawn.forget().unwrap();
+            withdrawn.remove().unwrap();
             assert_eq!(names(folder.path()), [".lock.pending"]);
         }
         assert!(!target.exists());
@@ -400,8 +400,8 @@ mod tests {
         second.keep().unwrap();
         assert_eq!(names(folder.path()), ["lock"]);
         let (first, second) = (lock.withdraw().unwrap(), lock.withdraw().unwrap());
-        first.unwrap().forget().unwrap();
-        second.unwrap().forget().unwrap();
+        first.unwrap().remove().unwrap();
+        second.unwrap().remove().unwrap();
         assert!(names(folder.path()).is_empty());
     }
 
@@ -416,7 +416,7 @@ mod tests {
             assert_eq!(pending == format!(".{name}.pending"), length <= 246, "{pending}");
             prepared.keep().unwrap();
             assert_eq!(names(folder.path()), [name]);
-            lock.withdraw().unwrap().unwrap().forget().unwrap();
+            lock.withdraw().unwrap().unwrap().remove().unwrap();
         }
         let place = |name: &str| Place::new(&folder.path().join(name), false).pending;
         let long = "n".repeat(254);

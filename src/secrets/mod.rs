@@ -19,7 +19,7 @@ const MAX_QUOTE: usize = 300;
 /// How many characters of a foreign text are searched; the rest is dropped.
 const MAX_READ: usize = 2048;
 /// This many consecutive characters of a secret are never shown. A shorter secret is hidden whole.
-pub const RUN: usize = 8;
+pub const RUN_LENGTH: usize = 8;
 /// A shorter part of a query string is hidden only as `name=part`. Alone it could be any word
 /// of a message, and it is too short to be a key.
 const MIN_PART: usize = 4;
@@ -66,20 +66,20 @@ impl Secrets {
         for pair in query.split('&') {
             let value = match pair.split_once('=') {
                 Some((_, value)) if !value.is_empty() => {
-                    both_forms(pair, |form| add_once(&mut self.pairs, form));
+                    each_form(pair, |form| add_once(&mut self.pairs, form));
                     value
                 }
                 _ => pair,
             };
-            both_forms(value, |form| self.add_word(form));
+            each_form(value, |form| self.add_word(form));
         }
         self.index = OnceLock::new();
     }
 
     /// Adds a secret segment of a URL's path, encoded and decoded.
     pub fn add_path_segment(&mut self, segment: &str) {
-        if segment.chars().count() >= RUN {
-            both_forms(segment, |form| self.add_word(form));
+        if segment.chars().count() >= RUN_LENGTH {
+            each_form(segment, |form| self.add_word(form));
         }
     }
 
@@ -151,7 +151,7 @@ fn add_once(list: &mut Vec<String>, secret: &str) {
 }
 
 /// A part of a URL encoded, decoded, and decoded as in a form, where `+` is a space.
-fn both_forms(part: &str, mut add: impl FnMut(&str)) {
+fn each_form(part: &str, mut add: impl FnMut(&str)) {
     let decoded = percent::decode(part);
     add(part);
     add(&decoded);
@@ -194,7 +194,7 @@ mod tests {
         let runs = |text: &str| -> HashSet<String> {
             let folded: Vec<char> =
                 text.chars().filter(|c| c.is_alphanumeric()).map(fold).collect();
-            folded.windows(RUN).map(|run| run.iter().collect()).collect()
+            folded.windows(RUN_LENGTH).map(|run| run.iter().collect()).collect()
         };
         !runs(secret).is_disjoint(&runs(text))
     }

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 
-use super::{RUN, add_once};
+use super::{RUN_LENGTH, add_once};
 use crate::percent;
 
 const HIDDEN: &str = "[hidden]";
@@ -71,7 +71,7 @@ impl Index {
 
 /// Whether a secret is shorter than a run, so that it is hidden whole.
 fn is_short(secret: &str) -> bool {
-    secret.chars().filter(|&c| is_visible(c)).count() < RUN
+    secret.chars().filter(|&c| is_visible(c)).count() < RUN_LENGTH
 }
 
 /// A secret in plain form, percent-encoded, in both alphabets of base64, and in hexadecimal. Base64
@@ -97,7 +97,7 @@ fn forms(secret: &str) -> Vec<String> {
 /// Adds each run of 8 characters of `form`. Characters that are not `kept` are skipped.
 fn add_runs(runs: &mut HashSet<String>, form: &str, kept: fn(char) -> bool) {
     let folded: Vec<char> = form.chars().filter(|&c| kept(c)).map(fold).collect();
-    runs.extend(folded.windows(RUN).map(|run| run.iter().collect::<String>()));
+    runs.extend(folded.windows(RUN_LENGTH).map(|run| run.iter().collect::<String>()));
 }
 
 /// Adds a secret in plain form and percent-encoded.
@@ -150,11 +150,11 @@ impl<'a> Marks<'a> {
             places.push((folded.len(), number));
             folded.push(fold(character));
         }
-        for (index, run) in places.windows(RUN).enumerate() {
-            let end = places.get(index + RUN).map_or(folded.len(), |&(start, _)| start);
+        for (index, run) in places.windows(RUN_LENGTH).enumerate() {
+            let end = places.get(index + RUN_LENGTH).map_or(folded.len(), |&(start, _)| start);
             let text = &folded[run[0].0..end];
             if sets.iter().any(|set| set.contains(text)) {
-                self.hidden[run[0].1..=run[RUN - 1].1].fill(true);
+                self.hidden[run[0].1..=run[RUN_LENGTH - 1].1].fill(true);
             }
         }
         self.widen();
