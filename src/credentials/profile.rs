@@ -18,13 +18,13 @@ const VARIABLES: [&str; 2] = ["AWS_DEFAULT_PROFILE", "AWS_PROFILE"];
 pub struct Profile {
     name: String,
     /// The file beside the configuration, a source of its own.
-    beside: Option<Section>,
-    credentials: Section,
-    config: Section,
+    beside: Option<ProfileSection>,
+    credentials: ProfileSection,
+    config: ProfileSection,
 }
 
 /// The section of the profile in one file.
-struct Section {
+struct ProfileSection {
     file: IniFile,
     /// As written in the file. `None` if the file does not have the section.
     name: Option<String>,
@@ -53,9 +53,9 @@ impl Profile {
         };
         let profile = Self {
             name: name.into(),
-            beside: beside.map(|file| Section::new(file, |section| section == name)),
-            credentials: Section::new(credentials, |section| section == name),
-            config: Section::new(config, in_config),
+            beside: beside.map(|file| ProfileSection::new(file, |section| section == name)),
+            credentials: ProfileSection::new(credentials, |section| section == name),
+            config: ProfileSection::new(config, in_config),
         };
         // An error even if a key is found elsewhere, because the profile may also set endpoints.
         if let Some((variable, name)) = variable
@@ -74,7 +74,7 @@ impl Profile {
     }
 
     /// In order of precedence.
-    fn sections(&self) -> impl Iterator<Item = &Section> {
+    fn sections(&self) -> impl Iterator<Item = &ProfileSection> {
         self.beside.iter().chain([&self.credentials, &self.config])
     }
 
@@ -122,8 +122,8 @@ impl Profile {
 
     fn credentials_of(
         &self,
-        credentials: &Section,
-        config: Option<&Section>,
+        credentials: &ProfileSection,
+        config: Option<&ProfileSection>,
         now: SystemTime,
         deadline: Deadline,
     ) -> Result<Option<Credentials>, SetupError> {
@@ -151,7 +151,7 @@ impl Profile {
             let place = format!("credential_process in {section}, line {}", setting.line);
             return process::run(setting.raw_value(), &place, now, deadline).map(Some);
         }
-        if let Some(found) = config.map_or(Ok(None), Section::key)? {
+        if let Some(found) = config.map_or(Ok(None), ProfileSection::key)? {
             return Ok(Some(found));
         }
         refuse_if("signs in through SSO", &["sso_session", "sso_start_url"])?;
@@ -161,13 +161,13 @@ impl Profile {
 
 /// The setting in the first section that has it.
 fn find<'a>(
-    mut sections: impl Iterator<Item = &'a Section>,
+    mut sections: impl Iterator<Item = &'a ProfileSection>,
     key: &str,
-) -> Option<(&'a Setting, &'a Section)> {
+) -> Option<(&'a Setting, &'a ProfileSection)> {
     sections.find_map(|section| Some((section.find(key)?, section)))
 }
 
-impl Section {
+impl ProfileSection {
     /// The last section of `file` for which `is` returns true.
     fn new(file: IniFile, is: impl Fn(&str) -> bool) -> Self {
         let name = file.ini().and_then(|ini| ini.last(is)).map(Into::into);
@@ -192,7 +192,7 @@ impl Section {
     }
 }
 
-impl std::fmt::Display for Section {
+impl std::fmt::Display for ProfileSection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "[{}] of {}", self.name.as_deref().unwrap_or_default(), self.file)
     }

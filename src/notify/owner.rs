@@ -32,7 +32,7 @@ pub struct Owner {
 
 /// The content of a lock that belongs to this configuration.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Content {
+pub(super) struct LockContent {
     /// The time of the alert, if it can be read.
     pub since: Option<SystemTime>,
     /// Whether the alert was about the same zone and names. Otherwise it was about names that the
@@ -73,7 +73,7 @@ impl Owner {
 
     /// Parses the content of a lock. The error is a phrase that follows the file's path: the file
     /// is not a lock of this owner.
-    pub(super) fn read(&self, content: &[u8]) -> Result<Content, String> {
+    pub(super) fn read(&self, content: &[u8]) -> Result<LockContent, String> {
         let content: Value = serde_json::from_slice(content).unwrap_or_default();
         let config = content["config"].as_str();
         let same_file = config == Some(&self.config);
@@ -91,7 +91,7 @@ impl Owner {
         let since = content["since"]
             .as_str()
             .and_then(|text| moment_of(OffsetDateTime::parse(text, &Rfc3339).ok()?));
-        Ok(Content { since, same_names })
+        Ok(LockContent { since, same_names })
     }
 }
 

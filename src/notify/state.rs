@@ -11,7 +11,7 @@ use std::time::SystemTime;
 
 use rustix::process::geteuid;
 
-use super::owner::{Content, Owner};
+use super::owner::{LockContent, Owner};
 use crate::files::open;
 
 /// The write bits of owner, group and others.
@@ -58,7 +58,7 @@ fn read_as(user: u32, path: &Path, owner: &Owner) -> Result<Option<Held>, String
     if content.iter().all(|&byte| byte == 0 || byte.is_ascii_whitespace()) {
         return Ok(Some(Held { since: modified, named: false, silences: !is_marked }));
     }
-    let Content { since, same_names } = owner.read(&content)?;
+    let LockContent { since, same_names } = owner.read(&content)?;
     let since = since.unwrap_or(modified);
     Ok(Some(Held { since, named: true, silences: same_names && !is_marked }))
 }
