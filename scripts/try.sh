@@ -6,7 +6,7 @@
 #
 # It must not touch AWS or any setting of its user: its servers listen on 127.0.0.1 only, its files
 # are in a temporary folder, and autodns gets a separate environment. All of that is removed when
-# the script ends, for whatever reason. It needs no root and calls no sudo.
+# the script ends, also after an error or a signal. It does not need root and does not call sudo.
 set -euo pipefail
 
 usage() {

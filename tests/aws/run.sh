@@ -73,8 +73,8 @@ fi
 
 download() (cd "$work" && apt-get download "$1")
 
-# Fetches a package of Debian's and unpacks it. Not installed: that would start its service. A new
-# machine has no lists of packages yet, and only root can fetch those.
+# fetch PACKAGE FOLDER: downloads a Debian package and unpacks it. Does not install it, because that
+# would start its service. On a new machine, `apt-get update` must run first, which needs root.
 fetch() {
     command -v apt-get >/dev/null || die "there is no $1 and no apt-get to fetch it; install $1"
     if ! download "$1" >"$work/log" 2>&1; then
