@@ -1,33 +1,60 @@
-//! The error of finding the public address, with the cause and advice of each source.
+//! The errors of finding the public address: that of a look-up, and that of one source.
 
 use std::fmt;
 use std::net::IpAddr;
 
+use crate::error::CHECK_THE_SYSTEM;
 use crate::record::Family;
 use crate::retry::{Retry, RetryAfter};
 
 /// Why the public address of a family is unknown or must not be written.
 #[derive(Debug)]
-pub enum Error {
-    /// No source named an address.
-    NotFound {
-        family: Family,
-        /// Each source by its name, in the order of the list.
-        causes: Vec<(String, SourceError)>,
-    },
-    Disagreement {
-        /// A source and its address.
-        first: (String, IpAddr),
-        second: (String, IpAddr),
-    },
-    /// The configuration requires a confirmation, and no second source confirmed the address.
-    Unconfirmed {
-        first: (String, IpAddr),
-        /// Why each other source did not confirm it.
-        causes: Vec<(String, SourceError)>,
-    },
-    /// The look-up hung or ended without a result.
-    Unfinished { family: Family, how: &'static str },
+pub struct Error {
+    /// What failed.
+    pub what: String,
+    /// Empty if `what` includes it.
+    pub cause: String,
+    /// One imperative sentence.
+    pub advice: String,
+    pub is_no_network: bool,
+}
+
+impl Error {
+    /// `sources` named no address, all for this reason.
+    pub(super) fn not_found(family: Family, sources: &str, error: SourceError) -> Self {
+        let what = format!("could not get the public {family} address from {sources}");
+        let SourceError { cause, advice, is_no_network, .. } = error;
+        Self { what, cause, advice, is_no_network }
+    }
+
+    /// Two sources named different addresses.
+    pub(super) fn disagreement(first: &(String, IpAddr), second: &(String, IpAddr)) -> Self {
+        let cause = format!("{}, but {} says {}", claim(first), second.0, second.1);
+        Self::unchanged(cause, "check which is right".into())
+    }
+
+    /// The configuration requires a confirmation, and `others` did not confirm the address, all for
+    /// this reason.
+    pub(super) fn unconfirmed(first: &(String, IpAddr), others: &str, error: SourceError) -> Self {
+        let SourceError { cause, advice, .. } = error;
+        let cause = format!("{}, and it is not confirmed by {others}: {cause}", claim(first));
+        Self::unchanged(cause, advice)
+    }
+
+    /// The look-up hung or ended without a result; `how` is a phrase that says which.
+    pub fn unfinished(family: Family, how: &str) -> Self {
+        let what = format!("asking for the public {family} address {how}");
+        let advice = CHECK_THE_SYSTEM.into();
+        Self { what, cause: String::new(), advice, is_no_network: false }
+    }
+
+    fn unchanged(cause: String, advice: String) -> Self {
+        Self { what: "nothing was changed".into(), cause, advice, is_no_network: false }
+    }
+}
+
+fn claim((source, address): &(String, IpAddr)) -> String {
+    format!("{source} says that the address is {address}")
 }
 
 /// Why one source named no address that may be published. `Display` writes the cause and the advice.
@@ -64,71 +91,4 @@ impl fmt::Display for SourceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}; {}", self.cause, self.advice)
     }
-}
-
-impl Error {
-    pub fn is_no_network(&self) -> bool {
-        match self {
-            Self::NotFound { causes, .. } => causes.iter().any(|(_, error)| error.is_no_network),
-            // At least one source named an address.
-            Self::Disagreement { .. } | Self::Unconfirmed { .. } | Self::Unfinished { .. } => false,
-        }
-    }
-
-    pub fn what(&self) -> String {
-        match self {
-            Self::NotFound { family, causes } => {
-                let first = causes.first().map_or("nobody", |(source, _)| source.as_str());
-                format!("could not get the public {family} address from {first}")
-            }
-            Self::Disagreement { .. } | Self::Unconfirmed { .. } => "nothing was changed".into(),
-            Self::Unfinished { family, how } => {
-                format!("asking for the public {family} address {how}")
-            }
-        }
-    }
-
-    /// The cause. With several sources, each cause is followed by its advice, except the last one,
-    /// whose advice is [`Error::advice`].
-    pub fn cause(&self) -> String {
-        let claim =
-            |(who, said): &(String, IpAddr)| format!("{who} says that the address is {said}");
-        match self {
-            // `what` names the first one.
-            Self::NotFound { causes, .. } => joined(causes, |index, source| match index {
-                0 => String::new(),
-                _ => format!("nor from {source}: "),
-            }),
-            Self::Disagreement { first, second: (other, objected) } => {
-                format!("{}, but {other} says {objected}", claim(first))
-            }
-            Self::Unconfirmed { first, causes } => {
-                let claim = claim(first);
-                let causes = joined(causes, |_, source| format!("{source}: "));
-                format!("{claim}, and no other source confirms it; {causes}")
-            }
-            Self::Unfinished { .. } => String::new(),
-        }
-    }
-
-    pub fn advice(&self) -> String {
-        match self {
-            Self::NotFound { causes, .. } | Self::Unconfirmed { causes, .. } => {
-                causes.last().map(|(_, error)| error.advice.clone()).unwrap_or_default()
-            }
-            Self::Disagreement { .. } => "check which is right".into(),
-            Self::Unfinished { .. } => crate::error::CHECK_THE_SYSTEM.into(),
-        }
-    }
-}
-
-/// The causes of several sources in one line, each after its name from `named`. The advice of the
-/// last source is left out.
-fn joined(causes: &[(String, SourceError)], named: impl Fn(usize, &str) -> String) -> String {
-    let told = |(index, (source, error)): (usize, &(String, SourceError))| {
-        let is_last = index + 1 == causes.len();
-        let cause = if is_last { error.cause.clone() } else { error.to_string() };
-        named(index, source) + &cause
-    };
-    causes.iter().enumerate().map(told).collect::<Vec<_>>().join("; ")
 }

@@ -65,12 +65,15 @@ pub struct PublicAddress {
 type Failures = BTreeMap<Source, SourceError>;
 
 impl Sources {
-    /// The public address of `family` that the first source names. If all sources fail, the error
-    /// has the cause of each.
-    pub fn find(&self, family: Family, asking: &Asking) -> Result<PublicAddress, Error> {
+    /// The public address of `family` that the first source names. If all sources fail, there is an
+    /// error for each cause.
+    pub fn find(&self, family: Family, asking: &Asking) -> Result<PublicAddress, Vec<Error>> {
         match self.first_accepted(&self.of_family(family), family, asking, |_, said| said) {
             (Some(found), failed) => Ok(PublicAddress { failed, ..found }),
-            (None, failed) => Err(Error::NotFound { family, causes: self.causes(failed) }),
+            (None, failed) => {
+                Err(self
+                    .by_cause(failed, |sources, error| Error::not_found(family, sources, error)))
+            }
         }
     }
 
@@ -80,7 +83,7 @@ impl Sources {
     /// The first source that names an address decides: a different address is an error, even one
     /// that may not be published. If no source names an address, that is an error only with
     /// `require_confirmation`. The address of an interface needs no confirmation.
-    pub fn confirm(&self, found: &PublicAddress, asking: &Asking) -> Result<(), Error> {
+    pub fn confirm(&self, found: &PublicAddress, asking: &Asking) -> Result<(), Vec<Error>> {
         let (address, family) = (found.address, Family::of(found.address));
         let sources = self.of_family(family);
         if found.source == Source::Interface || sources.len() == 1 && !self.require_confirmation {
@@ -117,11 +120,12 @@ impl Sources {
         match second {
             Some((_, second)) if second == address => Ok(()),
             Some((source, second)) => {
-                Err(Error::Disagreement { first, second: (self.shown(source), second) })
+                Err(vec![Error::disagreement(&first, &(self.shown(source), second))])
             }
             None if self.require_confirmation => {
                 failed.extend(now);
-                Err(Error::Unconfirmed { first, causes: self.causes(failed) })
+                Err(self
+                    .by_cause(failed, |others, error| Error::unconfirmed(&first, others, error)))
             }
             None => {
                 let unconfirmed = || format!("{address} is not confirmed: no other source answers");
@@ -213,8 +217,22 @@ impl Sources {
         });
     }
 
-    fn causes(&self, failed: Failures) -> Vec<(String, SourceError)> {
-        failed.into_iter().map(|(source, error)| (self.shown(source), error)).collect()
+    /// The errors that `make` makes of the sources that failed for the same reason. At least one:
+    /// a failure without a reason is not a success.
+    fn by_cause(&self, failed: Failures, make: impl Fn(&str, SourceError) -> Error) -> Vec<Error> {
+        let mut causes: Vec<(String, SourceError)> = Vec::new();
+        for (source, error) in failed {
+            let known = causes.iter_mut().find(|(_, known)| known.to_string() == error.to_string());
+            match known {
+                Some((sources, _)) => *sources = format!("{sources} and {}", self.shown(source)),
+                None => causes.push((self.shown(source), error)),
+            }
+        }
+        if causes.is_empty() {
+            let error = SourceError::never("there is none", "check reflect_url");
+            causes.push(("any source".into(), error));
+        }
+        causes.into_iter().map(|(sources, error)| make(&sources, error)).collect()
     }
 
     /// The name of a source in messages.

@@ -73,10 +73,8 @@ impl From<aws::Error> for RecordError {
 
 impl From<address::Error> for RecordError {
     fn from(error: address::Error) -> Self {
-        Self {
-            is_no_network: error.is_no_network(),
-            ..Self::new(error.what(), error.cause(), error.advice())
-        }
+        let address::Error { what, cause, advice, is_no_network } = error;
+        Self { is_no_network, ..Self::new(what, cause, advice) }
     }
 }
 

@@ -348,7 +348,7 @@ fn each_message_of_the_page_is_printed_by_a_run() {
             }),
         ),
         (
-            "no other source confirms it",
+            "it is not confirmed by",
             Box::new(|| {
                 let mut fixture = Fixture::new();
                 let other = fixture.reflector.server().url("reflect2.example.net");

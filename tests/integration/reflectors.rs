@@ -680,7 +680,7 @@ fn default_reflectors_are_those_of_aws_and_cloudflare() {
         "",
         &format!(
             "autodns: home.example.com A: could not get the public IPv4 address from \
-             https://checkip.global.api.aws: {blocked}; nor from https://icanhazip.com: {blocked}\n"
+             https://checkip.global.api.aws and https://icanhazip.com: {blocked}\n"
         ),
     );
     // They are on two hosts, so one can confirm the other.

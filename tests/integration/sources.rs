@@ -227,7 +227,7 @@ fn two_reflectors_that_must_agree() -> (Fixture, FakeReflector) {
 #[test]
 fn required_confirmation_that_is_missing_stops_the_change() {
     let unconfirmed = "autodns: home.example.com A: nothing was changed: {reflector}/reflect/v1 \
-                       says that the address is 192.175.48.7, and no other source confirms it; \
+                       says that the address is 192.175.48.7, and it is not confirmed by \
                        {second}/reflect/v1: ";
     let (fixture, second) = two_reflectors_that_must_agree();
     for (reply, cause, asked) in [
@@ -266,7 +266,7 @@ fn missing_confirmation_names_the_source_that_failed() {
         1,
         "",
         "autodns: home.example.com A: nothing was changed: {second}/reflect/v1 says that the \
-         address is 192.175.48.7, and no other source confirms it; {reflector}/reflect/v1: it \
+         address is 192.175.48.7, and it is not confirmed by {reflector}/reflect/v1: it \
          answered 404; check the reflector, and the key in reflect_url if it has one\n",
     );
     assert_eq!(fixture.aws.record_sets()[0], UNCHANGED);
@@ -337,7 +337,7 @@ fn two_sources_redirecting_to_one_host_count_once() {
         1,
         "",
         "autodns: home.example.com A: nothing was changed: {reflector}/reflect/v1 says that the \
-         address is 192.175.48.9, and no other source confirms it; {second}/reflect/v1: its \
+         address is 192.175.48.9, and it is not confirmed by {second}/reflect/v1: its \
          response is from only4.example.net, which has answered already; name a source on another \
          host\n",
     );
@@ -404,8 +404,9 @@ fn message_has_the_cause_of_each_source_when_all_fail() {
         "",
         "autodns: home.example.com A: could not get the public IPv4 address from \
          {reflector}/reflect/v1: it answered 12 bytes of text, not an address; check the \
-         reflector, and the key in reflect_url if it has one; nor from {second}/reflect/v1: \
-         it answered 10.1.2.3, which is not a public address: private; check the way to the \
+         reflector, and the key in reflect_url if it has one\n\
+         autodns: home.example.com A: could not get the public IPv4 address from \
+         {second}/reflect/v1: it answered 10.1.2.3, which is not a public address: private; check the way to the \
          reflector, or set allow_non_public\n",
     );
     assert_eq!(fixture.aws.record_sets()[0], UNCHANGED);

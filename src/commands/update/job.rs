@@ -98,7 +98,10 @@ impl Job {
         for (family, answer) in answers {
             match answer {
                 Ok(answer) => known.push(Known::new(answer)),
-                Err(error) => errors.push(RecordError::from(error).about(self.records_of(family))),
+                Err(causes) => {
+                    let about = |cause| RecordError::from(cause).about(self.records_of(family));
+                    errors.extend(causes.into_iter().map(about));
+                }
             }
         }
         let found = match found {
@@ -151,7 +154,7 @@ impl Job {
     fn look_up(
         &self,
         aws: &Aws<'_>,
-    ) -> (Vec<(Family, Result<PublicAddress, address::Error>)>, Result<List, aws::Error>) {
+    ) -> (Vec<(Family, Result<PublicAddress, Vec<address::Error>>)>, Result<List, aws::Error>) {
         // If a look-up hangs, time must remain to write the other records.
         let deadline = self.times.work.share(2);
         let mut asked = Vec::new();
@@ -170,7 +173,7 @@ impl Job {
                 // No thread could be started, so look up the address in this one.
                 Err(_) => Ok(self.find(family, deadline)),
             };
-            (family, answer.unwrap_or_else(|why| Err(unfinished(family, &why))))
+            (family, answer.unwrap_or_else(|why| Err(vec![unfinished(family, &why)])))
         });
         (answers.collect(), found)
     }
@@ -179,7 +182,7 @@ impl Job {
         &self,
         family: Family,
         deadline: Deadline,
-    ) -> Result<PublicAddress, address::Error> {
+    ) -> Result<PublicAddress, Vec<address::Error>> {
         self.config().sources.find(family, &self.session.asking(deadline))
     }
 
@@ -215,5 +218,5 @@ fn unfinished(family: Family, why: &NoResult) -> address::Error {
         NoResult::Died => "ended without a result",
         NoResult::Overdue | NoResult::NoThread => UNFINISHED,
     };
-    address::Error::Unfinished { family, how }
+    address::Error::unfinished(family, how)
 }

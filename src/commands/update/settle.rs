@@ -3,6 +3,7 @@
 //! the meantime. `plan` decides what to change.
 
 use std::collections::BTreeSet;
+use std::mem;
 use std::net::IpAddr;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -128,15 +129,15 @@ impl<'a> Settling<'a> {
     /// again in any case. The error is about the list.
     fn refresh(&mut self, again: bool) -> Result<(), aws::Error> {
         let deadline = self.job.times.work.share(2);
-        for mut known in std::mem::take(&mut self.known) {
+        for mut known in mem::take(&mut self.known) {
             if known.at.elapsed() > FRESH_ADDRESS && self.is_open(known.family()) {
                 match self.job.find(known.family(), deadline) {
                     Ok(answer) if answer.address == known.answer.address => {
                         known.at = Instant::now();
                     }
                     Ok(answer) => known = Known::new(answer),
-                    Err(error) => {
-                        self.close(|key| key.record_type.family() == known.family(), error.into());
+                    Err(causes) => {
+                        self.close(|key| key.record_type.family() == known.family(), causes);
                         continue;
                     }
                 }
@@ -166,17 +167,17 @@ impl<'a> Settling<'a> {
     /// of an address for which another source names a different one.
     fn confirm(&mut self, plans: &[(RecordKey, Plan)]) {
         let asking = self.job.session.asking(self.job.times.work.share(2));
-        for mut known in std::mem::take(&mut self.known) {
+        for mut known in mem::take(&mut self.known) {
             let family = known.family();
             let moves = |(key, plan): &(RecordKey, Plan)| {
                 key.record_type.family() == family && plan.moves_address()
             };
             if !known.confirmed && plans.iter().any(moves) {
                 self.job.console().doing("asking another source whether the address is right");
-                if let Err(error) = self.job.config().sources.confirm(&known.answer, &asking) {
+                if let Err(causes) = self.job.config().sources.confirm(&known.answer, &asking) {
                     let disputed =
                         |key: &RecordKey| plans.iter().any(|plan| plan.0 == *key && moves(plan));
-                    self.close(disputed, error.into());
+                    self.close(disputed, causes);
                     continue;
                 }
                 known.confirmed = true;
@@ -209,7 +210,7 @@ impl<'a> Settling<'a> {
                         && self.job.options.dry_run
                         && let Err(error) = self.can_be_created(&key)
                     {
-                        self.close(|open| open.name == key.name, error);
+                        self.close(|open| open.name == key.name, [error]);
                         continue;
                     }
                     let line = match &change.from {
@@ -222,7 +223,7 @@ impl<'a> Settling<'a> {
                     changes.push(change);
                 }
                 Plan::Refuse { what, why, advice } => {
-                    self.close(|open| *open == key, RecordError::not_written(what, why, advice));
+                    self.close(|open| *open == key, [RecordError::not_written(what, why, advice)]);
                 }
             }
         }
@@ -275,14 +276,19 @@ impl<'a> Settling<'a> {
 
     /// Closes all open records.
     fn give_up(&mut self, error: RecordError) {
-        self.close(|_| true, error);
+        self.close(|_| true, [error]);
     }
 
-    /// Closes the open records for which `of` returns true: `error` says why they are not right.
-    fn close(&mut self, of: impl Fn(&RecordKey) -> bool, error: RecordError) {
-        let (records, open) = std::mem::take(&mut self.open).into_iter().partition(of);
+    /// Closes the open records for which `of` returns true: `causes` say why they are not right.
+    fn close(
+        &mut self,
+        of: impl Fn(&RecordKey) -> bool,
+        causes: impl IntoIterator<Item: Into<RecordError>>,
+    ) {
+        let (records, open): (Vec<_>, _) = mem::take(&mut self.open).into_iter().partition(of);
         self.open = open;
-        self.errors.push(error.about(records));
+        let about = |cause: RecordError| cause.about(records.clone());
+        self.errors.extend(causes.into_iter().map(|cause| about(cause.into())));
     }
 
     fn report(&mut self, key: &RecordKey, line: &str) {
