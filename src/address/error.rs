@@ -57,7 +57,7 @@ fn claim((source, address): &(String, IpAddr)) -> String {
     format!("{source} says that the address is {address}")
 }
 
-/// Why one source named no address that may be published. `Display` writes the cause and the advice.
+/// Why one source named no address that may be published. `Display` writes cause and advice.
 #[derive(Clone, Debug)]
 pub struct SourceError {
     /// A phrase that follows the name of the source.

@@ -271,11 +271,11 @@ impl Sources {
             } else if by_command {
                 ("", "check the command, or set allow_non_public")
             } else {
-                ("", "check the way to the reflector, or set allow_non_public")
+                ("", "check the route to the reflector, or set allow_non_public")
             };
             return Some((format!("not a public address: {kind}{more}"), advice));
         }
-        let advice = "check which way the traffic goes, or expected_networks";
+        let advice = "check for a VPN or another route, or correct expected_networks";
         self.outside(address).map(|outside| (outside, advice))
     }
 
@@ -302,7 +302,7 @@ impl Sources {
 
 /// Why a source that names the same address does not confirm it.
 fn same_host(host: &str) -> SourceError {
-    let cause = format!("its response is from {host}, which has answered already");
+    let cause = format!("its response is from {host}, which named the address already");
     SourceError::never(cause, "name a source on another host")
 }
 

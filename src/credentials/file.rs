@@ -102,7 +102,7 @@ impl IniFile {
                 format!("replace {self} by a file of your own with an access key (mode 600)")
             }
             _ if self.path == Path::new("/dev/null") => {
-                "let AWS_SHARED_CREDENTIALS_FILE name a file with an access key".into()
+                "set AWS_SHARED_CREDENTIALS_FILE to a file with an access key".into()
             }
             _ => format!("put an access key into {self} (mode 600)"),
         }

@@ -96,7 +96,7 @@ impl Credentials {
         place: &str,
     ) -> Result<Option<Self>, SetupError> {
         let missing = |name| {
-            let cause = format!("half a credential: {place} lacks {name}");
+            let cause = format!("incomplete credentials: {place} lacks {name}");
             Err(SetupError::new(cause).advise("set both halves, or neither"))
         };
         let given = |value: Option<&'a str>| value.map(str::trim).filter(|value| !value.is_empty());
@@ -122,7 +122,7 @@ impl Credentials {
             }
             if !value.bytes().all(|byte| byte.is_ascii_graphic()) {
                 return Err(SetupError::new(format!(
-                    "{name} in {place} holds a blank or a character that no key has"
+                    "{name} in {place} contains a blank or a character that no key has"
                 )));
             }
         }

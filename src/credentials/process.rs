@@ -185,7 +185,7 @@ mod tests {
         for secret in ["", " ", "\n"] {
             assert_eq!(
                 read(secret).unwrap_err().to_string(),
-                "half a credential: place lacks SecretAccessKey; set both halves, or neither"
+                "incomplete credentials: place lacks SecretAccessKey; set both halves, or neither"
             );
         }
     }

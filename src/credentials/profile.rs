@@ -133,7 +133,7 @@ impl Profile {
         let refuse_if = |what: &str, keys: &[&str]| {
             let Some((_, section)) = find(keys) else { return Ok(()) };
             let (name, file) = (&self.name, &section.file);
-            let cause = format!("profile {name} in {file} {what}, which autodns does not do");
+            let cause = format!("profile {name} in {file} {what}, which autodns does not support");
             Err(SetupError::new(cause).advise(
                 "use an access key of an IAM user, or a credential_process such as aws configure \
                  export-credentials",

@@ -93,8 +93,8 @@ fn body_of(errors: &[String]) -> Vec<u8> {
     body.into_bytes()
 }
 
-/// Fetches `url`, with a POST if there is a `body`. The error is a phrase that follows the URL, with
-/// advice about the configuration `key` that the URL comes from.
+/// Fetches `url`, with a POST if there is a `body`. The error is a phrase that follows the URL,
+/// with advice about the configuration `key` that the URL comes from.
 fn fetch(
     url: &SecretUrl,
     key: &'static str,

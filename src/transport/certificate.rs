@@ -64,27 +64,27 @@ pub fn words(error: &rustls::Error, host: &str) -> Words {
             | AlertDescription::NoCertificate
             | AlertDescription::AccessDenied,
         ) => fixed(
-            "the server wants a certificate of its client, and autodns has none",
-            "let the server take clients without a certificate",
+            "the server requires a client certificate, and autodns has none",
+            "let the server accept clients without a certificate",
         ),
         Tls::AlertReceived(alert) => (
             format!("the server ended the TLS connection (alert {})", u8::from(*alert)).into(),
-            "look into the server's log".into(),
+            "check the server's log".into(),
         ),
         Tls::InvalidMessage(_)
         | Tls::InappropriateMessage { .. }
         | Tls::InappropriateHandshakeMessage { .. }
         | Tls::PeerSentOversizedRecord => {
-            fixed("what answers does not speak TLS", "check that a TLS server answers there")
+            fixed("the server does not speak TLS", "check that a TLS server answers there")
         }
-        Tls::DecryptError => fixed("what came over TLS was altered on the way", WHO),
+        Tls::DecryptError => fixed("the TLS data was altered on the way", WHO),
         Tls::PeerMisbehaved(_) => fixed("the server breaks the rules of TLS", WHO),
         Tls::FailedToGetCurrentTime => fixed(
-            "the certificate's dates cannot be held against this machine's clock",
+            "the certificate's dates cannot be compared with this machine's clock",
             "set the clock (timedatectl shows it)",
         ),
         Tls::FailedToGetRandomBytes => {
-            fixed("this machine gives no random numbers", "restart this machine")
+            fixed("this machine provides no random numbers", "restart this machine")
         }
         Tls::Other(_) | Tls::General(_) => fixed("no TLS connection", WHO),
         _ => fixed("no TLS connection", "check that a TLS server answers there"),
@@ -174,7 +174,7 @@ fn of_webpki(error: &Webpki, host: &str) -> Words {
     let new = |words: &str| (format!("the server's certificate {words}").into(), make(host).into());
     match error {
         Webpki::CaUsedAsEndEntity => {
-            new("is that of a CA (CA:TRUE), which a server must not show as its own")
+            new("is that of a CA (CA:TRUE), which a server must not use as its own")
         }
         Webpki::UnsupportedCertVersion => new("has no v3 extensions, so it is for no name"),
         Webpki::EndEntityUsedAsCa => new("is issued by a certificate that is not a CA's"),
@@ -299,8 +299,8 @@ fn make(host: &str) -> String {
     let name = host.strip_suffix('.').unwrap_or(host);
     let kind = if name.parse::<IpAddr>().is_ok() { "IP" } else { "DNS" };
     format!(
-        "make the server a new one with \"openssl req -x509 -newkey rsa:2048 -nodes -days 365 \
-         -subj /CN=autodns -addext basicConstraints=critical,CA:FALSE -addext \
+        "create a new one for the server with \"openssl req -x509 -newkey rsa:2048 -nodes -days \
+         365 -subj /CN=autodns -addext basicConstraints=critical,CA:FALSE -addext \
          subjectAltName={kind}:{name} -keyout key.pem -out cert.pem\", and put cert.pem into \
          AWS_CA_BUNDLE in place of the old one"
     )

@@ -147,7 +147,7 @@ fn row(kind: &Kind, host: &str, family: Option<Family>) -> Row {
         Kind::NoRoute(Family::V6) => never(
             "this machine has no IPv6",
             if family.is_some() {
-                "set IPv6 up, or leave AAAA out of record_types and remove ipv6_hosts"
+                "set up IPv6, or remove AAAA from record_types, and ipv6_hosts"
             } else {
                 "use a server that has an IPv4 address"
             },
@@ -157,7 +157,7 @@ fn row(kind: &Kind, host: &str, family: Option<Family>) -> Row {
         Kind::NoRoute(Family::V4) => soon(
             "this machine has no IPv4",
             if family.is_some() {
-                "leave A out of record_types"
+                "remove A from record_types"
             } else if is_public_name(host) {
                 "set AWS_USE_DUALSTACK_ENDPOINT=true"
             } else {
@@ -175,7 +175,7 @@ fn row(kind: &Kind, host: &str, family: Option<Family>) -> Row {
                 Some(Family::V6) => "the host's name has no IPv6 address (no AAAA record)",
                 None => "the host's name has no address",
             },
-            "use a server that has one, or leave the record type out",
+            "use a server that has one, or remove the record type",
         ),
         Kind::Blocked(address) => (
             format!(
@@ -196,11 +196,11 @@ fn row(kind: &Kind, host: &str, family: Option<Family>) -> Row {
             "check the firewalls of this machine and of the router",
         ),
         Kind::NoThread => soon(
-            "this machine starts no further thread",
+            "this machine could not start another thread",
             "check its memory, and the limit that ulimit -u shows",
         ),
         Kind::NoFile => soon(
-            "this machine opens no further file: no file descriptor is left",
+            "this machine could not open another file: no file descriptor is left",
             "check the limit that ulimit -n shows, and which program has so many files open",
         ),
         Kind::TimedOut(phase) => soon(timed_out(*phase), connection),
@@ -228,7 +228,7 @@ fn row(kind: &Kind, host: &str, family: Option<Family>) -> Row {
 
 fn timed_out(phase: Phase) -> &'static str {
     match phase {
-        Phase::Resolving => "timed out while looking the host's name up",
+        Phase::Resolving => "timed out while looking up the host's name",
         Phase::Connecting => "timed out while connecting",
         Phase::Handshake => "timed out while agreeing on TLS with the server",
         Phase::Sending => "timed out while sending the request",
@@ -253,14 +253,14 @@ fn of_proxy(status: u16) -> Row {
             "sign in to this network",
         ),
         408 | 425 | 429 | 500.. => (
-            format!("it made no connection to the host ({status})"),
+            format!("it did not connect to the host ({status})"),
             if Retry::of_status(status) == Retry::Never {
                 "check HTTPS_PROXY and NO_PROXY"
             } else {
                 "check the proxy; the next run tries again"
             },
         ),
-        _ => (format!("it made no connection ({status})"), "check HTTPS_PROXY and NO_PROXY"),
+        _ => (format!("it did not connect ({status})"), "check HTTPS_PROXY and NO_PROXY"),
     };
     (words.into(), advice.into(), Retry::of_status(status))
 }

@@ -112,8 +112,8 @@ impl Network {
             .http_status_as_error(false)
             .max_response_header_size(MAX_HEAD)
             .max_redirects(0)
-            // `Dialer` connects to the proxy instead of ureq. ureq restarts its timeout at each read
-            // of the proxy's response, so a proxy that sends byte by byte could stall it forever.
+            // `Dialer` connects to the proxy instead of ureq. ureq restarts its timeout at each
+            // read of the proxy's response, so a proxy that sends byte by byte could stall it.
             .proxy(None)
             .timeout_resolve(Some(RESOLVE_TIMEOUT))
             .timeout_connect(Some(CONNECT_TIMEOUT))

@@ -1,5 +1,5 @@
-//! Asks the kernel whether it has a route to the Internet over an address family, and recognises the
-//! errors that say so. Sends nothing.
+//! Asks the kernel whether it has a route to the Internet over an address family, and recognises
+//! the errors that say so. Sends nothing.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};

@@ -65,7 +65,7 @@ fn read_roots(
         .map_err(|error| wrong(&format!("cannot be read: {error}")))?;
     let blocks = certificates(&pem);
     if blocks.is_empty() {
-        return Err(wrong("holds no PEM certificate"));
+        return Err(wrong("contains no PEM certificate"));
     }
     let readable: Vec<_> =
         blocks.iter().filter_map(|block| CertificateDer::from_pem_slice(block).ok()).collect();
@@ -75,7 +75,7 @@ fn read_roots(
     let mut roots = RootCertStore::empty();
     let (good, _) = roots.add_parsable_certificates(readable);
     if good == 0 {
-        return Err(wrong("holds no certificate that can be read"));
+        return Err(wrong("contains no certificate that can be read"));
     }
     let note = (good < blocks.len()).then(|| {
         format!(

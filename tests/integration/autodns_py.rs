@@ -56,10 +56,10 @@ fn check_of_the_old_setup_reports_file_modes() {
     assert_eq!(
         wrong,
         [
-            "warning     permissions  /usr/local/etc/autodns.json has a secret in it, and other users \
-             may use it: its mode is 0644; chmod 600 /usr/local/etc/autodns.json",
-            "warning     permissions  {home}/.boto has a secret in it, and other users may use it: its \
-             mode is 0644; chmod 600 {home}/.boto",
+            "warning     permissions  /usr/local/etc/autodns.json contains a secret, and other \
+             users can access it: its mode is 0644; chmod 600 /usr/local/etc/autodns.json",
+            "warning     permissions  {home}/.boto contains a secret, and other users can access \
+             it: its mode is 0644; chmod 600 {home}/.boto",
         ]
     );
     assert_eq!((run.status.code(), run.stderr.as_str()), (Some(0), ""));

@@ -73,10 +73,10 @@ impl OpensslFixture {
 }
 
 /// The advised command for a certificate that works.
-const ADVICE: &str = "make the server a new one with \"openssl req -x509 -newkey rsa:2048 -nodes \
-                   -days 365 -subj /CN=autodns -addext basicConstraints=critical,CA:FALSE -addext \
-                   subjectAltName=DNS:reflect.example.net -keyout key.pem -out cert.pem\", and put \
-                   cert.pem into AWS_CA_BUNDLE in place of the old one";
+const ADVICE: &str = "create a new one for the server with \"openssl req -x509 -newkey rsa:2048 \
+                   -nodes -days 365 -subj /CN=autodns -addext basicConstraints=critical,CA:FALSE \
+                   -addext subjectAltName=DNS:reflect.example.net -keyout key.pem -out \
+                   cert.pem\", and put cert.pem into AWS_CA_BUNDLE in place of the old one";
 
 #[test]
 fn each_certificate_error_has_its_own_message() {
@@ -92,7 +92,7 @@ fn each_certificate_error_has_its_own_message() {
             "its own root",
             format!("{own_root} -addext {NAME}"),
             &[][..],
-            "is that of a CA (CA:TRUE), which a server must not show as its own",
+            "is that of a CA (CA:TRUE), which a server must not use as its own",
         ),
         (
             "version 1",
@@ -200,8 +200,8 @@ fn server_without_a_common_tls_version_is_reported() {
 #[test]
 fn server_that_wants_a_client_certificate_is_reported() {
     let good = format!("{CA}{REQUEST}{}", sign(NAME, ""));
-    let said = "the server wants a certificate of its client, and autodns has none; let the server \
-                take clients without a certificate";
+    let said = "the server requires a client certificate, and autodns has none; let the \
+                server accept clients without a certificate";
     assert_eq!(openssl_fixture(&good, &["-Verify", "1", "-CAfile", "ca.pem"]).cause(), said);
 }
 
@@ -290,10 +290,10 @@ fn bundle_without_a_readable_certificate_is_rejected() {
     let key = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
     for (bundle, said) in [
         (broken, "is not a PEM file"),
-        (wrong, "holds no certificate that can be read"),
-        (key, "holds no PEM certificate"),
-        ("", "holds no PEM certificate"),
-        ("{}\n", "holds no PEM certificate"),
+        (wrong, "contains no certificate that can be read"),
+        (key, "contains no PEM certificate"),
+        ("", "contains no PEM certificate"),
+        ("{}\n", "contains no PEM certificate"),
     ] {
         let mut fixture = Fixture::new();
         let path = fixture.sandbox.write("bundle.pem", bundle);
@@ -313,7 +313,7 @@ fn bundle_that_cannot_be_read_is_rejected() {
         ("/dev/zero", "/dev/zero: cannot be read: it is a device, not a regular file"),
         ("/etc", "/etc: cannot be read: Is a directory (os error 21)"),
         ("/missing.pem", "/missing.pem: cannot be read: No such file or directory (os error 2)"),
-        ("/dev/null", "/dev/null: holds no PEM certificate"),
+        ("/dev/null", "/dev/null: contains no PEM certificate"),
     ] {
         fixture.sandbox.set("AWS_CA_BUNDLE", path);
         let said = format!("autodns: AWS_CA_BUNDLE {said}\n");

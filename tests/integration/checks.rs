@@ -309,8 +309,8 @@ fn check_reports_secret_files_that_others_can_read() {
     fixture.unset_credentials();
     fixture.sandbox.write(".aws/credentials", key_section("default"));
     fixture.sandbox.set_mode(".aws/credentials", 0o640);
-    let config = "warning     permissions  {home}/autodns.json has a secret in it, and other \
-                  users may use it: its mode is 0644; chmod 600 {home}/autodns.json\n\
+    let config = "warning     permissions  {home}/autodns.json contains a secret, and \
+                  other users can access it: its mode is 0644; chmod 600 {home}/autodns.json\n\
                   ok          permissions  {home}/.aws/credentials has mode 0640";
     let source = "key id ...ST07 from [default] of {home}/.aws/credentials";
     check(&fixture, &[]).assert(
@@ -324,7 +324,7 @@ fn check_reports_secret_files_that_others_can_read() {
     fixture.sandbox.set_mode(".aws/credentials", 0o604);
     let run = check(&fixture, &[]);
     assert!(
-        run.stdout.contains("warning     permissions  {home}/.aws/credentials has a secret in it")
+        run.stdout.contains("warning     permissions  {home}/.aws/credentials contains a secret")
     );
 }
 
@@ -513,8 +513,8 @@ fn check_exits_2_on_setup_errors() {
     run.assert(
         2,
         "ok          config       {home}/autodns.json: home.example.com A in hosted zone {zone}\n\
-         failed      credentials  half a credential: the environment lacks AWS_SECRET_ACCESS_KEY; \
-         set both halves, or neither\n\
+         failed      credentials  incomplete credentials: the environment lacks \
+         AWS_SECRET_ACCESS_KEY; set both halves, or neither\n\
          1 ok, 0 warning, 1 failed, 0 not tested\n",
         "",
     );
@@ -682,7 +682,7 @@ fn check_with_hanging_name_lookup_ends_in_time() {
     for said in [
         "failed      address      {reflector}/reflect/v1 over IPv4: timed out while looking",
         "ok          zone         ",
-        "not tested  public dns   home.example.com: timed out while looking the host's name up",
+        "not tested  public dns   home.example.com: timed out while looking up the host's name",
     ] {
         assert!(run.stdout.contains(said), "{said}: {run:?}");
     }

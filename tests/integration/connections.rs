@@ -35,8 +35,8 @@ fn missing_ipv6_is_reported_once_and_tried_once() {
         fixture.sandbox.prepare(prepare);
         let run = fixture.run_with(&["--dry-run", "--verbose"]);
         let said = "autodns: home.example.com AAAA: could not get the public IPv6 address from \
-                    https://[2001:db8::1]: this machine has no IPv6; set IPv6 up, or \
-                    leave AAAA out of record_types and remove ipv6_hosts\n";
+                    https://[2001:db8::1]: this machine has no IPv6; set up \
+                    IPv6, or remove AAAA from record_types, and ipv6_hosts\n";
         assert!(run.stderr.contains(said), "{prepare}: {run:?}");
         assert!(!run.stderr.contains("asking again"), "{prepare}: {run:?}");
         assert_eq!(run.stderr.matches("asking https://").count(), 1, "{prepare}: {run:?}");
@@ -158,8 +158,8 @@ fn ipv6_only_machine_uses_dual_stack_endpoints() {
 #[test]
 fn exhausted_file_descriptors_are_reported() {
     let seen = out_of_files();
-    let said = "this machine opens no further file: no file descriptor is left; check the limit \
-                that ulimit -n shows, and which program has so many files open\n";
+    let said = "this machine could not open another file: no file descriptor is left; check the \
+                limit that ulimit -n shows, and which program has so many files open\n";
     assert!(seen.contains(said), "{seen}");
     assert!(!seen.contains("no network") && !seen.contains("no name server"), "{seen}");
 }
@@ -177,7 +177,7 @@ fn exhausted_threads_are_reported() {
             let run = fixture.finish(fixture.sandbox.spawn_by(&["prlimit", &limit], &[&config]));
             assert!(!run.stderr.contains("timed out"), "{run:?}");
             run.stderr.contains(
-                "this machine starts no further thread; check its memory, and the limit that \
+                "this machine could not start another thread; check its memory, and the limit that \
                  ulimit -u shows\n",
             )
         })

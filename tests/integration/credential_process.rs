@@ -159,7 +159,7 @@ fn failing_process_is_named_by_file_and_line_only() {
          cut off: PLACE: it printed broken JSON (line 2, column 0); LOOK\n\
          an old version: PLACE: it printed JSON whose \"Version\" is not 1; LOOK\n\
          a version as text: PLACE: it printed JSON whose \"Version\" is not 1; LOOK\n\
-         half a key: autodns: half a credential: credential_process in [default] of \
+         half a key: autodns: incomplete credentials: credential_process in [default] of \
          {home}/.aws/config, line 2 lacks SecretAccessKey; set both halves, or neither\n\
          expired: PLACE: it printed credentials that have expired; LOOK\n\
          no date: PLACE: it printed an \"Expiration\" that is not a time such as \

@@ -388,27 +388,27 @@ fn half_a_credential_is_an_error_in_every_source() {
     }
     assert_text(
         &seen,
-        "autodns: half a credential: the environment lacks AWS_SECRET_ACCESS_KEY; set both \
+        "autodns: incomplete credentials: the environment lacks AWS_SECRET_ACCESS_KEY; set both \
          halves, or neither\n\
-         autodns: half a credential: the environment lacks AWS_ACCESS_KEY_ID; set both \
+         autodns: incomplete credentials: the environment lacks AWS_ACCESS_KEY_ID; set both \
          halves, or neither\n\
-         autodns: half a credential: [default] of {home}/.aws/credentials lacks \
+         autodns: incomplete credentials: [default] of {home}/.aws/credentials lacks \
          aws_secret_access_key; set both halves, or neither\n\
-         autodns: half a credential: [default] of {home}/.aws/config lacks \
+         autodns: incomplete credentials: [default] of {home}/.aws/config lacks \
          aws_secret_access_key; set both halves, or neither\n\
-         autodns: half a credential: [Credentials] of {home}/.boto lacks \
+         autodns: incomplete credentials: [Credentials] of {home}/.boto lacks \
          aws_secret_access_key; set both halves, or neither\n\
-         autodns: half a credential: [default] of {home}/.aws/credentials lacks \
+         autodns: incomplete credentials: [default] of {home}/.aws/credentials lacks \
          aws_access_key_id; set both halves, or neither\n\
-         autodns: half a credential: [default] of {home}/.aws/config lacks aws_access_key_id; \
+         autodns: incomplete credentials: [default] of {home}/.aws/config lacks aws_access_key_id; \
          set both halves, or neither\n\
-         autodns: half a credential: [Credentials] of {home}/.boto lacks aws_access_key_id; \
+         autodns: incomplete credentials: [Credentials] of {home}/.boto lacks aws_access_key_id; \
          set both halves, or neither\n\
-         autodns: half a credential: [default] of {home}/.aws/credentials lacks \
+         autodns: incomplete credentials: [default] of {home}/.aws/credentials lacks \
          aws_secret_access_key; set both halves, or neither\n\
-         autodns: half a credential: [default] of {home}/.aws/config lacks \
+         autodns: incomplete credentials: [default] of {home}/.aws/config lacks \
          aws_secret_access_key; set both halves, or neither\n\
-         autodns: half a credential: [Credentials] of {home}/.boto lacks \
+         autodns: incomplete credentials: [Credentials] of {home}/.boto lacks \
          aws_secret_access_key; set both halves, or neither\n",
     );
 }
@@ -445,16 +445,16 @@ fn unsupported_profile_advises_what_is_supported() {
     assert_text(
         &seen,
         "autodns: profile default in {home}/.aws/config assumes a role (role_arn), which \
-         autodns does not do; use an access key of an IAM user, or a credential_process such \
+         autodns does not support; use an access key of an IAM user, or a credential_process such \
          as aws configure export-credentials\n\
          autodns: profile default in {home}/.aws/config signs in through SSO, which autodns \
-         does not do; use an access key of an IAM user, or a credential_process such as aws \
+         does not support; use an access key of an IAM user, or a credential_process such as aws \
          configure export-credentials\n\
          autodns: profile default in {home}/.aws/config signs in through SSO, which autodns \
-         does not do; use an access key of an IAM user, or a credential_process such as aws \
+         does not support; use an access key of an IAM user, or a credential_process such as aws \
          configure export-credentials\n\
          autodns: profile default in {home}/.aws/config assumes a role (role_arn), which \
-         autodns does not do; use an access key of an IAM user, or a credential_process such \
+         autodns does not support; use an access key of an IAM user, or a credential_process such \
          as aws configure export-credentials\n",
     );
 }

@@ -89,7 +89,7 @@ fn run_with_hanging_name_lookup_ends_in_time() {
     let fixture = Fixture::new();
     fixture.sandbox.hang_name_lookups();
     let said = format!(
-        "{}timed out while looking the host's name up; {CHECK}",
+        "{}timed out while looking up the host's name; {CHECK}",
         address_failed(Family::V4)
     );
     fixture.run_with(&["--deadline", "3"]).assert(1, "", &said).assert_wrote(&["+ autodns.lock"]);

@@ -156,7 +156,7 @@ fn each_message_of_the_page_is_printed_by_a_run() {
             }),
         ),
         (
-            "it made no connection to the host",
+            "it did not connect to the host",
             Box::new(|| {
                 let mut fixture = Fixture::new();
                 let proxy = Proxy::start(&[]);
@@ -167,7 +167,7 @@ fn each_message_of_the_page_is_printed_by_a_run() {
         ),
         ("the server's certificate is for", Box::new(|| with_certificate(Certificate::WrongName))),
         (
-            "make the server a new one",
+            "create a new one for the server",
             Box::new(|| {
                 let mut fixture = Fixture::new();
                 let script = "openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=reflector \

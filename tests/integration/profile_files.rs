@@ -367,8 +367,8 @@ fn profile_is_found_where_botocore_finds_it() {
          key into {home}/credentials (mode 600)\n\
          no file named by a variable: autodns: no AWS credentials found: AWS_ACCESS_KEY_ID is \
          not set, /dev/null has no key for profile default, and there is no \
-         {home}/.aws/config, {home}/.boto or /etc/boto.cfg; let \
-         AWS_SHARED_CREDENTIALS_FILE name a file with an access key\n",
+         {home}/.aws/config, {home}/.boto or /etc/boto.cfg; set \
+         AWS_SHARED_CREDENTIALS_FILE to a file with an access key\n",
     );
 }
 
@@ -551,13 +551,13 @@ fn values_are_read_as_botocore_reads_them() {
          nested colon: autodns: {home}/.aws/config: line 5: expected KEY = VALUE, found no \
          =\n\
          value that goes on: autodns: aws_access_key_id in [default] of \
-         {home}/.aws/credentials holds a blank or a character that no key has\n\
+         {home}/.aws/credentials contains a blank or a character that no key has\n\
          double quotes: autodns: the value of aws_secret_access_key in [default] of \
          {home}/.aws/credentials has quotes around it; remove them\n\
          single quotes: autodns: the value of aws_access_key_id in [default] of \
          {home}/.aws/config has quotes around it; remove them\n\
          blank in a key: autodns: aws_access_key_id in [default] of {home}/.aws/credentials \
-         holds a blank or a character that no key has\n\
+         contains a blank or a character that no key has\n\
          key before any section: autodns: {home}/.aws/credentials: line 1: a key before any \
          section; write the header of its section above it, such as [default]\n\
          line without =: autodns: {home}/.aws/credentials: line 4: expected KEY = VALUE, \
@@ -710,24 +710,24 @@ fn first_source_is_that_of_botocore() {
     ];
     assert_text(
         &rejections(cases),
-        "half in the environment: autodns: half a credential: the environment lacks \
+        "half in the environment: autodns: incomplete credentials: the environment lacks \
          AWS_SECRET_ACCESS_KEY; set both halves, or neither\n\
-         other half in the environment: autodns: half a credential: the environment lacks \
+         other half in the environment: autodns: incomplete credentials: the environment lacks \
          AWS_ACCESS_KEY_ID; set both halves, or neither\n\
-         a half in each: autodns: half a credential: [default] of {home}/.aws/credentials \
+         a half in each: autodns: incomplete credentials: [default] of {home}/.aws/credentials \
          lacks aws_secret_access_key; set both halves, or neither\n\
-         the other half in each: autodns: half a credential: [default] of \
+         the other half in each: autodns: incomplete credentials: [default] of \
          {home}/.aws/credentials lacks aws_access_key_id; set both halves, or neither\n\
-         half and whole: autodns: half a credential: [default] of {home}/.aws/credentials \
+         half and whole: autodns: incomplete credentials: [default] of {home}/.aws/credentials \
          lacks aws_access_key_id; set both halves, or neither\n\
          a role in the config: autodns: profile default in {home}/.aws/config assumes a role \
-         (role_arn), which autodns does not do; use an access key of an IAM user, or a \
+         (role_arn), which autodns does not support; use an access key of an IAM user, or a \
          credential_process such as aws configure export-credentials\n\
          single sign-on in the config: autodns: profile default in {home}/.aws/config signs \
-         in through SSO, which autodns does not do; use an access key of an IAM user, or a \
+         in through SSO, which autodns does not support; use an access key of an IAM user, or a \
          credential_process such as aws configure export-credentials\n\
          a login beside a program: autodns: profile default in {home}/.aws/config signs in \
-         through aws login, which autodns does not do; use an access key of an IAM user, or a \
+         through aws login, which autodns does not support; use an access key of an IAM user, or a \
          credential_process such as aws configure export-credentials\n\
          broken config: autodns: {home}/.aws/config: line 1: a key before any section; write the \
          header of its section above it, such as [default]\n\

@@ -53,10 +53,10 @@ fn failing_proxy_is_named_without_its_password() {
         1,
         "",
         "autodns: home.example.com A: could not list the records of hosted zone {zone}: \
-         {aws}: the proxy {proxy}: it made no connection to the host (502); check the proxy; the \
+         {aws}: the proxy {proxy}: it did not connect to the host (502); check the proxy; the \
          next run tries again\n\
          autodns: home.example.com: the alert: could not publish to {topic}: {aws}: the proxy \
-         {proxy}: it made no connection to the host (502); check the proxy; the next run tries \
+         {proxy}: it did not connect to the host (502); check the proxy; the next run tries \
          again\n",
     );
     assert_eq!(fixture.aws.server().connections(), 0);
@@ -113,10 +113,10 @@ fn rejected_connect_is_reported_with_its_status() {
             "it forbids connections to this host (403); allow the host in the proxy, or name it in \
              NO_PROXY\n",
         ),
-        (400, 1, "it made no connection (400); check HTTPS_PROXY and NO_PROXY\n"),
-        (404, 1, "it made no connection (404); check HTTPS_PROXY and NO_PROXY\n"),
-        (302, 1, "it made no connection (302); check HTTPS_PROXY and NO_PROXY\n"),
-        (501, 1, "it made no connection to the host (501); check HTTPS_PROXY and NO_PROXY\n"),
+        (400, 1, "it did not connect (400); check HTTPS_PROXY and NO_PROXY\n"),
+        (404, 1, "it did not connect (404); check HTTPS_PROXY and NO_PROXY\n"),
+        (302, 1, "it did not connect (302); check HTTPS_PROXY and NO_PROXY\n"),
+        (501, 1, "it did not connect to the host (501); check HTTPS_PROXY and NO_PROXY\n"),
         (
             511,
             1,
@@ -126,12 +126,12 @@ fn rejected_connect_is_reported_with_its_status() {
         (
             503,
             3,
-            "it made no connection to the host (503); check the proxy; the next run tries again\n",
+            "it did not connect to the host (503); check the proxy; the next run tries again\n",
         ),
         (
             522,
             3,
-            "it made no connection to the host (522); check the proxy; the next run tries again\n",
+            "it did not connect to the host (522); check the proxy; the next run tries again\n",
         ),
     ] {
         let mut fixture = behind_proxy(&proxy);

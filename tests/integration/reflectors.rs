@@ -366,7 +366,7 @@ fn non_public_address_is_rejected_and_its_kind_named() {
             let said = cause
                 .strip_prefix(&format!("it answered {address}, which is not a public address: "))
                 .unwrap_or(&cause)
-                .replace("; check the way to the reflector, or set allow_non_public", "");
+                .replace("; check the route to the reflector, or set allow_non_public", "");
             seen += &format!("{address}: {said}");
         }
     }
@@ -551,7 +551,7 @@ fn failure_of_both_families_prints_two_lines_and_alerts_once() {
          reflector, and the key in reflect_url if it has one\n\
          autodns: home.example.com AAAA: could not get the public IPv6 address from \
          {reflector}/reflect/v1: it answered fe80::1, which is not a public address: \
-         link-local; check the way to the reflector, or set allow_non_public\n",
+         link-local; check the route to the reflector, or set allow_non_public\n",
     );
     assert_eq!(fixture.aws.published().len(), 1);
 }
@@ -566,7 +566,7 @@ fn host_without_an_address_of_the_family_is_named() {
         "",
         "autodns: home.example.com AAAA: could not get the public IPv6 address from \
          https://only4.example.net:{port}/reflect/v1: the host's name has no IPv6 address (no AAAA \
-         record); use a server that has one, or leave the record type out\n",
+         record); use a server that has one, or remove the record type\n",
     );
     assert_eq!(fixture.aws.record_sets()[0], "home.example.com. A 300 192.175.48.7");
     let url = fixture.reflector.url_of("only6.example.net");
@@ -579,7 +579,7 @@ fn host_without_an_address_of_the_family_is_named() {
         "",
         "autodns: home.example.com A: could not get the public IPv4 address from \
          https://only6.example.net:{port}/reflect/v1: the host's name has no IPv4 address (no A \
-         record); use a server that has one, or leave the record type out\n",
+         record); use a server that has one, or remove the record type\n",
     );
 }
 

@@ -245,8 +245,8 @@ fn required_confirmation_that_is_missing_stops_the_change() {
         ),
         (
             Response::redirect(302, &fixture.reflector.url()).into(),
-            "its response is from reflect.example.net, which has answered already; name a source \
-             on another host\n",
+            "its response is from reflect.example.net, which named the address already; name a \
+             source on another host\n",
             1,
         ),
     ] {
@@ -338,8 +338,8 @@ fn two_sources_redirecting_to_one_host_count_once() {
         "",
         "autodns: home.example.com A: nothing was changed: {reflector}/reflect/v1 says that the \
          address is 192.175.48.9, and it is not confirmed by {second}/reflect/v1: its \
-         response is from only4.example.net, which has answered already; name a source on another \
-         host\n",
+         response is from only4.example.net, which named the address already; name a source on \
+         another host\n",
     );
     assert_eq!(fixture.aws.record_sets()[0], UNCHANGED);
 }
@@ -406,8 +406,8 @@ fn message_has_the_cause_of_each_source_when_all_fail() {
          {reflector}/reflect/v1: it answered 12 bytes of text, not an address; check the \
          reflector, and the key in reflect_url if it has one\n\
          autodns: home.example.com A: could not get the public IPv4 address from \
-         {second}/reflect/v1: it answered 10.1.2.3, which is not a public address: private; check the way to the \
-         reflector, or set allow_non_public\n",
+         {second}/reflect/v1: it answered 10.1.2.3, which is not a public address: private; check \
+         the route to the reflector, or set allow_non_public\n",
     );
     assert_eq!(fixture.aws.record_sets()[0], UNCHANGED);
     assert_eq!(fixture.aws.published().len(), 1);
@@ -429,7 +429,8 @@ fn address_outside_expected_networks_is_rejected() {
         "",
         "autodns: home.example.com A: could not get the public IPv4 address from \
          {reflector}/reflect/v1: it answered 192.175.48.7, which is outside the expected \
-         networks 192.175.49.0/24; check which way the traffic goes, or expected_networks\n",
+         networks 192.175.49.0/24; check for a VPN or another route, or correct \
+         expected_networks\n",
     );
     // No network of IPv6 is listed, so IPv6 is not restricted.
     assert_eq!(

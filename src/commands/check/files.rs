@@ -22,7 +22,7 @@ pub fn permissions_of(path: &Path) -> Finding {
                 return Finding::ok("permissions", format!("{shown} has mode {mode:04o}"));
             }
             let detail = format!(
-                "{shown} has a secret in it, and other users may use it: its mode is {mode:04o}"
+                "{shown} contains a secret, and other users can access it: its mode is {mode:04o}"
             );
             let hint = private(&path, metadata.uid(), geteuid().as_raw());
             Finding::warning("permissions", detail, hint)

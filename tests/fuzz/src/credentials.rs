@@ -108,19 +108,20 @@ pub fn credential_process(data: &[u8]) {
                 "credential_process: it printed credentials that have expired; run that command by \
                  hand to see what it prints",
                 "credential_process: it printed no AccessKeyId",
-                "half a credential: credential_process lacks AccessKeyId; set both halves, or \
+                "incomplete credentials: credential_process lacks AccessKeyId; set both halves, or \
                  neither",
-                "half a credential: credential_process lacks SecretAccessKey; set both halves, or \
-                 neither",
-                "AccessKeyId in credential_process holds a blank or a character that no key has",
-                "SecretAccessKey in credential_process holds a blank or a character that no key has",
+                "incomplete credentials: credential_process lacks SecretAccessKey; set both \
+                 halves, or neither",
+                "AccessKeyId in credential_process contains a blank or a character that no key has",
+                "SecretAccessKey in credential_process contains a blank or a character that no \
+                 key has",
                 "the value of AccessKeyId in credential_process has quotes around it; remove them",
                 "the value of SecretAccessKey in credential_process has quotes around it; remove \
                  them",
                 "the value of the session token in credential_process has quotes around it; remove \
                  them",
-                "the session token in credential_process holds a blank or a character that no key \
-                 has",
+                "the session token in credential_process contains a blank or a character \
+                 that no key has",
             ],
         ),
     }
