@@ -23,6 +23,9 @@ const DEFAULT_ATTEMPTS: u32 = 3;
 const BASE_DELAY: Duration = Duration::from_secs(1);
 /// The maximum of a computed delay.
 const MAX_DELAY: Duration = Duration::from_secs(20);
+/// The time that must be left for an attempt. A shorter one ends as a time-out, and its error would
+/// replace the one that says why the attempts before it failed.
+const MIN_ATTEMPT: Duration = Duration::from_millis(250);
 /// How much longer `x-amz-retry-after` may make a computed delay. The same as in the SDKs.
 const MAX_SUGGESTED: Duration = Duration::from_secs(5);
 
@@ -122,15 +125,16 @@ impl Attempts {
         Self { limit, made: 0, delays: 0 }
     }
 
-    /// Like [`Attempts::after`], with a random number. `None` also if the delay would not end
-    /// before `deadline`.
+    /// Like [`Attempts::after`], with a random number. `None` also if the delay would leave too
+    /// little time for an attempt before `deadline`.
     pub fn before(
         &mut self,
         deadline: Deadline,
         retry: Retry,
         retry_after: Option<RetryAfter>,
     ) -> Option<Duration> {
-        self.after(retry, retry_after, random()).filter(|delay| *delay < deadline.left())
+        let left = deadline.left().saturating_sub(MIN_ATTEMPT);
+        self.after(retry, retry_after, random()).filter(|delay| *delay < left)
     }
 
     /// The delay before the next attempt after a failed one; `None` if there must not be another.

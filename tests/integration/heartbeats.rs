@@ -236,5 +236,5 @@ fn heartbeat_path_is_hidden() {
     assert_eq!((run.status.code(), run.stderr.lines().last()), (Some(0), Some(said)));
     // `check` looks at the mode of a config with a secret.
     let run = fixture.run_args(&["check", &fixture.sandbox.path("autodns.json")]);
-    assert!(run.stdout.contains("autodns.json has a secret in it"), "{}", run.stdout);
+    assert!(run.stdout.contains("autodns.json contains a secret"), "{}", run.stdout);
 }
