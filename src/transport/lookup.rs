@@ -1,6 +1,7 @@
 //! Looks up the name of a host with the system's resolver, by a deadline, and recognises addresses
 //! that come from a blocking DNS server. Opens no connection.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 
 use super::kind::{Kind, Phase};
@@ -40,7 +41,7 @@ pub fn addresses_of(host: &str, port: u16, end: Deadline) -> Result<Vec<SocketAd
     }
     let name = host.to_owned();
     let look_up = move || (name.as_str(), port).to_socket_addrs().map(Iterator::collect);
-    let found: Vec<SocketAddr> = match within(end, look_up) {
+    let mut found: Vec<SocketAddr> = match within(end, look_up) {
         Ok(found) => found.map_err(|error| Kind::of_look_up(&error))?,
         Err(NoResult::Overdue) => return Err(Kind::TimedOut(Phase::Resolving)),
         Err(NoResult::NoThread) => return Err(Kind::NoThread),
@@ -49,13 +50,9 @@ pub fn addresses_of(host: &str, port: u16, end: Deadline) -> Result<Vec<SocketAd
             return Err(Kind::Other(died.into()));
         }
     };
-    let mut addresses: Vec<SocketAddr> = Vec::new();
-    for address in found {
-        if !addresses.contains(&address) {
-            addresses.push(address);
-        }
-    }
-    Ok(addresses)
+    let mut seen = BTreeSet::new();
+    found.retain(|address| seen.insert(*address));
+    Ok(found)
 }
 
 /// The host of a URL without the brackets around an IPv6 address.
