@@ -1,5 +1,5 @@
-//! Alerts: sent once when a run fails, suppressed by the lock, followed by a recovery message. Also
-//! what happens if the lock cannot be written or the message cannot be sent.
+//! Alerts. The first failing run sends one, the lock suppresses further ones, and a recovery
+//! message follows. Also tested: the lock cannot be written, the message cannot be sent.
 
 use std::fs::{self, File};
 use std::os::unix::fs::symlink;

@@ -1,4 +1,4 @@
-//! What docs/from-other-tools.md promises to users of the Python script: its configuration, key and
+//! Tests what docs/from-other-tools.md promises to users of autodns.py: its configuration, key and
 //! reflector work unchanged, without arguments or variables.
 
 use std::fs;

@@ -1,5 +1,5 @@
-//! Invalid configs and command lines: exit code 2, one line that names the file, the position and
-//! what was expected, and no request.
+//! Invalid configs and command lines. The program exits with 2, sends nothing, and prints one line
+//! with the file, the position and what was expected.
 
 use std::fs;
 use std::os::unix::fs::symlink;

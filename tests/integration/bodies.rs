@@ -74,7 +74,7 @@ fn replies_of_any_server(good: &str, large: usize) -> Vec<(&'static str, Reply)>
         ("an endless header", forever(ok, "x")),
         ("endless headers", forever(ok, "X-More: x\r\n")),
         ("a length of 16 EiB", length("18446744073709551615")),
-        ("a length beyond that", length("18446744073709551616")),
+        ("a length above 16 EiB", length("18446744073709551616")),
         ("a negative length", length("-1")),
         ("two lengths", with(&format!("Content-Length: 3\r\nContent-Length: {}", good.len()))),
         ("a length too long", length(&(good.len() + 1).to_string())),
@@ -104,8 +104,8 @@ fn replies_of_aws(good: &str) -> Vec<(&'static str, Reply)> {
         ("deep", begins_with(&(deep.clone() + &"</a>".repeat(100_000)))),
         ("deep and open", deep),
         ("wide", begins_with(&"<a/>".repeat(200_000))),
-        ("a NUL in front", format!("\0{good}")),
-        ("a NUL behind", format!("{good}\0")),
+        ("a NUL before", format!("\0{good}")),
+        ("a NUL after", format!("{good}\0")),
         ("a NUL between elements", begins_with("\0")),
         ("a NUL in a tag", good.replace(name, &format!("{name}\0"))),
         ("an ESC as a reference", begins_with("&#27;")),
@@ -185,7 +185,7 @@ an endless header: {aws}: the response is too large; check who answers there
 endless headers: {aws}: the response is not HTTP; check who answers there
 a length of 16 EiB: {aws}: the connection was closed before the response was whole; check the \
 connection; the next run tries again
-a length beyond that: {aws}: the response is not HTTP; check who answers there
+a length above 16 EiB: {aws}: the response is not HTTP; check who answers there
 a negative length: {aws}: the response is not HTTP; check who answers there
 two lengths: {aws}: the response is not HTTP; check who answers there
 a length too long: {aws}: the connection was closed before the response was whole; check the \
@@ -208,9 +208,9 @@ deep and open: {aws} answered 200, and the response is XML nested deeper than an
 check who answers there: it is not AWS
 wide: {aws} answered 200, and the response is XML with more elements than any response of AWS; \
 check who answers there: it is not AWS
-a NUL in front: {aws} answered 200, and the response is XML with a character that XML forbids; \
+a NUL before: {aws} answered 200, and the response is XML with a character that XML forbids; \
 check who answers there: it is not AWS
-a NUL behind: {aws} answered 200, and the response is XML with a character that XML forbids; check \
+a NUL after: {aws} answered 200, and the response is XML with a character that XML forbids; check \
 who answers there: it is not AWS
 a NUL between elements: {aws} answered 200, and the response is XML with a character that XML \
 forbids; check who answers there: it is not AWS
@@ -317,7 +317,7 @@ fn invalid_reflector_response_is_an_error() {
          endless headers: the response is not HTTP; check who answers there\n\
          a length of 16 EiB: the connection was closed before the response was whole; check the \
          connection; the next run tries again\n\
-         a length beyond that: the response is not HTTP; check who answers there\n\
+         a length above 16 EiB: the response is not HTTP; check who answers there\n\
          a negative length: the response is not HTTP; check who answers there\n\
          two lengths: the response is not HTTP; check who answers there\n\
          a length too long: the connection was closed before the response was whole; check the \

@@ -247,7 +247,7 @@ fn name_with_a_final_dot_is_sent_unchanged() {
 fn bundle_is_read_past_unreadable_certificates() {
     let good = ca::pem();
     let broken = "-----BEGIN CERTIFICATE-----\nMIIB!!!!\n-----END CERTIFICATE-----\n";
-    let cut = "-----BEGIN CERTIFICATE-----\nMIIBszCC\n";
+    let truncated = "-----BEGIN CERTIFICATE-----\nMIIBszCC\n";
     let wrong = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     let key = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
     for (what, bundle, ignored) in [
@@ -255,11 +255,11 @@ fn bundle_is_read_past_unreadable_certificates() {
         ("CRLF", good.replace('\n', "\r\n"), None),
         ("another CA and text", format!("# mine\n{}\nText: x\n{good}", ca::untrusted_pem()), None),
         ("a key", format!("{key}{good}"), None),
-        ("a broken block in front", format!("{broken}{good}"), Some("1 of 2")),
-        ("a broken block behind", format!("{good}{broken}"), Some("1 of 2")),
-        ("a cut block in front", format!("{cut}{good}"), Some("1 of 2")),
-        ("a cut block behind", format!("{good}{cut}"), Some("1 of 2")),
-        ("what is no certificate", format!("{wrong}{good}{wrong}"), Some("2 of 3")),
+        ("a broken block before", format!("{broken}{good}"), Some("1 of 2")),
+        ("a broken block after", format!("{good}{broken}"), Some("1 of 2")),
+        ("a truncated block before", format!("{truncated}{good}"), Some("1 of 2")),
+        ("a truncated block after", format!("{good}{truncated}"), Some("1 of 2")),
+        ("not a certificate", format!("{wrong}{good}{wrong}"), Some("2 of 3")),
         ("Latin-1", format!("Z\u{fc}rich\n{good}"), None),
     ] {
         let mut fixture = Fixture::new();

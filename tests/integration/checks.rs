@@ -1,5 +1,5 @@
-//! `autodns check`: one line per requirement of a run, with advice; the exit codes of a run; JSON
-//! for programs. A check changes nothing.
+//! `autodns check` prints one line per requirement of a run, with advice, or JSON for programs. It
+//! exits with the codes of a run and changes nothing.
 
 use std::time::{Duration, Instant};
 

@@ -342,7 +342,6 @@ fn proxy_is_used_for_aws_and_never_for_reflectors() {
 
 #[test]
 fn override_of_one_service_does_not_affect_the_other() {
-    // An override for one service does not affect the other.
     let mut fixture = Fixture::new();
     let nobody = Server::start(Listen::V4, Protocol::Tls(Certificate::Good), |_| {
         Response::text("not AWS").into()

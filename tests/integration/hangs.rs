@@ -19,7 +19,7 @@ use crate::support::sandbox::Run;
 /// How long a run may take after its deadline.
 const AFTER_DEADLINE: Duration = Duration::from_secs(3);
 
-/// The time to start a process under the tracer while other tests run.
+/// How long a process under the tracer may take to start while other tests run.
 const START: Duration = Duration::from_secs(2);
 
 /// The first and the last call of each system call that can hang, in each thread except the main
@@ -105,7 +105,7 @@ fn run_with_any_thread_held_ends_in_time() {
                     let (took, deadline) = (start.elapsed(), Duration::from_secs(2));
                     assert!(took < deadline + AFTER_DEADLINE + START, "{point}: {took:?} {run:?}");
                     assert_eq!(run.status.code(), Some(1), "{point}: {run:?}");
-                    // Only if the thread that prints is held, the line may be missing.
+                    // The line is missing only if the thread that prints is held.
                     let is_said = run.stderr.starts_with("autodns: ");
                     let is_printing = calls(point, libc::SYS_write) && run.stderr.is_empty();
                     assert!(is_said || is_printing, "{point}: {run:?}");

@@ -276,18 +276,18 @@ fn profile_is_found_where_botocore_finds_it() {
         ),
         ("profile default last", &[(CONFIG, section("[profile default]"))], &[], Same),
         (
-            "a comment behind the header",
+            "a comment after the header",
             &[(CREDENTIALS, format!("[default] ; of the Pi\n{}", key(0)))],
             &[],
             Same,
         ),
         (
-            "another comment behind the header",
+            "another comment after the header",
             &[(CONFIG, format!("[default]\t# of the Pi\n{}", key(0)))],
             &[],
             Same,
         ),
-        ("text behind the header", &[(CREDENTIALS, format!("[default]x\n{}", key(0)))], &[], Same),
+        ("text after the header", &[(CREDENTIALS, format!("[default]x\n{}", key(0)))], &[], Same),
         (
             "[DEFAULT]",
             &[(CREDENTIALS, format!("[DEFAULT]\n{}[default]\nk = v\n", key(0)))],
@@ -380,13 +380,13 @@ fn values_are_read_as_botocore_reads_them() {
     let token = "t0ken/With+Every=Char==";
     let cases: &[Case<'_>] = &[
         (
-            "comment behind a value",
+            "comment after a value",
             &[(CREDENTIALS, default(&key(0).replace('\n', " # mine\n")))],
             &[],
             Laxer(0, "AWS's SDKs strip it, and no key has a blank in it"),
         ),
         (
-            "semicolon behind a value",
+            "semicolon after a value",
             &[(CREDENTIALS, default(&key(0).replace('\n', "\t; mine\n")))],
             &[],
             Laxer(0, "AWS's SDKs strip it, and no key has a blank in it"),
@@ -426,7 +426,7 @@ fn values_are_read_as_botocore_reads_them() {
         ("nested nonsense", &[(CONFIG, with("s3 =\n  nonsense\n"))], &[], Same),
         ("nested colon", &[(CONFIG, with("s3 =\n  a: b\n"))], &[], Same),
         (
-            "value that goes on",
+            "value of two lines",
             &[(
                 CREDENTIALS,
                 default(&format!(
@@ -479,7 +479,12 @@ fn values_are_read_as_botocore_reads_them() {
         ("line without a key", &[(CONFIG, with("= x\n"))], &[], Same),
         ("header without ]", &[(CREDENTIALS, with("[other\n"))], &[], Same),
         ("token", &[(CREDENTIALS, with(&format!("aws_session_token = {token}\n")))], &[], Same),
-        ("token of old", &[(CONFIG, with(&format!("aws_security_token = {token}\n")))], &[], Same),
+        (
+            "old name of the token",
+            &[(CONFIG, with(&format!("aws_security_token = {token}\n")))],
+            &[],
+            Same,
+        ),
         (
             "both tokens",
             &[(
@@ -550,7 +555,7 @@ fn values_are_read_as_botocore_reads_them() {
          =\n\
          nested colon: autodns: {home}/.aws/config: line 5: expected KEY = VALUE, found no \
          =\n\
-         value that goes on: autodns: aws_access_key_id in [default] of \
+         value of two lines: autodns: aws_access_key_id in [default] of \
          {home}/.aws/credentials contains a blank or a character that no key has\n\
          double quotes: autodns: the value of aws_secret_access_key in [default] of \
          {home}/.aws/credentials has quotes around it; remove them\n\
@@ -580,7 +585,12 @@ fn first_source_is_that_of_botocore() {
     let cases: &[Case<'_>] = &[
         ("environment", &[(CREDENTIALS, default(&key(0)))], &environment, Same),
         ("token of the environment", &[], &with(&[("AWS_SESSION_TOKEN", token)]), Same),
-        ("token of old of the environment", &[], &with(&[("AWS_SECURITY_TOKEN", token)]), Same),
+        (
+            "old name of the token in the environment",
+            &[],
+            &with(&[("AWS_SECURITY_TOKEN", token)]),
+            Same,
+        ),
         (
             "both tokens of the environment",
             &[],
@@ -588,7 +598,7 @@ fn first_source_is_that_of_botocore() {
             Same,
         ),
         (
-            "empty token of old",
+            "empty token under its old name",
             &[],
             &with(&[("AWS_SECURITY_TOKEN", ""), ("AWS_SESSION_TOKEN", token)]),
             Same,

@@ -274,6 +274,6 @@ fn ignored_no_proxy_entry_is_reported_verbosely() {
         );
         assert!(run.stderr.contains(&note), "{run:?}");
     }
-    // The whole bundle of the tests' CA is read.
+    // Every certificate of the bundle could be read.
     assert!(!run.stderr.contains("cannot be read"), "{run:?} {}", ca::pem());
 }

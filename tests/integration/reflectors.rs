@@ -153,7 +153,7 @@ fn incomplete_response_is_rejected() {
             raw("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n192.175.48.7", End::Cut),
         ),
         ("not HTTP", raw("220 mail.example.net ESMTP\r\n", End::Close)),
-        ("a length that is none", raw("HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n1", End::Close)),
+        ("an invalid length", raw("HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n1", End::Close)),
         (
             "half a chunk",
             raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n20\r\n192.175", End::Close),
@@ -175,14 +175,14 @@ fn incomplete_response_is_rejected() {
          cut with no length given: it answered text without saying how long it is, which may \
          be cut off; check the reflector, and the key in reflect_url if it has one\n\
          not HTTP: the response is not HTTP; check who answers there\n\
-         a length that is none: the response is not HTTP; check who answers there\n\
+         an invalid length: the response is not HTTP; check who answers there\n\
          half a chunk: the connection was closed before the response was whole; check the \
          connection; the next run tries again\n",
     );
 }
 
-/// The response is 192.175.48.76 as text without a newline, truncated after the 7. Its headers
-/// decide whether the truncation can be detected.
+/// Each reply is the text 192.175.48.76 without its last digit. The headers decide whether the
+/// program can detect that it is truncated.
 #[test]
 fn truncated_text_is_rejected_whatever_its_headers() {
     let cut = |version: &str, headers: &str, body: &str| {
@@ -201,7 +201,7 @@ fn truncated_text_is_rejected_whatever_its_headers() {
         ("identity", coding("identity", text), unseen),
         ("gzip", coding("gzip", text), unseen),
         ("deflate", coding("deflate", text), unseen),
-        ("a coding that nobody knows", coding("x-chunked", text), unseen),
+        ("an unknown coding", coding("x-chunked", text), unseen),
         ("an empty coding", coding("", text), unseen),
         ("chunked by HTTP/1.0", cut("1.0", "Transfer-Encoding: chunked\r\n", text), unseen),
         ("no header", cut("1.1", "", text), unseen),
@@ -212,11 +212,11 @@ fn truncated_text_is_rejected_whatever_its_headers() {
             seen,
         ),
         (
-            "identity and a length that is that of the rest",
+            "identity and the length of the rest",
             cut("1.1", "Content-Length: 12\r\nTransfer-Encoding: identity\r\n", text),
             unseen,
         ),
-        // The last chunk proves the end of the chunks, but not that of the other coding.
+        // The last chunk shows the end of the chunks, but not the end of the other coding.
         ("gzip, chunked", coding("gzip, chunked", &format!("{chunk}0\r\n\r\n")), unseen),
         ("chunked, gzip", coding("chunked, gzip", &format!("{chunk}0\r\n\r\n")), unseen),
         (
@@ -616,7 +616,7 @@ fn user_and_password_of_the_url_are_sent_and_hidden() {
     let requests = fixture.reflector.server().requests();
     // `pi:Us3rs/Passw0rd`: the percent-encoding is that of the URL, not of the password.
     assert_eq!(requests[0].header("authorization"), Some("Basic cGk6VXMzcnMvUGFzc3cwcmQ="));
-    // An echo in any encoding is hidden.
+    // The password is hidden in an echo in any encoding.
     for echo in ["Us3rs/Passw0rd", "Us3rs%2FPassw0rd", "pi:Us3rs/Passw0rd"] {
         let error = json!({ "error": format!("not you, {echo}!") });
         fixture.reflector.replies(Family::V4, Response::json(&error));
@@ -683,7 +683,7 @@ fn default_reflectors_are_those_of_aws_and_cloudflare() {
              https://checkip.global.api.aws and https://icanhazip.com: {blocked}\n"
         ),
     );
-    // They are on two hosts, so one can confirm the other.
+    // The default reflectors are on two hosts, so one can confirm the other.
     fixture.configure(|config| config["require_confirmation"] = json!(true));
     assert_eq!(fixture.run_with(&["--dry-run"]).status.code(), Some(1));
 }

@@ -1,5 +1,5 @@
 //! The sources of the address: several reflectors, confirmation by a second source, expected
-//! networks, the interface; and several names with one address.
+//! networks, the interface. Also several names with one address.
 
 use std::time::Duration;
 

@@ -8,7 +8,7 @@ use crate::support::fake_aws::{FakeAws, KEY_ID, Operation, SECRET_KEY, TOPIC, ZO
 use crate::support::fake_route53::{RecordSet, normal};
 use crate::support::{ca, moto, secrets};
 
-/// Signs with botocore and prints for each request the status and the error code.
+/// A Python program that signs requests with botocore and prints the status and error of each.
 const SIGNER: &str = r#"
 import datetime, hashlib, re, ssl, sys, urllib.request
 import botocore.auth, botocore.awsrequest, botocore.credentials
@@ -135,7 +135,7 @@ fn fake_aws_accepts_only_valid_signatures() {
     let seen: String = String::from_utf8_lossy(&output.stdout)
         .lines()
         .map(|line| {
-            // Only the time of signing differs from run to run.
+            // The time of the signature differs from run to run.
             let words = line.split(' ').map(|word| {
                 let stamp = word.len() > 14 && word.starts_with("20") && word.as_bytes()[8] == b'T';
                 if stamp { "{time}" } else { word }

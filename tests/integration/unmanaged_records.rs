@@ -15,8 +15,8 @@ fn simple(value: &str) -> RecordSet {
     RecordSet::new(NAME, "A", 300, &[value])
 }
 
-/// A name, the record sets in the zone, and the cause in the message.
-fn table() -> Vec<(&'static str, Vec<RecordSet>)> {
+/// The name of each case and its record sets in the zone.
+fn cases() -> Vec<(&'static str, Vec<RecordSet>)> {
     let weighted =
         |id: &str, value| vec![simple(value).with("SetIdentifier", id).with("Weight", "10")];
     vec![
@@ -77,7 +77,7 @@ fn table() -> Vec<(&'static str, Vec<RecordSet>)> {
 #[test]
 fn unmanaged_record_is_left_unchanged_and_explained() {
     let mut seen = String::new();
-    for (what, record_sets) in table() {
+    for (what, record_sets) in cases() {
         let fixture = Fixture::new();
         fixture.aws.remove(NAME, "A");
         for record_set in record_sets {

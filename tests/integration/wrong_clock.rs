@@ -172,7 +172,7 @@ fn clock_after_the_year_9999_is_reported() {
     let mut fixture = Fixture::new();
     let (source, library) =
         (fixture.sandbox.write("clock.c", FAR_CLOCK), fixture.sandbox.path("clock.so"));
-    // The compiler that linked this test.
+    // `cc` is installed, since it linked this test.
     let made = Command::new("cc")
         .args(["-shared", "-fPIC", "-o", &library, &source])
         .status()
