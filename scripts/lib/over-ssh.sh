@@ -10,7 +10,7 @@
 # programs, first_contact finds out.
 choose_connection() {
     case $(uname -s):$(ssh -V 2>&1 </dev/null) in
-        CYGWIN* | MINGW* | MSYS* | *Windows*) connect_anew ;;
+        CYGWIN* | MINGW* | MSYS* | *Windows*) connect_per_step ;;
         *) share_connection ;;
     esac
 }
@@ -32,7 +32,7 @@ share_connection() {
     set_ssh_command -o ControlMaster=auto -o "ControlPath=$scratch/s" -o ControlPersist=60
 }
 
-connect_anew() {
+connect_per_step() {
     sharing=no
     set_ssh_command
 }
@@ -48,7 +48,7 @@ end_connection() {
 # a second session immediately, because some ssh programs fail only there.
 first_contact() {
     if [[ -e $shared/unshared ]]; then
-        connect_anew
+        connect_per_step
     fi
     if phase probe; then
         if [[ $sharing == no ]] ||
@@ -60,7 +60,7 @@ first_contact() {
         return 1
     fi
     end_connection
-    connect_anew
+    connect_per_step
     phase probe || return 1
     note_connection
 }

@@ -163,7 +163,7 @@ ExecStart=/usr/local/bin/spy
 TEXT
     run inside systemctl start autodns.service
     expect "the spy runs" "0 " "$status $err"
-    expect "what the service may do and see" "autodns /var/lib/autodns 0
+    expect "the rights of the service" "autodns /var/lib/autodns 0
 CapEff: 0000000000000000
 CapBnd: 0000000000000000
 NoNewPrivs: 1

@@ -78,7 +78,7 @@ that names autodns; it is kept" "$notes"
 autodns $version
 home.example.com A: 192.0.2.1 -> 192.175.48.7" \
         "$(sed '/: autodns is in place/,$d; /^autodns: /d' <<<"$out")"
-    expect "what the first deployment says" "$(placed "$(minutes 5)" pi \
+    expect "the first deployment's output" "$(placed "$(minutes 5)" pi \
         "$command check ${files[0]}" "$pi_home/.local/bin/autodns" "${files[@]}" \
         "$pi_home/.config/autodns/environment" "a line in the crontab of pi")" "$(after_dry_run)"
     expect_check "what the first deployment names" pi "$(sed -n '$s/^  //p' <<<"$out")"
@@ -108,7 +108,7 @@ $(minutes 5) * * * * sleep $(second); $line" "$(crontab_of pi)"
     expect "the second deployment" "0 " "$status $err"
     command=$pi_home/.local/bin/autodns
     line="$command ${files[0]} 2>&1 | logger -t autodns $mark"
-    expect "what the second deployment says" "$(placed '*' pi "$command check ${files[0]}" \
+    expect "the second deployment's output" "$(placed '*' pi "$command check ${files[0]}" \
         "$pi_home/.local/bin/autodns" "${files[@]/%/ (kept as it was)}" \
         "a line in the crontab of pi")" "$(after_dry_run)"
     expect_check "what the second deployment names" pi "$(sed -n '$s/^  //p' <<<"$out")"
@@ -128,7 +128,7 @@ $(minutes 5) * * * * sleep $(second); $line" "$(crontab_of pi)"
     # cron changes the record automatically.
     poll 90 "cron to change the record" record_says "$zone" 192.175.48.7
     poll 90 "cron to run the spy" test -e "$root/home/second/seen"
-    expect "what cron gives the program" "AWS_PROFILE=home
+    expect "the environment and arguments from cron" "AWS_PROFILE=home
 HOME=/home/second
 LOGNAME=second
 ODD=$odd_value
@@ -222,7 +222,7 @@ second@127.0.0.1: removed /usr/local/etc/autodns.deployed" "$status $out$err"
     make_old_deployment
     deploy_as second --system --binary "$binary" --interval 1
     expect "a deployment on top of an earlier version's" "0 " "$status $err"
-    expect "what it says" "$(placed '*' second "$command check ${places[0]}" "$command" \
+    expect "its output" "$(placed '*' second "$command check ${places[0]}" "$command" \
         "${places[@]/%/ (moved from /usr/local/etc)}" /etc/cron.d/autodns)" "$(after_dry_run)"
     expect "its modes" "755 0 usr/local/bin/autodns
 755 0 etc/autodns
@@ -238,7 +238,7 @@ second@127.0.0.1: removed /usr/local/etc/autodns.deployed" "$status $out$err"
     deploy_as second --system --binary "$binary" --config "$scratch/second.json" --interval 1 \
         --credentials "$scratch/second.credentials"
     expect "another deployment into the system" "0 " "$status $err"
-    expect "what the other one says" "$(placed '*' second "$command check ${places[0]}" \
+    expect "the other deployment's output" "$(placed '*' second "$command check ${places[0]}" \
         "$command" "${places[@]}" /etc/cron.d/autodns)" "$(after_dry_run)"
     poll 90 "the system's cron to change the record" record_says "$zone" 192.175.48.8
 

@@ -156,7 +156,7 @@ printf '%s\033[2J\r\302\2332J\n@done=try\n' "$1"
 TEXT
     before=$(snapshot)
     deploy_as guest --binary "$scratch/hostile" --config "$scratch/my:config.json"
-    expect "what a hostile dry run prints" "0 guest@127.0.0.1: a dry run there:
+    expect "the output of a hostile dry run" "0 guest@127.0.0.1: a dry run there:
 --version[2J?2J
 --dry-run[2J?2J" "$status $(head -n 3 <<<"$out")"
     deploy_as guest --uninstall
