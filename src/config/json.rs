@@ -3,7 +3,8 @@
 
 use std::fmt;
 
-use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::Value;
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 
@@ -79,37 +80,41 @@ impl<'a> Members<'a> {
     }
 }
 
-/// Parses JSON that must be a value of type `T`. `expected` is the error if it is not.
-pub fn value<T: DeserializeOwned>(json: &str, expected: &str) -> Result<T, SetupError> {
-    serde_json::from_str(json).map_err(|error| match error.classify() {
-        Category::Data => expected.into(),
-        _ => without_place(&error).into(),
-    })
+pub fn value(json: &str) -> Result<Value, SetupError> {
+    serde_json::from_str(json).map_err(|error| without_place(&error).into())
 }
 
 pub fn string(json: &str) -> Result<String, SetupError> {
-    value(json, "must be a string")
+    match value(json)? {
+        Value::String(text) => Ok(text),
+        _ => Err("must be a string".into()),
+    }
 }
 
 pub fn boolean(json: &str) -> Result<bool, SetupError> {
-    value(json, "must be true or false")
+    value(json)?.as_bool().ok_or_else(|| "must be true or false".into())
+}
+
+/// A list of strings. `expected` is the error if it is something else.
+pub fn strings(json: &str, expected: &str) -> Result<Vec<String>, SetupError> {
+    let text = |value: &Value| value.as_str().map(Into::into);
+    let list = value(json)?.as_array().and_then(|list| list.iter().map(text).collect());
+    list.ok_or_else(|| expected.into())
 }
 
 /// One string, or a list of at least one.
 pub fn one_or_more(json: &str) -> Result<Vec<String>, SetupError> {
     const SHAPE: &str = "must be a string or a list of strings";
-    let strings = match serde_json::from_str(json) {
-        Ok(one) => vec![one],
-        Err(_) => value(json, SHAPE)?,
-    };
-    if strings.is_empty() { Err(SHAPE.into()) } else { Ok(strings) }
+    let texts = string(json).map(|one| vec![one]).or_else(|_| strings(json, SHAPE))?;
+    if texts.is_empty() { Err(SHAPE.into()) } else { Ok(texts) }
 }
 
-/// The members of an object of strings, in order.
+/// The members of an object of strings, in order. `expected` is the error if it is something else.
 pub fn strings_by_name(json: &str, expected: &str) -> Result<Vec<(String, String)>, SetupError> {
     let Entries(entries) = serde_json::from_str(json).map_err(|_| expected)?;
-    let member = |(name, json): (String, &RawValue)| Ok((name, value(json.get(), expected)?));
-    entries.into_iter().map(member).collect()
+    let member = |(name, json): (String, &RawValue)| Some((name, string(json.get()).ok()?));
+    let members: Option<Vec<_>> = entries.into_iter().map(member).collect();
+    members.ok_or_else(|| expected.into())
 }
 
 /// The error of a text that is not a JSON object, with its place.

@@ -3,7 +3,9 @@
 
 use std::path::PathBuf;
 
-use super::json::{Members, SCHEMA, boolean, one_or_more, string, strings_by_name, value};
+use serde_json::Value;
+
+use super::json::{Members, SCHEMA, boolean, one_or_more, string, strings, strings_by_name, value};
 use super::{Alerts, Config};
 use crate::address::Sources;
 use crate::address::reflector;
@@ -112,8 +114,8 @@ fn names(json: &str) -> Result<Vec<DnsName>, SetupError> {
 
 fn record_types(json: &str) -> Result<Vec<RecordType>, SetupError> {
     const SHAPE: &str = "must be a list of \"A\" and \"AAAA\"";
-    let names: Vec<String> = value(json, SHAPE)?;
-    let types: Option<Vec<_>> = names.iter().map(|name| RecordType::parse(name)).collect();
+    let types: Option<Vec<_>> =
+        strings(json, SHAPE)?.iter().map(|name| RecordType::parse(name)).collect();
     types.filter(|types| !types.is_empty()).ok_or_else(|| SHAPE.into())
 }
 
@@ -136,7 +138,7 @@ fn hosts(json: &str) -> Result<Vec<(DnsName, Suffix)>, SetupError> {
 
 fn ttl(json: &str) -> Result<Ttl, SetupError> {
     let expected = format!("must be a whole number of seconds from 1 to {}", Ttl::MAX);
-    Ttl::new(value(json, &expected)?).ok_or_else(|| expected.into())
+    value(json)?.as_u64().and_then(Ttl::new).ok_or_else(|| expected.into())
 }
 
 fn lock(json: &str) -> Result<PathBuf, SetupError> {
@@ -152,7 +154,7 @@ fn reflectors(json: &str) -> Result<Vec<SecretUrl>, SetupError> {
 }
 
 fn networks(json: &str) -> Result<Vec<Cidr>, SetupError> {
-    let networks: Vec<String> = value(json, "must be a list of strings")?;
+    let networks = strings(json, "must be a list of strings")?;
     Ok(networks.iter().map(|network| Cidr::parse(network)).collect::<Result<_, _>>()?)
 }
 
@@ -178,9 +180,10 @@ fn url(json: &str) -> Result<SecretUrl, SetupError> {
 
 /// What a failed run sends to the heartbeat: `true`, `false` or a URL.
 fn on_failure(json: &str) -> Result<OnFailure, SetupError> {
-    if let Ok(is_sent) = boolean(json) {
-        return Ok(if is_sent { OnFailure::Fail } else { OnFailure::Nothing });
+    match value(json)? {
+        Value::Bool(true) => Ok(OnFailure::Fail),
+        Value::Bool(false) => Ok(OnFailure::Nothing),
+        Value::String(_) => url(json).map(OnFailure::Url),
+        _ => Err("must be true, false or a URL".into()),
     }
-    value::<String>(json, "must be true, false or a URL")?;
-    url(json).map(OnFailure::Url)
 }
