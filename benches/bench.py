@@ -44,6 +44,7 @@ def main():
     if options.record:
         record(table, report)
     if options.pages:
+        write_into("README.md", make_table(everyone, found, README_ROWS))
         write_into("docs/benchmarks.md", make_table(everyone, found, PAGE_ROWS))
 
 
@@ -65,7 +66,7 @@ def parse():
     parser.add_argument(
         "--pages",
         action="store_true",
-        help="also write the table into docs/benchmarks.md",
+        help="also write the table into README.md and docs/benchmarks.md",
     )
     options = parser.parse_args()
     if options.rounds < 1:
@@ -171,6 +172,7 @@ ROWS = [
     ("handshakes", "TLS handshakes", 1, 0, False),
     ("disk", "on disk, MB", 1e6, 1, True),
 ]
+README_ROWS = ["busy", "far", "rss", "disk"]
 PAGE_ROWS = ["instructions", "busy", "far", "trips", "rss", "calls", "bytes_from", "disk"]
 
 
