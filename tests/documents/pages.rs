@@ -1,4 +1,5 @@
-//! Finds the pages of this repository and their blocks between fences. It does not interpret them.
+//! Finds the pages of this repository and their blocks between fences, and tests that they have the
+//! markers between which scripts write.
 
 use std::fs;
 use std::path::Path;
@@ -125,4 +126,20 @@ fn blocks_have_their_language_comment_and_text() {
     );
     assert_eq!(prose("a\n```sh\nb\n```\nc\n"), "a\nc\n");
     assert_eq!(inline_code("`a\n  b` c `d`\n```sh\n`e`\n```\n"), ["a b", "d"]);
+}
+
+#[test]
+fn pages_have_the_marker_of_each_table_that_a_script_writes() {
+    for (script, pages) in [
+        ("scripts/build-pi.sh", &["docs/install.md"][..]),
+        ("benches/bench.py", &["README.md", "docs/benchmarks.md"]),
+    ] {
+        let text = read(script);
+        let (_, marker) = text.split_once("<!-- ").expect("a marker");
+        let (marker, _) = marker.split_once(" -->").expect("its end");
+        for page in pages {
+            let count = read(page).matches(&format!("<!-- {marker} -->")).count();
+            assert_eq!(count, 1, "{page} and {script}: {marker}");
+        }
+    }
 }
