@@ -52,69 +52,50 @@ impl CommandLine {
     }
 }
 
-/// Why a program gave no result.
-pub enum Error {
-    CannotRun(io::Error),
-    /// The program ran. The phrase says what happened and quotes no output.
-    Failed(String),
-}
-
-impl Error {
-    /// The cause, a phrase that follows the name of the setting, and the advice. The advice is
-    /// `if_it_ran` if the program could be started.
-    pub fn advised(self, if_it_ran: impl Into<String>) -> (String, String) {
-        match self {
-            Self::CannotRun(error) => (
-                format!("its program cannot be run: {error}"),
-                "check its path, and that this user may run it".into(),
-            ),
-            Self::Failed(cause) => (cause, if_it_ran.into()),
-        }
-    }
-}
-
-impl From<io::Error> for Error {
-    fn from(error: io::Error) -> Self {
-        Self::CannotRun(error)
-    }
-}
-
 /// Returns the output of a program that exits with 0 within `limit`. Once the program has ended,
 /// output that `is_whole` is returned immediately, because a child process may hold the pipe open.
+///
+/// The cause of an error is a phrase that follows the name of the setting. `advice` is the advice
+/// about a program that was started and failed.
 pub fn output(
     command: Command,
     limit: Duration,
+    advice: &str,
     is_whole: impl Fn(&[u8]) -> bool,
-) -> Result<Vec<u8>, Error> {
+) -> Result<Vec<u8>, SetupError> {
+    let cannot_run = |error: io::Error| {
+        SetupError::new(format!("its program cannot be run: {error}"))
+            .advise("check its path, and that this user may run it")
+    };
+    let failed = |cause: String| Err(SetupError::new(cause).advise(advice));
     let deadline = Deadline::after(limit);
-    let (program, pipe) = RunningProgram::start(command)?;
-    let chunks = detached::start(move |chunks| forward(pipe, &chunks))?;
+    let (program, pipe) = RunningProgram::start(command).map_err(cannot_run)?;
+    let chunks = detached::start(move |chunks| forward(pipe, &chunks)).map_err(cannot_run)?;
     let (mut printed, mut is_open, mut is_done) = (Vec::new(), true, false);
     loop {
-        let status = program.status()?;
+        let status = program.status().map_err(cannot_run)?;
         match detached::next(&chunks, Deadline::after(POLL)) {
             Ok(chunk) => {
                 printed.extend(chunk);
                 if printed.len() > MAX_PRINTED {
-                    return Err(Error::Failed("it printed more than a megabyte".into()));
+                    return failed("it printed more than a megabyte".into());
                 }
                 is_done = false;
             }
             Err(NoResult::Overdue) => {
                 is_done = is_done || status.is_some() && is_whole(&printed);
             }
+            // The pipe is closed.
             Err(_) if is_open => is_open = false,
             Err(_) => thread::sleep(POLL),
         }
         let is_over = deadline.left().is_zero();
         match status {
-            Some(status) if status.exit_status() != Some(0) => {
-                return Err(Error::Failed(described(&status)));
-            }
+            Some(status) if status.exit_status() != Some(0) => return failed(described(&status)),
             Some(_) if is_done || !is_open || is_over => return Ok(printed),
             None if is_over => {
                 let shown = duration(limit + Duration::from_millis(500));
-                return Err(Error::Failed(format!("it did not end within {shown}")));
+                return failed(format!("it did not end within {shown}"));
             }
             Some(_) | None => {}
         }
@@ -195,10 +176,12 @@ mod tests {
         let mut command = Command::new("sh");
         command.args(["-c", script]);
         let is_whole = |printed: &[u8]| serde_json::from_slice::<Value>(printed).is_ok();
-        match output(command, limit, is_whole) {
+        match output(command, limit, "look", is_whole) {
             Ok(printed) => Ok(String::from_utf8(printed).unwrap()),
-            Err(Error::Failed(text)) => Err(text),
-            Err(Error::CannotRun(error)) => panic!("{error}"),
+            Err(error) => {
+                assert_eq!(error.advice(), Some("look"), "{error}");
+                Err(error.cause().into())
+            }
         }
     }
 

@@ -25,10 +25,8 @@ pub fn ask(command: &CommandLine, family: Family, time: Duration) -> Result<IpAd
     let is_whole = |printed: &[u8]| printed.ends_with(b"\n") && read(printed, family).is_ok();
     let by_hand =
         |to_see| format!("run that command by hand, with {FAMILY}={number} set, to see {to_see}");
-    let printed = child::output(process, time, is_whole).map_err(|error| {
-        let (cause, advice) = error.advised(by_hand("why"));
-        SourceError::never(cause, advice)
-    })?;
+    let printed = child::output(process, time, &by_hand("why"), is_whole)
+        .map_err(|error| SourceError::never(error.cause(), error.advice().unwrap_or_default()))?;
     read(&printed, family).map_err(|cause| SourceError::never(cause, by_hand("what it prints")))
 }
 

@@ -28,14 +28,11 @@ pub fn run(
     now: SystemTime,
     deadline: Deadline,
 ) -> Result<Credentials, SetupError> {
-    let about = |error: SetupError| error.about(place);
-    let command = CommandLine::parse(command).map_err(about)?.command();
+    let command = CommandLine::parse(command).map_err(|error| error.about(place))?.command();
     let is_whole = |printed: &[u8]| serde_json::from_slice::<Value>(printed).is_ok();
     let time = LIMIT.min(deadline.left());
-    let printed = child::output(command, time, is_whole).map_err(|error| {
-        let (cause, advice) = error.advised("run that command by hand to see why");
-        about(SetupError::new(cause).advise(advice))
-    })?;
+    let printed = child::output(command, time, "run that command by hand to see why", is_whole)
+        .map_err(|error| error.about(place))?;
     read(&printed, place, now)
 }
 

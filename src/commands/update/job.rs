@@ -133,12 +133,12 @@ impl Job {
                 .env("AUTODNS_TYPE", key.record_type.as_str())
                 .env("AUTODNS_OLD", old)
                 .env("AUTODNS_NEW", address.to_string());
-            let Err(error) = child::output(command, self.times.work.left(), |_| true) else {
+            let (time, advice) = (self.times.work.left(), "run it by hand to see why");
+            let Err(error) = child::output(command, time, advice, |_| true) else {
                 self.console().step(|| format!("{key}: change_command succeeded"));
                 return None;
             };
-            let (cause, advice) = error.advised("run it by hand to see why");
-            Some(format!("{key}: change_command: {cause}; {advice}"))
+            Some(format!("{key}: change_command: {error}"))
         };
         changes.iter().filter_map(failure).collect()
     }
