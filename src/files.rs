@@ -1,5 +1,5 @@
-//! Reads a file that a user named. Accepts only a regular file of limited size, because a named
-//! pipe or a device could block the run or never end.
+//! Reads a file that a user named, and recognises a missing one. Accepts only a regular file of
+//! limited size, because a named pipe or a device could block the run or never end.
 
 use std::fs::{File, FileType, Metadata, OpenOptions};
 use std::io::{self, Read};
@@ -57,6 +57,12 @@ pub fn utf8(bytes: Vec<u8>) -> Result<String, SetupError> {
         let line = before.split(|&byte| byte == b'\n').count();
         format!("line {line}: is not UTF-8").into()
     })
+}
+
+/// Whether the error of an access to a path means that there is no file. After other errors, there
+/// may be one.
+pub fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 fn not_regular(kind: FileType) -> io::Error {

@@ -8,7 +8,7 @@ pub mod policy;
 pub mod update;
 
 use std::ffi::OsString;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -22,6 +22,7 @@ use crate::deadline::Deadline;
 use crate::detached;
 use crate::environment::Environment;
 use crate::error::SetupError;
+use crate::files::is_absent;
 use crate::paste;
 use crate::secrets::Secrets;
 use policy::policy;
@@ -110,11 +111,8 @@ fn named_or_found(
 /// Whether `path` exists. A broken link counts.
 fn exists(path: &Path) -> io::Result<bool> {
     match path.symlink_metadata() {
-        Ok(_) => Ok(true),
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-            Ok(false)
-        }
-        Err(error) => Err(error),
+        Err(error) if is_absent(&error) => Ok(false),
+        found => found.map(|_| true),
     }
 }
 

@@ -3,8 +3,7 @@
 
 use std::fmt;
 use std::fs::{self, Metadata};
-use std::io;
-use std::io::ErrorKind::{NotADirectory, NotFound, PermissionDenied};
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -13,7 +12,7 @@ use rustix::process::geteuid;
 use super::ini::{Ini, Repeated};
 use crate::environment::Environment;
 use crate::error::SetupError;
-use crate::files::{read_checked, utf8};
+use crate::files::{is_absent, read_checked, utf8};
 
 /// In bytes.
 const MAX_SIZE: u64 = 1 << 20;
@@ -78,7 +77,7 @@ impl IniFile {
                 let ini = utf8(bytes).and_then(|text| Ini::parse(&text, repeated));
                 Content::Read(ini.map_err(|error| error.about(&path.display().to_string()))?)
             }
-            Err(error) if matches!(error.kind(), NotFound | NotADirectory) => Content::Absent,
+            Err(error) if is_absent(&error) => Content::Absent,
             Err(error) => Content::Unreadable(error),
         };
         Ok(Self { path, content })
@@ -95,7 +94,7 @@ impl IniFile {
     /// The advice for a file in which no key was found.
     pub(super) fn advice(&self) -> String {
         match &self.content {
-            Content::Unreadable(error) if error.kind() == PermissionDenied => {
+            Content::Unreadable(error) if error.kind() == ErrorKind::PermissionDenied => {
                 format!("run autodns as the user who may read {self}")
             }
             Content::Unreadable(_) => {
