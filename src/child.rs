@@ -52,6 +52,21 @@ impl CommandLine {
     }
 }
 
+/// Waits until a program exits with 0, within `limit`. Its output is discarded. The error is as for
+/// [`output`].
+pub fn run(command: Command, limit: Duration, advice: &str) -> Result<(), SetupError> {
+    let deadline = Deadline::after(limit);
+    let (program, _) = RunningProgram::start(command, Stdio::null()).map_err(cannot_run)?;
+    loop {
+        match program.status().map_err(cannot_run)? {
+            Some(status) if status.exit_status() == Some(0) => return Ok(()),
+            Some(status) => return Err(failed(described(&status), advice)),
+            None if deadline.left().is_zero() => return Err(failed(overdue(limit), advice)),
+            None => thread::sleep(POLL),
+        }
+    }
+}
+
 /// Returns the output of a program that exits with 0 within `limit`. Once the program has ended,
 /// output that `is_whole` is returned immediately, because a child process may hold the pipe open.
 ///
@@ -63,13 +78,8 @@ pub fn output(
     advice: &str,
     is_whole: impl Fn(&[u8]) -> bool,
 ) -> Result<Vec<u8>, SetupError> {
-    let cannot_run = |error: io::Error| {
-        SetupError::new(format!("its program cannot be run: {error}"))
-            .advise("check its path, and that this user may run it")
-    };
-    let failed = |cause: String| Err(SetupError::new(cause).advise(advice));
     let deadline = Deadline::after(limit);
-    let (program, pipe) = RunningProgram::start(command).map_err(cannot_run)?;
+    let (program, pipe) = RunningProgram::start(command, Stdio::piped()).map_err(cannot_run)?;
     let chunks = detached::start(move |chunks| forward(pipe, &chunks)).map_err(cannot_run)?;
     let (mut printed, mut is_open, mut is_done) = (Vec::new(), true, false);
     loop {
@@ -78,7 +88,7 @@ pub fn output(
             Ok(chunk) => {
                 printed.extend(chunk);
                 if printed.len() > MAX_PRINTED {
-                    return failed("it printed more than a megabyte".into());
+                    return Err(failed("it printed more than a megabyte".into(), advice));
                 }
                 is_done = false;
             }
@@ -91,15 +101,28 @@ pub fn output(
         }
         let is_over = deadline.left().is_zero();
         match status {
-            Some(status) if status.exit_status() != Some(0) => return failed(described(&status)),
-            Some(_) if is_done || !is_open || is_over => return Ok(printed),
-            None if is_over => {
-                let shown = duration(limit + Duration::from_millis(500));
-                return failed(format!("it did not end within {shown}"));
+            Some(status) if status.exit_status() != Some(0) => {
+                return Err(failed(described(&status), advice));
             }
+            Some(_) if is_done || !is_open || is_over => return Ok(printed),
+            None if is_over => return Err(failed(overdue(limit), advice)),
             Some(_) | None => {}
         }
     }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is what map_err hands over")]
+fn cannot_run(error: io::Error) -> SetupError {
+    SetupError::new(format!("its program cannot be run: {error}"))
+        .advise("check its path, and that this user may run it")
+}
+
+fn failed(cause: String, advice: &str) -> SetupError {
+    SetupError::new(cause).advise(advice)
+}
+
+fn overdue(limit: Duration) -> String {
+    format!("it did not end within {}", duration(limit + Duration::from_millis(500)))
 }
 
 /// A running program, the leader of its process group. Dropping this value kills the group without
@@ -107,9 +130,9 @@ pub fn output(
 struct RunningProgram(Child);
 
 impl RunningProgram {
-    fn start(mut command: Command) -> io::Result<(Self, Option<ChildStdout>)> {
+    fn start(mut command: Command, output: Stdio) -> io::Result<(Self, Option<ChildStdout>)> {
         // Standard error may hold a secret (`set -x`), so it is not read.
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).process_group(0);
+        command.stdin(Stdio::null()).stdout(output).stderr(Stdio::null()).process_group(0);
         let mut child = command.spawn()?;
         let output = child.stdout.take();
         Ok((Self(child), output))

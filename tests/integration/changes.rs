@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::support::expected::{RECOVERY_SUBJECT, out_of_order};
 use crate::support::fake_aws::Fault;
-use crate::support::fake_aws::Operation::{Change, Publish};
+use crate::support::fake_aws::Operation::{Change, List, Publish};
 use crate::support::fixture::Fixture;
 use crate::support::http::{Family, Reply};
 
@@ -159,6 +159,13 @@ fn hanging_change_command_ends_with_the_run() {
     let start = "autodns: home.example.com A: change_command: it did not end within ";
     assert!(run.stderr.starts_with(start), "{}", run.stderr);
     assert_eq!(published(&fixture), []);
+}
+
+#[test]
+fn output_of_change_command_is_discarded() {
+    let fixture = with_change_command("yes | head -c 3000000; yes | head -c 3000000 >&2");
+    fixture.run().assert_silent();
+    assert_eq!(fixture.aws.operations(), [List, Change]);
 }
 
 #[test]

@@ -134,7 +134,7 @@ impl Job {
                 .env("AUTODNS_OLD", old)
                 .env("AUTODNS_NEW", address.to_string());
             let (time, advice) = (self.times.work.left(), "run it by hand to see why");
-            let Err(error) = child::output(command, time, advice, |_| true) else {
+            let Err(error) = child::run(command, time, advice) else {
                 self.console().step(|| format!("{key}: change_command succeeded"));
                 return None;
             };
