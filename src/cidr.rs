@@ -17,7 +17,7 @@ impl Cidr {
         let first: IpAddr = address.parse().map_err(|_| shape)?;
         let length = prefix_length(length).filter(|&l| l <= bits_of(first)).ok_or(shape)?;
         let cidr = Self { first, length };
-        if left_aligned(first) << length.min(127) << (length / 128) == 0 {
+        if left_aligned(first).checked_shl(length).unwrap_or(0) == 0 {
             Ok(cidr)
         } else {
             Err("has host bits set, so it is not a network")

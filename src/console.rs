@@ -22,16 +22,16 @@ pub struct Console {
     /// When the run began; only with `--verbose`.
     narrates_since: Option<Instant>,
     secrets: Secrets,
+    /// Standard output and standard error.
     streams: Arc<[Mutex<Stream>; 2]>,
     /// What the run is doing now, for the message of a run that does not end.
     doing: Arc<Mutex<String>>,
 }
 
-/// The index of each stream in [`Console::streams`].
 #[derive(Clone, Copy)]
 enum To {
-    Stdout = 0,
-    Stderr = 1,
+    Stdout,
+    Stderr,
 }
 
 impl Console {

@@ -78,12 +78,6 @@ impl FromIterator<(String, String)> for Environment {
     }
 }
 
-impl<const N: usize> From<[(&str, &str); N]> for Environment {
-    fn from(variables: [(&str, &str); N]) -> Self {
-        variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect()
-    }
-}
-
 impl fmt::Debug for Environment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.0.keys()).finish()
@@ -93,6 +87,13 @@ impl fmt::Debug for Environment {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// For the tests of all rooms.
+    impl<const N: usize> From<[(&str, &str); N]> for Environment {
+        fn from(variables: [(&str, &str); N]) -> Self {
+            variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect()
+        }
+    }
 
     #[test]
     fn empty_value_counts_as_not_set() {

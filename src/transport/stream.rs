@@ -5,6 +5,7 @@ use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, ProtocolVersion, StreamOwned};
@@ -21,30 +22,27 @@ use crate::record::Family;
 pub const MAX_ADDRESSES: usize = 16;
 
 /// Opens a TCP connection to the first of `addresses` that accepts one by `end`. Each address gets
-/// an equal share of the remaining time, so that a silent address leaves time for the others. After
-/// any error the next address is tried. The error returned is the first from an address itself;
-/// without one, it is the first error.
+/// an equal share of the remaining time, so that a silent address leaves time for the others. If
+/// all addresses fail, returns the first error of the host itself, or else the first error.
 pub fn connect(addresses: &[SocketAddr], end: Deadline) -> io::Result<TcpStream> {
     let addresses = addresses.get(..MAX_ADDRESSES).unwrap_or(addresses);
-    let mut worst: Option<io::Error> = None;
+    let mut first: Option<io::Error> = None;
     for (index, address) in addresses.iter().enumerate() {
         let left = end.share(addresses.len() - index).left();
-        let error = if left.is_zero() {
-            io::ErrorKind::TimedOut.into()
+        let connected = if left.is_zero() {
+            Err(io::ErrorKind::TimedOut.into())
         } else {
-            match TcpStream::connect_timeout(address, left) {
-                Ok(stream) => {
-                    stream.set_nodelay(true)?;
-                    return Ok(stream);
-                }
-                Err(error) => error,
-            }
+            TcpStream::connect_timeout(address, left)
         };
-        if worst.as_ref().is_none_or(|worst| is_unreachable(worst) && !is_unreachable(&error)) {
-            worst = Some(error);
+        match connected {
+            Ok(stream) => return stream.set_nodelay(true).map(|()| stream),
+            Err(error) if first.as_ref().is_none_or(is_unreachable) && !is_unreachable(&error) => {
+                first = Some(error);
+            }
+            Err(error) => first = first.or(Some(error)),
         }
     }
-    Err(worst.unwrap_or_else(|| io::ErrorKind::AddrNotAvailable.into()))
+    Err(first.unwrap_or_else(|| io::ErrorKind::AddrNotAvailable.into()))
 }
 
 /// A TCP connection with up to two nested TLS sessions: one with an https proxy, and inside it one
@@ -98,13 +96,13 @@ impl Stream {
     /// connection cannot be used again.
     fn is_idle(&self) -> bool {
         let tcp = self.tcp();
-        let silent = |tcp: &TcpStream| {
+        let peek = || {
             tcp.set_nonblocking(true)?;
-            let read = tcp.peek(&mut [0]);
+            let peeked = tcp.peek(&mut [0]);
             tcp.set_nonblocking(false)?;
-            read
+            peeked
         };
-        matches!(silent(tcp), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+        peek().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
 }
 
@@ -142,7 +140,7 @@ impl Write for Stream {
 /// Makes one system call that ends by `end`, and repeats it if a signal interrupts it.
 fn in_time(
     end: Deadline,
-    mut call: impl FnMut(std::time::Duration) -> io::Result<usize>,
+    mut call: impl FnMut(Duration) -> io::Result<usize>,
 ) -> io::Result<usize> {
     loop {
         let left = end.left();

@@ -205,10 +205,9 @@ impl Verifier {
                 let of_roots = roots
                     .filter(|root| issuer.as_deref() == Some(root.subject.as_ref()))
                     .filter_map(|root| rsa_bits(&root.subject_public_key_info));
-                let bits = intermediates.iter().filter_map(bits_of).chain(of_roots);
-                bits.into_iter()
-                    .find(|bits| !is_fit(*bits))
-                    .map_or(error, |b| CertificateFault::RsaBits(b).into())
+                let mut bits = intermediates.iter().filter_map(bits_of).chain(of_roots);
+                bits.find(|bits| !is_fit(*bits))
+                    .map_or(error, |bits| CertificateFault::RsaBits(bits).into())
             }
             error => error,
         }
