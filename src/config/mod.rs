@@ -286,7 +286,7 @@ mod tests {
             ),
             (
                 full(", \"reflect_url\": \"https://user:8080/tail@host/\""),
-                "line 1, column 73: \"reflect_url\" must be a URL with no @ behind its host: in a \
+                "line 1, column 73: \"reflect_url\" must be a URL with no @ after its host: in a \
                  password write / as %2F, ? as %3F and # as %23, and in a path write @ as %40",
             ),
         ] {

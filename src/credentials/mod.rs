@@ -122,7 +122,8 @@ impl Credentials {
             }
             if !value.bytes().all(|byte| byte.is_ascii_graphic()) {
                 return Err(SetupError::new(format!(
-                    "{name} in {place} contains a blank or a character that no key has"
+                    "{name} in {place} contains a space or another character that no key has; \
+                     remove it"
                 )));
             }
         }

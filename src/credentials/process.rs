@@ -38,10 +38,11 @@ pub fn run(
 
 /// Parses the output of the program. An error never quotes it; `place` names the setting.
 pub fn read(printed: &[u8], place: &str, now: SystemTime) -> Result<Credentials, SetupError> {
-    let json = parse(printed, now).map_err(|problem| {
+    let wrong = |problem: String| {
         SetupError::new(format!("{place}: {problem}"))
             .advise("run that command by hand to see what it prints")
-    })?;
+    };
+    let json = parse(printed, now).map_err(wrong)?;
     Credentials::from_halves(
         json["AccessKeyId"].as_str(),
         json["SecretAccessKey"].as_str(),
@@ -49,7 +50,7 @@ pub fn read(printed: &[u8], place: &str, now: SystemTime) -> Result<Credentials,
         ["AccessKeyId", "SecretAccessKey"],
         place,
     )?
-    .ok_or_else(|| SetupError::new(format!("{place}: it printed no AccessKeyId")))
+    .ok_or_else(|| wrong("it printed no AccessKeyId".into()))
 }
 
 /// The JSON, if its version is supported and its credentials have not expired. The error is a

@@ -27,7 +27,7 @@ use super::state::{Held, could_be_removed, mark_withdrawn, read};
 
 /// Why a lock has no path. The phrase follows the key's name.
 pub const NO_PLACE: &str =
-    "is not set, and no HOME, XDG_STATE_HOME or STATE_DIRECTORY says where to keep one";
+    "is not set, and none of HOME, XDG_STATE_HOME and STATE_DIRECTORY gives a folder for it";
 
 /// The lock of one configuration.
 ///

@@ -76,7 +76,7 @@ pub fn change(about: About<'_>, records: &str, changes: &[String]) -> Message {
     let About { host, config, .. } = about;
     let lines = lines("  ", changes);
     Message {
-        subject: format!("autodns: {records} has a new address ({host})"),
+        subject: format!("autodns: new address of {records} ({host})"),
         body: format!(
             "autodns on {host} has written a new address:\n\n{lines}\nHost:   {host}\n\
              Config: {config}\n"

@@ -111,7 +111,9 @@ fn of_certificate(error: &CertificateError, host: &str) -> Words {
         Certificate::NotValidYetContext { time, not_before } => {
             of_dates("is not valid before", *not_before, *time, true)
         }
-        Certificate::Expired => says("has expired", "check this machine's clock, then renew it"),
+        Certificate::Expired => {
+            says("has expired", "check this machine's clock, then renew the certificate")
+        }
         Certificate::NotValidYet => {
             says("is not valid yet", "set the clock (timedatectl shows it)")
         }
@@ -154,7 +156,9 @@ fn of_fault(fault: &CertificateFault, host: &str) -> Words {
                     .into(),
             }
             .into(),
-            "check who answers there; a CA of your own goes into AWS_CA_BUNDLE".into(),
+            "check who answers there, or add a CA of your own to the file that AWS_CA_BUNDLE \
+             names"
+                .into(),
         ),
         CertificateFault::RsaBits(bits) => (
             format!(
@@ -302,7 +306,7 @@ fn make(host: &str) -> String {
         "create a new one for the server with \"openssl req -x509 -newkey rsa:2048 -nodes -days \
          365 -subj /CN=autodns -addext basicConstraints=critical,CA:FALSE -addext \
          subjectAltName={kind}:{name} -keyout key.pem -out cert.pem\", and put cert.pem into \
-         AWS_CA_BUNDLE in place of the old one"
+         the file that AWS_CA_BUNDLE names, in place of the old one"
     )
 }
 

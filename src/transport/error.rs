@@ -147,7 +147,7 @@ fn row(kind: &Kind, host: &str, family: Option<Family>) -> Row {
         Kind::NoRoute(Family::V6) => never(
             "this machine has no IPv6",
             if family.is_some() {
-                "set up IPv6, or remove AAAA from record_types, and ipv6_hosts"
+                "set up IPv6, or remove ipv6_hosts and the AAAA in record_types"
             } else {
                 "use a server that has an IPv4 address"
             },
@@ -169,14 +169,17 @@ fn row(kind: &Kind, host: &str, family: Option<Family>) -> Row {
             "check the router, and the name servers in /etc/resolv.conf",
         ),
         Kind::NoSuchHost => never("there is no host of that name", "check the name"),
-        Kind::NoAddress => never(
-            match family {
-                Some(Family::V4) => "the host's name has no IPv4 address (no A record)",
-                Some(Family::V6) => "the host's name has no IPv6 address (no AAAA record)",
-                None => "the host's name has no address",
-            },
-            "use a server that has one, or remove the record type",
-        ),
+        Kind::NoAddress => match family {
+            Some(Family::V4) => never(
+                "the host's name has no IPv4 address (no A record)",
+                "use a server that has one, or remove A from record_types",
+            ),
+            Some(Family::V6) => never(
+                "the host's name has no IPv6 address (no AAAA record)",
+                "use a server that has one, or remove AAAA from record_types",
+            ),
+            None => never("the host's name has no address", "check the name"),
+        },
         Kind::Blocked(address) => (
             format!(
                 "your DNS server blocks this name (Pi-hole, an ad blocker): it answers {address}"
@@ -213,10 +216,9 @@ fn row(kind: &Kind, host: &str, family: Option<Family>) -> Row {
         Kind::TooLarge => never("the response is too large", "check who answers there"),
         Kind::NotText => never("the response is not UTF-8", "check who answers there"),
         Kind::NotHttp => never("the response is not HTTP", "check who answers there"),
-        Kind::NoTime => never(
-            "the time for this run was over",
-            "the next run tries again; --deadline gives a run more time",
-        ),
+        Kind::NoTime => {
+            never("the time for this run was over", "give the run more time with --deadline")
+        }
         Kind::Redirect { problem, key } => {
             ((*problem).into(), format!("check {key}").into(), Retry::Never)
         }

@@ -69,9 +69,6 @@ fn read_roots(
     }
     let readable: Vec<_> =
         blocks.iter().filter_map(|block| CertificateDer::from_pem_slice(block).ok()).collect();
-    if readable.is_empty() {
-        return Err(wrong("is not a PEM file"));
-    }
     let mut roots = RootCertStore::empty();
     let (good, _) = roots.add_parsable_certificates(readable);
     if good == 0 {

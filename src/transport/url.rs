@@ -53,7 +53,7 @@ impl SecretUrl {
     fn read(url: &str, used_as: Use) -> Result<Self, String> {
         let no_url = || "must be a URL, as in https://host/path".to_owned();
         if has_at_behind_host(url) {
-            return Err("must be a URL with no @ behind its host: in a password write / as %2F, \
+            return Err("must be a URL with no @ after its host: in a password write / as %2F, \
                         ? as %3F and # as %23, and in a path write @ as %40"
                 .into());
         }
@@ -73,8 +73,8 @@ impl SecretUrl {
             }
             (Some("http"), _, Use::Reflector) => {
                 return Err(
-                    "must be an https URL: over plain http anyone on the way can read it, \
-                            and answer"
+                    "must be an https URL: over plain http, anyone on the way can read the \
+                            request and forge the response"
                         .into(),
                 );
             }
@@ -397,7 +397,7 @@ mod tests {
         ] {
             for parsed in [SecretUrl::parse(url), SecretUrl::parse_heartbeat(url)] {
                 let refused = parsed.unwrap_err();
-                assert!(refused.starts_with("must be a URL with no @ behind its host"), "{url}");
+                assert!(refused.starts_with("must be a URL with no @ after its host"), "{url}");
             }
         }
         for url in ["https://host/?mail=a@b.example", "https://host/%40b", "https://u@host/a"] {

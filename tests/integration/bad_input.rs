@@ -441,13 +441,16 @@ fn invalid_reflector_or_lock_is_rejected() {
          URL, as in https://host/path\n\
          \"http://reflect.example.net/ip?apikey=v3ry%2FSecret%2BValue\"\n\
          \x20   autodns: {home}/autodns.json: line 5, column 18: \"reflect_url\" must be an \
-         https URL: over plain http anyone on the way can read it, and answer\n\
+         https URL: over plain http, anyone on the way can read the request and forge the \
+         response\n\
          \"http://127.0.0.1.example.net/ip\"\n\
          \x20   autodns: {home}/autodns.json: line 5, column 18: \"reflect_url\" must be an \
-         https URL: over plain http anyone on the way can read it, and answer\n\
+         https URL: over plain http, anyone on the way can read the request and forge the \
+         response\n\
          \"http://192.175.48.9/ip\"\n\
          \x20   autodns: {home}/autodns.json: line 5, column 18: \"reflect_url\" must be an \
-         https URL: over plain http anyone on the way can read it, and answer\n\
+         https URL: over plain http, anyone on the way can read the request and forge the \
+         response\n\
          \"ftp://reflect.example.net/ip\"\n\
          \x20   autodns: {home}/autodns.json: line 5, column 18: \"reflect_url\" must be a \
          URL, as in https://host/path\n\

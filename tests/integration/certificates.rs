@@ -76,7 +76,8 @@ impl OpensslFixture {
 const ADVICE: &str = "create a new one for the server with \"openssl req -x509 -newkey rsa:2048 \
                    -nodes -days 365 -subj /CN=autodns -addext basicConstraints=critical,CA:FALSE \
                    -addext subjectAltName=DNS:reflect.example.net -keyout key.pem -out \
-                   cert.pem\", and put cert.pem into AWS_CA_BUNDLE in place of the old one";
+                   cert.pem\", and put cert.pem into the file that AWS_CA_BUNDLE names, in place \
+                   of the old one";
 
 #[test]
 fn each_certificate_error_has_its_own_message() {
@@ -289,7 +290,7 @@ fn bundle_without_a_readable_certificate_is_rejected() {
     let wrong = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     let key = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
     for (bundle, said) in [
-        (broken, "is not a PEM file"),
+        (broken, "contains no certificate that can be read"),
         (wrong, "contains no certificate that can be read"),
         (key, "contains no PEM certificate"),
         ("", "contains no PEM certificate"),

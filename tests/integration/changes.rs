@@ -8,7 +8,7 @@ use crate::support::fake_aws::Operation::{Change, List, Publish};
 use crate::support::fixture::Fixture;
 use crate::support::http::{Family, Reply};
 
-const CHANGED: &str = "autodns: home.example.com A has a new address (raspberrypi)";
+const CHANGED: &str = "autodns: new address of home.example.com A (raspberrypi)";
 const BODY: &str = "autodns on raspberrypi has written a new address:\n\n  \
                     home.example.com A: 192.175.48.1 -> 192.175.48.7\n\nHost:   raspberrypi\n\
                     Config: {home}/autodns.json\n";

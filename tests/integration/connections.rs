@@ -36,7 +36,7 @@ fn missing_ipv6_is_reported_once_and_tried_once() {
         let run = fixture.run_with(&["--dry-run", "--verbose"]);
         let said = "autodns: home.example.com AAAA: could not get the public IPv6 address from \
                     https://[2001:db8::1]: this machine has no IPv6; set up \
-                    IPv6, or remove AAAA from record_types, and ipv6_hosts\n";
+                    IPv6, or remove ipv6_hosts and the AAAA in record_types\n";
         assert!(run.stderr.contains(said), "{prepare}: {run:?}");
         assert!(!run.stderr.contains("asking again"), "{prepare}: {run:?}");
         assert_eq!(run.stderr.matches("asking https://").count(), 1, "{prepare}: {run:?}");

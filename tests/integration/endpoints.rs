@@ -238,11 +238,12 @@ fn untrusted_aws_is_reported_and_gets_no_request() {
         &seen,
         "Untrusted: autodns: home.example.com A: could not list the records of hosted zone \
          {zone}: {aws}: the server's certificate is not trusted: it is issued by \"autodns other \
-         CA\", which is not a trusted root; check who answers there; a CA of your own goes into \
-         AWS_CA_BUNDLE\n\
+         CA\", which is not a trusted root; check who answers there, or add a CA of your own \
+         to the file that AWS_CA_BUNDLE names\n\
          autodns: home.example.com: the alert: could not publish to {topic}: {aws}: the \
          server's certificate is not trusted: it is issued by \"autodns other CA\", which is not a \
-         trusted root; check who answers there; a CA of your own goes into AWS_CA_BUNDLE\n\
+         trusted root; check who answers there, or add a CA of your own to the file that \
+         AWS_CA_BUNDLE names\n\
          WrongName: autodns: home.example.com A: could not list the records of hosted zone \
          {zone}: {aws}: the server's certificate is for \"elsewhere.example.org\", not for \
          \"127.0.0.1\"; check the name in the URL, and who answers there\n\

@@ -170,7 +170,7 @@ fn url_with_a_slash_in_its_password_is_rejected_unquoted() {
             fixture.configure(|config| config[key] = json!(url));
             let run = fixture.run();
             assert_eq!(run.status.code(), Some(2), "{run:?}");
-            assert!(run.stderr.contains("must be a URL with no @ behind its host: "), "{run:?}");
+            assert!(run.stderr.contains("must be a URL with no @ after its host: "), "{run:?}");
             fixture.assert_untouched(&run);
         }
         let mut fixture = Fixture::new();

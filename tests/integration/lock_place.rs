@@ -395,8 +395,8 @@ fn alert_without_a_writable_state_folder_repeats() {
         if let Some(home) = home {
             fixture.sandbox.set("HOME", home);
         }
-        let why = "alert_lock is not set, and no HOME, XDG_STATE_HOME or STATE_DIRECTORY says \
-                   where to keep one; every failing run repeats the alert until this is fixed";
+        let why = "alert_lock is not set, and none of HOME, XDG_STATE_HOME and STATE_DIRECTORY \
+                   gives a folder for it; every failing run repeats the alert until this is fixed";
         let said =
             expected::out_of_order(Family::V4) + &format!("autodns: home.example.com: {why}\n");
         for count in 1..=2 {

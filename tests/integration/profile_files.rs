@@ -556,13 +556,13 @@ fn values_are_read_as_botocore_reads_them() {
          nested colon: autodns: {home}/.aws/config: line 5: expected KEY = VALUE, found no \
          =\n\
          value of two lines: autodns: aws_access_key_id in [default] of \
-         {home}/.aws/credentials contains a blank or a character that no key has\n\
+         {home}/.aws/credentials contains a space or another character that no key has; remove it\n\
          double quotes: autodns: the value of aws_secret_access_key in [default] of \
          {home}/.aws/credentials has quotes around it; remove them\n\
          single quotes: autodns: the value of aws_access_key_id in [default] of \
          {home}/.aws/config has quotes around it; remove them\n\
          blank in a key: autodns: aws_access_key_id in [default] of {home}/.aws/credentials \
-         contains a blank or a character that no key has\n\
+         contains a space or another character that no key has; remove it\n\
          key before any section: autodns: {home}/.aws/credentials: line 1: a key before any \
          section; write the header of its section above it, such as [default]\n\
          line without =: autodns: {home}/.aws/credentials: line 4: expected KEY = VALUE, \

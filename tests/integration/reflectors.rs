@@ -566,7 +566,7 @@ fn host_without_an_address_of_the_family_is_named() {
         "",
         "autodns: home.example.com AAAA: could not get the public IPv6 address from \
          https://only4.example.net:{port}/reflect/v1: the host's name has no IPv6 address (no AAAA \
-         record); use a server that has one, or remove the record type\n",
+         record); use a server that has one, or remove AAAA from record_types\n",
     );
     assert_eq!(fixture.aws.record_sets()[0], "home.example.com. A 300 192.175.48.7");
     let url = fixture.reflector.url_of("only6.example.net");
@@ -579,7 +579,7 @@ fn host_without_an_address_of_the_family_is_named() {
         "",
         "autodns: home.example.com A: could not get the public IPv4 address from \
          https://only6.example.net:{port}/reflect/v1: the host's name has no IPv4 address (no A \
-         record); use a server that has one, or remove the record type\n",
+         record); use a server that has one, or remove A from record_types\n",
     );
 }
 
@@ -707,8 +707,8 @@ fn wrong_certificate_of_a_reflector_is_reported() {
     assert_text(
         &seen,
         "Untrusted: the server's certificate is not trusted: it is issued by \"autodns other CA\", \
-         which is not a trusted root; check who answers there; a CA of your own goes into \
-         AWS_CA_BUNDLE\n\
+         which is not a trusted root; check who answers there, or add a CA of your own \
+         to the file that AWS_CA_BUNDLE names\n\
          WrongName: the server's certificate is for \"elsewhere.example.org\", not for \
          \"reflect.example.net\"; check the name in the URL, and who answers there\n\
          Expired: the server's certificate expired on {time}, and this machine's clock says \

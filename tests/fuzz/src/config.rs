@@ -159,10 +159,11 @@ const REJECTIONS: &[&str] = &[
      sets the variable, and name the script here",
     "must be a URL, as in https://host/path",
     "must be a URL whose port is # to #",
-    "must be an https URL: over plain http anyone on the way can read it, and answer",
+    "must be an https URL: over plain http, anyone on the way can read the request and forge the \
+     response",
     "must be an https URL, or an http one with a private address as its host, as in \
      http://#.#.#.#:#/path",
-    "must be a URL with no @ behind its host: in a password write / as %#F, ? as %#F and # as %#, \
+    "must be a URL with no @ after its host: in a password write / as %#F, ? as %#F and # as %#, \
      and in a path write @ as %#",
     "is not a network, as in #.#.#.#/# or #:db#::/#",
     "has host bits set, so it is not a network",

@@ -107,21 +107,23 @@ pub fn credential_process(data: &[u8]) {
                  #-#-#T#:#:#Z; run that command by hand to see what it prints",
                 "credential_process: it printed credentials that have expired; run that command by \
                  hand to see what it prints",
-                "credential_process: it printed no AccessKeyId",
+                "credential_process: it printed no AccessKeyId; run that command by hand to see \
+                 what it prints",
                 "incomplete credentials: credential_process lacks AccessKeyId; set both halves, or \
                  neither",
                 "incomplete credentials: credential_process lacks SecretAccessKey; set both \
                  halves, or neither",
-                "AccessKeyId in credential_process contains a blank or a character that no key has",
-                "SecretAccessKey in credential_process contains a blank or a character that no \
-                 key has",
+                "AccessKeyId in credential_process contains a space or another character that no \
+                 key has; remove it",
+                "SecretAccessKey in credential_process contains a space or another character that \
+                 no key has; remove it",
                 "the value of AccessKeyId in credential_process has quotes around it; remove them",
                 "the value of SecretAccessKey in credential_process has quotes around it; remove \
                  them",
                 "the value of the session token in credential_process has quotes around it; remove \
                  them",
-                "the session token in credential_process contains a blank or a character \
-                 that no key has",
+                "the session token in credential_process contains a space or another character \
+                 that no key has; remove it",
             ],
         ),
     }

@@ -71,7 +71,8 @@ pub const REPLACE_POLICY: &str = "replace the policy of this IAM user by what th
 pub fn untrusted_server(issuer: &str) -> String {
     format!(
         "the server's certificate is not trusted: it is issued by \"{issuer}\", which is not a \
-         trusted root; check who answers there; a CA of your own goes into AWS_CA_BUNDLE\n"
+         trusted root; check who answers there, or add a CA of your own to the file that \
+         AWS_CA_BUNDLE names\n"
     )
 }
 
