@@ -15,7 +15,7 @@ use crate::secrets::Secrets;
 
 /// How long a line waits for earlier lines on the other stream, so that both streams keep their
 /// order on one terminal.
-const IN_ORDER: Duration = Duration::from_millis(250);
+const OTHER_STREAM_TIMEOUT: Duration = Duration::from_millis(250);
 
 #[derive(Clone, Debug)]
 pub struct Console {
@@ -101,7 +101,7 @@ impl Console {
             To::Stdout => To::Stderr,
             To::Stderr => To::Stdout,
         };
-        self.stream(other).settle(IN_ORDER);
+        self.stream(other).settle(OTHER_STREAM_TIMEOUT);
         self.stream(to).write(to, line);
     }
 

@@ -36,11 +36,11 @@ impl SetupError {
 
     /// Puts the name of the file or setting before the cause.
     pub fn about(self, what: &str) -> Self {
-        self.after(&format!("{what}: "))
+        self.prefixed(&format!("{what}: "))
     }
 
     /// Puts `text` before the cause.
-    pub fn after(self, text: &str) -> Self {
+    pub fn prefixed(self, text: &str) -> Self {
         Self { cause: format!("{text}{}", self.cause), ..self }
     }
 

@@ -70,7 +70,7 @@ pub mod parts {
     pub use crate::credentials::process;
     pub use crate::record::plan::Plan;
     pub use crate::record::{DnsName, RecordKey, RecordType, Ttl};
-    pub use crate::retry::{Attempts, Limit, Retry};
+    pub use crate::retry::{Attempts, MaxAttempts, Retry};
     pub use crate::secrets::Secrets;
     pub use crate::transport::shown_name;
     pub use crate::transport::url::SecretUrl;

@@ -92,9 +92,9 @@ impl RetryAfter {
 
 /// The limit of attempts; `None` if `AWS_MAX_ATTEMPTS` is not set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Limit(Option<u32>);
+pub struct MaxAttempts(Option<u32>);
 
-impl Limit {
+impl MaxAttempts {
     /// `AWS_MAX_ATTEMPTS` includes the first attempt, so it is at least 1.
     pub fn from_environment(environment: &Environment) -> Result<Self, SetupError> {
         let variable = "AWS_MAX_ATTEMPTS";
@@ -113,7 +113,7 @@ impl Limit {
 /// The attempts at one request so far.
 #[derive(Clone, Copy, Debug)]
 pub struct Attempts {
-    limit: Limit,
+    limit: MaxAttempts,
     /// The failed attempts that count.
     made: u32,
     /// The number of delays.
@@ -121,26 +121,26 @@ pub struct Attempts {
 }
 
 impl Attempts {
-    pub const fn new(limit: Limit) -> Self {
+    pub const fn new(limit: MaxAttempts) -> Self {
         Self { limit, made: 0, delays: 0 }
     }
 
-    /// Like [`Attempts::after`], with a random number. `None` also if the delay would leave too
-    /// little time for an attempt before `deadline`.
-    pub fn before(
+    /// Like [`Attempts::delay_with`], with a random number. `None` also if the delay would leave
+    /// too little time for an attempt before `deadline`.
+    pub fn next_delay(
         &mut self,
         deadline: Deadline,
         retry: Retry,
         retry_after: Option<RetryAfter>,
     ) -> Option<Duration> {
         let left = deadline.left().saturating_sub(MIN_ATTEMPT);
-        self.after(retry, retry_after, random()).filter(|delay| *delay < left)
+        self.delay_with(retry, retry_after, random()).filter(|delay| *delay < left)
     }
 
     /// The delay before the next attempt after a failed one; `None` if there must not be another.
     /// `random` is from 0 to 1 and scales the delay (full jitter), so that clients that fail at the
     /// same moment do not retry at the same moment.
-    pub fn after(
+    pub fn delay_with(
         &mut self,
         retry: Retry,
         retry_after: Option<RetryAfter>,
@@ -181,8 +181,8 @@ mod tests {
 
     /// The delays in milliseconds until there is no further attempt.
     fn delays(limit: Option<u32>, retry: Retry, random: f64) -> Vec<u128> {
-        let mut attempts = Attempts::new(Limit(limit));
-        std::iter::from_fn(|| attempts.after(retry, None, random))
+        let mut attempts = Attempts::new(MaxAttempts(limit));
+        std::iter::from_fn(|| attempts.delay_with(retry, None, random))
             .map(|delay| delay.as_millis())
             .take(8)
             .collect()
@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn throttling_does_not_count_as_an_attempt() {
-        let mut attempts = Attempts::new(Limit(None));
+        let mut attempts = Attempts::new(MaxAttempts(None));
         let kinds = [
             Retry::Throttled,
             Retry::Transient,
@@ -215,26 +215,26 @@ mod tests {
             Retry::Transient,
             Retry::Transient,
         ];
-        let delays = kinds.map(|retry| attempts.after(retry, None, 1.0).map(|d| d.as_secs()));
+        let delays = kinds.map(|retry| attempts.delay_with(retry, None, 1.0).map(|d| d.as_secs()));
         assert_eq!(delays, [Some(1), Some(2), Some(4), Some(8), None]);
     }
 
     #[test]
     fn retry_after_makes_the_delay_longer_within_limits() {
         for (milliseconds, expected) in [(0, 500), (500, 500), (1700, 1700), (90_000, 5500)] {
-            let mut attempts = Attempts::new(Limit(None));
+            let mut attempts = Attempts::new(MaxAttempts(None));
             let suggested = RetryAfter::Suggested(Duration::from_millis(milliseconds));
-            let delay = attempts.after(Retry::Transient, Some(suggested), 0.5);
+            let delay = attempts.delay_with(Retry::Transient, Some(suggested), 0.5);
             assert_eq!(delay, Some(Duration::from_millis(expected)));
         }
-        let mut attempts = Attempts::new(Limit(None));
+        let mut attempts = Attempts::new(MaxAttempts(None));
         let required = RetryAfter::Required(Duration::from_secs(7));
-        let delay = attempts.after(Retry::Transient, Some(required), 0.5);
+        let delay = attempts.delay_with(Retry::Transient, Some(required), 0.5);
         assert_eq!(delay, Some(Duration::from_millis(7500)));
         let deadline = Deadline::after(Duration::from_secs(6));
-        assert_eq!(attempts.before(deadline, Retry::Throttled, Some(required)), None);
+        assert_eq!(attempts.next_delay(deadline, Retry::Throttled, Some(required)), None);
         let endless = Some(RetryAfter::Required(Duration::MAX));
-        assert_eq!(attempts.before(deadline, Retry::Throttled, endless), None);
+        assert_eq!(attempts.next_delay(deadline, Retry::Throttled, endless), None);
     }
 
     #[test]
@@ -298,9 +298,9 @@ mod tests {
 
     #[test]
     fn limit_must_be_a_number_of_at_least_1() {
-        let limit = |value| Limit::from_environment(&[("AWS_MAX_ATTEMPTS", value)].into());
-        assert_eq!(limit("").unwrap(), Limit(None));
-        assert_eq!(limit("5").unwrap(), Limit(Some(5)));
+        let limit = |value| MaxAttempts::from_environment(&[("AWS_MAX_ATTEMPTS", value)].into());
+        assert_eq!(limit("").unwrap(), MaxAttempts(None));
+        assert_eq!(limit("5").unwrap(), MaxAttempts(Some(5)));
         for value in ["0", "-1", "three", "1.5"] {
             assert_eq!(
                 limit(value).unwrap_err().to_string(),

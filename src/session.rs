@@ -15,7 +15,7 @@ use crate::credentials::{Credentials, folder_of, profile::Profile};
 use crate::deadline::Deadline;
 use crate::environment::Environment;
 use crate::error::SetupError;
-use crate::retry::Limit;
+use crate::retry::MaxAttempts;
 use crate::transport::{Network, is_ipv6_only};
 
 #[derive(Debug)]
@@ -38,7 +38,7 @@ impl Session {
         let network = Network::from_environment(environment)?;
         let endpoint_url = |service: Option<&str>| profile.endpoint_url(service);
         let mut settings = Settings::read(environment, endpoint_url, profile.region())?;
-        let limit = Limit::from_environment(environment)?;
+        let limit = MaxAttempts::from_environment(environment)?;
         let credentials = Credentials::find(environment, &profile, SystemTime::now(), deadline)?;
         let mut secrets = console.secrets().clone();
         credentials.add_secrets(&mut secrets);

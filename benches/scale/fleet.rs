@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use autodns::parts::DEFAULT_DEADLINE;
 use autodns::parts::RESERVED_FOR_ALERT;
-use autodns::parts::{Attempts, Limit, Retry};
+use autodns::parts::{Attempts, MaxAttempts, Retry};
 
 /// The time from a request to its response.
 const ROUND_TRIP: Duration = Duration::from_millis(100);
@@ -93,7 +93,7 @@ pub fn simulate(
     let start = |machine: usize, round: u32, random: &mut Random| Run {
         began: interval * round + offsets[machine] + SAME_SECOND.mul_f64(random.number()),
         lists_left: 1,
-        attempts: Attempts::new(Limit::default()),
+        attempts: Attempts::new(MaxAttempts::default()),
     };
     // A connection takes two round trips, TCP and TLS, before the first request.
     let first_arrival = |run: &Run| run.began + 2 * ROUND_TRIP + ROUND_TRIP / 2;
@@ -115,7 +115,7 @@ pub fn simulate(
         let next = if answered > deadline {
             None
         } else if good {
-            run.attempts = Attempts::new(Limit::default());
+            run.attempts = Attempts::new(MaxAttempts::default());
             run.lists_left = run.lists_left.saturating_sub(1);
             if !lists {
                 stale[machine] = false;
@@ -126,7 +126,7 @@ pub fn simulate(
             }
             Some(answered)
         } else {
-            let wait = run.attempts.after(Retry::Throttled, None, random.number());
+            let wait = run.attempts.delay_with(Retry::Throttled, None, random.number());
             wait.filter(|wait| *wait < deadline.saturating_sub(answered))
                 .map(|wait| answered + wait)
         };

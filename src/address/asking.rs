@@ -11,7 +11,7 @@ use super::{Failures, PublicAddress, Source, SourceError, Sources};
 use crate::console::Console;
 use crate::deadline::Deadline;
 use crate::record::Family;
-use crate::retry::{Attempts, Limit, Retry, RetryAfter};
+use crate::retry::{Attempts, MaxAttempts, Retry, RetryAfter};
 use crate::transport::Network;
 
 /// After this time the next source is asked too. The slow source may still name the address.
@@ -23,7 +23,7 @@ const GRACE: Duration = Duration::from_millis(200);
 pub struct Asking {
     pub network: Network,
     pub console: Console,
-    pub limit: Limit,
+    pub limit: MaxAttempts,
     pub deadline: Deadline,
 }
 
@@ -97,7 +97,7 @@ impl Sources {
             let again = errors().map(|error| error.retry).max().unwrap_or(Retry::Never);
             let retry_after = errors().filter_map(|error| error.retry_after);
             let retry_after = retry_after.max_by_key(|retry_after| length_of(*retry_after));
-            if let Some(delay) = attempts.before(deadline, again, retry_after) {
+            if let Some(delay) = attempts.next_delay(deadline, again, retry_after) {
                 console.step(|| {
                     format!("asking for the {family} address again in {} ms", delay.as_millis())
                 });

@@ -6,7 +6,7 @@ use http::Uri;
 use super::Service;
 use crate::environment::Environment;
 use crate::error::SetupError;
-use crate::transport::url::has_possible_port;
+use crate::transport::url::has_valid_port;
 
 /// A partition of AWS. The isolated ones (`aws-iso…`) cannot be reached from the Internet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -210,7 +210,7 @@ const NOT_AN_ENDPOINT: &str =
 /// An override without its final slash, or `None` if it is not the URL of an endpoint.
 fn normalise(url: &str) -> Option<String> {
     let uri: Uri = url.parse().ok()?;
-    let http = matches!(uri.scheme_str(), Some("http" | "https")) && has_possible_port(&uri);
+    let http = matches!(uri.scheme_str(), Some("http" | "https")) && has_valid_port(&uri);
     // Any `@` may follow a password: a password with a slash extends into the path.
     let plain = !url.contains(['#', '@']) && uri.query().is_none();
     (http && plain && !uri.host()?.is_empty()).then(|| url.trim_end_matches('/').into())

@@ -23,7 +23,7 @@ use crate::credentials::Credentials;
 use crate::deadline::Deadline;
 use crate::paste;
 use crate::record::{AddressRecord, DnsName, RecordSet};
-use crate::retry::Limit;
+use crate::retry::MaxAttempts;
 use crate::transport::{Network, Via};
 use endpoint::{Endpoint, Partition, Settings};
 use route53::{PAGE, Start, ZoneId};
@@ -84,7 +84,7 @@ pub struct Account {
     pub settings: Settings,
     pub credentials: Credentials,
     /// The number of attempts.
-    pub limit: Limit,
+    pub limit: MaxAttempts,
     pub seen: Mutex<Seen>,
 }
 

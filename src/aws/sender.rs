@@ -79,7 +79,7 @@ impl<'a> Sender<'a> {
                 Ok(value) => return Ok(value),
                 Err(failed) => failed,
             };
-            let Some(delay) = attempts.before(deadline, cause.retry(), retry_after) else {
+            let Some(delay) = attempts.next_delay(deadline, cause.retry(), retry_after) else {
                 return Err(Error::new(action(), cause, unknown_before, retry_after));
             };
             unknown_before |= cause.outcome_unknown();

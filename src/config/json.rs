@@ -70,7 +70,7 @@ impl<'a> Members<'a> {
         let Some((_, value)) = self.entries.iter().find(|(known, _)| known == key) else {
             return Ok(None);
         };
-        let about_key = |error: SetupError| self.at(value, error.after(&format!("\"{key}\" ")));
+        let about_key = |error: SetupError| self.at(value, error.prefixed(&format!("\"{key}\" ")));
         read(value.get()).map(Some).map_err(about_key)
     }
 

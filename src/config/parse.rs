@@ -125,7 +125,8 @@ fn hosts(json: &str) -> Result<Vec<(DnsName, Suffix)>, SetupError> {
                  {\"nas.example.com\": \"::211:32ff:fe12:3456\"}";
     let mut hosts: Vec<(DnsName, Suffix)> = Vec::new();
     for (name, suffix) in strings_by_name(json, shape)? {
-        let name = DnsName::from_config(&name).map_err(|error| error.after("has a name that "))?;
+        let name =
+            DnsName::from_config(&name).map_err(|error| error.prefixed("has a name that "))?;
         let suffix = Suffix::parse(&suffix)
             .map_err(|error| format!("has a suffix for {name} that {error}"))?;
         if hosts.iter().any(|(other, _)| *other == name) {

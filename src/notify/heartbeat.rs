@@ -11,7 +11,7 @@ use http::{HeaderValue, Method, Request};
 
 use crate::console::Console;
 use crate::deadline::Deadline;
-use crate::retry::{Attempts, Limit, Retry, RetryAfter};
+use crate::retry::{Attempts, MaxAttempts, Retry, RetryAfter};
 use crate::transport::Network;
 use crate::transport::url::SecretUrl;
 
@@ -69,7 +69,7 @@ impl Heartbeat {
         errors: &[String],
         network: &Network,
         console: &Console,
-        limit: Limit,
+        limit: MaxAttempts,
         deadline: Deadline,
     ) {
         let Some((url, key, body)) = self.request(errors) else { return };
@@ -79,7 +79,7 @@ impl Heartbeat {
                 Ok(()) => return console.step(|| format!("heartbeat: delivered to {url}")),
                 Err(failed) => failed,
             };
-            let Some(delay) = attempts.before(deadline, retry, retry_after) else {
+            let Some(delay) = attempts.next_delay(deadline, retry, retry_after) else {
                 return console.step(|| format!("warning: the heartbeat to {url}: {cause}"));
             };
             thread::sleep(delay);

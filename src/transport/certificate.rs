@@ -20,10 +20,10 @@ const LONG_AGO: Duration = Duration::from_hours(398 * 24);
 /// How many names of a certificate a message shows at most.
 const MAX_NAMES: usize = 3;
 
-const WHO: &str = "check who answers there";
+const WHO_ANSWERS: &str = "check who answers there";
 /// The advice for a server whose TLS settings autodns does not support.
-const OFFER: &str = "let the server offer TLS 1.2 or 1.3 with AES-GCM ciphers, and a certificate \
-                     with an RSA key of 2048 bits or a P-256 key";
+const OFFER_TLS: &str = "let the server offer TLS 1.2 or 1.3 with AES-GCM ciphers, and a \
+                         certificate with an RSA key of 2048 bits or a P-256 key";
 
 /// The text of an error, and the advice.
 pub type Words = (Cow<'static, str>, Cow<'static, str>);
@@ -34,7 +34,7 @@ pub fn words(error: &rustls::Error, host: &str) -> Words {
     let fixed = |words: &'static str, advice: &'static str| (words.into(), advice.into());
     match error {
         Tls::InvalidCertificate(error) => of_certificate(error, host),
-        Tls::NoCertificatesPresented => fixed("the server shows no certificate", WHO),
+        Tls::NoCertificatesPresented => fixed("the server shows no certificate", WHO_ANSWERS),
         Tls::PeerIncompatible(
             PeerIncompatible::ServerDoesNotSupportTls12Or13
             | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig
@@ -43,7 +43,7 @@ pub fn words(error: &rustls::Error, host: &str) -> Words {
             | PeerIncompatible::Tls12NotOfferedOrEnabled,
         )
         | Tls::AlertReceived(AlertDescription::ProtocolVersion) => {
-            fixed("the server and autodns have no version of TLS in common: 1.2 or 1.3", OFFER)
+            fixed("the server and autodns have no version of TLS in common: 1.2 or 1.3", OFFER_TLS)
         }
         Tls::PeerIncompatible(_)
         | Tls::AlertReceived(
@@ -54,7 +54,7 @@ pub fn words(error: &rustls::Error, host: &str) -> Words {
         ) => fixed(
             "the server and autodns have no cipher, no key exchange or no kind of signature in \
              common",
-            OFFER,
+            OFFER_TLS,
         ),
         Tls::AlertReceived(AlertDescription::UnrecognisedName) => {
             fixed("the server knows no host of that name", "check the host in the URL")
@@ -77,8 +77,8 @@ pub fn words(error: &rustls::Error, host: &str) -> Words {
         | Tls::PeerSentOversizedRecord => {
             fixed("the server does not speak TLS", "check that a TLS server answers there")
         }
-        Tls::DecryptError => fixed("the TLS data was altered on the way", WHO),
-        Tls::PeerMisbehaved(_) => fixed("the server breaks the rules of TLS", WHO),
+        Tls::DecryptError => fixed("the TLS data was altered on the way", WHO_ANSWERS),
+        Tls::PeerMisbehaved(_) => fixed("the server breaks the rules of TLS", WHO_ANSWERS),
         Tls::FailedToGetCurrentTime => fixed(
             "the certificate's dates cannot be compared with this machine's clock",
             "set the clock (timedatectl shows it)",
@@ -86,7 +86,7 @@ pub fn words(error: &rustls::Error, host: &str) -> Words {
         Tls::FailedToGetRandomBytes => {
             fixed("this machine provides no random numbers", "restart this machine")
         }
-        Tls::Other(_) | Tls::General(_) => fixed("no TLS connection", WHO),
+        Tls::Other(_) | Tls::General(_) => fixed("no TLS connection", WHO_ANSWERS),
         _ => fixed("no TLS connection", "check that a TLS server answers there"),
     }
 }
@@ -96,13 +96,13 @@ fn of_certificate(error: &CertificateError, host: &str) -> Words {
     let says = |words: &str, advice: &'static str| {
         (format!("the server's certificate {words}").into(), advice.into())
     };
-    let new = |words: &str| (format!("the server's certificate {words}").into(), make(host).into());
+    let replace = |words: &str| to_replace(words, host);
     match error {
         Certificate::Other(other) => {
             let fault =
                 other.0.downcast_ref::<CertificateFault>().map(|fault| of_fault(fault, host));
             let webpki = || other.0.downcast_ref::<Webpki>().map(|error| of_webpki(error, host));
-            fault.or_else(webpki).unwrap_or_else(|| says("is not accepted", WHO))
+            fault.or_else(webpki).unwrap_or_else(|| says("is not accepted", WHO_ANSWERS))
         }
         Certificate::ExpiredContext { time, not_after } => {
             let long = time.as_secs().saturating_sub(not_after.as_secs()) > LONG_AGO.as_secs();
@@ -118,11 +118,11 @@ fn of_certificate(error: &CertificateError, host: &str) -> Words {
             says("is not valid yet", "set the clock (timedatectl shows it)")
         }
         Certificate::UnknownIssuer => of_fault(&CertificateFault::UnknownIssuer(None), host),
-        Certificate::NotValidForName => says("is for another name", WHO),
+        Certificate::NotValidForName => says("is for another name", WHO_ANSWERS),
         Certificate::NotValidForNameContext { presented, .. } => of_names(presented, host),
-        Certificate::BadEncoding => new("cannot be read: its encoding is wrong"),
+        Certificate::BadEncoding => replace("cannot be read: its encoding is wrong"),
         Certificate::UnhandledCriticalExtension => {
-            new("has an extension that is marked critical and is not supported")
+            replace("has an extension that is marked critical and is not supported")
         }
         Certificate::BadSignature => says(
             "has a wrong signature: the CA that is named in it has another key",
@@ -132,14 +132,14 @@ fn of_certificate(error: &CertificateError, host: &str) -> Words {
         | Certificate::UnsupportedSignatureAlgorithmForPublicKeyContext {
             signature_algorithm_id,
             ..
-        } => new(signature(signature_algorithm_id)),
+        } => replace(signature(signature_algorithm_id)),
         Certificate::InvalidPurpose | Certificate::InvalidPurposeContext { .. } => {
-            new("is not meant for a server (its extended key usage lacks serverAuth)")
+            replace("is not meant for a server (its extended key usage lacks serverAuth)")
         }
-        Certificate::Revoked => says("has been revoked", WHO),
+        Certificate::Revoked => says("has been revoked", WHO_ANSWERS),
         #[allow(deprecated, reason = "rustls may still give it")]
-        Certificate::UnsupportedSignatureAlgorithm => new(signature(&[])),
-        _ => says("is not accepted", WHO),
+        Certificate::UnsupportedSignatureAlgorithm => replace(signature(&[])),
+        _ => says("is not accepted", WHO_ANSWERS),
     }
 }
 
@@ -166,44 +166,50 @@ fn of_fault(fault: &CertificateFault, host: &str) -> Words {
                  to 8192 are supported"
             )
             .into(),
-            make(host).into(),
+            how_to_replace(host).into(),
         ),
-        CertificateFault::NotItsKey => {
-            ("the server does not have the key of the certificate that it shows".into(), WHO.into())
-        }
+        CertificateFault::NotItsKey => (
+            "the server does not have the key of the certificate that it shows".into(),
+            WHO_ANSWERS.into(),
+        ),
     }
 }
 
 fn of_webpki(error: &Webpki, host: &str) -> Words {
-    let new = |words: &str| (format!("the server's certificate {words}").into(), make(host).into());
+    let replace = |words: &str| to_replace(words, host);
     match error {
         Webpki::CaUsedAsEndEntity => {
-            new("is that of a CA (CA:TRUE), which a server must not use as its own")
+            replace("is that of a CA (CA:TRUE), which a server must not use as its own")
         }
-        Webpki::UnsupportedCertVersion => new("has no v3 extensions, so it is for no name"),
-        Webpki::EndEntityUsedAsCa => new("is issued by a certificate that is not a CA's"),
+        Webpki::UnsupportedCertVersion => replace("has no v3 extensions, so it is for no name"),
+        Webpki::EndEntityUsedAsCa => replace("is issued by a certificate that is not a CA's"),
         Webpki::PathLenConstraintViolated | Webpki::MaximumPathDepthExceeded => {
-            new("has more CAs above it than they allow")
+            replace("has more CAs above it than they allow")
         }
         Webpki::NameConstraintViolation => {
-            new("has a name for which its CA may not issue certificates")
+            replace("has a name for which its CA may not issue certificates")
         }
-        Webpki::EmptyEkuExtension => new("has an extended key usage with nothing in it"),
-        Webpki::SignatureAlgorithmMismatch => new("names two different kinds of signature"),
+        Webpki::EmptyEkuExtension => replace("has an extended key usage with nothing in it"),
+        Webpki::SignatureAlgorithmMismatch => replace("names two different kinds of signature"),
         Webpki::UnsupportedCriticalExtension => {
-            new("has an extension that is marked critical and is not supported")
+            replace("has an extension that is marked critical and is not supported")
         }
-        Webpki::InvalidSerialNumber => new("has a serial number that is not allowed"),
+        Webpki::InvalidSerialNumber => replace("has a serial number that is not allowed"),
         Webpki::CertDistrusted | Webpki::CertRevoked => {
-            ("the server's certificate has been revoked".into(), WHO.into())
+            ("the server's certificate has been revoked".into(), WHO_ANSWERS.into())
         }
         Webpki::MaximumSignatureChecksExceeded
         | Webpki::MaximumPathBuildCallsExceeded
         | Webpki::MaximumNameConstraintComparisonsExceeded => {
-            ("the server's certificates take too long to check".into(), WHO.into())
+            ("the server's certificates take too long to check".into(), WHO_ANSWERS.into())
         }
-        _ => new("cannot be read: its encoding is wrong"),
+        _ => replace("cannot be read: its encoding is wrong"),
     }
+}
+
+/// The text and advice for a certificate that must be replaced.
+fn to_replace(words: &str, host: &str) -> Words {
+    (format!("the server's certificate {words}").into(), how_to_replace(host).into())
 }
 
 /// Names the unsupported kind of signature from the DER of its algorithm (RFC 3279, 5758, 8692).
@@ -236,7 +242,7 @@ fn of_names(presented: &[String], host: &str) -> Words {
     if names.is_empty() {
         let words = "the server's certificate has no name in it (a common name does not count, \
                      only a subjectAltName does)";
-        return (words.into(), make(host).into());
+        return (words.into(), how_to_replace(host).into());
     }
     let shown: Vec<String> = names.iter().take(MAX_NAMES).map(|n| format!("\"{n}\"")).collect();
     let more = match names.len().saturating_sub(MAX_NAMES) {
@@ -295,10 +301,10 @@ fn of_dates(phrase: &str, edge: UnixTime, time: UnixTime, clock: bool) -> Words 
 }
 
 /// The advice to create a new certificate, for a server that the user can own.
-fn make(host: &str) -> String {
+fn how_to_replace(host: &str) -> String {
     let host = without_brackets(host);
     if is_public_name(host) {
-        return WHO.into();
+        return WHO_ANSWERS.into();
     }
     let name = host.strip_suffix('.').unwrap_or(host);
     let kind = if name.parse::<IpAddr>().is_ok() { "IP" } else { "DNS" };
@@ -406,7 +412,7 @@ mod tests {
     #[test]
     fn advice_to_make_a_certificate_is_not_given_for_aws() {
         let error = CertificateError::InvalidPurpose.into();
-        assert_eq!(words(&error, "route53.amazonaws.com").1, WHO);
+        assert_eq!(words(&error, "route53.amazonaws.com").1, WHO_ANSWERS);
         assert!(words(&error, "192.0.2.1").1.contains("subjectAltName=IP:192.0.2.1 "));
         assert!(words(&error, "a.example.").1.contains("subjectAltName=DNS:a.example "));
     }

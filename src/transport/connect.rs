@@ -13,7 +13,7 @@ use ureq::unversioned::transport::{ConnectionDetails, Connector, NextTimeout};
 
 use super::error::Error;
 use super::kind::{Kind, Phase};
-use super::lookup::{addresses_of, block};
+use super::lookup::{addresses_of, blocking_address};
 use super::proxy::Proxy;
 use super::stream::{self, Connection, MAX_ADDRESSES, Stream};
 use super::url::{is_https, port_of};
@@ -45,13 +45,14 @@ impl Dialer {
     }
 
     /// Connects to the server of `uri`: at `addresses`, or through the proxy if `uri` has one.
-    fn connect(&self, uri: &Uri, addresses: &[SocketAddr], end: Deadline) -> Result<Stream, Error> {
+    fn dial(&self, uri: &Uri, addresses: &[SocketAddr], end: Deadline) -> Result<Stream, Error> {
         let host = uri.host().unwrap_or_default();
         // With a proxy there are no addresses, so a DNS block cannot be detected.
-        let failed = |kind: Kind| self.unsent(kind.or_blocked(block(host, addresses)), host);
+        let failed =
+            |kind: Kind| self.unsent(kind.or_blocked(blocking_address(host, addresses)), host);
         let tcp = match self.proxy_for(uri) {
             Some(proxy) => {
-                self.through(proxy, uri, end).map_err(|kind| Error::of_proxy(kind, proxy))?
+                self.dial_through(proxy, uri, end).map_err(|kind| Error::of_proxy(kind, proxy))?
             }
             None => tcp(addresses, end).map_err(failed)?,
         };
@@ -62,7 +63,7 @@ impl Dialer {
             .map_err(|error| failed(Kind::unsent(Phase::Handshake, &error)))
     }
 
-    fn through(&self, proxy: &Proxy, uri: &Uri, end: Deadline) -> Result<Stream, Kind> {
+    fn dial_through(&self, proxy: &Proxy, uri: &Uri, end: Deadline) -> Result<Stream, Kind> {
         let host = &proxy.host;
         let tcp = tcp(&addresses_of(host, proxy.port, end)?, end)?;
         let stream = if proxy.https {
@@ -112,7 +113,9 @@ impl Resolver for Dialer {
         let is_wanted = |address: &SocketAddr| {
             self.family.is_none_or(|family| family == Family::of(address.ip()))
         };
-        found.into_iter().filter(is_wanted).take(MAX_ADDRESSES).for_each(|found| kept.push(found));
+        for address in found.into_iter().filter(is_wanted).take(MAX_ADDRESSES) {
+            kept.push(address);
+        }
         if kept.is_empty() {
             return Err(self.unsent(Kind::NoAddress, host).into());
         }
@@ -130,7 +133,7 @@ impl Connector for Dialer {
     ) -> Result<Option<Connection>, ureq::Error> {
         let end = Deadline::after((*details.timeout.after).min(CONNECT_TIMEOUT));
         let uri = details.uri;
-        let stream = Self::connect(self, uri, &details.addrs, end)?;
+        let stream = self.dial(uri, &details.addrs, end)?;
         let via = Via {
             family: stream.family(),
             tls: stream.version().filter(|_| is_https(uri)),

@@ -68,22 +68,22 @@ pub fn provider() -> CryptoProvider {
         cipher_suites: CIPHER_SUITES.to_vec(),
         kx_groups: vec![kx_group::X25519, kx_group::SECP256R1, kx_group::SECP384R1],
         signature_verification_algorithms: SIGNATURES,
-        secure_random: &Client,
-        key_provider: &Client,
+        secure_random: &Ring,
+        key_provider: &Ring,
     }
 }
 
-/// A TLS client without a client certificate.
+/// The random numbers of ring, and no private key.
 #[derive(Debug)]
-struct Client;
+struct Ring;
 
-impl SecureRandom for Client {
+impl SecureRandom for Ring {
     fn fill(&self, bytes: &mut [u8]) -> Result<(), GetRandomFailed> {
         ring::rand::SystemRandom::new().fill(bytes).map_err(|_| GetRandomFailed)
     }
 }
 
-impl KeyProvider for Client {
+impl KeyProvider for Ring {
     fn load_private_key(
         &self,
         _: PrivateKeyDer<'static>,

@@ -93,7 +93,7 @@ pub fn is_public_name(host: &str) -> bool {
 /// `::` are a block for every name, because no host has these addresses. A loopback or private
 /// address is a block only for a name that is certainly on the Internet: any other name may be the
 /// name of a server at home.
-pub fn block(host: &str, addresses: &[SocketAddr]) -> Option<IpAddr> {
+pub fn blocking_address(host: &str, addresses: &[SocketAddr]) -> Option<IpAddr> {
     let first = addresses.first()?.ip();
     if address_in(host).is_some() {
         return None;
@@ -131,7 +131,11 @@ mod tests {
             ("[::]", &["[::]:443"], false),
         ] {
             let addresses: Vec<_> = addresses.iter().map(|text| text.parse().unwrap()).collect();
-            assert_eq!(block(host, &addresses).is_some(), blocked, "{host} {addresses:?}");
+            assert_eq!(
+                blocking_address(host, &addresses).is_some(),
+                blocked,
+                "{host} {addresses:?}"
+            );
         }
     }
 }

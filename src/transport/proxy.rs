@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::Uri;
 
 use super::lookup::{address_in, canonical_name, is_in_domain};
-use super::url::{has_possible_port, is_https, port_of};
+use super::url::{has_valid_port, is_https, port_of};
 use crate::cidr::Cidr;
 use crate::environment::Environment;
 use crate::error::SetupError;
@@ -45,7 +45,7 @@ impl Proxy {
             _ => return Err(wrong()),
         };
         // With an unencoded / in the password, the parser takes the user name for the host.
-        if !has_possible_port(parsed.uri()) || !matches!(parsed.uri().path(), "" | "/") {
+        if !has_valid_port(parsed.uri()) || !matches!(parsed.uri().path(), "" | "/") {
             return Err(wrong());
         }
         let (exceptions, notes) = read_exceptions(environment);

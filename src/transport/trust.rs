@@ -152,7 +152,7 @@ impl ServerCertVerifier for Verifier {
     ) -> Result<ServerCertVerified, rustls::Error> {
         self.rustls
             .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
-            .map_err(|error| self.named(error, end_entity, intermediates))
+            .map_err(|error| self.more_precise(error, end_entity, intermediates))
     }
 
     fn verify_tls12_signature(
@@ -184,7 +184,7 @@ impl ServerCertVerifier for Verifier {
 
 impl Verifier {
     /// Replaces the error of rustls if the issuer or the size of a key is the cause.
-    fn named(
+    fn more_precise(
         &self,
         error: rustls::Error,
         end_entity: &CertificateDer<'_>,
@@ -203,7 +203,7 @@ impl Verifier {
                     .filter(|root| issuer.as_deref() == Some(root.subject.as_ref()))
                     .filter_map(|root| rsa_bits(&root.subject_public_key_info));
                 let mut bits = intermediates.iter().filter_map(bits_of).chain(of_roots);
-                bits.find(|bits| !is_fit(*bits))
+                bits.find(|bits| !is_supported_size(*bits))
                     .map_or(error, |bits| CertificateFault::RsaBits(bits).into())
             }
             error => error,
@@ -215,7 +215,7 @@ impl Verifier {
 fn of_signature(error: rustls::Error, certificate: &CertificateDer<'_>) -> rustls::Error {
     match error {
         rustls::Error::InvalidCertificate(CertificateError::BadSignature) => {
-            match bits_of(certificate).filter(|bits| !is_fit(*bits)) {
+            match bits_of(certificate).filter(|bits| !is_supported_size(*bits)) {
                 Some(bits) => CertificateFault::RsaBits(bits).into(),
                 None => CertificateFault::NotItsKey.into(),
             }
@@ -230,6 +230,6 @@ fn bits_of(certificate: &CertificateDer<'_>) -> Option<usize> {
     rsa_bits_of_der(&certificate.subject_public_key_info())
 }
 
-const fn is_fit(bits: usize) -> bool {
+const fn is_supported_size(bits: usize) -> bool {
     2048 <= bits && bits <= 8192
 }

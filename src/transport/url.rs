@@ -19,7 +19,7 @@ const NO_HTTPS: &str = "it redirects to a place that is not an https URL";
 
 /// The purpose of a URL. It decides where plain http is allowed and whether the path is secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Use {
+enum Purpose {
     /// Plain http is allowed only on loopback, because the response ends up in DNS.
     Reflector,
     /// Plain http is also allowed to a private address, because the response does not matter. The
@@ -35,43 +35,43 @@ pub struct SecretUrl {
     uri: Uri,
     /// The user name and password, percent-decoded, as `user:password`.
     user: Option<String>,
-    used_as: Use,
+    purpose: Purpose,
 }
 
 impl SecretUrl {
     /// Parses the URL of a reflector. The error is a phrase that follows the configuration key in a
     /// message. It does not quote the URL.
     pub fn parse(url: &str) -> Result<Self, String> {
-        Self::read(url, Use::Reflector)
+        Self::read(url, Purpose::Reflector)
     }
 
     /// Parses the URL of a heartbeat. The error is as for `parse`.
     pub fn parse_heartbeat(url: &str) -> Result<Self, String> {
-        Self::read(url, Use::Heartbeat)
+        Self::read(url, Purpose::Heartbeat)
     }
 
-    fn read(url: &str, used_as: Use) -> Result<Self, String> {
+    fn read(url: &str, purpose: Purpose) -> Result<Self, String> {
         let no_url = || "must be a URL, as in https://host/path".to_owned();
-        if has_at_behind_host(url) {
+        if has_at_after_host(url) {
             return Err("must be a URL with no @ after its host: in a password write / as %2F, \
                         ? as %3F and # as %23, and in a path write @ as %40"
                 .into());
         }
         let uri: Uri = url.parse().map_err(|_| no_url())?;
-        if !has_possible_port(&uri) {
+        if !has_valid_port(&uri) {
             return Err("must be a URL whose port is 1 to 65535".into());
         }
-        match (uri.scheme_str(), uri.host(), used_as) {
-            (Some("https"), Some(host), _) if is_possible_host(host) => {}
+        match (uri.scheme_str(), uri.host(), purpose) {
+            (Some("https"), Some(host), _) if is_valid_host(host) => {}
             (Some("http"), Some(host), _) if is_loopback(host) => {}
-            (Some("http"), Some(host), Use::Heartbeat)
+            (Some("http"), Some(host), Purpose::Heartbeat)
                 if address_in(host).is_some_and(is_private) => {}
-            (Some("http"), _, Use::Heartbeat) => {
+            (Some("http"), _, Purpose::Heartbeat) => {
                 return Err("must be an https URL, or an http one with a private address as its \
                             host, as in http://192.168.1.5:3001/path"
                     .into());
             }
-            (Some("http"), _, Use::Reflector) => {
+            (Some("http"), _, Purpose::Reflector) => {
                 return Err(
                     "must be an https URL: over plain http, anyone on the way can read the \
                             request and forge the response"
@@ -88,7 +88,7 @@ impl SecretUrl {
             user = Some(percent::decode(name).into_owned());
             parts.authority = Some(host.parse().map_err(|_| no_url())?);
         }
-        Ok(Self { uri: Uri::from_parts(parts).map_err(|_| no_url())?, user, used_as })
+        Ok(Self { uri: Uri::from_parts(parts).map_err(|_| no_url())?, user, purpose })
     }
 
     /// The URL to which a response with this status and these headers redirects. `None` if the
@@ -111,7 +111,7 @@ impl SecretUrl {
     /// to https. The user name is kept only on the same server. The error is as for `redirect`.
     fn redirected(&self, location: &str) -> Result<Self, &'static str> {
         let mut next = join(&self.uri, location)
-            .and_then(|url| Self::read(&url, self.used_as).ok())
+            .and_then(|url| Self::read(&url, self.purpose).ok())
             .ok_or(NO_HTTPS)?;
         if is_https(&self.uri) && !is_https(&next.uri) {
             return Err("it redirects from https to plain http");
@@ -181,7 +181,7 @@ impl SecretUrl {
     /// Whether a segment of the path is secret: every segment of a heartbeat, and segments of a
     /// reflector that look random.
     fn is_secret(&self, segment: &str) -> bool {
-        !segment.is_empty() && (self.used_as == Use::Heartbeat || looks_random(segment))
+        !segment.is_empty() && (self.purpose == Purpose::Heartbeat || looks_random(segment))
     }
 }
 
@@ -190,10 +190,10 @@ impl fmt::Display for SecretUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let authority = self.uri.authority().map_or("", |authority| authority.as_str());
         write!(f, "{}://{authority}", self.uri.scheme_str().unwrap_or_default())?;
-        match (self.uri.path(), self.used_as) {
+        match (self.uri.path(), self.purpose) {
             ("/", _) => Ok(()),
-            (_, Use::Heartbeat) => f.write_str("/[hidden]"),
-            (path, Use::Reflector) => path.split('/').skip(1).try_for_each(|segment| {
+            (_, Purpose::Heartbeat) => f.write_str("/[hidden]"),
+            (path, Purpose::Reflector) => path.split('/').skip(1).try_for_each(|segment| {
                 write!(f, "/{}", if self.is_secret(segment) { "[hidden]" } else { segment })
             }),
         }
@@ -231,19 +231,19 @@ pub fn port_of(uri: &Uri) -> u16 {
 }
 
 /// Whether the URL has no port or a port from 1 to 65535. `http::Uri` treats 99999 as no port.
-pub fn has_possible_port(uri: &Uri) -> bool {
-    let behind_host = uri.authority().map_or("", |authority| {
+pub fn has_valid_port(uri: &Uri) -> bool {
+    let after_host = uri.authority().map_or("", |authority| {
         let host_and_port = authority.as_str().rsplit('@').next().unwrap_or_default();
         host_and_port.get(authority.host().len()..).unwrap_or_default()
     });
-    let Some(port) = behind_host.strip_prefix(':') else { return behind_host.is_empty() };
+    let Some(port) = after_host.strip_prefix(':') else { return after_host.is_empty() };
     let digits = port.bytes().all(|byte| byte.is_ascii_digit());
     digits && port.parse::<u16>().is_ok_and(|port| port > 0)
 }
 
 /// Whether a host is not empty, and an IPv6 address if it has brackets. `http::Uri` accepts any
 /// text in brackets.
-fn is_possible_host(host: &str) -> bool {
+fn is_valid_host(host: &str) -> bool {
     let bare = without_brackets(host);
     if bare == host { !host.is_empty() } else { bare.parse::<Ipv6Addr>().is_ok() }
 }
@@ -256,11 +256,11 @@ fn is_loopback(host: &str) -> bool {
 /// Whether an `@` follows the part that looks like the host. That part is then probably a user name
 /// and the start of a password, as in `https://user:8080/tail@host/`. An `@` in a query that
 /// follows a path is common and does not count.
-fn has_at_behind_host(url: &str) -> bool {
+fn has_at_after_host(url: &str) -> bool {
     let Some((_, rest)) = url.split_once("://") else { return false };
-    let Some(behind) = rest.find(['/', '?', '#']).map(|end| &rest[end..]) else { return false };
-    let (behind, fragment) = behind.split_once('#').unwrap_or((behind, ""));
-    let path = if behind.starts_with('/') { behind.split('?').next() } else { Some(behind) };
+    let Some(after) = rest.find(['/', '?', '#']).map(|end| &rest[end..]) else { return false };
+    let (after, fragment) = after.split_once('#').unwrap_or((after, ""));
+    let path = if after.starts_with('/') { after.split('?').next() } else { Some(after) };
     path.is_some_and(|path| path.contains('@')) || fragment.contains('@')
 }
 

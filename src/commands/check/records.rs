@@ -186,7 +186,7 @@ impl Steps<'_> {
             let Err(error) = aws.change(&config.zone, &records, deadline) else {
                 return Ok(records);
             };
-            match attempts.before(self.deadline, error.retry(), error.retry_after()) {
+            match attempts.next_delay(self.deadline, error.retry(), error.retry_after()) {
                 Some(delay) => thread::sleep(delay),
                 None => return Err(error),
             }

@@ -114,7 +114,8 @@ impl<'a> Settling<'a> {
                 let each = self.open.iter().map(|key| vec![key.clone()]).collect();
                 return self.settle_apart(each);
             }
-            let delay = attempts.before(self.job.times.work, error.retry(), error.retry_after());
+            let delay =
+                attempts.next_delay(self.job.times.work, error.retry(), error.retry_after());
             let Some(delay) = delay else { return self.give_up(error.into()) };
             let cause = error.cause();
             self.job

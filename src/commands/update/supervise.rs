@@ -19,7 +19,7 @@ use crate::deadline::Deadline;
 use crate::detached::{self, NoResult};
 use crate::environment::Environment;
 use crate::error::SetupError;
-use crate::retry::Limit;
+use crate::retry::MaxAttempts;
 use crate::session::Session;
 use crate::transport::Network;
 
@@ -226,7 +226,7 @@ impl<'a> Supervisor<'a> {
                 Some(session) => (Ok(session.account.network.clone()), session.account.limit),
                 None => (
                     Network::from_environment(&environment),
-                    Limit::from_environment(&environment).unwrap_or_default(),
+                    MaxAttempts::from_environment(&environment).unwrap_or_default(),
                 ),
             };
             if let Ok(network) = network {
