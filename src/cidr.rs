@@ -69,7 +69,7 @@ impl fmt::Display for Cidr {
     }
 }
 
-/// Parses the length of a prefix, in bits: digits only, where `parse` alone also takes a sign.
+/// Parses the length of a prefix, in bits. `parse` alone would also accept a sign.
 pub fn prefix_length(text: &str) -> Option<u32> {
     text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()))
 }

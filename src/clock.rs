@@ -23,7 +23,7 @@ pub fn moment_of(date: OffsetDateTime) -> Option<SystemTime> {
     }
 }
 
-/// The calendar date of a time; `None` beyond the year 9999, which the time of a file may be.
+/// The calendar date of a time; `None` beyond the year 9999, as the time of a file can be.
 pub fn calendar(moment: SystemTime) -> Option<OffsetDateTime> {
     OffsetDateTime::from_unix_timestamp(unix_seconds(moment)?).ok()
 }

@@ -27,7 +27,7 @@ impl Deadline {
         Self(self.0.checked_add(length).unwrap_or(self.0))
     }
 
-    /// The end of the first of `parts` equal parts of the time that is left.
+    /// The moment at which 1/`parts` of the time left will have passed.
     pub fn share(self, parts: usize) -> Self {
         let parts = u32::try_from(parts.max(1)).unwrap_or(u32::MAX);
         let left = self.left();

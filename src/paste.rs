@@ -12,9 +12,9 @@ pub fn command(words: &[&str]) -> String {
     words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
 }
 
-/// The command line with which a person on this machine runs this program with `words`, whose last
-/// one is the configuration. It has the full path and the variables of a deployed configuration. It
-/// uses sudo if the current user has no login shell.
+/// The command line with which a person on this machine runs this program with `words`; the last
+/// word is the configuration. The command has the full path and the variables of a deployed
+/// configuration. It uses sudo if the current user has no login shell.
 pub fn own_command(words: &[&str]) -> String {
     sudo_for(geteuid().as_raw(), &users()) + &with_variables(&program(), words)
 }

@@ -23,8 +23,8 @@ const DEFAULT_ATTEMPTS: u32 = 3;
 const BASE_DELAY: Duration = Duration::from_secs(1);
 /// The maximum of a computed delay.
 const MAX_DELAY: Duration = Duration::from_secs(20);
-/// The time that must be left for an attempt. A shorter one ends as a time-out, and its error would
-/// replace the one that says why the attempts before it failed.
+/// The time that must be left for an attempt. A shorter one ends as a time-out, whose error would
+/// hide why the earlier attempts failed.
 const MIN_ATTEMPT: Duration = Duration::from_millis(250);
 /// How much longer `x-amz-retry-after` may make a computed delay. The same as in the SDKs.
 const MAX_SUGGESTED: Duration = Duration::from_secs(5);
@@ -90,7 +90,7 @@ impl RetryAfter {
     }
 }
 
-/// The limit of attempts; `None` if `AWS_MAX_ATTEMPTS` is not set.
+/// The value of `AWS_MAX_ATTEMPTS`; `None` if it is not set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MaxAttempts(Option<u32>);
 
@@ -116,7 +116,6 @@ pub struct Attempts {
     limit: MaxAttempts,
     /// The failed attempts that count.
     made: u32,
-    /// The number of delays.
     delays: u32,
 }
 

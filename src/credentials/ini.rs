@@ -18,7 +18,7 @@ struct Section {
 #[derive(Clone)]
 pub(super) struct Setting {
     key: String,
-    /// As in the file, with the comment behind it, if any.
+    /// As in the file, with the comment after it, if any.
     value: String,
     pub(super) line: usize,
 }
@@ -36,7 +36,7 @@ pub enum Repeated {
 const DEFAULTS: &str = "DEFAULT";
 
 impl Ini {
-    /// The error begins with the line number.
+    /// Parses the text of a file. The error begins with the line number.
     ///
     /// Keys are case-insensitive and end at `=` or `:`; `%` and quotes have no special meaning. A
     /// line that is indented deeper than the key above it belongs to that key. If that key has no
@@ -57,7 +57,7 @@ impl Ini {
             let indent = line.len() - line.trim_start().len();
             let owner = above.as_ref().filter(|(_, of_key, _)| indent > *of_key);
             if let (None, Some(rest)) = (owner, content.strip_prefix('[')) {
-                // Text behind the last bracket is not part of the name.
+                // Text after the last bracket is not part of the name.
                 let end = rest.rfind(']').ok_or_else(|| wrong("a section lacks its ]".into()))?;
                 let name = rest[..end].trim();
                 if name.is_empty() {

@@ -150,7 +150,7 @@ fn add_once(list: &mut Vec<String>, secret: &str) {
     }
 }
 
-/// A part of a URL encoded, decoded, and decoded as in a form, where `+` is a space.
+/// Adds a part of a URL as it is, percent-decoded, and decoded as in a form, where `+` is a space.
 fn each_form(part: &str, mut add: impl FnMut(&str)) {
     let decoded = percent::decode(part);
     add(part);

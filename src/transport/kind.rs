@@ -183,7 +183,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn failed_look_up_is_not_a_name_that_does_not_exist() {
+    fn failed_look_up_differs_from_a_missing_name() {
         let kind = |words: &str| {
             let message = format!("failed to lookup address information: {words}");
             kind_of_look_up(&io::Error::other(message))

@@ -64,7 +64,7 @@ const MAX_HEAD: usize = BUFFER / 2;
 const MAX_REDIRECTS: usize = 2;
 const USER_AGENT: &str = concat!("autodns/", env!("CARGO_PKG_VERSION"));
 
-/// The settings that all connections of a run share: the trusted roots, and the proxy for AWS.
+/// The settings that all connections of a run share: the trusted roots and the proxy.
 #[derive(Clone, Debug)]
 pub struct Network {
     tls: Arc<ClientConfig>,
@@ -98,7 +98,7 @@ impl Network {
         self.client(None, self.proxy.clone())
     }
 
-    /// Whether `HTTPS_PROXY` sets a proxy, whichever hosts `NO_PROXY` excludes.
+    /// Whether `HTTPS_PROXY` sets a proxy, even if `NO_PROXY` excludes every host.
     pub const fn has_proxy(&self) -> bool {
         self.proxy.is_some()
     }

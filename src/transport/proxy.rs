@@ -1,5 +1,5 @@
-//! Reads the proxy for AWS from `HTTPS_PROXY`, and the hosts that do not use it from `NO_PROXY`.
-//! Never quotes the password for the proxy.
+//! Reads the proxy for AWS and heartbeats from `HTTPS_PROXY`, and the hosts that do not use it from
+//! `NO_PROXY`. Never quotes the password for the proxy.
 
 use std::fmt;
 use std::net::IpAddr;
