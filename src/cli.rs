@@ -61,7 +61,7 @@ Options:
 Exit status:
   0  nothing failed; what was not tested is unknown
   1  something failed
-  2  a run would not be tried: usage, configuration or credentials
+  2  a run would try nothing: usage, configuration or credentials
 ";
 
 pub const POLICY_HELP: &str = "\

@@ -262,14 +262,14 @@ impl Sources {
         let by_command = source == Source::Command;
         if let Some(kind) = self.not_publishable(address) {
             let (more, advice) = if is_of_no_host(address) {
-                ("", if by_command { "check the command" } else { "check the reflector" })
+                ("", if by_command { "check address_command" } else { "check the reflector" })
             } else if kind == CGNAT {
                 (
                     ", so this connection has no public IPv4 address of its own",
                     "ask the provider for one, or use IPv6 (record_types) or a tunnel",
                 )
             } else if by_command {
-                ("", "check the command, or set allow_non_public")
+                ("", "check address_command, or set allow_non_public")
             } else {
                 ("", "check the route to the reflector, or set allow_non_public")
             };

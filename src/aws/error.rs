@@ -121,10 +121,10 @@ impl Error {
                 format!("could not list the records of hosted zone {zone}")
             }
             (Action::Change(_, zone), false) => {
-                format!("could not change the record in hosted zone {zone}")
+                format!("could not make the change in hosted zone {zone}")
             }
             (Action::Change(_, zone), true) => {
-                format!("could not confirm the change of the record in hosted zone {zone}")
+                format!("could not confirm the change in hosted zone {zone}")
             }
             (Action::Publish(_, topic), false) => format!("could not publish to {topic}"),
             (Action::Publish(_, topic), true) => {
@@ -306,9 +306,8 @@ fn advice_on_denial(denied_by: Option<DeniedBy>, caller: &Caller) -> String {
             format!("replace the policy of this IAM user by {what_is_needed}")
         }
         Some((Policy::Identity, true)) => {
-            "ask the administrator of the AWS account to exempt this \
-                                           IAM user from the Deny in its own or its groups' \
-                                           policies: no Allow overrides it"
+            "ask the administrator of the AWS account to exempt this IAM user from the Deny in its \
+             own or its groups' policies: no Allow overrides it"
                 .into()
         }
         Some((Policy::Boundary, _)) => format!(

@@ -13,7 +13,7 @@ pub enum Plan {
     Change(Change),
     /// The record must not be written.
     Refuse {
-        /// As in "the record is not ours to overwrite".
+        /// A phrase that follows the record, as in "not overwritten".
         what: &'static str,
         why: String,
         advice: &'static str,
@@ -75,8 +75,7 @@ impl Plan {
     /// of its name. Without `ttl`, an existing record keeps its TTL, and a new one gets
     /// [`Ttl::DEFAULT`].
     pub fn new(key: &RecordKey, address: IpAddr, ttl: Option<Ttl>, found: &[RecordSet]) -> Self {
-        let refuse =
-            |why: String, advice| Self::Refuse { what: "not ours to overwrite", why, advice };
+        let refuse = |why: String, advice| Self::Refuse { what: "not overwritten", why, advice };
         let change = |from, ttl| {
             Self::Change(Change { from, to: AddressRecord { key: key.clone(), ttl, address } })
         };

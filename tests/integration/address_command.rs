@@ -125,9 +125,9 @@ fn command_without_an_address_is_reported_unquoted() {
          AUTODNS_FAMILY=4 set, to see what it prints\n\
          it printed an IPv6 address; run that command by hand, with AUTODNS_FAMILY=4 set, to see \
          what it prints\n\
-         it answered 192.168.1.2, which is not a public address: private; check the command, or \
+         it answered 192.168.1.2, which is not a public address: private; check address_command, or \
          set allow_non_public\n\
-         it answered 0.0.0.0, which is not a public address: \"this network\"; check the command\n\
+         it answered 0.0.0.0, which is not a public address: \"this network\"; check address_command\n\
          autodns: home.example.com A: could not get the public IPv4 address from \
          address_command: its program cannot be run: No such file or directory (os error 2); \
          check its path, and that this user may run it\n",

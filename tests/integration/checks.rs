@@ -51,14 +51,15 @@ ok          credentials  key id ...ST07 from the environment
 ok          alert_lock   {home}/autodns.lock: no alert is active
 ok          address      {reflector}/reflect/v1 says 192.175.48.7 over IPv4 with TLS 1.3 in  ms
 ok          route53      https://{aws} answered over IPv4 with TLS 1.3 in  ms
-ok          zone         hosted zone {zone} is example.com, and home.example.com is inside it
+ok          zone         hosted zone {zone} is example.com, which can hold home.example.com
 ok          record       home.example.com A is 192.175.48.1, and a run changes it to 192.175.48.7
 ok          ttl          home.example.com A has TTL 300, which it keeps: ttl is not set
 ok          public dns   this machine's resolver says 192.175.48.1 for home.example.com
 ok          clock        this machine's clock is {seconds} off, which is close enough
-not tested  change       whether this key may change records of {zone}; --write writes each record \
-                         as it is, to test this
-not tested  topic        whether {topic} accepts messages; --alert publishes a test message
+not tested  change       whether this key may change records of {zone}; test it with --write, which \
+                         writes each record as it is
+not tested  topic        whether {topic} accepts messages; test it with --alert, which publishes a test \
+                         message
 "
     .to_owned();
     for (from, to) in others {
@@ -132,11 +133,11 @@ fn check_reports_the_state_of_each_record() {
         "",
     );
     fixture.aws.put(RecordSet::alias("home.example.com", "A", "elsewhere.example.com."));
-    let foreign = "failed      record       home.example.com A is not ours to overwrite: it is an \
+    let foreign = "failed      record       home.example.com A is not overwritten: it is an \
                    alias; make it a simple record with one value, or use another name";
     let unknown = "not tested  public dns   home.example.com A: Route 53 \
                    has more than a simple record, so it is not compared";
-    let not_ours = "not tested  ttl          home.example.com A is not ours to overwrite";
+    let not_ours = "not tested  ttl          home.example.com A is not overwritten";
     check(&fixture, &[]).assert(
         1,
         &expected(&[(record, foreign), (resolver, unknown), (ttl, not_ours)]),
@@ -161,8 +162,8 @@ fn name_outside_the_zone_fails_the_check() {
     fixture.configure(|config| config["dns_name"] = json!("home.exmaple.com"));
     let run = check(&fixture, &[]);
     assert_eq!(run.status.code(), Some(1), "{run:?}");
-    let outside = "failed      zone         hosted zone {zone} is example.com, and \
-                   home.exmaple.com is not inside it; check hosted_zone_id and the names\n";
+    let outside = "failed      zone         hosted zone {zone} is example.com, which \
+                   cannot hold home.exmaple.com; check hosted_zone_id and the names\n";
     assert!(run.stdout.contains(outside), "{run:?}");
     for row in ["record", "ttl", "public dns"] {
         assert!(!run.stdout.contains(&format!("  {row:11}  ")), "{row}: {run:?}");
@@ -175,8 +176,8 @@ fn name_outside_the_zone_fails_the_check() {
     });
     let run = check(&fixture, &[]);
     assert!(run.stdout.contains(outside), "{run:?}");
-    let inside = "ok          zone         hosted zone {zone} is example.com, and \
-                  host.example.com is inside it\n";
+    let inside = "ok          zone         hosted zone {zone} is example.com, which \
+                  can hold host.example.com\n";
     assert!(run.stdout.contains(inside), "{run:?}");
 }
 
@@ -196,7 +197,7 @@ fn check_compares_ttl_with_the_configured_one() {
 }
 
 const UNTRIED: &str = "not tested  change       whether this key may change records of {zone}; \
-                       --write writes each record as it is, to test this";
+                       test it with --write, which writes each record as it is";
 
 #[test]
 fn check_write_writes_each_record_unchanged() {
@@ -213,7 +214,7 @@ fn check_write_writes_each_record_unchanged() {
             "ok          change       home.example.com A was written as it is: 192.175.48.1, TTL \
              120",
             "not tested  change       home.example.com AAAA was not written: it does not exist, \
-             or is not ours",
+             or is not a simple record",
         ]
     );
     assert_eq!(fixture.aws.record_sets(), before);
@@ -236,7 +237,7 @@ fn check_write_leaves_unmanaged_records_unchanged() {
     assert!(
         run.stdout.contains(
             "not tested  change       home.example.com A was not written: it does not exist, \
-             or is not ours\n"
+             or is not a simple record\n"
         ),
         "{run:?}"
     );
@@ -251,7 +252,7 @@ fn check_write_fails_when_change_is_denied() {
     check(&fixture, &[]).assert(0, &expected(&[]), "");
     let run = check(&fixture, &["--write"]);
     assert_eq!(run.status.code(), Some(1), "{run:?}");
-    let said = "failed      change       home.example.com A: could not change the record in hosted \
+    let said = "failed      change       home.example.com A: could not make the change in hosted \
                 zone {zone}: AccessDenied";
     assert!(run.stdout.contains(said), "{run:?}");
     assert!(!run.stdout.contains(UNTRIED));
@@ -276,7 +277,7 @@ fn check_write_names_each_rejected_record() {
     assert_eq!(run.status.code(), Some(1), "{run:?}");
     for said in [
         "ok          change       home.example.com A was written as it is: 192.175.48.1, TTL 300\n",
-        "failed      change       home.example.com AAAA: could not change the record in hosted \
+        "failed      change       home.example.com AAAA: could not make the change in hosted \
          zone {zone}: InvalidChangeBatch",
     ] {
         assert!(run.stdout.contains(said), "{run:?}");
@@ -289,8 +290,8 @@ fn check_alert_publishes_a_test_message() {
     let said = "{topic} accepted the test message 567910cd-659e-55d4-8ccb-5aaf14679dc0 \
                 over IPv4 with TLS 1.3 in  ms";
     let said = format!("ok          topic        {said}");
-    let untried = "not tested  topic        whether {topic} accepts messages; --alert publishes \
-                   a test message";
+    let untried = "not tested  topic        whether {topic} accepts messages; test it with --alert, \
+                   which publishes a test message";
     check(&fixture, &["--alert"]).assert(0, &expected(&[(untried, &said)]), "");
     assert_eq!(fixture.aws.operations(), [List, List, Publish]);
     let published = fixture.aws.published();
@@ -369,7 +370,7 @@ fn check_compares_the_addresses_of_all_sources() {
          ok          address      {other}/reflect/v1 says 192.175.48.9 over IPv4 with TLS 1.3 in  \
          ms\n\
          failed      address      {reflector}/reflect/v1 says 192.175.48.7, but {other}/reflect/v1 \
-         says 192.175.48.9; nothing would be changed: check which is right\n\
+         says 192.175.48.9; check which is right\n\
          ok          address      {reflector}/reflect/v1 says 2620:4f:8000::7 over IPv6 with TLS \
          1.3 in  ms\n\
          failed      address      {other}/reflect/v1 over IPv6: it answered 503; the next run \
@@ -399,7 +400,8 @@ fn check_reports_a_wrong_clock_and_the_lock() {
     fixture.aws.state().ahead = time::Duration::ZERO;
     fixture.sandbox.write("autodns.lock", "notes");
     let unusable = "failed      alert_lock   {home}/autodns.lock is a file that autodns did not \
-                    write; alerts would repeat at every failing run: name another file";
+                    write, so every failing run would repeat the alert; set another path in \
+                    alert_lock";
     let held = "ok          alert_lock   {home}/autodns.lock: no alert is active";
     check(&fixture, &[]).assert(1, &expected(&[(held, unusable)]), "");
     let lock = fixture.sandbox.path("missing/lock");
@@ -426,8 +428,8 @@ fn check_reports_untrusted_aws_at_each_step() {
          not tested  public dns   the records could not be listed\n\
          not tested  clock        no response of AWS had a time to compare with\n\
          not tested  change       the records could not be listed\n\
-         not tested  topic        whether {{topic}} accepts messages; --alert publishes a \
-         test message\n"
+         not tested  topic        whether {{topic}} accepts messages; test it with --alert, which \
+         publishes a test message\n"
     );
     check(&fixture, &[]).assert(1, &counted(&said), "");
 }
@@ -586,7 +588,7 @@ fn check_json_prints_one_object_with_the_same_findings() {
         .collect();
     let expected = json!({
         "name": "record", "status": "failed",
-        "detail": "home.example.com A is not ours to overwrite: it is an alias",
+        "detail": "home.example.com A is not overwritten: it is an alias",
         "hint": "make it a simple record with one value, or use another name",
     });
     assert_eq!(bad, [&expected]);

@@ -159,7 +159,7 @@ fn each_config_uses_the_credentials_of_its_folder() {
     fixture.aws.state().denied.push(("AKIANOBODY".into(), Change));
     let run = fixture.run_args(&[&home, &host]);
     assert_eq!(run.status.code(), Some(1), "{run:?}");
-    assert!(run.stderr.starts_with("autodns: host.example.com A: could not change"), "{run:?}");
+    assert!(run.stderr.starts_with("autodns: host.example.com A: could not make"), "{run:?}");
     assert_eq!(fixture.aws.record_sets()[0], "home.example.com. A 300 192.175.48.7");
     // A config without credentials does not stop the other one.
     std::fs::remove_file(fixture.sandbox.path("host/credentials")).expect("it was there");

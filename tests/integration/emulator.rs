@@ -143,7 +143,7 @@ fn unmanaged_records_are_left_unchanged() {
     fixture.run().assert(
         1,
         "",
-        "autodns: home.example.com A: not ours to overwrite: it is a weighted record; make it \
+        "autodns: home.example.com A: not overwritten: it is a weighted record; make it \
          a simple record with one value, or use another name\n",
     );
     assert_eq!(fixture.moto.records(), before);
@@ -225,7 +225,7 @@ fn denied_change_is_reported_and_alerted() {
         .assert(
             1,
             "",
-            "autodns: home.example.com A: could not change the record in hosted zone {zone}: \
+            "autodns: home.example.com A: could not make the change in hosted zone {zone}: \
          AccessDenied: User: arn:aws:iam::123456789012:user/no_change is not \
          authorized to perform: route53:ChangeResourceRecordSets; replace the policy of this IAM \
          user by what this command prints: sudo {program} policy {home}/autodns.json\n",

@@ -155,7 +155,7 @@ fn rejected_host_does_not_stop_the_address_record() {
     fixture.aws.state().route53.rejected_values.push("2620:4f:8000:0:211:32ff:fe12:3456".into());
     let run = fixture.run();
     assert_eq!(run.status.code(), Some(1), "{run:?}");
-    assert!(run.stderr.starts_with("autodns: nas.example.com AAAA: could not change"), "{run:?}");
+    assert!(run.stderr.starts_with("autodns: nas.example.com AAAA: could not make"), "{run:?}");
     assert_eq!(fixture.aws.record_sets()[0], CHANGED);
     assert_eq!(batches(&fixture).len(), 2);
 }
@@ -168,8 +168,8 @@ fn check_writes_the_host_in_its_own_request() {
     for line in [
         "ok          record       nas.example.com AAAA is 2620:4f:8000::9, and a run changes \
          it to 2620:4f:8000::5\n",
-        "failed      zone         hosted zone {zone} is example.com, and nas.example.net is not \
-         inside it; check hosted_zone_id and the names\n",
+        "failed      zone         hosted zone {zone} is example.com, which cannot hold \
+         nas.example.net; check hosted_zone_id and the names\n",
         "ok          change       home.example.com A was written as it is: 192.175.48.1, TTL \
          300\n",
         "ok          change       nas.example.com AAAA was written as it is: 2620:4f:8000::9, TTL \

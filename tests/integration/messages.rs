@@ -314,7 +314,7 @@ fn each_message_of_the_page_is_printed_by_a_run() {
             }),
         ),
         (
-            "not ours to overwrite",
+            "not overwritten",
             Box::new(|| {
                 let fixture = Fixture::new();
                 fixture.aws.put(RecordSet::alias(

@@ -173,7 +173,7 @@ fn record_set_without_ttl_or_value_is_not_managed() {
         fixture.run().assert(
             1,
             "",
-            "autodns: home.example.com A: not ours to overwrite: it has no value or no TTL; make \
+            "autodns: home.example.com A: not overwritten: it has no value or no TTL; make \
          it a simple record with one value, or use another name\n",
         );
         assert_eq!(fixture.aws.operations(), [List, Publish]);
@@ -235,7 +235,7 @@ fn next_run_finds_a_change_whose_response_was_lost() {
         .assert(
             1,
             "",
-            "autodns: home.example.com A: could not confirm the change of the record in hosted \
+            "autodns: home.example.com A: could not confirm the change in hosted \
          zone {zone}: {aws}: the connection was closed before the response was whole; check the \
          connection; the next run tries again\n",
         )
@@ -257,7 +257,7 @@ fn rejected_batch_is_sent_one_change_at_a_time() {
              allowed) encountered with '2620:4f:8000::7''";
         let message = if old_shape { message.to_owned() } else { format!("[{message}]") };
         let expected = format!(
-            "autodns: home.example.com AAAA: could not change the record in hosted zone {{zone}}: \
+            "autodns: home.example.com AAAA: could not make the change in hosted zone {{zone}}: \
              InvalidChangeBatch: {message}; check dns_name, its zone, and the zone's other \
              records of that name\n"
         );
@@ -279,7 +279,7 @@ fn rejected_batch_of_one_is_not_sent_again() {
     fixture.run().assert(
         1,
         "",
-        "autodns: home.example.com A: could not change the record in hosted zone {zone}: \
+        "autodns: home.example.com A: could not make the change in hosted zone {zone}: \
          InvalidChangeBatch: [Invalid Resource Record: 'FATAL problem: ARRDATANotAllowed \
          (Value is not allowed) encountered with '192.175.48.7'']; check dns_name, its zone, \
          and the zone's other records of that name\n",

@@ -93,33 +93,33 @@ fn unmanaged_record_is_left_unchanged_and_explained() {
     }
     assert_text(
         &seen,
-        "alias: autodns: home.example.com A: not ours to overwrite: it is an alias; make it a \
+        "alias: autodns: home.example.com A: not overwritten: it is an alias; make it a \
          simple record with one value, or use another name\n\
-         weighted: autodns: home.example.com A: not ours to overwrite: it is a weighted \
+         weighted: autodns: home.example.com A: not overwritten: it is a weighted \
          record; make it a simple record with one value, or use another name\n\
-         several weighted: autodns: home.example.com A: not ours to overwrite: it is a \
+         several weighted: autodns: home.example.com A: not overwritten: it is a \
          weighted record; make it a simple record with one value, or use another name\n\
-         latency: autodns: home.example.com A: not ours to overwrite: it is a latency record; \
+         latency: autodns: home.example.com A: not overwritten: it is a latency record; \
          make it a simple record with one value, or use another name\n\
-         failover: autodns: home.example.com A: not ours to overwrite: it is a failover \
+         failover: autodns: home.example.com A: not overwritten: it is a failover \
          record; make it a simple record with one value, or use another name\n\
-         geolocation: autodns: home.example.com A: not ours to overwrite: it is a geolocation \
+         geolocation: autodns: home.example.com A: not overwritten: it is a geolocation \
          record; make it a simple record with one value, or use another name\n\
-         multivalue: autodns: home.example.com A: not ours to overwrite: it is a multivalue \
+         multivalue: autodns: home.example.com A: not overwritten: it is a multivalue \
          answer record; make it a simple record with one value, or use another name\n\
-         CIDR: autodns: home.example.com A: not ours to overwrite: it is an IP-based routing \
+         CIDR: autodns: home.example.com A: not overwritten: it is an IP-based routing \
          record; make it a simple record with one value, or use another name\n\
-         geoproximity: autodns: home.example.com A: not ours to overwrite: it is a \
+         geoproximity: autodns: home.example.com A: not overwritten: it is a \
          geoproximity record; make it a simple record with one value, or use another name\n\
-         several values: autodns: home.example.com A: not ours to overwrite: it has 2 values: \
+         several values: autodns: home.example.com A: not overwritten: it has 2 values: \
          192.175.48.1, 192.175.48.7; reduce it to one value, or use another name\n\
-         health check: autodns: home.example.com A: not ours to overwrite: it has a health \
+         health check: autodns: home.example.com A: not overwritten: it has a health \
          check; remove the health check, or use another name\n\
-         traffic policy: autodns: home.example.com A: not ours to overwrite: it is a traffic \
+         traffic policy: autodns: home.example.com A: not overwritten: it is a traffic \
          policy's record; make it a simple record with one value, or use another name\n\
-         CNAME: autodns: home.example.com A: not ours to overwrite: there is a CNAME of that \
+         CNAME: autodns: home.example.com A: not overwritten: there is a CNAME of that \
          name; delete the CNAME, or use another name\n\
-         unknown member: autodns: home.example.com A: not ours to overwrite: it has Brandnew, \
+         unknown member: autodns: home.example.com A: not overwritten: it has Brandnew, \
          which autodns does not know; make it a simple record with one value, or use another \
          name\n",
     );
@@ -132,7 +132,7 @@ fn unmanaged_record_with_right_address_is_rejected() {
     fixture.run().assert(
         1,
         "",
-        "autodns: home.example.com A: not ours to overwrite: it has a health check; remove \
+        "autodns: home.example.com A: not overwritten: it has a health check; remove \
          the health check, or use another name\n",
     );
     assert_eq!(fixture.aws.operations(), [List, Publish]);

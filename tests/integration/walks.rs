@@ -117,7 +117,7 @@ fn record_sets_that_fill_several_pages_are_all_read() {
     fixture.aws.add(RecordSet::new("b.example.com", "CNAME", 60, &["a.example.com"]));
     let run = fixture.run();
     assert_eq!(run.status.code(), Some(1), "{run:?}");
-    assert!(run.stderr.contains("b.example.com A: not ours to overwrite: there is a CNAME"));
+    assert!(run.stderr.contains("b.example.com A: not overwritten: there is a CNAME"));
     assert_eq!(lists(&fixture).len(), 5, "{:?}", lists(&fixture));
 }
 

@@ -21,6 +21,7 @@ use crate::console::Console;
 use crate::deadline::Deadline;
 use crate::detached;
 use crate::environment::Environment;
+use crate::error::CHECK_THE_SYSTEM;
 use crate::session::Session;
 use report::{Finding, Form, Report};
 use steps::Steps;
@@ -88,8 +89,8 @@ fn look_at(work: Work, report: &mut Report) -> bool {
             console.last_doing(),
             time.as_secs()
         );
-        let hint = "check what it waits for, and the system's log (dmesg)".into();
-        report.add(&console, &path, Finding::failed("deadline", detail, hint));
+        let finding = Finding::failed("deadline", detail, CHECK_THE_SYSTEM.into());
+        report.add(&console, &path, finding);
         true
     })
 }

@@ -54,19 +54,19 @@ impl Steps<'_> {
                 continue;
             }
             let asked = answers::asked(&name);
-            self.console().doing(format!("looking {asked} up"));
+            self.console().doing(format!("looking up {asked}"));
             let said = addresses_of_host(&asked, self.deadline.share(2));
             for key in of_name {
                 tell(answers::compared(key, &asked, &said, &record_sets));
             }
         }
         tell(self.clock());
-        self.console().doing("writing the records as they are");
         if self.options.write {
+            self.console().doing("writing the records as they are");
             self.write(aws, &keys, tell);
         } else if !keys.is_empty() {
             let detail = format!("whether this key may change records of {}", config.zone);
-            let hint = "--write writes each record as it is, to test this";
+            let hint = "test it with --write, which writes each record as it is";
             tell(Finding::unknown("change", detail).hint(hint));
         }
     }
@@ -95,12 +95,12 @@ impl Steps<'_> {
         };
         if !outside.is_empty() {
             let detail =
-                format!("hosted zone {id} is {zone}, and {} is not inside it", shown(outside));
+                format!("hosted zone {id} is {zone}, which cannot hold {}", shown(outside));
             let hint = "check hosted_zone_id and the names".into();
             tell(Finding::failed(NAME, detail, hint));
         }
         if !inside.is_empty() {
-            let detail = format!("hosted zone {id} is {zone}, and {} is inside it", shown(inside));
+            let detail = format!("hosted zone {id} is {zone}, which can hold {}", shown(inside));
             tell(Finding::ok(NAME, detail));
         }
         Some(zone)
@@ -146,7 +146,9 @@ impl Steps<'_> {
                             ),
                             None => Finding::unknown(
                                 NAME,
-                                format!("{key} was not written: it does not exist, or is not ours"),
+                                format!(
+                                    "{key} was not written: it does not exist, or is not a simple record"
+                                ),
                             ),
                         });
                     }

@@ -104,15 +104,14 @@ impl Steps<'_> {
         for family in self.config().families() {
             let mut said: Vec<(String, IpAddr)> = Vec::new();
             for (_, source, answer) in asked.iter().filter(|(of, ..)| *of == family) {
-                let shown = self.shown(*source);
+                let shown = sources.shown(*source);
                 match answer.as_ref().map(|answer| detached::next(answer, deadline.later(GRACE))) {
                     Ok(Ok(Ok(PublicAddress { address, via, .. }))) => {
                         tell(Finding::ok("address", format!("{shown} says {address}{via}")));
                         said.push((shown, address));
                     }
                     Ok(Ok(Err(SourceError { cause, advice, .. }))) => {
-                        let asked = sources.shown(*source);
-                        let detail = format!("{asked} over {family}: {cause}");
+                        let detail = format!("{shown} over {family}: {cause}");
                         tell(Finding::failed("address", detail, advice));
                     }
                     Ok(Err(_)) | Err(_) => {
@@ -125,18 +124,11 @@ impl Steps<'_> {
             taken.push(*address);
             if let Some((other, another)) = said.iter().find(|(_, another)| another != address) {
                 let detail = format!("{first} says {address}, but {other} says {another}");
-                let hint = "nothing would be changed: check which is right".into();
+                let hint = "check which is right".into();
                 tell(Finding::failed("address", detail, hint));
             }
         }
         taken
-    }
-
-    fn shown(&self, source: Source) -> String {
-        match source {
-            Source::Interface => "the interface".into(),
-            source => self.config().sources.shown(source),
-        }
     }
 
     pub(super) fn clock(&self) -> Finding {
@@ -159,7 +151,8 @@ impl Steps<'_> {
         let topic = &alerts.topic;
         if !self.options.alert {
             let detail = format!("whether {topic} accepts messages");
-            return Finding::unknown(NAME, detail).hint("--alert publishes a test message");
+            return Finding::unknown(NAME, detail)
+                .hint("test it with --alert, which publishes a test message");
         }
         let (host, names) = (host_name(), self.config().shown_names());
         let message = message::test(About {
@@ -181,10 +174,10 @@ impl Steps<'_> {
 /// Whether the lock can be used. Without it, alerts repeat.
 fn lock_of(lock: &AlertLock) -> Finding {
     const NAME: &str = "alert_lock";
-    const REPEATS: &str = "alerts would repeat at every failing run";
+    const REPEATS: &str = "so every failing run would repeat the alert";
     let Some(path) = lock.path() else {
-        let detail = format!("alert_lock {NO_PLACE}");
-        return Finding::failed(NAME, detail, format!("{REPEATS}: set alert_lock"));
+        let detail = format!("alert_lock {NO_PLACE}, {REPEATS}");
+        return Finding::failed(NAME, detail, "set alert_lock".into());
     };
     let shown = path.display();
     let folder = path.parent().filter(|folder| !lock.makes_folder() && !folder.is_dir());
@@ -200,7 +193,10 @@ fn lock_of(lock: &AlertLock) -> Finding {
             NAME,
             format!("{shown}: an alert is active since {}", timestamp(held.since)),
         ),
-        Err(why) => Finding::failed(NAME, why, format!("{REPEATS}: name another file")),
+        Err(why) => {
+            let hint = "set another path in alert_lock".into();
+            Finding::failed(NAME, format!("{why}, {REPEATS}"), hint)
+        }
     }
 }
 

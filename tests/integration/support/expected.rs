@@ -35,18 +35,18 @@ pub const LIST_FAILED: &str =
 
 /// The line on stderr when the change fails, up to the cause.
 pub const CHANGE_FAILED: &str =
-    "autodns: home.example.com A: could not change the record in hosted zone {zone}: ";
+    "autodns: home.example.com A: could not make the change in hosted zone {zone}: ";
 
 /// The line on stderr when the outcome of a change is unknown, up to the cause.
-pub const UNCONFIRMED: &str = "autodns: home.example.com A: could not confirm the change of the \
-                               record in hosted zone {zone}: ";
+pub const UNCONFIRMED: &str = "autodns: home.example.com A: could not confirm the change in \
+                               hosted zone {zone}: ";
 
 /// The line on stderr when the alert could not be sent, up to the cause.
 pub const PUBLISH_FAILED: &str =
     "autodns: home.example.com: the alert: could not publish to {topic}: ";
 
 /// The whole stderr when the A record is an alias.
-pub const IS_AN_ALIAS: &str = "autodns: home.example.com A: not ours to overwrite: it is an alias; \
+pub const IS_AN_ALIAS: &str = "autodns: home.example.com A: not overwritten: it is an alias; \
                                make it a simple record with one value, or use another name\n";
 
 /// The whole line on stderr when no identity-based policy allows this action of Route 53.
