@@ -148,8 +148,8 @@ impl Command {
                     line.deadline = Some(parse_deadline(&parser.value().map_err(usage)?)?);
                 }
                 Short('h') | Long("help") => {
-                    let word = line.word.or_else(|| next_command(&mut parser));
-                    return Ok(Self::Help(line.topic.or(word).map_or(HELP, Word::help)));
+                    let word = line.command.or_else(|| next_command(&mut parser));
+                    return Ok(Self::Help(line.topic.or(word).map_or(HELP, CommandName::help)));
                 }
                 Short('V') | Long("version") => return Ok(Self::Version),
                 Value(word) => line.take(&word, &exists)?,
@@ -161,20 +161,20 @@ impl Command {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Word {
+enum CommandName {
     Check,
     Policy,
     Help,
     Version,
 }
 
-impl Word {
+impl CommandName {
     /// In the order of [`COMMANDS`].
     const ALL: [Self; COMMANDS.len()] = [Self::Check, Self::Policy, Self::Help, Self::Version];
 
     fn parse(text: &OsStr) -> Option<Self> {
-        let place = COMMANDS.iter().position(|word| text == *word)?;
-        Self::ALL.get(place).copied()
+        let index = COMMANDS.iter().position(|word| text == *word)?;
+        Self::ALL.get(index).copied()
     }
 
     const fn as_str(self) -> &'static str {
@@ -197,14 +197,14 @@ impl Word {
     }
 }
 
-const OF_A_RUN: &[&str] = &["--dry-run", "--verbose", "--deadline"];
+const RUN_OPTIONS: &[&str] = &["--dry-run", "--verbose", "--deadline"];
 
 /// The parts of the command line that were parsed so far.
 #[derive(Default)]
 struct Line {
-    word: Option<Word>,
+    command: Option<CommandName>,
     /// The command after `help`.
-    topic: Option<Word>,
+    topic: Option<CommandName>,
     files: Vec<PathBuf>,
     only_files: bool,
     given: Vec<&'static str>,
@@ -216,19 +216,21 @@ impl Line {
     fn take(&mut self, word: &OsStr, exists: impl Fn(&Path) -> bool) -> Result<(), SetupError> {
         let path = PathBuf::from(word);
         let shown = word.to_string_lossy();
-        let command = Word::parse(word).filter(|_| !self.only_files);
-        match (command, self.word) {
+        let command = CommandName::parse(word).filter(|_| !self.only_files);
+        match (command, self.command) {
             _ if word.is_empty() => {
                 return Err(SetupError::usage("the name of a configuration file is empty"));
             }
-            (Some(topic), Some(Word::Help)) if self.topic.is_none() => self.topic = Some(topic),
-            (None, Some(Word::Help)) => {
+            (Some(topic), Some(CommandName::Help)) if self.topic.is_none() => {
+                self.topic = Some(topic);
+            }
+            (None, Some(CommandName::Help)) => {
                 return Err(SetupError::usage(format!(
                     "{shown:?} is not a command; {}",
                     commands()
                 )));
             }
-            (Some(command), None) if self.files.is_empty() => self.word = Some(command),
+            (Some(command), None) if self.files.is_empty() => self.command = Some(command),
             (Some(_), _) => {
                 return Err(SetupError::usage(format!(
                     "{shown} is a command, and only the first word can be one; write a \
@@ -250,41 +252,41 @@ impl Line {
     }
 
     fn into_command(self) -> Result<Command, SetupError> {
-        let (options, whose) = match self.word {
-            None => (OF_A_RUN, "a run".into()),
+        let (options, command) = match self.command {
+            None => (RUN_OPTIONS, "a run".into()),
             Some(word) => (word.options(), format!("autodns {}", word.as_str())),
         };
         if let Some(option) = self.given.iter().find(|option| !options.contains(option)) {
-            return Err(SetupError::usage(format!("{option} is not an option of {whose}")));
+            return Err(SetupError::usage(format!("{option} is not an option of {command}")));
         }
         let has = |option| self.given.contains(&option);
         let verbose = has("--verbose");
         let deadline = self.deadline.unwrap_or(DEFAULT_DEADLINE);
-        Ok(match self.word {
+        Ok(match self.command {
             None => {
                 let options = RunOptions { dry_run: has("--dry-run"), verbose, deadline };
                 Command::Update(self.files, options)
             }
-            Some(Word::Check) => {
+            Some(CommandName::Check) => {
                 let (alert, write, json) = (has("--alert"), has("--write"), has("--json"));
                 let options = CheckOptions { alert, write, json, verbose, deadline };
                 Command::Check(self.files, options)
             }
-            Some(Word::Policy) => Command::Policy(self.files),
-            Some(Word::Help | Word::Version) if !self.files.is_empty() => {
-                return Err(SetupError::usage(format!("{whose} takes no configuration")));
+            Some(CommandName::Policy) => Command::Policy(self.files),
+            Some(CommandName::Help | CommandName::Version) if !self.files.is_empty() => {
+                return Err(SetupError::usage(format!("{command} takes no configuration")));
             }
-            Some(Word::Help) => Command::Help(self.topic.map_or(HELP, Word::help)),
-            Some(Word::Version) => Command::Version,
+            Some(CommandName::Help) => Command::Help(self.topic.map_or(HELP, CommandName::help)),
+            Some(CommandName::Version) => Command::Version,
         })
     }
 }
 
 /// The command that follows `--help`, if there is one. Errors after `--help` are ignored.
-fn next_command(parser: &mut lexopt::Parser) -> Option<Word> {
+fn next_command(parser: &mut lexopt::Parser) -> Option<CommandName> {
     while let Ok(Some(argument)) = parser.next() {
         if let Value(word) = argument {
-            return Word::parse(&word);
+            return CommandName::parse(&word);
         }
     }
     None

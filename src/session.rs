@@ -48,7 +48,7 @@ impl Session {
             console.step(|| note.clone());
         }
         if !network.has_proxy() && is_ipv6_only() {
-            let (dual_stack, changes) = settings.over_ipv6_alone();
+            let (dual_stack, changes) = settings.for_ipv6_only();
             settings = dual_stack;
             if changes {
                 console.step(|| {

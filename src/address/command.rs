@@ -67,8 +67,8 @@ mod tests {
             ("2620:fe::9/64", Family::V6, Err("it printed 13 bytes of text, not an address")),
             ("fe80::1%eth0", Family::V6, Err("it printed 12 bytes of text, not an address")),
         ] {
-            let said = read(printed.as_bytes(), family).map(|address| address.to_string());
-            assert_eq!(said, expected.map(Into::into).map_err(Into::into), "{printed:?}");
+            let result = read(printed.as_bytes(), family).map(|address| address.to_string());
+            assert_eq!(result, expected.map(Into::into).map_err(Into::into), "{printed:?}");
         }
         let latin = read(b"\xfc\n", Family::V4);
         assert_eq!(latin, Err("it printed 1 byte of text, not an address".into()));

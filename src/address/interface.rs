@@ -109,7 +109,7 @@ pub fn choose(
     source: Option<Ipv6Addr>,
     unfit: impl Fn(Ipv6Addr) -> Option<String>,
 ) -> Result<Ipv6Addr, String> {
-    let good = |entry: &&Entry| {
+    let fit = |entry: &&Entry| {
         entry.flags & (TEMPORARY | FAILED | DEPRECATED | TENTATIVE) == 0
             && !entry.address.is_unicast_link_local()
             && unfit(entry.address).is_none()
@@ -121,7 +121,7 @@ pub fn choose(
     };
     entries
         .iter()
-        .filter(good)
+        .filter(fit)
         .min_by_key(order)
         .map(|entry| entry.address)
         .ok_or_else(|| describe(entries, unfit))

@@ -68,7 +68,7 @@ impl Sources {
     /// The public address of `family` that the first source names. If all sources fail, there is an
     /// error for each cause.
     pub fn find(&self, family: Family, asking: &Asking) -> Result<PublicAddress, Vec<Error>> {
-        match self.first_accepted(&self.of_family(family), family, asking, |_, said| said) {
+        match self.first_accepted(&self.of_family(family), family, asking, |_, result| result) {
             (Some(found), failed) => Ok(PublicAddress { failed, ..found }),
             (None, failed) => {
                 Err(self
@@ -108,7 +108,7 @@ impl Sources {
             }
         }
         let (second, now) =
-            self.first_accepted(&others, family, asking, |source, said| match said {
+            self.first_accepted(&others, family, asking, |source, result| match result {
                 Ok(second) => match found.hosts.intersection(&second.hosts).next() {
                     Some(host) if second.address == address => Err(same_host(host)),
                     _ => Ok((source, second.address)),
@@ -116,11 +116,11 @@ impl Sources {
                 Err(SourceError { rejected: Some(second), .. }) => Ok((source, second)),
                 Err(error) => Err(error),
             });
-        let first = (self.shown(found.source), address);
+        let first = (self.name_of(found.source), address);
         match second {
             Some((_, second)) if second == address => Ok(()),
             Some((source, second)) => {
-                Err(vec![Error::disagreement(&first, &(self.shown(source), second))])
+                Err(vec![Error::disagreement(&first, &(self.name_of(source), second))])
             }
             None if self.require_confirmation => {
                 failed.extend(now);
@@ -166,12 +166,12 @@ impl Sources {
         asking: &Asking,
     ) -> Result<PublicAddress, SourceError> {
         let Asking { network, console, deadline, .. } = asking;
-        let of_this_machine = |address| (address, BTreeSet::new(), Via::default());
+        let local = |address| (address, BTreeSet::new(), Via::default());
         let (address, hosts, via) = match source {
             Source::Interface => {
                 let interface = self.ipv6_interface.as_deref().unwrap_or_default();
-                interface::address_of(interface, |address| self.kind_objected_to(address.into()))
-                    .map(|address| of_this_machine(address.into()))
+                interface::address_of(interface, |address| self.why_unfit(address.into()))
+                    .map(|address| local(address.into()))
                     .map_err(|cause| SourceError::never(cause, "check ipv6_interface"))?
             }
             Source::Command => {
@@ -180,7 +180,7 @@ impl Sources {
                 let share = if self.reflectors.is_empty() { 1 } else { 2 };
                 let time = command::LIMIT.min(deadline.left() / share);
                 match &self.command {
-                    Some(command) => of_this_machine(command::ask(command, family, time)?),
+                    Some(command) => local(command::ask(command, family, time)?),
                     None => return Err(SourceError::never("it is not set", "set address_command")),
                 }
             }
@@ -190,11 +190,11 @@ impl Sources {
                 reflector::ask(reflector, &network.direct(family), console.secrets(), *deadline)?
             }
         };
-        match self.objection(address, family, source) {
+        match self.rejection(address, family, source) {
             None => Ok(PublicAddress { address, source, hosts, via, failed: Failures::new() }),
-            Some((objection, advice)) => Err(SourceError {
+            Some((cause, advice)) => Err(SourceError {
                 rejected: Some(address),
-                ..SourceError::never(format!("it answered {address}, which is {objection}"), advice)
+                ..SourceError::never(format!("it answered {address}, which is {cause}"), advice)
             }),
         }
     }
@@ -204,15 +204,15 @@ impl Sources {
         &self,
         source: Source,
         family: Family,
-        said: &Result<PublicAddress, SourceError>,
+        result: &Result<PublicAddress, SourceError>,
         console: &Console,
     ) {
         console.step(|| {
-            let shown = self.shown(source);
-            match (said, source) {
-                (Ok(found), Source::Interface) => format!("{shown} has {}", found.address),
-                (Ok(found), _) => format!("{shown} answered {}", found.address),
-                (Err(error), _) => format!("{shown} over {family}: {error}"),
+            let name = self.name_of(source);
+            match (result, source) {
+                (Ok(found), Source::Interface) => format!("{name} has {}", found.address),
+                (Ok(found), _) => format!("{name} answered {}", found.address),
+                (Err(error), _) => format!("{name} over {family}: {error}"),
             }
         });
     }
@@ -224,8 +224,8 @@ impl Sources {
         for (source, error) in failed {
             let known = causes.iter_mut().find(|(_, known)| known.to_string() == error.to_string());
             match known {
-                Some((sources, _)) => *sources = format!("{sources} and {}", self.shown(source)),
-                None => causes.push((self.shown(source), error)),
+                Some((sources, _)) => *sources = format!("{sources} and {}", self.name_of(source)),
+                None => causes.push((self.name_of(source), error)),
             }
         }
         if causes.is_empty() {
@@ -236,7 +236,7 @@ impl Sources {
     }
 
     /// The name of a source in messages.
-    pub fn shown(&self, source: Source) -> String {
+    pub fn name_of(&self, source: Source) -> String {
         match source {
             Source::Interface => {
                 format!("interface {}", self.ipv6_interface.as_deref().unwrap_or_default())
@@ -247,7 +247,7 @@ impl Sources {
     }
 
     /// Why an address may not be published, as a phrase that follows "which is", and the advice.
-    fn objection(
+    fn rejection(
         &self,
         address: IpAddr,
         family: Family,
@@ -260,7 +260,7 @@ impl Sources {
             ));
         }
         let by_command = source == Source::Command;
-        if let Some(kind) = self.not_publishable(address) {
+        if let Some(kind) = self.unfit_kind(address) {
             let (more, advice) = if is_of_no_host(address) {
                 ("", if by_command { "check address_command" } else { "check the reflector" })
             } else if kind == CGNAT {
@@ -276,21 +276,21 @@ impl Sources {
             return Some((format!("not a public address: {kind}{more}"), advice));
         }
         let advice = "check for a VPN or another route, or correct expected_networks";
-        self.outside(address).map(|outside| (outside, advice))
+        self.outside_expected(address).map(|outside| (outside, advice))
     }
 
     /// Why an address may not be published, in a few words; `None` if it may.
-    pub fn kind_objected_to(&self, address: IpAddr) -> Option<String> {
-        self.not_publishable(address).map(Into::into).or_else(|| self.outside(address))
+    pub fn why_unfit(&self, address: IpAddr) -> Option<String> {
+        self.unfit_kind(address).map(Into::into).or_else(|| self.outside_expected(address))
     }
 
     /// The kind of an address that may not be published. `allow_non_public` does not allow
     /// addresses that no host can have.
-    fn not_publishable(&self, address: IpAddr) -> Option<&'static str> {
+    fn unfit_kind(&self, address: IpAddr) -> Option<&'static str> {
         not_public(address).filter(|_| !self.allow_non_public || is_of_no_host(address))
     }
 
-    fn outside(&self, address: IpAddr) -> Option<String> {
+    fn outside_expected(&self, address: IpAddr) -> Option<String> {
         let of_family = || self.expected_networks.iter().filter(|cidr| cidr.has_family_of(address));
         if of_family().next().is_none() || of_family().any(|cidr| cidr.contains(address)) {
             return None;
@@ -324,7 +324,7 @@ mod tests {
     #[test]
     fn address_must_be_of_the_family_public_and_expected() {
         let any = &[][..];
-        for (networks, allowed, address, family, objection) in [
+        for (networks, allowed, address, family, expected) in [
             (any, false, "9.9.9.9", Family::V4, None),
             (any, false, "2620:fe::9", Family::V4, Some("not an IPv4 address")),
             (any, true, "::ffff:9.9.9.9", Family::V4, Some("not an IPv4 address")),
@@ -357,13 +357,13 @@ mod tests {
             (&["10.0.0.0/8"], false, "10.1.2.3", Family::V4, Some("not a public address: private")),
             (&["10.0.0.0/8"], true, "10.1.2.3", Family::V4, None),
         ] {
-            let said = sources(networks, allowed).objection(
+            let rejection = sources(networks, allowed).rejection(
                 address.parse().unwrap(),
                 family,
                 Source::Reflector(0),
             );
-            let said = said.as_ref().map(|(cause, _)| cause.as_str());
-            assert_eq!(said, objection, "{address} {networks:?}");
+            let rejection = rejection.as_ref().map(|(cause, _)| cause.as_str());
+            assert_eq!(rejection, expected, "{address} {networks:?}");
         }
     }
 }

@@ -160,7 +160,7 @@ impl Settings {
     /// The settings for a machine with IPv6 only and no proxy. The default hosts of AWS have no
     /// IPv6 address, so it uses the dual-stack hosts, unless `AWS_USE_DUALSTACK_ENDPOINT` is set.
     /// The second value is whether a host changes.
-    pub fn over_ipv6_alone(self) -> (Self, bool) {
+    pub fn for_ipv6_only(self) -> (Self, bool) {
         if self.dual_stack_is_set {
             return (self, false);
         }
@@ -279,7 +279,7 @@ mod tests {
             (settings([("AWS_ENDPOINT_URL", url)]), url, false),
             (settings([("AWS_ENDPOINT_URL_ROUTE_53", url)]), url, true),
         ] {
-            let (settings, changed) = before.over_ipv6_alone();
+            let (settings, changed) = before.for_ipv6_only();
             assert_eq!(settings.endpoint(&Service::Route53, Aws).base, host);
             assert_eq!(changed, changes, "{host}");
         }

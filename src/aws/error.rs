@@ -199,7 +199,7 @@ impl Cause {
     }
 
     /// Adds the `skew` if AWS rejected the time of the signature.
-    pub(super) fn of_the_clock(self, skew: Skew) -> Self {
+    pub(super) fn with_skew(self, skew: Skew) -> Self {
         match self {
             Self::Fault(fault) if fault.is_about_the_clock() => Self::Clock(fault, skew),
             other => other,

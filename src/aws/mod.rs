@@ -148,20 +148,20 @@ impl<'a> Aws<'a> {
         names: &[DnsName],
         deadline: Deadline,
     ) -> Result<Vec<RecordSet>, Error> {
-        let mut met = match Walk::new(names) {
+        let mut listed = match Walk::new(names) {
             Some(walk) => self.walk(zone, walk, deadline)?,
             None => BTreeMap::new(),
         };
         let mut all = Vec::new();
         for name in names {
-            let found = match met.remove(name) {
+            let found = match listed.remove(name) {
                 Some(found) => found,
                 None => self.list_name(zone, name, deadline)?,
             };
             self.console.step(|| {
                 let shown: Vec<String> = found
                     .iter()
-                    .map(|set| format!("{} {}", set.record_type, set.shown_values(" ")))
+                    .map(|set| format!("{} {}", set.record_type, set.first_values(" ")))
                     .map(|set| set.trim_end().to_owned())
                     .collect();
                 let shown = if shown.is_empty() { "nothing".into() } else { shown.join(", ") };
@@ -187,10 +187,10 @@ impl<'a> Aws<'a> {
             });
             let request = route53::list(zone, start, size);
             let read = |body: &str| route53::read_walk(|name| walk.wants(name), body);
-            match self.route53.send(&request, || self.listing(zone), read, deadline) {
+            match self.route53.send(&request, || self.list_action(zone), read, deadline) {
                 Ok(page) => {
                     if !walk.take(page) {
-                        return Ok(walk.met());
+                        return Ok(walk.listed());
                     }
                 }
                 Err(error) if error.is_too_large() && walk.shrink() => {
@@ -213,7 +213,7 @@ impl<'a> Aws<'a> {
         for _ in 0..MAX_PAGES {
             let request = route53::list(zone, &start, PAGE);
             let read = |body: &str| route53::read_list(name, body);
-            let page = self.route53.send(&request, || self.listing(zone), read, deadline)?;
+            let page = self.route53.send(&request, || self.list_action(zone), read, deadline)?;
             record_sets.extend(page.record_sets);
             match page.next {
                 Some(next) if next != start => start = next,
@@ -223,17 +223,17 @@ impl<'a> Aws<'a> {
         }
         let problem = format!("continues the list of {name} without end");
         let cause = Cause::Unreadable { host: self.route53.host(), status: 200, problem };
-        Err(Error::new(self.listing(zone), cause, false, None))
+        Err(Error::new(self.list_action(zone), cause, false, None))
     }
 
-    fn listing(&self, zone: &ZoneId) -> Action {
+    fn list_action(&self, zone: &ZoneId) -> Action {
         Action::List(self.caller(), zone.clone())
     }
 
     /// The name of `zone`, if its first record sets show it.
     pub fn zone_name(&self, zone: &ZoneId, deadline: Deadline) -> Result<Option<DnsName>, Error> {
         let request = route53::first_record_sets(zone);
-        self.route53.send(&request, || self.listing(zone), route53::read_zone_name, deadline)
+        self.route53.send(&request, || self.list_action(zone), route53::read_zone_name, deadline)
     }
 
     /// Creates or replaces `records` in one batch. Makes one attempt, because the caller must list

@@ -137,7 +137,7 @@ pub fn read_list(name: &DnsName, response: &str) -> Result<Page, String> {
         return Ok(Page { record_sets, next: None });
     }
     let of_name = |next: &Start| DnsName::from_route53(&next.name).as_ref() == Ok(name);
-    Ok(Page { record_sets, next: next_of(&root)?.filter(of_name) })
+    Ok(Page { record_sets, next: next_page(&root)?.filter(of_name) })
 }
 
 /// Parses one page of a walk. If a name is not `wanted`, the rest of its record set is not parsed.
@@ -150,11 +150,11 @@ pub fn read_walk(wanted: impl Fn(&DnsName) -> bool, response: &str) -> Result<Wa
         wanted.then(|| read_record_set(set)).transpose()
     };
     let record_sets = sets.children.iter().map(read).collect::<Result<_, String>>()?;
-    Ok(WalkPage { record_sets, next: next_of(&root)? })
+    Ok(WalkPage { record_sets, next: next_page(&root)? })
 }
 
 /// Where the next page starts, if there is one.
-fn next_of(root: &Element) -> Result<Option<Start>, String> {
+fn next_page(root: &Element) -> Result<Option<Start>, String> {
     match root.text_of("IsTruncated") {
         Some("false") => Ok(None),
         Some("true") => Ok(Some(Start {

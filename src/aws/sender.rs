@@ -128,7 +128,7 @@ impl<'a> Sender<'a> {
             _ => failed,
         };
         match may_be_the_clock(&failed) {
-            Some(skew) => Err(Failed { cause: failed.cause.of_the_clock(skew), ..failed }),
+            Some(skew) => Err(Failed { cause: failed.cause.with_skew(skew), ..failed }),
             _ => Err(failed),
         }
     }

@@ -21,15 +21,15 @@ pub const MAX_PAGES: usize = 50;
 pub struct Walk<'a> {
     /// The names with their sort keys, in Route 53's order.
     wanted: Vec<(String, &'a DnsName)>,
-    met: BTreeMap<DnsName, Vec<RecordSet>>,
+    listed: BTreeMap<DnsName, Vec<RecordSet>>,
     /// Names whose record sets were in two places of one page.
     scattered: BTreeSet<DnsName>,
     /// The name whose record sets continue on the next page.
     open: Option<DnsName>,
     start: Start,
     /// The sort key of `start`.
-    place: String,
-    /// For how many pages in a row `place` did not change.
+    sort_key: String,
+    /// For how many pages in a row `sort_key` did not change.
     stayed: usize,
     page: usize,
     max_page: usize,
@@ -38,19 +38,19 @@ pub struct Walk<'a> {
 impl<'a> Walk<'a> {
     /// Starts at the first of `names` in Route 53's order. `None` for fewer than two names.
     pub fn new(names: &'a [DnsName]) -> Option<Self> {
-        let mut wanted: Vec<_> = names.iter().map(|name| (place_of(name), name)).collect();
+        let mut wanted: Vec<_> = names.iter().map(|name| (sort_key_of(name), name)).collect();
         wanted.sort();
         wanted.dedup();
-        let (place, first) = wanted.first().filter(|_| wanted.len() > 1)?.clone();
+        let (sort_key, first) = wanted.first().filter(|_| wanted.len() > 1)?.clone();
         // Enough for a small zone; otherwise about as much as listing each name separately.
         let page = MIN_FIRST_PAGE.saturating_add(wanted.len() * PAGE).min(MAX_PAGE);
         Some(Self {
             wanted,
-            met: BTreeMap::new(),
+            listed: BTreeMap::new(),
             scattered: BTreeSet::new(),
             open: None,
             start: Start::at(first),
-            place,
+            sort_key,
             stayed: 0,
             page,
             max_page: page,
@@ -85,66 +85,66 @@ impl<'a> Walk<'a> {
         let last = self.take_record_sets(page.record_sets);
         let Some(next) = page.next else { return false };
         let Ok(name) = DnsName::from_route53(next.name()) else { return self.end(last) };
-        let place = place_of(&name);
-        let reached = |(wanted, _): &&(String, _)| (&self.place..&place).contains(&wanted);
+        let sort_key = sort_key_of(&name);
+        let reached = |(wanted, _): &&(String, _)| (&self.sort_key..&sort_key).contains(&wanted);
         self.page = if self.wanted.iter().filter(reached).count() > 1 {
             (self.page * STEP).min(self.max_page)
         } else {
             (self.page / STEP).max(PAGE).min(self.max_page)
         };
-        if last.as_ref() == Some(&name) && place >= self.place {
+        if last.as_ref() == Some(&name) && sort_key >= self.sort_key {
             // The name continues on the next page.
-            self.stayed = if place == self.place { self.stayed + 1 } else { 0 };
+            self.stayed = if sort_key == self.sort_key { self.stayed + 1 } else { 0 };
             if next == self.start || self.stayed > MAX_PAGES {
                 return self.end(last);
             }
             self.open = last;
-            (self.start, self.place) = (next, place);
+            (self.start, self.sort_key) = (next, sort_key);
             return true;
         }
         // Skip the record sets before the next wanted name.
-        let further = self.wanted.iter().find(|(wanted, name)| {
-            *wanted >= place && *wanted > self.place && !self.met.contains_key(*name)
+        let next_wanted = self.wanted.iter().find(|(wanted, name)| {
+            *wanted >= sort_key && *wanted > self.sort_key && !self.listed.contains_key(*name)
         });
-        let Some((place, name)) = further.filter(|_| place > self.place) else {
+        let Some((sort_key, name)) = next_wanted.filter(|_| sort_key > self.sort_key) else {
             return self.end(last.filter(|last| *last == name));
         };
-        (self.start, self.place, self.stayed) = (Start::at(name), place.clone(), 0);
+        (self.start, self.sort_key, self.stayed) = (Start::at(name), sort_key.clone(), 0);
         true
     }
 
     /// All record sets of each name that was listed completely.
-    pub fn met(mut self) -> BTreeMap<DnsName, Vec<RecordSet>> {
-        self.met.retain(|name, _| !self.scattered.contains(name));
-        self.met
+    pub fn listed(mut self) -> BTreeMap<DnsName, Vec<RecordSet>> {
+        self.listed.retain(|name, _| !self.scattered.contains(name));
+        self.listed
     }
 
     /// Takes the record sets of one page. Returns the name of the last one if it is wanted.
     fn take_record_sets(&mut self, record_sets: Vec<Option<RecordSet>>) -> Option<DnsName> {
-        let mut before = self.open.take();
-        let mut of_page: BTreeSet<DnsName> = before.iter().cloned().collect();
+        let mut previous = self.open.take();
+        let mut names_of_page: BTreeSet<DnsName> = previous.iter().cloned().collect();
         for record_set in record_sets {
             let Some(set) = record_set else {
-                before = None;
+                previous = None;
                 continue;
             };
-            if before.as_ref() != Some(&set.name) {
-                if !of_page.insert(set.name.clone()) {
+            if previous.as_ref() != Some(&set.name) {
+                if !names_of_page.insert(set.name.clone()) {
                     self.scattered.insert(set.name.clone());
                 }
                 // If an earlier page listed this name too, this page is newer.
-                self.met.remove(&set.name);
-                before = Some(set.name.clone());
+                self.listed.remove(&set.name);
+                previous = Some(set.name.clone());
             }
-            self.met.entry(set.name.clone()).or_default().push(set);
+            self.listed.entry(set.name.clone()).or_default().push(set);
         }
-        before
+        previous
     }
 
     /// Ends the walk and discards `last`, because some of its record sets may be missing.
     fn end(&mut self, last: Option<DnsName>) -> bool {
         if let Some(last) = last {
-            self.met.remove(&last);
+            self.listed.remove(&last);
         }
         false
     }
@@ -152,13 +152,13 @@ impl<'a> Walk<'a> {
 
 /// The sort key of a name. Route 53 sorts in ASCII order by the reversed labels with the final dot,
 /// as in `com.example.www.`. Source: `ListResourceRecordSets` in the Route 53 API reference.
-fn place_of(name: &DnsName) -> String {
-    let mut place = String::with_capacity(name.normalised().len() + 1);
+fn sort_key_of(name: &DnsName) -> String {
+    let mut sort_key = String::with_capacity(name.normalised().len() + 1);
     for label in name.normalised().rsplit('.') {
-        place.push_str(label);
-        place.push('.');
+        sort_key.push_str(label);
+        sort_key.push('.');
     }
-    place
+    sort_key
 }
 
 #[cfg(test)]
@@ -190,11 +190,11 @@ mod tests {
         WalkPage { record_sets: hosts.iter().map(record_set).collect(), next }
     }
 
-    fn met(walk: Walk<'_>) -> Vec<(String, usize)> {
+    fn listed(walk: Walk<'_>) -> Vec<(String, usize)> {
         let counted = |(name, record_sets): (DnsName, Vec<_>)| {
             (name.to_string().replace(".example.com", ""), record_sets.len())
         };
-        walk.met().into_iter().map(counted).collect()
+        walk.listed().into_iter().map(counted).collect()
     }
 
     fn counts(expected: &[(&str, usize)]) -> Vec<(String, usize)> {
@@ -204,7 +204,7 @@ mod tests {
     #[test]
     fn order_is_ascii_over_reversed_labels_with_last_dot() {
         let sorted = ["example.com", "a-b.example.com", "a.example.com", "x.a.example.com"];
-        let places: Vec<String> = sorted.iter().map(|text| place_of(&name(text))).collect();
+        let places: Vec<String> = sorted.iter().map(|text| sort_key_of(&name(text))).collect();
         assert_eq!(places[2], "com.example.a.");
         assert!(places.is_sorted(), "{places:?}");
     }
@@ -232,7 +232,7 @@ mod tests {
         assert!(walk.take(page(&["m", "n", "-"], Some(("o", "1")))));
         assert_eq!((walk.start(), walk.page()), (&Start::at(&wanted[3]), 140));
         assert!(!walk.take(page(&["z"], None)));
-        assert_eq!(met(walk), counts(&[("a", 2), ("m", 1), ("n", 1), ("z", 1)]));
+        assert_eq!(listed(walk), counts(&[("a", 2), ("m", 1), ("n", 1), ("z", 1)]));
     }
 
     #[test]
@@ -244,7 +244,7 @@ mod tests {
         assert!(walk.take(page(&["a", "b"], Some(("b", "2")))));
         // The list is cut off: the rest of b is missing.
         assert!(!walk.take(page(&["b"], Some(("b", "2")))));
-        assert_eq!(met(walk), counts(&[("a", 3)]));
+        assert_eq!(listed(walk), counts(&[("a", 3)]));
     }
 
     #[test]
@@ -253,7 +253,7 @@ mod tests {
         for next in [("a", "1"), ("b", "1")] {
             let mut walk = Walk::new(&wanted).unwrap();
             assert!(!walk.take(page(&["-", "-"], Some(next))), "{next:?}");
-            assert_eq!(met(walk), []);
+            assert_eq!(listed(walk), []);
         }
         let mut walk = Walk::new(&wanted).unwrap();
         let went = (0..1000).take_while(|index| {
@@ -261,7 +261,7 @@ mod tests {
             walk.take(page(&["b"], Some(("b", &identifier))))
         });
         assert_eq!(went.count(), MAX_PAGES);
-        assert_eq!(met(walk), []);
+        assert_eq!(listed(walk), []);
     }
 
     #[test]
@@ -269,7 +269,7 @@ mod tests {
         let wanted = names(&["a", "b", "c"]);
         let mut walk = Walk::new(&wanted).unwrap();
         assert!(!walk.take(page(&["a", "b", "a", "c"], None)));
-        assert_eq!(met(walk), counts(&[("b", 1), ("c", 1)]));
+        assert_eq!(listed(walk), counts(&[("b", 1), ("c", 1)]));
     }
 
     #[test]

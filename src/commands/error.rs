@@ -81,14 +81,14 @@ impl From<address::Error> for RecordError {
 impl fmt::Display for RecordError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.records.is_empty() {
-            write!(f, "{}: ", shown(&self.records))?;
+            write!(f, "{}: ", record_list(&self.records))?;
         }
         write!(f, "{}; {}", self.detail(), self.advice)
     }
 }
 
 /// The records for a message, as in "a.example A, AAAA, b.example A".
-pub fn shown<'a>(records: impl IntoIterator<Item = &'a RecordKey>) -> String {
+pub fn record_list<'a>(records: impl IntoIterator<Item = &'a RecordKey>) -> String {
     let mut last = None;
     let word = |key: &RecordKey| match last.replace(key.name.clone()) {
         Some(name) if name == key.name => key.record_type.to_string(),

@@ -22,8 +22,8 @@ pub fn plans(
         let public = *public.iter().find(|&&address| Family::of(address) == family)?;
         let address = record.address(public);
         // The public address itself was tested when it was found.
-        let objection = record.suffix.and_then(|_| config.sources.kind_objected_to(address));
-        Some(match objection {
+        let why_unfit = record.suffix.and_then(|_| config.sources.why_unfit(address));
+        Some(match why_unfit {
             Some(kind) => Plan::Refuse {
                 what: "not published",
                 why: format!("its address would be {address}, which is {kind}"),
@@ -32,8 +32,8 @@ pub fn plans(
             None => Plan::new(&record.key, address, config.ttl, found),
         })
     };
-    let of_keys = config.records.iter().filter(|record| keys.contains(&record.key));
-    of_keys.filter_map(|record| Some((record.key.clone(), plan(record)?))).collect()
+    let wanted = config.records.iter().filter(|record| keys.contains(&record.key));
+    wanted.filter_map(|record| Some((record.key.clone(), plan(record)?))).collect()
 }
 
 /// The names among `keys`, grouped by the types that a name has. A group is a statement of

@@ -32,7 +32,7 @@ pub fn policy(configs: &[Config], default_partition: Partition) -> String {
     let zones: BTreeSet<String> =
         keys.keys().map(|&(partition, zone)| zone_arn(partition, zone)).collect();
     let allow = |action, resources| {
-        let resources = one_or_all(resources);
+        let resources = string_or_list(resources);
         json!({ "Effect": "Allow", "Action": action, "Resource": resources })
     };
     let mut statements = vec![allow("route53:ListResourceRecordSets", zones.into_iter().collect())];
@@ -62,7 +62,7 @@ fn zone_arn(partition: Partition, zone: &ZoneId) -> String {
 }
 
 /// IAM has one value as a string, and several as a list.
-fn one_or_all(mut values: Vec<String>) -> Value {
+fn string_or_list(mut values: Vec<String>) -> Value {
     match (values.pop(), values.is_empty()) {
         (Some(one), true) => one.into(),
         (last, _) => values.into_iter().chain(last).collect(),

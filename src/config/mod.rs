@@ -69,25 +69,25 @@ pub struct ConfigFile {
 impl ConfigFile {
     /// Opens, reads and parses the file at `path`.
     pub fn read(path: &Path) -> Result<Self, SetupError> {
-        let wrong = |error: SetupError| error.about(&path.display().to_string());
-        let cannot = |error: std::io::Error| {
-            let wrong = wrong(format!("cannot be read: {error}").into());
+        let about_file = |error: SetupError| error.about(&path.display().to_string());
+        let unreadable = |error: std::io::Error| {
+            let cause = about_file(format!("cannot be read: {error}").into());
             if error.kind() != ErrorKind::PermissionDenied {
-                return wrong;
+                return cause;
             }
             let absolute = std::path::absolute(path).unwrap_or_else(|_| path.into());
             let command = paste::command_as_owner(path, &["check", &absolute.to_string_lossy()]);
-            wrong.advise(format!("run it as a user who may read it: {command}"))
+            cause.advise(format!("run it as a user who may read it: {command}"))
         };
-        let bytes = read_regular(path, MAX_SIZE).map_err(cannot)?;
-        let text = utf8(bytes).map_err(wrong)?;
-        let mut config = Config::parse(&text).map_err(wrong)?;
+        let bytes = read_regular(path, MAX_SIZE).map_err(unreadable)?;
+        let text = utf8(bytes).map_err(about_file)?;
+        let mut config = Config::parse(&text).map_err(about_file)?;
         // A relative path begins at the folder of the link. That of the target may be read-only.
-        let named = std::path::absolute(path).map_err(cannot)?;
+        let named = std::path::absolute(path).map_err(unreadable)?;
         if let Some(lock) = config.alerts.as_mut().and_then(|alerts| alerts.lock.as_mut()) {
             *lock = named.parent().unwrap_or(&named).join(&*lock);
         }
-        let id = std::fs::canonicalize(path).map_err(cannot)?.to_string_lossy().into_owned();
+        let id = std::fs::canonicalize(path).map_err(unreadable)?.to_string_lossy().into_owned();
         Ok(Self { path: path.into(), id, config })
     }
 
@@ -145,7 +145,7 @@ impl Config {
     }
 
     /// The names, for a message.
-    pub fn shown_names(&self) -> String {
+    pub fn name_list(&self) -> String {
         let names: Vec<String> = self.names().iter().map(ToString::to_string).collect();
         names.join(", ")
     }
@@ -186,7 +186,7 @@ mod tests {
         for text in [ORIGINAL.to_owned(), format!("\u{feff}{ORIGINAL}")] {
             let config = Config::parse(&text).unwrap();
             assert_eq!(config.zone.to_string(), "Z0123456789ABCDEFGHIJ");
-            assert_eq!(config.shown_names(), "home.example.com");
+            assert_eq!(config.name_list(), "home.example.com");
             let records: Vec<String> = config.record_keys().map(|key| key.to_string()).collect();
             assert_eq!(records, ["home.example.com A"]);
             assert_eq!(config.ttl, None);

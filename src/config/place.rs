@@ -9,7 +9,7 @@ use crate::error::SetupError;
 /// The path below a folder of configurations.
 const NAME: &str = "autodns/autodns.json";
 /// The paths for the whole machine, in order.
-const OF_THE_MACHINE: [&str; 2] = ["/etc/autodns/autodns.json", "/usr/local/etc/autodns.json"];
+const SYSTEM_PATHS: [&str; 2] = ["/etc/autodns/autodns.json", "/usr/local/etc/autodns.json"];
 
 /// The first configuration that exists: `$XDG_CONFIG_HOME/autodns/autodns.json`, which is below
 /// `~/.config` unless that is set, then those of the machine. `exists` looks at a path. `command`
@@ -22,14 +22,14 @@ pub fn find(
     exists: impl Fn(&Path) -> io::Result<bool>,
     command: impl Fn(&Path) -> String,
 ) -> Result<PathBuf, SetupError> {
-    let of_the_user = of_the_user(environment);
-    let places = of_the_user.iter().cloned().chain(OF_THE_MACHINE.map(PathBuf::from));
+    let user_path = user_path(environment);
+    let places = user_path.iter().cloned().chain(SYSTEM_PATHS.map(PathBuf::from));
     for place in places.clone() {
         match exists(&place) {
             Ok(true) => return Ok(place),
             Ok(false) => {}
             Err(error) => {
-                let advice = if Some(&place) == of_the_user.as_ref() {
+                let advice = if Some(&place) == user_path.as_ref() {
                     "check HOME and XDG_CONFIG_HOME, or name a configuration".into()
                 } else {
                     format!("run it as a user who may read it: {}", command(&place))
@@ -40,13 +40,13 @@ pub fn find(
         }
     }
     let mut shown: Vec<String> = places.map(|place| place.display().to_string()).collect();
-    if of_the_user.is_none() {
+    if user_path.is_none() {
         shown.insert(0, format!("~/.config/{NAME} (HOME is not set)"));
     }
     Err(SetupError::usage(format!("no configuration found: there is no {}", shown.join(", no "))))
 }
 
-fn of_the_user(environment: &Environment) -> Option<PathBuf> {
+fn user_path(environment: &Environment) -> Option<PathBuf> {
     // The specification of XDG_CONFIG_HOME ignores a relative path.
     let set = environment.get("XDG_CONFIG_HOME").map(PathBuf::from).filter(|p| p.is_absolute());
     set.or_else(|| environment.home(".config")).map(|folder| folder.join(NAME))

@@ -229,7 +229,7 @@ impl RecordSet {
 
     /// The first five values of an address record, for a message. Values of other types are not
     /// shown, because they may contain anything.
-    pub fn shown_values(&self, between: &str) -> String {
+    pub fn first_values(&self, between: &str) -> String {
         if RecordType::parse(&self.record_type).is_none() {
             return String::new();
         }
@@ -305,12 +305,12 @@ mod tests {
             values: (1..=count).map(|number| format!("192.0.2.{number}")).collect(),
             other_members: Vec::new(),
         };
-        assert_eq!(record("A", 2).shown_values(", "), "192.0.2.1, 192.0.2.2");
+        assert_eq!(record("A", 2).first_values(", "), "192.0.2.1, 192.0.2.2");
         assert_eq!(
-            record("A", 400).shown_values(" "),
+            record("A", 400).first_values(" "),
             "192.0.2.1 192.0.2.2 192.0.2.3 192.0.2.4 192.0.2.5..."
         );
-        assert_eq!(record("TXT", 2).shown_values(", "), "");
+        assert_eq!(record("TXT", 2).first_values(", "), "");
     }
 
     #[test]

@@ -24,19 +24,19 @@ pub enum Plan {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// The record in Route 53; `None` if it does not exist.
-    pub from: Option<Present>,
+    pub from: Option<Existing>,
     pub to: AddressRecord,
 }
 
 /// A record in Route 53 with one value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Present {
+pub struct Existing {
     /// As listed; not always an address.
     pub value: String,
     pub ttl: Ttl,
 }
 
-impl Present {
+impl Existing {
     fn has(&self, address: IpAddr) -> bool {
         self.value.parse() == Ok(address)
     }
@@ -89,7 +89,7 @@ impl Plan {
         let mut record_sets = found.iter().filter(|record_set| record_set.is_of(key));
         let (record_set, more) = (record_sets.next(), record_sets.next());
         let Some(record_set) = record_set else { return change(None, ttl.unwrap_or(Ttl::DEFAULT)) };
-        if let Some((what, advice)) = foreign_kind(record_set) {
+        if let Some((what, advice)) = unmanaged_feature(record_set) {
             return refuse(what, advice);
         }
         if more.is_some() {
@@ -97,7 +97,7 @@ impl Plan {
         }
         match (record_set.values.as_slice(), record_set.ttl) {
             ([value], Some(found)) => {
-                let from = Present { value: value.clone(), ttl: found };
+                let from = Existing { value: value.clone(), ttl: found };
                 let wanted = ttl.unwrap_or(found);
                 if from.has(address) && found == wanted {
                     Self::Keep
@@ -107,7 +107,7 @@ impl Plan {
             }
             ([], _) | (_, None) => refuse("it has no value or no TTL".into(), SIMPLE),
             (values, _) => refuse(
-                format!("it has {} values: {}", values.len(), record_set.shown_values(", ")),
+                format!("it has {} values: {}", values.len(), record_set.first_values(", ")),
                 "reduce it to one value, or use another name",
             ),
         }
@@ -115,7 +115,7 @@ impl Plan {
 }
 
 /// The record `key` unchanged, if it exists and autodns may write it.
-pub fn as_it_is(key: &RecordKey, found: &[RecordSet]) -> Option<AddressRecord> {
+pub fn unchanged(key: &RecordKey, found: &[RecordSet]) -> Option<AddressRecord> {
     let record_set = found.iter().find(|record_set| record_set.is_of(key))?;
     let address = record_set.values.first()?.parse().ok()?;
     let is_ours = Plan::new(key, address, None, found) == Plan::Keep;
@@ -126,7 +126,7 @@ pub fn as_it_is(key: &RecordKey, found: &[RecordSet]) -> Option<AddressRecord> {
 const SIMPLE: &str = "make it a simple record with one value, or use another name";
 
 /// Which feature of Route 53 a record set uses beyond name, type, TTL and values, and the advice.
-fn foreign_kind(record_set: &RecordSet) -> Option<(String, &'static str)> {
+fn unmanaged_feature(record_set: &RecordSet) -> Option<(String, &'static str)> {
     let has = |member: &str| record_set.other_members.iter().any(|other| other == member);
     let routing = [
         ("Weight", "a weighted record"),
@@ -186,7 +186,7 @@ mod tests {
     fn change(record_type: RecordType, from: Option<&str>, to: &str, seconds: u64) -> Plan {
         let address = to.parse().unwrap();
         Plan::Change(Change {
-            from: from.map(|value| Present { value: value.into(), ttl: ttl(300) }),
+            from: from.map(|value| Existing { value: value.into(), ttl: ttl(300) }),
             to: AddressRecord { key: key(record_type), ttl: ttl(seconds), address },
         })
     }

@@ -24,7 +24,7 @@ pub fn permissions_of(path: &Path) -> Finding {
             let detail = format!(
                 "{shown} contains a secret, and other users can access it: its mode is {mode:04o}"
             );
-            let hint = private(&path, metadata.uid(), geteuid().as_raw());
+            let hint = chmod_command(&path, metadata.uid(), geteuid().as_raw());
             Finding::warning("permissions", detail, hint)
         }
         Err(error) => {
@@ -34,7 +34,7 @@ pub fn permissions_of(path: &Path) -> Finding {
 }
 
 /// The command that makes a file of user `owner` readable only for `user`.
-fn private(path: &Path, owner: u32, user: u32) -> String {
+fn chmod_command(path: &Path, owner: u32, user: u32) -> String {
     let path = path.to_string_lossy();
     if user == owner || user == 0 {
         return paste::command(&["chmod", "600", &path]);
@@ -60,7 +60,7 @@ mod tests {
                 "sudo chown 1000 /etc/boto.cfg && sudo chmod 600 /etc/boto.cfg",
             ),
         ] {
-            assert_eq!(private(Path::new(path), owner, user), expected);
+            assert_eq!(chmod_command(Path::new(path), owner, user), expected);
         }
     }
 }

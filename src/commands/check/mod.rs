@@ -2,8 +2,8 @@
 //! the deadline of each configuration; the tests are in `steps` and `records`, the output in
 //! `report`. Changes nothing without `--write`.
 
-mod answers;
 mod files;
+mod public_dns;
 mod records;
 mod report;
 mod steps;
@@ -46,7 +46,7 @@ pub fn check(
 ) -> Status {
     let form = match options.json {
         true => Form::Json,
-        false if is_colourful(environment) => Form::ColouredLines,
+        false if wants_colour(environment) => Form::ColouredLines,
         false => Form::Lines,
     };
     let mut report = Report::new(form, configs.len() > 1);
@@ -60,7 +60,7 @@ pub fn check(
             deadline: Deadline::after(options.deadline),
             console: console.clone(),
         };
-        if !look_at(work, &mut report) {
+        if !check_one(work, &mut report) {
             status = Status::NotTried;
         }
     }
@@ -69,7 +69,7 @@ pub fn check(
 }
 
 /// Whether standard output is a terminal that is to be written on in colour: see no-color.org.
-fn is_colourful(environment: &Environment) -> bool {
+fn wants_colour(environment: &Environment) -> bool {
     std::io::stdout().is_terminal()
         && environment.get("NO_COLOR").is_none()
         && environment.get("TERM") != Some("dumb")
@@ -77,7 +77,7 @@ fn is_colourful(environment: &Environment) -> bool {
 
 /// Shows the findings of one configuration until its tests or its time are over. Returns whether a
 /// run would be tried.
-fn look_at(work: Work, report: &mut Report) -> bool {
+fn check_one(work: Work, report: &mut Report) -> bool {
     let (path, console) = (work.path.clone(), work.console.clone());
     let (deadline, time) = (work.deadline, work.options.deadline);
     let events = detached::start_or_do(move |events| work.run(&events));
@@ -142,7 +142,7 @@ impl Work {
             }
         };
         let console = console.hiding(file.config.secrets());
-        tell(&console, Finding::ok("config", described(&path, &file)));
+        tell(&console, Finding::ok("config", describe(&path, &file)));
         console.doing("reading the credentials and settings");
         let session = match Session::open(&environment, file, &console, deadline.share(2)) {
             Ok(session) => Arc::new(session),
@@ -158,7 +158,7 @@ impl Work {
     }
 }
 
-fn described(path: &Path, file: &ConfigFile) -> String {
+fn describe(path: &Path, file: &ConfigFile) -> String {
     let config = &file.config;
     let records: Vec<String> = config.record_keys().map(|key| key.to_string()).collect();
     format!("{}: {} in hosted zone {}", path.display(), records.join(", "), config.zone)

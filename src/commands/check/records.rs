@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::thread;
 use std::time::Duration;
 
-use super::answers;
+use super::public_dns;
 use super::report::Finding;
 use super::steps::Steps;
 use crate::aws::{self, Aws, Service};
@@ -53,11 +53,11 @@ impl Steps<'_> {
             if of_name.is_empty() {
                 continue;
             }
-            let asked = answers::asked(&name);
-            self.console().doing(format!("looking up {asked}"));
-            let said = addresses_of_host(&asked, self.deadline.share(2));
+            let host = public_dns::name_to_look_up(&name);
+            self.console().doing(format!("looking up {host}"));
+            let resolved = addresses_of_host(&host, self.deadline.share(2));
             for key in of_name {
-                tell(answers::compared(key, &asked, &said, &record_sets));
+                tell(public_dns::compare(key, &host, &resolved, &record_sets));
             }
         }
         tell(self.clock());
@@ -180,7 +180,7 @@ impl Steps<'_> {
             let config = self.config();
             let record_sets = aws.list(&config.zone, &config.names(), self.deadline)?;
             let records: Vec<_> =
-                keys.iter().filter_map(|key| plan::as_it_is(key, &record_sets)).collect();
+                keys.iter().filter_map(|key| plan::unchanged(key, &record_sets)).collect();
             if records.is_empty() {
                 return Ok(records);
             }

@@ -165,12 +165,12 @@ impl Report {
             .iter()
             .map(|(config, Finding { name, status, detail, hint })| {
                 let status = status.as_str();
-                let mut record_set =
+                let mut check =
                     json!({ "name": name, "status": status, "detail": detail, "hint": hint });
                 if self.names_configs {
-                    record_set["config"] = config.as_str().into();
+                    check["config"] = config.as_str().into();
                 }
-                record_set
+                check
             })
             .collect();
         json!({ "ok": self.is_ok(), "counts": counts, "checks": checks })

@@ -80,7 +80,7 @@ impl Steps<'_> {
         let (key, source) = (credentials.shown_key_id(), &credentials.source);
         tell(Finding::ok("credentials", format!("key id {key} from {source}")));
         if let Some(lock) = file.alert_lock(self.environment) {
-            tell(lock_of(&lock));
+            tell(check_lock(&lock));
         }
     }
 
@@ -89,46 +89,49 @@ impl Steps<'_> {
     fn addresses(&self, tell: &impl Fn(Finding)) -> Vec<IpAddr> {
         let sources = &self.config().sources;
         let deadline = self.deadline.share(2);
-        let mut asked = Vec::new();
+        let mut started = Vec::new();
         for family in self.config().families() {
             for source in sources.of_family(family) {
                 let session = Arc::clone(self.session);
-                let answer = detached::start(move |sender| {
+                let receiver = detached::start(move |sender| {
                     // Sending fails if the deadline has passed.
                     let _ = sender.send(ask(&session, source, family, deadline));
                 });
-                asked.push((family, source, answer));
+                started.push((family, source, receiver));
             }
         }
-        let mut taken = Vec::new();
+        let mut addresses = Vec::new();
         for family in self.config().families() {
-            let mut said: Vec<(String, IpAddr)> = Vec::new();
-            for (_, source, answer) in asked.iter().filter(|(of, ..)| *of == family) {
-                let shown = sources.shown(*source);
-                match answer.as_ref().map(|answer| detached::next(answer, deadline.later(GRACE))) {
+            let mut found: Vec<(String, IpAddr)> = Vec::new();
+            for (_, source, receiver) in started.iter().filter(|(of, ..)| *of == family) {
+                let name = sources.name_of(*source);
+                match receiver
+                    .as_ref()
+                    .map(|receiver| detached::next(receiver, deadline.later(GRACE)))
+                {
                     Ok(Ok(Ok(PublicAddress { address, via, .. }))) => {
-                        tell(Finding::ok("address", format!("{shown} says {address}{via}")));
-                        said.push((shown, address));
+                        tell(Finding::ok("address", format!("{name} says {address}{via}")));
+                        found.push((name, address));
                     }
                     Ok(Ok(Err(SourceError { cause, advice, .. }))) => {
-                        let detail = format!("{shown} over {family}: {cause}");
+                        let detail = format!("{name} over {family}: {cause}");
                         tell(Finding::failed("address", detail, advice));
                     }
                     Ok(Err(_)) | Err(_) => {
-                        let detail = format!("{shown} over {family}: it did not end in time");
+                        let detail = format!("{name} over {family}: it did not end in time");
                         tell(Finding::failed("address", detail, "check the connection".into()));
                     }
                 }
             }
-            let Some((first, address)) = said.first() else { continue };
-            taken.push(*address);
-            if let Some((other, another)) = said.iter().find(|(_, another)| another != address) {
+            let Some((first, address)) = found.first() else { continue };
+            addresses.push(*address);
+            if let Some((other, another)) = found.iter().find(|(_, another)| another != address) {
                 let detail = format!("{first} says {address}, but {other} says {another}");
                 let hint = "check which is right".into();
                 tell(Finding::failed("address", detail, hint));
             }
         }
-        taken
+        addresses
     }
 
     pub(super) fn clock(&self) -> Finding {
@@ -154,7 +157,7 @@ impl Steps<'_> {
             return Finding::unknown(NAME, detail)
                 .hint("test it with --alert, which publishes a test message");
         }
-        let (host, names) = (host_name(), self.config().shown_names());
+        let (host, names) = (host_name(), self.config().name_list());
         let message = message::test(About {
             host: &host,
             config: &self.session.file.id,
@@ -172,7 +175,7 @@ impl Steps<'_> {
 }
 
 /// Whether the lock can be used. Without it, alerts repeat.
-fn lock_of(lock: &AlertLock) -> Finding {
+fn check_lock(lock: &AlertLock) -> Finding {
     const NAME: &str = "alert_lock";
     const REPEATS: &str = "so every failing run would repeat the alert";
     let Some(path) = lock.path() else {
@@ -209,10 +212,10 @@ fn ask(
 ) -> Result<PublicAddress, SourceError> {
     let (sources, asking) = (&session.file.config.sources, session.asking(deadline));
     let began = Instant::now();
-    let mut said = sources.ask(source, family, &asking);
-    sources.report(source, family, &said, &asking.console);
-    if let Ok(address) = &mut said {
+    let mut result = sources.ask(source, family, &asking);
+    sources.report(source, family, &result, &asking.console);
+    if let Ok(address) = &mut result {
         address.via.took = began.elapsed();
     }
-    said
+    result
 }

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use super::job::Outcome;
 use crate::aws;
-use crate::commands::error::{RecordError, shown};
+use crate::commands::error::{RecordError, record_list};
 use crate::config::{Alerts, Config};
 use crate::deadline::Deadline;
 use crate::environment::host_name;
@@ -42,7 +42,7 @@ impl Alert {
         };
         let now = SystemTime::now();
         let host = host_name();
-        let names = file.config.shown_names();
+        let names = file.config.name_list();
         let config = file.id.as_str();
         let command = paste::own_command(&["--dry-run", "--verbose", config]);
         let about = About { host: &host, config, names: &names, command: &command };
@@ -54,21 +54,22 @@ impl Alert {
         };
         let changes: Vec<String> = self.changes.iter().map(|(_, line)| line.clone()).collect();
         // If an alert is withdrawn, the recovery message also reports the changes.
-        let told = Cell::new(changes.is_empty());
+        let changes_reported = Cell::new(changes.is_empty());
         let mut lines = if self.errors.is_empty() {
             let compose = notify_recovery.then_some(|since| {
-                told.set(true);
+                changes_reported.set(true);
                 message::recovery(about, since, now, &changes)
             });
             withdraw(&self.lock, self.end, compose, publish)
         } else {
-            let compose =
-                |why: Option<&str>| message::failure(about, &self.errors, &self.records, now, why);
-            let is_said = |error: &aws::Error| self.is_offline && error.is_no_network();
-            raise(&self.lock, now, self.end, is_said, compose, publish)
+            let compose = |lock_problem: Option<&str>| {
+                message::failure(about, &self.errors, &self.records, now, lock_problem)
+            };
+            let is_reported = |error: &aws::Error| self.is_offline && error.is_no_network();
+            raise(&self.lock, now, self.end, is_reported, compose, publish)
         };
-        if !told.get() {
-            let records = shown(self.changes.iter().map(|(key, _)| key));
+        if !changes_reported.get() {
+            let records = record_list(self.changes.iter().map(|(key, _)| key));
             if let Err(error) = publish(&message::change(about, &records, &changes)) {
                 lines.push(format!("the message about the new address: {error}"));
             }
@@ -84,10 +85,10 @@ pub fn record_lines(config: &Config, outcome: &Outcome) -> Vec<String> {
         let of_key = |error: &&RecordError| error.records.contains(&key);
         let error = outcome.errors.iter().find(of_key)?;
         let unknown = error.outcome_unknown;
-        let Some(found) = outcome.found.as_ref().filter(|_| !unknown) else {
+        let Some(record_sets) = outcome.record_sets.as_ref().filter(|_| !unknown) else {
             return Some(format!("It is not known what {key} says now."));
         };
-        Some(match found.iter().find(|record_set| record_set.is_of(&key)) {
+        Some(match record_sets.iter().find(|record_set| record_set.is_of(&key)) {
             None => format!("{key} does not exist."),
             Some(RecordSet { values, ttl: Some(ttl), .. }) if !values.is_empty() => {
                 format!("{key} still says {} (TTL {ttl}).", values.join(", "))
@@ -100,7 +101,7 @@ pub fn record_lines(config: &Config, outcome: &Outcome) -> Vec<String> {
 
 /// The changed addresses to report, if the configuration asks for it. A change of only the TTL is
 /// not reported.
-pub fn changes_to_tell(config: &Config, outcome: &Outcome) -> Vec<(RecordKey, String)> {
+pub fn changes_to_report(config: &Config, outcome: &Outcome) -> Vec<(RecordKey, String)> {
     let is_wanted = config.alerts.as_ref().is_some_and(|alerts| alerts.notify_change);
     let moved = outcome.changed.iter().filter(|change| is_wanted && change.moves_address());
     moved

@@ -6,13 +6,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::settle::{Known, Settling};
+use super::settle::{KnownAddress, Settling};
 use super::supervise::Times;
 use crate::address::{self, PublicAddress};
 use crate::aws::{self, Aws};
 use crate::child;
 use crate::cli::RunOptions;
-use crate::commands::error::{RecordError, shown};
+use crate::commands::error::{RecordError, record_list};
 use crate::config::Config;
 use crate::console::Console;
 use crate::deadline::Deadline;
@@ -33,7 +33,7 @@ pub struct Outcome {
     /// The errors; empty if every record is right.
     pub errors: Vec<RecordError>,
     /// The records of the last list, if they could be listed.
-    pub found: Option<Vec<RecordSet>>,
+    pub record_sets: Option<Vec<RecordSet>>,
     /// The changes that were made.
     pub changed: Vec<Change>,
     /// Errors of `change_command`, one line per error.
@@ -57,7 +57,7 @@ impl Outcome {
         }
         let is_offline = !offline.is_empty();
         if is_offline {
-            lines.push(format!("{}: {NO_NETWORK}; {NO_NETWORK_ADVICE}", shown(offline)));
+            lines.push(format!("{}: {NO_NETWORK}; {NO_NETWORK_ADVICE}", record_list(offline)));
         }
         (lines, is_offline)
     }
@@ -85,39 +85,39 @@ impl Job {
         console.step(|| {
             let key = self.session.account.credentials.shown_key_id();
             let source = &self.session.account.credentials.source;
-            format!("{}: key id {key} from {source}", config.shown_names())
+            format!("{}: key id {key} from {source}", config.name_list())
         });
         let aws = self.session.aws();
         console.doing(format!(
             "asking for the public address and listing the records of hosted zone {}",
             config.zone
         ));
-        let (answers, found) = self.look_up(&aws);
+        let (addresses, list) = self.look_up(&aws);
         let mut errors = Vec::new();
         let mut known = Vec::new();
-        for (family, answer) in answers {
-            match answer {
-                Ok(answer) => known.push(Known::new(answer)),
+        for (family, found) in addresses {
+            match found {
+                Ok(found) => known.push(KnownAddress::new(found)),
                 Err(causes) => {
                     let about = |cause| RecordError::from(cause).about(self.records_of(family));
                     errors.extend(causes.into_iter().map(about));
                 }
             }
         }
-        let found = match found {
-            Ok(found) => found,
+        let list = match list {
+            Ok(list) => list,
             Err(error) => {
                 errors.push(RecordError::from(error).about(config.record_keys().collect()));
                 return Outcome { errors, ..Outcome::default() };
             }
         };
-        let mut settling = Settling::new(self, &aws, known, found);
+        let mut settling = Settling::new(self, &aws, known, list);
         settling.settle();
         errors.append(&mut settling.errors);
         let changed = settling.changed;
         let afterwards = self.run_change_command(&changed);
-        let found = Some(settling.list.found);
-        Outcome { errors, found, changed, afterwards, may_have_alert: false }
+        let record_sets = Some(settling.list.record_sets);
+        Outcome { errors, record_sets, changed, afterwards, may_have_alert: false }
     }
 
     /// Runs `change_command` for each change. Returns one line per error.
@@ -157,25 +157,25 @@ impl Job {
     ) -> (Vec<(Family, Result<PublicAddress, Vec<address::Error>>)>, Result<List, aws::Error>) {
         // If a look-up hangs, time must remain to write the other records.
         let deadline = self.times.work.share(2);
-        let mut asked = Vec::new();
+        let mut started = Vec::new();
         for family in self.config().families() {
             let job = self.clone();
-            let answer = detached::start(move |sender| {
+            let receiver = detached::start(move |sender| {
                 // Sending fails if the deadline has passed.
                 let _ = sender.send(job.find(family, deadline));
             });
-            asked.push((family, answer));
+            started.push((family, receiver));
         }
-        let found = self.list(aws, deadline);
-        let answers = asked.into_iter().map(|(family, answer)| {
-            let answer = match answer {
-                Ok(answer) => detached::next(&answer, deadline.later(GRACE)),
+        let list = self.list(aws, deadline);
+        let addresses = started.into_iter().map(|(family, receiver)| {
+            let found = match receiver {
+                Ok(receiver) => detached::next(&receiver, deadline.later(GRACE)),
                 // No thread could be started, so look up the address in this one.
                 Err(_) => Ok(self.find(family, deadline)),
             };
-            (family, answer.unwrap_or_else(|why| Err(vec![unfinished(family, &why)])))
+            (family, found.unwrap_or_else(|why| Err(vec![unfinished(family, &why)])))
         });
-        (answers.collect(), found)
+        (addresses.collect(), list)
     }
 
     pub fn find(
@@ -190,8 +190,8 @@ impl Job {
     /// records that are unknown must not be changed.
     pub fn list(&self, aws: &Aws<'_>, deadline: Deadline) -> Result<List, aws::Error> {
         let config = self.config();
-        let found = aws.list(&config.zone, &config.names(), deadline)?;
-        Ok(List { found, at: Instant::now() })
+        let record_sets = aws.list(&config.zone, &config.names(), deadline)?;
+        Ok(List { record_sets, at: Instant::now() })
     }
 
     /// Prints a line about one record: in a dry run on standard output, otherwise as a step.
@@ -207,7 +207,7 @@ impl Job {
 /// The records of a configuration's names at one time.
 #[derive(Clone)]
 pub struct List {
-    pub found: Vec<RecordSet>,
+    pub record_sets: Vec<RecordSet>,
     /// When the last response of Route 53 arrived.
     pub at: Instant,
 }

@@ -64,7 +64,7 @@ fn read_configs(
         console.error(&format!("{}: {problem}", names.join(", ")));
         status = Status::NotTried;
     };
-    for (_, sharers) in sharers(&read, |config| config.place.as_ref()) {
+    for (_, sharers) in sharers(&read, |config| config.resolved.as_ref()) {
         reject(&sharers, "the same file is named twice; name it once");
         read.retain(|config| !sharers.contains(&config.file.path));
     }
@@ -81,7 +81,7 @@ fn read_configs(
 struct ReadConfig {
     file: ConfigFile,
     /// `None` if the run has only this configuration: finding the path is not free.
-    place: Option<PathBuf>,
+    resolved: Option<PathBuf>,
     lock: Option<PathBuf>,
 }
 
@@ -110,15 +110,15 @@ fn read_config(
     let read = detached::within(Deadline::after(time), move || {
         let file = ConfigFile::read(&own)?;
         let lock = file.alert_lock(&environment);
-        let lock = lock.as_ref().and_then(AlertLock::path).map(real_place);
-        Ok(ReadConfig { file, place: is_one_of_several.then(|| real_place(&own)), lock })
+        let lock = lock.as_ref().and_then(AlertLock::path).map(resolve_folder);
+        Ok(ReadConfig { file, resolved: is_one_of_several.then(|| resolve_folder(&own)), lock })
     });
     let hung = |_| (SetupError::unfinished(&format!("reading {}", path.display())), Status::Failed);
     read.map_err(hung)?.map_err(|error| (error, Status::NotTried))
 }
 
 /// The path with the links of its folder resolved, so that two spellings of one path are equal.
-fn real_place(path: &Path) -> PathBuf {
+fn resolve_folder(path: &Path) -> PathBuf {
     let folder = match path.parent() {
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),

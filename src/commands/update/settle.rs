@@ -24,21 +24,21 @@ const FRESH_ADDRESS: Duration = Duration::from_secs(30);
 
 /// A public address, its age, and whether it was confirmed.
 #[derive(Clone)]
-pub struct Known {
-    answer: PublicAddress,
+pub struct KnownAddress {
+    found: PublicAddress,
     at: Instant,
     /// Whether another source was asked and did not name a different address.
     confirmed: bool,
 }
 
-impl Known {
+impl KnownAddress {
     /// An address that was found just now and is not confirmed.
-    pub fn new(answer: PublicAddress) -> Self {
-        Self { answer, at: Instant::now(), confirmed: false }
+    pub fn new(found: PublicAddress) -> Self {
+        Self { found, at: Instant::now(), confirmed: false }
     }
 
     fn family(&self) -> Family {
-        Family::of(self.answer.address)
+        Family::of(self.found.address)
     }
 }
 
@@ -47,7 +47,7 @@ impl Known {
 pub struct Settling<'a> {
     job: &'a Job,
     aws: &'a Aws<'a>,
-    known: Vec<Known>,
+    known: Vec<KnownAddress>,
     pub list: List,
     open: Vec<RecordKey>,
     pub errors: Vec<RecordError>,
@@ -61,7 +61,7 @@ pub struct Settling<'a> {
 
 impl<'a> Settling<'a> {
     /// Opens all records of the configuration whose address is known.
-    pub fn new(job: &'a Job, aws: &'a Aws<'a>, known: Vec<Known>, list: List) -> Self {
+    pub fn new(job: &'a Job, aws: &'a Aws<'a>, known: Vec<KnownAddress>, list: List) -> Self {
         let is_known =
             |key: &RecordKey| known.iter().any(|known| known.family() == key.record_type.family());
         let open = job.config().record_keys().filter(is_known).collect();
@@ -92,7 +92,7 @@ impl<'a> Settling<'a> {
             if self.list_is_old() && !self.job.options.dry_run && self.writes(&plans) {
                 continue;
             }
-            let changes = self.take_settled(plans);
+            let changes = self.close_settled(plans);
             if changes.is_empty() || self.job.options.dry_run {
                 return;
             }
@@ -133,10 +133,10 @@ impl<'a> Settling<'a> {
         for mut known in mem::take(&mut self.known) {
             if known.at.elapsed() > FRESH_ADDRESS && self.is_open(known.family()) {
                 match self.job.find(known.family(), deadline) {
-                    Ok(answer) if answer.address == known.answer.address => {
+                    Ok(found) if found.address == known.found.address => {
                         known.at = Instant::now();
                     }
-                    Ok(answer) => known = Known::new(answer),
+                    Ok(found) => known = KnownAddress::new(found),
                     Err(causes) => {
                         self.close(|key| key.record_type.family() == known.family(), causes);
                         continue;
@@ -160,8 +160,8 @@ impl<'a> Settling<'a> {
     }
 
     fn plan(&self) -> Vec<(RecordKey, Plan)> {
-        let addresses: Vec<IpAddr> = self.known.iter().map(|known| known.answer.address).collect();
-        plans(self.job.config(), &self.open, &addresses, &self.list.found)
+        let addresses: Vec<IpAddr> = self.known.iter().map(|known| known.found.address).collect();
+        plans(self.job.config(), &self.open, &addresses, &self.list.record_sets)
     }
 
     /// Asks for a confirmation, once, of each address that a plan would write. Closes the records
@@ -175,7 +175,7 @@ impl<'a> Settling<'a> {
             };
             if !known.confirmed && plans.iter().any(moves) {
                 self.job.console().doing("asking another source whether the address is right");
-                if let Err(causes) = self.job.config().sources.confirm(&known.answer, &asking) {
+                if let Err(causes) = self.job.config().sources.confirm(&known.found, &asking) {
                     let disputed =
                         |key: &RecordKey| plans.iter().any(|plan| plan.0 == *key && moves(plan));
                     self.close(disputed, causes);
@@ -194,7 +194,7 @@ impl<'a> Settling<'a> {
 
     /// Reports the plans of the open records, closes the records that need no change or must not be
     /// changed, and returns the changes.
-    fn take_settled(&mut self, plans: Vec<(RecordKey, Plan)>) -> Vec<Change> {
+    fn close_settled(&mut self, plans: Vec<(RecordKey, Plan)>) -> Vec<Change> {
         let mut changes = Vec::new();
         for (key, plan) in plans {
             if !self.open.contains(&key) {
@@ -209,7 +209,7 @@ impl<'a> Settling<'a> {
                 Plan::Change(change) => {
                     if change.from.is_none()
                         && self.job.options.dry_run
-                        && let Err(error) = self.can_be_created(&key)
+                        && let Err(error) = self.reject_outside_zone(&key)
                     {
                         self.close(|open| open.name == key.name, [error]);
                         continue;
@@ -233,7 +233,7 @@ impl<'a> Settling<'a> {
 
     /// Whether Route 53 would accept a new record: it rejects a name outside the zone. A dry run
     /// checks this, so that it does not promise a change that a real run cannot make.
-    fn can_be_created(&self, key: &RecordKey) -> Result<(), RecordError> {
+    fn reject_outside_zone(&self, key: &RecordKey) -> Result<(), RecordError> {
         let zone = &self.job.config().zone;
         match self.aws.zone_name(zone, self.job.times.work)? {
             Some(name) if !key.name.is_within(&name) => Err(RecordError::outside_zone(zone, &name)),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
-use super::alert::{Alert, changes_to_tell, record_lines};
+use super::alert::{Alert, changes_to_report, record_lines};
 use super::job::{Job, Outcome};
 use crate::cli::RunOptions;
 use crate::commands::Status;
@@ -31,7 +31,7 @@ const GRACE: Duration = Duration::from_secs(1);
 /// The minimum time for an alert or a heartbeat, even after the end.
 const MIN_TIME: Duration = Duration::from_secs(1);
 /// How long to wait for an alert or a heartbeat after its deadline.
-const MORE: Duration = Duration::from_millis(300);
+const MESSAGE_GRACE: Duration = Duration::from_millis(300);
 
 /// The deadlines of one configuration's run.
 #[derive(Clone, Copy, Debug)]
@@ -47,7 +47,7 @@ pub struct Times {
 impl Times {
     /// Starts now. The last 10 seconds, or the last quarter if that is less, are reserved for the
     /// alert.
-    fn of(length: Duration) -> Self {
+    fn start(length: Duration) -> Self {
         let end = Deadline::after(length);
         let reserved = RESERVED_FOR_ALERT.min(length / 4);
         let work = end.earlier(reserved);
@@ -55,7 +55,7 @@ impl Times {
     }
 
     /// The end, but at least [`MIN_TIME`] from now.
-    fn end_of_what_begins_now(self) -> Deadline {
+    fn message_deadline(self) -> Deadline {
         self.end.max(Deadline::after(MIN_TIME))
     }
 }
@@ -76,18 +76,18 @@ pub struct Supervisor<'a> {
     console: &'a Console,
     /// The errors about settings that were printed. Configurations share settings, so each error is
     /// printed once.
-    said: BTreeSet<String>,
+    printed: BTreeSet<String>,
 }
 
 impl<'a> Supervisor<'a> {
     pub fn new(environment: &Environment, options: RunOptions, console: &'a Console) -> Self {
         let environment = Arc::new(environment.clone());
-        Self { environment, options, console, said: BTreeSet::new() }
+        Self { environment, options, console, printed: BTreeSet::new() }
     }
 
     /// Runs one configuration and reports the result.
     pub fn run(&mut self, file: &Arc<ConfigFile>) -> Status {
-        let times = Times::of(self.options.deadline);
+        let times = Times::start(self.options.deadline);
         let mut session = None;
         let mut console = self.console.hiding(file.config.secrets());
         console.doing("reading the credentials and settings");
@@ -117,7 +117,7 @@ impl<'a> Supervisor<'a> {
                 }
             }
         };
-        self.tell(&file.config, session.as_ref(), &outcome, times, &console)
+        self.report(&file.config, session.as_ref(), &outcome, times, &console)
     }
 
     /// Reports that the credentials or settings cannot be used.
@@ -129,7 +129,7 @@ impl<'a> Supervisor<'a> {
         console: &Console,
     ) {
         let line = error.to_string();
-        if self.said.insert(line.clone()) {
+        if self.printed.insert(line.clone()) {
             console.error(&line);
         }
         let line = console.secrets().hide(&line).into_owned();
@@ -138,7 +138,7 @@ impl<'a> Supervisor<'a> {
 
     /// Reports the result of the work: on standard error, to the topic and by a heartbeat. Without
     /// a session, which hung while it was opened, nothing can be published.
-    fn tell(
+    fn report(
         &self,
         config: &Config,
         session: Option<&Arc<Session>>,
@@ -154,7 +154,7 @@ impl<'a> Supervisor<'a> {
         }
         if let Some(session) = session.filter(|_| !self.options.dry_run) {
             for line in self.send_alert(session, outcome, &alerted, is_offline, times) {
-                let line = format!("{}: {line}", config.shown_names());
+                let line = format!("{}: {line}", config.name_list());
                 console.error(&line);
                 lines.push(line);
             }
@@ -180,7 +180,7 @@ impl<'a> Supervisor<'a> {
         times: Times,
     ) -> Vec<String> {
         let config = &session.file.config;
-        let changes = changes_to_tell(config, outcome);
+        let changes = changes_to_report(config, outcome);
         if errors.is_empty() && changes.is_empty() && !outcome.may_have_alert {
             return Vec::new();
         }
@@ -193,17 +193,17 @@ impl<'a> Supervisor<'a> {
             records: record_lines(config, outcome),
             changes,
             session: Arc::clone(session),
-            end: times.end_of_what_begins_now(),
+            end: times.message_deadline(),
         });
         let own = Arc::clone(&alert);
-        detached::within(alert.end.later(MORE), move || own.send()).unwrap_or_else(
-            |why| match why {
+        detached::within(alert.end.later(MESSAGE_GRACE), move || own.send()).unwrap_or_else(|why| {
+            match why {
                 NoResult::NoThread => alert.send(),
                 NoResult::Overdue | NoResult::Died => {
                     vec![RecordError::unfinished("the alert: sending it").to_string()]
                 }
-            },
-        )
+            }
+        })
     }
 
     /// Sends the heartbeat of a run that printed `errors`, until the end of the run. Without a
@@ -220,8 +220,8 @@ impl<'a> Supervisor<'a> {
         let Some(heartbeat) = heartbeat else { return };
         let (session, own) = (session.cloned(), console.clone());
         let environment = Arc::clone(&self.environment);
-        let end = times.end_of_what_begins_now();
-        let sent = detached::within(end.later(MORE), move || {
+        let end = times.message_deadline();
+        let sent = detached::within(end.later(MESSAGE_GRACE), move || {
             let (network, limit) = match &session {
                 Some(session) => (Ok(session.account.network.clone()), session.account.limit),
                 None => (

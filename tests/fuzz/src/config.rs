@@ -36,7 +36,7 @@ pub fn config(data: &[u8]) {
         Ok(config) => {
             let urls: Vec<String> =
                 config.sources.reflectors.iter().map(ToString::to_string).collect();
-            format!("{config:?} {urls:?} {}", config.shown_names())
+            format!("{config:?} {urls:?} {}", config.name_list())
         }
         Err(problem) => problem.to_string(),
     };

@@ -10,7 +10,7 @@ use crate::transport::Error;
 const NAME: &str = "public dns";
 
 /// The name to look up for a record. For a wildcard, a name that the wildcard covers.
-pub fn asked(name: &DnsName) -> String {
+pub fn name_to_look_up(name: &DnsName) -> String {
     let name = name.to_string();
     match name.strip_prefix('*') {
         Some(rest) => format!("autodns-check{rest}"),
@@ -18,15 +18,15 @@ pub fn asked(name: &DnsName) -> String {
     }
 }
 
-/// Compares the addresses that this machine's resolver `said` for `name` with the record `key`.
+/// Compares the addresses to which this machine resolved `name` with the record `key`.
 /// `record_sets` are the record sets of that name in Route 53.
-pub fn compared(
+pub fn compare(
     key: &RecordKey,
     name: &str,
-    said: &Result<Vec<IpAddr>, Error>,
+    resolved: &Result<Vec<IpAddr>, Error>,
     record_sets: &[RecordSet],
 ) -> Finding {
-    let Some(has) = simple_values(key, record_sets) else {
+    let Some(listed) = simple_values(key, record_sets) else {
         let detail =
             format!("{key}: Route 53 has more than a simple record, so it is not compared");
         return Finding::unknown(NAME, detail);
@@ -35,26 +35,26 @@ pub fn compared(
     let of_family = |addresses: &[IpAddr]| -> BTreeSet<IpAddr> {
         addresses.iter().copied().filter(|&address| Family::of(address) == family).collect()
     };
-    let said = match said {
+    let resolved = match resolved {
         Ok(addresses) => of_family(addresses),
         Err(error) if error.is_no_such_host() => BTreeSet::new(),
         Err(error) => {
             return Finding::unknown(NAME, format!("{name}: {error}")).hint(error.advice());
         }
     };
-    if said == has {
-        return if has.is_empty() {
+    if resolved == listed {
+        return if listed.is_empty() {
             Finding::unknown(NAME, format!("{key}: there is no record yet"))
         } else {
-            let said = shown(&said, family);
-            Finding::ok(NAME, format!("this machine's resolver says {said} for {name}"))
+            let resolved = address_list(&resolved, family);
+            Finding::ok(NAME, format!("this machine's resolver says {resolved} for {name}"))
         };
     }
     let detail = format!(
         "this machine's resolver says {} for {name}, and Route 53 has {}: not delegated to this \
          zone, a private zone, a local override, or a change younger than its TTL",
-        shown(&said, family),
-        shown(&has, family)
+        address_list(&resolved, family),
+        address_list(&listed, family)
     );
     let hint = "compare the zone's NS record with the name servers at the domain's registrar";
     Finding::warning(NAME, detail, hint.into())
@@ -79,7 +79,7 @@ fn simple_values(key: &RecordKey, record_sets: &[RecordSet]) -> Option<BTreeSet<
     Some(values)
 }
 
-fn shown(addresses: &BTreeSet<IpAddr>, family: Family) -> String {
+fn address_list(addresses: &BTreeSet<IpAddr>, family: Family) -> String {
     if addresses.is_empty() {
         return format!("no {family} address");
     }
@@ -102,11 +102,11 @@ mod tests {
             values: values.iter().map(|&value| value.into()).collect(),
             other_members: other.iter().map(|&member| member.into()).collect(),
         };
-        let differs = |said: &str, has: &str| {
+        let differs = |resolved: &str, listed: &str| {
             Finding::warning(
                 NAME,
                 format!(
-                    "this machine's resolver says {said} for n, and Route 53 has {has}: not \
+                    "this machine's resolver says {resolved} for n, and Route 53 has {listed}: not \
                      delegated to this zone, a private zone, a local override, or a change \
                      younger than its TTL"
                 ),
@@ -115,7 +115,7 @@ mod tests {
             )
         };
         let unknown = |why: &str| Finding::unknown(NAME, format!("home.example.com A: {why}"));
-        for (said, record_sets, expected) in [
+        for (resolved, record_sets, expected) in [
             (
                 &["192.0.2.1", "2001:db8::1"][..],
                 vec![record_set(&["192.0.2.1"], &[])],
@@ -139,14 +139,14 @@ mod tests {
                 unknown("Route 53 has more than a simple record, so it is not compared"),
             ),
         ] {
-            let said = Ok(said.iter().map(|address| address.parse().unwrap()).collect());
-            assert_eq!(compared(&key, "n", &said, &record_sets), expected);
+            let resolved = Ok(resolved.iter().map(|address| address.parse().unwrap()).collect());
+            assert_eq!(compare(&key, "n", &resolved, &record_sets), expected);
         }
     }
 
     #[test]
     fn wildcard_is_looked_up_by_a_name_that_it_covers() {
-        let name = |text| asked(&DnsName::from_config(text).unwrap());
+        let name = |text| name_to_look_up(&DnsName::from_config(text).unwrap());
         assert_eq!(name("*.home.example.com"), "autodns-check.home.example.com");
         assert_eq!(name("home.example.com"), "home.example.com");
     }
