@@ -64,13 +64,13 @@ impl Session {
     /// A client for AWS with its own connection, in the partition of the configuration's topic, or
     /// in the default partition without one.
     pub fn aws(&self) -> Aws<'_> {
-        let default = self.account.settings.default_partition();
+        let default = self.account.settings.default_partition;
         let topic = self.file.config.alerts.as_ref().map(|alerts| &alerts.topic);
         let partition = topic.map_or(default, TopicArn::partition);
         Aws::new(&self.account, partition, &self.file.id, &self.console)
     }
 
-    /// What sources of the public address are asked with, until `deadline`.
+    /// What a look-up of the public address needs. It ends at `deadline`.
     pub fn asking(&self, deadline: Deadline) -> Asking {
         let Account { network, limit, .. } = &self.account;
         Asking { network: network.clone(), console: self.console.clone(), limit: *limit, deadline }

@@ -19,6 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// How long to wait after the deadline for the time-out errors of the sources themselves.
 const GRACE: Duration = Duration::from_millis(200);
 
+/// What a look-up of the public address needs.
 #[derive(Clone, Debug)]
 pub struct Asking {
     pub network: Network,
@@ -61,7 +62,7 @@ impl Sources {
             } else if pending.is_empty() {
                 break;
             }
-            // All sources were asked: only their results remain to be waited for.
+            // No source is left to ask, so wait for the results.
             let idle = queue.is_empty() && to_retry.is_empty();
             let time = if idle { deadline.left() + GRACE } else { patience };
             let mut hangs = false;
@@ -90,14 +91,15 @@ impl Sources {
                 Err(_) if idle => break,
                 Err(_) => hangs = true,
             }
-            if !queue.is_empty() || !(pending.is_empty() || hangs) {
+            let is_round_over = queue.is_empty() && (pending.is_empty() || hangs);
+            if !is_round_over {
                 continue;
             }
             let errors = || to_retry.iter().filter_map(|source| failed.get(source));
-            let again = errors().map(|error| error.retry).max().unwrap_or(Retry::Never);
+            let retry = errors().map(|error| error.retry).max().unwrap_or(Retry::Never);
             let retry_after = errors().filter_map(|error| error.retry_after);
             let retry_after = retry_after.max_by_key(|retry_after| length_of(*retry_after));
-            if let Some(delay) = attempts.next_delay(deadline, again, retry_after) {
+            if let Some(delay) = attempts.next_delay(deadline, retry, retry_after) {
                 console.step(|| {
                     format!("asking for the {family} address again in {} ms", delay.as_millis())
                 });

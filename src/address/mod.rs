@@ -217,8 +217,8 @@ impl Sources {
         });
     }
 
-    /// The errors that `make` makes of the sources that failed for the same reason. At least one:
-    /// a failure without a reason is not a success.
+    /// Returns an error per cause: `make` builds it from the names of the sources that failed with
+    /// this cause. At least one, also if no source was asked.
     fn by_cause(&self, failed: Failures, make: impl Fn(&str, SourceError) -> Error) -> Vec<Error> {
         let mut causes: Vec<(String, SourceError)> = Vec::new();
         for (source, error) in failed {

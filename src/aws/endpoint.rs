@@ -9,9 +9,10 @@ use crate::error::SetupError;
 use crate::transport::url::has_valid_port;
 
 /// A partition of AWS. The isolated ones (`aws-iso…`) cannot be reached from the Internet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Partition {
     /// `aws`, the commercial regions.
+    #[default]
     Aws,
     /// `aws-cn`, China.
     China,
@@ -116,7 +117,7 @@ pub struct Settings {
     dual_stack_is_set: bool,
     fips: bool,
     /// The partition of a configuration without a topic.
-    default_partition: Option<Partition>,
+    pub default_partition: Partition,
 }
 
 impl Settings {
@@ -153,7 +154,7 @@ impl Settings {
             settings.route53 = find("AWS_ENDPOINT_URL_ROUTE_53", "route_53")?;
             settings.sns = find("AWS_ENDPOINT_URL_SNS", "sns")?;
         }
-        settings.default_partition = Some(Partition::default_of(environment, profile_region)?);
+        settings.default_partition = Partition::default_of(environment, profile_region)?;
         Ok(settings)
     }
 
@@ -168,17 +169,12 @@ impl Settings {
         (Self { dual_stack: true, ..self }, changes)
     }
 
-    /// The partition of a configuration without a topic.
-    pub fn default_partition(&self) -> Partition {
-        self.default_partition.unwrap_or(Partition::Aws)
-    }
-
     pub fn endpoint(&self, service: &Service, partition: Partition) -> Endpoint {
-        let (region, given) = match service {
+        let (region, override_url) = match service {
             Service::Route53 => (partition.route53_region(), &self.route53),
             Service::Sns { region } => (region.as_str(), &self.sns),
         };
-        let base = match given {
+        let base = match override_url {
             Some(url) => url.clone(),
             None => format!("https://{}", self.host(service, partition)),
         };
@@ -357,8 +353,8 @@ mod tests {
             ("eusc-de-east-1", Partition::Eusc),
         ] {
             let settings = settings([("AWS_DEFAULT_REGION", region)]);
-            assert_eq!(settings.default_partition(), partition);
+            assert_eq!(settings.default_partition, partition);
         }
-        assert_eq!(settings([]).default_partition(), Partition::Aws);
+        assert_eq!(settings([]).default_partition, Partition::Aws);
     }
 }

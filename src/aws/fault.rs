@@ -115,10 +115,7 @@ impl Fault {
     /// Whether AWS will reject the same request until a person changes something. False if the
     /// cause may pass: a wrong clock, expired temporary credentials, the request rate of a KMS key.
     pub fn is_final(&self) -> bool {
-        self.is_rejection()
-            && self.retry() == Retry::Never
-            && !self.may_be_the_clock()
-            && self.code != "KMSThrottling"
+        self.is_rejection() && !self.may_be_the_clock()
     }
 
     /// Whether the account exceeded its request rate.

@@ -20,6 +20,7 @@ const MAX_MESSAGE: usize = 262_144;
 pub struct TopicArn {
     arn: String,
     partition: Partition,
+    /// The region of the topic's endpoint and of its signatures.
     region: String,
 }
 
@@ -65,11 +66,6 @@ impl TopicArn {
     /// The partition of the topic, which applies to its whole configuration.
     pub const fn partition(&self) -> Partition {
         self.partition
-    }
-
-    /// The region of the topic's endpoint and of its signatures.
-    pub fn region(&self) -> &str {
-        &self.region
     }
 }
 
@@ -132,7 +128,7 @@ mod tests {
             ("arn:aws-eusc:sns:eusc-de-east-1:123456789012:t", Partition::Eusc, "eusc-de-east-1"),
         ] {
             let topic = TopicArn::parse(arn).unwrap();
-            assert_eq!((topic.partition(), topic.region()), (partition, region));
+            assert_eq!((topic.partition(), topic.region.as_str()), (partition, region));
             assert_eq!(topic.to_string(), arn);
         }
     }

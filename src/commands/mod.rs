@@ -38,7 +38,7 @@ pub enum Status {
     NotTried = 2,
 }
 
-/// The time for each of standard output and standard error to print the remaining lines.
+/// The time to print the remaining lines.
 const TIME_TO_PRINT: Duration = Duration::from_millis(300);
 
 /// Runs the command in `arguments`, which do not include the program's name.
@@ -116,13 +116,13 @@ fn exists(path: &Path) -> io::Result<bool> {
     }
 }
 
-/// Waits until everything is printed. What was asked for and cannot be printed is a failure.
+/// Waits until everything is printed. A run whose output cannot be printed has failed.
 fn finish(console: &Console, status: Status) -> Status {
     match console.finish(Deadline::after(TIME_TO_PRINT)) {
         Ok(()) => status,
         Err(why) => {
             console.error(&why);
-            // Standard error may be what takes nothing.
+            // Standard error may be the stream that failed.
             let _ = console.finish(Deadline::after(TIME_TO_PRINT));
             status.max(Status::Failed)
         }

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use crate::error::SetupError;
 
-/// Every key, in the order in which the README has them.
+/// Every key, in the order of the table in docs/configuration.md.
 pub const KEYS: &[&str] = &[
     "hosted_zone_id",
     "dns_name",

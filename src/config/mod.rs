@@ -82,7 +82,7 @@ impl ConfigFile {
         let bytes = read_regular(path, MAX_SIZE).map_err(unreadable)?;
         let text = utf8(bytes).map_err(about_file)?;
         let mut config = Config::parse(&text).map_err(about_file)?;
-        // A relative path begins at the folder of the link. That of the target may be read-only.
+        // If `path` is a link, the folder of its target may be read-only.
         let named = std::path::absolute(path).map_err(unreadable)?;
         if let Some(lock) = config.alerts.as_mut().and_then(|alerts| alerts.lock.as_mut()) {
             *lock = named.parent().unwrap_or(&named).join(&*lock);

@@ -13,10 +13,10 @@ const SYSTEM_PATHS: [&str; 2] = ["/etc/autodns/autodns.json", "/usr/local/etc/au
 
 /// The first configuration that exists: `$XDG_CONFIG_HOME/autodns/autodns.json`, which is below
 /// `~/.config` unless that is set, then those of the machine. `exists` looks at a path. `command`
-/// is the command line that was typed, as the user who may read a path would type it.
+/// returns the command line to paste, run as a user who may read the path.
 ///
-/// Whether a file exists may be unknown, where its folder is closed to this user. The next place is
-/// not tried then: its configuration would take the place of one that may well be there.
+/// If this user may not look into a folder, it is unknown whether the file exists. That is an error,
+/// because the next configuration could be the wrong one.
 pub fn find(
     environment: &Environment,
     exists: impl Fn(&Path) -> io::Result<bool>,

@@ -114,7 +114,7 @@ impl Plan {
     }
 }
 
-/// The record `key` unchanged, if it exists and autodns may write it.
+/// The record `key` as it is, if it exists and autodns may write it.
 pub fn unchanged(key: &RecordKey, found: &[RecordSet]) -> Option<AddressRecord> {
     let record_set = found.iter().find(|record_set| record_set.is_of(key))?;
     let address = record_set.values.first()?.parse().ok()?;

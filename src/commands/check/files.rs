@@ -9,8 +9,8 @@ use rustix::process::geteuid;
 use super::report::Finding;
 use crate::paste;
 
-/// Whether users other than owner and group can read or change a file with a secret. A run works
-/// in either case.
+/// Whether users other than the owner can access a file with a secret. The group may read it. A run
+/// works in either case.
 pub fn permissions_of(path: &Path) -> Finding {
     // The advice must work from any folder.
     let path = absolute(path).unwrap_or_else(|_| path.into());

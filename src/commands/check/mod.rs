@@ -68,7 +68,8 @@ pub fn check(
     if report.is_ok() { status } else { status.max(Status::Failed) }
 }
 
-/// Whether standard output is a terminal that is to be written on in colour: see no-color.org.
+/// Whether standard output is a terminal that shows colours, and the user wants them: see
+/// no-color.org.
 fn wants_colour(environment: &Environment) -> bool {
     std::io::stdout().is_terminal()
         && environment.get("NO_COLOR").is_none()

@@ -68,39 +68,32 @@ pub(super) struct Finding {
 }
 
 impl Finding {
-    /// Something was tested, and is as it should be.
     pub const fn ok(name: &'static str, detail: String) -> Self {
         Self { name, status: Verdict::Ok, detail, hint: None }
     }
 
-    /// A run works, but a person should know something.
     pub const fn warning(name: &'static str, detail: String, hint: String) -> Self {
         Self { name, status: Verdict::Warning, detail, hint: Some(hint) }
     }
 
-    /// A run cannot do its work.
     pub const fn failed(name: &'static str, detail: String, hint: String) -> Self {
         Self { name, status: Verdict::Failed, detail, hint: Some(hint) }
     }
 
-    /// The command line, the configuration, the environment or the credentials cannot be used.
     pub fn setup(name: &'static str, error: &SetupError) -> Self {
         let (detail, hint) = (error.cause().into(), error.advice().map(Into::into));
         Self { name, status: Verdict::Failed, detail, hint }
     }
 
-    /// Something that a run needs failed.
     pub fn error(name: &'static str, error: impl Into<RecordError>) -> Self {
         let error = error.into();
         Self::failed(name, error.detail(), error.advice)
     }
 
-    /// Something could not be tested.
     pub fn unknown(name: &'static str, detail: impl Into<String>) -> Self {
         Self { name, status: Verdict::NotTested, detail: detail.into(), hint: None }
     }
 
-    /// Adds what a person can do.
     pub fn hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
     }

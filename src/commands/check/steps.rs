@@ -203,7 +203,7 @@ fn check_lock(lock: &AlertLock) -> Finding {
     }
 }
 
-/// The address of a source, and the time with all redirects.
+/// Asks one source. The time of the result includes all redirects.
 fn ask(
     session: &Session,
     source: Source,

@@ -1,6 +1,6 @@
-//! The straight line of one configuration: looks up its public addresses and its current records at
-//! the same time, then lets `settle` change the records. Runs in a thread that may be left behind,
-//! so it decides nothing about alerts or the exit status.
+//! The work of one configuration: looks up its public addresses and its current records at the same
+//! time, then lets `settle` change the records. Runs in a thread that may be left behind, so it
+//! decides nothing about alerts or the exit status.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -62,6 +62,9 @@ impl Outcome {
         (lines, is_offline)
     }
 }
+
+/// A public address, or an error per cause.
+type Found = Result<PublicAddress, Vec<address::Error>>;
 
 /// One configuration's run.
 #[derive(Clone)]
@@ -150,11 +153,7 @@ impl Job {
 
     /// Asks for the address of each family and lists the records, all at the same time. A family
     /// that hangs delays neither the other family nor the list.
-    #[expect(clippy::type_complexity, reason = "two answers, each used once, right above")]
-    fn look_up(
-        &self,
-        aws: &Aws<'_>,
-    ) -> (Vec<(Family, Result<PublicAddress, Vec<address::Error>>)>, Result<List, aws::Error>) {
+    fn look_up(&self, aws: &Aws<'_>) -> (Vec<(Family, Found)>, Result<List, aws::Error>) {
         // If a look-up hangs, time must remain to write the other records.
         let deadline = self.times.work.share(2);
         let mut started = Vec::new();
@@ -178,11 +177,7 @@ impl Job {
         (addresses.collect(), list)
     }
 
-    pub fn find(
-        &self,
-        family: Family,
-        deadline: Deadline,
-    ) -> Result<PublicAddress, Vec<address::Error>> {
+    pub fn find(&self, family: Family, deadline: Deadline) -> Found {
         self.config().sources.find(family, &self.session.asking(deadline))
     }
 

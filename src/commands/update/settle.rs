@@ -126,9 +126,9 @@ impl<'a> Settling<'a> {
         }
     }
 
-    /// Makes sure that the addresses and then the list are fresh. With `again`, the list is made
-    /// again in any case. The error is about the list.
-    fn refresh(&mut self, again: bool) -> Result<(), aws::Error> {
+    /// Looks up the addresses that are old, then lists the records if the list is old. With
+    /// `must_list`, lists them in any case. The error is about the list.
+    fn refresh(&mut self, must_list: bool) -> Result<(), aws::Error> {
         let deadline = self.job.times.work.share(2);
         for mut known in mem::take(&mut self.known) {
             if known.at.elapsed() > FRESH_ADDRESS && self.is_open(known.family()) {
@@ -145,7 +145,7 @@ impl<'a> Settling<'a> {
             }
             self.known.push(known);
         }
-        if again || self.list_is_old() {
+        if must_list || self.list_is_old() {
             self.list = self.job.list(self.aws, deadline)?;
         }
         Ok(())
@@ -170,15 +170,15 @@ impl<'a> Settling<'a> {
         let asking = self.job.session.asking(self.job.times.work.share(2));
         for mut known in mem::take(&mut self.known) {
             let family = known.family();
-            let moves = |(key, plan): &(RecordKey, Plan)| {
-                key.record_type.family() == family && plan.moves_address()
-            };
-            if !known.confirmed && plans.iter().any(moves) {
+            let moved: Vec<&RecordKey> = plans
+                .iter()
+                .filter(|(key, plan)| key.record_type.family() == family && plan.moves_address())
+                .map(|(key, _)| key)
+                .collect();
+            if !known.confirmed && !moved.is_empty() {
                 self.job.console().doing("asking another source whether the address is right");
                 if let Err(causes) = self.job.config().sources.confirm(&known.found, &asking) {
-                    let disputed =
-                        |key: &RecordKey| plans.iter().any(|plan| plan.0 == *key && moves(plan));
-                    self.close(disputed, causes);
+                    self.close(|key| moved.contains(&key), causes);
                     continue;
                 }
                 known.confirmed = true;
@@ -231,8 +231,8 @@ impl<'a> Settling<'a> {
         changes
     }
 
-    /// Whether Route 53 would accept a new record: it rejects a name outside the zone. A dry run
-    /// checks this, so that it does not promise a change that a real run cannot make.
+    /// Returns an error if Route 53 would reject a new record because its name is outside the zone.
+    /// A dry run checks this, so that it does not promise a change that a real run cannot make.
     fn reject_outside_zone(&self, key: &RecordKey) -> Result<(), RecordError> {
         let zone = &self.job.config().zone;
         match self.aws.zone_name(zone, self.job.times.work)? {
@@ -262,8 +262,7 @@ impl<'a> Settling<'a> {
         Ok(())
     }
 
-    /// Settles the open records in these batches, each on its own: one that Route 53 rejects does
-    /// not keep the others from being right.
+    /// Settles each of these batches separately, so that the others succeed if Route 53 rejects one.
     fn settle_apart(&mut self, batches: Vec<Vec<RecordKey>>) {
         self.open.clear();
         for open in batches {
@@ -280,13 +279,14 @@ impl<'a> Settling<'a> {
         self.close(|_| true, [error]);
     }
 
-    /// Closes the open records for which `of` returns true: `causes` say why they are not right.
+    /// Closes the open records that are `affected`, with an error per cause.
     fn close(
         &mut self,
-        of: impl Fn(&RecordKey) -> bool,
+        affected: impl Fn(&RecordKey) -> bool,
         causes: impl IntoIterator<Item: Into<RecordError>>,
     ) {
-        let (records, open): (Vec<_>, _) = mem::take(&mut self.open).into_iter().partition(of);
+        let (records, open): (Vec<_>, _) =
+            mem::take(&mut self.open).into_iter().partition(affected);
         self.open = open;
         let about = |cause: RecordError| cause.about(records.clone());
         self.errors.extend(causes.into_iter().map(|cause| about(cause.into())));

@@ -54,7 +54,7 @@ impl Times {
         Self { work, patience: work.later(GRACE.min(reserved / 2)), end }
     }
 
-    /// The end, but at least [`MIN_TIME`] from now.
+    /// The deadline of an alert or a heartbeat: the end, but at least [`MIN_TIME`] from now.
     fn message_deadline(self) -> Deadline {
         self.end.max(Deadline::after(MIN_TIME))
     }
