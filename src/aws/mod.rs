@@ -180,7 +180,7 @@ impl<'a> Aws<'a> {
         deadline: Deadline,
     ) -> Result<BTreeMap<DnsName, Vec<RecordSet>>, Error> {
         loop {
-            let (start, size) = (walk.start(), walk.page());
+            let (start, size) = (walk.start(), walk.page_size());
             self.console.step(|| {
                 let from = start.name();
                 format!("listing up to {size} record sets of hosted zone {zone} from {from}")

@@ -31,8 +31,8 @@ pub struct Walk<'a> {
     sort_key: String,
     /// For how many pages in a row `sort_key` did not change.
     stayed: usize,
-    page: usize,
-    max_page: usize,
+    page_size: usize,
+    max_page_size: usize,
 }
 
 impl<'a> Walk<'a> {
@@ -43,7 +43,7 @@ impl<'a> Walk<'a> {
         wanted.dedup();
         let (sort_key, first) = wanted.first().filter(|_| wanted.len() > 1)?.clone();
         // Enough for a small zone; otherwise about as much as listing each name separately.
-        let page = MIN_FIRST_PAGE.saturating_add(wanted.len() * PAGE).min(MAX_PAGE);
+        let page_size = MIN_FIRST_PAGE.saturating_add(wanted.len() * PAGE).min(MAX_PAGE);
         Some(Self {
             wanted,
             listed: BTreeMap::new(),
@@ -52,8 +52,8 @@ impl<'a> Walk<'a> {
             start: Start::at(first),
             sort_key,
             stayed: 0,
-            page,
-            max_page: page,
+            page_size,
+            max_page_size: page_size,
         })
     }
 
@@ -63,8 +63,8 @@ impl<'a> Walk<'a> {
     }
 
     /// How many record sets to request on the next page.
-    pub const fn page(&self) -> usize {
-        self.page
+    pub const fn page_size(&self) -> usize {
+        self.page_size
     }
 
     pub fn wants(&self, name: &DnsName) -> bool {
@@ -74,10 +74,10 @@ impl<'a> Walk<'a> {
     /// Makes all further pages smaller, after a response that was too large. Returns false if they
     /// cannot get smaller.
     pub fn shrink(&mut self) -> bool {
-        let was = self.page;
-        self.page = (was / STEP).max(PAGE);
-        self.max_page = self.page;
-        self.page < was
+        let was = self.page_size;
+        self.page_size = (was / STEP).max(PAGE);
+        self.max_page_size = self.page_size;
+        self.page_size < was
     }
 
     /// Takes the page that was requested. Returns whether the walk continues.
@@ -87,10 +87,10 @@ impl<'a> Walk<'a> {
         let Ok(name) = DnsName::from_route53(next.name()) else { return self.end(last) };
         let sort_key = sort_key_of(&name);
         let reached = |(wanted, _): &&(String, _)| (&self.sort_key..&sort_key).contains(&wanted);
-        self.page = if self.wanted.iter().filter(reached).count() > 1 {
-            (self.page * STEP).min(self.max_page)
+        self.page_size = if self.wanted.iter().filter(reached).count() > 1 {
+            (self.page_size * STEP).min(self.max_page_size)
         } else {
-            (self.page / STEP).max(PAGE).min(self.max_page)
+            (self.page_size / STEP).max(PAGE).min(self.max_page_size)
         };
         if last.as_ref() == Some(&name) && sort_key >= self.sort_key {
             // The name continues on the next page.
@@ -216,21 +216,21 @@ mod tests {
         let both = names(&["b", "a"]);
         let walk = Walk::new(&both).unwrap();
         assert_eq!(*walk.start(), Start::at(&name("a.example.com")));
-        assert_eq!(walk.page(), 120);
+        assert_eq!(walk.page_size(), 120);
         let many: Vec<String> = (0..40).map(|index| format!("n{index}")).collect();
         let many = names(&many.iter().map(String::as_str).collect::<Vec<_>>());
-        assert_eq!(Walk::new(&many).unwrap().page(), 300);
+        assert_eq!(Walk::new(&many).unwrap().page_size(), 300);
     }
 
     #[test]
     fn walk_skips_ahead_and_adapts_its_pages() {
         let wanted = names(&["a", "m", "n", "z"]);
         let mut walk = Walk::new(&wanted).unwrap();
-        assert_eq!(walk.page(), 140);
+        assert_eq!(walk.page_size(), 140);
         assert!(walk.take(page(&["a", "a", "-"], Some(("b", "1")))));
-        assert_eq!((walk.start(), walk.page()), (&Start::at(&wanted[1]), 28));
+        assert_eq!((walk.start(), walk.page_size()), (&Start::at(&wanted[1]), 28));
         assert!(walk.take(page(&["m", "n", "-"], Some(("o", "1")))));
-        assert_eq!((walk.start(), walk.page()), (&Start::at(&wanted[3]), 140));
+        assert_eq!((walk.start(), walk.page_size()), (&Start::at(&wanted[3]), 140));
         assert!(!walk.take(page(&["z"], None)));
         assert_eq!(listed(walk), counts(&[("a", 2), ("m", 1), ("n", 1), ("z", 1)]));
     }
@@ -277,9 +277,9 @@ mod tests {
         let wanted = names(&["a", "b", "c"]);
         let mut walk = Walk::new(&wanted).unwrap();
         assert!(walk.shrink());
-        assert_eq!(walk.page(), 26);
+        assert_eq!(walk.page_size(), 26);
         assert!(walk.take(page(&["a", "b"], Some(("c", "1")))));
-        assert_eq!(walk.page(), 26);
+        assert_eq!(walk.page_size(), 26);
         assert!(walk.shrink());
         assert!(!walk.shrink(), "a page of ten is as small as pages are");
     }
