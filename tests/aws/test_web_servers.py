@@ -11,7 +11,7 @@ import web_server
 
 GOOD = "/reflect/v1?apikey=verysecret"
 REFUSED = '{"error":"the apikey parameter is missing or wrong"}'
-UNNAMED = '{"error":"the proxy did not say for whom it asks"}'
+UNNAMED = '{"error":"the proxy did not name its client"}'
 SERVERS = [web_server.nginx, web_server.caddy]
 HOSTS = ["127.0.0.1", "::1"]
 
