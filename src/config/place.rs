@@ -15,8 +15,8 @@ const SYSTEM_PATHS: [&str; 2] = ["/etc/autodns/autodns.json", "/usr/local/etc/au
 /// `~/.config` unless that is set, then those of the machine. `exists` looks at a path. `command`
 /// returns the command line to paste, run as a user who may read the path.
 ///
-/// If this user may not look into a folder, it is unknown whether the file exists. That is an error,
-/// because the next configuration could be the wrong one.
+/// If this user may not look into a folder, it is unknown whether the file exists. That is an
+/// error, because the next configuration could be the wrong one.
 pub fn find(
     environment: &Environment,
     exists: impl Fn(&Path) -> io::Result<bool>,

@@ -147,7 +147,8 @@ impl Steps<'_> {
                             None => Finding::unknown(
                                 NAME,
                                 format!(
-                                    "{key} was not written: it does not exist, or is not a simple record"
+                                    "{key} was not written: it does not exist, or is not a \
+                                     simple record"
                                 ),
                             ),
                         });

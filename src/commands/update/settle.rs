@@ -262,7 +262,8 @@ impl<'a> Settling<'a> {
         Ok(())
     }
 
-    /// Settles each of these batches separately, so that the others succeed if Route 53 rejects one.
+    /// Settles each of these batches separately, so that the others succeed if Route 53 rejects
+    /// one.
     fn settle_apart(&mut self, batches: Vec<Vec<RecordKey>>) {
         self.open.clear();
         for open in batches {
