@@ -368,7 +368,7 @@ fn two_configs_of_one_name_without_lock_are_rejected() {
     let first = fixture.sandbox.path("autodns.json");
     let second = fixture.write_config("second.json", &config);
     let said = format!(
-        "autodns: {{home}}/autodns.json, {{home}}/second.json: have the same alert_lock, \
+        "autodns: {{home}}/autodns.json, {{home}}/second.json: all have the same alert_lock, \
          {{home}}/.local/state/autodns/{}; give each its own\n",
         default_lock_name()
     );

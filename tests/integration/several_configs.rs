@@ -91,7 +91,7 @@ fn two_configs_with_one_lock_are_rejected() {
     fixture.assert_untouched(fixture.run_args(&[&first, &second]).assert(
         2,
         "",
-        "autodns: {home}/autodns.json, {home}/second.json: have the same alert_lock, \
+        "autodns: {home}/autodns.json, {home}/second.json: all have the same alert_lock, \
          {home}/autodns.lock; give each its own\n",
     ));
     // Another spelling of the same path.
@@ -100,7 +100,7 @@ fn two_configs_with_one_lock_are_rejected() {
     fixture.assert_untouched(fixture.run_args(&[&first, &second]).assert(
         2,
         "",
-        "autodns: {home}/autodns.json, {home}/second.json: have the same alert_lock, \
+        "autodns: {home}/autodns.json, {home}/second.json: all have the same alert_lock, \
          {home}/autodns.lock; give each its own\n",
     ));
 }

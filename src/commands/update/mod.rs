@@ -58,21 +58,21 @@ fn read_configs(
             }
         }
     }
-    let mut reject = |sharers: &[PathBuf], problem: &str| {
-        let mut names: Vec<String> = sharers.iter().map(|p| p.display().to_string()).collect();
+    let mut reject = |paths: &[PathBuf], problem: &str| {
+        let mut names: Vec<String> = paths.iter().map(|p| p.display().to_string()).collect();
         names.dedup();
         console.error(&format!("{}: {problem}", names.join(", ")));
         status = Status::NotTried;
     };
-    for (_, sharers) in sharers(&read, |config| config.resolved.as_ref()) {
-        reject(&sharers, "the same file is named twice; name it once");
-        read.retain(|config| !sharers.contains(&config.file.path));
+    for (_, paths) in sharers(&read, |config| config.resolved.as_ref()) {
+        reject(&paths, "the same file is named twice; name it once");
+        read.retain(|config| !paths.contains(&config.file.path));
     }
     // One lock cannot remember the alerts of two configurations.
-    for (lock, sharers) in sharers(&read, |config| config.lock.as_ref()) {
+    for (lock, paths) in sharers(&read, |config| config.lock.as_ref()) {
         let lock = lock.display();
-        reject(&sharers, &format!("have the same alert_lock, {lock}; give each its own"));
-        read.retain(|config| !sharers.contains(&config.file.path));
+        reject(&paths, &format!("all have the same alert_lock, {lock}; give each its own"));
+        read.retain(|config| !paths.contains(&config.file.path));
     }
     (read.into_iter().map(|config| config.file).collect(), status)
 }
@@ -85,7 +85,7 @@ struct ReadConfig {
     lock: Option<PathBuf>,
 }
 
-/// Each path that several of `configs` share, and the names of these configurations.
+/// Each path that several of `configs` share, and the paths of these configurations.
 fn sharers(
     configs: &[ReadConfig],
     path_of: impl Fn(&ReadConfig) -> Option<&PathBuf>,
