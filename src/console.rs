@@ -78,7 +78,8 @@ impl Console {
         }
     }
 
-    /// Notes what the run is doing now: a phrase that follows "it was still".
+    /// Notes what the run is doing now, as in "reading FILE". If the run hangs, a message says that
+    /// this did not end in time.
     pub fn doing(&self, what: impl Into<String>) {
         *self.doing.lock().unwrap_or_else(PoisonError::into_inner) = what.into();
     }
