@@ -121,10 +121,10 @@ impl Credentials {
                 return Err(SetupError::new(cause).advise("remove them"));
             }
             if !value.bytes().all(|byte| byte.is_ascii_graphic()) {
-                return Err(SetupError::new(format!(
-                    "{name} in {place} contains a space or another character that no key has; \
-                     remove it"
-                )));
+                let cause = format!(
+                    "{name} in {place} contains a space or another character that no key has"
+                );
+                return Err(SetupError::new(cause).advise("remove it"));
             }
         }
         Ok(Some(Self {

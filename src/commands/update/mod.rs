@@ -58,20 +58,21 @@ fn read_configs(
             }
         }
     }
-    let mut reject = |paths: &[PathBuf], problem: &str| {
+    let mut reject = |paths: &[PathBuf], error: SetupError| {
         let mut names: Vec<String> = paths.iter().map(|p| p.display().to_string()).collect();
         names.dedup();
-        console.error(&format!("{}: {problem}", names.join(", ")));
+        console.error(&error.about(&names.join(", ")).to_string());
         status = Status::NotTried;
     };
     for (_, paths) in sharers(&read, |config| config.resolved.as_ref()) {
-        reject(&paths, "the same file is named twice; name it once");
+        let error = SetupError::new("the same file is named twice").advise("name it once");
+        reject(&paths, error);
         read.retain(|config| !paths.contains(&config.file.path));
     }
     // One lock cannot remember the alerts of two configurations.
     for (lock, paths) in sharers(&read, |config| config.lock.as_ref()) {
-        let lock = lock.display();
-        reject(&paths, &format!("all have the same alert_lock, {lock}; give each its own"));
+        let cause = format!("all have the same alert_lock, {}", lock.display());
+        reject(&paths, SetupError::new(cause).advise("give each its own"));
         read.retain(|config| !paths.contains(&config.file.path));
     }
     (read.into_iter().map(|config| config.file).collect(), status)
