@@ -113,7 +113,7 @@ impl Sources {
                 retry: Retry::Transient,
                 ..SourceError::never(
                     "it did not respond in time",
-                    "check the connection; the next run tries again",
+                    "check the connection if the next run fails too",
                 )
             });
         }

@@ -134,7 +134,7 @@ const fn advice_of(status: u16) -> &'static str {
         (_, 511) => "sign in to this network with a browser",
         (Retry::Never, 500..) => "check the reflector",
         (Retry::Never, _) => CHECK_REFLECTOR,
-        _ => "the next run tries again",
+        _ => "wait for the next run, which tries again",
     }
 }
 
@@ -249,9 +249,9 @@ mod tests {
             (403, CHECK_REFLECTOR),
             (404, CHECK_REFLECTOR),
             (206, CHECK_REFLECTOR),
-            (429, "the next run tries again"),
-            (500, "the next run tries again"),
-            (503, "the next run tries again"),
+            (429, "wait for the next run, which tries again"),
+            (500, "wait for the next run, which tries again"),
+            (503, "wait for the next run, which tries again"),
             (501, "check the reflector"),
             (505, "check the reflector"),
             (511, "sign in to this network with a browser"),

@@ -218,7 +218,7 @@ impl Cause {
                 "sign in to this network with a browser".into()
             }
             Self::Unreadable { status, .. } if Retry::of_status(*status) != Retry::Never => {
-                "the next run tries again".into()
+                "wait for the next run, which tries again".into()
             }
             Self::Unreadable { .. } => "check who answers there: it is not AWS".into(),
             Self::BeyondCalendar => SET_CLOCK.into(),
@@ -257,10 +257,10 @@ fn advice_on(fault: &Fault, caller: &Caller) -> String {
             .into();
     }
     if fault.is_throttling() {
-        return "the next run tries again: this AWS account makes too many requests at once".into();
+        return "wait for the next run: this AWS account makes too many requests at once".into();
     }
     if fault.status >= 500 || fault.retry() != Retry::Never {
-        return "the next run tries again".into();
+        return "wait for the next run, which tries again".into();
     }
     let key_source = || caller.key_source();
     match fault.code.as_str() {

@@ -141,7 +141,7 @@ fn row(kind: &Kind, host: &str, family: Option<Family>) -> Row {
     let soon = |words: &'static str, advice: &'static str| -> Row {
         (words.into(), advice.into(), Retry::Transient)
     };
-    let connection = "check the connection; the next run tries again";
+    let connection = "check the connection if the next run fails too";
     match kind {
         Kind::NoNetwork => soon(NO_NETWORK, NO_NETWORK_ADVICE),
         Kind::NoRoute(Family::V6) => never(
@@ -222,9 +222,11 @@ fn row(kind: &Kind, host: &str, family: Option<Family>) -> Row {
         Kind::Redirect { problem, key } => {
             ((*problem).into(), format!("check {key}").into(), Retry::Never)
         }
-        Kind::Other(words) => {
-            (words.clone().into(), "the next run tries again".into(), Retry::Transient)
-        }
+        Kind::Other(words) => (
+            words.clone().into(),
+            "wait for the next run, which tries again".into(),
+            Retry::Transient,
+        ),
     }
 }
 
@@ -259,7 +261,7 @@ fn of_proxy(status: u16) -> Row {
             if Retry::of_status(status) == Retry::Never {
                 "check HTTPS_PROXY and NO_PROXY"
             } else {
-                "check the proxy; the next run tries again"
+                "check the proxy if the next run fails too"
             },
         ),
         _ => (format!("it did not connect ({status})"), "check HTTPS_PROXY and NO_PROXY"),

@@ -183,7 +183,7 @@ fn lock_is_removed_when_recovery_message_is_denied() {
 fn failed_alert_writes_no_lock_and_is_retried_next_run() {
     let unconfirmed = "autodns: home.example.com: the alert: could not confirm the message to \
                        {topic}: {aws}: the connection was closed before the response was whole; \
-                       check the connection; the next run tries again\n";
+                       check the connection if the next run fails too\n";
     for (fault, said) in [
         (
             Fault::error(404, "NotFound", "Topic does not exist"),

@@ -184,12 +184,12 @@ an endless status line: {aws}: the response is too large; check who answers ther
 an endless header: {aws}: the response is too large; check who answers there
 endless headers: {aws}: the response is not HTTP; check who answers there
 a length of 16 EiB: {aws}: the connection was closed before the response was whole; check the \
-connection; the next run tries again
+connection if the next run fails too
 a length above 16 EiB: {aws}: the response is not HTTP; check who answers there
 a negative length: {aws}: the response is not HTTP; check who answers there
 two lengths: {aws}: the response is not HTTP; check who answers there
 a length too long: {aws}: the connection was closed before the response was whole; check the \
-connection; the next run tries again
+connection if the next run fails too
 a length too short: {aws} answered 200, and the response is not XML; check who answers there: it \
 is not AWS
 a portal's page: {aws} answered 200, and the response is XML with a DOCTYPE; check who answers \
@@ -315,13 +315,13 @@ fn invalid_reflector_response_is_an_error() {
          an endless status line: the response is too large; check who answers there\n\
          an endless header: the response is too large; check who answers there\n\
          endless headers: the response is not HTTP; check who answers there\n\
-         a length of 16 EiB: the connection was closed before the response was whole; check the \
-         connection; the next run tries again\n\
+         a length of 16 EiB: the connection was closed before the response was whole; check \
+         the connection if the next run fails too\n\
          a length above 16 EiB: the response is not HTTP; check who answers there\n\
          a negative length: the response is not HTTP; check who answers there\n\
          two lengths: the response is not HTTP; check who answers there\n\
-         a length too long: the connection was closed before the response was whole; check the \
-         connection; the next run tries again\n\
+         a length too long: the connection was closed before the response was whole; check \
+         the connection if the next run fails too\n\
          a length too short: it answered broken JSON; check the reflector, and the key in \
          reflect_url if it has one\n\
          a portal's page: it answered 68 bytes of HTML, not an address; check the reflector, and \
@@ -357,8 +357,8 @@ fn response_that_never_ends_is_aborted() {
         Reply::Forever(text(start), text("X-More: x\r\n"))
     };
     let large = "the response is too large; check who answers there\n";
-    let reading = "timed out while reading the response; check the connection; the next run tries \
-                   again\n";
+    let reading = "timed out while reading the response; check the connection if the \
+                   next run fails too\n";
     // The trailer takes as long as a response may take, so the runs are concurrent.
     let runs = [
         ((going_on(), large), (hinting(), large)),

@@ -56,10 +56,10 @@ ok          record       home.example.com A is 192.175.48.1, and a run changes i
 ok          ttl          home.example.com A has TTL 300, which it keeps: ttl is not set
 ok          public dns   this machine's resolver says 192.175.48.1 for home.example.com
 ok          clock        this machine's clock is {seconds} off, which is close enough
-not tested  change       whether this key may change records of {zone}; test it with --write, which \
-                         writes each record as it is
-not tested  topic        whether {topic} accepts messages; test it with --alert, which publishes a test \
-                         message
+not tested  change       whether this key may change records of {zone}; test it with --write, \
+                         which writes each record as it is
+not tested  topic        whether {topic} accepts messages; test it with --alert, which publishes \
+                         a test message
 "
     .to_owned();
     for (from, to) in others {
@@ -290,8 +290,8 @@ fn check_alert_publishes_a_test_message() {
     let said = "{topic} accepted the test message 567910cd-659e-55d4-8ccb-5aaf14679dc0 \
                 over IPv4 with TLS 1.3 in  ms";
     let said = format!("ok          topic        {said}");
-    let untried = "not tested  topic        whether {topic} accepts messages; test it with --alert, \
-                   which publishes a test message";
+    let untried = "not tested  topic        whether {topic} accepts messages; test it with \
+                   --alert, which publishes a test message";
     check(&fixture, &["--alert"]).assert(0, &expected(&[(untried, &said)]), "");
     assert_eq!(fixture.aws.operations(), [List, List, Publish]);
     let published = fixture.aws.published();
@@ -373,8 +373,8 @@ fn check_compares_the_addresses_of_all_sources() {
          says 192.175.48.9; check which is right\n\
          ok          address      {reflector}/reflect/v1 says 2620:4f:8000::7 over IPv6 with TLS \
          1.3 in  ms\n\
-         failed      address      {other}/reflect/v1 over IPv6: it answered 503; the next run \
-         tries again\n",
+         failed      address      {other}/reflect/v1 over IPv6: it answered 503; wait for the \
+         next run, which tries again\n",
     );
 }
 

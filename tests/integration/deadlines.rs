@@ -17,7 +17,7 @@ use crate::support::fixture::Fixture;
 use crate::support::http::{Family, Reply, Response};
 use crate::support::server::Silent;
 
-const CHECK: &str = "check the connection; the next run tries again\n";
+const CHECK: &str = "check the connection if the next run fails too\n";
 
 /// A response sent at one byte per second, for more than ten minutes.
 fn dripping(response: &Response) -> Reply {
@@ -79,7 +79,7 @@ fn silent_tls_server_is_named() {
     fixture.configure(|config| config["reflect_url"] = json!(url));
     let said = "autodns: home.example.com A: could not get the public IPv4 address from \
                 https://reflect.example.net:{silent}: timed out while agreeing on TLS with the \
-                server; check the connection; the next run tries again\n";
+                server; check the connection if the next run fails too\n";
     fixture.run_with(&["--deadline", "3"]).assert(1, "", said).assert_wrote(&["+ autodns.lock"]);
     assert_eq!(fixture.aws.operations(), [List, Publish]);
 }

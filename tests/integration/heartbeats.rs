@@ -151,8 +151,8 @@ fn failed_heartbeat_is_only_a_verbose_warning() {
         ),
         (
             Reply::reset(),
-            "the connection was closed before the response was whole; check the connection; the \
-             next run tries again",
+            "the connection was closed before the response was whole; check the connection if \
+             the next run fails too",
         ),
         (Reply::Endless, "the response is too large; check who answers there"),
     ] {

@@ -66,7 +66,12 @@ fn query_echoed_by_a_reflector_is_hidden() {
                 format!("it answered {} bytes of text, not an address", echo.len()),
                 advice,
             ),
-            (500, echo.clone(), "it answered 500".to_owned(), "the next run tries again"),
+            (
+                500,
+                echo.clone(),
+                "it answered 500".to_owned(),
+                "wait for the next run, which tries again",
+            ),
         ] {
             let fixture = with_session_token();
             fixture.reflector.replies(Family::V4, Response::new(status, "text/plain", body));
@@ -231,7 +236,8 @@ fn secret_in_a_redirect_is_hidden() {
         1,
         "",
         "autodns: home.example.com A: could not get the public IPv4 address from \
-         {reflector}/reflect/v1: it redirects to a place that is not an https URL; check reflect_url\n",
+         {reflector}/reflect/v1: it redirects to a place that is not an https URL; check \
+         reflect_url\n",
     );
     fixture.reflector.at(&format!("/two?{query}"), Response::redirect(302, &target));
     fixture.run().assert(

@@ -53,11 +53,11 @@ fn failing_proxy_is_named_without_its_password() {
         1,
         "",
         "autodns: home.example.com A: could not list the records of hosted zone {zone}: \
-         {aws}: the proxy {proxy}: it did not connect to the host (502); check the proxy; the \
-         next run tries again\n\
+         {aws}: the proxy {proxy}: it did not connect to the host (502); check the proxy \
+         if the next run fails too\n\
          autodns: home.example.com: the alert: could not publish to {topic}: {aws}: the proxy \
-         {proxy}: it did not connect to the host (502); check the proxy; the next run tries \
-         again\n",
+         {proxy}: it did not connect to the host (502); check the proxy if the next \
+         run fails too\n",
     );
     assert_eq!(fixture.aws.server().connections(), 0);
     // The proxy does not listen.
@@ -126,12 +126,12 @@ fn rejected_connect_is_reported_with_its_status() {
         (
             503,
             3,
-            "it did not connect to the host (503); check the proxy; the next run tries again\n",
+            "it did not connect to the host (503); check the proxy if the next run fails too\n",
         ),
         (
             522,
             3,
-            "it did not connect to the host (522); check the proxy; the next run tries again\n",
+            "it did not connect to the host (522); check the proxy if the next run fails too\n",
         ),
     ] {
         let mut fixture = behind_proxy(&proxy);

@@ -85,13 +85,14 @@ fn response_without_address_is_described() {
          reflect_url if it has one\n\
          its error of several lines: it reported \"first second [31m\"; check the reflector, \
          and the key in reflect_url if it has one\n\
-         503 with an error: it answered 503: \"out of order\"; the next run tries again\n\
+         503 with an error: it answered 503: \"out of order\"; wait for the next run, \
+         which tries again\n\
          403 with an error: it answered 403: \"wrong apikey\"; check the reflector, and the key \
          in reflect_url if it has one\n\
-         503 with an address: it answered 503; the next run tries again\n\
+         503 with an address: it answered 503; wait for the next run, which tries again\n\
          404 with a page: it answered 404; check the reflector, and the key in reflect_url if \
          it has one\n\
-         429: it answered 429; the next run tries again\n\
+         429: it answered 429; wait for the next run, which tries again\n\
          204: it answered 204; check the reflector, and the key in reflect_url if it has one\n\
          206: it answered 206; check the reflector, and the key in reflect_url if it has one\n\
          201: it answered 201; check the reflector, and the key in reflect_url if it has one\n\
@@ -162,22 +163,22 @@ fn incomplete_response_is_rejected() {
     assert_text(
         &seen,
         "more than 4 KiB: the response is too large; check who answers there\n\
-         closed: the connection was closed before the response was whole; check the connection; \
-         the next run tries again\n\
-         cut: the connection was closed before the response was whole; check the connection; \
-         the next run tries again\n\
-         reset: the connection was closed before the response was whole; check the connection; \
-         the next run tries again\n\
-         truncated: the connection was closed before the response was whole; check the \
-         connection; the next run tries again\n\
+         closed: the connection was closed before the response was whole; check the connection \
+         if the next run fails too\n\
+         cut: the connection was closed before the response was whole; check the connection \
+         if the next run fails too\n\
+         reset: the connection was closed before the response was whole; check the connection \
+         if the next run fails too\n\
+         truncated: the connection was closed before the response was whole; check \
+         the connection if the next run fails too\n\
          cut inside the address: the connection was closed before the response was whole; check \
-         the connection; the next run tries again\n\
+         the connection if the next run fails too\n\
          cut with no length given: it answered text without saying how long it is, which may \
          be cut off; check the reflector, and the key in reflect_url if it has one\n\
          not HTTP: the response is not HTTP; check who answers there\n\
          an invalid length: the response is not HTTP; check who answers there\n\
-         half a chunk: the connection was closed before the response was whole; check the \
-         connection; the next run tries again\n",
+         half a chunk: the connection was closed before the response was whole; check \
+         the connection if the next run fails too\n",
     );
 }
 
@@ -194,8 +195,8 @@ fn truncated_text_is_rejected_whatever_its_headers() {
         |coding: &str, body: &str| cut("1.1", &format!("Transfer-Encoding: {coding}\r\n"), body);
     let unseen = "it answered text without saying how long it is, which may be cut off; check the \
                   reflector, and the key in reflect_url if it has one\n";
-    let seen = "the connection was closed before the response was whole; check the connection; the \
-                next run tries again\n";
+    let seen = "the connection was closed before the response was whole; check the connection if \
+                the next run fails too\n";
     let text = "192.175.48.7";
     for (what, reply, expected) in [
         ("identity", coding("identity", text), unseen),
@@ -521,7 +522,7 @@ fn failure_of_one_family_does_not_stop_the_other() {
         "",
         "autodns: home.example.com AAAA: could not get the public IPv6 address from \
          {reflector}/reflect/v1: the connection was closed before the response was whole; check \
-         the connection; the next run tries again\n",
+         the connection if the next run fails too\n",
     );
     assert_eq!(
         fixture.aws.record_sets(),
@@ -730,7 +731,7 @@ fn server_without_tls_is_reported() {
         "",
         "autodns: home.example.com A: could not get the public IPv4 address from \
          https://reflect.example.net:{plain}: the connection was closed before the response was \
-         whole; check the connection; the next run tries again\n",
+         whole; check the connection if the next run fails too\n",
     );
 }
 

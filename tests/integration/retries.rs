@@ -84,7 +84,9 @@ fn attempts_are_3_unless_aws_max_attempts_is_set() {
         fixture.run().assert(
             1,
             "",
-            &format!("{LIST_FAILED}ServiceUnavailable: x; the next run tries again\n"),
+            &format!(
+                "{LIST_FAILED}ServiceUnavailable: x; wait for the next run, which tries again\n"
+            ),
         );
         assert_eq!(fixture.aws.operations(), vec![List; attempts], "{limit:?}");
     }
@@ -104,8 +106,8 @@ fn throttled_request_gets_more_attempts_than_failures() {
     fixture.remove_from_config("topic_arn");
     fixture.aws.always(List, Fault::error(400, "Throttling", "Rate exceeded"));
     let said = format!(
-        "{LIST_FAILED}Throttling: Rate exceeded; the next run tries again: this AWS account \
-         makes too many requests at once\n"
+        "{LIST_FAILED}Throttling: Rate exceeded; wait for the next run: this AWS \
+         account makes too many requests at once\n"
     );
     fixture.run().assert(1, "", &said);
     assert_eq!(fixture.aws.operations(), [List, List]);
@@ -140,7 +142,9 @@ fn throttled_request_is_retried_until_the_deadline() {
     let mut fixture = Fixture::new();
     fixture.remove_from_config("topic_arn");
     fixture.aws.always(Change, Fault::error(400, "PriorRequestNotComplete", "x"));
-    let said = format!("{CHANGE_FAILED}PriorRequestNotComplete: x; the next run tries again\n");
+    let said = format!(
+        "{CHANGE_FAILED}PriorRequestNotComplete: x; wait for the next run, which tries again\n"
+    );
     fixture.run_with(&["--deadline", "4"]).assert(1, "", &said);
     assert!(fixture.aws.operations().len() > 2, "{:?}", fixture.aws.operations());
 }
@@ -183,8 +187,8 @@ fn change_with_lost_response_and_no_list_is_unconfirmed() {
     fixture.aws.fault(List, Fault::Pass);
     fixture.aws.always(List, Fault::error(403, "AccessDenied", "no"));
     let said = format!(
-        "{UNCONFIRMED}{{aws}}: the connection was closed before the response was whole; check the \
-         connection; the next run tries again\n"
+        "{UNCONFIRMED}{{aws}}: the connection was closed before the response was whole; check \
+         the connection if the next run fails too\n"
     );
     fixture.run().assert(1, "", &said);
     // A throttled change was not carried out.

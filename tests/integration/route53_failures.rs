@@ -62,21 +62,22 @@ fn failed_list_changes_nothing() {
          that the credentials are of the account of that zone\n\
          expired: ExpiredToken: The security token included is expired; put new \
          temporary credentials into the environment, which wins over every file\n\
-         throttled: Throttling: Rate exceeded; the next run tries again: this AWS account makes \
-         too many requests at once\n\
-         not done: PriorRequestNotComplete: The request was rejected because; the next run \
-         tries again\n\
+         throttled: Throttling: Rate exceeded; wait for the next run: this AWS account \
+         makes too many requests at once\n\
+         not done: PriorRequestNotComplete: The request was rejected because; wait for the \
+         next run, which tries again\n\
          input: InvalidInput: The input is not valid; check dns_name, its zone, and the \
          zone's other records of that name\n\
-         server: ServiceUnavailable: Try later; the next run tries again\n\
-         a page: {aws} answered 502, and the response is XML, but not an error of AWS; the next \
-         run tries again\n\
+         server: ServiceUnavailable: Try later; wait for the next run, \
+         which tries again\n\
+         a page: {aws} answered 502, and the response is XML, but not an error of AWS; wait for \
+         the next run, which tries again\n\
          teapot: {aws} answered 418, and the response is empty; check who answers there: it is \
          not AWS\n\
-         closed: {aws}: the connection was closed before the response was whole; check the \
-         connection; the next run tries again\n\
-         reset: {aws}: the connection was closed before the response was whole; check the \
-         connection; the next run tries again\n\
+         closed: {aws}: the connection was closed before the response was whole; check \
+         the connection if the next run fails too\n\
+         reset: {aws}: the connection was closed before the response was whole; check \
+         the connection if the next run fails too\n\
          not HTTP: {aws}: the response is not HTTP; check who answers there\n\
          redirect: {aws} answered 302, and the response is empty; check who answers there: it \
          is not AWS\n",
@@ -154,8 +155,8 @@ fn unreadable_list_is_never_an_empty_list() {
          check who answers there: it is not AWS\n\
          truncated with a next before this: {aws} answered 200, and the response continues the \
          list of home.example.com without end; check who answers there: it is not AWS\n\
-         cut: {aws}: the connection was closed before the response was whole; check the \
-         connection; the next run tries again\n\
+         cut: {aws}: the connection was closed before the response was whole; check \
+         the connection if the next run fails too\n\
          endless: {aws}: the response is too large; check who answers there\n",
     );
 }
@@ -204,21 +205,22 @@ fn change_with_unknown_outcome_is_not_called_failed() {
          hosted_zone_id, and that the credentials are of the account of that zone\n\
          expired: NOT CHANGED: ExpiredToken: The security token included is expired; put \
          new temporary credentials into the environment, which wins over every file\n\
-         throttled: NOT CHANGED: Throttling: Rate exceeded; the next run tries again: this \
-         AWS account makes too many requests at once\n\
+         throttled: NOT CHANGED: Throttling: Rate exceeded; wait for the next run: \
+         this AWS account makes too many requests at once\n\
          not done: NOT CHANGED: PriorRequestNotComplete: The request was rejected because; \
-         the next run tries again\n\
+         wait for the next run, which tries again\n\
          input: NOT CHANGED: InvalidInput: The input is not valid; check dns_name, its zone, \
          and the zone's other records of that name\n\
-         server: NOT CONFIRMED: ServiceUnavailable: Try later; the next run tries again\n\
+         server: NOT CONFIRMED: ServiceUnavailable: Try later; wait for the next run, \
+         which tries again\n\
          a page: NOT CONFIRMED: {aws} answered 502, and the response is XML, but not an error of \
-         AWS; the next run tries again\n\
+         AWS; wait for the next run, which tries again\n\
          teapot: NOT CHANGED: {aws} answered 418, and the response is empty; check who answers \
          there: it is not AWS\n\
          closed: NOT CONFIRMED: {aws}: the connection was closed before the response was whole; \
-         check the connection; the next run tries again\n\
+         check the connection if the next run fails too\n\
          reset: NOT CONFIRMED: {aws}: the connection was closed before the response was whole; \
-         check the connection; the next run tries again\n\
+         check the connection if the next run fails too\n\
          not HTTP: NOT CONFIRMED: {aws}: the response is not HTTP; check who answers there\n\
          redirect: NOT CHANGED: {aws} answered 302, and the response is empty; check who \
          answers there: it is not AWS\n",
@@ -236,8 +238,8 @@ fn next_run_finds_a_change_whose_response_was_lost() {
             1,
             "",
             "autodns: home.example.com A: could not confirm the change in hosted \
-         zone {zone}: {aws}: the connection was closed before the response was whole; check the \
-         connection; the next run tries again\n",
+         zone {zone}: {aws}: the connection was closed before the response was whole; check \
+         the connection if the next run fails too\n",
         )
         .assert_wrote(&["+ autodns.lock"]);
     assert_eq!(fixture.aws.record_sets()[0], "home.example.com. A 300 192.175.48.7");
@@ -363,7 +365,11 @@ fn internal_error_of_aws_gives_no_advice_about_the_key() {
         fixture.remove_from_config("topic_arn");
         fixture.sandbox.set("AWS_MAX_ATTEMPTS", "1");
         fixture.aws.always(List, Fault::error(500, code, "x"));
-        fixture.run().assert(1, "", &format!("{LIST_FAILED}{code}: x; the next run tries again\n"));
+        fixture.run().assert(
+            1,
+            "",
+            &format!("{LIST_FAILED}{code}: x; wait for the next run, which tries again\n"),
+        );
     }
 }
 

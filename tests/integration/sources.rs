@@ -239,8 +239,8 @@ fn required_confirmation_that_is_missing_stops_the_change() {
         ),
         (
             Reply::reset(),
-            "the connection was closed before the response was whole; check the connection; the \
-             next run tries again\n",
+            "the connection was closed before the response was whole; check the connection if \
+             the next run fails too\n",
             2,
         ),
         (

@@ -16,7 +16,7 @@ NAME = "a.home0.example"
 OLD, NEW = GOOD[:2]
 SECRET = "verysecret"
 NOT_SENT = f"autodns: {NAME}: the alert: could not publish to the topic: reset; try again"
-CAUSE = f"autodns: {NAME} A: could not list the records: it is closed; the next run tries again"
+CAUSE = f"autodns: {NAME} A: could not list the records: it is closed; check the connection"
 NO_ALERT = f"autodns: {NAME}: the alert: could not confirm the message: reset; try again"
 NOT_TOLD = f"autodns: {NAME}: the recovery message: could not confirm it: reset; wait"
 
