@@ -215,7 +215,7 @@ impl Line {
     /// Takes a word that is not an option.
     fn take(&mut self, word: &OsStr, exists: impl Fn(&Path) -> bool) -> Result<(), SetupError> {
         let path = PathBuf::from(word);
-        let shown = word.to_string_lossy();
+        let (shown, commands) = (word.to_string_lossy(), COMMANDS.join(", "));
         let command = CommandName::parse(word).filter(|_| !self.only_files);
         match (command, self.command) {
             _ if word.is_empty() => {
@@ -225,17 +225,13 @@ impl Line {
                 self.topic = Some(topic);
             }
             (None, Some(CommandName::Help)) => {
-                return Err(SetupError::usage(format!(
-                    "{shown:?} is not a command; {}",
-                    commands()
-                )));
+                return Err(SetupError::usage(format!("{shown:?} is not a command ({commands})")));
             }
             (Some(command), None) if self.files.is_empty() => self.command = Some(command),
             (Some(_), _) => {
-                return Err(SetupError::usage(format!(
-                    "{shown} is a command, and only the first word can be one; write a \
-                     configuration file of that name as ./{shown}"
-                )));
+                let cause = format!("{shown} is a command, and only the first word can be one");
+                let advice = format!("write a configuration file of that name as ./{shown}");
+                return Err(SetupError::new(cause).advise(advice));
             }
             // If a path cannot be read, the error of reading it is more precise.
             (None, _) if self.only_files || shown.contains('/') || exists(&path) => {
@@ -243,8 +239,7 @@ impl Line {
             }
             (None, _) => {
                 return Err(SetupError::usage(format!(
-                    "{shown:?} is neither a command nor an existing file; {}",
-                    commands()
+                    "{shown:?} is neither a command ({commands}) nor an existing file"
                 )));
             }
         }
@@ -290,10 +285,6 @@ fn next_command(parser: &mut lexopt::Parser) -> Option<CommandName> {
         }
     }
     None
-}
-
-fn commands() -> String {
-    format!("the commands are {}", COMMANDS.join(", "))
 }
 
 /// At most an hour, because runs that start at intervals must end.
@@ -408,8 +399,9 @@ mod tests {
 
     #[test]
     fn error_names_the_word_that_is_not_understood() {
-        const COMMANDS: &str = "; the commands are check, policy, help, version";
-        const NEITHER: &str = "is neither a command nor an existing file";
+        const COMMANDS: &str = "(check, policy, help, version)";
+        const NEITHER: &str =
+            "is neither a command (check, policy, help, version) nor an existing file";
         const COMMAND: &str = "is a command, and only the first word can be one; write a \
                                configuration file of that name as";
         for (arguments, problem) in [
@@ -431,15 +423,20 @@ mod tests {
             (&["--deadline=1m"], "--deadline must be a number of seconds from 1 to 3600".into()),
             (&["--deadline"], "missing argument for option '--deadline'".into()),
             (&[""], "the name of a configuration file is empty".into()),
-            (&["chekc", "a.json"], format!("\"chekc\" {NEITHER}{COMMANDS}")),
-            (&["a.json", "chekc"], format!("\"chekc\" {NEITHER}{COMMANDS}")),
-            (&["check", "missing"], format!("\"missing\" {NEITHER}{COMMANDS}")),
-            (&["help", "a.json"], format!("\"a.json\" is not a command{COMMANDS}")),
-            (&["a.json", "check"], format!("check {COMMAND} ./check")),
-            (&["check", "check"], format!("check {COMMAND} ./check")),
-            (&["check", "policy", "a.json"], format!("policy {COMMAND} ./policy")),
+            (&["chekc", "a.json"], format!("\"chekc\" {NEITHER}")),
+            (&["a.json", "chekc"], format!("\"chekc\" {NEITHER}")),
+            (&["check", "missing"], format!("\"missing\" {NEITHER}")),
+            (&["help", "a.json"], format!("\"a.json\" is not a command {COMMANDS}")),
         ] {
             let problem = format!("{problem}; see autodns --help");
+            assert_eq!(parse(arguments), Err(problem), "{arguments:?}");
+        }
+        for (arguments, name) in [
+            (&["a.json", "check"][..], "check"),
+            (&["check", "check"], "check"),
+            (&["check", "policy", "a.json"], "policy"),
+        ] {
+            let problem = format!("{name} {COMMAND} ./{name}");
             assert_eq!(parse(arguments), Err(problem), "{arguments:?}");
         }
     }

@@ -535,12 +535,12 @@ fn invalid_command_line_exits_2() {
          autodns: unexpected argument for option '--dry-run': \"yes\"; see autodns --help\n\
          autodns: the name of a configuration file is empty; see autodns --help\n\
          autodns: invalid option '--config'; see autodns --help\n\
-         autodns: \"chekc\" is neither a command nor an existing file; the commands are check, \
-         policy, help, version; see autodns --help\n\
-         autodns: \"chekc\" is neither a command nor an existing file; the commands are check, \
-         policy, help, version; see autodns --help\n\
+         autodns: \"chekc\" is neither a command (check, policy, help, version) nor an existing \
+         file; see autodns --help\n\
+         autodns: \"chekc\" is neither a command (check, policy, help, version) nor an existing \
+         file; see autodns --help\n\
          autodns: check is a command, and only the first word can be one; write a configuration \
-         file of that name as ./check; see autodns --help\n\
+         file of that name as ./check\n\
          autodns: --verbose is not an option of autodns policy; see autodns --help\n\
          autodns: --dry-run is not an option of autodns check; see autodns --help\n",
     );
