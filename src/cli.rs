@@ -25,18 +25,18 @@ Usage: autodns [OPTIONS] [CONFIG]...        bring the records up to date
 
 CONFIG is a JSON file. If none is named, the first of these that exists is used:
 ~/.config/autodns/autodns.json, /etc/autodns/autodns.json,
-/usr/local/etc/autodns.json. Several files are run one after the other.
+/usr/local/etc/autodns.json. Several files run one after the other.
 
 Options:
-  -n, --dry-run   ask as a real run would, say what it would do, change nothing
-  -v, --verbose   tell each step on standard error, with its time
+  -n, --dry-run   print what a run would do, and change nothing
+  -v, --verbose   print each step on standard error, with its time
   --deadline SEC  time for each file, 90 by default, the last 10 for the alert
   -h, --help      print this help; after a command, its options
   -V, --version   print the version, as autodns version does
 
 Exit status:
   0  every record is right
-  1  a record could not be brought up to date (an alert goes to topic_arn, once)
+  1  a record is not up to date (one alert is sent), or change_command failed
   2  nothing was tried: usage, configuration or credentials
 
 For cron: 3-59/5 * * * * /usr/local/bin/autodns  (start at your own minute)
@@ -54,7 +54,7 @@ Options:
   --alert         publish a test message to topic_arn
   --write         write each record exactly as it is, to test the right to do so
   --json          print one JSON object, for programs
-  -v, --verbose   tell each step on standard error, with its time
+  -v, --verbose   print each step on standard error, with its time
   --deadline SEC  time for each file, 90 by default
   -h, --help      print this help
 

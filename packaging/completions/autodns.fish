@@ -45,7 +45,7 @@ complete -c autodns -n __autodns_is_first -a version -d 'Print the version'
 complete -c autodns -n 'not __autodns_command >/dev/null' -s n -l dry-run \
     -d 'Print what a run would do, change nothing'
 complete -c autodns -n 'not __autodns_command_is policy help version' -s v -l verbose \
-    -d 'Tell each step on standard error'
+    -d 'Print each step on standard error'
 complete -c autodns -n 'not __autodns_command_is policy help version' -l deadline -x \
     -d 'Time for each file in seconds (default 90)'
 complete -c autodns -n '__autodns_command_is check' -l alert \
