@@ -3,7 +3,6 @@
 //! `check`.
 
 use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
 
 use crate::address::Asking;
 use crate::aws::endpoint::Settings;
@@ -39,7 +38,7 @@ impl Session {
         let endpoint_url = |service: Option<&str>| profile.endpoint_url(service);
         let mut settings = Settings::read(environment, endpoint_url, profile.region())?;
         let limit = MaxAttempts::from_environment(environment)?;
-        let credentials = Credentials::find(environment, &profile, SystemTime::now(), deadline)?;
+        let credentials = Credentials::find(environment, &profile, deadline)?;
         let mut secrets = console.secrets().clone();
         credentials.add_secrets(&mut secrets);
         network.proxy_password().into_iter().for_each(|password| secrets.add(password));

@@ -12,7 +12,6 @@ pub mod profile;
 
 use std::fmt;
 use std::path::{self, Path, PathBuf};
-use std::time::SystemTime;
 
 use crate::deadline::Deadline;
 use crate::environment::Environment;
@@ -43,18 +42,16 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// `now` decides whether temporary credentials have expired. `deadline` limits a
-    /// `credential_process`.
+    /// `deadline` limits a `credential_process`.
     pub fn find(
         environment: &Environment,
         profile: &Profile,
-        now: SystemTime,
         deadline: Deadline,
     ) -> Result<Self, SetupError> {
         if let Some(found) = from_environment(environment)? {
             return Ok(found);
         }
-        if let Some(found) = profile.credentials(now, deadline)? {
+        if let Some(found) = profile.credentials(deadline)? {
             return Ok(found);
         }
         let boto = boto::files(environment)?;

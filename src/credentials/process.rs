@@ -22,18 +22,13 @@ const LIMIT: Duration = Duration::from_secs(30);
 ///
 /// The program inherits the environment and gets no input. It runs in its own process group, which
 /// is killed when the output is complete or the time is over, so that no process stays behind.
-pub fn run(
-    command: &str,
-    place: &str,
-    now: SystemTime,
-    deadline: Deadline,
-) -> Result<Credentials, SetupError> {
+pub fn run(command: &str, place: &str, deadline: Deadline) -> Result<Credentials, SetupError> {
     let command = CommandLine::parse(command).map_err(|error| error.about(place))?.command();
     let is_whole = |printed: &[u8]| serde_json::from_slice::<Value>(printed).is_ok();
     let time = LIMIT.min(deadline.left());
     let printed = child::output(command, time, "run that command by hand to see why", is_whole)
         .map_err(|error| error.about(place))?;
-    read(&printed, place, now)
+    read(&printed, place, SystemTime::now())
 }
 
 /// Parses the output of the program. An error never quotes it; `place` names the setting.

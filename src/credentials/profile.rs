@@ -3,7 +3,6 @@
 //! botocore does. Profiles that use roles or SSO are not supported and give an error.
 
 use std::path::Path;
-use std::time::SystemTime;
 
 use super::ini::{Repeated, Setting, is_named};
 use super::{Credentials, IniFile, file, process};
@@ -108,23 +107,21 @@ impl Profile {
 
     pub(super) fn credentials(
         &self,
-        now: SystemTime,
         deadline: Deadline,
     ) -> Result<Option<Credentials>, SetupError> {
         // The file beside the configuration wins over the user's files as a whole.
         if let Some(beside) = &self.beside
-            && let Some(found) = self.credentials_of(beside, None, now, deadline)?
+            && let Some(found) = self.credentials_of(beside, None, deadline)?
         {
             return Ok(Some(found));
         }
-        self.credentials_of(&self.credentials, Some(&self.config), now, deadline)
+        self.credentials_of(&self.credentials, Some(&self.config), deadline)
     }
 
     fn credentials_of(
         &self,
         credentials: &ProfileSection,
         config: Option<&ProfileSection>,
-        now: SystemTime,
         deadline: Deadline,
     ) -> Result<Option<Credentials>, SetupError> {
         let find = |keys: &[&str]| {
@@ -149,7 +146,7 @@ impl Profile {
         refuse_if("signs in through aws login", &["login_session"])?;
         if let Some((setting, section)) = find(&["credential_process"]) {
             let place = format!("credential_process in {section}, line {}", setting.line);
-            return process::run(setting.raw_value(), &place, now, deadline).map(Some);
+            return process::run(setting.raw_value(), &place, deadline).map(Some);
         }
         if let Some(found) = config.map_or(Ok(None), ProfileSection::key)? {
             return Ok(Some(found));
