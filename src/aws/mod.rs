@@ -14,6 +14,7 @@ mod walk;
 pub mod xml;
 
 use std::collections::BTreeMap;
+use std::slice;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use http::Method;
@@ -26,11 +27,11 @@ use crate::record::{AddressRecord, DnsName, RecordSet};
 use crate::retry::MaxAttempts;
 use crate::transport::{Network, Via};
 use endpoint::{Endpoint, Partition, Settings};
-use route53::{PAGE, Start, ZoneId};
+use route53::ZoneId;
 use sender::Sender;
 use skew::Skew;
 use sns::TopicArn;
-use walk::{MAX_PAGES, Walk};
+use walk::Walk;
 
 pub use error::Error;
 use error::{Action, Caller, Cause};
@@ -148,16 +149,20 @@ impl<'a> Aws<'a> {
         names: &[DnsName],
         deadline: Deadline,
     ) -> Result<Vec<RecordSet>, Error> {
-        let mut listed = match Walk::new(names) {
-            Some(walk) => self.walk(zone, walk, deadline)?,
-            None => BTreeMap::new(),
-        };
+        let mut listed = self.walk(zone, names, deadline)?;
         let mut all = Vec::new();
         for name in names {
             let found = match listed.remove(name) {
-                Some(found) => found,
-                None => self.list_name(zone, name, deadline)?,
+                None if names.len() > 1 => {
+                    self.walk(zone, slice::from_ref(name), deadline)?.remove(name)
+                }
+                found => found,
             };
+            let found = found.ok_or_else(|| {
+                let problem = format!("does not list {name} completely");
+                let cause = Cause::Unreadable { host: self.route53.host(), status: 200, problem };
+                Error::new(self.list_action(zone), cause, false, None)
+            })?;
             self.console.step(|| {
                 let shown: Vec<String> = found
                     .iter()
@@ -176,9 +181,10 @@ impl<'a> Aws<'a> {
     fn walk(
         &self,
         zone: &ZoneId,
-        mut walk: Walk<'_>,
+        names: &[DnsName],
         deadline: Deadline,
     ) -> Result<BTreeMap<DnsName, Vec<RecordSet>>, Error> {
+        let Some(mut walk) = Walk::new(names) else { return Ok(BTreeMap::new()) };
         loop {
             let (start, size) = (walk.start(), walk.page_size());
             self.console.step(|| {
@@ -186,7 +192,7 @@ impl<'a> Aws<'a> {
                 format!("listing up to {size} record sets of hosted zone {zone} from {from}")
             });
             let request = route53::list(zone, start, size);
-            let read = |body: &str| route53::read_walk(|name| walk.wants(name), body);
+            let read = |body: &str| route53::read_page(|name| walk.wants(name), body);
             match self.route53.send(&request, || self.list_action(zone), read, deadline) {
                 Ok(page) => {
                     if !walk.take(page) {
@@ -199,31 +205,6 @@ impl<'a> Aws<'a> {
                 Err(error) => return Err(error),
             }
         }
-    }
-
-    fn list_name(
-        &self,
-        zone: &ZoneId,
-        name: &DnsName,
-        deadline: Deadline,
-    ) -> Result<Vec<RecordSet>, Error> {
-        self.console.step(|| format!("listing {name} in hosted zone {zone}"));
-        let mut record_sets = Vec::new();
-        let mut start = Start::at(name);
-        for _ in 0..MAX_PAGES {
-            let request = route53::list(zone, &start, PAGE);
-            let read = |body: &str| route53::read_list(name, body);
-            let page = self.route53.send(&request, || self.list_action(zone), read, deadline)?;
-            record_sets.extend(page.record_sets);
-            match page.next {
-                Some(next) if next != start => start = next,
-                Some(_) => break,
-                None => return Ok(record_sets),
-            }
-        }
-        let problem = format!("continues the list of {name} without end");
-        let cause = Cause::Unreadable { host: self.route53.host(), status: 200, problem };
-        Err(Error::new(self.list_action(zone), cause, false, None))
     }
 
     fn list_action(&self, zone: &ZoneId) -> Action {

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::route53::{PAGE, Start, WalkPage};
+use super::route53::{PAGE, Page, Start};
 use crate::record::{DnsName, RecordSet};
 
 /// The most record sets that Route 53 puts on a page.
@@ -15,7 +15,7 @@ const MIN_FIRST_PAGE: usize = 100;
 /// The factor by which pages grow after a page with several wanted names, and shrink otherwise.
 const STEP: usize = 5;
 /// The most pages that the record sets of one name may fill.
-pub const MAX_PAGES: usize = 50;
+const MAX_PAGES: usize = 50;
 
 /// A walk through one zone.
 pub struct Walk<'a> {
@@ -33,17 +33,22 @@ pub struct Walk<'a> {
     stayed: usize,
     page_size: usize,
     max_page_size: usize,
+    /// Whether the walk ended within the record sets of a name.
+    is_cut_off: bool,
 }
 
 impl<'a> Walk<'a> {
-    /// Starts at the first of `names` in Route 53's order. `None` for fewer than two names.
+    /// Starts at the first of `names` in Route 53's order. `None` without a name.
     pub fn new(names: &'a [DnsName]) -> Option<Self> {
         let mut wanted: Vec<_> = names.iter().map(|name| (sort_key_of(name), name)).collect();
         wanted.sort();
         wanted.dedup();
-        let (sort_key, first) = wanted.first().filter(|_| wanted.len() > 1)?.clone();
-        // Enough for a small zone; otherwise about as much as listing each name separately.
-        let page_size = MIN_FIRST_PAGE.saturating_add(wanted.len() * PAGE).min(MAX_PAGE);
+        let (sort_key, first) = wanted.first()?.clone();
+        let page_size = match wanted.len() {
+            1 => PAGE,
+            // Enough for a small zone; otherwise about as much as listing each name separately.
+            several => MIN_FIRST_PAGE.saturating_add(several * PAGE).min(MAX_PAGE),
+        };
         Some(Self {
             wanted,
             listed: BTreeMap::new(),
@@ -54,6 +59,7 @@ impl<'a> Walk<'a> {
             stayed: 0,
             page_size,
             max_page_size: page_size,
+            is_cut_off: false,
         })
     }
 
@@ -81,7 +87,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Takes the page that was requested. Returns whether the walk continues.
-    pub fn take(&mut self, page: WalkPage) -> bool {
+    pub fn take(&mut self, page: Page) -> bool {
         let last = self.take_record_sets(page.record_sets);
         let Some(next) = page.next else { return false };
         let Ok(name) = DnsName::from_route53(next.name()) else { return self.end(last) };
@@ -92,11 +98,12 @@ impl<'a> Walk<'a> {
         } else {
             (self.page_size / STEP).max(PAGE).min(self.max_page_size)
         };
-        if last.as_ref() == Some(&name) && sort_key >= self.sort_key {
+        let stays = sort_key == self.sort_key;
+        if stays && self.wants(&name) || last.as_ref() == Some(&name) && sort_key > self.sort_key {
             // The name continues on the next page.
-            self.stayed = if sort_key == self.sort_key { self.stayed + 1 } else { 0 };
+            self.stayed = if stays { self.stayed + 1 } else { 0 };
             if next == self.start || self.stayed > MAX_PAGES {
-                return self.end(last);
+                return self.end(Some(name));
             }
             self.open = last;
             (self.start, self.sort_key) = (next, sort_key);
@@ -113,8 +120,12 @@ impl<'a> Walk<'a> {
         true
     }
 
-    /// All record sets of each name that was listed completely.
+    /// All record sets of each name that was listed completely. Of several names, one without
+    /// record sets is unknown: a walk may have missed it. The walk of one name begins at that name.
     pub fn listed(mut self) -> BTreeMap<DnsName, Vec<RecordSet>> {
+        if let ([(_, only)], false) = (self.wanted.as_slice(), self.is_cut_off) {
+            self.listed.entry((*only).clone()).or_default();
+        }
         self.listed.retain(|name, _| !self.scattered.contains(name));
         self.listed
     }
@@ -145,6 +156,7 @@ impl<'a> Walk<'a> {
     fn end(&mut self, last: Option<DnsName>) -> bool {
         if let Some(last) = last {
             self.listed.remove(&last);
+            self.is_cut_off = true;
         }
         false
     }
@@ -174,7 +186,7 @@ mod tests {
     }
 
     /// A page with one record set per host (`-` is an unwanted name), and the start of the next.
-    fn page(hosts: &[&str], next: Option<(&str, &str)>) -> WalkPage {
+    fn page(hosts: &[&str], next: Option<(&str, &str)>) -> Page {
         let record_set = |host: &&str| {
             (*host != "-").then(|| RecordSet {
                 name: name(&format!("{host}.example.com")),
@@ -187,7 +199,7 @@ mod tests {
         let next = next.map(|(host, identifier)| {
             Start::new(&format!("{host}.example.com."), Some("TXT"), Some(identifier))
         });
-        WalkPage { record_sets: hosts.iter().map(record_set).collect(), next }
+        Page { record_sets: hosts.iter().map(record_set).collect(), next }
     }
 
     fn listed(walk: Walk<'_>) -> Vec<(String, usize)> {
@@ -210,9 +222,11 @@ mod tests {
     }
 
     #[test]
-    fn walk_needs_two_names_and_starts_at_the_first() {
-        assert!(Walk::new(&names(&["a"])).is_none());
-        assert!(Walk::new(&names(&["a", "a"])).is_none());
+    fn walk_starts_at_the_first_name() {
+        assert!(Walk::new(&[]).is_none());
+        for once_or_twice in [names(&["a"]), names(&["a", "a"])] {
+            assert_eq!(Walk::new(&once_or_twice).unwrap().page_size(), PAGE);
+        }
         let both = names(&["b", "a"]);
         let walk = Walk::new(&both).unwrap();
         assert_eq!(*walk.start(), Start::at(&name("a.example.com")));
@@ -250,11 +264,9 @@ mod tests {
     #[test]
     fn walk_that_does_not_advance_ends() {
         let wanted = names(&["b", "c"]);
-        for next in [("a", "1"), ("b", "1")] {
-            let mut walk = Walk::new(&wanted).unwrap();
-            assert!(!walk.take(page(&["-", "-"], Some(next))), "{next:?}");
-            assert_eq!(listed(walk), []);
-        }
+        let mut walk = Walk::new(&wanted).unwrap();
+        assert!(!walk.take(page(&["-", "-"], Some(("a", "1")))));
+        assert_eq!(listed(walk), []);
         let mut walk = Walk::new(&wanted).unwrap();
         let went = (0..1000).take_while(|index| {
             let identifier = (index % 2).to_string();
@@ -262,6 +274,29 @@ mod tests {
         });
         assert_eq!(went.count(), MAX_PAGES);
         assert_eq!(listed(walk), []);
+    }
+
+    #[test]
+    fn walk_of_one_name_lists_it_completely_or_not_at_all() {
+        let wanted = names(&["b"]);
+        for (pages, expected) in [
+            (&[(&["b", "b", "-"][..], Some(("c", "1")))][..], counts(&[("b", 2)])),
+            (&[(&["-"], Some(("c", "1")))], counts(&[("b", 0)])),
+            (&[(&[], None)], counts(&[("b", 0)])),
+            (&[(&["b"], Some(("b", "2"))), (&["b"], None)], counts(&[("b", 2)])),
+            // A server that ignores where the list is to start.
+            (&[(&["-"], Some(("b", "1"))), (&["b"], None)], counts(&[("b", 1)])),
+            (&[(&["b"], Some(("b", "2"))), (&["b"], Some(("b", "2")))], vec![]),
+            (&[(&["b"], Some(("a", "1")))], counts(&[("b", 1)])),
+            (&[(&["b", "-", "b"], None)], vec![]),
+        ] {
+            let mut walk = Walk::new(&wanted).unwrap();
+            for (index, (hosts, next)) in pages.iter().enumerate() {
+                let continues = walk.take(page(hosts, *next));
+                assert_eq!(continues, index + 1 < pages.len(), "{pages:?}");
+            }
+            assert_eq!(listed(walk), expected, "{pages:?}");
+        }
     }
 
     #[test]

@@ -328,7 +328,7 @@ fn verbose_prints_each_step() {
         "\
 autodns: home.example.com: key id ...ST07 from the environment
 autodns: asking {reflector}/reflect/v1 over IPv4
-autodns: listing home.example.com in hosted zone {zone}
+autodns: listing up to 10 record sets of hosted zone {zone} from home.example.com
 autodns: Route 53 has A 192.175.48.1 for home.example.com
 autodns: {reflector}/reflect/v1 answered 192.175.48.7
 autodns: home.example.com A: 192.175.48.1 -> 192.175.48.7
@@ -344,7 +344,7 @@ autodns: Route 53 accepted change C0123456789ABCDEFGHIJ, PENDING
         "\
 autodns: home.example.com: key id ...ST07 from the environment
 autodns: asking {reflector}/reflect/v1 over IPv4
-autodns: listing home.example.com in hosted zone {zone}
+autodns: listing up to 10 record sets of hosted zone {zone} from home.example.com
 autodns: Route 53 has A 192.175.48.7 for home.example.com
 autodns: {reflector}/reflect/v1 answered 192.175.48.7
 autodns: home.example.com A: up to date
@@ -370,7 +370,7 @@ home.example.com AAAA: would be created with 2620:4f:8000::7
 autodns: home.example.com: key id ...ST07 from the environment
 autodns: asking {reflector}/reflect/v1 over IPv4
 autodns: asking {reflector}/reflect/v1 over IPv6
-autodns: listing home.example.com in hosted zone {zone}
+autodns: listing up to 10 record sets of hosted zone {zone} from home.example.com
 autodns: Route 53 has A 192.175.48.1 for home.example.com
 autodns: {reflector}/reflect/v1 answered 192.175.48.7
 autodns: {reflector}/reflect/v1 answered 2620:4f:8000::7

@@ -224,7 +224,7 @@ fn secret_in_a_redirect_is_hidden() {
          {reflector}/reflect/v1: it answered 12 bytes of text, not an address; check the \
          reflector, and the key in reflect_url if it has one\n\
          autodns: home.example.com: key id ...ST07 from the environment\n\
-         autodns: listing home.example.com in hosted zone {zone}\n\
+         autodns: listing up to 10 record sets of hosted zone {zone} from home.example.com\n\
          autodns: published message 567910cd-659e-55d4-8ccb-5aaf14679dc0 to {topic}\n\
          autodns: {reflector}/reflect/v1 over IPv4: it answered 12 bytes of text, not \
          an address; check the reflector, and the key in reflect_url if it has one\n",

@@ -153,8 +153,8 @@ fn unreadable_list_is_never_an_empty_list() {
          who answers there: it is not AWS\n\
          truncated with no next: {aws} answered 200, and the response lacks NextRecordName; \
          check who answers there: it is not AWS\n\
-         truncated with a next before this: {aws} answered 200, and the response continues the \
-         list of home.example.com without end; check who answers there: it is not AWS\n\
+         truncated with a next before this: {aws} answered 200, and the response does not \
+         list home.example.com completely; check who answers there: it is not AWS\n\
          cut: {aws}: the connection was closed before the response was whole; check \
          the connection if the next run fails too\n\
          endless: {aws}: the response is too large; check who answers there\n",

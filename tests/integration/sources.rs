@@ -97,7 +97,7 @@ fn unconfirmed_change_is_made_and_reported_verbosely() {
          autodns: asking {second}/reflect/v1 over IPv4\n\
          autodns: home.example.com A: 192.175.48.1 -> 192.175.48.7\n\
          autodns: home.example.com: key id ...ST07 from the environment\n\
-         autodns: listing home.example.com in hosted zone {zone}\n\
+         autodns: listing up to 10 record sets of hosted zone {zone} from home.example.com\n\
          autodns: {reflector}/reflect/v1 answered 192.175.48.7\n\
          autodns: {second}/reflect/v1 over IPv4: it answered 12 bytes of text, not an \
          address; check the reflector, and the key in reflect_url if it has one\n",
