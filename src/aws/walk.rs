@@ -1,6 +1,6 @@
-//! Plans one walk through a hosted zone that lists several names: where each page starts, how many
-//! record sets it requests, and which names were listed completely. Pure: `Aws` sends the requests.
-//! A name that the walk missed is unknown, not absent: `Aws` lists it separately.
+//! Plans one walk through a hosted zone that lists names: where each page starts, how many record
+//! sets it requests, and which names were listed completely. Pure: `Aws` sends the requests. Of
+//! several names, one that the walk missed is unknown, not absent: `Aws` lists it separately.
 
 use std::collections::{BTreeMap, BTreeSet};
 
