@@ -33,7 +33,7 @@ $(installing)"
     expect "only pi may read the files" "600 1000 home/pi/.config/autodns/autodns.json
 600 1000 home/pi/.config/autodns/credentials" \
         "$(modes home/pi/.config/autodns/{autodns.json,credentials})"
-    expect_check "the command by hand" pi "$(by_hand ' check ')"
+    expect_check "the command by hand" pi "$(by_hand 'autodns check ')"
     alert_came "$queue" || give_up "check --alert sent nothing"
 
     by_hand '/5 \* \* \* \* ' | sed 's/^[^ ]*/*/; s/sleep [0-9]*/sleep 1/' | on_pi pi 'crontab -'
