@@ -126,7 +126,7 @@ pub fn out_of_files() -> String {
     // A numeric address needs no lookup. For a lookup the C library would open files.
     let url = fixture.reflector.url().replace(HOST, "127.0.0.1");
     fixture.configure(|config| config["reflect_url"] = json!(url));
-    let slow = Reply::Drip(vec![b' '; 60], Duration::from_secs(1));
+    let slow = Reply::Drip(b"HTTP/1.1 200 OK".to_vec(), Duration::from_secs(1));
     fixture.reflector.replies(Family::V4, slow);
     let arguments = ["--deadline", "4", &fixture.sandbox.path("autodns.json")];
     fixture.finish(fixture.sandbox.spawn_by(&["prlimit", "--nofile=4"], &arguments)).stderr
