@@ -1,9 +1,12 @@
-//! Converts and formats times and durations. Reads no clock.
+//! Converts and formats times and durations, and has the advice for a wrong clock. Reads no clock.
 
 use std::time::{Duration, SystemTime};
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
+
+/// The advice where this machine's clock is wrong.
+pub const SET_CLOCK: &str = "set the clock (timedatectl shows it)";
 
 /// Unix time in seconds, negative before 1970.
 pub fn unix_seconds(moment: SystemTime) -> Option<i64> {

@@ -8,6 +8,7 @@ use super::route53::ZoneId;
 use super::skew::Skew;
 use super::sns::TopicArn;
 use super::xml::TOO_MANY_ELEMENTS;
+use crate::clock::SET_CLOCK;
 use crate::retry::{Retry, RetryAfter};
 use crate::transport;
 
@@ -247,8 +248,6 @@ impl fmt::Display for Cause {
         }
     }
 }
-
-const SET_CLOCK: &str = "set the clock (timedatectl shows it)";
 
 fn advice_on(fault: &Fault, caller: &Caller) -> String {
     if fault.is_about_the_clock() {

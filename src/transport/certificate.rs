@@ -11,7 +11,7 @@ use webpki::Error as Webpki;
 
 use super::lookup::{is_public_name, without_brackets};
 use super::trust::CertificateFault;
-use crate::clock::timestamp;
+use crate::clock::{SET_CLOCK, timestamp};
 use crate::secrets::one_line;
 
 /// If a certificate expired longer ago than this, this machine's clock is probably wrong. Public
@@ -79,10 +79,9 @@ pub fn words(error: &rustls::Error, host: &str) -> Words {
         }
         Tls::DecryptError => fixed("the TLS data was altered on the way", WHO_ANSWERS),
         Tls::PeerMisbehaved(_) => fixed("the server breaks the rules of TLS", WHO_ANSWERS),
-        Tls::FailedToGetCurrentTime => fixed(
-            "the certificate's dates cannot be compared with this machine's clock",
-            "set the clock (timedatectl shows it)",
-        ),
+        Tls::FailedToGetCurrentTime => {
+            fixed("the certificate's dates cannot be compared with this machine's clock", SET_CLOCK)
+        }
         Tls::FailedToGetRandomBytes => {
             fixed("this machine provides no random numbers", "restart this machine")
         }
@@ -114,9 +113,7 @@ fn of_certificate(error: &CertificateError, host: &str) -> Words {
         Certificate::Expired => {
             says("has expired", "check this machine's clock, then renew the certificate")
         }
-        Certificate::NotValidYet => {
-            says("is not valid yet", "set the clock (timedatectl shows it)")
-        }
+        Certificate::NotValidYet => says("is not valid yet", SET_CLOCK),
         Certificate::UnknownIssuer => of_fault(&CertificateFault::UnknownIssuer(None), host),
         Certificate::NotValidForName => says("is for another name", WHO_ANSWERS),
         Certificate::NotValidForNameContext { presented, .. } => of_names(presented, host),
@@ -291,7 +288,7 @@ fn of_dates(phrase: &str, edge: UnixTime, time: UnixTime, clock: bool) -> Words 
             "this machine's clock is likely wrong: it says {time}, and the server's certificate \
              {phrase} {edge}"
         );
-        (words.into(), "set the clock (timedatectl shows it)".into())
+        (words.into(), SET_CLOCK.into())
     } else {
         let words = format!(
             "the server's certificate {phrase} {edge}, and this machine's clock says {time}"

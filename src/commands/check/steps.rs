@@ -12,7 +12,7 @@ use super::report::Finding;
 use crate::address::{PublicAddress, Source, SourceError};
 use crate::aws::Aws;
 use crate::cli::CheckOptions;
-use crate::clock::timestamp;
+use crate::clock::{SET_CLOCK, timestamp};
 use crate::config::{Alerts, Config};
 use crate::console::Console;
 use crate::deadline::Deadline;
@@ -141,7 +141,7 @@ impl Steps<'_> {
             Some(skew) if skew.is_large() => Finding::warning(
                 NAME,
                 format!("this machine's clock is {skew}, which a run corrects in its signatures"),
-                "set the clock (timedatectl shows it)".into(),
+                SET_CLOCK.into(),
             ),
             Some(skew) => {
                 Finding::ok(NAME, format!("this machine's clock is {skew}, which is close enough"))
