@@ -160,7 +160,8 @@ impl<'a> Aws<'a> {
             };
             let found = found.ok_or_else(|| {
                 let problem = format!("does not list {name} completely");
-                let cause = Cause::Unreadable { host: self.route53.host(), status: 200, problem };
+                let host = self.route53.host().to_owned();
+                let cause = Cause::Unreadable { host, status: 200, problem };
                 Error::new(self.list_action(zone), cause, false, None)
             })?;
             self.console.step(|| {

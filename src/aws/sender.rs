@@ -28,6 +28,8 @@ pub struct Sender<'a> {
     account: &'a Account,
     console: &'a Console,
     endpoint: Endpoint,
+    /// The host of the endpoint, with the port if it has one.
+    host: String,
     client: Client,
 }
 
@@ -53,14 +55,15 @@ impl<'a> Sender<'a> {
         console: &'a Console,
     ) -> Self {
         let endpoint = account.settings.endpoint(service, partition);
+        let uri: Uri = endpoint.base.parse().unwrap_or_default();
+        let host = uri.authority().map(ToString::to_string).unwrap_or_default();
         let client = account.network.proxied();
-        Self { account, console, endpoint, client }
+        Self { account, console, endpoint, host, client }
     }
 
     /// The host of the endpoint, with the port if it has one.
-    pub fn host(&self) -> String {
-        let uri: Uri = self.endpoint.base.parse().unwrap_or_default();
-        uri.authority().map(ToString::to_string).unwrap_or_default()
+    pub fn host(&self) -> &str {
+        &self.host
     }
 
     /// Sends the request and parses the response with `read`. Retries, so use it only for requests
@@ -147,11 +150,12 @@ impl<'a> Sender<'a> {
                     Some(_) => Cause::Impossible(format!("cannot be signed: {error}")),
                 }
             })?;
-        let host = self.host();
         let sent = SystemTime::now();
         let response = match self.client.send(request, MAX_RESPONSE, deadline) {
             Ok(response) => response,
-            Err(error) => return Err(Cause::NoResponse { host, error }.into()),
+            Err(error) => {
+                return Err(Cause::NoResponse { host: self.host.clone(), error }.into());
+            }
         };
         let Response { status, headers, body, via, .. } = response;
         let skew = Skew::of(&headers, sent, via.took);
@@ -161,7 +165,7 @@ impl<'a> Sender<'a> {
         drop(seen);
         let secrets = self.console.secrets();
         // The problem is a fixed phrase: a response that cannot be parsed is never quoted.
-        let unreadable = |problem| Cause::Unreadable { host, status, problem };
+        let unreadable = |problem| Cause::Unreadable { host: self.host.clone(), status, problem };
         if (200..300).contains(&status) {
             return read(&body).map_err(|problem| unreadable(problem).into());
         }
