@@ -100,7 +100,7 @@ pub struct RunOptions {
     pub deadline: Duration,
 }
 
-#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
+#[expect(clippy::struct_excessive_bools, reason = "each is one option")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CheckOptions {
     /// Publish a test message to the topic.

@@ -16,7 +16,7 @@ const VARIABLES: [&str; 2] = ["AWS_DEFAULT_PROFILE", "AWS_PROFILE"];
 /// The profile that a variable names, else `default`.
 pub struct Profile {
     name: String,
-    /// The file beside the configuration, a source of its own.
+    /// The file beside the configuration: a separate source.
     beside: Option<ProfileSection>,
     credentials: ProfileSection,
     config: ProfileSection,
